@@ -1,0 +1,165 @@
+"""What happens to training when K's gradient is cut, and how much of it soft targets pass on?
+
+``python -m benchmarks.gradient_bug [--seeds 5] [--epochs 3000]`` remakes the figures and numbers of
+docs/gradient-bug.md: real runs, with hard binning planted for the length of this benchmark, and
+slopes taken from bitfold's own code length.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import bitfold
+from benchmarks.gradient_bug_figures import draw_runs, draw_slopes
+from benchmarks.planted_bug import hard_binning
+from benchmarks.product import in_temporary_run
+from benchmarks.timing import argument_parser, write_results
+from bitfold.kolmogorov import KINDS, Bins, Prediction, SoftTargets
+
+LAMBDA = 0.2
+SMOOTHING_EPOCHS = 50
+TEMPERATURES = (0.01, 0.1, 0.25, 1.0)
+NUM_WEIGHTS, NUM_BINS, WEIGHT_SPREAD = 20_000, 256, 0.5
+COLUMNS = ("combined_loss", "task_loss", "kolmogorov_loss", "grad_norm_kolmogorov_network")
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+Columns = dict[str, NDArray[np.float64]]
+
+
+def run_columns(epochs: int, seed: int, hard: bool) -> Columns:
+    """Train [10]*8 on the ring; return metrics by name, NaN where an epoch has none."""
+    config = bitfold.Config(
+        target="ring",
+        points=5000,
+        batch_size=1024,
+        epochs=epochs,
+        seed=seed,
+        kolmogorov_weight=LAMBDA,
+        no_watchdog=("stagnation",),
+    )
+    with hard_binning(hard):
+        metrics = in_temporary_run(config, lambda run: run.metrics)
+    return {name: np.array(metrics[name], dtype=np.float64) for name in COLUMNS}
+
+
+def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over 50 epochs around each epoch that has as many on both sides."""
+    kernel = np.full(SMOOTHING_EPOCHS, 1 / SMOOTHING_EPOCHS)
+    return np.convolve(values, kernel, mode="valid")
+
+
+def story(columns: Columns) -> dict[str, Any]:
+    """Return where the combined loss is lowest, where it is highest after that, and the end."""
+    combined = smoothed(columns["combined_loss"])
+    lowest = int(combined.argmin())
+    highest = lowest + int(combined[lowest:].argmax())
+    norms = columns["grad_norm_kolmogorov_network"]
+    measured = norms[~np.isnan(norms)]
+    return {
+        "lowest": _at(columns, lowest),
+        "highest_after_it": _at(columns, highest),
+        "end": _at(columns, len(combined) - 1),
+        "rise": round(float(combined[highest] - combined[lowest]), 4),
+        "gradient_norm_of_k_to_network": {
+            "smallest": float(f"{measured.min():.3g}"),
+            "largest": float(f"{measured.max():.3g}"),
+        },
+    }
+
+
+def _at(columns: Columns, index: int) -> dict[str, float]:
+    names = ("combined_loss", "task_loss", "kolmogorov_loss")
+    means = {name: round(float(smoothed(columns[name])[index]), 4) for name in names}
+    return {"epoch": index + SMOOTHING_EPOCHS // 2, **means}
+
+
+@dataclass(frozen=True, eq=False)
+class SlopeShares:
+    """What soft targets of one temperature pass on.
+
+    Args:
+        temperature: T, in bins.
+        offsets: where weights lie between two bins, 0 to 1, ascending.
+        shares: passed slope over true slope, for the same weights.
+    """
+
+    temperature: float
+    offsets: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+    def record(self) -> dict[str, float]:
+        """Return the numbers that the docs quote."""
+        return {
+            "temperature": self.temperature,
+            "share_under_1_percent": round(float((self.shares < 0.01).mean()), 3),
+            "share_under_10_percent": round(float((self.shares < 0.1).mean()), 3),
+            "median": float(f"{np.median(self.shares):.3g}"),
+            "largest": float(f"{np.quantile(self.shares, 0.999):.3g}"),
+        }
+
+
+def slope_shares(temperature: float) -> SlopeShares:
+    """Return the slope that reaches each weight over the true one, by automatic differentiation.
+
+    Weights are drawn from a Gaussian of standard deviation 0.5. The prediction says just that: a
+    Gaussian, so that the true code length of a weight w is w^2 / (2 * 0.5^2) plus a constant and
+    its slope is w / 0.5^2, which no binning disturbs. Weights within a bin of the middle, where
+    that slope vanishes, are left out.
+    """
+    generator = torch.Generator().manual_seed(0)
+    bins = Bins(NUM_BINS, -3.0, 3.0)
+    drawn = torch.randn(NUM_WEIGHTS, generator=generator, dtype=torch.float64) * WEIGHT_SPREAD
+    weights = bins.clamp(drawn[drawn.abs() > bins.width]).requires_grad_()
+    centres = bins.centres(torch.arange(NUM_BINS), torch.float64)
+    log_density = -centres.square() / (2 * WEIGHT_SPREAD**2)
+    prediction = Prediction(
+        torch.zeros(len(weights), 1, dtype=torch.float64),
+        torch.zeros(NUM_BINS, 1, dtype=torch.float64),
+        log_density,
+    )
+    code_length = KINDS["cross_entropy"](bins, SoftTargets(temperature, NUM_BINS))
+    (passed,) = torch.autograd.grad(code_length.summed_nats(weights, prediction), weights)
+    true = weights.detach() / WEIGHT_SPREAD**2
+    offsets = bins.continuous_index(weights.detach()).remainder(1.0)
+    order = offsets.argsort()
+    return SlopeShares(temperature, offsets[order].numpy(), (passed / true)[order].numpy())
+
+
+def main() -> int:
+    """Train, measure, draw, and write the numbers."""
+    parser = argument_parser(__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=3000)
+    parser.add_argument("--seeds", type=int, default=5, help="runs of each kind")
+    parser.set_defaults(output=DOCS / "results" / "gradient_bug.json")
+    arguments = parser.parse_args()
+    epochs = min(arguments.epochs, 400) if arguments.quick else arguments.epochs
+    runs: dict[str, list[Columns]] = {"hard": [], "soft": []}
+    for seed in range(arguments.seeds):
+        for kind, columns in runs.items():
+            columns.append(run_columns(epochs, seed, hard=kind == "hard"))
+            print(f"seed {seed}, {kind} bins: {story(columns[-1])}", flush=True)
+    slopes = [slope_shares(temperature) for temperature in TEMPERATURES]
+    figures = DOCS / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    draw_runs(runs, figures / "gradient-bug-runs.png", smoothing=SMOOTHING_EPOCHS)
+    draw_slopes(slopes, figures / "gradient-bug-slopes.png")
+    results = {
+        "epochs": epochs,
+        "kolmogorov_weight": LAMBDA,
+        "smoothing_epochs": SMOOTHING_EPOCHS,
+        "runs": {kind: [story(columns) for columns in found] for kind, found in runs.items()},
+        "slopes": [slope.record() for slope in slopes],
+    }
+    write_results(arguments.output, results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

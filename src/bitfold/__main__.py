@@ -1,0 +1,7 @@
+"""``python -m bitfold`` is ``bitfold``."""
+
+import sys
+
+from bitfold.cli.main import main
+
+sys.exit(main())

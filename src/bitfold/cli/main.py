@@ -1,0 +1,65 @@
+"""The program ``bitfold``: one subcommand a file."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from bitfold.cli.options import OneLineParser
+from bitfold.errors import BitfoldError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``bitfold`` and return its exit code.
+
+    Args:
+        arguments: the command line; by default this process's.
+    """
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    return run_command(lambda: int(given.command(given)), debug=getattr(given, "debug", False))
+
+
+def run_command(command: object, *, debug: bool) -> int:
+    """Call a command; turn what it raises into one line and an exit code."""
+    assert callable(command)
+    try:
+        return int(command())
+    except BitfoldError as error:
+        if debug:
+            traceback.print_exc()
+        sys.stderr.write(f"bitfold: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("bitfold: interrupted.\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 0
+
+
+def _parser() -> OneLineParser:
+    from bitfold.cli import (  # noqa: PLC0415 - torch is slow to import, --version need not wait
+        demo_command,
+        plot_command,
+        render_command,
+        resume_command,
+        train_command,
+    )
+
+    parser = OneLineParser(
+        prog="bitfold",
+        description="See the folds a network learns, and the bits it takes to describe them.",
+    )
+    parser.add_argument("--version", action="version", version=f"bitfold {version('bitfold')}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (demo_command, train_command, resume_command, render_command, plot_command):
+        command.add_to(commands)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""What training prints: a bar on a terminal, lines elsewhere, and a log file."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from bitfold.errors import RunError
+from bitfold.training import (
+    Config,
+    EpochEnded,
+    Event,
+    Metrics,
+    Noticed,
+    RunEnded,
+    RunStarted,
+)
+
+_REDRAW_SECONDS, _LINE_SECONDS = 0.1, 5.0
+
+
+def losses_line(metrics: Metrics) -> str:
+    """Return the losses of an epoch: combined, its task part, its lambda*K part, validation.
+
+    >>> losses_line({"combined_loss": 0.5, "task_loss": 0.25, "kolmogorov_loss": 2.5,
+    ...     "kolmogorov_weight": 0.1, "validation_loss": 0.3, "psnr_db": 5.2})
+    'combined 0.50000 = task 0.25000 + lambda*K 0.25000 (K 2.5000), validation 0.30000, 5.20 dB'
+    """
+    text = f"combined {_number(metrics['combined_loss'])} = task {_number(metrics['task_loss'])}"
+    nats, weight = metrics["kolmogorov_loss"], metrics["kolmogorov_weight"]
+    if nats is not None and weight is not None:
+        text += f" + lambda*K {weight * nats:.5f} (K {nats:.4f})"
+    else:
+        text += " + lambda*K 0"
+    text += f", validation {_number(metrics['validation_loss'])}"
+    if metrics.get("psnr_db") is not None:
+        text += f", {metrics['psnr_db']:.2f} dB"
+    if metrics.get("accuracy") is not None:
+        text += f", accuracy {metrics['accuracy']:.2%}"
+    return text
+
+
+def _number(value: float | int | None) -> str:
+    return "not finite" if value is None else f"{value:.5f}"
+
+
+class ProgressReport:
+    """A listener that shows progress: a bar on a terminal, plain lines elsewhere.
+
+    Args:
+        console: where to.
+        every_epoch: whether plain lines are one an epoch, and not one in five seconds.
+    """
+
+    def __init__(self, console: Console, *, every_epoch: bool = False) -> None:
+        self._console = console
+        self._every_epoch = every_epoch
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._last = self._start = time.monotonic()
+        self._first_epoch = self._epochs = 0
+
+    def __call__(self, event: Event) -> None:
+        """Listen to training."""
+        if isinstance(event, RunStarted):
+            self._begin(event)
+        elif isinstance(event, EpochEnded):
+            self._epoch(event)
+        elif isinstance(event, Noticed):
+            self._console.print(escape(event.message), style="yellow", highlight=False)
+        elif isinstance(event, RunEnded):
+            self._stop_bar()
+            self._print(event.message)
+
+    def drawing(self, drawn: int, total: int) -> None:
+        """Show how far the drawing that goes on after training is."""
+        if not self._console.is_terminal:
+            if time.monotonic() - self._last > _LINE_SECONDS:
+                self._last = time.monotonic()
+                self._print(f"drawing frames: {drawn} of {total}")
+            return
+        if self._bar is None:
+            self._open_bar("drawing", max(1, total))
+        assert self._bar is not None
+        self._bar.update(self._task, completed=drawn, total=max(1, total), losses="")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._stop_bar()
+
+    def _begin(self, event: RunStarted) -> None:
+        self._first_epoch, self._epochs = event.epoch, event.run.config.epochs
+        self._start = time.monotonic()
+        self._print(f"{'Continuing' if event.epoch else 'Training'} in {event.run.path}")
+        if self._console.is_terminal:
+            self._open_bar("epoch", self._epochs, completed=event.epoch)
+
+    def _open_bar(self, what: str, total: int, completed: int = 0) -> None:
+        self._bar = Progress(
+            TextColumn(what),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=self._console,
+            refresh_per_second=8,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", total=total, completed=completed, losses="", rate="")
+
+    def _epoch(self, event: EpochEnded) -> None:
+        now = time.monotonic()
+        waited = now - self._last
+        rate = (event.epoch - self._first_epoch) / max(1e-9, now - self._start)
+        is_last = event.epoch == self._epochs
+        if self._bar is not None and (waited > _REDRAW_SECONDS or is_last):
+            self._last = now
+            text = losses_line(event.metrics)
+            self._bar.update(self._task, completed=event.epoch, losses=text, rate=f"{rate:.0f}/s")
+        elif self._bar is None and (self._every_epoch or waited > _LINE_SECONDS or is_last):
+            self._last = now
+            left = (self._epochs - event.epoch) / max(1e-9, rate)
+            self._print(
+                f"epoch {event.epoch}/{self._epochs}: {losses_line(event.metrics)}, "
+                f"{rate:.1f} epochs/s, {left:.0f} s left"
+            )
+
+    def _stop_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class LogFile:
+    """A listener that writes a line an epoch, with the time, into a file.
+
+    Args:
+        path: the file; appended to.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"Cannot write log {path}: {error.strerror}.") from None
+
+    def __call__(self, event: Event) -> None:
+        """Listen to training."""
+        if isinstance(event, RunStarted):
+            self.write(f"start in {event.run.path} after epoch {event.epoch}")
+        elif isinstance(event, EpochEnded):
+            self.write(f"epoch {event.epoch}: {losses_line(event.metrics)}")
+        elif isinstance(event, Noticed | RunEnded):
+            self.write(event.message)
+        if isinstance(event, RunEnded):
+            self._file.close()
+
+    def write(self, line: str) -> None:
+        """Write a line, unless the disk is full: a log is no reason to stop training."""
+        stamp = datetime.datetime.now().isoformat(timespec="milliseconds")
+        try:
+            self._file.write(f"{stamp} {line}\n")
+            self._file.flush()
+        except (OSError, ValueError):
+            return
+
+
+def log_listeners(config: Config) -> list[LogFile]:
+    """Return the log file that a configuration asks for, if any."""
+    return [LogFile(Path(config.log_file).expanduser())] if config.log_file else []

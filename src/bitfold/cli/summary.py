@@ -1,0 +1,67 @@
+"""The panel that ends the demo: losses, bits and where the pictures lie."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from bitfold.kolmogorov import Description, KolmogorovLoss
+from bitfold.polytopes import sample_partition
+from bitfold.targets import Window, window_axes
+from bitfold.training import Run, RunEnded
+
+_RASTER = 1024
+
+
+def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
+    """Print what a run came to."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    last = {name: column[-1] for name, column in run.metrics.items() if column}
+    _add_losses(table, last)
+    if ended.kolmogorov is not None:
+        table.add_row()
+        _add_bits(table, ended.kolmogorov)
+    table.add_row()
+    _add_polytopes(table, run)
+    console.print(Panel(table, title=f"{run.config.target}, {run.config.shape}", expand=False))
+    for label, name in (
+        ("video", "video.mp4"), ("last frame", "last_frame.png"), ("losses", "loss.png"),
+    ):  # fmt: skip
+        console.print(
+            f"  {label:<11}{run.path / name}", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def _add_losses(table: Table, last: dict[str, float | int | None]) -> None:
+    rows = (
+        ("task loss", "task_loss", ".5f", "mean squared error, over the last epoch"),
+        ("PSNR", "psnr_db", ".2f", "dB, on the validation points"),
+        ("K", "kolmogorov_loss", ".4f", "nats per weight"),
+    )
+    for label, name, form, note in rows:
+        value = last.get(name)
+        if value is not None:
+            table.add_row(label, f"{value:{form}}", note)
+
+
+def _add_bits(table: Table, kolmogorov: KolmogorovLoss) -> None:
+    description: Description = kolmogorov.bits()
+    for name, bits in description.items.items():
+        table.add_row(name.replace("_", " "), f"{bits:,.0f}", "bits")
+    plain = 32 * kolmogorov.num_weights
+    table.add_row("description", f"{description.total:,.0f}", "bits in all")
+    share = description.total / plain
+    table.add_row("as float32", f"{plain:,}", f"bits; the description is {share:.0%} of that")
+
+
+def _add_polytopes(table: Table, run: Run) -> None:
+    target = run.target
+    xs, ys = window_axes(Window(), _RASTER, _RASTER)
+    extra = (0.0,) if target.is_clip else ()
+    partition = sample_partition(run.network(), xs, ys, extra=extra)
+    note = f"seen on {_RASTER} x {_RASTER} points"
+    table.add_row("polytopes", f"{partition.num_polytopes:,}", note)

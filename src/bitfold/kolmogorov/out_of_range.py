@@ -1,0 +1,93 @@
+"""What it costs to code a weight that lies outside the range of the bins: the escape code."""
+
+import torch
+from torch import Tensor
+
+from bitfold.kolmogorov.bins import Bins
+
+
+def escape_nats(weights: Tensor, bins: Bins) -> Tensor:
+    """The smooth cost of overshoot, 2 ln(1 + d) nats for a weight d bins beyond the range.
+
+    Source: none, ours. It is the length of the escape code (see `escape_bits`) without its rounding
+    to whole numbers and without the one bit that weights in an edge bin pay: Elias's gamma code of
+    d + 1 takes 2 floor(log2(d + 1)) bits more than that of 1, and 2 ln(1 + d) nats are
+    2 log2(d + 1) bits. It is 0 in range, continuous at the edge, and grows without bound; its slope
+    by the weight, 2 / (width + overshoot) outwards, is what pulls the weight back.
+
+    Args:
+        weights: floating, any shape.
+        bins: the grid.
+
+    Returns:
+        Nats, same shape and dtype; finite for every finite weight.
+    """
+    overshoot = (weights - bins.clamp(weights)).abs() / bins.width
+    # The quotient can exceed the largest number; its logarithm cannot.
+    return 2 * overshoot.clamp(max=torch.finfo(weights.dtype).max).log1p()
+
+
+def overshoot_bins(weights: Tensor, bins: Bins) -> Tensor:
+    """Whole number of bins by which each weight's nearest grid value lies beyond the edge bin.
+
+    Args:
+        weights: floating, any shape; float64 keeps the count exact to 2^53 bins.
+        bins: the grid, thought to go on beyond its ends.
+
+    Returns:
+        Same shape and dtype, whole numbers >= 0; 0 up to half a bin beyond the range; NaN where
+        the weight is.
+    """
+    overshoot = ((weights - bins.clamp(weights)).abs() / bins.width).round()
+    return overshoot.clamp(max=torch.finfo(weights.dtype).max)
+
+
+def escape_bits(weights: Tensor, bins: Bins) -> Tensor:
+    """Length of the escape code of each weight.
+
+    Source: P. Elias, 1975, Universal codeword sets, gamma code.
+
+    A weight whose nearest bin is the first or the last is followed by the gamma code of d + 1,
+    where d is its `overshoot_bins`: floor(log2(d + 1)) zeros, then d + 1 in binary, which
+    starts with a one. That is 1 bit for every weight that merely lies in an edge bin, 3 bits for 1
+    or 2 bins beyond, and so on. The side is the bin's own. All other weights have no escape code.
+
+    Args:
+        weights: floating, any shape.
+        bins: the grid.
+
+    Returns:
+        Bits, same shape and dtype; NaN where the weight is not finite.
+    """
+    overshoot = overshoot_bins(weights, bins)
+    # From 2 / eps on, numbers are even: adding 1 changes no power of two but might round up to one.
+    exact = overshoot < 2 / torch.finfo(weights.dtype).eps
+    exponent = torch.frexp(overshoot + exact.to(weights.dtype)).exponent
+    nearest = bins.nearest(weights)
+    at_edge = (nearest == 0) | (nearest == bins.num_bins - 1)
+    # frexp's fraction is in [1/2, 1): floor(log2) is one less than its exponent.
+    length = torch.where(at_edge, 2 * exponent - 1, 0).to(weights.dtype)
+    return length + 0 * weights
+
+
+def decode(indices: Tensor, overshoot: Tensor, bins: Bins) -> Tensor:
+    """The weights that a decoder gets from bins and overshoots.
+
+    Args:
+        indices: int64, bins.
+        overshoot: floating, same shape, whole numbers of bins; 0 except in the edge bins.
+        bins: the grid.
+
+    Returns:
+        Weights, same shape, dtype of ``overshoot``.
+
+    Example:
+        >>> bins = Bins(7, -3.0, 3.0)
+        >>> weights = torch.tensor([-5.2, 0.4, 9.0], dtype=torch.float64)
+        >>> decode(bins.nearest(weights), overshoot_bins(weights, bins), bins)
+        tensor([-5.,  0.,  9.], dtype=torch.float64)
+        >>> escape_bits(weights, bins)
+        tensor([3., 0., 5.], dtype=torch.float64)
+    """
+    side = torch.where(indices == 0, -1, 1)
+    return bins.centres(indices, overshoot.dtype) + side * overshoot * bins.width

@@ -1,0 +1,207 @@
+"""Every trainable parameter of a module as one vector of weights, each with its position."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import is_
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from bitfold.errors import KolmogorovError
+
+# Layer, row, column, is-bias.
+NUM_COORDINATES = 4
+# i / (n - 1) in float32, which is spaced by 2^-24 below 1, stays distinct for i < n <= 2^23.
+MAX_SIDE = 2**23
+
+
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """One submodule, with what it held when the table was made."""
+
+    module: nn.Module
+    children: tuple[nn.Module | None, ...]
+    parameters: tuple[nn.Parameter | None, ...]
+    shapes: tuple[torch.Size | None, ...]
+
+    @classmethod
+    def of(cls, module: nn.Module) -> "_Node":
+        parameters = tuple(module._parameters.values())
+        shapes = tuple(None if item is None else item.shape for item in parameters)
+        return cls(module, tuple(module._modules.values()), parameters, shapes)
+
+    def is_unchanged(self) -> bool:
+        children, parameters = self.module._modules.values(), self.module._parameters.values()
+        return (
+            len(children) == len(self.children)
+            and len(parameters) == len(self.parameters)
+            and all(map(is_, children, self.children))
+            and all(map(is_, parameters, self.parameters))
+            and all(
+                item is None or item.shape == shape
+                for item, shape in zip(parameters, self.shapes, strict=True)
+            )
+        )
+
+
+class ParameterTable:
+    """The trainable parameters of a module, tied ones once, in the module's order.
+
+    Source: none, ours. The table refers to the module and is no module itself, so that whoever
+    holds it does not register the module's parameters as its own. Parameters that are frozen when
+    the table is made are left out and named in ``frozen``.
+
+    Args:
+        module: any module with at least one trainable parameter, all on one device.
+
+    Raises:
+        KolmogorovError: if the module has no trainable parameter, or one that is not yet
+            initialised, empty, complex, not finite, longer than 2^23 on a side, or on another
+            device than the first.
+
+    Example:
+        >>> table = ParameterTable(nn.Linear(2, 3))
+        >>> table.names, table.num_weights
+        (('weight', 'bias'), 9)
+        >>> table.positions()[-1]
+        tensor([0., 1., 0., 1.])
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        named = dict(module.named_parameters())
+        kept = {name: item for name, item in named.items() if item.requires_grad}
+        if not kept:
+            raise KolmogorovError(
+                "Cannot describe a module: expected at least one trainable parameter, got none. "
+                "Check requires_grad."
+            )
+        device = next(iter(kept.values())).device
+        for name, item in kept.items():
+            _check_parameter(name, item, device)
+        self.names = tuple(kept)
+        self.parameters = tuple(kept.values())
+        self.shapes = tuple(item.shape for item in self.parameters)
+        self.sizes = [item.numel() for item in self.parameters]
+        self.num_weights = sum(self.sizes)
+        self.frozen = tuple(name for name in named if name not in kept)
+        # Buffers that are not saved are derived from the rest: a decoder rebuilds them.
+        saved = module.state_dict().keys()
+        self.buffers = tuple(name for name, _ in module.named_buffers() if name in saved)
+        self._nodes = tuple(_Node.of(item) for item in module.modules())
+
+    def dtype(self) -> torch.dtype:
+        """The type to compute in: the parameters' widest one, at least float32."""
+        widest = torch.float32
+        for item in self.parameters:
+            widest = torch.promote_types(widest, item.dtype)
+        return widest
+
+    def check(self) -> None:
+        """Refuse to go on with a module that is no longer the one described.
+
+        Raises:
+            KolmogorovError: if a parameter or submodule was added, removed, replaced or resized.
+        """
+        for node in self._nodes:
+            if not node.is_unchanged():
+                raise KolmogorovError(
+                    f"Cannot describe {type(node.module).__name__}: expected the parameters it had "
+                    "when it was wrapped, got added, removed, replaced or resized ones. "
+                    "Make a new KolmogorovLoss."
+                )
+
+    def flatten(self) -> Tensor:
+        """All weights as one vector that carries the gradient: (num_weights,)."""
+        return torch.cat([item.reshape(-1) for item in self.parameters])
+
+    def split(self, vector: Tensor) -> dict[str, Tensor]:
+        """A vector laid out as `flatten` does, cut into the parameters' names, shapes and types.
+
+        Args:
+            vector: (num_weights,).
+
+        Returns:
+            For each trainable parameter a tensor of its shape and dtype.
+        """
+        pieces = torch.split(vector, self.sizes)
+        return {
+            name: piece.view(item.shape).to(item.dtype)
+            for name, item, piece in zip(self.names, self.parameters, pieces, strict=True)
+        }
+
+    def num_frozen_values(self) -> int:
+        """How many numbers the frozen parameters and the saved buffers hold."""
+        frozen = sum(self.module.get_parameter(name).numel() for name in self.frozen)
+        return frozen + sum(self.module.get_buffer(name).numel() for name in self.buffers)
+
+    def positions(self) -> Tensor:
+        """Normalised position (layer, row, column, is-bias) of each weight, no two alike.
+
+        Every coordinate goes from 0 to 1. A layer is one weight tensor with its bias, in the
+        module's order; where a module has several of either, its k-th weight goes with its k-th
+        bias. Rows are a tensor's first dimension, columns all others together; a bias has rows and
+        no columns, and is told from a weight by the last coordinate.
+
+        Returns:
+            float32 (num_weights, 4), in the order of `flatten`, on the parameters' device.
+        """
+        places = list(self._places())
+        last_layer = max(layer for layer, _ in places)
+        blocks = [
+            _block(shape, layer / max(last_layer, 1), is_bias)
+            for shape, (layer, is_bias) in zip(self.shapes, places, strict=True)
+        ]
+        return torch.cat(blocks).to(self.parameters[0].device)
+
+    def _places(self) -> Iterator[tuple[int, bool]]:
+        """Layer and is-bias of each parameter; no two parameters have the same pair."""
+        first, owner, taken = 0, "", [0, 0]
+        for name in self.names:
+            own, _, leaf = name.rpartition(".")
+            if own != owner:
+                first, owner, taken = first + max(taken), own, [0, 0]
+            is_bias = "bias" in leaf
+            yield first + taken[is_bias], is_bias
+            taken[is_bias] += 1
+
+
+def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> None:
+    found = None
+    if isinstance(item, UninitializedParameter):
+        found = "one without a shape. Run one forward pass first"
+    elif item.numel() == 0:
+        found = f"zero elements, shape {tuple(item.shape)}. Remove or freeze it"
+    elif not item.is_floating_point():
+        found = f"{item.dtype}. Split complex parameters into real ones"
+    elif max(_sides(item.shape)) > MAX_SIDE:
+        found = f"shape {tuple(item.shape)}, more than {MAX_SIDE} on a side. Split it"
+    elif item.device != device:
+        found = f"one on {item.device} beside one on {device}. Move the module to one device"
+    elif not bool(torch.isfinite(item.detach()).all()):
+        found = "NaN or infinite values. Initialise it first"
+    if found is not None:
+        raise KolmogorovError(
+            f"Cannot describe parameter {name!r}: expected finite real numbers, got {found}."
+        )
+
+
+def _sides(shape: torch.Size) -> tuple[int, int]:
+    """Rows and columns: the first dimension and all others together."""
+    num_rows = shape[0] if shape else 1
+    return num_rows, shape.numel() // num_rows
+
+
+def _block(shape: torch.Size, layer: float, is_bias: bool) -> Tensor:
+    """Positions of one parameter: float32 (numel, 4)."""
+    num_rows, num_columns = _sides(shape)
+    # Divided in float64, so that the only rounding is the last one.
+    rows = torch.arange(num_rows, dtype=torch.float64) / max(num_rows - 1, 1)
+    columns = torch.arange(num_columns, dtype=torch.float64) / max(num_columns - 1, 1)
+    block = torch.empty(num_rows, num_columns, NUM_COORDINATES)
+    block[..., 0] = layer
+    block[..., 1] = rows.unsqueeze(1)
+    block[..., 2] = columns
+    block[..., 3] = float(is_bias)
+    return block.view(-1, NUM_COORDINATES)

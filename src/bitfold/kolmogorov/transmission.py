@@ -1,0 +1,73 @@
+"""The predictor as it is sent to a decoder."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from bitfold.errors import KolmogorovError
+
+FLOAT_BITS = 32
+MIN_PREDICTOR_BITS = 2
+MAX_PREDICTOR_BITS = 16
+
+
+def check_precision(precision_bits: int) -> None:
+    """Refuse a precision that no predictor is sent in.
+
+    Raises:
+        KolmogorovError: if ``precision_bits`` is neither 2 to 16 nor 32.
+    """
+    if MIN_PREDICTOR_BITS <= precision_bits <= MAX_PREDICTOR_BITS or precision_bits == FLOAT_BITS:
+        return
+    raise KolmogorovError(
+        f"Cannot send a predictor: expected predictor_bits of {MIN_PREDICTOR_BITS} to "
+        f"{MAX_PREDICTOR_BITS} or {FLOAT_BITS}, got {precision_bits}. Pass for example 8."
+    )
+
+
+def sent_bits(tensors: Iterable[Tensor], precision_bits: int) -> int:
+    """Bits that the tensors take: their codes, and offset and step of each in float32.
+
+    Args:
+        tensors: of any shape.
+        precision_bits: 2 to 16, or 32 for plain float32, which needs no offset and step.
+
+    Returns:
+        Bits.
+
+    Example:
+        >>> sent_bits([torch.zeros(10)], 8), sent_bits([torch.zeros(10)], 32)
+        (144, 320)
+    """
+    overhead = 0 if precision_bits == FLOAT_BITS else 2 * FLOAT_BITS
+    return sum(tensor.numel() * precision_bits + overhead for tensor in tensors)
+
+
+def sent(tensor: Tensor, precision_bits: int) -> Tensor:
+    """The tensor as a decoder gets it, uniformly quantised between its extremes.
+
+    Source: none, ours: value = offset + step * code with code in 0 to 2^precision_bits - 1, offset
+    the smallest value and step the 2^precision_bits - 1st part of the spread, both in float32.
+
+    Args:
+        tensor: floating, not empty.
+        precision_bits: 2 to 16, or 32 for plain float32.
+
+    Returns:
+        Same shape and dtype, at most half a step from ``tensor``; without host synchronisation.
+
+    Example:
+        >>> sent(torch.tensor([0.0, 0.3, 0.9]), 2)
+        tensor([0.0000, 0.3000, 0.9000])
+        >>> sent(torch.tensor([0.0, 0.4, 0.9]), 2)
+        tensor([0.0000, 0.3000, 0.9000])
+    """
+    if precision_bits == FLOAT_BITS:
+        return tensor.to(torch.float32).to(tensor.dtype)
+    offset, top = torch.aminmax(tensor.to(torch.float32))
+    step: Tensor = (top - offset) / (2**precision_bits - 1)
+    # A constant tensor has step 0: all its codes are 0.
+    codes = ((tensor - offset) / step.clamp(min=torch.finfo(torch.float32).tiny)).round()
+    values: Tensor = offset + codes.clamp_(0, 2**precision_bits - 1) * step
+    return values.to(tensor.dtype)

@@ -1,0 +1,150 @@
+"""PolytopeNet: the network that learns a picture."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from bitfold.errors import ShapeError
+from bitfold.networks.activations import (
+    ACTIVATIONS,
+    FINAL_ACTIVATIONS,
+    activation_gain,
+    unknown_activation,
+)
+from bitfold.networks.shape import check_widths, format_shape, parse_shape
+
+MAX_PARAMETERS: Final = 200_000_000
+INITIAL_BIAS: Final = 0.1
+
+
+class PolytopeNet(nn.Module):
+    """A fully connected network whose hidden neurons fold the input space.
+
+    Source: weights from He et al. 2015, "Delving deep into rectifiers", section 2.2: normal with
+    standard deviation gain / sqrt(fan_in), for the gain of the hidden activation, in every layer
+    including the last. Biases are 0.1.
+
+    Args:
+        in_features: coordinates of a point, at least 1.
+        shape: widths of the hidden layers, as text such as ``[10]*8`` or as numbers; there
+            may be none.
+        out_features: outputs, at least 1.
+        activation: after each hidden layer: leaky_relu (slope 0.01), relu, abs, tanh, gelu or sine.
+        final_activation: after the last layer: none, relu, leaky_relu or sigmoid.
+        generator: a CPU generator to draw the weights from; the global one if None.
+
+    Raises:
+        ShapeError: if the shape does not parse, is out of bounds or would have more than 200
+            million parameters, or if in_features or out_features is not a positive integer.
+        ConfigError: if an activation is unknown.
+
+    Guarantees: the same generator state gives the same weights on the same version of PyTorch;
+    with a generator, the global random state is not touched.
+
+    >>> network = PolytopeNet(2, "[10]*8", 1, generator=torch.Generator().manual_seed(0))
+    >>> network.widths, network.num_parameters
+    ((10, 10, 10, 10, 10, 10, 10, 10), 811)
+    >>> network(torch.zeros(5, 2)).shape
+    torch.Size([5, 1])
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        shape: str | Sequence[int],
+        out_features: int,
+        activation: str = "leaky_relu",
+        final_activation: str = "none",
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise unknown_activation("activation", activation, ACTIVATIONS)
+        if final_activation not in FINAL_ACTIVATIONS:
+            raise unknown_activation("final activation", final_activation, FINAL_ACTIVATIONS)
+        self.in_features = _check_features("in_features", in_features)
+        self.widths = parse_shape(shape) if isinstance(shape, str) else check_widths(shape)
+        self.out_features = _check_features("out_features", out_features)
+        self.activation = activation
+        self.final_activation = final_activation
+        self.num_parameters = count_parameters(in_features, self.widths, out_features)
+        if self.num_parameters > MAX_PARAMETERS:
+            message = (
+                f"Cannot build a network of shape {format_shape(self.widths)}: expected at most "
+                f"{MAX_PARAMETERS:,} parameters, got {self.num_parameters:,}. Use narrower layers."
+            )
+            raise ShapeError(message)
+        self.layers = self._build(generator)
+
+    def _build(self, generator: torch.Generator | None) -> nn.Sequential:
+        gain = activation_gain(self.activation)
+        sizes = (self.in_features, *self.widths, self.out_features)
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise(sizes):
+            # Made without storage first: the layer's own initialisation would draw from the
+            # global generator.
+            layer = nn.Linear(fan_in, fan_out, device="meta").to_empty(device="cpu")
+            nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(fan_in), generator=generator)
+            nn.init.constant_(layer.bias, INITIAL_BIAS)
+            layers += [layer, ACTIVATIONS[self.activation]()]
+        layers.pop()
+        if self.final_activation != "none":
+            layers.append(FINAL_ACTIVATIONS[self.final_activation]())
+        return nn.Sequential(*layers)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Evaluate the network.
+
+        Source: none, ours.
+
+        Args:
+            points: float (N, in_features).
+
+        Returns:
+            float (N, out_features).
+
+        Raises:
+            ShapeError: if the points have another shape.
+        """
+        if points.ndim != 2 or points.shape[1] != self.in_features:
+            message = (
+                f"Cannot evaluate the network: expected points of shape (N, {self.in_features}), "
+                f"got {tuple(points.shape)}. Give one row for each point."
+            )
+            raise ShapeError(message)
+        outputs: Tensor = self.layers(points)
+        return outputs
+
+    def extra_repr(self) -> str:
+        """Name the shape and activations in the module's repr."""
+        return (
+            f"{self.in_features}, {format_shape(self.widths)!r}, {self.out_features}, "
+            f"activation={self.activation!r}, final_activation={self.final_activation!r}"
+        )
+
+
+def count_parameters(in_features: int, widths: Sequence[int], out_features: int) -> int:
+    """Count the weights and biases of a fully connected network without building it.
+
+    Source: none, ours.
+
+    >>> count_parameters(2, [10] * 8, 1)
+    811
+    """
+    sizes = (in_features, *widths, out_features)
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+
+
+def _check_features(what: str, number: int) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        message = (
+            f"Cannot build a network: expected {what} of at least 1, got {number!r}. "
+            "Give a whole number."
+        )
+        raise ShapeError(message)
+    return number

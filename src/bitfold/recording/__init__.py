@@ -1,0 +1,17 @@
+from bitfold.recording.drawing import Drawing, DrawingPlaces, frame_path
+from bitfold.recording.frame_maker import FrameMaker
+from bitfold.recording.frame_style import FrameStyle
+from bitfold.recording.loss_figure import draw_loss_figure
+from bitfold.recording.recorder import Recorder
+from bitfold.recording.tensorboard import TensorboardListener
+
+__all__ = [
+    "Drawing",
+    "DrawingPlaces",
+    "FrameMaker",
+    "FrameStyle",
+    "Recorder",
+    "TensorboardListener",
+    "draw_loss_figure",
+    "frame_path",
+]

@@ -1,0 +1,135 @@
+"""Frames on disk and in the video, in the order of the trajectory, each exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.recording.frame_maker import FrameMaker
+from bitfold.recording.frame_style import FrameStyle
+from bitfold.render import VideoWriter, encode_jpeg, encode_png
+from bitfold.training import Moment, Run, TrajectoryReader
+
+
+@dataclass(frozen=True)
+class DrawingPlaces:
+    """Where drawings go.
+
+    Args:
+        frames: folder of the single frames.
+        video: the video file.
+        last_frame: a PNG of the last frame.
+    """
+
+    frames: Path
+    video: Path
+    last_frame: Path
+
+    @classmethod
+    def of(cls, run: Run) -> DrawingPlaces:
+        """Return a run's own places."""
+        folder = run.folder
+        return cls(
+            folder.inside(run.config.snapshot_dir),
+            run.path / "video.mp4",
+            run.path / "last_frame.png",
+        )
+
+
+class Drawing:
+    """Draws a run's trajectory into frames and a video; goes on where an earlier one ended.
+
+    Source: none, ours.
+
+    Args:
+        run: the run.
+        style: how frames look.
+        places: where they go.
+        afresh: whether nothing that an earlier drawing left is kept.
+
+    Raises:
+        RenderError: a place cannot be written.
+    """
+
+    def __init__(
+        self, run: Run, style: FrameStyle, places: DrawingPlaces, *, afresh: bool = False
+    ) -> None:
+        self._run, self._style, self._places, self._afresh = run, style, places, afresh
+        self._maker = FrameMaker(run, style)
+        self._reader = TrajectoryReader(run.folder.trajectory)
+        self._num_known = len(self._reader.epochs())
+        self._video: VideoWriter | None = None
+        self._index = 0
+        self._last: NDArray[np.uint8] | None = None
+        if style.image_format != "none":
+            places.frames.mkdir(parents=True, exist_ok=True)
+
+    def draw_new(self) -> Iterator[int]:
+        """Draw what the trajectory holds beyond what was drawn; yield each frame's epoch."""
+        for moment in self._reader.moments():
+            self._draw(moment)
+            self._index += 1
+            yield moment.epoch
+
+    def close(self) -> None:
+        """Complete the video and write the last frame."""
+        if self._video is not None:
+            self._video.close()
+        if self._last is not None:
+            self._places.last_frame.write_bytes(encode_png(self._last))
+        self._reader.close()
+
+    def _draw(self, moment: Moment) -> None:
+        path = self._frame_path(moment.epoch)
+        has_file = path is None or (path.exists() and not self._afresh)
+        in_video = self._video is not None and self._index < self._video.num_frames
+        is_last = self._index >= self._num_known - 1
+        if has_file and in_video and not is_last:
+            return
+        frame = self._maker.draw(moment)
+        video = self._open_video(frame)
+        if self._index >= video.num_frames:
+            video.append(frame)
+        if path is not None and not has_file:
+            path.write_bytes(self._encode(frame))
+        self._last = frame
+
+    def _open_video(self, frame: NDArray[np.uint8]) -> VideoWriter:
+        """Open the video at the first frame, whose size decides the video's."""
+        if self._video is None:
+            height, width, _ = frame.shape
+            self._video = VideoWriter.continued(
+                self._places.video,
+                num_frames=0 if self._afresh else self._num_known,
+                width=width,
+                height=height,
+                frames_per_second=self._style.frames_per_second,
+            )
+        return self._video
+
+    def _encode(self, frame: NDArray[np.uint8]) -> bytes:
+        if self._style.image_format == "jpg":
+            return encode_jpeg(frame, self._style.jpeg_quality)
+        return encode_png(frame, self._style.png_compression)
+
+    def _frame_path(self, epoch: int) -> Path | None:
+        if self._style.image_format == "none":
+            return None
+        return frame_path(self._places.frames, epoch, self._style.image_format)
+
+
+def frame_path(folder: Path, epoch: int, image_format: str) -> Path:
+    """Return where the frame of an epoch lies."""
+    return folder / f"frame-{epoch:09d}.{image_format}"
+
+
+def delete_later_frames(folder: Path, epoch: int) -> None:
+    """Delete the single frames of later epochs, which a continued run draws anew."""
+    for path in folder.glob("frame-*"):
+        number = path.stem.removeprefix("frame-")
+        if number.isdecimal() and int(number) > epoch:
+            path.unlink()

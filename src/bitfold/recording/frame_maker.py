@@ -1,0 +1,116 @@
+"""A frame from a moment of the trajectory: sample the folds, describe, paint."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.polytopes import SampledPartition, sample_partition
+from bitfold.recording.frame_style import FrameStyle
+from bitfold.recording.legend import legend_of
+from bitfold.render import FramePainter, Scene, Slice
+from bitfold.targets import kernel_smoothed, slice_time, window_axes, window_positions
+from bitfold.training import Moment, Run
+
+_OUTSIDE = np.array([128, 128, 128], dtype=np.uint8)
+
+
+class FrameMaker:
+    """Draws frames of one run in one style.
+
+    Source: none, ours.
+
+    Args:
+        run: the run.
+        style: how.
+    """
+
+    def __init__(self, run: Run, style: FrameStyle) -> None:
+        self._run, self._style = run, style
+        self._width, self._height = style.panel_px(run.target)
+        self._xs, self._ys = window_axes(style.window, self._width, self._height)
+        self._frames = style.slice_frames(run.target)
+        self._scenes = [self._scene(frame) for frame in self._frames]
+        self._network = run.new_network().eval()
+        self._painter = FramePainter(
+            self._scenes,
+            panel_width=self._width,
+            panel_height=self._height,
+            task=run.target.task,
+        )
+
+    def draw(self, moment: Moment) -> NDArray[np.uint8]:
+        """Return the frame of a moment: uint8 (height, width, 3), good until the next call."""
+        self._network.load_state_dict(dict(moment.weights))
+        partitions = [self._partition(frame) for frame in self._frames]
+        slices = [Slice(values=p.values, folds=p.folds) for p in partitions]
+        num_polytopes = [partition.num_polytopes for partition in partitions]
+        wrong = self._share_misclassified(partitions)
+        return self._painter.paint(slices, legend_of(self._run, moment, num_polytopes, wrong))
+
+    def _partition(self, frame: int) -> SampledPartition:
+        target = self._run.target
+        time = (slice_time(frame, target.grid.num_frames),) if target.is_clip else ()
+        return sample_partition(self._network, self._xs, self._ys, extra=time)
+
+    def _share_misclassified(self, partitions: list[SampledPartition]) -> float | None:
+        if self._run.target.task != "classification":
+            return None
+        wrong = counted = 0
+        for partition, scene in zip(partitions, self._scenes, strict=True):
+            assert scene.classes is not None
+            known = scene.classes >= 0
+            wrong += int(((partition.values.argmax(2) != scene.classes) & known).sum())
+            counted += int(known.sum())
+        return wrong / max(1, counted)
+
+    def _scene(self, frame: int) -> Scene:
+        target, split = self._run.target, self._run.split
+        pixels, inside = self._pixels(frame)
+        picture = target.picture(frame).reshape(-1, 3)[pixels]
+        picture[~inside] = _OUTSIDE
+        classes = None
+        if target.classes is not None:
+            start = frame * target.grid.width * target.grid.height
+            classes = np.where(inside, target.classes[start + pixels], -1)
+        return Scene(
+            picture=picture,
+            training=self._positions(split.training, frame),
+            validation=self._positions(split.validation, frame),
+            smoothed=self._smoothed(frame),
+            caption=f"t = {slice_time(frame, target.grid.num_frames):+.2f}"
+            if target.is_clip
+            else "",
+            classes=classes,
+            class_colours=target.class_colours,
+        )
+
+    def _pixels(self, frame: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return each panel pixel's pixel within its frame, and whether it lies in the picture."""
+        grid = self._run.target.grid
+        x, y = np.meshgrid(self._xs, self._ys)
+        points = np.stack([x.ravel(), y.ravel()], axis=1)
+        if grid.is_clip:
+            time = np.full((len(points), 1), slice_time(frame, grid.num_frames))
+            points = np.concatenate([points, time], axis=1)
+        pixels = grid.indices(points) % (grid.width * grid.height)
+        inside = (np.abs(x) <= 0.5) & (np.abs(y) <= 0.5)
+        return pixels.reshape(x.shape), inside
+
+    def _positions(self, indices: NDArray[np.int64], frame: int) -> NDArray[np.float64]:
+        grid = self._run.target.grid
+        of_frame = indices[indices // (grid.width * grid.height) == frame]
+        return window_positions(self._style.window, grid.coordinates(of_frame))
+
+    def _smoothed(self, frame: int) -> NDArray[np.uint8] | None:
+        sigma, whole = self._style.smoothing_sigma_px, type(self._style.window)()
+        if sigma <= 0 or self._style.window != whole:
+            return None
+        return kernel_smoothed(
+            self._run.target,
+            self._run.split,
+            sigma,
+            frame=frame,
+            width=self._width,
+            height=self._height,
+        )

@@ -1,0 +1,70 @@
+"""How frames look and where they go: a run's own wishes, or others when it is drawn again."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from bitfold.targets import Target, Window
+from bitfold.training import Config
+
+_SMALLEST_PX, _LARGEST_PX, _LARGEST_CLIP_PX = 384, 1024, 448
+
+
+@dataclass(frozen=True)
+class FrameStyle:
+    """What decides a frame beside the weights.
+
+    Source: none, ours.
+
+    Args:
+        longer_side_px: longer side of a panel; None: the picture's own, within 384 and 1024 (a
+            clip's slices: at most 448).
+        window: the rectangle of the plane that the panels show.
+        image_format: ``png``, ``jpg`` or ``none``.
+        png_compression: 0 to 9.
+        jpeg_quality: 1 to 100.
+        clip_slices: slices of a clip in a frame.
+        frames_per_second: of the video.
+        smoothing_sigma_px: width of the kernel smoothing beside the target; 0: none.
+    """
+
+    longer_side_px: int | None = None
+    window: Window = dataclasses.field(default_factory=Window)
+    image_format: str = "png"
+    png_compression: int = 1
+    jpeg_quality: int = 90
+    clip_slices: int = 3
+    frames_per_second: int = 25
+    smoothing_sigma_px: float = 0.0
+
+    @classmethod
+    def of(cls, config: Config) -> FrameStyle:
+        """Return the style that a run's configuration asks for."""
+        return cls(
+            longer_side_px=config.frame_size,
+            image_format=config.snapshot_format,
+            png_compression=config.png_compression,
+            jpeg_quality=config.jpeg_quality,
+            clip_slices=config.clip_slices,
+            frames_per_second=config.video_fps,
+            smoothing_sigma_px=config.smoothing_sigma,
+        )
+
+    def panel_px(self, target: Target) -> tuple[int, int]:
+        """Return (width, height) of a panel; its aspect is the window's on the picture."""
+        width = target.grid.width * (self.window.x1 - self.window.x0)
+        height = target.grid.height * (self.window.y1 - self.window.y0)
+        longest = max(target.grid.width, target.grid.height)
+        largest = _LARGEST_CLIP_PX if target.is_clip else _LARGEST_PX
+        side = self.longer_side_px or min(max(longest, _SMALLEST_PX), largest)
+        scale = side / max(width, height)
+        return max(16, round(width * scale)), max(16, round(height * scale))
+
+    def slice_frames(self, target: Target) -> list[int]:
+        """Return the frames of a clip that are shown: evenly spread, the middle of equal parts."""
+        if not target.is_clip:
+            return [0]
+        num_frames = target.grid.num_frames
+        num_slices = min(self.clip_slices, num_frames)
+        return [int((k + 0.5) * num_frames / num_slices) for k in range(num_slices)]

@@ -1,0 +1,53 @@
+"""What stands beside the panels of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bitfold.training import Moment, Run
+
+_NONE = "-"
+
+
+def legend_of(
+    run: Run, moment: Moment, num_polytopes: Sequence[int], misclassified: float | None
+) -> list[tuple[str, str]]:
+    """Return (label, value) pairs, the same labels for every moment of a run.
+
+    Args:
+        run: gives what stays the same.
+        moment: gives the epoch and its metrics.
+        num_polytopes: how many are seen in each slice.
+        misclassified: share of the raster that is in the wrong class; None for regression.
+    """
+    config, metrics = run.config, moment.metrics
+    pairs = [
+        ("epoch", f"{moment.epoch:,} / {config.epochs:,}"),
+        ("task loss", _number(metrics.get("task_loss"), ".5f")),
+    ]
+    if config.has_kolmogorov:
+        pairs += [
+            ("K, nats per weight", _number(metrics.get("kolmogorov_loss"), ".4f")),
+            ("lambda", f"{config.kolmogorov_weight:g}"),
+            ("combined", _number(metrics.get("combined_loss"), ".5f")),
+            ("description", _number(metrics.get("description_bits"), ",.0f", " bits")),
+        ]
+    pairs.append(("validation loss", _number(metrics.get("validation_loss"), ".5f")))
+    if misclassified is None:
+        pairs.append(("PSNR", _number(metrics.get("psnr_db"), ".2f", " dB")))
+    else:
+        pairs.append(("accuracy", _number(metrics.get("accuracy"), ".2%")))
+        pairs.append(("misclassified", f"{misclassified:.2%}"))
+    pairs += [
+        ("polytopes", " · ".join(f"{number:,}" for number in num_polytopes)),
+        ("shape", config.shape),
+        ("points", f"{len(run.split.training):,} + {len(run.split.validation):,}"),
+        ("optimiser", config.optimizer),
+        ("rate", f"{config.learning_rate:g}"),
+        ("seed", str(config.seed)),
+    ]
+    return pairs
+
+
+def _number(value: float | int | None, form: str, unit: str = "") -> str:
+    return _NONE if value is None else f"{value:{form}}{unit}"

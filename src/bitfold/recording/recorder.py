@@ -1,0 +1,131 @@
+"""Draws a run while it trains: starts the drawing process and keeps it informed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import IO
+
+from bitfold.recording.drawing import DrawingPlaces, delete_later_frames
+from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
+
+
+class Recorder:
+    """A listener that has frames and a video drawn by a process of its own.
+
+    The trainer's part is a word for each frame; drawing may lag and is completed after training,
+    which `__call__` then waits for. A second interrupt during that wait ends it: the video is
+    closed with what was drawn, and ``bitfold render`` completes it.
+
+    Source: none, ours.
+
+    Args:
+        on_progress: called with (frames drawn, frames in all) while the rest is drawn.
+        on_problem: called with a line when drawing fails.
+
+    >>> recorder = Recorder()
+    >>> recorder.num_drawn
+    0
+    """
+
+    def __init__(
+        self,
+        on_progress: Callable[[int, int], None] = lambda drawn, total: None,
+        on_problem: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._on_progress, self._on_problem = on_progress, on_problem
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._num_asked = 0
+        self._has_problem = False
+        self.num_drawn = 0
+
+    def __call__(self, event: Event) -> None:
+        """Listen to training."""
+        if isinstance(event, RunStarted):
+            self._start(event)
+        elif isinstance(event, EpochEnded) and event.has_frame:
+            self._num_asked += 1
+            self._say("frame")
+        elif isinstance(event, RunEnded):
+            self._finish()
+
+    def _start(self, event: RunStarted) -> None:
+        run = event.run
+        delete_later_frames(DrawingPlaces.of(run).frames, event.epoch)
+        self._num_asked = sum(epoch <= event.epoch for epoch in run.epochs()) or 1
+        # A group of its own, so that a terminal's interrupt reaches the trainer alone.
+        group = (
+            {"start_new_session": True}
+            if os.name == "posix"
+            else {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined] # Windows only
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bitfold.recording.worker", str(run.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            **group,
+        )
+        assert self._process.stdout is not None
+        self._reader = threading.Thread(
+            target=self._listen, args=(self._process.stdout,), daemon=True
+        )
+        self._reader.start()
+
+    def _listen(self, answers: IO[str]) -> None:
+        for line in answers:
+            answer = json.loads(line)
+            if "drawn" in answer:
+                self.num_drawn += 1
+            if "problem" in answer:
+                self._report(answer["problem"])
+
+    def _finish(self) -> None:
+        if self._process is None:
+            return
+        self._say("finish")
+        try:
+            while self._process.poll() is None:
+                self._on_progress(self.num_drawn, self._num_asked)
+                self._wait(0.2)
+        except KeyboardInterrupt:
+            self._say("stop")
+            self._process.wait()
+        self._close()
+
+    def _wait(self, seconds: float) -> None:
+        assert self._process is not None
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return
+
+    def _close(self) -> None:
+        assert self._process is not None
+        assert self._reader is not None
+        self._reader.join()
+        if self._process.returncode != 0 and not self._has_problem:
+            self._report(f"Drawing ended with exit code {self._process.returncode}.")
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _say(self, word: str) -> None:
+        if self._process is None or self._process.stdin is None:
+            return
+        try:
+            self._process.stdin.write(word + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            if not self._has_problem:
+                self._report("Drawing has ended early; training goes on without frames.")
+
+    def _report(self, line: str) -> None:
+        self._has_problem = True
+        self._on_problem(f"{line} `bitfold render` draws the frames again.")

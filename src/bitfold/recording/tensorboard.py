@@ -1,0 +1,39 @@
+"""The metrics as TensorBoard events."""
+
+from __future__ import annotations
+
+from bitfold.errors import ConfigError
+from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
+
+
+class TensorboardListener:
+    """Writes each epoch's metrics, under their own names, into ``tensorboard/`` of the run.
+
+    Source: none, ours.
+
+    Raises:
+        ConfigError: TensorBoard is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional package
+        except ImportError:
+            raise ConfigError(
+                "Cannot use --tensorboard: TensorBoard is not installed. Install "
+                "bitfold[tensorboard]."
+            ) from None
+        self._make = SummaryWriter
+        self._writer: SummaryWriter | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Listen to training."""
+        if isinstance(event, RunStarted):
+            # What a continued run measures again replaces what was measured after its checkpoint.
+            self._writer = self._make(event.run.path / "tensorboard", purge_step=event.epoch + 1)
+        elif isinstance(event, EpochEnded) and self._writer is not None:
+            for name, value in event.metrics.items():
+                if value is not None and name != "epoch":
+                    self._writer.add_scalar(name, value, event.epoch)
+        elif isinstance(event, RunEnded) and self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,102 @@
+"""The process that draws while another one trains.
+
+It reads the trajectory as it grows and may lag behind; training never waits for it. One word a
+line comes on its standard input: ``frame`` (there is more to draw), ``finish`` (draw all, then
+end), ``stop`` (end after the frame in hand). When the input ends without a word, the trainer has
+died, and the worker stops too; what it has drawn is kept and gone on with later. It answers in
+JSON lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TextIO
+
+import torch
+from filelock import FileLock
+
+from bitfold.errors import BitfoldError
+from bitfold.recording.drawing import Drawing, DrawingPlaces
+from bitfold.recording.frame_style import FrameStyle
+from bitfold.recording.loss_figure import draw_loss_figure
+from bitfold.training import Run, load_run
+
+_LOCK_SECONDS = 120.0  # an earlier worker ends within one frame of its trainer's death
+
+
+class Orders:
+    """What the trainer has said, gathered by a thread of its own.
+
+    Args:
+        source: one word a line.
+    """
+
+    def __init__(self, source: TextIO) -> None:
+        self._source = source
+        self._news = threading.Event()
+        self.is_finishing = False
+        self.is_stopping = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait for the next word."""
+        self._news.wait()
+        self._news.clear()
+
+    def _listen(self) -> None:
+        for line in self._source:
+            self.is_finishing |= line.strip() == "finish"
+            self.is_stopping |= line.strip() == "stop"
+            self._news.set()
+        self.is_stopping |= not self.is_finishing
+        self._news.set()
+
+
+def follow(run: Run, orders: Orders) -> None:
+    """Draw a run's frames until told to finish or to stop."""
+    drawing = Drawing(run, FrameStyle.of(run.config), DrawingPlaces.of(run))
+    while not orders.is_stopping:
+        finishing = orders.is_finishing
+        for epoch in drawing.draw_new():
+            _say({"drawn": epoch})
+            if orders.is_stopping:
+                break
+        if finishing:
+            break
+        if not orders.is_stopping:
+            orders.wait()
+    drawing.close()
+    if orders.is_finishing:
+        draw_loss_figure([run], run.path / "loss.png")
+
+
+def main() -> int:
+    """Follow the run whose folder is the first argument."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+    torch.set_num_threads(1)
+    path = Path(sys.argv[1])
+    orders = Orders(sys.stdin)
+    try:
+        with FileLock(path / ".drawing.lock", timeout=_LOCK_SECONDS):
+            follow(load_run(path), orders)
+    except (BitfoldError, OSError, TimeoutError) as error:
+        _say({"problem": str(error)})
+        return 1
+    return 0
+
+
+def _say(message: dict[str, object]) -> None:
+    try:
+        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.flush()
+    except OSError:
+        return  # the trainer has died; the input's end says so too
+
+
+if __name__ == "__main__":
+    sys.exit(main())

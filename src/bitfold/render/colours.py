@@ -1,0 +1,114 @@
+"""Colours that stay apart in print, on a projector and for colour-blind readers."""
+
+from typing import Final, TypeAlias
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+
+Colour: TypeAlias = tuple[int, int, int]
+
+ORANGE: Final[Colour] = (230, 159, 0)
+SKY_BLUE: Final[Colour] = (86, 180, 233)
+BLUISH_GREEN: Final[Colour] = (0, 158, 115)
+BLUE: Final[Colour] = (0, 114, 178)
+VERMILLION: Final[Colour] = (213, 94, 0)
+REDDISH_PURPLE: Final[Colour] = (204, 121, 167)
+
+# A warm, almost white paper: a panel that is white still stands out from it.
+PAPER: Final[Colour] = (247, 246, 243)
+INK: Final[Colour] = (30, 30, 34)
+MUTED: Final[Colour] = (102, 101, 98)
+RULE: Final[Colour] = (172, 170, 164)
+BLACK: Final[Colour] = (0, 0, 0)
+WHITE: Final[Colour] = (255, 255, 255)
+
+TRAINING_COLOUR: Final = SKY_BLUE
+VALIDATION_COLOUR: Final = ORANGE
+FOLD_COLOUR: Final = VERMILLION
+
+# Runs in one plot, in the order in which neighbours differ most; yellow is too faint on white.
+SERIES_COLOURS: Final = (BLUE, VERMILLION, BLUISH_GREEN, REDDISH_PURPLE, ORANGE, SKY_BLUE)
+
+# Luma from which a colour counts as light; above 119, the luma of vermillion, and at mid-grey.
+LIGHT_LUMA: Final = 128
+
+_PURE_CLASSES: Final[dict[Colour, Colour]] = {
+    (255, 0, 0): VERMILLION,
+    (0, 255, 0): BLUISH_GREEN,
+    (0, 0, 255): BLUE,
+}
+
+
+def probability_colours() -> npt.NDArray[np.uint8]:
+    """Give the perceptually uniform map from a probability to a colour.
+
+    Source: Nunez, Anderton and Renslow (2018), "Optimizing colormaps with consideration for color
+    vision deficiency" (cividis), as matplotlib ships it.
+
+    Returns:
+        uint8 (256, 3): row ``round(255 * p)`` is the RGB colour of probability p.
+
+    >>> probability_colours()[[0, 255]].tolist()
+    [[0, 34, 78], [254, 232, 56]]
+    """
+    rgba = matplotlib.colormaps["cividis"](np.arange(256), bytes=True)
+    return np.ascontiguousarray(np.asarray(rgba, dtype=np.uint8)[:, :3])
+
+
+def display_class_colours(class_colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Replace pure red, green and blue by colours that colour-blind readers can tell apart.
+
+    Source: Okabe and Ito (2008), "Color Universal Design".
+
+    Args:
+        class_colours: uint8 (K, 3), the colours of the classes in the picture.
+
+    Returns:
+        uint8 (K, 3); every other colour is itself, and no two classes come to share a colour.
+
+    >>> display_class_colours(np.array([[255, 0, 0], [9, 9, 9]], np.uint8)).tolist()
+    [[213, 94, 0], [9, 9, 9]]
+    """
+    own: list[Colour] = [(int(r), int(g), int(b)) for r, g, b in class_colours]
+    shown = [
+        colour if _PURE_CLASSES.get(colour) in own else _PURE_CLASSES.get(colour, colour)
+        for colour in own
+    ]
+    return np.array(shown, dtype=np.uint8).reshape(-1, 3)
+
+
+def luma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Weigh red, green and blue into one brightness.
+
+    Source: ITU-R BT.601, section 2.5.1, its weights in 256ths.
+
+    Args:
+        rgb: uint8 (..., 3).
+
+    Returns:
+        uint8 (...), 0 to 255.
+
+    >>> luma(np.array([[255, 255, 255], [213, 94, 0]], np.uint8)).tolist()
+    [255, 118]
+    """
+    wide = rgb.astype(np.uint16)
+    weighed = 77 * wide[..., 0] + 150 * wide[..., 1] + 29 * wide[..., 2]
+    return (weighed >> 8).astype(np.uint8)
+
+
+def contrasting(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Choose black on light colours and white on dark ones.
+
+    Source: none, ours.
+
+    Args:
+        rgb: uint8 (..., 3).
+
+    Returns:
+        uint8 (..., 1), 0 or 255, to be broadcast over the three channels.
+
+    >>> contrasting(np.array([[255, 240, 0], [0, 0, 90]], np.uint8)).tolist()
+    [[0], [255]]
+    """
+    return np.where(luma(rgb) < LIGHT_LUMA, np.uint8(255), np.uint8(0))[..., None]

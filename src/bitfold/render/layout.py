@@ -1,0 +1,330 @@
+"""Where the panels, their titles and the legend of a frame lie."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+# The screen on which a frame should be legible when it is shown whole.
+SCREEN_WIDTH_PX: Final = 1920
+SCREEN_HEIGHT_PX: Final = 1080
+# Size of the text on that screen, and the least size in the frame itself.
+TEXT_ON_SCREEN_PX: Final = 14
+LEAST_TEXT_PX: Final = 12
+# Text is at most these shares of a panel's width and height, so that titles keep some words.
+LARGEST_WIDTH_SHARE: Final = 0.06
+LARGEST_HEIGHT_SHARE: Final = 0.12
+# Line spacing, and room for the legend's labels and values, in units of the text size.
+LINE_SPACING: Final = 1.5
+LEGEND_WIDTH: Final = 17.0
+# A legend below the panels is read along its rows; more columns than this get lost.
+MOST_LEGEND_COLUMNS: Final = 6
+# Slices go side by side, or their panels below each other, instead of one slice a row, only where
+# that shows them this much larger.
+REARRANGING_GAIN: Final = 1.5
+# Among layouts that show panels about as large, panels stay side by side, where they are compared
+# best, and the one with less empty paper is taken.
+ROW_DISCOUNT: Final = 0.95
+FILLED_EXPONENT: Final = 0.1
+# How often the text size and the layout are fitted to each other; they settle at once.
+NUM_ROUNDS: Final = 3
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A rectangle of whole pixels.
+
+    Source: none, ours.
+
+    Args:
+        x: first column.
+        y: first row.
+        width: number of columns, >= 0.
+        height: number of rows, >= 0.
+
+    >>> Rect(2, 3, 4, 5).overlaps(Rect(6, 3, 1, 1))
+    False
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """The first column beyond it."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first row beyond it."""
+        return self.y + self.height
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Its rows and columns, as an index into a picture."""
+        return slice(self.y, self.bottom), slice(self.x, self.right)
+
+    def overlaps(self, other: "Rect") -> bool:
+        """Tell whether the two share a pixel.
+
+        Source: none, ours.
+
+        >>> Rect(0, 0, 2, 2).overlaps(Rect(1, 1, 2, 2))
+        True
+        """
+        return (
+            max(self.x, other.x) < min(self.right, other.right)
+            and max(self.y, other.y) < min(self.bottom, other.bottom)
+        )  # fmt: skip
+
+    def moved(self, dx: int, dy: int) -> "Rect":
+        """Shift it.
+
+        Source: none, ours.
+
+        >>> Rect(0, 0, 2, 2).moved(1, -1)
+        Rect(x=1, y=-1, width=2, height=2)
+        """
+        return Rect(self.x + dx, self.y + dy, self.width, self.height)
+
+
+@dataclass(frozen=True)
+class PanelBox:
+    """The room of one panel and of the title above it.
+
+    Source: none, ours.
+
+    Args:
+        title: where the title is written.
+        room: where the picture is drawn.
+    """
+
+    title: Rect
+    room: Rect
+
+
+@dataclass(frozen=True)
+class FrameLayout:
+    """All rectangles of a frame; no two overlap, and all lie inside it.
+
+    Source: none, ours.
+
+    Args:
+        width: of the frame, even.
+        height: of the frame, even.
+        text_px: the size of text.
+        slices: for each slice its panels, in order.
+        captions: for each slice where its caption stands; of no height if there are none.
+        legend: where labels and values stand.
+        legend_columns: in how many columns.
+        key: where the meaning of marks is explained, in as many columns.
+    """
+
+    width: int
+    height: int
+    text_px: int
+    slices: tuple[tuple[PanelBox, ...], ...]
+    captions: tuple[Rect, ...]
+    legend: Rect
+    legend_columns: int
+    key: Rect
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What has to be placed, and one way to do it."""
+
+    panel_width: int
+    panel_height: int
+    spans: tuple[int, ...]
+    num_slices: int
+    has_captions: bool
+    num_pairs: int
+    num_keys: int
+    columns: int
+    is_down: bool
+    is_legend_right: bool
+
+
+def arrange_frame(
+    panel_width: int,
+    panel_height: int,
+    spans: Sequence[int],
+    num_slices: int = 1,
+    *,
+    has_captions: bool = False,
+    num_pairs: int = 16,
+    num_keys: int = 3,
+) -> FrameLayout:
+    """Place the panels so that they are as large as can be when the frame fills a screen.
+
+    One slice's panels go in as many rows as serve that; several slices go one a row. The legend
+    goes to the right or below.
+
+    Source: none, ours.
+
+    Args:
+        panel_width: pixels, >= 1.
+        panel_height: pixels, >= 1.
+        spans: for each panel of a slice how many panels' widths it takes, >= 1.
+        num_slices: how many slices, >= 1.
+        has_captions: whether each slice has a caption.
+        num_pairs: for how many lines the legend has room at full size.
+        num_keys: how many marks the key explains.
+
+    Returns:
+        The rectangles; the same for equal arguments.
+
+    >>> layout = arrange_frame(1024, 1024, [1, 1, 1])
+    >>> layout.width, layout.height
+    (3684, 1134)
+    """
+
+    def fitted(columns: int, *, is_down: bool, is_legend_right: bool) -> FrameLayout:
+        order = _Order(
+            panel_width=panel_width, panel_height=panel_height, spans=tuple(spans),
+            num_slices=num_slices, has_captions=has_captions, num_pairs=num_pairs,
+            num_keys=num_keys, columns=columns, is_down=is_down, is_legend_right=is_legend_right,
+        )  # fmt: skip
+        return _fit_text(order)
+
+    whole = sum(spans)
+    sides = (True, False)
+    rows = [fitted(whole, is_down=True, is_legend_right=side) for side in sides]
+    if num_slices > 1:
+        others = [
+            fitted(1, is_down=is_down, is_legend_right=side) for is_down in sides for side in sides
+        ]
+        best_row, best_other = max(rows, key=_worth), max(others, key=_worth)
+        is_better = _worth(best_other) > REARRANGING_GAIN * _worth(best_row)
+        return best_other if is_better else best_row
+    for columns in range(whole - 1, 0, -1):
+        rows += [fitted(columns, is_down=True, is_legend_right=side) for side in sides]
+    return max(rows, key=_worth)
+
+
+def line_height(text_px: int) -> int:
+    """Give the distance between lines of text.
+
+    Source: none, ours.
+
+    Args:
+        text_px: size of the text.
+
+    Returns:
+        Pixels, even.
+
+    >>> line_height(12)
+    18
+    """
+    return _even(LINE_SPACING * text_px)
+
+
+def _worth(layout: FrameLayout) -> float:
+    """How large the panels are on the screen, less where the text there is too small."""
+    scale = _screen_scale(layout)
+    rooms = [box.room for boxes in layout.slices for box in boxes]
+    filled = sum(room.width * room.height for room in rooms) / (layout.width * layout.height)
+    legible = min(1.0, layout.text_px * scale / LEAST_TEXT_PX)
+    num_rows = len({box.room.y for box in layout.slices[0]})
+    return scale * legible * math.pow(ROW_DISCOUNT, num_rows) * math.pow(filled, FILLED_EXPONENT)
+
+
+def _screen_scale(layout: FrameLayout) -> float:
+    return min(SCREEN_WIDTH_PX / layout.width, SCREEN_HEIGHT_PX / layout.height)
+
+
+def _fit_text(order: _Order) -> FrameLayout:
+    share = min(LARGEST_WIDTH_SHARE * order.panel_width, LARGEST_HEIGHT_SHARE * order.panel_height)
+    largest = max(LEAST_TEXT_PX, int(share))
+    text_px = LEAST_TEXT_PX
+    for _ in range(NUM_ROUNDS):
+        layout = _build(order, text_px)
+        wanted = math.ceil(TEXT_ON_SCREEN_PX / _screen_scale(layout))
+        text_px = min(max(wanted, LEAST_TEXT_PX), largest)
+    return _build(order, text_px)
+
+
+def _build(order: _Order, text_px: int) -> FrameLayout:
+    margin = _even(text_px)
+    slices, captions, right, bottom = _place_slices(order, text_px, margin)
+    line = line_height(text_px)
+    column_width = _even(LEGEND_WIDTH * text_px)
+    if order.is_legend_right:
+        legend_columns, left, top = 1, right + 2 * margin, margin
+        width = column_width
+        key_height = order.num_keys * line
+        bottom = max(bottom, top + order.num_pairs * line + margin + key_height)
+        key = Rect(left, bottom - key_height, width, key_height)
+        legend = Rect(left, top, width, key.y - margin - top)
+    else:
+        width = max(right - margin, column_width)
+        legend_columns = _legend_columns(order, width, column_width)
+        left, top = margin, bottom + margin
+        rows = -(-order.num_pairs // legend_columns)
+        legend = Rect(left, top, width, rows * line)
+        key_rows = -(-order.num_keys // legend_columns)
+        key = Rect(left, legend.bottom + margin, width, key_rows * line)
+        bottom = key.bottom
+    return FrameLayout(
+        width=_even(legend.right + margin),
+        height=_even(max(bottom, key.bottom) + margin),
+        text_px=text_px,
+        slices=slices,
+        captions=captions,
+        legend=legend,
+        legend_columns=legend_columns,
+        key=key,
+    )
+
+
+def _legend_columns(order: _Order, width: int, column_width: int) -> int:
+    """As many columns as there is room for; where it can be, as many below every panel."""
+    most = max(1, min(MOST_LEGEND_COLUMNS, width // column_width))
+    panels = width // order.panel_width
+    return most - most % panels if panels <= most else most
+
+
+def _place_slices(
+    order: _Order, text_px: int, margin: int
+) -> tuple[tuple[tuple[PanelBox, ...], ...], tuple[Rect, ...], int, int]:
+    boxes, width, height = _place_panels(order, text_px)
+    caption_height = line_height(text_px) if order.has_captions else 0
+    gap = _even(text_px)
+    slices, captions = [], []
+    x = y = margin
+    for _ in range(order.num_slices):
+        captions.append(Rect(x, y, width, caption_height))
+        top = y + caption_height
+        slices.append(
+            tuple(PanelBox(box.title.moved(x, top), box.room.moved(x, top)) for box in boxes)
+        )
+        right, bottom = x + width, top + height
+        x, y = (x, bottom + gap) if order.is_down else (right + gap, y)
+    return tuple(slices), tuple(captions), right, bottom
+
+
+def _place_panels(order: _Order, text_px: int) -> tuple[list[PanelBox], int, int]:
+    """Place one slice's panels in rows, as words are placed in lines."""
+    gap, title = _even(text_px), line_height(text_px)
+    pitch_x, pitch_y = order.panel_width + gap, title + order.panel_height + gap
+    boxes: list[PanelBox] = []
+    row = column = used = 0
+    for wanted in order.spans:
+        span = min(wanted, order.columns)
+        if column + span > order.columns:
+            row, column = row + 1, 0
+        width = span * pitch_x - gap
+        x, y = column * pitch_x, row * pitch_y
+        boxes.append(
+            PanelBox(Rect(x, y, width, title), Rect(x, y + title, width, order.panel_height))
+        )
+        column += span
+        used = max(used, column)
+    return boxes, used * pitch_x - gap, (row + 1) * pitch_y - gap
+
+
+def _even(length: float) -> int:
+    return 2 * math.ceil(length / 2)

@@ -1,0 +1,111 @@
+"""Video files on disk: copying their packets without decoding them, and replacing them safely."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import av.error
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+
+def previous_path(path: Path) -> Path:
+    """Name the place of an old video while its frames are copied into the new one.
+
+    Source: none, ours.
+
+    >>> previous_path(Path("run/video.mp4")).as_posix()
+    'run/video.previous.mp4'
+    """
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes are on the disk.
+
+    Source: none, ours.
+
+    Raises:
+        OSError: the file cannot be opened or the disk fails.
+    """
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remux(path: Path) -> None:
+    """Rewrite a fragmented mp4 as a plain one with its index at the front.
+
+    It is written beside the old file and takes its place at once, so that a kill leaves either.
+
+    Source: ISO/IEC 14496-12, section 8.2.
+
+    Args:
+        path: of the video.
+
+    Raises:
+        av.error.FFmpegError or OSError: the file cannot be read or the new one not be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with (
+            av.open(str(path)) as old,
+            av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as new,
+        ):
+            source = old.streams.video[0]
+            stream = new.add_stream_from_template(source)
+            for packet in old.demux(source):
+                # The demuxer ends with an empty packet that stands for the end.
+                if packet.dts is not None:
+                    packet.stream = stream
+                    new.mux(packet)
+        sync(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def kept_packets(
+    path: Path, num_frames: int, context: VideoCodecContext
+) -> "Iterator[Packet[VideoStream]]":
+    """Read the first frames of a video as packets that another stream can go on from.
+
+    Every packet is one frame, in order, for there are no B-frames. The next stream begins with a
+    keyframe, and two next to each other may be mistaken for one picture (ITU-T H.264, 7.4.1.2.4);
+    so a keyframe is not given as the last packet.
+
+    Source: none, ours.
+
+    Args:
+        path: of the video, finished or cut off by a kill.
+        num_frames: how many frames at most.
+        context: the encoder that goes on; it must have the same size and parameter sets.
+
+    Yields:
+        Packets; none if the file cannot be read or was encoded otherwise, and fewer if it is
+        damaged after some.
+    """
+    held: Packet[VideoStream] | None = None
+    # A damaged file is no error here: the caller draws again what is missing.
+    with contextlib.suppress(av.error.FFmpegError, OSError), av.open(str(path)) as container:
+        if not container.streams.video:
+            return
+        stream = container.streams.video[0]
+        old = stream.codec_context
+        if (old.width, old.height) != (context.width, context.height):
+            return
+        if old.name != "h264" or bytes(old.extradata or b"") != bytes(context.extradata or b""):
+            return
+        for number, packet in enumerate(container.demux(stream)):
+            if number >= num_frames or packet.dts is None or packet.is_corrupt:
+                break
+            if held is not None:
+                yield held
+            held = packet
+    if held is not None and not held.is_keyframe:
+        yield held

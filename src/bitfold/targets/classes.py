@@ -1,0 +1,182 @@
+"""The flat colours of a picture, as classes.
+
+A colour is flat if most of its pixels lie in blocks of 3 x 3 of that colour, or if it has at least
+1 % of the pixels and is no blend of two colours of the first sort. All others are the rare
+in-between colours of smoothed edges: they are left out.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.targets.frames import Pixels, to_eight_bits
+
+COMMON_SHARE = 0.01
+# Blends are rounded to whole levels, perhaps twice.
+BLEND_TOLERANCE = 4
+# Ringing of lossy codecs reaches about this far at usual qualities ...
+LOSSY_TOLERANCE = 16
+# ... but flat areas are mostly exact; a photo's colours are spread evenly over the tolerance.
+LOSSY_CORE = 3
+CORE_SHARE = 0.5
+MAX_LOSSY_CENTRES = 256
+PURE_TOLERANCE = 16
+# More pairs than this only arise in pictures that have far too many classes anyway.
+MAX_BLEND_ENDS = 64
+NUM_COLOURS = 1 << 24
+
+
+@dataclass(frozen=True, eq=False)
+class FlatColours:
+    """The flat colours of a picture in the order of their class numbers.
+
+    Source: none, ours.
+
+    Args:
+        colours: (K, 3) RGB.
+        classes: (num_pixels,) class of each pixel, -1 where left out.
+    """
+
+    colours: NDArray[np.uint8]
+    classes: NDArray[np.int64]
+
+    @property
+    def share(self) -> float:
+        """The part of the pixels that has a class."""
+        return float(np.count_nonzero(self.classes >= 0) / self.classes.size)
+
+
+def find_flat_colours(pixels: Pixels, *, is_lossy: bool = False) -> FlatColours:
+    """Find the flat colours of a picture or clip and number them.
+
+    The colours nearest to pure red, green and blue, if any are within 16 levels in each channel,
+    come first in that order; the others follow by decreasing number of pixels.
+
+    Source: none, ours.
+
+    Args:
+        pixels: (frames, height, width, 1 | 3), uint8 or uint16 (rounded to 8 bits).
+        is_lossy: counts colours within 16 levels of a flat one as that one.
+
+    Returns:
+        Any number of colours, also none or one.
+
+    >>> picture = np.zeros((1, 4, 8, 3), np.uint8)
+    >>> picture[:, :, 4:, 2] = 255
+    >>> find_flat_colours(picture).colours.tolist()
+    [[0, 0, 255], [0, 0, 0]]
+    """
+    packed = _pack(to_eight_bits(pixels))
+    histogram = np.bincount(packed.ravel(), minlength=NUM_COLOURS)
+    numbers = np.flatnonzero(histogram)
+    counts = histogram[numbers]
+    table = np.zeros(NUM_COLOURS, np.int32)
+    table[numbers] = np.arange(len(numbers), dtype=np.int32)
+    raster = table[packed]
+    colours = _unpack(numbers)
+    allowed = np.ones(len(colours), bool)
+    if is_lossy:
+        centres, allowed = _merge_lossy(colours, counts)
+        raster = centres.astype(np.int32)[raster]
+        counts = np.bincount(centres, weights=counts, minlength=len(colours)).astype(np.int64)
+    flat = _flat_indices(raster, colours, counts, allowed)
+    order = _class_order(colours[flat], counts[flat])
+    flat = flat[order]
+    class_of = np.full(len(colours), -1, np.int64)
+    class_of[flat] = np.arange(len(flat))
+    return FlatColours(colours[flat], class_of[raster].ravel())
+
+
+def _pack(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """One number a pixel (frames, height, width): red * 65536 + green * 256 + blue."""
+    wide = np.broadcast_to(pixels, (*pixels.shape[:3], 3)).astype(np.int32)
+    red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
+    return (red << 16) | (green << 8) | blue
+
+
+def _unpack(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    return np.stack([numbers >> 16, (numbers >> 8) & 255, numbers & 255], axis=1).astype(np.uint8)
+
+
+def _merge_lossy(
+    colours: NDArray[np.uint8], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Give every colour (M,) to the most frequent centre near it, and say which may be classes."""
+    levels = colours.astype(np.int16)
+    centre_of = np.arange(len(colours))
+    waiting = np.ones(len(colours), bool)
+    allowed = np.zeros(len(colours), bool)
+    num_centres = 0
+    for candidate in np.argsort(-counts, kind="stable"):
+        if num_centres == MAX_LOSSY_CENTRES:
+            break
+        if not waiting[candidate]:
+            continue
+        num_centres += 1
+        distance = np.abs(levels - levels[candidate]).max(axis=1)
+        near = waiting & (distance <= LOSSY_TOLERANCE)
+        core = counts[near & (distance <= LOSSY_CORE)].sum()
+        allowed[candidate] = core >= CORE_SHARE * counts[near].sum()
+        centre_of[near] = candidate
+        waiting &= ~near
+    return centre_of, allowed
+
+
+def _flat_indices(
+    raster: NDArray[np.int32],
+    colours: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+    allowed: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Choose the flat colours, by the rule at the head of this file."""
+    solid = np.zeros(len(colours), np.int64)
+    for frame in raster:
+        solid += np.bincount(frame[_in_blocks(frame)], minlength=len(colours))
+    regions = allowed & (counts > 0) & (2 * solid >= counts)
+    common = allowed & ~regions & (counts >= COMMON_SHARE * raster.size)
+    if np.count_nonzero(regions) <= MAX_BLEND_ENDS:
+        ends = colours[regions].astype(np.float64)
+        for index in np.flatnonzero(common):
+            common[index] = not _is_blend(colours[index].astype(np.float64), ends)
+    return np.flatnonzero(regions | common)
+
+
+def _in_blocks(frame: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Mark the pixels (height, width) that lie in a 3 x 3 block of one colour."""
+    inside = np.zeros(frame.shape, bool)
+    if min(frame.shape) < 3:
+        return inside
+    across = frame[:, 1:] == frame[:, :-1]
+    across = across[:, 1:] & across[:, :-1]
+    down = frame[1:, 1:-1] == frame[:-1, 1:-1]
+    blocks = down[1:] & down[:-1] & across[2:] & across[1:-1] & across[:-2]
+    height, width = blocks.shape
+    for top in range(3):
+        for left in range(3):
+            inside[top : top + height, left : left + width] |= blocks
+    return inside
+
+
+def _is_blend(colour: NDArray[np.float64], ends: NDArray[np.float64]) -> bool:
+    """Tell whether a colour (3,) lies on a line between two of the colours (R, 3)."""
+    for first, second in combinations(ends, 2):
+        along = second - first
+        part = np.clip((colour - first) @ along / (along @ along), 0.0, 1.0)
+        if np.abs(first + part * along - colour).max() <= BLEND_TOLERANCE:
+            return True
+    return False
+
+
+def _class_order(colours: NDArray[np.uint8], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order colours: red, green, blue, then by decreasing count; ties by colour."""
+    by_count = np.argsort(-counts, kind="stable")
+    first: list[int] = []
+    for pure in ((255, 0, 0), (0, 255, 0), (0, 0, 255)):
+        distance = np.abs(colours[by_count].astype(np.int16) - np.array(pure, np.int16))
+        distance = distance.max(axis=1, initial=0)
+        if len(distance) and distance.min() <= PURE_TOLERANCE:
+            first.append(int(by_count[distance.argmin()]))
+    rest = [int(index) for index in by_count if int(index) not in first]
+    return np.array(first + rest, np.int64)

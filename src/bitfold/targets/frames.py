@@ -1,0 +1,147 @@
+"""Pixels as they come out of a file or a drawing, before a task is chosen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.errors import TargetError
+
+MAX_PICTURE_PIXELS = 2**26  # 8192 x 8192
+MAX_CLIP_FRAMES = 10_000
+MAX_CLIP_BYTES = 2**29  # RGB at 8 bits: 170 frames of 1024 x 1024
+COMPOSITE_BLOCK_PIXELS = 2**20
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Decoded frames in RGB or grey.
+
+    Source: none, ours.
+
+    Args:
+        pixels: (frames, height, width, 1 | 3), uint8 or uint16 over its whole range.
+        frames_per_second: of a clip, where known; None for a picture.
+        is_lossy: whether flat areas may carry the noise of a lossy codec.
+
+    >>> Frames(np.zeros((2, 3, 4, 1), np.uint8)).is_clip
+    True
+    """
+
+    pixels: Pixels
+    frames_per_second: float | None = None
+    is_lossy: bool = False
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether there is more than one frame."""
+        return len(self.pixels) > 1
+
+
+def check_picture_size(where: str, width: int, height: int) -> None:
+    """Refuse a picture that is empty or has more than MAX_PICTURE_PIXELS pixels.
+
+    Source: none, ours.
+
+    Raises:
+        TargetError: it is; the message names the limit.
+
+    >>> check_picture_size("'a.png'", 8192, 8192)
+    """
+    if not 1 <= width * height <= MAX_PICTURE_PIXELS:
+        raise TargetError(
+            f"Cannot load {where}: expected 1 to {MAX_PICTURE_PIXELS} pixels, got "
+            f"{width} x {height}. Scale it down."
+        )
+
+
+def check_clip_size(where: str, num_frames: int, width: int, height: int) -> None:
+    """Refuse a clip that is empty, has too many frames or needs too much memory.
+
+    Source: none, ours.
+
+    Raises:
+        TargetError: more than MAX_CLIP_FRAMES frames or MAX_CLIP_BYTES bytes of RGB.
+
+    >>> check_clip_size("'a.mp4'", 170, 1024, 1024)
+    """
+    if width < 1 or height < 1:
+        raise TargetError(
+            f"Cannot load {where}: expected frames with pixels, got {width} x {height}. "
+            "Use another clip."
+        )
+    if num_frames > MAX_CLIP_FRAMES:
+        raise TargetError(
+            f"Cannot load {where}: expected at most {MAX_CLIP_FRAMES} frames, got at least "
+            f"{num_frames}. Cut it shorter."
+        )
+    most = MAX_CLIP_BYTES // (3 * width * height)
+    if num_frames > most:
+        raise TargetError(
+            f"Cannot load {where}: expected at most {MAX_CLIP_BYTES} bytes of pixels, which is "
+            f"{most} frames of {width} x {height}, got more. Cut it shorter or scale it down."
+        )
+
+
+def composite_over_white(pixels: Pixels) -> Pixels:
+    """Blend grey + alpha or RGB + alpha over white, rounded to nearest.
+
+    Source: Porter & Duff 1984, "over", straight alpha, on the stored values.
+
+    Args:
+        pixels: (height, width, 2 | 4), alpha last; uint8 or uint16.
+
+    Returns:
+        (height, width, 1 | 3) of the same type.
+
+    >>> composite_over_white(np.array([[[0, 0, 0, 0], [9, 8, 7, 255]]], np.uint8)).tolist()
+    [[[255, 255, 255], [9, 8, 7]]]
+    """
+    height, width = pixels.shape[:2]
+    white = np.uint32(np.iinfo(pixels.dtype).max)
+    blended = pixels[..., :-1].copy()
+    step = max(1, COMPOSITE_BLOCK_PIXELS // width)
+    for top in range(0, height, step):
+        block = pixels[top : top + step].astype(np.uint32)
+        colour, alpha = block[..., :-1], block[..., -1:]
+        # For 16 bits the sum is at most 65535 * 65535 + 32767 < 2**32.
+        mixed = colour * alpha + white * (white - alpha) + white // 2
+        blended[top : top + step] = mixed // white
+    return blended
+
+
+def drop_equal_channels(pixels: Pixels) -> Pixels:
+    """Turn RGB whose three channels are equal everywhere into grey.
+
+    Source: none, ours.
+
+    Args:
+        pixels: (..., 1 | 3).
+
+    Returns:
+        (..., 1) if grey, else the same array.
+
+    >>> drop_equal_channels(np.full((2, 2, 3), 7, np.uint8)).shape
+    (2, 2, 1)
+    """
+    if pixels.shape[-1] == 1:
+        return pixels
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    if np.array_equal(red, green) and np.array_equal(green, blue):
+        return pixels[..., :1].copy()
+    return pixels
+
+
+def to_eight_bits(pixels: Pixels) -> NDArray[np.uint8]:
+    """Round 16-bit values to 8 bits; 65535 = 257 * 255, so both ends stay exact.
+
+    Source: none, ours.
+
+    >>> to_eight_bits(np.array([0, 128, 129, 65535], np.uint16)).tolist()
+    [0, 0, 1, 255]
+    """
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8, copy=False)
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -1,0 +1,194 @@
+"""Still pictures: orientation obeyed, alpha over white, 16 bits kept, always RGB or grey."""
+
+import io
+import warnings
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
+
+from bitfold.errors import TargetError
+from bitfold.targets.frames import (
+    Frames,
+    Pixels,
+    check_picture_size,
+    composite_over_white,
+    drop_equal_channels,
+)
+from bitfold.targets.signature import Kind, one_line
+
+ORIENTATION_TAG = 0x0112
+BITS_PER_SAMPLE_TAG = 258
+PHOTOMETRIC_TAG = 262
+SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+def read_picture(path: Path, kind: Kind) -> Frames:
+    """Read one picture; of an animation or a TIFF of several pages, the first.
+
+    Values are taken as stored: no colour profile is applied.
+
+    Source: none, ours; decoded by Pillow, and where that would drop 16 bits to 8, by PyAV.
+
+    Args:
+        path: the file.
+        kind: its kind, as `bitfold.targets.signature.identify_file` tells.
+
+    Returns:
+        One frame (1, height, width, 1 | 3), uint8 or uint16; grey if all channels are equal.
+
+    Raises:
+        TargetError: it is damaged, truncated, above 2**26 pixels, or has a depth beyond 16 bits.
+    """
+    where = repr(str(path))
+    try:
+        data = path.read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pixels, is_lossy = _decode(data, kind, where)
+    except TargetError:
+        raise
+    except Exception as error:  # decoders of hostile files raise nearly everything
+        raise TargetError(
+            f"Cannot load {where}: expected a complete {kind} picture, got a damaged one "
+            f"({one_line(error)}). Copy or download it again."
+        ) from error
+    if pixels.shape[-1] in (2, 4):
+        pixels = composite_over_white(pixels)
+    return Frames(drop_equal_channels(pixels)[None], is_lossy=is_lossy)
+
+
+def open_picture(data: bytes, kind: Kind, where: str) -> Image.Image:
+    """Open a picture with one decoder only, and refuse it if it is too large to decode.
+
+    Source: none, ours.
+
+    Raises:
+        TargetError: it has no pixels or more than 2**26.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=(kind,))
+    except Image.DecompressionBombError as error:
+        raise TargetError(
+            f"Cannot load {where}: expected at most 2**26 pixels, got far more "
+            f"({one_line(error)}). Scale it down."
+        ) from error
+    check_picture_size(where, image.width, image.height)
+    return image
+
+
+def eight_bit_pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """Convert an image of any 8-bit mode to (height, width, 1 | 3 | 4): grey, RGB or RGBA.
+
+    Source: none, ours.
+
+    >>> eight_bit_pixels(Image.new("P", (2, 1))).shape
+    (1, 2, 3)
+    """
+    if image.has_transparency_data:
+        straight = image.convert("LA") if image.mode == "La" else image
+        return np.array(straight.convert("RGBA"), np.uint8)
+    if image.mode in ("1", "L"):
+        return np.array(image.convert("L"), np.uint8)[..., None]
+    return np.array(image.convert("RGB"), np.uint8)
+
+
+def _decode(data: bytes, kind: Kind, where: str) -> tuple[Pixels, bool]:
+    image = open_picture(data, kind, where)
+    is_lossy = kind == "JPEG" or (kind == "WEBP" and b"VP8 " in data[12:64])
+    is_deep = _has_sixteen_bits(image, data, kind)
+    orientation = image.getexif().get(ORIENTATION_TAG, 1)
+    inverted = kind == "TIFF" and _tag(image, PHOTOMETRIC_TAG) == 0
+    image.load()
+    if image.mode in SIXTEEN_BIT_MODES:
+        return _deep_grey(image, inverted=inverted), is_lossy
+    if image.mode in ("I", "F"):
+        raise TargetError(
+            f"Cannot load {where}: expected 8 or 16 bits a channel, got mode {image.mode!r} of "
+            "32 bits. Convert it to 16 bits."
+        )
+    shallow = eight_bit_pixels(ImageOps.exif_transpose(image))
+    if not is_deep:
+        return shallow, is_lossy
+    deep = _orient(_decode_sixteen_bits(data, kind), orientation)
+    _check_same_picture(deep, shallow, where)
+    return deep, is_lossy
+
+
+def _tag(image: Image.Image, tag: int) -> object:
+    """A TIFF tag that Pillow keeps beside the image."""
+    return image.tag_v2.get(tag) if isinstance(image, TiffImageFile) else None
+
+
+def _has_sixteen_bits(image: Image.Image, data: bytes, kind: Kind) -> bool:
+    if kind == "PNG":
+        return data[12:16] == b"IHDR" and data[24] == 16
+    bits = _tag(image, BITS_PER_SAMPLE_TAG)
+    return isinstance(bits, tuple) and set(bits) == {16}
+
+
+def _deep_grey(image: Image.Image, *, inverted: bool) -> NDArray[np.uint16]:
+    """Grey of 16 bits, with alpha (height, width, 2) where one value stands for transparent."""
+    clear = image.info.get("transparency")
+    upright = ImageOps.exif_transpose(image)
+    # Mode I;16B is big-endian; the cast makes it native.
+    grey = np.asarray(upright).astype(np.uint16)[..., None]
+    if inverted:
+        grey = np.uint16(65535) - grey
+    if isinstance(clear, int):
+        alpha = np.where(grey == clear, 0, 65535).astype(np.uint16)
+        return np.concatenate([grey, alpha], axis=-1)
+    return grey
+
+
+def _decode_sixteen_bits(data: bytes, kind: Kind) -> NDArray[np.uint16]:
+    """Decode (height, width, 1..4) with FFmpeg's own decoder for this kind."""
+    context = VideoCodecContext.create("png" if kind == "PNG" else "tiff", "r")
+    context.thread_count = 1
+    frame = [*context.decode(av.Packet(data)), *context.decode(None)][0]
+    layouts = {"gray16": 1, "ya16": 2, "rgb48": 3, "rgba64": 4}
+    layout, order = frame.format.name[:-2], frame.format.name[-2:]
+    channels = layouts[layout]
+    plane = frame.planes[0]
+    samples = np.frombuffer(bytes(plane), ">u2" if order == "be" else "<u2")
+    rows = samples.reshape(-1, plane.line_size // 2)[: frame.height, : frame.width * channels]
+    return np.array(rows.reshape(frame.height, frame.width, channels), np.uint16)
+
+
+def _orient(pixels: NDArray[np.uint16], orientation: object) -> NDArray[np.uint16]:
+    """Turn stored pixels upright (Exif 2.32, section 4.6.4, tag Orientation)."""
+    match orientation:
+        case 2:
+            turned = pixels[:, ::-1]
+        case 3:
+            turned = pixels[::-1, ::-1]
+        case 4:
+            turned = pixels[::-1]
+        case 5:
+            turned = pixels.swapaxes(0, 1)
+        case 6:
+            turned = np.rot90(pixels, -1)
+        case 7:
+            turned = pixels[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            turned = np.rot90(pixels)
+        case _:
+            turned = pixels
+    return np.ascontiguousarray(turned)
+
+
+def _check_same_picture(deep: NDArray[np.uint16], shallow: NDArray[np.uint8], where: str) -> None:
+    """Hold two independent decoders against each other: order of bytes, channels and turns."""
+    colour = 1 if deep.shape[-1] < 3 else 3
+    high = (deep[..., :colour] >> 8).astype(np.int16)
+    same = high.shape[:2] == shallow.shape[:2]
+    # One decoder rounds to 8 bits and the other cuts.
+    if not same or np.abs(high - shallow[..., :colour].astype(np.int16)).max() > 1:
+        raise TargetError(
+            f"Cannot load {where}: expected 16-bit channels in a common layout, got one that two "
+            "decoders read differently. Convert it to a 16-bit PNG."
+        )

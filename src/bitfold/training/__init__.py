@@ -1,0 +1,53 @@
+from bitfold.training.configuration import (
+    PREDICTOR,
+    Config,
+    config_from_mapping,
+    read_config,
+    read_toml,
+)
+from bitfold.training.events import (
+    CheckpointWritten,
+    EpochEnded,
+    Event,
+    Listener,
+    Metrics,
+    Noticed,
+    RunEnded,
+    RunStarted,
+)
+from bitfold.training.folder import RunFolder, dated_folder
+from bitfold.training.metrics import METRIC_NAMES, read_metrics
+from bitfold.training.run import Run, load_run
+from bitfold.training.settings import Setting, flag, settings_of
+from bitfold.training.train import resumable_settings, resume, train
+from bitfold.training.trajectory import Moment, TrajectoryReader
+
+__all__ = [
+    "METRIC_NAMES",
+    "PREDICTOR",
+    "CheckpointWritten",
+    "Config",
+    "EpochEnded",
+    "Event",
+    "Listener",
+    "Metrics",
+    "Moment",
+    "Noticed",
+    "Run",
+    "RunEnded",
+    "RunFolder",
+    "RunStarted",
+    "Setting",
+    "TrajectoryReader",
+    "config_from_mapping",
+    "dated_folder",
+    "flag",
+    "load_run",
+    "read_config",
+    "read_metrics",
+    "read_toml",
+    "resumable_settings",
+    "resume",
+    "settings_of",
+    "train",
+]

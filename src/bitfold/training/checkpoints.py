@@ -1,0 +1,151 @@
+"""Checkpoints: one safetensors file each, whole or absent, checked when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from bitfold.errors import CheckpointError
+from bitfold.training.files import write_atomically
+
+KEPT = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """The whole state of a training at the end of an epoch.
+
+    Source: none, ours.
+
+    Args:
+        epoch: the last finished epoch.
+        tensors: name to tensor: network, predictor, optimisers, random states, split, watchdogs.
+        facts: everything else, as JSON would hold it.
+    """
+
+    epoch: int
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+    def within(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors whose names begin with ``prefix.``, without it."""
+        start = prefix + "."
+        return {n.removeprefix(start): t for n, t in self.tensors.items() if n.startswith(start)}
+
+
+def checkpoint_path(folder: Path, epoch: int) -> Path:
+    """Return where the checkpoint of an epoch lies."""
+    return folder / f"epoch-{epoch:09d}.safetensors"
+
+
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, oldest first; what a killed writer left is none."""
+    return sorted(folder.glob("epoch-*.safetensors"))
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint and delete those that are neither among the last 3 nor the best.
+
+    The best is the one with the lowest ``facts["validation_loss"]``.
+
+    Raises:
+        OSError: the disk is full; what was there before is intact.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
+    facts = json.dumps({**checkpoint.facts, "epoch": checkpoint.epoch})
+    data = save(tensors, {"bitfold": facts, "sha256": _digest(tensors, facts)})
+    path = checkpoint_path(folder, checkpoint.epoch)
+    write_atomically(path, data)
+    _prune(folder)
+    return path
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint, and every byte of it.
+
+    Raises:
+        CheckpointError: the file is missing, truncated or altered.
+    """
+    try:
+        data = path.read_bytes()
+        tensors = load(data)
+        metadata = _metadata(data)
+        facts = json.loads(metadata["bitfold"])
+        intact = metadata["sha256"] == _digest(tensors, metadata["bitfold"])
+        epoch = int(facts.pop("epoch"))
+    except OSError as error:
+        raise CheckpointError(f"Cannot read checkpoint {path}: {error.strerror}.") from None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"Cannot read checkpoint {path}: it is damaged ({error}).") from None
+    if not intact:
+        raise CheckpointError(f"Cannot read checkpoint {path}: its checksum does not match.")
+    return Checkpoint(epoch, tensors, facts)
+
+
+def read_newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Read the newest checkpoint that is whole.
+
+    Returns:
+        It, or None if there is none, and a line for each damaged one that was passed over.
+    """
+    damaged: list[str] = []
+    for path in reversed(checkpoint_paths(folder)):
+        try:
+            return read_checkpoint(path), damaged
+        except CheckpointError as error:
+            damaged.append(f"{error} The one before it is used.")
+    return None, damaged
+
+
+def delete_later_checkpoints(folder: Path, epoch: int) -> None:
+    """Delete the checkpoints of later epochs, and what killed writers left."""
+    for path in checkpoint_paths(folder):
+        if path > checkpoint_path(folder, epoch):
+            path.unlink()
+    for path in folder.glob("epoch-*.tmp"):
+        path.unlink()
+
+
+def _prune(folder: Path) -> None:
+    paths = checkpoint_paths(folder)
+    older = paths[:-KEPT]
+    losses = {path: _validation_loss(path) for path in paths} if older else {}
+    for path in older:
+        if losses[path] > min(losses.values()):
+            path.unlink(missing_ok=True)
+
+
+def _validation_loss(path: Path) -> float:
+    """Return a checkpoint's validation loss from its header alone; infinity if unreadable."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            head = file.read(min(size, 2**26))
+        return float(json.loads(json.loads(head)["__metadata__"]["bitfold"])["validation_loss"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    size = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+    return {str(name): str(text) for name, text in metadata.items()}
+
+
+def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
+    digest = hashlib.sha256(facts.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
+    return digest.hexdigest()

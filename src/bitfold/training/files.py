@@ -1,0 +1,73 @@
+"""Writing files so that a kill leaves the old one or the new one, never a half of either."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file's content: written beside it, synced, renamed over it.
+
+    Source: the usual POSIX recipe; ``os.replace`` is atomic on Windows too.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; the old file is intact.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+class AppendOnlyFile:
+    """A file that grows by whole records: one that does not fit leaves no trace.
+
+    Source: none, ours.
+
+    Args:
+        path: the file; made if missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+
+    def append(self, record: bytes) -> None:
+        """Write a record to the operating system, whole or not at all.
+
+        Raises:
+            OSError: the disk is full or fails; the file is as before.
+        """
+        before = self._file.seek(0, os.SEEK_END)
+        try:
+            written = self._file.write(record)
+            if written != len(record):
+                raise OSError(28, "no space left on device", self._file.name)
+        except OSError:
+            self._file.truncate(before)
+            raise
+
+    def sync(self) -> None:
+        """Wait until everything written is on the disk itself."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return  # elsewhere a folder cannot be opened, and the rename is already durable
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,222 @@
+"""The folder of a run: what lies where, who may write to it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from bitfold.errors import RunError
+from bitfold.targets import Split, Target, read_target, write_target
+from bitfold.training.configuration import Config, config_toml, read_config
+from bitfold.training.files import write_atomically
+
+#: What a run writes; only these are removed when one is overwritten.
+_OWN_FILES = (
+    "config.toml", "run.json", "target.safetensors", "split.safetensors", "metrics.jsonl",
+    "trajectory.bin", "video.mp4", "video.previous.mp4", "loss.png", "last_frame.png",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the files of a run lie; docs/run-folder.md describes each.
+
+    Source: none, ours.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration; written last when a run is made, so its presence makes a run."""
+        return self.path / "config.toml"
+
+    @property
+    def status(self) -> Path:
+        """How the run stands, and on what it ran, as JSON."""
+        return self.path / "run.json"
+
+    @property
+    def target(self) -> Path:
+        """The picture or clip, as it was loaded."""
+        return self.path / "target.safetensors"
+
+    @property
+    def split(self) -> Path:
+        """The training and validation points."""
+        return self.path / "split.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """A line an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def trajectory(self) -> Path:
+        """The weights at the frame epochs."""
+        return self.path / "trajectory.bin"
+
+    def inside(self, name: str) -> Path:
+        """Return a folder of this run: within it, or under its own name in an absolute one."""
+        given = Path(name).expanduser()
+        return given / self.path.name if given.is_absolute() else self.path / given
+
+    def is_run(self) -> bool:
+        """Whether a run lies here."""
+        return self.config.is_file()
+
+    def lock(self) -> FileLock:
+        """Take the folder for writing; release what is returned.
+
+        Raises:
+            RunError: another process is training in it.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"Cannot train in {self.path}: another process is training there. Wait for it, or "
+                "choose another --output-dir."
+            ) from None
+        except OSError as error:
+            raise RunError(f"Cannot write into {self.path}: {error.strerror}.") from None
+        return lock
+
+    def prepare(self, *, overwrite: bool) -> None:
+        """Make the folder, free of an earlier run.
+
+        Raises:
+            RunError: it holds a run and may not be overwritten, or cannot be written.
+        """
+        if self.is_run() and not overwrite:
+            raise RunError(
+                f"Cannot start a run in {self.path}: it holds one. Continue it with `bitfold "
+                f"resume {self.path}`, choose another --output-dir, or give --overwrite."
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if overwrite and self.is_run():
+                self._clear()
+            probe = self.path / ".probe"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise RunError(f"Cannot write into {self.path}: {error.strerror}.") from None
+
+    def _clear(self) -> None:
+        config = read_config(self.config)
+        for folder in (self.inside(config.snapshot_dir), self.inside(config.checkpoint_dir)):
+            if folder.is_dir() and folder != self.path:
+                for pattern in ("frame-*", "epoch-*"):
+                    for file in folder.glob(pattern):
+                        file.unlink()
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        for name in _OWN_FILES:
+            (self.path / name).unlink(missing_ok=True)
+
+    def write_new(self, config: Config, target: Target, split: Split) -> None:
+        """Write what a run begins with.
+
+        Raises:
+            RunError: a file cannot be written.
+        """
+        try:
+            write_target(self.target, target)
+            arrays = {"training": split.training, "validation": split.validation}
+            write_atomically(self.split, save(arrays))
+            self.write_status({"status": "new", "started": _now(), **_versions()})
+            self.write_config(config)
+        except OSError as error:
+            raise RunError(f"Cannot write into {self.path}: {error.strerror}.") from None
+
+    def write_config(self, config: Config) -> None:
+        """Write the configuration."""
+        write_atomically(self.config, config_toml(config).encode())
+
+    def read_config(self) -> Config:
+        """Read the configuration, with this folder as its ``output_dir``.
+
+        Raises:
+            RunError: no run lies here.
+        """
+        if not self.is_run():
+            raise RunError(f"Cannot open run {self.path}: there is no config.toml in it.")
+        return read_config(self.config).replace(output_dir=str(self.path))
+
+    def read_target(self) -> Target:
+        """Read the picture or clip."""
+        return read_target(self.target)
+
+    def read_split(self) -> Split:
+        """Read the training and validation points.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        try:
+            arrays = load(self.split.read_bytes())
+            return Split(arrays["training"], arrays["validation"])
+        except (OSError, SafetensorError, KeyError) as error:
+            raise RunError(
+                f"Cannot read {self.split}: it is missing or damaged ({error})."
+            ) from None
+
+    def read_status(self) -> dict[str, Any]:
+        """Read how the run stands; empty if that is not on disk."""
+        try:
+            status = json.loads(self.status.read_text())
+        except (OSError, ValueError):
+            return {}
+        return status if isinstance(status, dict) else {}
+
+    def write_status(self, status: Mapping[str, Any]) -> None:
+        """Write how the run stands."""
+        write_atomically(self.status, json.dumps(dict(status), indent=2).encode())
+
+
+def new_run_folder(config: Config) -> RunFolder:
+    """Return the folder that a configuration asks for: its own, or a new dated one."""
+    if config.output_dir is not None:
+        return RunFolder(Path(config.output_dir).expanduser())
+    return RunFolder(dated_folder(Path("runs"), config.target))
+
+
+def dated_folder(parent: Path, target: str) -> Path:
+    """Return a folder's name that is not taken: date, time and what is learnt."""
+    name = "".join(c if c.isalnum() else "-" for c in Path(target).stem).strip("-") or "run"
+    stamp = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    path = parent / f"{stamp}-{name}"
+    number = 2
+    while path.exists():
+        path = parent / f"{stamp}-{name}-{number}"
+        number += 1
+    return path
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "bitfold": version("bitfold"),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }

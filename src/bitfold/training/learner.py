@@ -1,0 +1,226 @@
+"""What learns: network, predictor, optimisers and points, one epoch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bitfold.errors import ConfigError
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.targets import Split, Target
+from bitfold.training.configuration import Config
+from bitfold.training.optimizers import (
+    network_optimizers,
+    predictor_optimizer,
+    rate_factor,
+    set_rate,
+)
+from bitfold.training.run import build_network
+from bitfold.training.tasks import make_task
+
+# Below this many multiplications a step, one thread is as fast as several and leaves the others
+# free for drawing (measured; see docs/speed.md).
+_ONE_THREAD_WORK = 1e7
+
+
+@dataclass(frozen=True, eq=False)
+class EpochResult:
+    """What an epoch gave, read from the device in one go.
+
+    Args:
+        task_loss: mean over the steps, weighted by their points.
+        kolmogorov_loss: the same for K, nats per weight; None without K.
+        validation_loss: task loss over the validation points, after the epoch.
+        score: accuracy, or PSNR in decibels, over the validation points.
+        output_spread: largest minus smallest output over the validation points.
+        description_bits: length of the whole description after the epoch; None without K.
+        out_of_range: weights outside the range of the bins; None without K.
+    """
+
+    task_loss: float
+    kolmogorov_loss: float | None
+    validation_loss: float
+    score: float | None
+    output_spread: float
+    description_bits: float | None
+    out_of_range: int | None
+
+
+class Learner:
+    """Holds everything that training changes, and changes it.
+
+    Source: none, ours.
+
+    Args:
+        config: decides everything.
+        target: gives points their values.
+        split: which points are for training and which for validation.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
+
+    def __init__(self, config: Config, target: Target, split: Split) -> None:
+        self.config = config
+        self.task = make_task(target.task)
+        device = usable_device(config.device)
+        self.network = build_network(config, target, stream(config.seed, "network")).to(device)
+        self.kolmogorov = self._build_kolmogorov(device)
+        self.optimizers = network_optimizers(config, self.network)
+        self.predictor_optimizers = (
+            [predictor_optimizer(config, self.kolmogorov)] if self.kolmogorov is not None else []
+        )
+        self.order = stream(config.seed, "order")
+        self._forward: nn.Module = self.network
+        if config.use_compile:
+            self._forward = torch.compile(self.network)  # type: ignore[assignment] # it stays callable as a module
+        self._points, self._wanted = _on_device(target, split.training, device)
+        self._validation_points, self._validation_wanted = _on_device(
+            target, split.validation, device
+        )
+
+    def _build_kolmogorov(self, device: torch.device) -> KolmogorovLoss | None:
+        config = self.config
+        if not config.has_kolmogorov:
+            return None
+        return KolmogorovLoss(
+            self.network,
+            predictor_shape=config.predictor_shape or (),
+            kind=config.kolmogorov_loss_type,
+            bins=config.kolmogorov_bins,
+            weight_range=(config.kolmogorov_weight_min, config.kolmogorov_weight_max),
+            temperature=config.kolmogorov_temperature,
+            predictor_bits=config.kolmogorov_predictor_bits,
+            generator=stream(config.seed, "predictor"),
+        ).to(device)
+
+    def run_epoch(self, epoch: int) -> EpochResult:
+        """Pass over the training points once.
+
+        Args:
+            epoch: its number, from 1, which decides the learning rates.
+        """
+        factor = rate_factor(self.config, epoch)
+        set_rate(self.optimizers, factor * self.config.learning_rate)
+        set_rate(self.predictor_optimizers, factor * self.config.kolmogorov_lr)
+        parts, sizes = [], []
+        for points, wanted in self._batches():
+            parts.append(self._step(points, wanted))
+            sizes.append(len(points))
+        return self._result(torch.stack(parts), sizes)
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        order = torch.randperm(len(self._points), generator=self.order).to(self._points.device)
+        points, wanted = self._points[order], self._wanted[order]
+        size = self.config.batch_size
+        for start in range(0, len(points), size):
+            yield points[start : start + size], wanted[start : start + size]
+
+    def _step(self, points: Tensor, wanted: Tensor) -> Tensor:
+        """Step both optimisers; return (task loss[, K]) without waiting for the device."""
+        task = self.task.loss(self._forward(points), wanted)
+        if self.kolmogorov is None:
+            parts = task.detach().reshape(1)
+            task.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+        else:
+            description = self.kolmogorov()
+            parts = torch.stack([task.detach(), description.detach()])
+            (task + self.config.kolmogorov_weight * description).backward()
+        if self.config.grad_clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.grad_clip_norm)
+        for optimizer in (*self.optimizers, *self.predictor_optimizers):
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return parts
+
+    @torch.no_grad()
+    def _result(self, parts: Tensor, sizes: list[int]) -> EpochResult:
+        shares = torch.tensor(sizes, dtype=parts.dtype, device=parts.device) / sum(sizes)
+        outputs = self._forward(self._validation_points)
+        wanted = self._validation_wanted
+        numbers = [
+            *(parts * shares[:, None]).sum(0),
+            self.task.loss(outputs, wanted),
+            self.task.hits(outputs, wanted),
+            (outputs.amax(0) - outputs.amin(0)).amax(),
+        ]
+        if self.kolmogorov is not None:
+            numbers += [self.kolmogorov.bits_tensor(), self.kolmogorov.out_of_range_count()]
+        task, *k = torch.stack([number.to(parts.dtype) for number in numbers]).tolist()
+        nats = k.pop(0) if self.kolmogorov is not None else None
+        validation, hits, spread, *rest = k
+        bits, outside = rest if rest else (None, None)
+        score = self.task.score(validation, hits)
+        count = None if outside is None else int(outside)
+        return EpochResult(task, nats, validation, score, spread, bits, count)
+
+    def gradient_norms(self) -> tuple[float, float | None, float | None]:
+        """Return the norms of the gradients of the task loss and of K, apart.
+
+        Returns:
+            Of the task loss with respect to the network, over the first batch of training points in
+            their stored order; of K (not weighted by lambda) with respect to the network; of K with
+            respect to the predictor. The last two are None without K.
+        """
+        size = self.config.batch_size
+        own = list(self.network.parameters())
+        task = self.task.loss(self.network(self._points[:size]), self._wanted[:size])
+        norms = [_norm(torch.autograd.grad(task, own, allow_unused=True))]
+        if self.kolmogorov is not None:
+            predictor = list(self.kolmogorov.parameters())
+            found = torch.autograd.grad(self.kolmogorov(), [*own, *predictor], allow_unused=True)
+            norms += [_norm(found[: len(own)]), _norm(found[len(own) :])]
+        first, *others = torch.stack(norms).tolist()
+        of_network, of_predictor = others if others else (None, None)
+        return first, of_network, of_predictor
+
+    def flat_weights(self) -> Tensor:
+        """Return all parameters of network and predictor, flat, on the CPU."""
+        modules = [self.network] if self.kolmogorov is None else [self.network, self.kolmogorov]
+        flat = [p.detach().reshape(-1) for module in modules for p in module.parameters()]
+        return torch.cat(flat).cpu()
+
+
+def stream(seed: int, purpose: str) -> torch.Generator:
+    """Return a generator of random numbers for one purpose, independent of the others'."""
+    entropy = [seed, *purpose.encode()]
+    state = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+    return torch.Generator().manual_seed(state >> 1)
+
+
+def usable_device(name: str) -> torch.device:
+    """Return a device by its name.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"Cannot use --device {name}: {reason}. Try --device cpu.") from None
+    return device
+
+
+def choose_threads(config: Config, target: Target) -> int:
+    """Return how many threads suit a configuration that leaves it open."""
+    if config.threads:
+        return config.threads
+    num_parameters = sum(p.numel() for p in build_network(config, target).parameters())
+    work = num_parameters * config.batch_size
+    return 1 if work < _ONE_THREAD_WORK else torch.get_num_threads()
+
+
+def _on_device(target: Target, indices: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    points = torch.from_numpy(target.grid.coordinates(indices)).to(device)
+    return points, torch.from_numpy(target.values(indices)).to(device)
+
+
+def _norm(gradients: tuple[Tensor | None, ...]) -> Tensor:
+    found = [g.detach().norm() for g in gradients if g is not None]
+    return torch.stack(found).norm() if found else torch.zeros(())

@@ -1,0 +1,156 @@
+"""A run as a notebook sees it: configuration, metrics, the network at an epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from bitfold.errors import CheckpointError, RunError
+from bitfold.networks import PolytopeNet
+from bitfold.targets import Split, Target
+from bitfold.training.checkpoints import checkpoint_path, checkpoint_paths, read_checkpoint
+from bitfold.training.configuration import Config
+from bitfold.training.folder import RunFolder
+from bitfold.training.metrics import read_metrics
+from bitfold.training.trajectory import TrajectoryReader
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its folder.
+
+    Source: none, ours.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        config: its configuration.
+    """
+
+    path: Path
+    config: Config
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where its files lie."""
+        return RunFolder(self.path)
+
+    @property
+    def metrics(self) -> dict[str, list[float | int | None]]:
+        """The metrics as columns, read anew at each call: name to a value an epoch."""
+        return read_metrics(self.folder.metrics)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """How it stands: ``status``, ``message``, ``exit_code``, versions."""
+        return self.folder.read_status()
+
+    @cached_property
+    def target(self) -> Target:
+        """What it learns."""
+        return self.folder.read_target()
+
+    @cached_property
+    def split(self) -> Split:
+        """Its training and validation points."""
+        return self.folder.read_split()
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of its checkpoints."""
+        return self.folder.inside(self.config.checkpoint_dir)
+
+    def epochs(self) -> list[int]:
+        """Return the epochs at which its network can be had, ascending."""
+        saved = {
+            int(path.stem.removeprefix("epoch-")) for path in checkpoint_paths(self.checkpoints)
+        }
+        if self.folder.trajectory.exists():
+            reader = TrajectoryReader(self.folder.trajectory)
+            saved.update(reader.epochs())
+            reader.close()
+        return sorted(saved)
+
+    def new_network(self) -> PolytopeNet:
+        """Return a network of this run's architecture, with weights of its own."""
+        return build_network(self.config, self.target)
+
+    def network(self, epoch: int | None = None) -> PolytopeNet:
+        """Return the network as it was at the end of an epoch.
+
+        Args:
+            epoch: one of `epochs`; by default the last of them.
+
+        Raises:
+            RunError: the run has not kept its weights at that epoch.
+        """
+        kept = self.epochs()
+        wanted = epoch if epoch is not None else (kept[-1] if kept else 0)
+        if wanted not in kept:
+            near = min(kept, key=lambda one: abs(one - wanted), default=None)
+            hint = f" The nearest kept epoch is {near}." if near is not None else ""
+            raise RunError(
+                f"Cannot load the network of {self.path} at epoch {wanted}: not kept.{hint}"
+            )
+        network = self.new_network()
+        network.load_state_dict(self._weights(wanted))
+        return network.eval()
+
+    def _weights(self, epoch: int) -> dict[str, Tensor]:
+        if checkpoint_path(self.checkpoints, epoch).exists():
+            return read_checkpoint(checkpoint_path(self.checkpoints, epoch)).within("network")
+        reader = TrajectoryReader(self.folder.trajectory)
+        try:
+            return next(dict(m.weights) for m in reader.moments() if m.epoch == epoch)
+        finally:
+            reader.close()
+
+
+def load_run(path: str | Path) -> Run:
+    """Open the folder of a run.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        RunError: there is no run in it.
+
+    >>> load_run("nowhere")
+    Traceback (most recent call last):
+    bitfold.errors.RunError: Cannot open run nowhere: there is no config.toml in it.
+    """
+    folder = RunFolder(Path(path))
+    return Run(folder.path, folder.read_config())
+
+
+def build_network(config: Config, target: Target, generator: Any = None) -> PolytopeNet:
+    """Return the network that a configuration asks for, for a target."""
+    return PolytopeNet(
+        target.in_features,
+        config.shape,
+        target.out_features,
+        activation=config.activation,
+        final_activation=config.final_activation,
+        generator=generator,
+    )
+
+
+def check_same_shapes(network: PolytopeNet, weights: dict[str, Tensor], place: Path) -> None:
+    """Refuse weights of another network.
+
+    Raises:
+        CheckpointError: a name or a shape differs; the first one is named.
+    """
+    own = network.state_dict()
+    for name in [*own, *weights]:
+        have = tuple(weights[name].shape) if name in weights else None
+        want = tuple(own[name].shape) if name in own else None
+        if have != want:
+            raise CheckpointError(
+                f"Cannot continue from {place}: {name} has shape {have}, this network's has {want}."
+            )

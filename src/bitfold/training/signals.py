@@ -1,0 +1,52 @@
+"""Stopping between two epochs when a person or the system asks for it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+_SIGNALS = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
+
+
+@dataclass
+class StopRequest:
+    """Whether, and why, training was asked to stop.
+
+    Args:
+        reason: ``interrupted``, ``terminated``, or None while nobody asked.
+        exit_code: what the shell expects after that signal.
+    """
+
+    reason: str | None = None
+    exit_code: int = 0
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Turn the first interrupt into a request; the second one interrupts at once.
+
+    In other threads than the main one signals cannot be caught, and the request stays empty.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if request.reason is not None:
+            raise KeyboardInterrupt
+        request.reason, request.exit_code = _SIGNALS[signal.Signals(number)]
+
+    before: dict[signal.Signals, Callable[..., Any] | int | None] = {
+        number: signal.signal(number, ask) for number in _SIGNALS
+    }
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

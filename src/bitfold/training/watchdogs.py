@@ -1,0 +1,160 @@
+"""What ends a run that has nothing more to learn, or has gone wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+STAGNATION_EPOCHS = 30
+# A picture's values span 1, and 8 bits resolve 1/255 of it: a spread far below that shows nothing.
+CONSTANT_SPREAD = 1e-3
+# Progress is a fall of the loss by more than this share of it over the window.
+STAGNATION_PROGRESS = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What the watchdogs see of an epoch.
+
+    Args:
+        epoch: its number, from 1.
+        losses: name of a term to its value.
+        weights: all parameters of the network and the predictor, flat, on the CPU.
+        output_spread: largest minus smallest output over the validation points.
+    """
+
+    epoch: int
+    losses: dict[str, float]
+    weights: Tensor
+    output_spread: float
+
+
+class Watchdog(ABC):
+    """Looks at each epoch and may end the run; its history is part of a checkpoint.
+
+    Attributes:
+        name: what ``--no-watchdog`` calls it.
+        exit_code: the program's exit code when it ends a run.
+    """
+
+    name: ClassVar[str]
+    exit_code: ClassVar[int]
+
+    @abstractmethod
+    def inspect(self, seen: Observation) -> str | None:
+        """Return why the run must end after this epoch, or None."""
+
+    def history(self) -> Tensor:
+        """Return its memory as a flat tensor."""
+        return torch.zeros(0, dtype=torch.float64)
+
+    def restore(self, history: Tensor) -> None:  # noqa: B027 - most watchdogs remember nothing
+        """Take up a memory that `history` gave."""
+
+
+class FiniteWatchdog(Watchdog):
+    """Ends a run when a loss or a weight is not finite."""
+
+    name = "finite"
+    exit_code = 3
+
+    def inspect(self, seen: Observation) -> str | None:
+        """Name the first term that is not finite."""
+        for term, value in seen.losses.items():
+            if not math.isfinite(value):
+                return f"{term} is {value} at epoch {seen.epoch}"
+        if not bool(torch.isfinite(seen.weights).all()):
+            return f"a weight is not finite at epoch {seen.epoch}"
+        return None
+
+
+class LoopWatchdog(Watchdog):
+    """Ends a run whose parameters are, bit for bit, those of an earlier epoch.
+
+    Parameters are compared by a 64-bit BLAKE2 digest: among 10^6 epochs two different ones collide
+    with probability below 3e-8.
+    """
+
+    name = "loop"
+    exit_code = 4
+
+    def __init__(self) -> None:
+        self._epochs: dict[int, int] = {}
+
+    def inspect(self, seen: Observation) -> str | None:
+        """Name the earlier epoch."""
+        data = seen.weights.numpy().tobytes()
+        digest = int.from_bytes(
+            hashlib.blake2b(data, digest_size=8).digest(), "little", signed=True
+        )
+        earlier = self._epochs.setdefault(digest, seen.epoch)
+        if earlier == seen.epoch:
+            return None
+        return f"all parameters at epoch {seen.epoch} are those of epoch {earlier}: training loops"
+
+    def history(self) -> Tensor:
+        """Return digests and epochs, alternating."""
+        pairs = [number for pair in self._epochs.items() for number in pair]
+        return torch.tensor(pairs, dtype=torch.int64)
+
+    def restore(self, history: Tensor) -> None:
+        """Take up digests and epochs."""
+        pairs = history.reshape(-1, 2).tolist()
+        self._epochs = dict(pairs)
+
+
+class StagnationWatchdog(Watchdog):
+    """Ends a run whose output has been constant, and its loss flat, for 30 epochs.
+
+    Constant: the outputs on the validation points differ by less than a thousandth in each of the
+    last 30 epochs. Flat: the lowest combined loss of the last 30 epochs is not below the lowest of
+    the 30 before them by more than a thousandth of it.
+    """
+
+    name = "stagnation"
+    exit_code = 5
+
+    def __init__(self) -> None:
+        self._losses: deque[float] = deque(maxlen=2 * STAGNATION_EPOCHS)
+        self._num_constant = 0
+
+    def inspect(self, seen: Observation) -> str | None:
+        """Say for how long nothing has happened."""
+        self._losses.append(seen.losses["combined_loss"])
+        constant = seen.output_spread < CONSTANT_SPREAD
+        self._num_constant = self._num_constant + 1 if constant else 0
+        full = len(self._losses) == 2 * STAGNATION_EPOCHS
+        if not full or self._num_constant < STAGNATION_EPOCHS or self._is_falling():
+            return None
+        return (
+            f"the output has been constant and the loss flat for {STAGNATION_EPOCHS} epochs, "
+            f"up to epoch {seen.epoch}"
+        )
+
+    def _is_falling(self) -> bool:
+        losses = list(self._losses)
+        before, recent = min(losses[:STAGNATION_EPOCHS]), min(losses[STAGNATION_EPOCHS:])
+        return recent < before - STAGNATION_PROGRESS * abs(before)
+
+    def history(self) -> Tensor:
+        """Return the count of constant epochs and the window of losses."""
+        return torch.tensor([float(self._num_constant), *self._losses], dtype=torch.float64)
+
+    def restore(self, history: Tensor) -> None:
+        """Take up a count and a window."""
+        count, *losses = history.tolist()
+        self._num_constant = int(count)
+        self._losses = deque(losses, maxlen=2 * STAGNATION_EPOCHS)
+
+
+def make_watchdogs(switched_off: tuple[str, ...]) -> list[Watchdog]:
+    """Return a fresh one of each watchdog that is not switched off."""
+    every: list[Watchdog] = [FiniteWatchdog(), LoopWatchdog(), StagnationWatchdog()]
+    return [watchdog for watchdog in every if watchdog.name not in switched_off]
