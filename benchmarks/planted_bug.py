@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-import torch
 from torch import Tensor
 
-from bitfold.kolmogorov.soft_targets import Shares
+from bitfold.kolmogorov import SoftTargets
+from bitfold.kolmogorov.soft_targets import MIN_TEMPERATURE, Shares
 
 
 class HardTargets:
@@ -26,13 +26,13 @@ class HardTargets:
     """
 
     def __init__(self, temperature: float, num_bins: int) -> None:
-        self.temperature, self.num_bins = temperature, num_bins
+        # On a whole index, the coldest soft targets are one bin with a share of exactly 1.
+        self._one_bin = SoftTargets(MIN_TEMPERATURE, num_bins)
 
     def shares(self, index: Tensor) -> Shares:
-        """Return one bin a weight with share 1 and slope 0; all (N, 1)."""
-        bins = index.floor().long().clamp(0, self.num_bins - 1).unsqueeze(1)
-        shares = torch.ones_like(index).unsqueeze(1)
-        return Shares(bins, shares, torch.zeros_like(shares))
+        """Return each weight's one bin, with no slope."""
+        shares = self._one_bin.shares(index.floor())
+        return shares._replace(slopes=shares.slopes.new_zeros(shares.slopes.shape))
 
 
 @contextmanager

@@ -260,10 +260,24 @@ class Scaled(nn.Module):
         return self.layers(3 * points)
 
 
+class Unused(nn.Module):
+    """Computes a layer and returns something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Leave the layer's result unused."""
+        self.layer(points)
+        return torch.relu(points)
+
+
 @pytest.mark.parametrize(
     "module",
     [
         Scaled(),
+        Unused(),
         residual(network([5, 2])),
         nn.Sequential(nn.ReLU(), nn.Linear(2, 1)),
         nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.LeakyReLU()),
@@ -356,7 +370,7 @@ def test_smooth_output_is_no_fold(final: nn.Module, num_polytopes: int) -> None:
     assert sample_partition(module, AXIS, AXIS[:2]).num_polytopes == num_polytopes
 
 
-def test_activations_of_weights_are_no_neurons() -> None:
+def test_activations_of_weights_are_no_neurons(engine: str) -> None:
     """A nonlinearity of weights alone is no neuron, even with as many rows as there are points."""
 
     class Positive(nn.Module):
@@ -387,13 +401,13 @@ def test_further_coordinates_are_the_same_everywhere(engine: str) -> None:
     assert np.flatnonzero(partition.folds[1]).tolist() == [15]
 
 
-@pytest.mark.parametrize("band_px", [1, 64, 200, 64 * 63])
+@pytest.mark.parametrize("band_px", [1, 200, 64 * 19])
 def test_bands_do_not_show(engine: str, monkeypatch: pytest.MonkeyPatch, band_px: int) -> None:
     """Working through the raster in bands of any height gives what one band gives."""
     layers = network([6, 6, 1], seed=1)
-    whole = sample_partition(layers, AXIS, AXIS)
+    whole = sample_partition(layers, AXIS, AXIS[:20])
     monkeypatch.setattr(sampled, "BAND_PX", band_px)
-    banded = sample_partition(layers, AXIS, AXIS)
+    banded = sample_partition(layers, AXIS, AXIS[:20])
     assert np.array_equal(whole.folds, banded.folds)
     assert whole.num_polytopes == banded.num_polytopes
     np.testing.assert_allclose(whole.values, banded.values, atol=1e-6)

@@ -61,7 +61,7 @@ def test_last_resort_is_an_ellipsis_at_a_legible_size(typesetter: Typesetter) ->
 def test_headings_share_size_and_brevity(typesetter: Typesetter) -> None:
     """One heading that is too long shortens all of them."""
     headings = [["prediction with folds", "folds"], ["target with points", "target"]]
-    lines = typesetter.fitted_alike(headings, 120, 20, 12)
+    lines = typesetter.fitted_alike(headings, 60, 20, 12)
     assert [line.text for line in lines] == ["folds", "target"]
     assert len({line.size_px for line in lines}) == 1
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+import torch
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -25,6 +29,7 @@ def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
     if ended.kolmogorov is not None:
         table.add_row()
         _add_bits(table, ended.kolmogorov)
+        _add_decoded(table, run, ended.kolmogorov)
     table.add_row()
     _add_polytopes(table, run)
     console.print(Panel(table, title=f"{run.config.target}, {run.config.shape}", expand=False))
@@ -56,6 +61,17 @@ def _add_bits(table: Table, kolmogorov: KolmogorovLoss) -> None:
     table.add_row("description", f"{description.total:,.0f}", "bits in all")
     share = description.total / plain
     table.add_row("as float32", f"{plain:,}", f"bits; the description is {share:.0%} of that")
+
+
+def _add_decoded(table: Table, run: Run, kolmogorov: KolmogorovLoss) -> None:
+    """Say how good the network is that a decoder of the description gets."""
+    decoded = run.new_network().eval()
+    decoded.load_state_dict(kolmogorov.decoded_state())
+    points = torch.from_numpy(run.target.grid.coordinates(run.split.validation))
+    with torch.inference_mode():
+        outputs = decoded(points).numpy()
+    error = float(np.square(outputs - run.target.values(run.split.validation)).mean())
+    table.add_row("PSNR, decoded", f"{-10 * math.log10(error):.2f}", "dB, weights as described")
 
 
 def _add_polytopes(table: Table, run: Run) -> None:

@@ -83,7 +83,7 @@ def arrange_class_grid(box: PanelBox, num_classes: int, aspect: float) -> ClassG
     """
     label_height = max(int(SMALLEST_TEXT_PX * LINE_HEIGHT) + 2, int(LABEL_SHARE * box.title.height))
     labelled = _divide(box.room, num_classes, aspect, label_height)
-    cell = labelled.cells[0]
+    cell = labelled.cells[0]  # of no size where labels leave no room for it
     is_legible = (
         cell.height >= LEAST_CELL_HEIGHT * label_height
         and cell.width >= LEAST_CELL_WIDTH * label_height
@@ -93,17 +93,11 @@ def arrange_class_grid(box: PanelBox, num_classes: int, aspect: float) -> ClassG
 
 def _divide(room: Rect, num_classes: int, aspect: float, label_height: int) -> ClassGrid:
     gap = max(2, int(GAP_SHARE * min(room.width, room.height)))
-    best = (1, 1, 1)
-    for columns in range(1, num_classes + 1):
-        rows = -(-num_classes // columns)
-        free_width = (room.width - (columns - 1) * gap) // columns
-        free_height = (room.height - (rows - 1) * gap) // rows - label_height
-        width = min(free_width, int(free_height * aspect))
-        height = min(free_height, round(width / aspect))
-        if min(width, height) > 0:
-            best = max(best, (width * height, columns, width))
-    _, columns, width = best
-    height = max(1, round(width / aspect))
+    columns, width, height = _largest_cell(room, num_classes, aspect, label_height, gap)
+    if not width:
+        # So many cells in so small a room touch each other.
+        gap = 0
+        columns, width, height = _largest_cell(room, num_classes, aspect, label_height, gap)
     cells, labels = [], []
     for number in range(num_classes):
         x = room.x + number % columns * (width + gap)
@@ -111,3 +105,19 @@ def _divide(room: Rect, num_classes: int, aspect: float, label_height: int) -> C
         labels.append(Rect(x, y, width, label_height))
         cells.append(Rect(x, y + label_height, width, height))
     return ClassGrid(tuple(cells), tuple(labels) if label_height else ())
+
+
+def _largest_cell(
+    room: Rect, num_classes: int, aspect: float, label_height: int, gap: int
+) -> tuple[int, int, int]:
+    """The number of columns that makes cells largest, and their size; 0 x 0 if none fits."""
+    best = (0, 1, 0, 0)
+    for columns in range(1, num_classes + 1):
+        rows = -(-num_classes // columns)
+        free_width = (room.width - (columns - 1) * gap) // columns
+        free_height = (room.height - (rows - 1) * gap) // rows - label_height
+        width = min(free_width, int(free_height * aspect))
+        height = min(free_height, round(width / aspect))
+        if width > 0 and height > 0:
+            best = max(best, (width * height, columns, width, height))
+    return best[1:]

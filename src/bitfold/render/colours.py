@@ -49,8 +49,8 @@ def probability_colours() -> npt.NDArray[np.uint8]:
     Returns:
         uint8 (256, 3): row ``round(255 * p)`` is the RGB colour of probability p.
 
-    >>> probability_colours()[[0, 255]].tolist()
-    [[0, 34, 78], [254, 232, 56]]
+    >>> probability_colours().shape, luma(probability_colours()[[0, 255]]).tolist()
+    ((256, 3), [28, 217])
     """
     rgba = matplotlib.colormaps["cividis"](np.arange(256), bytes=True)
     return np.ascontiguousarray(np.asarray(rgba, dtype=np.uint8)[:, :3])
@@ -90,7 +90,7 @@ def luma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         uint8 (...), 0 to 255.
 
     >>> luma(np.array([[255, 255, 255], [213, 94, 0]], np.uint8)).tolist()
-    [255, 118]
+    [255, 119]
     """
     wide = rgb.astype(np.uint16)
     weighed = 77 * wide[..., 0] + 150 * wide[..., 1] + 29 * wide[..., 2]

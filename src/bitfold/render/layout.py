@@ -179,7 +179,7 @@ def arrange_frame(
 
     >>> layout = arrange_frame(1024, 1024, [1, 1, 1])
     >>> layout.width, layout.height
-    (3684, 1134)
+    (3168, 1300)
     """
 
     def fitted(columns: int, *, is_down: bool, is_legend_right: bool) -> FrameLayout:

@@ -96,8 +96,8 @@ class Typesetter:
             The first wording that fits at three quarters of the size or more; else the last one,
             shrunk to the smallest legible size and then cut with an ellipsis.
 
-        >>> Typesetter().fitted(["a long run's name"], 60, 20, 12).text
-        "a long ru…"
+        >>> Typesetter().fitted(["a long name of a run"], 60, 20, 12).text
+        'a long na…'
         """
         tallest = max(1, min(size_px, int(height_px / LINE_HEIGHT)))
         smallest = min(tallest, SMALLEST_TEXT_PX)
@@ -126,7 +126,7 @@ class Typesetter:
         Returns:
             One fitted line a heading.
 
-        >>> fitted = Typesetter().fitted_alike([["prediction", "p"], ["target"]], 50, 20, 12)
+        >>> fitted = Typesetter().fitted_alike([["prediction", "p"], ["target"]], 44, 20, 12)
         >>> [(line.text, line.size_px) for line in fitted]
         [('p', 12), ('target', 12)]
         """

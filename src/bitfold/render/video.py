@@ -1,6 +1,7 @@
 """Videos that play after a kill, and that can be continued."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -79,6 +80,7 @@ class VideoWriter:
         self._size = video_size(width, height)
         self._num_frames = 0
         self._is_open = False
+        self._num_bytes = 0
         self._has_failed = False
         previous = previous_path(self._path)
         with self._reporting("write"):
@@ -91,6 +93,7 @@ class VideoWriter:
                 self._path, self._size, self._rate, crf=crf, num_threads=num_threads
             )
             self._is_open = True
+            self._num_bytes = self._path.stat().st_size
             if keep_frames > 0 and previous.exists():
                 self._keep(previous, keep_frames)
 
@@ -167,6 +170,8 @@ class VideoWriter:
             frame.time_base = 1 / self._rate
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
+            # Every fragment is flushed whole, so that this is the end of one.
+            self._num_bytes = self._path.stat().st_size
         self._num_frames += 1
 
     def close(self) -> None:
@@ -181,9 +186,11 @@ class VideoWriter:
             return
         self._is_open = False
         if self._has_failed:
-            # Reported already. The fragments stay, for they play.
+            # Reported already. Whole fragments stay, for they play.
             with contextlib.suppress(av.error.FFmpegError, OSError):
                 self._container.close()
+            with contextlib.suppress(OSError):
+                os.truncate(self._path, self._num_bytes)
             return
         with self._reporting("finish"):
             for packet in self._stream.encode(None):

@@ -16,11 +16,18 @@ MIN_SIZE_PX = 8
 MAX_SIZE_PX = 8192
 TEXT_PREFIX = "text:"
 
+# Drawn in bands of rows, so that the largest size needs little memory beside the picture.
+BAND_PIXELS = 2**20
+
 RING_RADII = (0.22, 0.38)
 DISK_RADIUS = 0.35
 SPIRAL_PITCH = 0.28
 SPIRAL_TURNS = (0.4, 1.5)  # where an arm starts and ends
 CHECKERBOARD_CELLS = 8
+
+Plane = NDArray[np.float64]
+# x (1, columns), y (rows, 1) and the whole picture's size -> (rows, columns, 1 | 3)
+Shader = Callable[[Plane, Plane, int], NDArray[np.uint8]]
 
 
 def is_builtin(source: str) -> bool:
@@ -91,43 +98,42 @@ def draw_builtin(name: str, size: int) -> NDArray[np.uint8]:
             f"Cannot draw {name!r}: expected one of {', '.join(builtin_names())}, got another "
             "name. Choose one of these."
         )
-    return DRAWINGS[name](size)
-
-
-def _polar(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Radius and angle (size, size) of every pixel centre."""
     xs, ys = window_axes(Window(), size, size)
-    x, y = xs[None, :], ys[:, None]
-    return np.hypot(x, y), np.arctan2(y, x)
+    step = max(1, BAND_PIXELS // size)
+    bands = (ys[top : top + step, None] for top in range(0, size, step))
+    return np.concatenate([DRAWINGS[name](xs[None, :], band, size) for band in bands])
 
 
-def _smooth_edge(inside: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
-    """Grey (size, size, 1) from a signed distance, positive inside, blended over one pixel."""
+def _smooth_edge(inside: Plane, size: int) -> NDArray[np.uint8]:
+    """Grey (..., 1) from a signed distance, positive inside, blended over one pixel."""
     cover = np.clip(inside * size + 0.5, 0.0, 1.0)
     return np.rint(cover * 255.0).astype(np.uint8)[..., None]
 
 
-def _draw_ring(size: int) -> NDArray[np.uint8]:
-    radius, _ = _polar(size)
+def _shade_ring(x: Plane, y: Plane, size: int) -> NDArray[np.uint8]:
+    radius = np.hypot(x, y)
     inner, outer = RING_RADII
     return _smooth_edge(np.minimum(radius - inner, outer - radius), size)
 
 
-def _draw_rgb_ring(size: int) -> NDArray[np.uint8]:
-    radius, _ = _polar(size)
-    inner, outer = RING_RADII
-    region = np.digitize(radius, (inner, outer))
+def _shade_rgb_ring(x: Plane, y: Plane, size: int) -> NDArray[np.uint8]:
+    region = np.digitize(np.hypot(x, y), RING_RADII)
     green_blue_red = np.array([[0, 255, 0], [0, 0, 255], [255, 0, 0]], np.uint8)
-    return green_blue_red[region]
+    return np.asarray(green_blue_red[region], np.uint8)
 
 
-def _draw_disk(size: int) -> NDArray[np.uint8]:
-    radius, _ = _polar(size)
-    return _smooth_edge(DISK_RADIUS - radius, size)
+def _shade_disk(x: Plane, y: Plane, size: int) -> NDArray[np.uint8]:
+    return _smooth_edge(DISK_RADIUS - np.hypot(x, y), size)
 
 
-def _draw_spiral(size: int) -> NDArray[np.uint8]:
-    radius, angle = _polar(size)
+def _shade_checkerboard(x: Plane, y: Plane, size: int) -> NDArray[np.uint8]:
+    column, row = (np.floor((axis + 0.5) * CHECKERBOARD_CELLS) for axis in (x, y))
+    white = (column + row) % 2 == 0
+    return np.where(white, 255, 0).astype(np.uint8)[..., None]
+
+
+def _shade_spiral(x: Plane, y: Plane, size: int) -> NDArray[np.uint8]:
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
     inside = np.maximum(
         _spiral_arm(radius, angle, start_angle=0.0),
         _spiral_arm(radius, angle, start_angle=math.pi),
@@ -135,10 +141,8 @@ def _draw_spiral(size: int) -> NDArray[np.uint8]:
     return _smooth_edge(inside, size)
 
 
-def _spiral_arm(
-    radius: NDArray[np.float64], angle: NDArray[np.float64], *, start_angle: float
-) -> NDArray[np.float64]:
-    """Signed distance (size, size) to an Archimedean arm with round ends, positive inside.
+def _spiral_arm(radius: Plane, angle: Plane, *, start_angle: float) -> Plane:
+    """Signed distance to an Archimedean arm with round ends, positive inside.
 
     The arm's middle is at radius SPIRAL_PITCH * turns; beside it, distance is taken along the
     radius, divided by the slope of the curve.
@@ -163,18 +167,12 @@ def _spiral_arm(
     return np.maximum(np.where(on_arm, along, -1.0), caps)
 
 
-def _draw_checkerboard(size: int) -> NDArray[np.uint8]:
-    cell = np.arange(size) * CHECKERBOARD_CELLS // size
-    white = (cell[None, :] + cell[:, None]) % 2 == 0
-    return np.where(white, 255, 0).astype(np.uint8)[..., None]
-
-
-DRAWINGS: MappingProxyType[str, Callable[[int], NDArray[np.uint8]]] = MappingProxyType(
+DRAWINGS: MappingProxyType[str, Shader] = MappingProxyType(
     {
-        "ring": _draw_ring,
-        "rgb-ring": _draw_rgb_ring,
-        "disk": _draw_disk,
-        "spiral": _draw_spiral,
-        "checkerboard": _draw_checkerboard,
+        "ring": _shade_ring,
+        "rgb-ring": _shade_rgb_ring,
+        "disk": _shade_disk,
+        "spiral": _shade_spiral,
+        "checkerboard": _shade_checkerboard,
     }
 )

@@ -1,8 +1,9 @@
 """The flat colours of a picture, as classes.
 
 A colour is flat if most of its pixels lie in blocks of 3 x 3 of that colour, or if it has at least
-1 % of the pixels and is no blend of two colours of the first sort. All others are the rare
-in-between colours of smoothed edges: they are left out.
+1 % of the pixels and is no blend of two flat colours that are each twice as frequent. All others
+are the rare in-between colours of smoothed edges: they are left out. In lossy pictures, where finer
+detail is smeared, only the first sort counts.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from bitfold.targets.frames import Pixels, to_eight_bits
 
 COMMON_SHARE = 0.01
+# How many times more frequent than a blend both its ends are.
+BLEND_RARITY = 2
 # Blends are rounded to whole levels, perhaps twice.
 BLEND_TOLERANCE = 4
 # Ringing of lossy codecs reaches about this far at usual qualities ...
@@ -26,6 +29,7 @@ PURE_TOLERANCE = 16
 # More pairs than this only arise in pictures that have far too many classes anyway.
 MAX_BLEND_ENDS = 64
 NUM_COLOURS = 1 << 24
+BLOCK_PIXELS = 2**23
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +72,10 @@ def find_flat_colours(pixels: Pixels, *, is_lossy: bool = False) -> FlatColours:
     >>> find_flat_colours(picture).colours.tolist()
     [[0, 0, 255], [0, 0, 0]]
     """
-    packed = _pack(to_eight_bits(pixels))
-    histogram = np.bincount(packed.ravel(), minlength=NUM_COLOURS)
+    packed = _pack(pixels)
+    histogram = np.zeros(NUM_COLOURS, np.int64)
+    for part in np.array_split(packed.ravel(), 1 + packed.size // BLOCK_PIXELS):
+        histogram += np.bincount(part, minlength=NUM_COLOURS)
     numbers = np.flatnonzero(histogram)
     counts = histogram[numbers]
     table = np.zeros(NUM_COLOURS, np.int32)
@@ -81,19 +87,28 @@ def find_flat_colours(pixels: Pixels, *, is_lossy: bool = False) -> FlatColours:
         centres, allowed = _merge_lossy(colours, counts)
         raster = centres.astype(np.int32)[raster]
         counts = np.bincount(centres, weights=counts, minlength=len(colours)).astype(np.int64)
-    flat = _flat_indices(raster, colours, counts, allowed)
+    regions = allowed & _fills_blocks(raster, counts)
+    flat = np.flatnonzero(regions if is_lossy else _flat(colours, counts, regions))
     order = _class_order(colours[flat], counts[flat])
     flat = flat[order]
+    shown = colours[flat]
+    if is_lossy:  # a codec moves pure channels by a level or two
+        shown = np.where(shown <= LOSSY_CORE, 0, np.where(shown >= 255 - LOSSY_CORE, 255, shown))
     class_of = np.full(len(colours), -1, np.int64)
     class_of[flat] = np.arange(len(flat))
-    return FlatColours(colours[flat], class_of[raster].ravel())
+    return FlatColours(shown.astype(np.uint8), class_of[raster].ravel())
 
 
-def _pack(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
+def _pack(pixels: Pixels) -> NDArray[np.int32]:
     """One number a pixel (frames, height, width): red * 65536 + green * 256 + blue."""
-    wide = np.broadcast_to(pixels, (*pixels.shape[:3], 3)).astype(np.int32)
-    red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
-    return (red << 16) | (green << 8) | blue
+    packed = np.empty(pixels.shape[:3], np.int32)
+    rows = max(1, BLOCK_PIXELS // pixels.shape[2])
+    for frame, place in zip(pixels, packed, strict=True):
+        for top in range(0, len(frame), rows):
+            part = to_eight_bits(frame[top : top + rows]).astype(np.int32)
+            red, green, blue = (part[..., channel] for channel in (0, part.shape[-1] // 2, -1))
+            place[top : top + rows] = (red << 16) | (green << 8) | blue
+    return packed
 
 
 def _unpack(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -124,23 +139,26 @@ def _merge_lossy(
     return centre_of, allowed
 
 
-def _flat_indices(
-    raster: NDArray[np.int32],
-    colours: NDArray[np.uint8],
-    counts: NDArray[np.int64],
-    allowed: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    """Choose the flat colours, by the rule at the head of this file."""
-    solid = np.zeros(len(colours), np.int64)
+def _fills_blocks(raster: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark the colours (M,) that have most of their pixels in blocks of 3 x 3."""
+    solid = np.zeros(len(counts), np.int64)
     for frame in raster:
-        solid += np.bincount(frame[_in_blocks(frame)], minlength=len(colours))
-    regions = allowed & (counts > 0) & (2 * solid >= counts)
-    common = allowed & ~regions & (counts >= COMMON_SHARE * raster.size)
-    if np.count_nonzero(regions) <= MAX_BLEND_ENDS:
-        ends = colours[regions].astype(np.float64)
-        for index in np.flatnonzero(common):
-            common[index] = not _is_blend(colours[index].astype(np.float64), ends)
-    return np.flatnonzero(regions | common)
+        solid += np.bincount(frame[_in_blocks(frame)], minlength=len(counts))
+    return np.asarray((counts > 0) & (2 * solid >= counts), np.bool_)
+
+
+def _flat(
+    colours: NDArray[np.uint8], counts: NDArray[np.int64], regions: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Mark the flat colours (M,), by the rule at the head of this file."""
+    flat = np.array(regions | (counts >= COMMON_SHARE * counts.sum()), np.bool_)
+    levels = colours.astype(np.float64)
+    # From frequent to rare, so that what a colour may be a blend of has been decided before it.
+    for index in np.flatnonzero(flat)[np.argsort(-counts[flat], kind="stable")]:
+        ends = flat & (counts >= BLEND_RARITY * counts[index])
+        if not regions[index] and np.count_nonzero(ends) <= MAX_BLEND_ENDS:
+            flat[index] = not _is_blend(levels[index], levels[ends])
+    return flat
 
 
 def _in_blocks(frame: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -8,8 +8,8 @@ import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from bitfold.errors import TargetError
 from bitfold.targets.frames import (
@@ -21,7 +21,9 @@ from bitfold.targets.frames import (
 )
 from bitfold.targets.signature import Kind, one_line
 
-ORIENTATION_TAG = 0x0112
+WIDTH_TAG = 256
+HEIGHT_TAG = 257
+ORIENTATION_TAG = 274
 BITS_PER_SAMPLE_TAG = 258
 PHOTOMETRIC_TAG = 262
 SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -98,7 +100,12 @@ def eight_bit_pixels(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _decode(data: bytes, kind: Kind, where: str) -> tuple[Pixels, bool]:
-    image = open_picture(data, kind, where)
+    try:
+        image = open_picture(data, kind, where)
+    except UnidentifiedImageError:
+        if kind != "TIFF":
+            raise
+        return _decode_foreign_tiff(data, where), False
     is_lossy = kind == "JPEG" or (kind == "WEBP" and b"VP8 " in data[12:64])
     is_deep = _has_sixteen_bits(image, data, kind)
     orientation = image.getexif().get(ORIENTATION_TAG, 1)
@@ -157,6 +164,16 @@ def _decode_sixteen_bits(data: bytes, kind: Kind) -> NDArray[np.uint16]:
     samples = np.frombuffer(bytes(plane), ">u2" if order == "be" else "<u2")
     rows = samples.reshape(-1, plane.line_size // 2)[: frame.height, : frame.width * channels]
     return np.array(rows.reshape(frame.height, frame.width, channels), np.uint16)
+
+
+def _decode_foreign_tiff(data: bytes, where: str) -> NDArray[np.uint16]:
+    """Decode a layout that Pillow does not know, such as grey with alpha at 16 bits."""
+    directory = ImageFileDirectory_v2(data[:8])
+    stream = io.BytesIO(data)
+    stream.seek(directory.next)
+    directory.load(stream)
+    check_picture_size(where, int(directory[WIDTH_TAG]), int(directory[HEIGHT_TAG]))
+    return _orient(_decode_sixteen_bits(data, "TIFF"), directory.get(ORIENTATION_TAG))
 
 
 def _orient(pixels: NDArray[np.uint16], orientation: object) -> NDArray[np.uint16]:

@@ -23,6 +23,8 @@ Task = Literal["regression", "classification"]
 MAX_CLASSES = 64
 AUTO_CLASSES = 16
 AUTO_SHARE = 0.9
+# Lossy codecs smear colour over several pixels on both sides of an edge.
+AUTO_SHARE_LOSSY = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +144,8 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
     """Load a built-in picture, or a picture or clip from a file, and choose its task.
 
     "auto" is regression for grey, and for colour classification if 2 to 16 flat colours hold at
-    least 90 % of the pixels. A file that has a built-in's name is meant by a path such as ./ring.
+    least 90 % of the pixels (70 % in lossy formats, which smear edges). A file that has a
+    built-in's name is meant by a path such as ./ring.
 
     Source: none, ours.
 
@@ -202,7 +205,7 @@ def make_target(name: str, frames: Frames, *, task: str = "auto") -> Target:
         flat = find_flat_colours(frames.pixels, is_lossy=frames.is_lossy)
         if task == "classification":
             _check_classes(name, flat)
-        if task == "classification" or _suits_classification(flat):
+        if task == "classification" or _suits_classification(flat, frames.is_lossy):
             return Target(
                 name, frames.pixels, "classification", frames.is_clip, rate,
                 flat.colours, flat.classes,
@@ -210,8 +213,9 @@ def make_target(name: str, frames: Frames, *, task: str = "auto") -> Target:
     return Target(name, frames.pixels, "regression", frames.is_clip, rate)
 
 
-def _suits_classification(flat: FlatColours) -> bool:
-    return 2 <= len(flat.colours) <= AUTO_CLASSES and flat.share >= AUTO_SHARE
+def _suits_classification(flat: FlatColours, is_lossy: bool) -> bool:
+    least = AUTO_SHARE_LOSSY if is_lossy else AUTO_SHARE
+    return 2 <= len(flat.colours) <= AUTO_CLASSES and flat.share >= least
 
 
 def _check_known(source: str, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from bitfold.errors import CheckpointError
 from bitfold.training.files import write_atomically
 
 KEPT = 3
+_LARGEST_HEADER = 2**26  # beyond a hundred thousand tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,13 @@ def checkpoint_path(folder: Path, epoch: int) -> Path:
 
 def checkpoint_paths(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder, oldest first; what a killed writer left is none."""
-    return sorted(folder.glob("epoch-*.safetensors"))
+    paths = folder.glob("epoch-*.safetensors")
+    return sorted((p for p in paths if _number(p).isdecimal()), key=checkpoint_epoch)
+
+
+def checkpoint_epoch(path: Path) -> int:
+    """Return the epoch of one of `checkpoint_paths`."""
+    return int(_number(path))
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -96,21 +104,21 @@ def read_newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """Read the newest checkpoint that is whole.
 
     Returns:
-        It, or None if there is none, and a line for each damaged one that was passed over.
+        It, or None if there is none, and a line for each damaged one that is newer.
     """
     damaged: list[str] = []
     for path in reversed(checkpoint_paths(folder)):
         try:
             return read_checkpoint(path), damaged
         except CheckpointError as error:
-            damaged.append(f"{error} The one before it is used.")
+            damaged.append(str(error))
     return None, damaged
 
 
 def delete_later_checkpoints(folder: Path, epoch: int) -> None:
     """Delete the checkpoints of later epochs, and what killed writers left."""
     for path in checkpoint_paths(folder):
-        if path > checkpoint_path(folder, epoch):
+        if checkpoint_epoch(path) > epoch:
             path.unlink()
     for path in folder.glob("epoch-*.tmp"):
         path.unlink()
@@ -119,21 +127,26 @@ def delete_later_checkpoints(folder: Path, epoch: int) -> None:
 def _prune(folder: Path) -> None:
     paths = checkpoint_paths(folder)
     older = paths[:-KEPT]
-    losses = {path: _validation_loss(path) for path in paths} if older else {}
+    best = min(paths, key=_validation_loss) if older else None  # of equals the oldest, for good
     for path in older:
-        if losses[path] > min(losses.values()):
+        if path != best:
             path.unlink(missing_ok=True)
 
 
 def _validation_loss(path: Path) -> float:
-    """Return a checkpoint's validation loss from its header alone; infinity if unreadable."""
+    """Return a checkpoint's validation loss from its header alone; infinity if there is none."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
-            head = file.read(min(size, 2**26))
-        return float(json.loads(json.loads(head)["__metadata__"]["bitfold"])["validation_loss"])
+            head = file.read(min(size, _LARGEST_HEADER))
+        loss = float(json.loads(json.loads(head)["__metadata__"]["bitfold"])["validation_loss"])
     except (OSError, ValueError, KeyError, TypeError):
-        return float("inf")
+        return math.inf
+    return loss if math.isfinite(loss) else math.inf
+
+
+def _number(path: Path) -> str:
+    return path.stem.removeprefix("epoch-")
 
 
 def _metadata(data: bytes) -> dict[str, str]:

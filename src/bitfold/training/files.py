@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -24,7 +26,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    with contextlib.suppress(OSError):  # some file systems cannot; the file itself is in place
+        _sync_folder(path.parent)
 
 
 class AppendOnlyFile:
@@ -49,7 +52,7 @@ class AppendOnlyFile:
         try:
             written = self._file.write(record)
             if written != len(record):
-                raise OSError(28, "no space left on device", self._file.name)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file.name)
         except OSError:
             self._file.truncate(before)
             raise

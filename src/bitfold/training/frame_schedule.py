@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from bitfold.errors import ConfigError
@@ -37,12 +38,13 @@ class FrameSchedule:
         Raises:
             ConfigError: the text is neither, or N is not between 1 and 10^9.
         """
-        head, _, tail = text.strip().rpartition(":")
-        if not tail.isdecimal() or head not in ("", "geometric") or not 1 <= int(tail) <= 10**9:
+        found = re.fullmatch(r"(geometric:)?([0-9]{1,10})", text.strip())
+        if found is None or not 1 <= int(found[2]) <= 10**9:
             raise ConfigError(
                 f"Cannot use --save-interval: expected N or geometric:N, got {text!r}. {_WRITE}"
             )
-        return cls(per_decade=int(tail)) if head else cls(interval=int(tail))
+        number = int(found[2])
+        return cls(per_decade=number) if found[1] else cls(interval=number)
 
     def has(self, epoch: int) -> bool:
         """Whether an epoch gets a frame; epoch 0, the network before training, always does."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 from bitfold.training.events import Metrics
-from bitfold.training.files import AppendOnlyFile, write_atomically
+from bitfold.training.files import AppendOnlyFile
 
 #: The names of a line, in order; docs/run-folder.md says what each means.
 METRIC_NAMES = (
@@ -36,12 +37,14 @@ class MetricsLog:
     Args:
         path: the file; made if missing.
         keep_until: lines of later epochs, and a torn last line, are cut off first.
+
+    Raises:
+        OSError: it cannot be written.
     """
 
     def __init__(self, path: Path, *, keep_until: int) -> None:
         if path.exists():
-            kept = [line for line in _whole_lines(path) if (line["epoch"] or 0) <= keep_until]
-            write_atomically(path, "".join(_encoded(line) for line in kept).encode())
+            _cut(path, keep_until)
         self._file = AppendOnlyFile(path)
 
     def append(self, metrics: Metrics) -> None:
@@ -50,7 +53,7 @@ class MetricsLog:
         Raises:
             OSError: the disk is full; the file is as before.
         """
-        self._file.append(_encoded(metrics).encode())
+        self._file.append((json.dumps(finite(metrics), allow_nan=False) + "\n").encode())
 
     def sync(self) -> None:
         """Wait until every line is on the disk itself."""
@@ -64,28 +67,45 @@ class MetricsLog:
 def read_metrics(path: Path) -> dict[str, list[float | int | None]]:
     """Read the metrics as columns: name to a value an epoch, None where there is none.
 
-    A torn last line, left by a kill, is passed over.
+    What is no line of metrics, such as a torn last line left by a kill, is passed over.
     """
-    lines = _whole_lines(path) if path.exists() else []
+    lines = [line for _, line in _lines(path.read_bytes())] if path.exists() else []
     return {name: [line.get(name) for line in lines] for name in METRIC_NAMES}
 
 
-def _whole_lines(path: Path) -> list[dict[str, float | int | None]]:
-    lines = []
-    for text in path.read_bytes().split(b"\n")[:-1]:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            break
-        if not isinstance(line, dict) or not isinstance(line.get("epoch"), int):
-            break
-        lines.append(line)
-    return lines
+def finite(metrics: Metrics) -> Metrics:
+    """Return metrics with None for each value that is not finite, as JSON has no word for it.
 
-
-def _encoded(metrics: Metrics) -> str:
-    finite = {
+    >>> finite({"epoch": 1, "task_loss": math.nan})
+    {'epoch': 1, 'task_loss': None}
+    """
+    return {
         name: value if value is None or math.isfinite(value) else None
         for name, value in metrics.items()
     }
-    return json.dumps(finite, allow_nan=False) + "\n"
+
+
+def _cut(path: Path, keep_until: int) -> None:
+    """Shorten the file in place, which needs no room on the disk."""
+    data = path.read_bytes()
+    end = 0
+    for line_end, line in _lines(data):
+        if line["epoch"] > keep_until:
+            break
+        end = line_end
+    if end < len(data):
+        with path.open("r+b") as file:
+            file.truncate(end)
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, dict[str, float | int]]]:
+    """Yield, for each whole line of metrics, where it ends and what it says."""
+    end = 0
+    for text in data.splitlines(keepends=True):
+        end += len(text)
+        try:
+            line = json.loads(text) if text.endswith(b"\n") else None
+        except ValueError:
+            continue
+        if isinstance(line, dict) and isinstance(line.get("epoch"), int):
+            yield end, line

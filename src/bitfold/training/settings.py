@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal
 
 from bitfold.errors import ConfigError
@@ -76,25 +77,30 @@ class Setting:
     def _check_word(self, name: str, value: Any) -> str:
         if not isinstance(value, str):
             raise _wrong(name, "a text", value)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise _wrong(name, "a text in UTF-8", value) from None
         if self.choices and value not in self.choices:
             raise _wrong(name, f"one of {', '.join(self.choices)}", value)
         return value
 
     def _check_number(self, name: str, value: Any) -> int | float:
         words = "".join(f" or {word!r}" for word in self.choices)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, Real):
             raise _wrong(name, f"a number{words}", value)
-        if self.kind == "int" and value != int(value if math.isfinite(value) else 0):
-            raise _wrong(name, f"a whole number{words}", value)
-        if not math.isfinite(value):
+        number = int(value) if isinstance(value, Integral) else float(value)
+        if not (isinstance(number, int) or math.isfinite(number)):
             raise _wrong(name, "a finite number", value)
-        too_small = value <= self.minimum if self.exclusive else value < self.minimum
+        if self.kind == "int" and number != int(number):
+            raise _wrong(name, f"a whole number{words}", value)
+        too_small = number <= self.minimum if self.exclusive else number < self.minimum
         if too_small:
             bound = "more than" if self.exclusive else "at least"
             raise _wrong(name, f"a number of {bound} {self.minimum:g}", value)
-        if value > self.maximum:
+        if number > self.maximum:
             raise _wrong(name, f"a number of at most {self.maximum:g}", value)
-        return int(value) if self.kind == "int" else float(value)
+        return int(number) if self.kind == "int" else _as_float(name, number)
 
 
 def whole(
@@ -175,6 +181,13 @@ def _number(name: str, text: str, kind: type[int] | type[float]) -> int | float:
     except ValueError:
         noun = "a whole number" if kind is int else "a number"
         raise _wrong(name, noun, text) from None
+
+
+def _as_float(name: str, number: int | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise _wrong(name, "a finite number", number) from None
 
 
 def _wrong(name: str, expected: str, got: Any) -> ConfigError:

@@ -3,14 +3,15 @@
 Layout, little endian: the magic ``BFTRAJ1\\n``; then blocks of ``size (4 bytes), payload,
 crc32(payload) (4 bytes)``. The first payload is JSON, ``{"tensors": [[name, shape], ...]}``. Each
 further one is a record: ``epoch (8 bytes), length of JSON (4 bytes), JSON of the epoch's metrics,
-all tensors as float32`` in the order of the first. Whatever follows the last whole block is no part
-of the file: a writer that was killed left it.
+all tensors as float32`` in the order of the first. Whatever follows the last whole record is no
+part of the file: a writer that was killed left it.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -25,10 +26,11 @@ from torch import Tensor
 
 from bitfold.errors import TrajectoryError
 from bitfold.training.events import Metrics
-from bitfold.training.files import AppendOnlyFile
+from bitfold.training.files import AppendOnlyFile, write_atomically
+from bitfold.training.metrics import finite
 
 MAGIC = b"BFTRAJ1\n"
-_LARGEST_BLOCK = 2**31
+_RECORD = struct.Struct("<qI")
 
 _Header = list[tuple[str, tuple[int, ...]]]
 
@@ -56,7 +58,7 @@ class TrajectoryWriter:
     Args:
         path: the file; made if missing.
         weights: the network's state, which fixes names, shapes and order.
-        keep_until: moments of later epochs, and a torn last block, are cut off first.
+        keep_until: moments of later epochs, and a torn last record, are cut off first.
 
     Raises:
         TrajectoryError: the file is another network's, or not a trajectory.
@@ -66,25 +68,23 @@ class TrajectoryWriter:
     def __init__(self, path: Path, weights: Mapping[str, Tensor], *, keep_until: int) -> None:
         self._names = list(weights)
         header = [(name, tuple(tensor.shape)) for name, tensor in weights.items()]
-        fresh = not path.exists() or path.stat().st_size < len(MAGIC) + 8
-        if not fresh:
+        if path.exists():
             self._cut(path, header, keep_until)
         else:
-            path.write_bytes(b"")
+            write_atomically(path, MAGIC + _block(json.dumps({"tensors": header}).encode()))
         self._file = AppendOnlyFile(path)
-        if fresh:
-            self._file.append(MAGIC + _block(json.dumps({"tensors": header}).encode()))
 
     @staticmethod
     def _cut(path: Path, header: _Header, keep_until: int) -> None:
         with path.open("r+b") as file:
             if _read_header(file, path) != header:
                 raise TrajectoryError(
-                    f"Cannot continue trajectory {path}: it holds another network's weights."
+                    f"Cannot continue trajectory {path}: it holds another network's weights. Move "
+                    "it away to go on without its frames."
                 )
             end = file.tell()
-            for payload in _blocks(file):
-                if struct.unpack_from("<q", payload)[0] > keep_until:
+            for payload in _records(file):
+                if _RECORD.unpack_from(payload)[0] > keep_until:
                     break
                 end = file.tell()
             file.truncate(end)
@@ -96,9 +96,13 @@ class TrajectoryWriter:
             OSError: the disk is full; the file is as before.
         """
         flat = torch.cat([weights[name].detach().reshape(-1).float() for name in self._names])
-        facts = json.dumps(metrics).encode()
-        payload = struct.pack("<qI", epoch, len(facts)) + facts + flat.cpu().numpy().tobytes()
+        facts = json.dumps(finite(metrics)).encode()
+        payload = _RECORD.pack(epoch, len(facts)) + facts + flat.cpu().numpy().tobytes()
         self._file.append(_block(payload))
+
+    def sync(self) -> None:
+        """Wait until every moment is on the disk itself."""
+        self._file.sync()
 
     def close(self) -> None:
         """Close the file."""
@@ -123,12 +127,22 @@ class TrajectoryReader:
         except OSError as error:
             message = f"Cannot read trajectory {path}: {error.strerror}."
             raise TrajectoryError(message) from None
-        self._tensors = _read_header(self._file, path)
+        self._path = path
+        try:
+            self._tensors = _read_header(self._file, path)
+        except TrajectoryError:
+            self._file.close()
+            raise
+        self._num_values = sum(math.prod(shape) for _, shape in self._tensors)
         self._start = self._file.tell()
 
     def moments(self) -> Iterator[Moment]:
-        """Yield the moments that have not been yielded yet."""
-        for payload in _blocks(self._file):
+        """Yield the moments that have not been yielded yet.
+
+        Raises:
+            TrajectoryError: a whole record does not hold this network's weights.
+        """
+        for payload in _records(self._file):
             yield self._moment(payload)
 
     def rewind(self) -> None:
@@ -138,7 +152,7 @@ class TrajectoryReader:
     def epochs(self) -> list[int]:
         """Return the epochs of all moments; `moments` begins again after it."""
         self.rewind()
-        epochs = [struct.unpack_from("<q", payload)[0] for payload in _blocks(self._file)]
+        epochs = [_RECORD.unpack_from(payload)[0] for payload in _records(self._file)]
         self.rewind()
         return epochs
 
@@ -147,9 +161,18 @@ class TrajectoryReader:
         self._file.close()
 
     def _moment(self, payload: bytes) -> Moment:
-        epoch, length = struct.unpack_from("<qI", payload)
-        facts = json.loads(payload[12 : 12 + length])
-        flat: NDArray[np.float32] = np.frombuffer(payload[12 + length :], dtype="<f4").copy()
+        epoch, length = _RECORD.unpack_from(payload)
+        values = _RECORD.size + length
+        try:
+            facts = json.loads(payload[_RECORD.size : values])
+        except ValueError:
+            facts = None
+        if not isinstance(facts, dict) or len(payload) != values + 4 * self._num_values:
+            raise TrajectoryError(
+                f"Cannot read trajectory {self._path}: its record of epoch {epoch} does not fit "
+                "its header. Another program wrote it."
+            )
+        flat: NDArray[np.float32] = np.frombuffer(payload[values:], dtype="<f4").copy()
         weights, start = {}, 0
         for name, shape in self._tensors:
             size = math.prod(shape)
@@ -162,12 +185,13 @@ def _block(payload: bytes) -> bytes:
     return struct.pack("<I", len(payload)) + payload + struct.pack("<I", zlib.crc32(payload))
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    """Yield whole blocks' payloads; leaves the file behind the last of them."""
+def _records(file: BinaryIO) -> Iterator[bytes]:
+    """Yield whole records; leaves the file behind the last of them."""
     while True:
         start = file.tell()
         payload = _read_block(file)
-        if payload is None:
+        # A power cut can leave zeros, which are an empty block with the right checksum.
+        if payload is None or len(payload) < _RECORD.size:
             file.seek(start)
             return
         yield payload
@@ -178,8 +202,8 @@ def _read_block(file: BinaryIO) -> bytes | None:
     if len(head) < 4:
         return None
     size = struct.unpack("<I", head)[0]
-    if size > _LARGEST_BLOCK:
-        return None
+    if size + 4 > os.fstat(file.fileno()).st_size - file.tell():
+        return None  # not whole yet; asking first keeps a damaged size from costing memory
     body = file.read(size + 4)
     if len(body) < size + 4 or zlib.crc32(body[:size]) != struct.unpack("<I", body[size:])[0]:
         return None
@@ -190,8 +214,9 @@ def _read_header(file: BinaryIO, path: Path) -> _Header:
     payload = _read_block(file) if file.read(len(MAGIC)) == MAGIC else None
     try:
         tensors = json.loads(payload or b"")["tensors"]
-        return [(str(name), tuple(int(n) for n in shape)) for name, shape in tensors]
+        return [(str(name), tuple(abs(int(n)) for n in shape)) for name, shape in tensors]
     except (ValueError, KeyError, TypeError):
         raise TrajectoryError(
-            f"Cannot read trajectory {path}: its header at byte 0 is damaged."
+            f"Cannot read trajectory {path}: its header at byte 0 is damaged. Move it away to go on "
+            "without its frames."
         ) from None
