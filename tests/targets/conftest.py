@@ -75,8 +75,10 @@ def write_tiff16(tmp_path: Path) -> Writer:
         directory = struct.pack(f"{order}H", len(entries))
         for tag, kind, count, value in entries:
             directory += struct.pack(f"{order}HHI", tag, kind, count)
-            short = kind == 3 and count == 1
-            directory += struct.pack(f"{order}{'HH' if short else 'I'}", *[value, 0][: 1 + short])
+            if kind == 3 and count <= 2:  # values that fit stand where an offset would
+                directory += struct.pack(f"{order}HH", *[16, 16] if count == 2 else [value, 0])
+            else:
+                directory += struct.pack(f"{order}I", value)
         mark = b"II" if order == "<" else b"MM"
         header = mark + struct.pack(f"{order}HI", 42, bits_at + len(bits))
         path = tmp_path / name

@@ -46,7 +46,8 @@ class FrameMaker:
         slices = [Slice(values=p.values, folds=p.folds) for p in partitions]
         num_polytopes = [partition.num_polytopes for partition in partitions]
         wrong = self._share_misclassified(partitions)
-        return self._painter.paint(slices, legend_of(self._run, moment, num_polytopes, wrong))
+        frame = self._painter.paint(slices, legend_of(self._run, moment, num_polytopes, wrong))
+        return self._painter.fold_panels() if self._style.layout == "folds" else frame
 
     def _partition(self, frame: int) -> SampledPartition:
         target = self._run.target

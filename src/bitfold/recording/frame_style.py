@@ -21,6 +21,7 @@ class FrameStyle:
         longer_side_px: longer side of a panel; None: the picture's own, within 384 and 1024 (a
             clip's slices: at most 448).
         window: the rectangle of the plane that the panels show.
+        layout: ``full``, every panel and the legend; ``folds``, the prediction with folds alone.
         image_format: ``png``, ``jpg`` or ``none``.
         png_compression: 0 to 9.
         jpeg_quality: 1 to 100.
@@ -31,6 +32,7 @@ class FrameStyle:
 
     longer_side_px: int | None = None
     window: Window = dataclasses.field(default_factory=Window)
+    layout: str = "full"
     image_format: str = "png"
     png_compression: int = 1
     jpeg_quality: int = 90
@@ -43,6 +45,7 @@ class FrameStyle:
         """Return the style that a run's configuration asks for."""
         return cls(
             longer_side_px=config.frame_size,
+            layout=config.layout,
             image_format=config.snapshot_format,
             png_compression=config.png_compression,
             jpeg_quality=config.jpeg_quality,

@@ -11,7 +11,7 @@ from bitfold.render.layout import PanelBox, Rect
 from bitfold.render.text import LINE_HEIGHT, SMALLEST_TEXT_PX, Typesetter
 
 # Labels are this share of the title's height, and go where a cell is so many labels high.
-LABEL_SHARE: Final = 0.5
+LABEL_SHARE: Final = 0.65
 LEAST_CELL_HEIGHT: Final = 2.0
 LEAST_CELL_WIDTH: Final = 2.4
 # Cells stand this share of the room's shorter side apart.

@@ -73,6 +73,11 @@ class ClassificationPanels(PanelSet):
         """One for each class."""
         return (self._num_classes,)
 
+    @property
+    def fold_panel(self) -> int:
+        """The one behind the predicted classes."""
+        return len(self._output_headings()) + 1
+
     def draw_scene(self, canvas: Picture, boxes: Sequence[PanelBox], scene: Scene) -> None:
         """Draw labels of many classes, target, points and, if it has them, the smoothed points."""
         height, width = self._size

@@ -98,6 +98,17 @@ class FramePainter:
         """Of every frame, in pixels; even."""
         return self._layout.height
 
+    def fold_panels(self) -> npt.NDArray[np.uint8]:
+        """Return only the panels with folds of the frame painted last, side by side.
+
+        Source: none, ours.
+
+        Returns:
+            uint8 (panel height, slices * panel width, 3), a copy.
+        """
+        boxes = [boxes[self._panels.fold_panel] for boxes in self._layout.slices]
+        return np.concatenate([self._canvas[box.room.window] for box in boxes], axis=1)
+
     def paint(
         self, slices: Sequence[Slice], legend: Sequence[tuple[str, str]]
     ) -> npt.NDArray[np.uint8]:

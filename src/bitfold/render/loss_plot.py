@@ -209,7 +209,7 @@ def _draw_panel(axes: Axes, quantity: _Quantity, runs: Mapping[str, Columns]) ->
     else:
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=ROUND_STEPS))
         axes.yaxis.set_major_formatter(FuncFormatter(_tick))
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=ROUND_STEPS, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND_STEPS, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     if len(seen) == 1:
         # One run needs no comparison, but its last figure is what one looks for.

@@ -82,6 +82,11 @@ class PanelSet(ABC):
     def num_outputs(self) -> tuple[int, ...]:
         """How many outputs of a network these panels can show."""
 
+    @property
+    @abstractmethod
+    def fold_panel(self) -> int:
+        """Which of the panels shows the folds."""
+
     @abstractmethod
     def draw_scene(self, canvas: Picture, boxes: Sequence[PanelBox], scene: Scene) -> None:
         """Draw what stays the same from frame to frame."""

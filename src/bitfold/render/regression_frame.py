@@ -52,6 +52,11 @@ class RegressionPanels(PanelSet):
         """Grey or RGB."""
         return (1, 3)
 
+    @property
+    def fold_panel(self) -> int:
+        """The first."""
+        return 0
+
     def draw_scene(self, canvas: Picture, boxes: Sequence[PanelBox], scene: Scene) -> None:
         """Draw target, points and, if it has them, the smoothed points."""
         height, width = self._size

@@ -23,6 +23,7 @@ BLEND_TOLERANCE = 4
 LOSSY_TOLERANCE = 16
 # ... but flat areas are mostly exact; a photo's colours are spread evenly over the tolerance.
 LOSSY_CORE = 3
+LOSSY_SNAP = 8
 CORE_SHARE = 0.5
 MAX_LOSSY_CENTRES = 256
 PURE_TOLERANCE = 16
@@ -92,8 +93,10 @@ def find_flat_colours(pixels: Pixels, *, is_lossy: bool = False) -> FlatColours:
     order = _class_order(colours[flat], counts[flat])
     flat = flat[order]
     shown = colours[flat]
-    if is_lossy:  # a codec moves pure channels by a level or two
-        shown = np.where(shown <= LOSSY_CORE, 0, np.where(shown >= 255 - LOSSY_CORE, 255, shown))
+    if is_lossy:  # a codec moves pure channels by a few levels
+        pure = np.where(shown < 128, 0, 255)
+        off = np.abs(shown.astype(np.int16) - pure).max(axis=1, initial=0, keepdims=True)
+        shown = np.where(off <= LOSSY_SNAP, pure, shown)
     class_of = np.full(len(colours), -1, np.int64)
     class_of[flat] = np.arange(len(flat))
     return FlatColours(shown.astype(np.uint8), class_of[raster].ravel())

@@ -114,7 +114,7 @@ def kernel_baseline_error(target: Target, split: Split, sigma_px: float) -> floa
     density = len(split.training) / grid.num_pixels
     reach = CUT_SIGMAS * sigma_px
     ball = 4 / 3 * math.pi * reach**3 if grid.is_clip else math.pi * reach**2
-    expected = min(density * ball, 4.0 * MAX_NEIGHBOURS * len(split.training))
+    expected = min(density * ball, float(len(split.training)))
     thinning = min(1.0, MAX_NEIGHBOURS / max(expected, 1.0))
     training = split.training[: math.ceil(thinning * len(split.training))]
     estimate = _nearest_estimate(

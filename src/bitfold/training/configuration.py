@@ -22,6 +22,7 @@ WATCHDOGS = ("finite", "loop", "stagnation")
 SCHEDULES = ("constant", "cosine")
 TASKS = ("auto", "regression", "classification")
 MUON_RATES = ("original", "match_rms_adamw")
+LAYOUTS = ("full", "folds")
 IMAGES = ("png", "jpg", "none")
 
 #: What a continued run cannot change without becoming another run.
@@ -145,6 +146,7 @@ class Config:
     frame_size: int | None = whole(
         None, "frames", "longer side of a panel in pixels; by default the picture's", (64, 4096)
     )
+    layout: str = word("full", "frames", "every panel, or folds alone", choices=LAYOUTS)
     clip_slices: int = whole(3, "frames", "slices of a clip in a frame", (1, 16))
     smoothing_sigma: float = real(
         3.0, "frames", "pixels of the kernel smoothing beside the target; 0: none", (0, 1000)
@@ -161,6 +163,11 @@ class Config:
             raise ConfigError(
                 "Cannot use --kolmogorov-weight-min: expected less than --kolmogorov-weight-max "
                 f"({self.kolmogorov_weight_max:g}), got {self.kolmogorov_weight_min:g}."
+            )
+        if 16 < self.kolmogorov_predictor_bits < 32:
+            raise ConfigError(
+                "Cannot use --kolmogorov-predictor-bits: expected 2 to 16, or 32 for float32, got "
+                f"{self.kolmogorov_predictor_bits}."
             )
         FrameSchedule.parse(self.save_interval)
 

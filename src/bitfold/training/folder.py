@@ -6,26 +6,31 @@ import datetime
 import json
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from bitfold.errors import RunError
+from bitfold.errors import ConfigError, RunError, TargetError
 from bitfold.targets import Split, Target, read_target, write_target
+from bitfold.training.checkpoints import checkpoint_paths
 from bitfold.training.configuration import Config, config_toml, read_config
 from bitfold.training.files import write_atomically
 
 #: What a run writes; only these are removed when one is overwritten.
+_CONTINUED_FILES = ("metrics.jsonl", "trajectory.bin", "video.mp4", "video.previous.mp4")
+#: The configuration last: until it is gone the folder counts as a run, which can be overwritten.
 _OWN_FILES = (
-    "config.toml", "run.json", "target.safetensors", "split.safetensors", "metrics.jsonl",
-    "trajectory.bin", "video.mp4", "video.previous.mp4", "loss.png", "last_frame.png",
+    *_CONTINUED_FILES, "loss.png", "last_frame.png", "run.json", "target.safetensors",
+    "split.safetensors", "config.toml",
 )  # fmt: skip
 
 
@@ -80,11 +85,12 @@ class RunFolder:
         """Whether a run lies here."""
         return self.config.is_file()
 
-    def lock(self) -> FileLock:
-        """Take the folder for writing; release what is returned.
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder, so that no other process trains in it.
 
         Raises:
-            RunError: another process is training in it.
+            RunError: another one does, or the folder cannot be written.
         """
         lock = FileLock(self.path / ".lock")
         try:
@@ -95,46 +101,74 @@ class RunFolder:
                 "choose another --output-dir."
             ) from None
         except OSError as error:
-            raise RunError(f"Cannot write into {self.path}: {error.strerror}.") from None
-        return lock
+            raise self._unwritable(error) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
-    def prepare(self, *, overwrite: bool) -> None:
-        """Make the folder, free of an earlier run.
+    def make(self) -> None:
+        """Make the folder itself.
 
         Raises:
-            RunError: it holds a run and may not be overwritten, or cannot be written.
+            RunError: it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def clear(self, config: Config, *, overwrite: bool) -> None:
+        """See to it that a new run finds nothing of an earlier one; the folder is locked.
+
+        Args:
+            config: of the new run.
+            overwrite: whether a run that lies here may be deleted; nothing else ever is.
+
+        Raises:
+            RunError: a run lies here and may not be deleted, or files of another run lie where
+                this one's would; they are left alone.
         """
         if self.is_run() and not overwrite:
             raise RunError(
                 f"Cannot start a run in {self.path}: it holds one. Continue it with `bitfold "
                 f"resume {self.path}`, choose another --output-dir, or give --overwrite."
             )
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if overwrite and self.is_run():
-                self._clear()
-            probe = self.path / ".probe"
-            probe.write_bytes(b"")
-            probe.unlink()
-        except OSError as error:
-            raise RunError(f"Cannot write into {self.path}: {error.strerror}.") from None
+        if overwrite:
+            try:
+                self._delete_run()
+            except OSError as error:
+                raise self._unwritable(error) from None
+        for file in self._results(config):
+            raise RunError(
+                f"Cannot start a run in {self.path}: {file} is another run's. Choose another "
+                "--output-dir, --checkpoint-dir or --snapshot-dir, or move it away."
+            )
 
-    def _clear(self) -> None:
-        config = read_config(self.config)
-        for folder in (self.inside(config.snapshot_dir), self.inside(config.checkpoint_dir)):
-            if folder.is_dir() and folder != self.path:
-                for pattern in ("frame-*", "epoch-*"):
-                    for file in folder.glob(pattern):
-                        file.unlink()
+    def _delete_run(self) -> None:
+        try:
+            config = read_config(self.config)
+        except ConfigError:
+            config = Config()
+        for file in self._results(config):
+            file.unlink()
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
         for name in _OWN_FILES:
             (self.path / name).unlink(missing_ok=True)
+
+    def _results(self, config: Config) -> Iterator[Path]:
+        """Yield what a run would go on with if it were there."""
+        for name in _CONTINUED_FILES:
+            if (self.path / name).exists():
+                yield self.path / name
+        yield from checkpoint_paths(self.inside(config.checkpoint_dir))
+        yield from sorted(self.inside(config.snapshot_dir).glob("frame-*"))
 
     def write_new(self, config: Config, target: Target, split: Split) -> None:
         """Write what a run begins with.
 
         Raises:
-            RunError: a file cannot be written.
+            RunError, TargetError: a file cannot be written; none of them is left.
         """
         try:
             write_target(self.target, target)
@@ -142,11 +176,22 @@ class RunFolder:
             write_atomically(self.split, save(arrays))
             self.write_status({"status": "new", "started": _now(), **_versions()})
             self.write_config(config)
-        except OSError as error:
-            raise RunError(f"Cannot write into {self.path}: {error.strerror}.") from None
+        except (OSError, TargetError) as error:
+            for name in _OWN_FILES:
+                (self.path / name).unlink(missing_ok=True)
+            raise (self._unwritable(error) if isinstance(error, OSError) else error) from None
+
+    def _unwritable(self, error: OSError) -> RunError:
+        return RunError(
+            f"Cannot write into {self.path}: {error.strerror}. Make room, or choose another folder."
+        )
 
     def write_config(self, config: Config) -> None:
-        """Write the configuration."""
+        """Write the configuration.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         write_atomically(self.config, config_toml(config).encode())
 
     def read_config(self) -> Config:
@@ -171,11 +216,16 @@ class RunFolder:
         """
         try:
             arrays = load(self.split.read_bytes())
-            return Split(arrays["training"], arrays["validation"])
-        except (OSError, SafetensorError, KeyError) as error:
+            points = [np.array(arrays[name]) for name in ("training", "validation")]
+            if any(part.dtype != np.int64 or part.ndim != 1 for part in points):
+                raise ValueError("other arrays than pixel indices")
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise RunError(
-                f"Cannot read {self.split}: it is missing or damaged ({error})."
+                f"Cannot read split {self.split}: it is missing or damaged ({reason}). Restore it "
+                "from a copy of the run."
             ) from None
+        return Split(*points)
 
     def read_status(self) -> dict[str, Any]:
         """Read how the run stands; empty if that is not on disk."""
@@ -186,7 +236,11 @@ class RunFolder:
         return status if isinstance(status, dict) else {}
 
     def write_status(self, status: Mapping[str, Any]) -> None:
-        """Write how the run stands."""
+        """Write how the run stands.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         write_atomically(self.status, json.dumps(dict(status), indent=2).encode())
 
 

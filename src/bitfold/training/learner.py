@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bitfold.errors import ConfigError
 from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.networks import count_parameters, parse_shape
 from bitfold.targets import Split, Target
 from bitfold.training.configuration import Config
 from bitfold.training.optimizers import (
@@ -98,20 +99,29 @@ class Learner:
             generator=stream(config.seed, "predictor"),
         ).to(device)
 
-    def run_epoch(self, epoch: int) -> EpochResult:
+    def run_epoch(
+        self, epoch: int, should_stop: Callable[[], bool] | None = None
+    ) -> EpochResult | None:
         """Pass over the training points once.
 
         Args:
             epoch: its number, from 1, which decides the learning rates.
+            should_stop: asked before each step; the epoch is given up when it says so.
+
+        Returns:
+            What the epoch gave; None if it was given up, which leaves a state in mid-epoch.
         """
         factor = rate_factor(self.config, epoch)
         set_rate(self.optimizers, factor * self.config.learning_rate)
         set_rate(self.predictor_optimizers, factor * self.config.kolmogorov_lr)
-        parts, sizes = [], []
+        parts: list[Tensor] = []
+        sizes: list[int] = []
         for points, wanted in self._batches():
-            parts.append(self._step(points, wanted))
+            if should_stop is not None and should_stop():
+                return None
+            parts += self._step(points, wanted)
             sizes.append(len(points))
-        return self._result(torch.stack(parts), sizes)
+        return self._result(torch.stack(parts).reshape(len(sizes), -1), sizes)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(self._points), generator=self.order).to(self._points.device)
@@ -120,16 +130,16 @@ class Learner:
         for start in range(0, len(points), size):
             yield points[start : start + size], wanted[start : start + size]
 
-    def _step(self, points: Tensor, wanted: Tensor) -> Tensor:
-        """Step both optimisers; return (task loss[, K]) without waiting for the device."""
+    def _step(self, points: Tensor, wanted: Tensor) -> list[Tensor]:
+        """Step both optimisers; return [task loss] or [task loss, K], still on the device."""
         task = self.task.loss(self._forward(points), wanted)
-        if self.kolmogorov is None:
-            parts = task.detach().reshape(1)
-            task.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
-        else:
+        parts = [task.detach()]
+        combined = task
+        if self.kolmogorov is not None:
             description = self.kolmogorov()
-            parts = torch.stack([task.detach(), description.detach()])
-            (task + self.config.kolmogorov_weight * description).backward()
+            parts.append(description.detach())
+            combined = task + self.config.kolmogorov_weight * description
+        combined.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         if self.config.grad_clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.grad_clip_norm)
         for optimizer in (*self.optimizers, *self.predictor_optimizers):
@@ -200,7 +210,7 @@ def usable_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"Cannot use --device {name}: {reason}. Try --device cpu.") from None
@@ -211,8 +221,8 @@ def choose_threads(config: Config, target: Target) -> int:
     """Return how many threads suit a configuration that leaves it open."""
     if config.threads:
         return config.threads
-    num_parameters = sum(p.numel() for p in build_network(config, target).parameters())
-    work = num_parameters * config.batch_size
+    widths = parse_shape(config.shape)
+    work = config.batch_size * count_parameters(target.in_features, widths, target.out_features)
     return 1 if work < _ONE_THREAD_WORK else torch.get_num_threads()
 
 
@@ -222,5 +232,5 @@ def _on_device(target: Target, indices: np.ndarray, device: torch.device) -> tup
 
 
 def _norm(gradients: tuple[Tensor | None, ...]) -> Tensor:
-    found = [g.detach().norm() for g in gradients if g is not None]
-    return torch.stack(found).norm() if found else torch.zeros(())
+    norms = [torch.linalg.vector_norm(g) for g in gradients if g is not None]
+    return torch.linalg.vector_norm(torch.stack(norms))

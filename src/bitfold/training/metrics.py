@@ -38,13 +38,15 @@ class MetricsLog:
         path: the file; made if missing.
         keep_until: lines of later epochs, and a torn last line, are cut off first.
 
+    Attributes:
+        last: the last line; empty if there is none.
+
     Raises:
         OSError: it cannot be written.
     """
 
     def __init__(self, path: Path, *, keep_until: int) -> None:
-        if path.exists():
-            _cut(path, keep_until)
+        self.last: Metrics = _cut(path, keep_until) if path.exists() else {}
         self._file = AppendOnlyFile(path)
 
     def append(self, metrics: Metrics) -> None:
@@ -53,7 +55,9 @@ class MetricsLog:
         Raises:
             OSError: the disk is full; the file is as before.
         """
-        self._file.append((json.dumps(finite(metrics), allow_nan=False) + "\n").encode())
+        line = finite(metrics)
+        self._file.append((json.dumps(line, allow_nan=False) + "\n").encode())
+        self.last = line
 
     def sync(self) -> None:
         """Wait until every line is on the disk itself."""
@@ -85,17 +89,18 @@ def finite(metrics: Metrics) -> Metrics:
     }
 
 
-def _cut(path: Path, keep_until: int) -> None:
-    """Shorten the file in place, which needs no room on the disk."""
+def _cut(path: Path, keep_until: int) -> Metrics:
+    """Shorten the file in place, which needs no room on the disk; return the last line left."""
     data = path.read_bytes()
-    end = 0
+    end, last = 0, {}
     for line_end, line in _lines(data):
         if line["epoch"] > keep_until:
             break
-        end = line_end
+        end, last = line_end, line
     if end < len(data):
         with path.open("r+b") as file:
             file.truncate(end)
+    return last
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, dict[str, float | int]]]:

@@ -55,6 +55,15 @@ def predictor_optimizer(config: Config, predictor: nn.Module) -> Optimizer:
     return torch.optim.Adam(predictor.parameters(), lr=config.kolmogorov_lr, fused=True)
 
 
+def keeps_memory(before: Config, now: Config) -> bool:
+    """Whether a network's optimiser under one configuration can go on under another.
+
+    It cannot if it is of another kind, or needs averages that the other did not gather.
+    """
+    kinds = [(c.optimizer, c.amsgrad, c.momentum > 0) for c in (before, now)]
+    return kinds[0] == kinds[1]
+
+
 def rate_factor(config: Config, epoch: int) -> float:
     """Return what both learning rates are multiplied by in an epoch (from 1).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,12 @@ from torch import Tensor
 from bitfold.errors import CheckpointError, RunError
 from bitfold.networks import PolytopeNet
 from bitfold.targets import Split, Target
-from bitfold.training.checkpoints import checkpoint_path, checkpoint_paths, read_checkpoint
+from bitfold.training.checkpoints import (
+    checkpoint_epoch,
+    checkpoint_path,
+    checkpoint_paths,
+    read_checkpoint,
+)
 from bitfold.training.configuration import Config
 from bitfold.training.folder import RunFolder
 from bitfold.training.metrics import read_metrics
@@ -67,13 +73,10 @@ class Run:
 
     def epochs(self) -> list[int]:
         """Return the epochs at which its network can be had, ascending."""
-        saved = {
-            int(path.stem.removeprefix("epoch-")) for path in checkpoint_paths(self.checkpoints)
-        }
+        saved = {checkpoint_epoch(path) for path in checkpoint_paths(self.checkpoints)}
         if self.folder.trajectory.exists():
-            reader = TrajectoryReader(self.folder.trajectory)
-            saved.update(reader.epochs())
-            reader.close()
+            with closing(TrajectoryReader(self.folder.trajectory)) as reader:
+                saved.update(reader.epochs())
         return sorted(saved)
 
     def new_network(self) -> PolytopeNet:
@@ -88,6 +91,7 @@ class Run:
 
         Raises:
             RunError: the run has not kept its weights at that epoch.
+            CheckpointError, TrajectoryError: what it has kept is damaged or another network's.
         """
         kept = self.epochs()
         wanted = epoch if epoch is not None else (kept[-1] if kept else 0)
@@ -97,18 +101,16 @@ class Run:
             raise RunError(
                 f"Cannot load the network of {self.path} at epoch {wanted}: not kept.{hint}"
             )
-        network = self.new_network()
-        network.load_state_dict(self._weights(wanted))
+        network, weights = self.new_network(), self._weights(wanted)
+        check_same_shapes(network, weights, self.path)
+        network.load_state_dict(weights)
         return network.eval()
 
     def _weights(self, epoch: int) -> dict[str, Tensor]:
         if checkpoint_path(self.checkpoints, epoch).exists():
             return read_checkpoint(checkpoint_path(self.checkpoints, epoch)).within("network")
-        reader = TrajectoryReader(self.folder.trajectory)
-        try:
+        with closing(TrajectoryReader(self.folder.trajectory)) as reader:
             return next(dict(m.weights) for m in reader.moments() if m.epoch == epoch)
-        finally:
-            reader.close()
 
 
 def load_run(path: str | Path) -> Run:
@@ -152,5 +154,6 @@ def check_same_shapes(network: PolytopeNet, weights: dict[str, Tensor], place: P
         want = tuple(own[name].shape) if name in own else None
         if have != want:
             raise CheckpointError(
-                f"Cannot continue from {place}: {name} has shape {have}, this network's has {want}."
+                f"Cannot load the weights of {place}: expected {name} of shape {want}, got {have}. "
+                "They are another network's."
             )

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import torch
-
-from bitfold.targets import Split
-from bitfold.training.checkpoints import checkpoint_path, write_checkpoint
+from bitfold.training.checkpoints import Checkpoint, checkpoint_paths
 from bitfold.training.events import (
     CheckpointWritten,
     EpochEnded,
@@ -22,13 +18,12 @@ from bitfold.training.events import (
     RunEnded,
     RunStarted,
 )
-from bitfold.training.frame_schedule import FrameSchedule
+from bitfold.training.journal import Journal
 from bitfold.training.learner import EpochResult, Learner
-from bitfold.training.metrics import MetricsLog
+from bitfold.training.metrics import finite
 from bitfold.training.run import Run
-from bitfold.training.signals import StopRequest, stop_requests
-from bitfold.training.state import capture
-from bitfold.training.trajectory import TrajectoryWriter
+from bitfold.training.signals import PATIENCE_SECONDS, StopRequest, stop_requests
+from bitfold.training.state import capture, restore
 from bitfold.training.watchdogs import FiniteWatchdog, Observation, Watchdog
 
 GRADIENT_INTERVAL = 50
@@ -53,6 +48,9 @@ class Session:
         watchdogs: with their memory.
         epoch: epochs that are behind it.
         listeners: told of every event, in order.
+
+    Raises:
+        RunError: a file of the run cannot be opened.
     """
 
     def __init__(
@@ -66,46 +64,75 @@ class Session:
     ) -> None:
         self._run, self._learner, self._watchdogs = run, learner, watchdogs
         self._epoch, self._listeners = epoch, listeners
-        self._split: Split = run.split
-        self._schedule = FrameSchedule.parse(run.config.save_interval)
+        self._split = run.split
         self._validation_loss: float | None = None
-        self._failed: set[str] = set()
-        state = learner.network.state_dict()
-        self._metrics = MetricsLog(run.folder.metrics, keep_until=epoch)
-        self._trajectory = TrajectoryWriter(run.folder.trajectory, state, keep_until=epoch)
+        self._is_slow = True  # until an epoch has shown otherwise
+        self._journal = Journal(
+            run,
+            learner.network.state_dict(),
+            epoch=epoch,
+            notice=lambda line: self._tell(Noticed(line)),
+        )
 
     def train(self) -> RunEnded:
         """Train until the last epoch, a watchdog, or a request to stop."""
-        with stop_requests() as request:
-            self._set_status("running", "training", None)
-            self._tell(RunStarted(self._run, self._epoch, self._learner.network))
-            if self._epoch == 0:
-                self._append_frame({})
-                self._save()
-            ending = self._finished()
-            while ending is None:
-                ending = self._one_epoch(request)
-            ended = self._end(ending)
-            self._tell(ended)
+        try:
+            with stop_requests() as request:
+                ended = self._train(request)
+        finally:
+            self._journal.close()
+        # Told last, when signals are again as they were: a listener may be long in finishing.
+        self._tell(ended)
         return ended
 
-    def _one_epoch(self, request: StopRequest) -> _Ending | None:
-        epoch = self._epoch + 1
-        start = time.perf_counter()
-        result = self._learner.run_epoch(epoch)
-        metrics = self._measure(epoch, result, start)
-        self._epoch, self._validation_loss = epoch, result.validation_loss
-        ending = self._inspect(metrics, result) or self._asked(request) or self._finished()
-        self._try("metrics", lambda: self._metrics.append(metrics))
-        is_healthy = ending is None or ending.is_healthy
-        has_frame = is_healthy and (ending is not None or self._schedule.has(epoch))
-        if has_frame:
-            has_frame = self._append_frame(metrics)
-        self._tell(EpochEnded(epoch, metrics, has_frame))
-        due = epoch % self._run.config.checkpoint_interval == 0 or ending is not None
-        if due and is_healthy:
+    def _train(self, request: StopRequest) -> RunEnded:
+        self._set_status("running", "training", None)
+        self._tell(RunStarted(self._run, self._epoch, self._learner.network))
+        if self._epoch == 0:
+            self._append_frame({})
             self._save()
+        ending = self._finished()
+        while ending is None:
+            ending = self._one_epoch(request)
+        if ending.is_healthy and self._journal.frame_epoch != self._epoch:
+            self._append_frame(self._journal.last_metrics())
+        if ending.is_healthy and self._journal.saved_epoch != self._epoch:
+            self._save()
+        self._set_status(ending.reason, ending.message, ending.exit_code)
+        return RunEnded(
+            self._epoch,
+            ending.reason,
+            ending.message,
+            ending.exit_code,
+            self._learner.network,
+            self._learner.kolmogorov,
+        )
+
+    def _one_epoch(self, request: StopRequest) -> _Ending | None:
+        epoch, start = self._epoch + 1, time.perf_counter()
+        # Only a long epoch is given up, so only before one is there a state to fall back to.
+        before = self._copied_state() if self._is_slow else None
+        result = self._learner.run_epoch(epoch, request.is_urgent if before is not None else None)
+        if result is None:
+            return self._give_up(before, request)
+        measured = self._measure(epoch, result, start)
+        metrics = finite(measured)
+        self._epoch, self._validation_loss = epoch, result.validation_loss
+        ending = self._inspect(measured, result) or self._asked(request) or self._finished()
+        self._journal.append_metrics(metrics)
+        is_healthy = ending is None or ending.is_healthy
+        due = ending is not None or self._journal.is_frame_due(epoch)
+        has_frame = is_healthy and due and self._append_frame(metrics)
+        self._tell(EpochEnded(epoch, metrics, has_frame))
+        if ending is None and epoch % self._run.config.checkpoint_interval == 0:
+            self._save()
+        self._is_slow = time.perf_counter() - start > PATIENCE_SECONDS
         return ending
+
+    def _give_up(self, before: Checkpoint | None, request: StopRequest) -> _Ending | None:
+        assert before is not None
+        restore(before, self._learner, self._watchdogs, self._run.path)
+        return self._asked(request)
 
     def _measure(self, epoch: int, result: EpochResult, start: float) -> Metrics:
         config = self._run.config
@@ -129,9 +156,11 @@ class Session:
             "seconds": time.perf_counter() - start,
         }
 
-    def _inspect(self, metrics: Metrics, result: EpochResult) -> _Ending | None:
+    def _inspect(self, measured: Metrics, result: EpochResult) -> _Ending | None:
+        if not self._watchdogs:
+            return None
         names = ("task_loss", "kolmogorov_loss", "combined_loss", "validation_loss")
-        losses = {name: float(v) for name in names if (v := metrics[name]) is not None}
+        losses = {name: float(v) for name in names if (v := measured[name]) is not None}
         weights = self._learner.flat_weights()
         seen = Observation(self._epoch, losses, weights, result.output_spread)
         for watchdog in self._watchdogs:
@@ -145,13 +174,11 @@ class Session:
         return None
 
     def _last_good(self) -> str:
-        interval = self._run.config.checkpoint_interval
-        epoch = (self._epoch - 1) // interval * interval
-        for candidate in (epoch, 0):
-            path = checkpoint_path(self._run.checkpoints, candidate)
-            if path.exists():
-                return f" The last good checkpoint is {path}."
-        return " There is no checkpoint before it."
+        # Only healthy epochs are saved, so the newest is good.
+        paths = checkpoint_paths(self._run.checkpoints)
+        if not paths:
+            return " There is no checkpoint before it."
+        return f" The last good checkpoint is {paths[-1]}."
 
     def _asked(self, request: StopRequest) -> _Ending | None:
         if request.reason is None:
@@ -166,65 +193,28 @@ class Session:
 
     def _append_frame(self, metrics: Metrics) -> bool:
         weights = self._learner.network.state_dict()
-        return self._try("frames", lambda: self._trajectory.append(self._epoch, metrics, weights))
+        return self._journal.append_frame(self._epoch, metrics, weights)
 
     def _save(self) -> None:
-        folder = self._run.checkpoints
-        path = checkpoint_path(folder, self._epoch)
-        state = capture(
+        path = self._journal.save(self._state())
+        if path is not None:
+            self._tell(CheckpointWritten(self._epoch, path))
+
+    def _state(self) -> Checkpoint:
+        return capture(
             self._epoch, self._learner, self._split, self._watchdogs, self._validation_loss
         )
 
-        def write() -> None:
-            self._metrics.sync()
-            write_checkpoint(folder, state)
-
-        if self._try("checkpoint", write):
-            self._tell(CheckpointWritten(self._epoch, path))
-
-    def _try(self, what: str, write: Callable[[], Any]) -> bool:
-        """Write; where the disk refuses, say so once and go on without."""
-        try:
-            write()
-        except OSError as error:
-            if what not in self._failed:
-                self._failed.add(what)
-                self._tell(Noticed(f"Cannot write {what}: {error.strerror}. Training goes on."))
-            return False
-        return True
-
-    def _end(self, ending: _Ending) -> RunEnded:
-        self._metrics.close()
-        self._trajectory.close()
-        self._set_status(ending.reason, ending.message, ending.exit_code)
-        learner = self._learner
-        return RunEnded(
-            self._epoch,
-            ending.reason,
-            ending.message,
-            ending.exit_code,
-            learner.network,
-            learner.kolmogorov,
-        )
+    def _copied_state(self) -> Checkpoint:
+        state = self._state()
+        tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
+        return dataclasses.replace(state, tensors=tensors)
 
     def _set_status(self, status: str, message: str, exit_code: int | None) -> None:
-        folder = self._run.folder
-        facts = {"status": status, "message": message, "exit_code": exit_code}
-        now = {**folder.read_status(), **facts, "epoch": self._epoch}
-        self._try("status", lambda: folder.write_status(now))
+        self._journal.set_status(
+            status=status, message=message, exit_code=exit_code, epoch=self._epoch
+        )
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
-
-
-def limit_threads(number: int) -> int:
-    """Set PyTorch's threads and return how many they were."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    return before
-
-
-def absolute(path: Path) -> Path:
-    """Return a path that a later change of folder does not move."""
-    return path.expanduser().resolve()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+#: An epoch that goes on for longer than this after a request is given up.
+PATIENCE_SECONDS = 2.0
 _SIGNALS = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
 
 
@@ -20,10 +24,16 @@ class StopRequest:
     Args:
         reason: ``interrupted``, ``terminated``, or None while nobody asked.
         exit_code: what the shell expects after that signal.
+        asked_at: when, by `time.monotonic`.
     """
 
     reason: str | None = None
     exit_code: int = 0
+    asked_at: float = math.inf
+
+    def is_urgent(self) -> bool:
+        """Whether it was made so long ago that the end of an epoch is not waited for."""
+        return time.monotonic() - self.asked_at > PATIENCE_SECONDS
 
 
 @contextmanager
@@ -41,6 +51,7 @@ def stop_requests() -> Iterator[StopRequest]:
         if request.reason is not None:
             raise KeyboardInterrupt
         request.reason, request.exit_code = _SIGNALS[signal.Signals(number)]
+        request.asked_at = time.monotonic()
 
     before: dict[signal.Signals, Callable[..., Any] | int | None] = {
         number: signal.signal(number, ask) for number in _SIGNALS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,20 @@ from torch.optim import Optimizer
 from bitfold.errors import CheckpointError
 from bitfold.targets import Split
 from bitfold.training.checkpoints import Checkpoint
-from bitfold.training.configuration import Config, config_toml
+from bitfold.training.configuration import (
+    PREDICTOR,
+    Config,
+    config_from_mapping,
+    config_toml,
+)
 from bitfold.training.learner import Learner
+from bitfold.training.optimizers import keeps_memory
 from bitfold.training.run import check_same_shapes
+from bitfold.training.settings import settings_of
 from bitfold.training.watchdogs import Watchdog
+
+# Settings of these groups decide how training goes on; those of the others only what is shown.
+_DECIDING_GROUPS = ("training", "optimiser", "kolmogorov")
 
 
 def capture(
@@ -26,7 +37,10 @@ def capture(
     watchdogs: list[Watchdog],
     validation_loss: float | None,
 ) -> Checkpoint:
-    """Return everything that a continued run needs, as it is after an epoch."""
+    """Return everything that a continued run needs, as it is after an epoch.
+
+    The tensors are the learner's own: what it learns next changes them.
+    """
     tensors = {f"network.{n}": t for n, t in learner.network.state_dict().items()}
     if learner.kolmogorov is not None:
         tensors |= {f"predictor.{n}": t for n, t in learner.kolmogorov.state_dict().items()}
@@ -41,43 +55,43 @@ def capture(
     return Checkpoint(epoch, tensors, facts)
 
 
-def restore(checkpoint: Checkpoint, before: Config, learner: Learner, place: Path) -> None:
-    """Take up a state that `capture` gave.
+def restore(
+    checkpoint: Checkpoint, learner: Learner, watchdogs: list[Watchdog], place: Path
+) -> None:
+    """Take up a state that `capture` gave, perhaps under another configuration.
 
-    An optimiser of another kind, or a predictor that the run did not have, begins afresh.
+    What the new configuration makes anew begins afresh: an optimiser of another kind, a weight
+    predictor that the run did not have or had otherwise, and the memory of the watchdogs once a
+    setting that decides the training has changed.
 
     Args:
-        before: the configuration under which the checkpoint was written.
         place: the folder, for errors.
 
     Raises:
-        CheckpointError: the state belongs to another network.
+        CheckpointError: the state belongs to another network, or is no state of a training.
     """
     weights = checkpoint.within("network")
     check_same_shapes(learner.network, weights, place)
-    learner.network.load_state_dict(weights)
-    predictor = checkpoint.within("predictor")
-    if learner.kolmogorov is not None and predictor:
-        try:
-            learner.kolmogorov.load_state_dict(predictor)
-        except RuntimeError:
-            raise CheckpointError(
-                f"Cannot continue from {place}: its weight predictor has another shape."
-            ) from None
-    for name, optimizer in _named_optimizers(learner):
-        is_predictor = name == "optimizer.predictor"
-        if is_predictor or before.optimizer == learner.config.optimizer:
-            _restore_optimizer(checkpoint.within(name), optimizer)
-    learner.order.set_state(checkpoint.tensors["random.order"])
-    torch.set_rng_state(checkpoint.tensors["random.torch"])
-
-
-def restore_watchdogs(checkpoint: Checkpoint, watchdogs: list[Watchdog]) -> None:
-    """Give the watchdogs their memory back."""
-    histories = checkpoint.within("watchdog")
-    for watchdog in watchdogs:
-        if watchdog.name in histories:
-            watchdog.restore(histories[watchdog.name])
+    try:
+        before, now = _configuration(checkpoint), learner.config
+        learner.network.load_state_dict(weights)
+        has_predictor = learner.kolmogorov is not None and _agree(before, now, PREDICTOR)
+        if has_predictor and before.has_kolmogorov and learner.kolmogorov is not None:
+            learner.kolmogorov.load_state_dict(checkpoint.within("predictor"))
+        for name, optimizer in _named_optimizers(learner):
+            is_kept = keeps_memory(before, now) if "network" in name else has_predictor
+            if is_kept:
+                _restore_optimizer(checkpoint.within(name), optimizer)
+        if _agree(before, now, _deciding_settings()):
+            _restore_watchdogs(checkpoint.within("watchdog"), watchdogs)
+        learner.order.set_state(checkpoint.tensors["random.order"])
+        torch.set_rng_state(checkpoint.tensors["random.torch"])
+    except (LookupError, ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"Cannot continue {place}: its checkpoint of epoch {checkpoint.epoch} does not fit "
+            f"({reason}). Delete it to go on from the one before."
+        ) from None
 
 
 def check_split(checkpoint: Checkpoint, split: Split, place: Path) -> None:
@@ -88,11 +102,31 @@ def check_split(checkpoint: Checkpoint, split: Split, place: Path) -> None:
     """
     stored = checkpoint.within("split")
     for name, points in (("training", split.training), ("validation", split.validation)):
-        if not np.array_equal(stored[name].numpy(), points):
+        if name not in stored or not np.array_equal(stored[name].numpy(), points):
             raise CheckpointError(
-                f"Cannot continue from {place}: its {name} points are not its checkpoint's. Restore "
-                "split.safetensors."
+                f"Cannot continue {place}: its {name} points are not its checkpoint's. Restore "
+                "split.safetensors from a copy of the run."
             )
+
+
+def _configuration(checkpoint: Checkpoint) -> Config:
+    """Return what the checkpoint was written under, whatever the run's file says by now."""
+    return config_from_mapping(tomllib.loads(checkpoint.facts["config"]), place="a checkpoint")
+
+
+def _agree(before: Config, now: Config, names: frozenset[str]) -> bool:
+    return all(getattr(before, name) == getattr(now, name) for name in names)
+
+
+def _deciding_settings() -> frozenset[str]:
+    settings = settings_of(Config)
+    return frozenset(n for n, _, s in settings if s.group in _DECIDING_GROUPS and n != "epochs")
+
+
+def _restore_watchdogs(histories: dict[str, Tensor], watchdogs: list[Watchdog]) -> None:
+    for watchdog in watchdogs:
+        if watchdog.name in histories:
+            watchdog.restore(histories[watchdog.name])
 
 
 def _named_optimizers(learner: Learner) -> Iterator[tuple[str, Optimizer]]:
@@ -113,8 +147,11 @@ def _optimizer_tensors(name: str, optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(tensors: dict[str, Tensor], optimizer: Optimizer) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
+        if tensor.ndim and tensor.shape != parameters[int(index)].shape:
+            raise ValueError(f"the optimiser's {key} of parameter {index} has another shape")
         states.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": states})

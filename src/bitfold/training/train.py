@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bitfold.errors import ConfigError
+import torch
+
+from bitfold.errors import CheckpointError, ConfigError, RunError
 from bitfold.targets import load_target, sample_split
-from bitfold.training.checkpoints import delete_later_checkpoints, read_newest_checkpoint
+from bitfold.training.checkpoints import (
+    Checkpoint,
+    delete_later_checkpoints,
+    read_newest_checkpoint,
+)
 from bitfold.training.configuration import FIXED, PREDICTOR, Config
-from bitfold.training.events import Listener, Noticed, RunEnded
+from bitfold.training.events import Listener, Noticed
 from bitfold.training.folder import RunFolder, new_run_folder
 from bitfold.training.learner import Learner, choose_threads, usable_device
-from bitfold.training.run import Run, build_network, load_run
-from bitfold.training.session import Session, absolute, limit_threads
+from bitfold.training.run import Run, load_run
+from bitfold.training.session import Session
 from bitfold.training.settings import flag, settings_of
-from bitfold.training.state import check_split, restore, restore_watchdogs
+from bitfold.training.state import check_split, restore
 from bitfold.training.watchdogs import make_watchdogs
 
 
@@ -48,15 +55,20 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
         batch_size=config.batch_size,
         seed=config.seed,
     )
-    build_network(config, target)
-    folder = RunFolder(absolute(new_run_folder(config).path))
+    folder = RunFolder(_absolute(new_run_folder(config).path))
     settled = config.replace(
         task=target.task, threads=choose_threads(config, target), output_dir=str(folder.path)
     )
-    folder.prepare(overwrite=overwrite)
-    with folder.lock():
-        folder.write_new(settled, target, split)
-        _train_on(Run(folder.path, settled), settled, listeners)
+    with _limited_threads(settled.threads):
+        # Made first: what is wrong with the settings shows before anything is on disk.
+        learner = Learner(settled, target, split)
+        folder.make()
+        with folder.lock():
+            folder.clear(settled, overwrite=overwrite)
+            folder.write_new(settled, target, split)
+            watchdogs = make_watchdogs(settled.no_watchdog)
+            run = Run(folder.path, settled)
+            Session(run, learner, watchdogs, epoch=0, listeners=listeners).train()
     return load_run(folder.path)
 
 
@@ -75,15 +87,27 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
 
     Raises:
         RunError: there is no run, or another process trains in it.
-        CheckpointError: the checkpoint belongs to another network.
+        CheckpointError: no checkpoint is whole, or the newest whole one belongs to another network.
         ConfigError: a change that would make it another run, such as of ``shape``.
     """
-    run = load_run(absolute(Path(path)))
-    config = _changed(run.config, changes)
+    before = load_run(_absolute(Path(path)))
+    config = _changed(before.config, changes)
     usable_device(config.device)
-    with run.folder.lock():
-        run.folder.write_config(config)
-        _train_on(Run(run.path, config), run.config, listeners)
+    run = Run(before.path, config)
+    with run.folder.lock(), _limited_threads(config.threads or 1):
+        checkpoint = _newest_checkpoint(run, listeners)
+        if checkpoint is not None:
+            check_split(checkpoint, run.split, run.path)
+        learner, watchdogs = (
+            Learner(config, run.target, run.split),
+            make_watchdogs(config.no_watchdog),
+        )
+        epoch = 0
+        if checkpoint is not None:
+            restore(checkpoint, learner, watchdogs, run.path)
+            epoch = checkpoint.epoch
+        _settle(run, epoch)
+        Session(run, learner, watchdogs, epoch=epoch, listeners=listeners).train()
     return load_run(run.path)
 
 
@@ -105,23 +129,42 @@ def _changed(config: Config, changes: dict[str, Any]) -> Config:
     return config.replace(**changes)
 
 
-def _train_on(run: Run, before: Config, listeners: Sequence[Listener]) -> RunEnded:
-    """Train from the newest whole checkpoint of a locked folder, or from the beginning."""
-    threads = limit_threads(run.config.threads or 1)
+def _newest_checkpoint(run: Run, listeners: Sequence[Listener]) -> Checkpoint | None:
+    """Return where to go on from; None for a run that was ended before its first checkpoint."""
+    checkpoint, damaged = read_newest_checkpoint(run.checkpoints)
+    if checkpoint is None and (damaged or run.metrics["epoch"]):
+        reason = damaged[0] if damaged else f"There is none in {run.checkpoints}."
+        raise CheckpointError(
+            f"Cannot continue {run.path}: it has no whole checkpoint. {reason} Restore one, or "
+            "start again with `bitfold train --overwrite`."
+        )
+    for line in damaged:
+        for listener in listeners:
+            listener(Noticed(f"{line} One before it is used."))
+    return checkpoint
+
+
+def _settle(run: Run, epoch: int) -> None:
+    """Make the folder say what the continued run is, and drop what lies beyond its checkpoint."""
     try:
-        checkpoint, damaged = read_newest_checkpoint(run.checkpoints)
-        for line in damaged:
-            for listener in listeners:
-                listener(Noticed(line))
-        learner = Learner(run.config, run.target, run.split)
-        watchdogs = make_watchdogs(run.config.no_watchdog)
-        epoch = 0
-        if checkpoint is not None:
-            restore(checkpoint, before, learner, run.path)
-            restore_watchdogs(checkpoint, watchdogs)
-            check_split(checkpoint, run.split, run.path)
-            epoch = checkpoint.epoch
+        run.folder.write_config(run.config)
         delete_later_checkpoints(run.checkpoints, epoch)
-        return Session(run, learner, watchdogs, epoch=epoch, listeners=listeners).train()
+    except OSError as error:
+        raise RunError(
+            f"Cannot write into {run.path}: {error.strerror}. Make room, then continue it."
+        ) from None
+
+
+@contextmanager
+def _limited_threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
     finally:
-        limit_threads(threads)
+        torch.set_num_threads(before)
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path that a later change of folder does not move."""
+    return path.expanduser().resolve()

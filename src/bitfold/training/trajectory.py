@@ -214,9 +214,12 @@ def _read_header(file: BinaryIO, path: Path) -> _Header:
     payload = _read_block(file) if file.read(len(MAGIC)) == MAGIC else None
     try:
         tensors = json.loads(payload or b"")["tensors"]
-        return [(str(name), tuple(abs(int(n)) for n in shape)) for name, shape in tensors]
+        header = [(str(name), tuple(int(n) for n in shape)) for name, shape in tensors]
+        if any(n < 0 for _, shape in header for n in shape):
+            raise ValueError("a shape below 0")
+        return header
     except (ValueError, KeyError, TypeError):
         raise TrajectoryError(
-            f"Cannot read trajectory {path}: its header at byte 0 is damaged. Move it away to go on "
-            "without its frames."
+            f"Cannot read trajectory {path}: its header at byte 0 is damaged. Move it away to go "
+            "on without its frames."
         ) from None

@@ -1,0 +1,110 @@
+"""Drawing a trajectory into frames and a video, in one go or in several."""
+
+from pathlib import Path
+
+import av
+import pytest
+from tiny_runs import tiny
+
+from bitfold.recording import Drawing, DrawingPlaces, FrameStyle
+from bitfold.recording.drawing import delete_later_frames, frame_path
+from bitfold.training import Run, resume, train
+
+
+def num_video_frames(path: Path) -> int:
+    """Decode a video and count its frames."""
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def places_in(folder: Path) -> DrawingPlaces:
+    """Return places in a folder of their own."""
+    return DrawingPlaces(folder / "frames", folder / "video.mp4", folder / "last_frame.png")
+
+
+def draw(run: Run, places: DrawingPlaces, **options: bool) -> list[int]:
+    """Draw all that is new and return its epochs."""
+    drawing = Drawing(run, FrameStyle.of(run.config), places, **options)
+    epochs = list(drawing.draw_new())
+    drawing.close()
+    return epochs
+
+
+def test_every_moment_becomes_one_frame(ring_run: Run, tmp_path: Path) -> None:
+    """Frames on disk, frames of the video and the trajectory's moments are the same."""
+    places = places_in(tmp_path)
+    assert draw(ring_run, places) == [0, 2, 4, 6]
+    names = sorted(path.name for path in places.frames.iterdir())
+    assert names == [frame_path(places.frames, epoch, "png").name for epoch in (0, 2, 4, 6)]
+    assert num_video_frames(places.video) == 4
+    assert places.last_frame.exists()
+
+
+def test_drawing_goes_on_where_it_was_left(ring_run: Run, tmp_path: Path) -> None:
+    """What an earlier drawing left is kept: the video is completed, frames are not drawn again."""
+    places = places_in(tmp_path)
+    first = Drawing(ring_run, FrameStyle.of(ring_run.config), places)
+    steps = first.draw_new()
+    next(steps)
+    next(steps)
+    first.close()
+    kept = frame_path(places.frames, 2, "png")
+    stamp = kept.stat().st_mtime_ns
+    draw(ring_run, places)
+    assert num_video_frames(places.video) == 4
+    assert kept.stat().st_mtime_ns == stamp
+
+
+def test_drawing_afresh_replaces_everything(ring_run: Run, tmp_path: Path) -> None:
+    """With ``afresh`` an existing frame is drawn again."""
+    places = places_in(tmp_path)
+    draw(ring_run, places)
+    damaged = frame_path(places.frames, 2, "png")
+    damaged.write_bytes(b"old")
+    draw(ring_run, places, afresh=True)
+    assert damaged.read_bytes()[:4] == b"\x89PNG"
+    assert num_video_frames(places.video) == 4
+
+
+def test_continued_run_extends_the_video(tmp_path: Path) -> None:
+    """After a continuation the video holds the old frames and the new ones, each once."""
+    run = train(tiny(tmp_path / "run"))
+    places = DrawingPlaces.of(run)
+    draw(run, places)
+    longer = resume(run.path, epochs=10)
+    draw(longer, places)
+    assert num_video_frames(places.video) == len([0, 2, 4, 6, 8, 10])
+
+
+def test_later_frames_are_deleted(tmp_path: Path) -> None:
+    """Frames beyond a checkpoint go; others, and files that are no frames, stay."""
+    for epoch in (1, 5, 9):
+        frame_path(tmp_path, epoch, "png").touch()
+    (tmp_path / "frame-notes.png").touch()
+    delete_later_frames(tmp_path, 5)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"frame-000000001.png", "frame-000000005.png", "frame-notes.png"}
+
+
+@pytest.mark.parametrize(("image_format", "magic"), [("jpg", b"\xff\xd8"), ("png", b"\x89P")])
+def test_frames_have_their_format(
+    ring_run: Run, tmp_path: Path, image_format: str, magic: bytes
+) -> None:
+    """The format that is asked for is the one that is written."""
+    places = places_in(tmp_path)
+    style = FrameStyle(longer_side_px=64, image_format=image_format)
+    drawing = Drawing(ring_run, style, places)
+    list(drawing.draw_new())
+    drawing.close()
+    for epoch in (0, 2, 4, 6):
+        assert frame_path(places.frames, epoch, image_format).read_bytes()[:2] == magic
+
+
+def test_no_single_frames_when_none_are_wanted(ring_run: Run, tmp_path: Path) -> None:
+    """With the format ``none`` there is the video alone."""
+    places = places_in(tmp_path)
+    drawing = Drawing(ring_run, FrameStyle(longer_side_px=64, image_format="none"), places)
+    list(drawing.draw_new())
+    drawing.close()
+    assert not places.frames.exists()
+    assert num_video_frames(places.video) == 4

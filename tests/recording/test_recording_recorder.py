@@ -1,0 +1,115 @@
+"""The drawing process beside a training, also when it or the trainer dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import pytest
+from tiny_runs import tiny
+
+from bitfold.recording import Recorder, TensorboardListener
+from bitfold.training import EpochEnded, Event, load_run, resume, train
+
+
+def num_video_frames(path: Path) -> int:
+    """Decode a video and count its frames."""
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_recorder_leaves_video_frames_and_plot(tmp_path: Path) -> None:
+    """When a run ends its video is complete, and the last frame and the losses are drawn."""
+    problems: list[str] = []
+    run = train(tiny(tmp_path / "run"), [Recorder(on_problem=problems.append)])
+    assert problems == []
+    assert num_video_frames(run.path / "video.mp4") == 4
+    assert (run.path / "last_frame.png").exists()
+    assert (run.path / "loss.png").exists()
+    assert len(list((run.path / "snapshots").iterdir())) == 4
+
+
+def test_killed_drawer_is_reported_and_training_goes_on(tmp_path: Path) -> None:
+    """If the drawing process dies, training completes and a person is told."""
+    problems: list[str] = []
+    recorder = Recorder(on_problem=problems.append)
+
+    def kill_at_three(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.epoch == 3:
+            assert recorder._process is not None
+            recorder._process.kill()
+            recorder._process.wait()
+
+    run = train(tiny(tmp_path / "run"), [recorder, kill_at_three])
+    assert run.status["status"] == "completed"
+    assert len(problems) == 1
+    assert "bitfold render" in problems[0]
+
+
+_TRAINER = """
+import sys, time
+from bitfold.recording import Recorder
+from bitfold.training import Config, EpochEnded, train
+def slow(event):
+    if isinstance(event, EpochEnded):
+        print(event.epoch, flush=True)
+        time.sleep(0.05)
+config = Config(target="ring", size=32, shape="[6]*2", epochs=100000, batch_size=128,
+    save_interval="1", checkpoint_interval=7, frame_size=64, output_dir=sys.argv[1])
+train(config, [Recorder(), slow])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a POSIX signal")
+def test_killed_trainer_leaves_a_video_that_plays_and_can_be_completed(tmp_path: Path) -> None:
+    """After SIGKILL what was encoded plays, the drawer ends, and a continued run completes it."""
+    path = tmp_path / "run"
+    child = subprocess.Popen(
+        [sys.executable, "-c", _TRAINER, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    snapshots = path / "snapshots"
+    while not snapshots.exists() or len(list(snapshots.iterdir())) < 20:
+        assert child.stdout.readline(), "the trainer ended early"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    encoded = num_video_frames(path / "video.mp4")
+    assert encoded > 0
+    epoch = load_run(path).epochs()[-1]
+    run = resume(path, [Recorder()], epochs=epoch + 5)
+    assert num_video_frames(path / "video.mp4") == len(run.epochs())
+    assert len(list(snapshots.iterdir())) == len(run.epochs())
+
+
+def test_drawing_hardly_holds_up_training(tmp_path: Path) -> None:
+    """The trainer's own part of a frame is a word on a pipe: it never waits for the drawer."""
+    recorder = Recorder()
+    waited: list[float] = []
+
+    def timed(event: Event) -> None:
+        start = time.process_time()
+        recorder(event)
+        if isinstance(event, EpochEnded):
+            waited.append(time.process_time() - start)
+
+    run = train(tiny(tmp_path / "run", epochs=12, save_interval="1"), [timed])
+    assert len(run.epochs()) == 13
+    assert recorder.num_drawn == 13
+    assert len(waited) == 12
+
+
+def test_tensorboard_gets_every_metric(tmp_path: Path) -> None:
+    """The event file holds each metric under its own name, once an epoch."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = train(tiny(tmp_path / "run", kolmogorov_weight=0.01), [TensorboardListener()])
+    events = EventAccumulator(str(run.path / "tensorboard"))
+    events.Reload()
+    assert "kolmogorov_loss" in events.Tags()["scalars"]
+    combined = [event.value for event in events.Scalars("combined_loss")]
+    assert combined == pytest.approx(run.metrics["combined_loss"], rel=1e-6)
