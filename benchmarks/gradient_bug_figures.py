@@ -43,10 +43,13 @@ class Slopes(Protocol):
     shares: NDArray[np.float64]
 
 
-def draw_runs(runs: Mapping[str, Sequence[Columns]], path: Path, *, smoothing: int) -> None:
+def draw_runs(
+    runs: Mapping[str, Sequence[Columns]], path: Path, *, smoothing: int, rise: tuple[int, int]
+) -> None:
     """Draw combined loss, its two parts, and the norm of K's gradient, hard bins against soft.
 
-    The first seed is drawn thick and the others thin; all as means over ``smoothing`` epochs.
+    The first seed is drawn thick and the others thin; losses as means over ``smoothing`` epochs.
+    ``rise`` holds the indices of means between which the thick hard run rises most.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 6.2), layout="constrained")
@@ -60,7 +63,7 @@ def draw_runs(runs: Mapping[str, Sequence[Columns]], path: Path, *, smoothing: i
             _draw_column(axis, runs, name, smoothing)
             axis.set_title(title)
         _draw_norms(axes[1, 1], runs)
-        _mark_rise(axes[0, 0], runs["hard"][0]["combined_loss"], smoothing)
+        _mark_rise(axes[0, 0], runs["hard"][0]["combined_loss"], smoothing, rise)
         for axis in axes[1]:
             axis.set_xlabel("epoch")
         _save(figure, path)
@@ -114,8 +117,11 @@ def _draw_norms(axis: Axes, runs: Mapping[str, Sequence[Columns]]) -> None:
     last = runs["soft"][0]["grad_norm_kolmogorov_network"]
     found = last[~np.isnan(last)]
     _label_end(axis, len(last), float(found[-1]), "soft bins", SOFT)
-    _label_end(axis, len(last), 0.0, "hard bins:\nexactly 0", HARD)
+    _label_end(axis, len(last), 0.0, "hard bins: 0", HARD)
+    axis.set_yscale("symlog", linthresh=0.01, linscale=0.6)
     axis.set_ylim(0, None)
+    axis.set_yticks([0, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"])
+    axis.minorticks_off()
 
 
 def _label_end(axis: Axes, x: float, y: float, text: str, colour: str) -> None:
@@ -131,12 +137,12 @@ def _label_end(axis: Axes, x: float, y: float, text: str, colour: str) -> None:
     )
 
 
-def _mark_rise(axis: Axes, combined: NDArray[np.float64], smoothing: int) -> None:
-    """Point at the lowest loss with hard bins and the highest after it."""
+def _mark_rise(
+    axis: Axes, combined: NDArray[np.float64], smoothing: int, rise: tuple[int, int]
+) -> None:
+    """Name the loss with hard bins before and after its largest rise."""
     epochs, means = _means(combined, smoothing)
-    lowest = int(means.argmin())
-    highest = lowest + int(means[lowest:].argmax())
-    for index, offset in ((lowest, -13), (highest, 9)):
+    for index, offset in zip(rise, (-14, 8), strict=True):
         axis.plot(epochs[index], means[index], "o", color=HARD, markersize=5, zorder=4)
         axis.annotate(
             f"{means[index]:.3f}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -114,7 +115,9 @@ class Recorder:
             self._report(f"Drawing ended with exit code {self._process.returncode}.")
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                # What could not be said to a drawer that has died cannot be flushed either.
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
     def _say(self, word: str) -> None:
         if self._process is None or self._process.stdin is None:

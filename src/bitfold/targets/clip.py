@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -102,9 +103,10 @@ def read_animation(path: Path, kind: Kind) -> Frames | None:
 
 
 def _damaged(where: str, kind: Kind, error: Exception) -> TargetError:
+    text = error.strerror if isinstance(error, av.FFmpegError) else None
     return TargetError(
-        f"Cannot load {where}: expected a complete {kind} clip, got a damaged one "
-        f"({one_line(error)}). Copy or download it again."
+        f"Cannot load {where}: expected a complete {kind} file, got a damaged one "
+        f"({text or one_line(error)}). Copy or download it again."
     )
 
 
@@ -125,16 +127,19 @@ def _read_animated(image: Image.Image, numbers: range, kind: Kind, data: bytes) 
 
 
 def _read_container(container: InputContainer, where: str) -> Frames:
-    if not container.streams.video:
+    # A stream of an unknown codec has no decoder.
+    streams = [stream for stream in container.streams.video if stream.codec_context is not None]
+    if not streams:
         raise TargetError(
-            f"Cannot load {where}: expected a video, got a file without one. Use another clip."
+            f"Cannot load {where}: expected a video of a known codec, got a file without one. "
+            "Convert it to H.264 or VP9."
         )
-    stream = container.streams.video[0]
+    stream = streams[0]
     check_picture_size(where, stream.width, stream.height)
     announced = stream.frames
     check_clip_size(where, max(announced, 1), stream.width, stream.height)
     frames: list[NDArray[np.uint8]] = []
-    for pixels in _video_frames(container):
+    for pixels in _video_frames(container, stream):
         if frames and pixels.shape != frames[0].shape:
             raise TargetError(
                 f"Cannot load {where}: expected frames of one size, got {frames[0].shape[:2]} and "
@@ -150,8 +155,8 @@ def _read_container(container: InputContainer, where: str) -> Frames:
     return Frames(drop_equal_channels(np.stack(frames)), _frames_per_second(rate), is_lossy=True)
 
 
-def _video_frames(container: InputContainer) -> Iterator[NDArray[np.uint8]]:
-    for frame in container.decode(video=0):
+def _video_frames(container: InputContainer, stream: VideoStream) -> Iterator[NDArray[np.uint8]]:
+    for frame in container.decode(stream):
         has_alpha = any(component.is_alpha for component in frame.format.components)
         pixels = frame.to_ndarray(format="rgba" if has_alpha else "rgb24")
         upright = np.rot90(_opaque(np.asarray(pixels, np.uint8)), frame.rotation // 90)

@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from bitfold.errors import TargetError
 from bitfold.targets.frames import (
+    MAX_PICTURE_PIXELS,
     Frames,
     Pixels,
     check_picture_size,
@@ -56,7 +57,7 @@ def read_picture(path: Path, kind: Kind) -> Frames:
         raise
     except Exception as error:  # decoders of hostile files raise nearly everything
         raise TargetError(
-            f"Cannot load {where}: expected a complete {kind} picture, got a damaged one "
+            f"Cannot load {where}: expected a complete {kind} file, got a damaged one "
             f"({one_line(error)}). Copy or download it again."
         ) from error
     if pixels.shape[-1] in (2, 4):
@@ -71,14 +72,17 @@ def open_picture(data: bytes, kind: Kind, where: str) -> Image.Image:
 
     Raises:
         TargetError: it has no pixels or more than 2**26.
+        UnidentifiedImageError: its header cannot be read.
     """
     try:
         image = Image.open(io.BytesIO(data), formats=(kind,))
     except Image.DecompressionBombError as error:
         raise TargetError(
-            f"Cannot load {where}: expected at most 2**26 pixels, got far more "
+            f"Cannot load {where}: expected at most {MAX_PICTURE_PIXELS} pixels, got far more "
             f"({one_line(error)}). Scale it down."
         ) from error
+    except UnidentifiedImageError as error:
+        raise UnidentifiedImageError("its header cannot be read") from error
     check_picture_size(where, image.width, image.height)
     return image
 
@@ -121,9 +125,7 @@ def _decode(data: bytes, kind: Kind, where: str) -> tuple[Pixels, bool]:
     shallow = eight_bit_pixels(ImageOps.exif_transpose(image))
     if not is_deep:
         return shallow, is_lossy
-    deep = _orient(_decode_sixteen_bits(data, kind), orientation)
-    _check_same_picture(deep, shallow, where)
-    return deep, is_lossy
+    return _checked_deep(data, kind, orientation, shallow, where), is_lossy
 
 
 def _tag(image: Image.Image, tag: int) -> object:
@@ -198,14 +200,26 @@ def _orient(pixels: NDArray[np.uint16], orientation: object) -> NDArray[np.uint1
     return np.ascontiguousarray(turned)
 
 
-def _check_same_picture(deep: NDArray[np.uint16], shallow: NDArray[np.uint8], where: str) -> None:
-    """Hold two independent decoders against each other: order of bytes, channels and turns."""
-    colour = 1 if deep.shape[-1] < 3 else 3
-    high = (deep[..., :colour] >> 8).astype(np.int16)
-    same = high.shape[:2] == shallow.shape[:2]
-    # One decoder rounds to 8 bits and the other cuts.
-    if not same or np.abs(high - shallow[..., :colour].astype(np.int16)).max() > 1:
-        raise TargetError(
-            f"Cannot load {where}: expected 16-bit channels in a common layout, got one that two "
-            "decoders read differently. Convert it to a 16-bit PNG."
+def _checked_deep(
+    data: bytes, kind: Kind, orientation: object, shallow: NDArray[np.uint8], where: str
+) -> NDArray[np.uint16]:
+    """Decode 16 bits, and hold two independent decoders against each other.
+
+    Swapped bytes, swapped channels and wrong turns show as a difference.
+    """
+    try:
+        deep = _orient(_decode_sixteen_bits(data, kind), orientation)
+        colour = 1 if deep.shape[-1] < 3 else 3
+        high = (deep[..., :colour] >> 8).astype(np.int16)
+        # One decoder rounds to 8 bits and the other cuts.
+        same = high.shape[:2] == shallow.shape[:2] and bool(
+            (np.abs(high - shallow[..., :colour].astype(np.int16)) <= 1).all()
         )
+    except (av.FFmpegError, KeyError):  # a layout that this decoder does not know
+        same = False
+    if not same:
+        raise TargetError(
+            f"Cannot load {where}: expected 16-bit channels of grey or RGB in a common layout, got "
+            "one that two decoders read differently. Convert it to a 16-bit PNG."
+        )
+    return deep

@@ -75,6 +75,8 @@ class Learner:
         self.predictor_optimizers = (
             [predictor_optimizer(config, self.kolmogorov)] if self.kolmogorov is not None else []
         )
+        modules = [self.network] if self.kolmogorov is None else [self.network, self.kolmogorov]
+        self._parameters = [p for module in modules for p in module.parameters()]
         self.order = stream(config.seed, "order")
         self._forward: nn.Module = self.network
         if config.use_compile:
@@ -190,9 +192,7 @@ class Learner:
 
     def flat_weights(self) -> Tensor:
         """Return all parameters of network and predictor, flat, on the CPU."""
-        modules = [self.network] if self.kolmogorov is None else [self.network, self.kolmogorov]
-        flat = [p.detach().reshape(-1) for module in modules for p in module.parameters()]
-        return torch.cat(flat).cpu()
+        return torch.cat([p.detach().reshape(-1) for p in self._parameters]).cpu()
 
 
 def stream(seed: int, purpose: str) -> torch.Generator:
@@ -233,4 +233,5 @@ def _on_device(target: Target, indices: np.ndarray, device: torch.device) -> tup
 
 def _norm(gradients: tuple[Tensor | None, ...]) -> Tensor:
     norms = [torch.linalg.vector_norm(g) for g in gradients if g is not None]
-    return torch.linalg.vector_norm(torch.stack(norms))
+    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return total

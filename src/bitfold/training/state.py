@@ -47,7 +47,6 @@ def capture(
     for name, optimizer in _named_optimizers(learner):
         tensors |= _optimizer_tensors(name, optimizer)
     tensors["random.order"] = learner.order.get_state()
-    tensors["random.torch"] = torch.get_rng_state()
     tensors["split.training"] = torch.from_numpy(split.training)
     tensors["split.validation"] = torch.from_numpy(split.validation)
     tensors |= {f"watchdog.{w.name}": w.history() for w in watchdogs}
@@ -85,7 +84,6 @@ def restore(
         if _agree(before, now, _deciding_settings()):
             _restore_watchdogs(checkpoint.within("watchdog"), watchdogs)
         learner.order.set_state(checkpoint.tensors["random.order"])
-        torch.set_rng_state(checkpoint.tensors["random.torch"])
     except (LookupError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(

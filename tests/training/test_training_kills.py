@@ -1,0 +1,92 @@
+"""Runs that are killed, at random moments and at the worst ones, and resumed."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training_runs import (
+    WITH_K,
+    assert_same_run,
+    metrics_of,
+    run_child,
+    start_child,
+    tiny,
+)
+
+import bitfold
+
+SIGKILL = -9
+SETTINGS: dict[str, Any] = {**WITH_K, "checkpoint_interval": 3, "epochs": 20}
+LONG: dict[str, Any] = {**SETTINGS, "epochs": 300}
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("untouched") / "run"
+    bitfold.train(tiny(folder, **SETTINGS))
+    return folder
+
+
+def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(tmp_path: Path) -> None:
+    """SIGKILL at seeded random moments, again and again, changes nothing but the timings."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    bitfold.train(tiny(whole, **LONG))
+    assert run_child(tmp_path / "first", {"epochs": 1}) == 0  # later ones start in no time
+    chance, num_killed = random.Random(7), 0
+    for _ in range(8):
+        child = start_child(broken, LONG)
+        time.sleep(chance.uniform(0.02, 0.6))
+        child.kill()
+        child.join()
+        num_killed += child.exitcode == SIGKILL
+        child.close()
+    assert num_killed >= 3
+    assert run_child(broken, LONG) == 0
+    assert_same_run(whole, broken)
+
+
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [
+        ("half a checkpoint", 1),
+        ("half a checkpoint", 4),
+        ("before rename", 3),
+        ("before rename", 9),
+        ("after rename", 4),
+        ("after rename", 6),
+        ("after rename", 10),
+        ("sync", 5),
+        ("sync", 18),
+        ("half a line", 1),
+        ("half a line", 10),
+        ("half a frame", 1),
+        ("half a frame", 9),
+    ],
+)
+def test_a_kill_in_the_middle_of_a_write_loses_nothing(
+    untouched: Path, tmp_path: Path, what: str, number: int
+) -> None:
+    """Whatever was half-written when the process died is not there for the one that goes on."""
+    broken = tmp_path / "run"
+    assert run_child(broken, SETTINGS, die_at=(what, number)) == SIGKILL
+    assert run_child(broken, SETTINGS) == 0
+    assert_same_run(untouched, broken)
+
+
+def test_a_resumed_run_may_be_killed_in_the_same_place_again(
+    untouched: Path, tmp_path: Path
+) -> None:
+    """Each stretch dies in the write of its third checkpoint, and yet the run gets on."""
+    broken = tmp_path / "run"
+    reached = []
+    for _ in range(3):
+        assert run_child(broken, SETTINGS, die_at=("half a checkpoint", 3)) == SIGKILL
+        reached.append(metrics_of(broken)[-1]["epoch"])
+    assert reached == [6, 12, 18]
+    assert run_child(broken, SETTINGS) == 0
+    assert_same_run(untouched, broken)

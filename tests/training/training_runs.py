@@ -1,0 +1,226 @@
+"""Small runs for the tests of training, and what of two runs must be the same."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import resource
+import signal
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+import bitfold
+from bitfold.training import (
+    Config,
+    EpochEnded,
+    Event,
+    Noticed,
+    RunEnded,
+    RunFolder,
+    TrajectoryReader,
+    checkpoints,
+    files,
+)
+
+TINY: dict[str, Any] = {
+    "target": "ring",
+    "size": 16,
+    "shape": "[6]*2",
+    "points": 50,
+    "validation_points": 20,
+    "batch_size": 16,
+    "epochs": 12,
+    "learning_rate": 0.01,
+    "save_interval": "1",
+    "checkpoint_interval": 5,
+    "threads": 1,
+}
+WITH_K: dict[str, Any] = {
+    "kolmogorov_weight": 0.05,
+    "kolmogorov_bins": 16,
+    "kolmogorov_shape": "[3]",
+    "kolmogorov_lr": 0.01,
+}
+
+
+def tiny(folder: Path, **settings: Any) -> Config:
+    """A configuration that trains in a moment."""
+    return Config(**{**TINY, "output_dir": str(folder), **settings})
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    @property
+    def notices(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Noticed)]
+
+    @property
+    def ended(self) -> RunEnded:
+        (found,) = (event for event in self.events if isinstance(event, RunEnded))
+        return found
+
+    @property
+    def epochs(self) -> list[int]:
+        return [event.epoch for event in self.events if isinstance(event, EpochEnded)]
+
+
+def metrics_of(folder: Path) -> list[dict[str, Any]]:
+    """The lines of metrics without timings."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: v for name, v in line.items() if name != "seconds"} for line in lines]
+
+
+def frames_of(folder: Path) -> list[tuple[int, dict[str, Any], dict[str, bytes]]]:
+    """The trajectory without timings, weights as bytes."""
+    reader = TrajectoryReader(folder / "trajectory.bin")
+    moments = [
+        (
+            m.epoch,
+            {name: value for name, value in m.metrics.items() if name != "seconds"},
+            {name: tensor.numpy().tobytes() for name, tensor in m.weights.items()},
+        )
+        for m in reader.moments()
+    ]
+    reader.close()
+    return moments
+
+
+def last_state(folder: Path) -> tuple[int, dict[str, bytes]]:
+    """The newest checkpoint's epoch and all its tensors as bytes."""
+    found, damaged = checkpoints.read_newest_checkpoint(folder / "checkpoints")
+    assert found is not None
+    assert not damaged
+    return found.epoch, {name: as_bytes(tensor) for name, tensor in found.tensors.items()}
+
+
+def as_bytes(tensor: Tensor) -> bytes:
+    """Bits, so that NaN equals NaN and 0.0 differs from -0.0."""
+    return f"{tensor.dtype}{tuple(tensor.shape)}".encode() + tensor.contiguous().numpy().tobytes()
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Two runs are bit for bit the same, timings apart."""
+    assert metrics_of(one) == metrics_of(other)
+    assert frames_of(one) == frames_of(other)
+    assert last_state(one) == last_state(other)
+
+
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    # Loaded once in a server from which every child is forked: seconds saved for each of them.
+    context.set_forkserver_preload(["bitfold", "torch._dynamo"])
+    return context
+
+
+def start_child(folder: Path, settings: dict[str, Any], **plan: Any) -> ForkServerProcess:
+    """Start a process that trains or continues a run; see `work`."""
+    child = _context().Process(target=work, args=(str(folder), settings), kwargs=plan)
+    child.start()
+    return child
+
+
+def run_child(folder: Path, settings: dict[str, Any], **plan: Any) -> int:
+    """Run such a process to its end and return its exit code; negative for a signal."""
+    child = start_child(folder, settings, **plan)
+    child.join(60)
+    code = child.exitcode
+    assert code is not None
+    child.close()
+    return code
+
+
+def work(folder: str, settings: dict[str, Any], **plan: Any) -> None:
+    """Train in a folder, or continue what lies there, as a process of its own.
+
+    Args:
+        folder: of the run.
+        settings: beside those of `TINY`.
+        plan: ``die_at``: (what, number): kill this process in the middle of the number-th
+            such thing; ``signal_at``: (signal, epoch): send it to this process after the epoch;
+            ``largest_file``: bytes beyond which the system refuses to write, from epoch 1 on.
+    """
+    heard = Heard()
+
+    def react(event: Event) -> None:
+        heard(event)
+        if not isinstance(event, EpochEnded):
+            return
+        if plan.get("signal_at", (0, 0))[1] == event.epoch:
+            os.kill(os.getpid(), plan["signal_at"][0])
+        if "largest_file" in plan and event.epoch == 1:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (plan["largest_file"],) * 2)
+
+    if "die_at" in plan:
+        _sabotage(*plan["die_at"])
+    path = Path(folder)
+    if RunFolder(path).is_run():
+        bitfold.resume(path, [react])
+    else:
+        bitfold.train(tiny(path, **settings), [react])
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    ) if "largest_file" not in plan else None
+    if "largest_file" in plan:
+        print("\n".join(heard.notices))
+    os._exit(heard.ended.exit_code)
+
+
+def _sabotage(what: str, number: int) -> None:
+    calls = 0
+
+    def is_time() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls == number
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    replace, fsync, append = os.replace, os.fsync, files.AppendOnlyFile.append
+
+    def replace_or_die(source: Any, target: Any) -> None:
+        due = is_time()
+        if due and what == "before rename":
+            die()
+        replace(source, target)
+        if due and what == "after rename":
+            die()
+
+    def fsync_or_die(descriptor: int) -> None:
+        if is_time():
+            die()
+        fsync(descriptor)
+
+    def write_or_die(path: Path, data: bytes) -> None:
+        if is_time():
+            path.with_name(path.name + ".tmp").write_bytes(data[: len(data) // 2])
+            die()
+        files.write_atomically(path, data)
+
+    def append_or_die(self: files.AppendOnlyFile, record: bytes) -> None:
+        if record.startswith(b"{") == (what == "half a line") and is_time():
+            append(self, record[: len(record) // 2])
+            die()
+        append(self, record)
+
+    match what:
+        case "before rename" | "after rename":
+            os.replace = replace_or_die
+        case "sync":
+            os.fsync = fsync_or_die
+        case "half a checkpoint":
+            checkpoints.write_atomically = write_or_die
+        case _:
+            files.AppendOnlyFile.append = append_or_die
