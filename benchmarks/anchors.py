@@ -71,4 +71,6 @@ def check_against_anchors(measured: Measured) -> list[dict[str, object]]:
         rows.append(
             {"name": name, "ratio": float(f"{ratio:.3g}"), "known": known, "agrees": agrees}
         )
+    if not all(row["agrees"] for row in rows):
+        print("  Where they differ, the machine was busy: repeat on a quiet one before quoting.")
     return rows

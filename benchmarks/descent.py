@@ -101,6 +101,16 @@ def combined_losses(epochs: int, weight: float, seed: int, planted: bool) -> NDA
     return np.array(metrics["combined_loss"], dtype=np.float64)
 
 
+def verdict(worst: Rise, num_risen: int) -> str:
+    """Return the outcome in a line."""
+    return (
+        f"Largest rise: {worst.excess:+.6f}, {worst.num_errors:+.1f} standard errors (at most "
+        f"{MOST_ERRORS:g}), epochs from {worst.window.first_epoch} against those from "
+        f"{worst.lowest.first_epoch}. "
+        + (f"SHORT: {num_risen} windows rise" if num_risen else "PASS: no window rises")
+    )
+
+
 def main() -> int:
     """Train, test every window, and say whether one rises."""
     parser = argument_parser(__doc__.splitlines()[0])
@@ -116,12 +126,7 @@ def main() -> int:
     for level in windows[:: max(1, len(windows) // 10)]:
         print(f"epochs from {level.first_epoch:6d}: {level.mean:.6f} +- {level.error:.6f}")
     worst = max(rises(windows), key=lambda rise: rise.num_errors)
-    print(
-        f"{len(losses)} epochs, {len(windows)} windows. Largest rise: {worst.excess:+.6f}, "
-        f"{worst.num_errors:+.1f} standard errors (at most {MOST_ERRORS:g}), epochs from "
-        f"{worst.window.first_epoch} against those from {worst.lowest.first_epoch}. "
-        + (f"SHORT: {len(risen)} windows rise" if risen else "PASS: no window rises")
-    )
+    print(f"{len(losses)} epochs, {len(windows)} windows. {verdict(worst, len(risen))}")
     results = {
         "epochs": len(losses),
         "kolmogorov_weight": arguments.kolmogorov_weight,

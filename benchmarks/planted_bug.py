@@ -11,7 +11,8 @@ from unittest import mock
 
 from torch import Tensor
 
-from bitfold.kolmogorov import SoftTargets
+from bitfold.kolmogorov import Bins, SoftTargets
+from bitfold.kolmogorov.out_of_range import escape_nats
 from bitfold.kolmogorov.soft_targets import MIN_TEMPERATURE, Shares
 
 
@@ -35,11 +36,19 @@ class HardTargets:
         return shares._replace(slopes=shares.slopes.new_zeros(shares.slopes.shape))
 
 
+def escape_without_slope(weights: Tensor, bins: Bins) -> Tensor:
+    """Return what weights out of range cost beyond the edge bin, with no slope either."""
+    return escape_nats(weights.detach(), bins)
+
+
 @contextmanager
 def hard_binning(planted: bool = True) -> Iterator[None]:
-    """Let every KolmogorovLoss made within this context bin its weights hard."""
+    """Let every KolmogorovLoss made and used within this context bin its weights hard."""
     if not planted:
         yield
         return
-    with mock.patch("bitfold.kolmogorov.loss.SoftTargets", HardTargets):
+    with (
+        mock.patch("bitfold.kolmogorov.loss.SoftTargets", HardTargets),
+        mock.patch("bitfold.kolmogorov.loss.escape_nats", escape_without_slope),
+    ):
         yield

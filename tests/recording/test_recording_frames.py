@@ -80,11 +80,12 @@ def test_panels_keep_the_picture_s_aspect() -> None:
 def test_legend_has_the_same_labels_throughout(ring_run: Run) -> None:
     """Epoch 0, which has no losses yet, has the labels of the others."""
     first, *_, last = moments(ring_run)
-    labels = [[label for label, _ in legend_of(ring_run, m, [7], None)] for m in (first, last)]
+    labels = [[label for label, _ in legend_of(ring_run, m, [7])] for m in (first, last)]
     assert labels[0] == labels[1]
-    shown = dict(legend_of(ring_run, last, [7], None))
+    shown = dict(legend_of(ring_run, last, [7], baseline_error=0.01))
     assert shown["epoch"] == "6 / 6"
     assert shown["polytopes"] == "7"
+    assert shown["kernel smoothing"] == "20.00 dB"
     assert shown["lambda"] == "0.01"
 
 

@@ -158,3 +158,17 @@ def test_extreme_widths_do_not_overflow(sigma_px):
         own = shown.reshape(-1, 3)[split.training, 0]
         np.testing.assert_array_equal(own, target.pixels.reshape(-1)[split.training])
     assert 0 <= kernel_baseline_error(target, split, sigma_px) <= 1
+
+
+def test_far_from_a_crowd_all_of_it_counts():
+    """Pixels far from all points weigh as many neighbours as matter, not only the nearest few."""
+    noise = np.random.default_rng(12).integers(0, 256, (1, 64, 64, 1)).astype(np.uint8)
+    target = make_target("noise", Frames(noise))
+    crowd = np.concatenate([row * 64 + np.arange(6) for row in range(6)])
+    split = Split(crowd, np.array([64 * 64 - 1, 64 * 60 + 50]))
+    queries = np.arange(64 * 64)
+    expected = reference(target, split, 6.0, queries)
+    shown = kernel_smoothed(target, split, 6.0, width=64, height=64).reshape(-1, 3)
+    assert np.abs(shown - 255 * expected).max() < 0.51
+    error = np.mean((expected[split.validation] - target.values(split.validation)) ** 2)
+    assert kernel_baseline_error(target, split, 6.0) == pytest.approx(error, abs=1e-5)

@@ -21,7 +21,7 @@ import bitfold
 
 SIGKILL = -9
 SETTINGS: dict[str, Any] = {**WITH_K, "checkpoint_interval": 3, "epochs": 20}
-LONG: dict[str, Any] = {**SETTINGS, "epochs": 300}
+LONG: dict[str, Any] = {**SETTINGS, "epochs": 200}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(tmp_path: 
     chance, num_killed = random.Random(7), 0
     for _ in range(8):
         child = start_child(broken, LONG)
-        time.sleep(chance.uniform(0.02, 0.6))
+        time.sleep(chance.uniform(0.02, 0.4))
         child.kill()
         child.join()
         num_killed += child.exitcode == SIGKILL

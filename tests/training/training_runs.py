@@ -8,6 +8,7 @@ import multiprocessing.forkserver
 import os
 import resource
 import signal
+from collections.abc import Callable
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -60,19 +61,23 @@ class Heard:
         self.events: list[Event] = []
 
     def __call__(self, event: Event) -> None:
+        """Remember an event."""
         self.events.append(event)
 
     @property
     def notices(self) -> list[str]:
+        """What was noticed, in order."""
         return [event.message for event in self.events if isinstance(event, Noticed)]
 
     @property
     def ended(self) -> RunEnded:
+        """The one event of the end."""
         (found,) = (event for event in self.events if isinstance(event, RunEnded))
         return found
 
     @property
     def epochs(self) -> list[int]:
+        """The epochs that ended, in order."""
         return [event.epoch for event in self.events if isinstance(event, EpochEnded)]
 
 
@@ -133,7 +138,17 @@ def start_child(folder: Path, settings: dict[str, Any], **plan: Any) -> ForkServ
 
 def run_child(folder: Path, settings: dict[str, Any], **plan: Any) -> int:
     """Run such a process to its end and return its exit code; negative for a signal."""
-    child = start_child(folder, settings, **plan)
+    return _exit_code(start_child(folder, settings, **plan))
+
+
+def run_in_child(function: Callable[..., None], *arguments: Any) -> int:
+    """Run a test module's function in a process of its own and return the exit code."""
+    child = _context().Process(target=function, args=arguments)
+    child.start()
+    return _exit_code(child)
+
+
+def _exit_code(child: ForkServerProcess) -> int:
     child.join(60)
     code = child.exitcode
     assert code is not None
@@ -169,11 +184,7 @@ def work(folder: str, settings: dict[str, Any], **plan: Any) -> None:
         bitfold.resume(path, [react])
     else:
         bitfold.train(tiny(path, **settings), [react])
-    resource.setrlimit(
-        resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1])
-    ) if "largest_file" not in plan else None
-    if "largest_file" in plan:
-        print("\n".join(heard.notices))
+    (path / "notices").write_text("".join(line + "\n" for line in heard.notices))
     os._exit(heard.ended.exit_code)
 
 

@@ -9,7 +9,13 @@ from bitfold.polytopes import SampledPartition, sample_partition
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.legend import legend_of
 from bitfold.render import FramePainter, Scene, Slice
-from bitfold.targets import kernel_smoothed, slice_time, window_axes, window_positions
+from bitfold.targets import (
+    kernel_baseline_error,
+    kernel_smoothed,
+    slice_time,
+    window_axes,
+    window_positions,
+)
 from bitfold.training import Moment, Run
 
 _OUTSIDE = np.array([128, 128, 128], dtype=np.uint8)
@@ -31,6 +37,11 @@ class FrameMaker:
         self._xs, self._ys = window_axes(style.window, self._width, self._height)
         self._frames = style.slice_frames(run.target)
         self._scenes = [self._scene(frame) for frame in self._frames]
+        self._baseline_error = (
+            kernel_baseline_error(run.target, run.split, style.smoothing_sigma_px)
+            if self._scenes[0].smoothed is not None
+            else None
+        )
         self._network = run.new_network().eval()
         self._painter = FramePainter(
             self._scenes,
@@ -46,8 +57,19 @@ class FrameMaker:
         slices = [Slice(values=p.values, folds=p.folds) for p in partitions]
         num_polytopes = [partition.num_polytopes for partition in partitions]
         wrong = self._share_misclassified(partitions)
-        frame = self._painter.paint(slices, legend_of(self._run, moment, num_polytopes, wrong))
+        frame = self._painter.paint(slices, self._legend(moment, num_polytopes, wrong))
         return self._painter.fold_panels() if self._style.layout == "folds" else frame
+
+    def _legend(
+        self, moment: Moment, num_polytopes: list[int], wrong: float | None
+    ) -> list[tuple[str, str]]:
+        return legend_of(
+            self._run,
+            moment,
+            num_polytopes,
+            misclassified=wrong,
+            baseline_error=self._baseline_error,
+        )
 
     def _partition(self, frame: int) -> SampledPartition:
         target = self._run.target

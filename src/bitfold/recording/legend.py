@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from bitfold.training import Moment, Run
@@ -10,7 +11,12 @@ _NONE = "-"
 
 
 def legend_of(
-    run: Run, moment: Moment, num_polytopes: Sequence[int], misclassified: float | None
+    run: Run,
+    moment: Moment,
+    num_polytopes: Sequence[int],
+    *,
+    misclassified: float | None = None,
+    baseline_error: float | None = None,
 ) -> list[tuple[str, str]]:
     """Return (label, value) pairs, the same labels for every moment of a run.
 
@@ -19,6 +25,8 @@ def legend_of(
         moment: gives the epoch and its metrics.
         num_polytopes: how many are seen in each slice.
         misclassified: share of the raster that is in the wrong class; None for regression.
+        baseline_error: what the kernel smoothing of the points, which a network should beat, gets
+            wrong of the validation points: mean square or share; None where it is not shown.
     """
     config, metrics = run.config, moment.metrics
     pairs = [
@@ -38,6 +46,8 @@ def legend_of(
     else:
         pairs.append(("accuracy", _number(metrics.get("accuracy"), ".2%")))
         pairs.append(("misclassified", f"{misclassified:.2%}"))
+    if baseline_error is not None:
+        pairs.append(("kernel smoothing", _baseline(baseline_error, misclassified is None)))
     pairs += [
         ("polytopes", " · ".join(f"{number:,}" for number in num_polytopes)),
         ("shape", config.shape),
@@ -47,6 +57,12 @@ def legend_of(
         ("seed", str(config.seed)),
     ]
     return pairs
+
+
+def _baseline(error: float, is_regression: bool) -> str:
+    if not is_regression:
+        return f"{1 - error:.2%}"
+    return f"{-10 * math.log10(error):.2f} dB" if error > 0 else "exact"
 
 
 def _number(value: float | int | None, form: str, unit: str = "") -> str:

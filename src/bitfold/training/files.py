@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from pathlib import Path
 
@@ -49,10 +48,10 @@ class AppendOnlyFile:
             OSError: the disk is full or fails; the file is as before.
         """
         before = self._file.seek(0, os.SEEK_END)
+        left = memoryview(record)
         try:
-            written = self._file.write(record)
-            if written != len(record):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file.name)
+            while left:  # what is written in part is tried again, to learn the reason
+                left = left[self._file.write(left) :]
         except OSError:
             self._file.truncate(before)
             raise

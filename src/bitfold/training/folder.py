@@ -139,6 +139,7 @@ class RunFolder:
                 self._delete_run()
             except OSError as error:
                 raise self._unwritable(error) from None
+        # What is left is nobody's to delete, such as in a folder that runs elsewhere share.
         for file in self._results(config):
             raise RunError(
                 f"Cannot start a run in {self.path}: {file} is another run's. Choose another "

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from bitfold.errors import ConfigError
 
+_LONGEST = 200  # characters of a wrong value that an error repeats
 Kind = Literal["int", "float", "str", "bool", "names"]
 
 
@@ -191,4 +192,6 @@ def _as_float(name: str, number: int | float) -> float:
 
 
 def _wrong(name: str, expected: str, got: Any) -> ConfigError:
-    return ConfigError(f"Cannot use {flag(name)}: expected {expected}, got {got!r}.")
+    text = repr(got)
+    shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+    return ConfigError(f"Cannot use {flag(name)}: expected {expected}, got {shown}.")

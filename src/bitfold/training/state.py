@@ -149,7 +149,7 @@ def _restore_optimizer(tensors: dict[str, Tensor], optimizer: Optimizer) -> None
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
-        if tensor.ndim and tensor.shape != parameters[int(index)].shape:
+        if tensor.shape not in ((), parameters[int(index)].shape):
             raise ValueError(f"the optimiser's {key} of parameter {index} has another shape")
         states.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": states})

@@ -1,0 +1,167 @@
+"""The layers of the package, and what its source never does."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import bitfold
+
+ROOT = Path(bitfold.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+#: Each layer and all that it may import of the others.
+BASE = {"errors"}
+DOMAINS = {"targets", "networks", "kolmogorov", "polytopes"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    **dict.fromkeys(DOMAINS, BASE),
+    "render": BASE | DOMAINS,
+    "training": BASE | DOMAINS,
+    "recording": BASE | DOMAINS | {"render", "training"},
+    "cli": BASE | DOMAINS | {"render", "training", "recording"},
+}
+ALLOWED["__main__"] = {"cli"}
+ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}
+LARGEST_FILE, LONGEST_FUNCTION = 400, 60
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a file's module below the package, such as ``training.run``."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def layer_of(module: str) -> str:
+    """The first part of a module's name below the package."""
+    return module.split(".", maxsplit=1)[0]
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
+    """Every imported module in full, wherever it is imported, and whether at run time.
+
+    What stands below ``if TYPE_CHECKING`` is not imported at run time.
+    """
+    tree = parsed(path)
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    package = ["bitfold", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(tree):
+        at_run_time = id(node) not in for_types
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, at_run_time) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield (inner if is_module(inner) else base), at_run_time
+
+
+def is_module(name: str) -> bool:
+    """Whether a dotted name is a module or package of bitfold."""
+    path = ROOT.parent.joinpath(*name.split("."))
+    return name.startswith("bitfold.") and (path.is_dir() or path.with_suffix(".py").is_file())
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_no_import_goes_up_or_across(path: Path) -> None:
+    """Each layer imports itself and those below, also for types and inside functions."""
+    layer = layer_of(module_of(path))
+    assert layer in ALLOWED, f"{layer} is a layer that this test does not know"
+    for name, _ in imports_of(path):
+        if name == "bitfold":
+            pytest.fail(f"{module_of(path)} imports the whole package")
+        if name.startswith("bitfold."):
+            other = layer_of(name.removeprefix("bitfold."))
+            assert other in ALLOWED[layer] | {layer}, f"{module_of(path)} imports {name}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports at run time lead to an end, between files and so between layers."""
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        found = {
+            name.removeprefix("bitfold.")
+            for name, at_run_time in imports_of(path)
+            if at_run_time and name.startswith("bitfold.")
+        }
+        graph[module_of(path).removesuffix(".__init__")] = found
+    done: set[str] = set()
+
+    def follow(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join((*trail, module))
+        if module in done:
+            return
+        for other in sorted(graph.get(module, ())):
+            follow(other, (*trail, module))
+        done.add(module)
+
+    for module in graph:
+        follow(module, ())
+
+
+def test_training_neither_draws_nor_prints() -> None:
+    """It knows nothing of pictures, terminals or programs: listeners do."""
+    kept_out = {"rich", "matplotlib", "av", "PIL", "argparse", "logging", "tensorboard"}
+    for path in FILES:
+        if layer_of(module_of(path)) != "training":
+            continue
+        for name, _ in imports_of(path):
+            assert name.split(".")[0] not in kept_out, f"{module_of(path)} imports {name}"
+        called = {ast.unparse(n.func) for n in ast.walk(parsed(path)) if isinstance(n, ast.Call)}
+        assert not called & {"print", "sys.stdout.write", "sys.stderr.write"}, module_of(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_nothing_runs_a_strangers_code(path: Path) -> None:
+    """No eval, exec or compile, and nothing that unpickles, in any file."""
+    kept_out = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
+    for name, _ in imports_of(path):
+        assert name.split(".")[0] not in kept_out, name
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {"eval", "exec", "compile", "torch.load", "torch.save"}, called
+            unsafe = {k.arg for k in node.keywords if ast.unparse(k.value) == "True"}
+            assert "allow_pickle" not in unsafe, called
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_files_and_functions_stay_short(path: Path) -> None:
+    """So that each can be read at a glance."""
+    num_lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert num_lines <= LARGEST_FILE, f"{module_of(path)} has {num_lines} lines"
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            start = node.body[0]
+            has_docstring = ast.get_docstring(node) is not None
+            first = (start.end_lineno or 0) + 1 if has_docstring else node.lineno
+            length = node.end_lineno - first + 1
+            assert length <= LONGEST_FUNCTION, f"{module_of(path)}.{node.name} has {length} lines"
+
+
+def test_a_packages_init_only_hands_names_on() -> None:
+    """It holds a docstring, imports and ``__all__``."""
+    for path in FILES:
+        if path.name != "__init__.py":
+            continue
+        for node in parsed(path).body:
+            is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            is_names = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+            is_handed_on = isinstance(node, ast.Import | ast.ImportFrom)
+            assert is_docstring or is_names or is_handed_on, f"{path}:{node.lineno}"
