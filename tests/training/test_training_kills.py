@@ -32,20 +32,34 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def wait_for_epochs(folder: Path, number: int) -> None:
+    """Wait until a run that another process trains has so many more lines of metrics."""
+    path, start = folder / "metrics.jsonl", time.monotonic()
+
+    def lines() -> int:
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    before = lines()
+    while lines() < before + number and time.monotonic() < start + 5:
+        time.sleep(0.001)
+
+
 def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(tmp_path: Path) -> None:
     """SIGKILL at seeded random moments, again and again, changes nothing but the timings."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     bitfold.train(tiny(whole, **LONG))
     assert run_child(tmp_path / "first", {"epochs": 1}) == 0  # later ones start in no time
     chance, num_killed = random.Random(7), 0
-    for _ in range(8):
+    for number in range(10):
         child = start_child(broken, LONG)
-        time.sleep(chance.uniform(0.02, 0.4))
+        if number % 2:  # while it trains, wherever that may be on this machine
+            wait_for_epochs(broken, chance.randrange(1, 25))
+        time.sleep(chance.uniform(0, 0.08))
         child.kill()
         child.join()
         num_killed += child.exitcode == SIGKILL
         child.close()
-    assert num_killed >= 3
+    assert num_killed >= 5
     assert run_child(broken, LONG) == 0
     assert_same_run(whole, broken)
 
