@@ -58,17 +58,9 @@ def loaded() -> set[str]:
     return set(json.loads(found.stdout))
 
 
-_BY_TARGETS = pytest.mark.xfail(reason="bitfold.targets still imports it for pictures and clips")
-
-
 @pytest.mark.parametrize(
     "package",
-    [
-        "numba",
-        "rich",
-        "tensorboard",
-        *(pytest.param(name, marks=_BY_TARGETS) for name in ("matplotlib", "av", "scipy")),
-    ],
+    ["numba", "rich", "tensorboard", "matplotlib", "av", "scipy"],
 )
 def test_importing_is_light(loaded: set[str], package: str) -> None:
     """Neither drawing, nor video, nor a compiler is loaded by those who only train."""

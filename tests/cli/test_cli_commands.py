@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -132,13 +133,22 @@ def test_interrupt_saves_and_exits_with_130(tmp_path: Path) -> None:
     path = tmp_path / "run"
     arguments = ["train", "ring", "--size", "32", "--frame-size", "64", *SMALL, "-o", str(path)]
     child = subprocess.Popen(
-        [sys.executable, "-m", "bitfold", *arguments, "--epochs", "10000000"],
+        [
+            sys.executable,
+            "-m",
+            "bitfold",
+            *arguments,
+            "--epochs",
+            "10000000",
+            "--save-interval",
+            "1000",
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
     metrics = path / "metrics.jsonl"
     while child.poll() is None and not (metrics.exists() and metrics.stat().st_size > 2000):
-        pass
+        time.sleep(0.01)
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
     assert child.returncode == 130

@@ -7,7 +7,7 @@ import pytest
 from tiny_runs import tiny
 
 from bitfold.recording import Drawing, DrawingPlaces, FrameStyle
-from bitfold.recording.drawing import delete_later_frames, frame_path
+from bitfold.recording.drawing import delete_other_frames, frame_path
 from bitfold.training import Run, resume, train
 
 
@@ -76,12 +76,12 @@ def test_continued_run_extends_the_video(tmp_path: Path) -> None:
     assert num_video_frames(places.video) == len([0, 2, 4, 6, 8, 10])
 
 
-def test_later_frames_are_deleted(tmp_path: Path) -> None:
-    """Frames beyond a checkpoint go; others, and files that are no frames, stay."""
+def test_frames_that_the_trajectory_lacks_are_deleted(tmp_path: Path) -> None:
+    """Frames of other epochs go; the trajectory's, and files that are no frames, stay."""
     for epoch in (1, 5, 9):
         frame_path(tmp_path, epoch, "png").touch()
     (tmp_path / "frame-notes.png").touch()
-    delete_later_frames(tmp_path, 5)
+    delete_other_frames(tmp_path, {1, 5})
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"frame-000000001.png", "frame-000000005.png", "frame-notes.png"}
 

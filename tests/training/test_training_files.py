@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from training_runs import run_in_child
 
-from bitfold.training import files
-from bitfold.training.files import AppendOnlyFile, write_atomically
+from bitfold import files
+from bitfold.files import AppendOnlyFile, write_atomically
 
 
 def grow_until_refused(folder: str) -> None:

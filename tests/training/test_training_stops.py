@@ -22,8 +22,9 @@ from training_runs import (
 )
 
 import bitfold
+from bitfold import files
 from bitfold.errors import BitfoldError, RunError
-from bitfold.training import EpochEnded, RunStarted, files
+from bitfold.training import EpochEnded, RunStarted
 from bitfold.training import signals as signals_module
 from bitfold.training.checkpoints import checkpoint_paths, read_checkpoint
 

@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 import bitfold
+from bitfold import files
 from bitfold.training import (
     Config,
     EpochEnded,
@@ -25,7 +26,6 @@ from bitfold.training import (
     RunFolder,
     TrajectoryReader,
     checkpoints,
-    files,
 )
 
 TINY: dict[str, Any] = {

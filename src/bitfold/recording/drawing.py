@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,9 +127,9 @@ def frame_path(folder: Path, epoch: int, image_format: str) -> Path:
     return folder / f"frame-{epoch:09d}.{image_format}"
 
 
-def delete_later_frames(folder: Path, epoch: int) -> None:
-    """Delete the single frames of later epochs, which a continued run draws anew."""
+def delete_other_frames(folder: Path, epochs: Collection[int]) -> None:
+    """Delete the single frames of epochs that a continued run's trajectory no longer holds."""
     for path in folder.glob("frame-*"):
         number = path.stem.removeprefix("frame-")
-        if number.isdecimal() and int(number) > epoch:
+        if number.isdecimal() and int(number) not in epochs:
             path.unlink()

@@ -34,7 +34,7 @@ class FrameStyle:
     window: Window = dataclasses.field(default_factory=Window)
     layout: str = "full"
     image_format: str = "png"
-    png_compression: int = 1
+    png_compression: int = 2
     jpeg_quality: int = 90
     clip_slices: int = 3
     frames_per_second: int = 25

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import IO
 
-from bitfold.recording.drawing import DrawingPlaces, delete_later_frames
-from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
+from bitfold.recording.drawing import DrawingPlaces, delete_other_frames
+from bitfold.training import EpochEnded, Event, RunEnded, RunStarted, TrajectoryReader
 
 
 class Recorder:
@@ -57,8 +57,11 @@ class Recorder:
 
     def _start(self, event: RunStarted) -> None:
         run = event.run
-        delete_later_frames(DrawingPlaces.of(run).frames, event.epoch)
-        self._num_asked = sum(epoch <= event.epoch for epoch in run.epochs()) or 1
+        reader = TrajectoryReader(run.folder.trajectory)
+        epochs = reader.epochs()
+        reader.close()
+        delete_other_frames(DrawingPlaces.of(run).frames, set(epochs))
+        self._num_asked = len(epochs) or 1  # a new run appends its first moment right away
         # A group of its own, so that a terminal's interrupt reaches the trainer alone.
         group = (
             {"start_new_session": True}

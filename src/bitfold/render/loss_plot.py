@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bitfold.errors import RenderError
+from bitfold.files import write_atomically
 from bitfold.render.colours import INK, MUTED, RULE, SERIES_COLOURS, Colour
 from bitfold.render.series import Floats, as_floats, envelope, lone
 
@@ -116,13 +117,8 @@ def _metadata(kind: str) -> dict[str, str | None]:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        try:
-            partial.write_bytes(content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_atomically(path, content)
     except OSError as error:
         raise RenderError(
             f"Cannot write the figure {path}: expected a writable file and free space, "

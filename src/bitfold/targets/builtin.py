@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from bitfold.errors import TargetError
 from bitfold.targets.grid import Window, window_axes
-from bitfold.targets.lettering import draw_letters
 
 MIN_SIZE_PX = 8
 MAX_SIZE_PX = 8192
@@ -92,6 +91,9 @@ def draw_builtin(name: str, size: int) -> NDArray[np.uint8]:
             f"{size}. Choose another size."
         )
     if name.startswith(TEXT_PREFIX):
+        # Only those who draw letters wait for Matplotlib's font.
+        from bitfold.targets.lettering import draw_letters  # noqa: PLC0415
+
         return draw_letters(name.removeprefix(TEXT_PREFIX), size)
     if name not in DRAWINGS:
         raise TargetError(

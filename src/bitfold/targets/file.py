@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from bitfold.errors import TargetError
+from bitfold.files import write_atomically
 from bitfold.targets.frames import MAX_CLIP_BYTES, MAX_PICTURE_PIXELS
 from bitfold.targets.signature import one_line
 from bitfold.targets.target import Target, Task
@@ -53,7 +54,7 @@ def write_target(path: str | os.PathLike[str], target: Target) -> None:
         tensors["classes"] = target.classes.astype(np.int8)  # at most 64 classes, and -1
     data = save(tensors, {METADATA_KEY: json.dumps(metadata)})
     try:
-        _write_atomically(Path(path), data)
+        write_atomically(Path(path), data)
     except OSError as error:
         raise TargetError(
             f"Cannot write target {str(path)!r}: expected a writable folder with room for "
@@ -118,22 +119,3 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("frames_per_second of another type")
     return float(value)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be synced
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -12,8 +12,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import oaconvolve
-from scipy.spatial import cKDTree
 
 from bitfold.errors import ConfigError
 from bitfold.targets.grid import Grid, Window, window_axes
@@ -211,6 +209,9 @@ def _convolve(
     image: NDArray[np.float64], kernel: NDArray[np.float64], axis: int
 ) -> NDArray[np.float64]:
     """Convolve along one axis and keep the image's size, whichever of the two is longer."""
+    # SciPy takes 0.9 s to import: only those who smooth wait for it.
+    from scipy.signal import oaconvolve  # noqa: PLC0415
+
     full = oaconvolve(image, kernel, mode="full", axes=axis)
     start = kernel.size // 2
     middle = np.take(full, np.arange(start, start + image.shape[axis]), axis=axis)
@@ -225,6 +226,8 @@ def _nearest_estimate(
     neighbours: int,
 ) -> NDArray[np.float64]:
     """Estimate (Q, outputs) relative to each query's nearest point, over at least `neighbours`."""
+    from scipy.spatial import cKDTree  # noqa: PLC0415 - as above
+
     tree = cKDTree(points)
     estimate = np.empty((len(queries), values.shape[1]))
     waiting = np.arange(len(queries))

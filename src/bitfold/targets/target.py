@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from bitfold.errors import TargetError
 from bitfold.targets.builtin import builtin_names, draw_builtin, is_builtin, suggest_builtin
 from bitfold.targets.classes import FlatColours, find_flat_colours
-from bitfold.targets.clip import read_animation, read_video
 from bitfold.targets.frames import Frames, Pixels, to_eight_bits
 from bitfold.targets.grid import Grid
-from bitfold.targets.picture import read_picture
 from bitfold.targets.signature import identify_file
 
 Task = Literal["regression", "classification"]
@@ -167,6 +165,10 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
         return make_target(source, Frames(draw_builtin(source, size)[None]), task=task)
     path = Path(source)
     _check_known(source, path)
+    # Only those who load a file wait for the decoders to be imported.
+    from bitfold.targets.clip import read_animation, read_video  # noqa: PLC0415
+    from bitfold.targets.picture import read_picture  # noqa: PLC0415
+
     kind = identify_file(path)
     if kind in ("MP4", "WEBM"):
         frames = read_video(path, kind)

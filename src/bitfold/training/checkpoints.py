@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from bitfold.errors import CheckpointError
-from bitfold.training.files import write_atomically
+from bitfold.files import write_atomically
 
 KEPT = 3
 _LARGEST_HEADER = 2**26  # beyond a hundred thousand tensors

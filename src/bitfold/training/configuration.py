@@ -141,7 +141,7 @@ class Config:
     )
     snapshot_dir: str = word("snapshots", "frames", "of the frames, within the run's folder")
     snapshot_format: str = word("png", "frames", "of frames beside the video", choices=IMAGES)
-    png_compression: int = whole(1, "frames", "compression of PNG frames", (0, 9))
+    png_compression: int = whole(2, "frames", "compression of PNG frames", (0, 9))
     jpeg_quality: int = whole(90, "frames", "quality of JPEG frames", (1, 100))
     frame_size: int | None = whole(
         None, "frames", "longer side of a panel in pixels; by default the picture's", (64, 4096)

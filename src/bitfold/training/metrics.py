@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from bitfold.files import AppendOnlyFile
 from bitfold.training.events import Metrics
-from bitfold.training.files import AppendOnlyFile
 
 #: The names of a line, in order; docs/run-folder.md says what each means.
 METRIC_NAMES = (

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import TrajectoryError
+from bitfold.files import AppendOnlyFile, write_atomically
 from bitfold.training.events import Metrics
-from bitfold.training.files import AppendOnlyFile, write_atomically
 from bitfold.training.metrics import finite
 
 MAGIC = b"BFTRAJ1\n"
