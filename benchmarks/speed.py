@@ -112,7 +112,10 @@ def time_epochs(case: EpochCase, picture: np.ndarray) -> Samples:
 def time_frames(shape: str, widths: tuple[int, ...], rounds: int, picture: np.ndarray) -> Samples:
     """Return seconds a frame of both programs, which draw the same trained network."""
     epochs = 300 if widths == SMALL else 60
-    config = bitfold.Config(target="ring", points=5000, shape=shape, epochs=epochs)
+    # Three panels, as the straightforward program draws.
+    config = bitfold.Config(
+        target="ring", points=5000, shape=shape, epochs=epochs, smoothing_sigma=0
+    )
     program = StraightforwardProgram(picture, list(widths))
     return in_temporary_run(config, lambda run: _time_frames_of(run, program, rounds))
 

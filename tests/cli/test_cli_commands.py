@@ -154,7 +154,7 @@ def test_interrupt_saves_and_exits_with_130(tmp_path: Path) -> None:
     assert child.returncode == 130
     run = load_run(path)
     assert run.status["status"] == "interrupted"
-    assert num_video_frames(path / "video.mp4") == len(run.epochs())
+    assert num_video_frames(path / "video.mp4") == len(run.frame_epochs())
 
 
 def rings(folder: Path) -> tuple[Path, Path]:

@@ -80,8 +80,8 @@ def test_killed_trainer_leaves_a_video_that_plays_and_can_be_completed(tmp_path:
     assert encoded > 0
     epoch = load_run(path).epochs()[-1]
     run = resume(path, [Recorder()], epochs=epoch + 5)
-    assert num_video_frames(path / "video.mp4") == len(run.epochs())
-    assert len(list(snapshots.iterdir())) == len(run.epochs())
+    assert num_video_frames(path / "video.mp4") == len(run.frame_epochs())
+    assert len(list(snapshots.iterdir())) == len(run.frame_epochs())
 
 
 def test_nothing_is_dropped_when_drawing_lags(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def _places(folder: Path) -> DrawingPlaces:
 def _draw_all(
     one: Run, style: FrameStyle, places: DrawingPlaces, console: Console, *, afresh: bool
 ) -> None:
-    total = len(_epochs(one))
+    total = len(one.frame_epochs())
     try:
         places.video.parent.mkdir(parents=True, exist_ok=True)
         drawing = Drawing(one, style, places, afresh=afresh)
@@ -91,7 +91,7 @@ def _draw_one(one: Run, style: FrameStyle, epoch: int, output: Path) -> None:
     moment = next((m for m in reader.moments() if m.epoch == epoch), None)
     reader.close()
     if moment is None:
-        near = min(_epochs(one), key=lambda other: abs(other - epoch), default=None)
+        near = min(one.frame_epochs(), key=lambda other: abs(other - epoch), default=None)
         raise RunError(
             f"Cannot draw epoch {epoch} of {one.path}: it has no frame. The nearest is {near}."
         )
@@ -99,10 +99,3 @@ def _draw_one(one: Run, style: FrameStyle, epoch: int, output: Path) -> None:
         output.write_bytes(encode_png(FrameMaker(one, style).draw(moment)))
     except OSError as error:
         raise RenderError(f"Cannot write {output}: {error.strerror}.") from None
-
-
-def _epochs(one: Run) -> list[int]:
-    reader = TrajectoryReader(one.folder.trajectory)
-    epochs = reader.epochs()
-    reader.close()
-    return epochs

@@ -71,13 +71,17 @@ class Run:
         """The folder of its checkpoints."""
         return self.folder.inside(self.config.checkpoint_dir)
 
+    def frame_epochs(self) -> list[int]:
+        """Return the epochs that the trajectory holds, ascending."""
+        if not self.folder.trajectory.exists():
+            return []
+        with closing(TrajectoryReader(self.folder.trajectory)) as reader:
+            return reader.epochs()
+
     def epochs(self) -> list[int]:
         """Return the epochs at which its network can be had, ascending."""
         saved = {checkpoint_epoch(path) for path in checkpoint_paths(self.checkpoints)}
-        if self.folder.trajectory.exists():
-            with closing(TrajectoryReader(self.folder.trajectory)) as reader:
-                saved.update(reader.epochs())
-        return sorted(saved)
+        return sorted(saved.union(self.frame_epochs()))
 
     def new_network(self) -> PolytopeNet:
         """Return a network of this run's architecture, with weights of its own."""
