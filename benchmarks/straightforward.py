@@ -105,9 +105,8 @@ class StraightforwardProgram:
         self.train_indices = order[:points]
         self.val_indices = order[points : points + batch_size]
         train = TensorDataset(self.all_points[self.train_indices], values[self.train_indices])
-        val = TensorDataset(self.all_points[self.val_indices], values[self.val_indices])
+        self.val_points = (self.all_points[self.val_indices], values[self.val_indices])
         self.train_loader = DataLoader(train, batch_size=batch_size, shuffle=True)
-        self.val_loader = DataLoader(val, batch_size=batch_size)
         self.network = build_network(shape)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=learning_rate)
         if kolmogorov_weight > 0:
@@ -151,11 +150,9 @@ class StraightforwardProgram:
     def validate(self) -> float:
         """Return the mean squared error over the validation points."""
         self.network.eval()
-        total = 0.0
         with torch.no_grad():
-            for x, y in self.val_loader:
-                total += F.mse_loss(self.network(x), y).item() * len(x)
-        return total / len(self.val_loader.dataset)
+            x, y = self.val_points
+            return F.mse_loss(self.network(x), y).item()
 
     @torch.no_grad()
     def predict_picture(self) -> tuple[np.ndarray, np.ndarray]:
