@@ -12,7 +12,7 @@ from unittest import mock
 from torch import Tensor
 
 from bitfold.kolmogorov import Bins, SoftTargets
-from bitfold.kolmogorov.out_of_range import escape_nats
+from bitfold.kolmogorov.out_of_range import confine
 from bitfold.kolmogorov.soft_targets import MIN_TEMPERATURE, Shares
 
 
@@ -30,15 +30,20 @@ class HardTargets:
         # On a whole index, the coldest soft targets are one bin with a share of exactly 1.
         self._one_bin = SoftTargets(MIN_TEMPERATURE, num_bins)
 
+    @property
+    def window(self) -> int:
+        """Return how many bins the sum looks at."""
+        return self._one_bin.window
+
     def shares(self, index: Tensor) -> Shares:
         """Return each weight's one bin, with no slope."""
         shares = self._one_bin.shares(index.floor())
         return shares._replace(slopes=shares.slopes.new_zeros(shares.slopes.shape))
 
 
-def escape_without_slope(weights: Tensor, bins: Bins) -> Tensor:
-    """Return what weights out of range cost beyond the edge bin, with no slope either."""
-    return escape_nats(weights.detach(), bins)
+def confine_without_slope(weights: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """Return weights within the range, and the cost of those beyond it, with no slope either."""
+    return confine(weights.detach(), bins)
 
 
 @contextmanager
@@ -49,6 +54,6 @@ def hard_binning(planted: bool = True) -> Iterator[None]:
         return
     with (
         mock.patch("bitfold.kolmogorov.loss.SoftTargets", HardTargets),
-        mock.patch("bitfold.kolmogorov.loss.escape_nats", escape_without_slope),
+        mock.patch("bitfold.kolmogorov.loss.confine", confine_without_slope),
     ):
         yield

@@ -135,3 +135,45 @@ def test_nothing_of_weights_by_bins_is_ever_made(temperature):
     with LargestTensor() as plain:
         full_reference(network.weight.view(-1), loss.predictor(loss.positions[:9900]), loss.bins, 1)
     assert plain.numel > limit
+
+
+@pytest.mark.parametrize(
+    ("num_weights", "num_bins", "hidden"), [(1, 2, 1), (811, 256, 5), (10, 77, 7)]
+)
+@pytest.mark.parametrize("spread", [0.1, 30.0])
+def test_compiled_loops_equal_the_operations(monkeypatch, num_weights, num_bins, hidden, spread):
+    """float32 on the CPU gives the operations' value and gradients up to the logits' rounding."""
+    generator = torch.Generator().manual_seed(num_weights)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    bins = Bins(num_bins, -3.0, 3.0)
+    inputs = [normal(num_weights).clamp(-3, 3), normal(num_weights, hidden)]
+    inputs += [spread * normal(num_bins, hidden), spread * normal(num_bins)]
+    found = []
+    for compiled in (True, False):
+        monkeypatch.setattr(cross_entropy, "has_kernels", lambda tensor, is_on=compiled: is_on)
+        leaves = [item.clone().requires_grad_() for item in inputs]
+        value = cross_entropy.summed_cross_entropy(
+            leaves[0], Prediction(*leaves[1:]), bins, SoftTargets(0.5, num_bins)
+        )
+        value.backward()
+        found.append([value.detach(), *(leaf.grad for leaf in leaves)])
+    # A logit z is off by its rounding, z eps, and a probability by that share of itself.
+    logits = torch.addmm(inputs[3], inputs[1], inputs[2].t())
+    share = 8 * torch.finfo(torch.float32).eps * (1 + logits.abs().max())
+    for fast, slow in zip(*found, strict=True):
+        assert fast.shape == slow.shape
+        assert (fast - slow).abs().max() <= share * slow.abs().max()
+
+
+def test_compiled_bins_equal_the_operations():
+    """The code lengths of given bins agree with float64, also where logits are far apart."""
+    generator = torch.Generator().manual_seed(1)
+    prediction = [torch.randn(*shape, generator=generator) for shape in ((9, 3), (130, 3), (130,))]
+    prediction[1] *= 40
+    indices = torch.randint(0, 130, (9,), generator=generator)
+    fast = cross_entropy.bin_nats(indices, Prediction(*prediction))
+    exact = cross_entropy.bin_nats(indices, Prediction(*(item.double() for item in prediction)))
+    assert torch.allclose(fast.double(), exact, rtol=1e-6, atol=1e-4)

@@ -8,9 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitfold.kolmogorov import Bins
-from bitfold.kolmogorov.out_of_range import decode, escape_bits, escape_nats, overshoot_bins
+from bitfold.kolmogorov.out_of_range import confine, decode, escape_bits, overshoot_bins
 
 BINS = Bins(16, -3.0, 4.5)
+
+
+def escape_nats(weights):
+    """The smooth cost of each weight's overshoot."""
+    return confine(weights, BINS)[1]
 
 
 def write_gamma(number: int) -> str:
@@ -68,10 +73,10 @@ def test_every_weight_in_an_edge_bin_pays_at_least_one_bit():
 def test_smooth_cost_is_continuous_at_the_edge_and_grows():
     """The cost is 0 up to the limit, starts at 0 beyond it, and grows with the overshoot."""
     inside = torch.linspace(-3.0, 4.5, 50, dtype=torch.float64)
-    assert escape_nats(inside, BINS).abs().max() == 0
+    assert escape_nats(inside).abs().max() == 0
     steps = torch.logspace(-9, 30, 200, dtype=torch.float64)
     for weights in (4.5 + steps, -3.0 - steps):
-        costs = escape_nats(weights, BINS)
+        costs = escape_nats(weights)
         assert costs[0] < 1e-8
         assert bool((costs.diff() > 0).all())
 
@@ -80,7 +85,7 @@ def test_smooth_cost_is_the_code_without_its_rounding():
     """At each overshoot the nats lie between the code's bits beyond the first, and two more."""
     overshoot = torch.arange(1, 5000, dtype=torch.float64)
     weights = 4.5 + overshoot * BINS.width
-    smooth_bits = escape_nats(weights, BINS) / torch.tensor(2.0).log()
+    smooth_bits = escape_nats(weights) / torch.tensor(2.0).log()
     excess = smooth_bits - (escape_bits(weights, BINS) - 1)
     assert excess.min() > -1e-6
     assert excess.max() < 2
@@ -89,10 +94,10 @@ def test_smooth_cost_is_the_code_without_its_rounding():
 def test_gradient_pulls_back_from_both_sides():
     """A step against the gradient moves a weight towards the range, and not one inside it."""
     weights = torch.tensor([-40.0, -3.5, 0.0, 4.6, 1e6], dtype=torch.float64, requires_grad=True)
-    escape_nats(weights, BINS).sum().backward()
+    escape_nats(weights).sum().backward()
     assert weights.grad.sign().tolist() == [-1, -1, 0, 1, 1]
     assert torch.autograd.gradcheck(
-        lambda far: escape_nats(far, BINS), weights.detach()[:2].clone().requires_grad_()
+        lambda far: confine(far, BINS), weights.detach()[:2].clone().requires_grad_()
     )
 
 
@@ -101,7 +106,7 @@ def test_cost_is_finite_for_the_largest_weights(dtype):
     """The largest numbers have a finite cost and a gradient that is no NaN."""
     top = torch.finfo(dtype).max
     weights = torch.tensor([top, -top], dtype=dtype, requires_grad=True)
-    cost = escape_nats(weights, BINS)
+    cost = escape_nats(weights)
     cost.sum().backward()
     assert cost.isfinite().all()
     assert weights.grad.isfinite().all()

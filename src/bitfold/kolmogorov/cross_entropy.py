@@ -2,10 +2,12 @@
 
 A row's cost is logsumexp(logits) - sum over its window of share * logit, so the shares need a
 window of bins only; and since the sum is all that anyone wants, forward works out the gradients
-along the way, while a chunk of logits is in the cache, and keeps nothing of that size.
+along the way, while a chunk of logits is in the cache, and keeps nothing of that size. float32 on
+the CPU is worked out by compiled loops (`kernels`), all else by PyTorch's operations.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -23,6 +25,11 @@ CHUNK_NUMEL = 2**17
 
 class Targets(Protocol):
     """Whatever shares weights among bins."""
+
+    @property
+    def window(self) -> int:
+        """How many bins a weight is shared among."""
+        ...
 
     def shares(self, index: Tensor) -> Shares:
         """The shares of weights at continuous bin indices ``index`` (N,)."""
@@ -64,14 +71,32 @@ def bin_nats(indices: Tensor, prediction: Prediction) -> Tensor:
     Returns:
         Nats (N,), dtype of the prediction.
     """
-    costs = torch.empty_like(prediction.hidden[:, 0])
-    matrix = prediction.weight.t()
-    with torch.no_grad():
-        for part in chunks(len(indices), len(prediction.bias)):
-            logits = torch.addmm(prediction.bias, prediction.hidden[part], matrix)
-            chosen = logits.gather(1, indices[part].unsqueeze(1)).squeeze(1)
-            costs[part] = logits.logsumexp(dim=1) - chosen
+    hidden, head, bias = (item.detach() for item in prediction)
+    costs = torch.empty_like(hidden[:, 0])
+    matrix = head.t().contiguous()
+    if has_kernels(hidden):
+        from bitfold.kolmogorov.kernels import bin_rows  # noqa: PLC0415 - see has_kernels
+
+        bin_rows(*arrays(indices, hidden, matrix, bias, costs))
+        return costs
+    for part in chunks(len(indices), len(bias)):
+        logits = torch.addmm(bias, hidden[part], matrix)
+        chosen = logits.gather(1, indices[part].unsqueeze(1)).squeeze(1)
+        costs[part] = logits.logsumexp(dim=1) - chosen
     return costs
+
+
+def has_kernels(tensor: Tensor) -> bool:
+    """Whether the compiled loops take a tensor: float32 on the CPU.
+
+    Numba takes 0.4 s to import, so only those who compute such a K import it.
+    """
+    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
+
+
+def arrays(*tensors: Tensor) -> Any:
+    """The tensors' own memory as a tuple of arrays; what is not contiguous is copied."""
+    return tuple(tensor.contiguous().numpy() for tensor in tensors)
 
 
 def summed_cross_entropy(
@@ -108,29 +133,21 @@ class _SummedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, work: _Work, *inputs: Tensor) -> Tensor:
-        bins, targets = work.bins, work.targets
         weights, hidden, matrix, bias = inputs
-        index = bins.continuous_index(weights)
-        total = weights.new_zeros(())
-        if not work.with_gradients:
-            for part in chunks(len(weights), bins.num_bins):
-                total += _costs(index[part], hidden[part], matrix, bias, targets)[0].sum()
-            return total
-        grad_index = torch.empty_like(weights)
-        # Transposed, as products of few rows by many columns are several times faster.
-        grad_hidden = hidden.new_empty(hidden.shape[::-1])
-        grad_head = hidden.new_zeros(hidden.shape[1] + 1, bins.num_bins)
-        columns = matrix.t().contiguous()
-        for part in chunks(len(weights), bins.num_bins):
-            costs, slopes, residual = _costs(index[part], hidden[part], matrix, bias, targets)
-            total += costs.sum()
-            grad_index[part] = slopes
-            torch.mm(columns, residual.t(), out=grad_hidden[:, part])
-            with_one = torch.cat([hidden[part], torch.ones_like(costs).unsqueeze(1)], dim=1)
-            grad_head.addmm_(with_one.t(), residual)
-        ctx.save_for_backward(
-            grad_index.div_(bins.width), grad_hidden.t(), grad_head[:-1].t(), grad_head[-1]
+        rows = _Rows(
+            work.bins.continuous_index(weights),
+            hidden,
+            matrix.t().contiguous(),
+            bias,
+            grad_index=torch.empty_like(weights),
+            grad_hidden=torch.empty_like(hidden, memory_format=torch.contiguous_format),
+            grad_head=hidden.new_zeros(hidden.shape[1] + 1, work.bins.num_bins),
         )
+        total = _sum_compiled(work, rows) if has_kernels(weights) else _sum_in_chunks(work, rows)
+        if work.with_gradients:
+            grad_index = rows.grad_index.div_(work.bins.width)
+            head, last = rows.grad_head[:-1].t(), rows.grad_head[-1]
+            ctx.save_for_backward(grad_index, rows.grad_hidden, head, last)
         return total
 
     @staticmethod
@@ -143,22 +160,59 @@ class _SummedCrossEntropy(torch.autograd.Function):
         return (None, *gradients)
 
 
-def _costs(
-    index: Tensor, hidden: Tensor, matrix: Tensor, bias: Tensor, targets: Targets
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One chunk of n weights: costs and what the gradients are made of.
+@dataclass(frozen=True)
+class _Rows:
+    """Weights and what is predicted of them, with room for the gradients of their sum.
 
-    Returns:
-        Costs (n,); their derivative by index (n,); their derivative by the logits, softmax minus
-        share, (n, bins).
+    Args:
+        index: (N,), continuous bin indices.
+        hidden: (N, H), the predictor's last hidden values.
+        columns: (H, B), the head's weights, transposed.
+        bias: (B,), the head's biases.
+        grad_index: (N,), written.
+        grad_hidden: (N, H), written.
+        grad_head: (H + 1, B), zeros on entry: columns, then biases.
     """
-    bins, shares, slopes = targets.shares(index)
-    logits = torch.addmm(bias, hidden, matrix.t())
-    near = logits.gather(1, bins.t()).t()
-    residual = torch.softmax(logits, dim=1)
-    # logsumexp from the largest probability, which is at least 1 / bins and never underflows.
-    logsumexp = logits.amax(dim=1) - residual.amax(dim=1).log()
-    costs = logsumexp - (shares * near).sum(dim=0)
-    residual.scatter_(1, bins.t(), residual.gather(1, bins.t()) - shares.t())
-    # A weight's slopes add up to 0, so that logsumexp has no part in the derivative by index.
-    return costs, -(slopes * near).sum(dim=0), residual
+
+    index: Tensor
+    hidden: Tensor
+    columns: Tensor
+    bias: Tensor
+    grad_index: Tensor
+    grad_hidden: Tensor
+    grad_head: Tensor
+
+
+def _sum_compiled(work: _Work, rows: _Rows) -> Tensor:
+    from bitfold.kolmogorov.kernels import summed_rows  # noqa: PLC0415 - see has_kernels
+
+    total = 0.0
+    head = arrays(rows.columns, rows.bias, rows.grad_head)
+    for part in chunks(len(rows.index), work.targets.window):
+        bins, shares, slopes = work.targets.shares(rows.index[part])
+        near = torch.empty_like(shares)
+        window = arrays(bins, shares, near)
+        total += summed_rows(arrays(rows.hidden[part], rows.grad_hidden[part]), head, window)
+        # A weight's slopes add up to 0, so that logsumexp has no part in the derivative by index.
+        rows.grad_index[part] = -(slopes * near).sum(dim=0)
+    return rows.index.new_tensor(total)
+
+
+def _sum_in_chunks(work: _Work, rows: _Rows) -> Tensor:
+    total = rows.index.new_zeros(())
+    for part in chunks(len(rows.index), work.bins.num_bins):
+        bins, shares, slopes = work.targets.shares(rows.index[part])
+        hidden = rows.hidden[part]
+        logits = torch.addmm(rows.bias, hidden, rows.columns)
+        near = logits.gather(1, bins.t()).t()
+        residual = torch.softmax(logits, dim=1)
+        # logsumexp from the largest probability, which is at least 1 / bins and never underflows.
+        total += (logits.amax(dim=1) - residual.amax(dim=1).log()).sum() - (shares * near).sum()
+        if work.with_gradients:
+            # softmax minus shares is the derivative by the logits.
+            residual.scatter_(1, bins.t(), residual.gather(1, bins.t()) - shares.t())
+            rows.grad_index[part] = -(slopes * near).sum(dim=0)
+            torch.mm(residual, rows.columns.t(), out=rows.grad_hidden[part])
+            with_one = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1)
+            rows.grad_head.addmm_(with_one.t(), residual)
+    return total

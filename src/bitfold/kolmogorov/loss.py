@@ -11,7 +11,7 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.code_length import KINDS
 from bitfold.kolmogorov.description import Description
-from bitfold.kolmogorov.out_of_range import decode, escape_bits, escape_nats, overshoot_bins
+from bitfold.kolmogorov.out_of_range import confine, decode, escape_bits, overshoot_bins
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.predictor import CoordinatePredictor
 from bitfold.kolmogorov.soft_targets import SoftTargets
@@ -114,8 +114,9 @@ class KolmogorovLoss(nn.Module):
         # Code lengths need the predictor's own precision, whatever the task is computed in.
         with torch.autocast(weights.device.type, enabled=False):
             prediction = self.predictor(self.positions)
-            nats = self.code_length.summed_nats(self.bins.clamp(weights), prediction)
-            return (nats + escape_nats(weights, self.bins).sum()) / self.num_weights
+            within, escapes = confine(weights, self.bins)
+            nats = self.code_length.summed_nats(within, prediction)
+            return (nats + escapes.sum()) / self.num_weights
 
     def out_of_range_count(self) -> Tensor:
         """How many weights lie outside ``weight_range``: int64, 0-d, on the module's device."""

@@ -1,30 +1,57 @@
 """What it costs to code a weight that lies outside the range of the bins: the escape code."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from bitfold.kolmogorov.bins import Bins
 
 
-def escape_nats(weights: Tensor, bins: Bins) -> Tensor:
-    """The smooth cost of overshoot, 2 ln(1 + d) nats for a weight d bins beyond the range.
+def confine(weights: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """Split weights into what lies within the range and the smooth cost of what overshoots it.
 
-    Source: none, ours. It is the length of the escape code (see `escape_bits`) without its rounding
-    to whole numbers and without the one bit that weights in an edge bin pay: Elias's gamma code of
-    d + 1 takes 2 floor(log2(d + 1)) bits more than that of 1, and 2 ln(1 + d) nats are
-    2 log2(d + 1) bits. It is 0 in range, continuous at the edge, and grows without bound; its slope
-    by the weight, 2 / (width + overshoot) outwards, is what pulls the weight back.
+    Source: none, ours. The cost is 2 ln(1 + d) nats for a weight d bins beyond the range: the
+    length of the escape code (see `escape_bits`) without its rounding to whole numbers and without
+    the one bit that weights in an edge bin pay. Elias's gamma code of d + 1 takes
+    2 floor(log2(d + 1)) bits more than that of 1, and 2 ln(1 + d) nats are 2 log2(d + 1) bits.
+    It is 0 in range, continuous at the edge, and grows without bound; its slope by the weight,
+    2 / (width + overshoot) outwards, is what pulls the weight back.
 
     Args:
-        weights: floating, any shape.
+        weights: floating (N,).
         bins: the grid.
 
     Returns:
-        Nats, same shape and dtype; finite for every finite weight.
+        The weights clamped to the range, and the cost of each in nats, finite for all finite
+        weights: both (N,), and differentiable once.
     """
-    overshoot = (weights - bins.clamp(weights)).abs() / bins.width
-    # The quotient can exceed the largest number; its logarithm cannot.
-    return 2 * overshoot.clamp(max=torch.finfo(weights.dtype).max).log1p()
+    # PyTorch leaves Function.apply without types.
+    apply: Callable[..., tuple[Tensor, Tensor]] = _Confine.apply
+    return apply(weights, bins)
+
+
+class _Confine(torch.autograd.Function):
+    """`confine` in one node of the graph: its gradients are known in closed form."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+        clamped = bins.clamp(weights)
+        # The quotient can exceed the largest number; its logarithm cannot.
+        largest = torch.finfo(weights.dtype).max
+        overshoot = ((weights - clamped) / bins.width).clamp_(-largest, largest)
+        size = overshoot.abs()
+        slope = overshoot.sign_().mul_(2 / bins.width).div_(size + 1)
+        ctx.save_for_backward(weights == clamped, slope)
+        return clamped, size.log1p_().mul_(2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_clamped: Tensor, grad_costs: Tensor) -> tuple[Tensor, None]:
+        within, slope = ctx.saved_tensors
+        return grad_clamped * within + grad_costs * slope, None
 
 
 def overshoot_bins(weights: Tensor, bins: Bins) -> Tensor:
