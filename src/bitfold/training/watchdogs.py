@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
+from array import array
 from collections import deque
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -86,28 +88,30 @@ class LoopWatchdog(Watchdog):
     exit_code = 4
 
     def __init__(self) -> None:
-        self._epochs: dict[int, int] = {}
+        # 16 bytes an epoch: a set of Python's integers would take ten times as much.
+        self._seen = array("q")  # digest, epoch, digest, epoch, ...
 
     def inspect(self, seen: Observation) -> str | None:
         """Name the earlier epoch."""
         data = seen.weights.numpy().tobytes()
-        digest = int.from_bytes(
-            hashlib.blake2b(data, digest_size=8).digest(), "little", signed=True
-        )
-        earlier = self._epochs.setdefault(digest, seen.epoch)
-        if earlier == seen.epoch:
+        digest = hashlib.blake2b(data, digest_size=8).digest()
+        number = int.from_bytes(digest, "little", signed=True)
+        known = np.frombuffer(self._seen, dtype=np.int64).reshape(-1, 2)
+        same = np.flatnonzero(known[:, 0] == number)
+        earlier = int(known[same[0], 1]) if same.size else None
+        del known  # an array that is looked at cannot grow
+        if earlier is None:
+            self._seen.extend((number, seen.epoch))
             return None
         return f"all parameters at epoch {seen.epoch} are those of epoch {earlier}: training loops"
 
     def history(self) -> Tensor:
         """Return digests and epochs, alternating."""
-        pairs = [number for pair in self._epochs.items() for number in pair]
-        return torch.tensor(pairs, dtype=torch.int64)
+        return torch.tensor(self._seen, dtype=torch.int64)
 
     def restore(self, history: Tensor) -> None:
         """Take up digests and epochs."""
-        pairs = history.reshape(-1, 2).tolist()
-        self._epochs = dict(pairs)
+        self._seen = array("q", history.tolist())
 
 
 class StagnationWatchdog(Watchdog):
