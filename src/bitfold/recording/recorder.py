@@ -55,6 +55,10 @@ class Recorder:
         elif isinstance(event, RunEnded):
             self._finish()
 
+    def stop(self) -> None:
+        """Ask the drawing process to end with the frame in hand; ``bitfold render`` goes on."""
+        self._say("stop")
+
     def _start(self, event: RunStarted) -> None:
         run = event.run
         epochs = run.frame_epochs()
@@ -97,7 +101,7 @@ class Recorder:
                 self._on_progress(self.num_drawn, self._num_asked)
                 self._wait(0.2)
         except KeyboardInterrupt:
-            self._say("stop")
+            self.stop()
             self._process.wait()
         self._close()
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.numpy import save
+from safetensors.torch import load
 from torch import Tensor
 
 from bitfold.errors import CheckpointError
@@ -71,7 +72,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
     facts = json.dumps({**checkpoint.facts, "epoch": checkpoint.epoch})
-    data = save(tensors, {"bitfold": facts, "sha256": _digest(tensors, facts)})
+    # By NumPy: the writer for PyTorch makes a ctypes type of each new size, which nothing frees.
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    data = save(arrays, {"bitfold": facts, "sha256": _digest(tensors, facts)})
     path = checkpoint_path(folder, checkpoint.epoch)
     write_atomically(path, data)
     _prune(folder)
