@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
+from bitfold.cli import (
+    demo_command,
+    plot_command,
+    render_command,
+    resume_command,
+    train_command,
+)
 from bitfold.cli.options import OneLineParser
 from bitfold.errors import BitfoldError
 
@@ -24,11 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(lambda: int(given.command(given)), debug=getattr(given, "debug", False))
 
 
-def run_command(command: object, *, debug: bool) -> int:
+def run_command(command: Callable[[], int], *, debug: bool) -> int:
     """Call a command; turn what it raises into one line and an exit code."""
-    assert callable(command)
     try:
-        return int(command())
+        return command()
     except BitfoldError as error:
         if debug:
             traceback.print_exc()
@@ -42,14 +48,6 @@ def run_command(command: object, *, debug: bool) -> int:
 
 
 def _parser() -> OneLineParser:
-    from bitfold.cli import (  # noqa: PLC0415 - torch is slow to import, --version need not wait
-        demo_command,
-        plot_command,
-        render_command,
-        resume_command,
-        train_command,
-    )
-
     parser = OneLineParser(
         prog="bitfold",
         description="See the folds a network learns, and the bits it takes to describe them.",
