@@ -7,10 +7,15 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Replace a file's content: written beside it, synced, renamed over it.
 
     Source: the usual POSIX recipe; ``os.replace`` is atomic on Windows too.
+
+    Args:
+        path: the file.
+        data: its new content.
+        sync: whether it must outlast a loss of power too, and not a kill alone.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; the old file is intact.
@@ -19,12 +24,15 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+    if not sync:
+        return
     with contextlib.suppress(OSError):  # some file systems cannot; the file itself is in place
         _sync_folder(path.parent)
 

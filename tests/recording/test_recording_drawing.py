@@ -1,5 +1,7 @@
 """Drawing a trajectory into frames and a video, in one go or in several."""
 
+import errno
+from contextlib import closing
 from pathlib import Path
 
 import av
@@ -7,6 +9,7 @@ import pytest
 from tiny_runs import tiny
 
 from bitfold.recording import Drawing, DrawingPlaces, FrameStyle
+from bitfold.recording import drawing as drawing_module
 from bitfold.recording.drawing import delete_other_frames, frame_path
 from bitfold.training import Run, resume, train
 
@@ -24,10 +27,8 @@ def places_in(folder: Path) -> DrawingPlaces:
 
 def draw(run: Run, places: DrawingPlaces, **options: bool) -> list[int]:
     """Draw all that is new and return its epochs."""
-    drawing = Drawing(run, FrameStyle.of(run.config), places, **options)
-    epochs = list(drawing.draw_new())
-    drawing.close()
-    return epochs
+    with closing(Drawing(run, FrameStyle.of(run.config), places, **options)) as drawing:
+        return list(drawing.draw_new())
 
 
 def test_every_moment_becomes_one_frame(ring_run: Run, tmp_path: Path) -> None:
@@ -108,3 +109,23 @@ def test_no_single_frames_when_none_are_wanted(ring_run: Run, tmp_path: Path) ->
     drawing.close()
     assert not places.frames.exists()
     assert num_video_frames(places.video) == 4
+
+
+def test_a_frame_that_does_not_fit_on_the_disk_is_drawn_later(
+    ring_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that fails leaves no half frame, which would be taken for a whole one."""
+    places = places_in(tmp_path)
+    write = drawing_module.write_atomically
+
+    def refuse(path: Path, data: bytes, **options: bool) -> None:
+        path.with_name(path.name + ".tmp").write_bytes(data[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(drawing_module, "write_atomically", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        draw(ring_run, places)
+    monkeypatch.setattr(drawing_module, "write_atomically", write)
+    draw(ring_run, places)
+    for epoch in (0, 2, 4, 6):
+        assert frame_path(places.frames, epoch, "png").read_bytes()[-8:-4] == b"IEND"

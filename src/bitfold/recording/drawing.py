@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.files import write_atomically
 from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.render import VideoWriter, encode_jpeg, encode_png
@@ -77,11 +78,11 @@ class Drawing:
 
     def close(self) -> None:
         """Complete the video and write the last frame."""
+        self._reader.close()
         if self._video is not None:
             self._video.close()
         if self._last is not None:
-            self._places.last_frame.write_bytes(encode_png(self._last))
-        self._reader.close()
+            write_atomically(self._places.last_frame, encode_png(self._last), sync=False)
 
     def _draw(self, moment: Moment) -> None:
         path = self._frame_path(moment.epoch)
@@ -95,7 +96,8 @@ class Drawing:
         if self._index >= video.num_frames:
             video.append(frame)
         if path is not None and not has_file:
-            path.write_bytes(self._encode(frame))
+            # A frame that is there is never drawn again, so it must be whole.
+            write_atomically(path, self._encode(frame), sync=False)
         self._last = frame
 
     def _open_video(self, frame: NDArray[np.uint8]) -> VideoWriter:

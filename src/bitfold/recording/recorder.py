@@ -132,8 +132,8 @@ class Recorder:
             self._process.stdin.flush()
         except OSError:
             if not self._has_problem:
-                self._report("Drawing has ended early; training goes on without frames.")
+                self._report("Drawing has ended early.")
 
     def _report(self, line: str) -> None:
         self._has_problem = True
-        self._on_problem(f"{line} `bitfold render` draws the frames again.")
+        self._on_problem(f"{line} Training goes on without; `bitfold render` draws the rest.")

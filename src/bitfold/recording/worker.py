@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
@@ -58,18 +59,17 @@ class Orders:
 
 def follow(run: Run, orders: Orders) -> None:
     """Draw a run's frames until told to finish or to stop."""
-    drawing = Drawing(run, FrameStyle.of(run.config), DrawingPlaces.of(run))
-    while not orders.is_stopping:
-        finishing = orders.is_finishing
-        for epoch in drawing.draw_new():
-            _say({"drawn": epoch})
-            if orders.is_stopping:
+    with closing(Drawing(run, FrameStyle.of(run.config), DrawingPlaces.of(run))) as drawing:
+        while not orders.is_stopping:
+            finishing = orders.is_finishing
+            for epoch in drawing.draw_new():
+                _say({"drawn": epoch})
+                if orders.is_stopping:
+                    break
+            if finishing:
                 break
-        if finishing:
-            break
-        if not orders.is_stopping:
-            orders.wait()
-    drawing.close()
+            if not orders.is_stopping:
+                orders.wait()
     if orders.is_finishing:
         draw_loss_figure([run], run.path / "loss.png")
 
@@ -84,8 +84,11 @@ def main() -> int:
     try:
         with FileLock(path / ".drawing.lock", timeout=_LOCK_SECONDS):
             follow(load_run(path), orders)
-    except (BitfoldError, OSError, TimeoutError) as error:
+    except BitfoldError as error:
         _say({"problem": str(error)})
+        return 1
+    except OSError as error:
+        _say({"problem": f"Cannot draw {path}: {error.strerror or error}."})
         return 1
     return 0
 
