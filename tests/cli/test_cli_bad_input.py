@@ -45,6 +45,8 @@ def refuse(
         (["ring", "--kolmogorov-weight", "nan"], "finite"),
         (["ring", "--learning-rate", "inf"], "finite"),
         (["ring", "--save-interval", "geometric:0"], "geometric"),
+        (["ring", "--slice-times=0,2"], "-0.5 to 0.5"),
+        (["ring", "--slice-times", "noon"], "noon"),
         (["ring", "--optimizer", "adagrad"], "one of adam"),
         (["ring", "--device", "abacus"], "--device"),
         (["ring", "--no-watchdog", "cat"], "one of finite"),

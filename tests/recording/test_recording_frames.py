@@ -117,6 +117,8 @@ def test_clip_frames_show_slices(tmp_path: Path) -> None:
     run = train(tiny(tmp_path / "run", target=str(path), clip_slices=2, epochs=2))
     style = FrameStyle.of(run.config)
     assert style.slice_frames(run.target) == [1, 3]
+    chosen = FrameStyle.of(run.config.replace(slice_times="-0.5,0.1,0.5"))
+    assert chosen.slice_frames(run.target) == [0, 2, 3]
     maker = FrameMaker(run, style)
     assert [scene.caption for scene in maker._scenes] == ["t = -0.12", "t = +0.38"]
     assert maker.draw(moments(run)[-1]).ndim == 3

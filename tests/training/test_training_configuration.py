@@ -40,6 +40,7 @@ OTHERS: dict[str, Any] = {
     "snapshot_format": "jpg",
     "grad_clip_norm": 1e-3,
     "frame_size": 128,
+    "slice_times": "-0.4,0.4",
 }
 
 

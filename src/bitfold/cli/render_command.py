@@ -18,8 +18,8 @@ from bitfold.targets import Window
 from bitfold.training import Run, TrajectoryReader, load_run
 
 _SETTINGS = (
-    "frame_size", "layout", "snapshot_format", "png_compression", "jpeg_quality", "clip_slices",
-    "video_fps", "smoothing_sigma",
+    "frame_size", "layout", "snapshot_format", "png_compression", "jpeg_quality",
+    "clip_slices", "slice_times", "video_fps", "smoothing_sigma",
 )  # fmt: skip
 
 

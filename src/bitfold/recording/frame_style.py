@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bitfold.targets import Target, Window
-from bitfold.training import Config
+from bitfold.targets import Target, Window, slice_frame
+from bitfold.training import Config, parse_times
 
 _SMALLEST_PX, _LARGEST_PX, _LARGEST_CLIP_PX = 384, 1024, 448
 
@@ -25,7 +25,8 @@ class FrameStyle:
         image_format: ``png``, ``jpg`` or ``none``.
         png_compression: 0 to 9.
         jpeg_quality: 1 to 100.
-        clip_slices: slices of a clip in a frame.
+        clip_slices: slices of a clip in a frame, evenly spread.
+        slice_times: their times, -0.5 to 0.5, in place of that.
         frames_per_second: of the video.
         smoothing_sigma_px: width of the kernel smoothing beside the target; 0: none.
     """
@@ -37,6 +38,7 @@ class FrameStyle:
     png_compression: int = 2
     jpeg_quality: int = 90
     clip_slices: int = 3
+    slice_times: tuple[float, ...] = ()
     frames_per_second: int = 25
     smoothing_sigma_px: float = 0.0
 
@@ -50,6 +52,7 @@ class FrameStyle:
             png_compression=config.png_compression,
             jpeg_quality=config.jpeg_quality,
             clip_slices=config.clip_slices,
+            slice_times=parse_times(config.slice_times),
             frames_per_second=config.video_fps,
             smoothing_sigma_px=config.smoothing_sigma,
         )
@@ -65,9 +68,11 @@ class FrameStyle:
         return max(16, round(width * scale)), max(16, round(height * scale))
 
     def slice_frames(self, target: Target) -> list[int]:
-        """Return the frames of a clip that are shown: evenly spread, the middle of equal parts."""
+        """Return the frames of a clip that are shown: as chosen, or the middle of equal parts."""
         if not target.is_clip:
             return [0]
         num_frames = target.grid.num_frames
+        if self.slice_times:
+            return [slice_frame(time, num_frames) for time in self.slice_times]
         num_slices = min(self.clip_slices, num_frames)
         return [int((k + 0.5) * num_frames / num_slices) for k in range(num_slices)]

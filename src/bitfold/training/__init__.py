@@ -2,6 +2,7 @@ from bitfold.training.configuration import (
     PREDICTOR,
     Config,
     config_from_mapping,
+    parse_times,
     read_config,
     read_toml,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "dated_folder",
     "flag",
     "load_run",
+    "parse_times",
     "read_config",
     "read_metrics",
     "read_toml",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -148,6 +149,9 @@ class Config:
     )
     layout: str = word("full", "frames", "every panel, or folds alone", choices=LAYOUTS)
     clip_slices: int = whole(3, "frames", "slices of a clip in a frame", (1, 16))
+    slice_times: str | None = word(
+        None, "frames", "times of a clip's slices, such as -0.4,0,0.4; by default evenly spread"
+    )
     smoothing_sigma: float = real(
         3.0, "frames", "pixels of the kernel smoothing beside the target; 0: none", (0, 1000)
     )
@@ -170,6 +174,7 @@ class Config:
                 f"{self.kolmogorov_predictor_bits}."
             )
         FrameSchedule.parse(self.save_interval)
+        parse_times(self.slice_times)
 
     @property
     def has_kolmogorov(self) -> bool:
@@ -186,6 +191,28 @@ class Config:
     def replace(self, **changes: Any) -> Config:
         """Return a checked copy with some settings changed."""
         return dataclasses.replace(self, **changes)
+
+
+def parse_times(text: str | None) -> tuple[float, ...]:
+    """Read the times of a clip's slices: -0.5 is where it begins, 0.5 where it ends.
+
+    Raises:
+        ConfigError: a time is not a number, or lies outside the clip.
+
+    >>> parse_times("-0.4, 0,0.4")
+    (-0.4, 0.0, 0.4)
+    """
+    words = [] if text is None else text.split(",")
+    try:
+        times = tuple(float(word) for word in words)
+    except ValueError:
+        times = (math.nan,)
+    if not all(abs(time) <= 0.5 for time in times):
+        raise ConfigError(
+            f"Cannot use --slice-times: expected times from -0.5 to 0.5, got {text!r}. Write for "
+            "example --slice-times=-0.4,0,0.4."
+        )
+    return times
 
 
 def config_from_mapping(values: Mapping[str, Any], *, place: str) -> Config:
