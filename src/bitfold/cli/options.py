@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from bitfold.errors import ConfigError
@@ -113,9 +113,6 @@ def add_presentation(parser: argparse.ArgumentParser) -> None:
     """Add what changes only what is printed."""
     parser.add_argument("--quiet", "-q", action="store_true", help="print errors only")
     parser.add_argument("--debug", "-d", action="store_true", help="show tracebacks of errors")
-
-
-Command = Callable[[argparse.Namespace], int]
 
 
 def require(condition: bool, message: str) -> None:

@@ -23,8 +23,8 @@ from bitfold.training.optimizers import (
 from bitfold.training.run import build_network
 from bitfold.training.tasks import make_task
 
-# Below this many multiplications a step, one thread is as fast as several and leaves the others
-# free for drawing (measured; see docs/speed.md).
+# Below this many multiplications a step most time goes into starting operations, which more threads
+# do not shorten: the others are left for drawing.
 _ONE_THREAD_WORK = 1e7
 
 
