@@ -133,8 +133,10 @@ def slope_shares(temperature: float) -> SlopeShares:
         torch.zeros(NUM_BINS, 1, dtype=torch.float64),
         log_density,
     )
-    code_length = KINDS["cross_entropy"](bins, SoftTargets(temperature, NUM_BINS))
-    (passed,) = torch.autograd.grad(code_length.summed_nats(weights, prediction), weights)
+    code_length = KINDS["cross_entropy"](bins)
+    targets = SoftTargets(temperature, NUM_BINS)
+    nats = code_length.summed_nats(weights, prediction, targets)
+    (passed,) = torch.autograd.grad(nats, weights)
     true = weights.detach() / WEIGHT_SPREAD**2
     offsets = bins.continuous_index(weights.detach()).remainder(1.0)
     order = offsets.argsort()

@@ -11,22 +11,22 @@ from unittest import mock
 
 from torch import Tensor
 
-from bitfold.kolmogorov import Bins, SoftTargets
+from bitfold.kolmogorov import Bins, Shares, SoftTargets, Targets
 from bitfold.kolmogorov.out_of_range import confine
-from bitfold.kolmogorov.soft_targets import MIN_TEMPERATURE, Shares
+from bitfold.kolmogorov.soft_targets import MIN_TEMPERATURE
 
 
-class HardTargets:
+class HardTargets(Targets):
     """Gives a weight wholly to the bin below it, as a cast to an integer does.
 
     The predictor still gets its gradient; the slope by the weight is zero.
 
     Args:
-        temperature: not used; soft targets have one.
         num_bins: the last bin is ``num_bins - 1``.
     """
 
-    def __init__(self, temperature: float, num_bins: int) -> None:
+    def __init__(self, num_bins: int) -> None:
+        self.num_bins = num_bins
         # On a whole index, the coldest soft targets are one bin with a share of exactly 1.
         self._one_bin = SoftTargets(MIN_TEMPERATURE, num_bins)
 
@@ -46,6 +46,12 @@ def confine_without_slope(weights: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
     return confine(weights.detach(), bins)
 
 
+def make_hard_targets(name: str, temperature: float, num_bins: int, seed: int) -> Targets:
+    """Return hard targets, whatever targets are asked for."""
+    del name, temperature, seed
+    return HardTargets(num_bins)
+
+
 @contextmanager
 def hard_binning(planted: bool = True) -> Iterator[None]:
     """Let every KolmogorovLoss made and used within this context bin its weights hard."""
@@ -53,7 +59,7 @@ def hard_binning(planted: bool = True) -> Iterator[None]:
         yield
         return
     with (
-        mock.patch("bitfold.kolmogorov.loss.SoftTargets", HardTargets),
-        mock.patch("bitfold.kolmogorov.loss.confine", confine_without_slope),
+        mock.patch("bitfold.kolmogorov.loss.make_targets", make_hard_targets),
+        mock.patch("bitfold.kolmogorov.weight_predictor.confine", confine_without_slope),
     ):
         yield

@@ -23,10 +23,11 @@ def network() -> nn.Sequential:
 
 @pytest.fixture
 def make_loss(network: nn.Sequential) -> Callable[..., KolmogorovLoss]:
-    """Makes a seeded loss of ``network`` with the settings given."""
+    """Makes a seeded loss of ``network`` as the draw-poly programs do, but for what is given."""
+    usual = {"predictor": "coordinate", "weight_range": (-3.0, 3.0), "targets": "soft"}
 
     def make(**settings: object) -> KolmogorovLoss:
         generator = torch.Generator().manual_seed(5)
-        return KolmogorovLoss(network, generator=generator, **settings)
+        return KolmogorovLoss(network, generator=generator, **usual | settings)
 
     return make

@@ -10,6 +10,7 @@ from scipy import stats
 from bitfold.kolmogorov import KINDS, Bins, CodeLength, Prediction, SoftTargets
 
 BINS = Bins(33, -2.0, 2.0)
+TARGETS = SoftTargets(0.1, BINS.num_bins)
 
 
 def constant_prediction(outputs: list[float], num_weights: int) -> Prediction:
@@ -21,7 +22,7 @@ def constant_prediction(outputs: list[float], num_weights: int) -> Prediction:
 
 def code_length(kind: str) -> CodeLength:
     """The kind's code length over BINS."""
-    return KINDS[kind](BINS, SoftTargets(0.1, BINS.num_bins))
+    return KINDS[kind](BINS)
 
 
 DENSITIES = {
@@ -38,7 +39,7 @@ def test_density_kinds_are_densities_times_the_width(kind, raw):
     """The cost is minus the logarithm of SciPy's density times the width of a bin."""
     weights = torch.linspace(-2, 2, 41, dtype=torch.float64)
     expected = -(DENSITIES[kind](0.3, raw).logpdf(weights.numpy()) + math.log(BINS.width)).sum()
-    found = code_length(kind).summed_nats(weights, constant_prediction([0.3, raw], 41))
+    found = code_length(kind).summed_nats(weights, constant_prediction([0.3, raw], 41), TARGETS)
     assert found.item() == pytest.approx(expected, rel=1e-12)
 
 
@@ -75,9 +76,9 @@ def test_scale_is_at_least_half_a_bin_and_keeps_its_gradient(kind):
     """A certain prediction cannot make the cost negative, and its scale can still grow."""
     weights = torch.zeros(4, dtype=torch.float64)
     prediction = constant_prediction([0.0, -300.0], 4)
-    assert code_length(kind).summed_nats(weights, prediction) >= 0
+    assert code_length(kind).summed_nats(weights, prediction, TARGETS) >= 0
     bias = torch.tensor([1.0, -3.0], dtype=torch.float64, requires_grad=True)
-    code_length(kind).summed_nats(weights, prediction._replace(bias=bias)).backward()
+    code_length(kind).summed_nats(weights, prediction._replace(bias=bias), TARGETS).backward()
     assert bias.grad[1] < 0
 
 
@@ -94,7 +95,7 @@ def test_documented_differences_between_density_and_mass(kind, smallest, two_bin
     figures = []
     for raw in (-300.0, wide):
         prediction = constant_prediction([0.0, raw], 1)
-        smooth = math.exp(-length.summed_nats(weight, prediction))
+        smooth = math.exp(-length.summed_nats(weight, prediction, TARGETS))
         figures.append((smooth, math.exp(-length.bin_nats(zero_bin, prediction))))
     assert figures[0] == pytest.approx(smallest, abs=0.005)
     assert figures[1][0] / figures[1][1] - 1 == pytest.approx(two_bins, rel=0.06)

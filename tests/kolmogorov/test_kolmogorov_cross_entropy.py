@@ -6,7 +6,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bitfold.kolmogorov import Bins, KolmogorovLoss, Prediction, SoftTargets, cross_entropy
+from bitfold.kolmogorov import (
+    Bins,
+    KolmogorovLoss,
+    ParameterTable,
+    Prediction,
+    SoftTargets,
+    cross_entropy,
+)
 
 
 def full_reference(
@@ -125,15 +132,22 @@ class LargestTensor(TorchDispatchMode):
 def test_nothing_of_weights_by_bins_is_ever_made(temperature):
     """No operation of a step makes a tensor above two chunks, even where windows are all bins."""
     network = nn.Linear(99, 100)
-    loss = KolmogorovLoss(network, temperature=temperature)
+    loss = KolmogorovLoss(
+        network,
+        predictor="coordinate",
+        targets="soft",
+        temperature=temperature,
+        weight_range=(-3, 3),
+    )
     limit = 2 * cross_entropy.CHUNK_NUMEL
     assert loss.num_weights * 256 > 9 * limit
     with LargestTensor() as largest:
         loss().backward()
         loss.bits_tensor()
     assert 0 < largest.numel <= limit
+    table = ParameterTable(nn.Linear(99, 100, bias=False)).places()
     with LargestTensor() as plain:
-        full_reference(network.weight.view(-1), loss.predictor(loss.positions[:9900]), loss.bins, 1)
+        full_reference(network.weight.view(-1), loss.predictor.predict(table), loss.bins, 1)
     assert plain.numel > limit
 
 

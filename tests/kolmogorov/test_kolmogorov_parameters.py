@@ -34,7 +34,7 @@ def test_positions_never_collide(layers):
         module.add_module(f"layer{number}", child)
     table = ParameterTable(module)
     positions = table.positions()
-    assert positions.shape == (table.num_weights, 4)
+    assert positions.shape == (table.num_weights, 5)
     assert positions.dtype == torch.float32
     assert num_distinct(positions) == table.num_weights
     assert positions.min() >= 0
@@ -62,8 +62,8 @@ def test_positions_never_collide_in_usual_layers(module):
 def test_bias_is_told_from_the_last_weight_of_its_row():
     """A bias shares layer and row with its weights but not the last coordinate."""
     positions = ParameterTable(nn.Linear(2, 2)).positions().tolist()
-    assert positions[2:4] == [[0, 1, 0, 0], [0, 1, 1, 0]]
-    assert positions[5] == [0, 1, 0, 1]
+    assert positions[2:4] == [[0, 1, 0, 0, 0], [0, 1, 1, 0, 0]]
+    assert positions[5] == [0, 1, 0, 0, 1]
 
 
 def test_layers_are_evenly_spaced():

@@ -2,9 +2,18 @@
 
 import pytest
 import torch
+from torch import nn
 
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov import CoordinatePredictor
+from bitfold.kolmogorov import Bins, CoordinatePredictor, ParameterTable
+
+
+def attached(shape: tuple[int, ...], num_bins: int, seed: int | None) -> CoordinatePredictor:
+    """A predictor of a linear layer's weights, drawn from a seed or the global state."""
+    predictor = CoordinatePredictor(shape)
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    predictor.attach(ParameterTable(nn.Linear(3, 3)).layout, Bins(num_bins, -1, 1), generator)
+    return predictor
 
 
 def values(predictor: CoordinatePredictor) -> torch.Tensor:
@@ -14,11 +23,14 @@ def values(predictor: CoordinatePredictor) -> torch.Tensor:
 
 def test_generator_makes_it_reproducible_and_spares_the_global_state():
     """Equal generators give equal predictors and the global random state stays as it was."""
-    state = torch.random.get_rng_state()
-    first, second = (
-        CoordinatePredictor((5, 5), 8, generator=torch.Generator().manual_seed(1)) for _ in "ab"
-    )
+    torch.manual_seed(0)
+    first, second = (attached((5, 5), 8, seed=1), attached((5, 5), 8, seed=1))
     assert torch.equal(values(first), values(second))
+    torch.manual_seed(0)
+    nn.Linear(3, 3), nn.Linear(3, 3)
+    state = torch.random.get_rng_state()
+    torch.manual_seed(0)
+    attached((5, 5), 8, seed=1), attached((5, 5), 8, seed=1)
     assert torch.equal(state, torch.random.get_rng_state())
 
 
@@ -27,14 +39,14 @@ def test_without_generator_the_global_state_decides():
     predictors = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        predictors.append(values(CoordinatePredictor((5,), 4)))
+        predictors.append(values(attached((5,), 4, seed=None)))
     assert torch.equal(predictors[0], predictors[1])
     assert not torch.equal(predictors[0], predictors[2])
 
 
 def test_initial_values_have_pytorchs_bounds():
     """All values lie within, and nearly reach, one over the root of the layer's inputs."""
-    predictor = CoordinatePredictor((100,), 300, generator=torch.Generator().manual_seed(0))
+    predictor = attached((100,), 300, seed=0)
     assert 0.098 < predictor.head.weight.abs().max() <= 0.1
 
 
@@ -42,4 +54,13 @@ def test_initial_values_have_pytorchs_bounds():
 def test_impossible_shapes_are_refused(shape):
     """Shapes that are empty, too deep, too wide or not whole are errors that show the shape."""
     with pytest.raises(KolmogorovError, match=r"^Cannot make a coordinate predictor: .*got \("):
-        CoordinatePredictor(shape, 2)
+        CoordinatePredictor(shape)
+
+
+def test_coordinates_that_never_differ_are_left_out():
+    """A network without kernels has no input for their offsets; one weight still has an input."""
+    predictor = attached((5,), 4, seed=0)
+    assert predictor.coordinates == (1, 2, 4)
+    single = CoordinatePredictor((5,))
+    single.attach(ParameterTable(nn.Linear(1, 1, bias=False)).layout, Bins(4, -1, 1), None)
+    assert single.coordinates == (0,)

@@ -2,20 +2,49 @@
 
 from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.code_length import KINDS, CodeLength
+from bitfold.kolmogorov.coordinate import CoordinatePredictor
 from bitfold.kolmogorov.description import Description
+from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.loss import KolmogorovLoss
+from bitfold.kolmogorov.options import PREDICTORS, TARGETS
 from bitfold.kolmogorov.parameters import ParameterTable
-from bitfold.kolmogorov.predictor import CoordinatePredictor, Prediction
+from bitfold.kolmogorov.places import Places
+from bitfold.kolmogorov.prediction import Prediction
+from bitfold.kolmogorov.report import Report, ReportRow
+from bitfold.kolmogorov.scale import PerTensorPredictor, RowColumnPredictor
 from bitfold.kolmogorov.soft_targets import SoftTargets
+from bitfold.kolmogorov.targets import (
+    HardTargets,
+    LinearTargets,
+    NoiseTargets,
+    Shares,
+    Targets,
+)
+from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
 
 __all__ = [
     "KINDS",
+    "PREDICTORS",
+    "TARGETS",
     "Bins",
     "CodeLength",
     "CoordinatePredictor",
     "Description",
+    "HardTargets",
     "KolmogorovLoss",
+    "Layout",
+    "LinearTargets",
+    "NoiseTargets",
     "ParameterTable",
+    "PerTensorPredictor",
+    "Places",
     "Prediction",
+    "Report",
+    "ReportRow",
+    "RowColumnPredictor",
+    "Shares",
     "SoftTargets",
+    "Summed",
+    "Targets",
+    "WeightPredictor",
 ]

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from bitfold.kolmogorov.bins import Bins
-from bitfold.kolmogorov.cross_entropy import Targets, bin_nats, summed_cross_entropy
-from bitfold.kolmogorov.predictor import Prediction
+from bitfold.kolmogorov.cross_entropy import bin_nats, summed_cross_entropy
+from bitfold.kolmogorov.prediction import Prediction
+from bitfold.kolmogorov.targets import Targets
 from bitfold.kolmogorov.transmission import FLOAT_BITS
 
 # Share of a bin's probability that is spread evenly over all bins, so that each one can be coded:
@@ -38,12 +39,13 @@ class CodeLength(abc.ABC):
         self.bins = bins
 
     @abc.abstractmethod
-    def summed_nats(self, weights: Tensor, prediction: Prediction) -> Tensor:
+    def summed_nats(self, weights: Tensor, prediction: Prediction, targets: Targets) -> Tensor:
         """The smooth cost of all weights together, with its gradient.
 
         Args:
             weights: floating (N,), within the range.
             prediction: of N weights.
+            targets: how a weight is shared among bins.
 
         Returns:
             Nats (`mse`: squared units of weight), 0-d.
@@ -69,17 +71,15 @@ class CrossEntropy(CodeLength):
 
     Args:
         bins: the grid.
-        targets: how a weight is shared among bins.
     """
 
-    def __init__(self, bins: Bins, targets: Targets) -> None:
+    def __init__(self, bins: Bins) -> None:
         super().__init__(bins)
-        self.targets = targets
         self.num_outputs = bins.num_bins
 
-    def summed_nats(self, weights: Tensor, prediction: Prediction) -> Tensor:
+    def summed_nats(self, weights: Tensor, prediction: Prediction, targets: Targets) -> Tensor:
         """Sum of logsumexp(logits) - sum over bins of share * logit."""
-        return summed_cross_entropy(weights, prediction, self.bins, self.targets)
+        return summed_cross_entropy(weights, prediction, self.bins, targets)
 
     def bin_nats(self, indices: Tensor, prediction: Prediction) -> Tensor:
         """-ln softmax(logits) at the bin."""
@@ -98,7 +98,7 @@ class SquaredError(CodeLength):
     num_outputs = 1
     side_bits = FLOAT_BITS
 
-    def summed_nats(self, weights: Tensor, prediction: Prediction) -> Tensor:
+    def summed_nats(self, weights: Tensor, prediction: Prediction, targets: Targets) -> Tensor:
         """Sum of (weight - value)^2."""
         return (weights - prediction.outputs().squeeze(1)).square().sum()
 
@@ -125,7 +125,7 @@ class GaussianDensity(CodeLength):
 
     num_outputs = 2
 
-    def summed_nats(self, weights: Tensor, prediction: Prediction) -> Tensor:
+    def summed_nats(self, weights: Tensor, prediction: Prediction, targets: Targets) -> Tensor:
         """Sum of ln(2 pi variance) / 2 + (weight - mean)^2 / (2 variance) - ln(width)."""
         mean, log_variance = self._parameters(prediction)
         squares = (weights - mean).square() * torch.exp(-log_variance)
@@ -156,7 +156,7 @@ class LaplacianDensity(CodeLength):
 
     num_outputs = 2
 
-    def summed_nats(self, weights: Tensor, prediction: Prediction) -> Tensor:
+    def summed_nats(self, weights: Tensor, prediction: Prediction, targets: Targets) -> Tensor:
         """Sum of ln(2 scale) + abs(weight - location) / scale - ln(width)."""
         location, log_scale = self._parameters(prediction)
         distances = (weights - location).abs() * torch.exp(-log_scale)
@@ -173,12 +173,12 @@ class LaplacianDensity(CodeLength):
         return location, torch.logaddexp(raw, raw.new_tensor(math.log(self.bins.width / 2)))
 
 
-KINDS: Mapping[str, Callable[[Bins, Targets], CodeLength]] = MappingProxyType(
+KINDS: Mapping[str, Callable[[Bins], CodeLength]] = MappingProxyType(
     {
         "cross_entropy": CrossEntropy,
-        "mse": lambda bins, _: SquaredError(bins),
-        "gaussian_nll": lambda bins, _: GaussianDensity(bins),
-        "laplacian_nll": lambda bins, _: LaplacianDensity(bins),
+        "mse": SquaredError,
+        "gaussian_nll": GaussianDensity,
+        "laplacian_nll": LaplacianDensity,
     }
 )
 """Makers of code lengths, by the name of their kind."""

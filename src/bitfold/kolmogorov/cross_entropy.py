@@ -8,32 +8,19 @@ the CPU is worked out by compiled loops (`kernels`), all else by PyTorch's opera
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bitfold.kolmogorov.bins import Bins
-from bitfold.kolmogorov.predictor import Prediction
-from bitfold.kolmogorov.soft_targets import Shares
+from bitfold.kolmogorov.prediction import Prediction
+from bitfold.kolmogorov.targets import Targets
 
 # Numbers in one chunk of weights by bins: half a MiB of float32, so that the two tensors of that
 # size fit into one core's second-level cache.
 CHUNK_NUMEL = 2**17
-
-
-class Targets(Protocol):
-    """Whatever shares weights among bins."""
-
-    @property
-    def window(self) -> int:
-        """How many bins a weight is shared among."""
-        ...
-
-    def shares(self, index: Tensor) -> Shares:
-        """The shares of weights at continuous bin indices ``index`` (N,)."""
-        ...
 
 
 def chunks(num_weights: int, num_bins: int) -> Iterator[slice]:

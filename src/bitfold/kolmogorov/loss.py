@@ -1,24 +1,29 @@
 """The Kolmogorov loss: the description length of a module's weights, as a loss to minimise."""
 
-import math
 from collections.abc import Sequence
 from itertools import chain
+from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
-from bitfold.kolmogorov.code_length import KINDS
+from bitfold.kolmogorov.bits import coded_weights, decoded_weights
+from bitfold.kolmogorov.counter import StepCounter
+from bitfold.kolmogorov.coverage import gradient_coverage
 from bitfold.kolmogorov.description import Description
-from bitfold.kolmogorov.out_of_range import confine, decode, escape_bits, overshoot_bins
+from bitfold.kolmogorov.options import as_rest, check_rest, make_predictor, make_targets
 from bitfold.kolmogorov.parameters import ParameterTable
-from bitfold.kolmogorov.predictor import CoordinatePredictor
-from bitfold.kolmogorov.soft_targets import SoftTargets
-from bitfold.kolmogorov.transmission import FLOAT_BITS, check_precision, sent, sent_bits
-
-PREDICTORS = ("coordinate",)
-TARGETS = ("soft",)
+from bitfold.kolmogorov.portion import Portions
+from bitfold.kolmogorov.ranges import make_range
+from bitfold.kolmogorov.report import Report, ReportRow
+from bitfold.kolmogorov.selection import Pattern
+from bitfold.kolmogorov.summation import Work, mean_nats
+from bitfold.kolmogorov.transmission import check_precision, sent_bits
+from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
 
 class KolmogorovLoss(nn.Module):
@@ -26,28 +31,41 @@ class KolmogorovLoss(nn.Module):
 
     Calling it gives K in nats per weight, with a gradient to the module's weights and to the
     predictor. The module is referred to, not registered: ``parameters()`` and ``state_dict()`` hold
-    the predictor alone. Copy the two together, ``copy.deepcopy((module, loss))``; a copy of
+    what the loss itself learns. Copy the two together, ``copy.deepcopy((module, loss))``; a copy of
     the loss alone refers to a copy of the module of its own.
 
-    Outside ``weight_range`` a weight is coded as the edge bin and an escape code of how far out it
-    is: in K it costs what it would at the edge plus 2 ln(1 + overshoot in bins) nats, whatever the
-    kind, so that K is finite for all finite weights and pulls them back.
+    Outside the range of the bins a weight is coded as the edge bin and an escape code of how far
+    out it is: in K it costs what it would at the edge plus 2 ln(1 + overshoot in bins) nats,
+    so that K is finite for all finite weights and pulls them back.
 
     Source: the seed program's loss; code lengths, escape and count of bits are ours.
 
     Args:
-        module: any module with trainable parameters; they are looked up once, here.
-        predictor: ``"coordinate"``, from the normalised position to the code's parameters.
-        predictor_shape: widths of its hidden layers, 1 to 32 of them of 1 to 4,096.
-        kind: ``"cross_entropy"`` (nats), ``"mse"`` (unitless), ``"gaussian_nll"`` or
-            ``"laplacian_nll"`` (nats: density times the width of a bin).
+        module: any module with trainable parameters; they are looked up once, here. Given a
+            ``DistributedDataParallel``, its processes share the work (see ``process_group``).
+        predictor: ``"coordinate"`` (a small network from a weight's place to a distribution),
+            ``"row_column"`` (a scale for each tensor, row and column), ``"per_tensor"`` (a location
+            and a scale for each tensor), or a `WeightPredictor` of your own.
+        predictor_shape: hidden widths of the coordinate predictor, 1 to 32 of them of 1 to 4,096.
+        kind: of the coordinate predictor: ``"cross_entropy"`` (nats), ``"mse"`` (unitless),
+            ``"gaussian_nll"`` or ``"laplacian_nll"`` (nats: density times the width of a bin).
         bins: values that a weight can take, 2 to 65,536.
-        weight_range: the first and the last of them.
-        targets: ``"soft"``, how a weight is shared among bins (`cross_entropy`).
-        temperature: of the soft targets, in bins, > 0.
+        weight_range: the first and the last of them; or ``"auto"``: each tensor learns the step
+            between two of them, and 0 is one (`LearnedRange`).
+        targets: how a weight is shared among bins: ``"soft"``, ``"linear"``, ``"noise"``, or
+            ``"hard"``, whose gradient cannot be asked for.
+        temperature: of soft targets, in bins, > 0.
         predictor_bits: precision in which the predictor is sent, 2 to 16 or 32 (float32). It plays
             no part in K.
-        generator: for the predictor's initial values, on the CPU; None uses the global one.
+        rest_bits: bits for each number that is not described: frozen and excluded parameters and
+            buffers: 32 (float32), 16 (bfloat16), or 0 if the decoder has them.
+        include: which parameters to describe, by name pattern or function of name and parameter.
+        exclude: which of them not to.
+        sample: look at this many weights in a call, drawn anew each time, for an unbiased K.
+        every: K is given in every k-th training step alone, as k times itself, and is 0 in others.
+        process_group: processes that share the work in data-parallel training.
+        generator: for the predictor's initial values and the seed of what is drawn, on the CPU;
+            None uses the global one.
 
     Raises:
         KolmogorovError: if a setting is out of bounds or not among those listed, or if the module
@@ -64,36 +82,60 @@ class KolmogorovLoss(nn.Module):
         ['out_of_range', 'predictor', 'ranges', 'weights']
     """
 
-    positions: Tensor
+    like: Tensor
 
     def __init__(
         self,
         module: nn.Module,
         *,
-        predictor: str = "coordinate",
+        predictor: str | WeightPredictor = "coordinate",
         predictor_shape: Sequence[int] = (5, 5),
         kind: str = "cross_entropy",
         bins: int = 256,
-        weight_range: tuple[float, float] = (-3.0, 3.0),
-        targets: str = "soft",
+        weight_range: tuple[float, float] | str = "auto",
+        targets: str = "linear",
         temperature: float = 0.1,
         predictor_bits: int = 8,
+        rest_bits: int = 32,
+        include: Pattern | None = None,
+        exclude: Pattern | None = None,
+        sample: int | None = None,
+        every: int = 1,
+        process_group: dist.ProcessGroup | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        _check_name("predictor", predictor, PREDICTORS)
-        _check_name("kind", kind, tuple(KINDS))
-        _check_name("targets", targets, TARGETS)
+        if isinstance(module, DistributedDataParallel):
+            # The group and the module are attributes that PyTorch leaves without types.
+            wrapped: Any = module
+            module, process_group = wrapped.module, process_group or wrapped.process_group
+        _check_count("every", every)
+        if sample is not None:
+            _check_count("sample", sample)
         check_precision(predictor_bits)
-        self.predictor_bits = predictor_bits
-        self.bins = Bins(bins, *weight_range)
-        self.code_length = KINDS[kind](self.bins, SoftTargets(temperature, bins))
-        self.table = ParameterTable(module)
-        self.predictor = CoordinatePredictor(
-            predictor_shape, self.code_length.num_outputs, generator=generator
+        check_rest(rest_bits)
+        self.predictor_bits, self.rest_bits, self.every = predictor_bits, rest_bits, every
+        self.table = ParameterTable(module, include, exclude)
+        dtype = self.table.dtype()
+        self.weight_range = make_range(self.table, bins, weight_range)
+        self.predictor = make_predictor(predictor, predictor_shape, kind)
+        self.predictor.attach(self.table.layout, self.bins, generator)
+        # Tells where the loss is and in what type it computes, whatever it learns.
+        self.register_buffer("like", torch.empty(0), persistent=False)
+        self.to(self.table.device, dtype)
+        self.seed = (
+            int(torch.randint(2**62, (), generator=generator)) if _draws(targets, sample) else 0
         )
-        self.register_buffer("positions", self.table.positions(), persistent=False)
-        self.to(self.positions.device, self.table.dtype())
+        self.targets = make_targets(targets, temperature, bins, self.seed)
+        self.counter = StepCounter() if _draws(targets, sample) or every > 1 else None
+        self.portions = Portions(self.table, sample, process_group)
+        self._fit()
+        self._agree()
+
+    @property
+    def bins(self) -> Bins:
+        """The grid of the values, in the units of the range."""
+        return self.weight_range.bins
 
     @property
     def num_weights(self) -> int:
@@ -104,27 +146,41 @@ class KolmogorovLoss(nn.Module):
         """K of the module as it is now.
 
         Returns:
-            Nats per weight (`mse`: mean square plus nats of escape), 0-d.
+            Nats per weight (`mse`: mean square plus nats of escape), 0-d. Between the steps of
+            ``every`` a 0 that depends on nothing.
 
         Raises:
             KolmogorovError: if the module's parameters were replaced, resized, added or removed
                 since this loss was made, or moved to another device.
         """
-        weights = self._weights()
+        self._check()
+        step = 0 if self.counter is None else self.counter.steps
+        if self.counter is not None and self.training and torch.is_grad_enabled():
+            self.counter.steps += 1
+            if step % self.every:
+                return self.like.new_zeros((), requires_grad=True)
+        portion = self.portions.at(self.seed, step)
+        targets, group = self.targets.at(step), self.portions.group
+        work = Work(
+            self.table,
+            self.weight_range,
+            self.predictor,
+            targets,
+            portion,
+            group,
+            self.like.dtype,
+        )
         # Code lengths need the predictor's own precision, whatever the task is computed in.
-        with torch.autocast(weights.device.type, enabled=False):
-            prediction = self.predictor(self.positions)
-            within, escapes = confine(weights, self.bins)
-            nats = self.code_length.summed_nats(within, prediction)
-            return (nats + escapes.sum()) / self.num_weights
+        with torch.autocast(self.like.device.type, enabled=False):
+            return mean_nats(work) * self.every if self.every > 1 else mean_nats(work)
 
     def out_of_range_count(self) -> Tensor:
-        """How many weights lie outside ``weight_range``: int64, 0-d, on the module's device."""
-        weights = self._weights().detach()
-        return ((weights < self.bins.minimum) | (weights > self.bins.maximum)).sum()
+        """How many weights lie outside the range of the bins: int64, 0-d, on the device."""
+        values = self._values()
+        return ((values < self.bins.minimum) | (values > self.bins.maximum)).sum()
 
     def num_out_of_range(self) -> int:
-        """How many weights lie outside ``weight_range``."""
+        """How many weights lie outside the range of the bins."""
         return int(self.out_of_range_count())
 
     def bits(self) -> Description:
@@ -133,9 +189,9 @@ class KolmogorovLoss(nn.Module):
         - ``weights``: each weight's nearest bin under the predictor *as sent*;
         - ``out_of_range``: the escape codes, at least one bit for each weight in an edge bin;
         - ``predictor``: its tensors at ``predictor_bits``, each with a float32 offset and step;
-        - ``ranges``: the two limits of the bins in float32;
+        - ``ranges``: the two limits of the bins in float32, or each tensor's step as a bfloat16;
         - ``residual_variance`` (`mse`): in float32;
-        - ``frozen_and_buffers``, if there are any: frozen parameters and saved buffers in float32.
+        - ``frozen``, ``excluded``, ``buffers``, if there are any: at ``rest_bits``.
 
         The settings themselves (architecture, kind, number of bins, predictor's shape) are taken as
         known to the decoder.
@@ -146,31 +202,72 @@ class KolmogorovLoss(nn.Module):
         Raises:
             KolmogorovError: as calling does.
         """
-        coded = self._coded_bits()
+        coded = self._coded_sums()
         values = torch.stack(list(coded.values())).tolist()
         items = dict(zip(coded, values, strict=True))
         return Description(items | self._side_items(), self.num_weights)
 
     def bits_tensor(self) -> Tensor:
         """Total of `bits` without host synchronisation: 0-d, on the module's device."""
-        coded = self._coded_bits()
+        coded = self._coded_sums()
         return coded["weights"] + coded["out_of_range"] + sum(self._side_items().values())
+
+    def report(self) -> Report:
+        """What each tensor takes: bits, bits per weight, zeros, weights out of range.
+
+        Raises:
+            KolmogorovError: as calling does.
+        """
+        self._check()
+        places = self.portions.everything()
+        coded = coded_weights(
+            self.table, self.weight_range, self.predictor, self.predictor_bits, places
+        )
+        decoded = decoded_weights(self.table, self.weight_range, places)
+        columns = torch.stack(
+            [coded.bits + coded.escapes, (decoded == 0).double(), coded.is_outside.double()]
+        )
+        pieces = torch.split(columns, self.table.sizes, 1)
+        sums = torch.stack([piece.sum(1) for piece in pieces]).tolist()
+        return Report(
+            tuple(
+                ReportRow(name, size, bits, int(zeros), int(outside))
+                for name, size, (bits, zeros, outside) in zip(
+                    self.table.names, self.table.sizes, sums, strict=True
+                )
+            )
+        )
+
+    def gradient_coverage(self) -> float:
+        """The share of weights in range whose slope under the targets is a tenth of the true one.
+
+        The true slope is that of the cost between the weight's two nearest bins; weights for which
+        it is 0 are not counted. Kinds that compare a density with the weight itself use no targets:
+        their coverage is 1.
+
+        Returns:
+            0 to 1; of at most 2^16 weights, evenly spread, where there are more.
+
+        Raises:
+            KolmogorovError: as calling does.
+        """
+        return gradient_coverage(
+            self.predictor, self._values(), self.targets, self.portions.everything()
+        )
 
     def decoded_state(self) -> dict[str, Tensor]:
         """The module's state as a decoder of `bits` would get it.
 
         Returns:
-            By name, fit for ``module.load_state_dict``: each trainable parameter moved to its
+            By name, fit for ``module.load_state_dict``: each described parameter moved to its
             nearest value of the grid (also beyond the range, where the escape code says how far);
-            tied ones under each of their names; frozen parameters and saved buffers rounded to
-            float32.
+            tied ones under each of their names; the rest rounded to ``rest_bits``.
 
         Raises:
             KolmogorovError: as calling does.
         """
-        weights = _exact(self._weights().detach())
-        nearest = self.bins.nearest(weights)
-        values = decode(nearest, overshoot_bins(weights, self.bins), self.bins)
+        self._check()
+        values = decoded_weights(self.table, self.weight_range, self.portions.everything())
         decoded = self.table.split(values)
         by_parameter = dict(zip(self.table.parameters, decoded.values(), strict=True))
         module = self.table.module
@@ -179,60 +276,74 @@ class KolmogorovLoss(nn.Module):
             ((name, module.get_buffer(name)) for name in self.table.buffers),
         ):
             found = by_parameter.get(item) if isinstance(item, nn.Parameter) else None
-            decoded[name] = _as_float32(item.detach()) if found is None else found
+            decoded[name] = as_rest(item.detach(), self.rest_bits) if found is None else found
         return decoded
 
-    def _weights(self) -> Tensor:
+    def _check(self) -> None:
         self.table.check()
-        weights = self.table.flatten()
-        if weights.device != self.positions.device:
+        found = self.table.device
+        if found != self.like.device:
             raise KolmogorovError(
-                f"Cannot describe a module: expected it on {self.positions.device} where its "
-                f"predictor is, got {weights.device}. Move the KolmogorovLoss there too."
+                f"Cannot describe a module: expected it on {self.like.device} where its "
+                f"predictor is, got {found}. Move the KolmogorovLoss there too."
             )
-        return weights.to(self.positions.dtype)
 
     @torch.no_grad()
-    def _coded_bits(self) -> dict[str, Tensor]:
+    def _values(self) -> Tensor:
+        self._check()
+        weights = self.table.flatten().to(self.like.dtype)
+        return self.weight_range.values(weights, self.portions.everything())
+
+    def _fit(self) -> None:
+        places = self.portions.everything()
+        with torch.no_grad():
+            self.predictor.fit(places, self._values())
+        if not self.predictor.is_trusted:
+            self.predictor.check_masses(places)
+
+    def _agree(self) -> None:
+        """Take the first process's initial values everywhere, as data-parallel training does."""
+        if self.portions.group is None:
+            return
+        source = dist.get_global_rank(self.portions.group, 0)
+        for item in self.parameters():
+            dist.broadcast(item.detach(), source, group=self.portions.group)
+
+    def _coded_sums(self) -> dict[str, Tensor]:
         """Bits of what depends on the weights' values: 0-d tensors."""
-        weights = _exact(self._weights())
-        parameters = {
-            name: sent(item, self.predictor_bits)
-            for name, item in self.predictor.named_parameters()
-        }
-        with torch.autocast(weights.device.type, enabled=False):
-            prediction = torch.func.functional_call(self.predictor, parameters, self.positions)
-            nats = self.code_length.bin_nats(self.bins.nearest(weights), prediction)
-        return {
-            "weights": nats.to(weights.dtype).sum() / math.log(2),
-            "out_of_range": escape_bits(weights, self.bins).sum(),
-        }
+        self._check()
+        coded = coded_weights(
+            self.table,
+            self.weight_range,
+            self.predictor,
+            self.predictor_bits,
+            self.portions.everything(),
+        )
+        return {"weights": coded.bits.sum(), "out_of_range": coded.escapes.sum()}
 
     def _side_items(self) -> dict[str, float]:
         """Bits of what does not depend on the weights' values."""
+        table, rest = self.table, self.rest_bits
         items = {
-            "predictor": float(sent_bits(self.predictor.parameters(), self.predictor_bits)),
-            "ranges": 2.0 * FLOAT_BITS,
+            "predictor": sent_bits(self.predictor.parameters(), self.predictor_bits),
+            "ranges": self.weight_range.side_bits,
         }
-        if self.code_length.side_bits:
-            items["residual_variance"] = float(self.code_length.side_bits)
-        if self.table.frozen or self.table.buffers:
-            items["frozen_and_buffers"] = float(FLOAT_BITS * self.table.num_frozen_values())
-        return items
+        if self.predictor.side_bits:
+            items["residual_variance"] = self.predictor.side_bits
+        for item in ("frozen", "excluded", "buffers"):
+            names = getattr(table, item)
+            if names:
+                items[item] = rest * table.num_values(names)
+        return {name: float(bits) for name, bits in items.items()}
 
 
-def _check_name(setting: str, name: str, known: Sequence[str]) -> None:
-    if name not in known:
+def _draws(targets: str, sample: int | None) -> bool:
+    return targets == "noise" or sample is not None
+
+
+def _check_count(setting: str, number: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise KolmogorovError(
-            f"Cannot make a Kolmogorov loss: expected {setting} to be one of "
-            f"{', '.join(known)}, got {name!r}. Choose one of these."
+            f"Cannot make a Kolmogorov loss: expected {setting} to be a whole number of at least "
+            f"1, got {number!r}. Choose another."
         )
-
-
-def _exact(weights: Tensor) -> Tensor:
-    """Weights in float64 where the device has it: bins and counts of bits then do not round."""
-    return weights if weights.device.type == "mps" else weights.to(torch.float64)
-
-
-def _as_float32(values: Tensor) -> Tensor:
-    return values.float().to(values.dtype) if values.is_floating_point() else values.clone()

@@ -1,6 +1,5 @@
 """Every trainable parameter of a module as one vector of weights, each with its position."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import is_
 
@@ -9,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.layout import Layout
+from bitfold.kolmogorov.places import Places
+from bitfold.kolmogorov.selection import Pattern, select
 
-# Layer, row, column, is-bias.
-NUM_COORDINATES = 4
 # i / (n - 1) in float32, which is spaced by 2^-24 below 1, stays distinct for i < n <= 2^23.
 MAX_SIDE = 2**23
 
@@ -50,13 +50,16 @@ class ParameterTable:
 
     Source: none, ours. The table refers to the module and is no module itself, so that whoever
     holds it does not register the module's parameters as its own. Parameters that are frozen when
-    the table is made are left out and named in ``frozen``.
+    the table is made are left out and named in ``frozen``, those left out on request in
+    ``excluded``.
 
     Args:
         module: any module with at least one trainable parameter, all on one device.
+        include: which parameters to describe, see `selection.select`.
+        exclude: which of them not to.
 
     Raises:
-        KolmogorovError: if the module has no trainable parameter, or one that is not yet
+        KolmogorovError: if no trainable parameter is left to describe, or one is not yet
             initialised, empty, complex, not finite, longer than 2^23 on a side, or on another
             device than the first.
 
@@ -65,18 +68,17 @@ class ParameterTable:
         >>> table.names, table.num_weights
         (('weight', 'bias'), 9)
         >>> table.positions()[-1]
-        tensor([0., 1., 0., 1.])
+        tensor([0., 1., 0., 0., 1.])
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        include: Pattern | None = None,
+        exclude: Pattern | None = None,
+    ) -> None:
         self.module = module
-        named = dict(module.named_parameters())
-        kept = {name: item for name, item in named.items() if item.requires_grad}
-        if not kept:
-            raise KolmogorovError(
-                "Cannot describe a module: expected at least one trainable parameter, got none. "
-                "Check requires_grad."
-            )
+        kept, self.frozen, self.excluded = select(module, include, exclude)
         device = next(iter(kept.values())).device
         for name, item in kept.items():
             _check_parameter(name, item, device)
@@ -85,7 +87,7 @@ class ParameterTable:
         self.shapes = tuple(item.shape for item in self.parameters)
         self.sizes = [item.numel() for item in self.parameters]
         self.num_weights = sum(self.sizes)
-        self.frozen = tuple(name for name in named if name not in kept)
+        self.layout = Layout(module, list(kept.items()))
         # Buffers that are not saved are derived from the rest: a decoder rebuilds them.
         saved = module.state_dict().keys()
         self.buffers = tuple(name for name, _ in module.named_buffers() if name in saved)
@@ -131,40 +133,34 @@ class ParameterTable:
             for name, item, piece in zip(self.names, self.parameters, pieces, strict=True)
         }
 
-    def num_frozen_values(self) -> int:
-        """How many numbers the frozen parameters and the saved buffers hold."""
-        frozen = sum(self.module.get_parameter(name).numel() for name in self.frozen)
-        return frozen + sum(self.module.get_buffer(name).numel() for name in self.buffers)
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.parameters[0].device
+
+    def num_values(self, names: tuple[str, ...]) -> int:
+        """How many numbers the parameters and buffers of these names hold."""
+        module = self.module
+        own = dict(module.named_parameters()) | dict(module.named_buffers())
+        return sum(own[name].numel() for name in names)
+
+    def places(self) -> Places:
+        """All weights, in the order of `flatten`."""
+        return Places(self.layout, 0, self.num_weights, self.device)
 
     def positions(self) -> Tensor:
-        """Normalised position (layer, row, column, is-bias) of each weight, no two alike.
+        """Normalised position of each weight, no two alike: layer, output, input, offset, kind.
 
         Every coordinate goes from 0 to 1. A layer is one weight tensor with its bias, in the
         module's order; where a module has several of either, its k-th weight goes with its k-th
-        bias. Rows are a tensor's first dimension, columns all others together; a bias has rows and
-        no columns, and is told from a weight by the last coordinate.
+        bias. Outputs are a tensor's first dimension, inputs its second (the other way round for a
+        transposed convolution), offsets in the kernel all others together. The kind is 0 for a
+        weight, 1/2 for a gain of a norm or another parameter of one dimension, 1 for a bias.
 
         Returns:
-            float32 (num_weights, 4), in the order of `flatten`, on the parameters' device.
+            float32 (num_weights, 5), in the order of `flatten`, on the parameters' device.
         """
-        places = list(self._places())
-        last_layer = max(layer for layer, _ in places)
-        blocks = [
-            _block(shape, layer / max(last_layer, 1), is_bias)
-            for shape, (layer, is_bias) in zip(self.shapes, places, strict=True)
-        ]
-        return torch.cat(blocks).to(self.parameters[0].device)
-
-    def _places(self) -> Iterator[tuple[int, bool]]:
-        """Layer and is-bias of each parameter; no two parameters have the same pair."""
-        first, owner, taken = 0, "", [0, 0]
-        for name in self.names:
-            own, _, leaf = name.rpartition(".")
-            if own != owner:
-                first, owner, taken = first + max(taken), own, [0, 0]
-            is_bias = "bias" in leaf
-            yield first + taken[is_bias], is_bias
-            taken[is_bias] += 1
+        return self.places().positions
 
 
 def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> None:
@@ -175,7 +171,7 @@ def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> Non
         found = f"zero elements, shape {tuple(item.shape)}. Remove or freeze it"
     elif not item.is_floating_point():
         found = f"{item.dtype}. Split complex parameters into real ones"
-    elif max(_sides(item.shape)) > MAX_SIDE:
+    elif max([*item.shape[:2], item.shape[2:].numel()]) > MAX_SIDE:
         found = f"shape {tuple(item.shape)}, more than {MAX_SIDE} on a side. Split it"
     elif item.device != device:
         found = f"one on {item.device} beside one on {device}. Move the module to one device"
@@ -185,23 +181,3 @@ def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> Non
         raise KolmogorovError(
             f"Cannot describe parameter {name!r}: expected finite real numbers, got {found}."
         )
-
-
-def _sides(shape: torch.Size) -> tuple[int, int]:
-    """Rows and columns: the first dimension and all others together."""
-    num_rows = shape[0] if shape else 1
-    return num_rows, shape.numel() // num_rows
-
-
-def _block(shape: torch.Size, layer: float, is_bias: bool) -> Tensor:
-    """Positions of one parameter: float32 (numel, 4)."""
-    num_rows, num_columns = _sides(shape)
-    # Divided in float64, so that the only rounding is the last one.
-    rows = torch.arange(num_rows, dtype=torch.float64) / max(num_rows - 1, 1)
-    columns = torch.arange(num_columns, dtype=torch.float64) / max(num_columns - 1, 1)
-    block = torch.empty(num_rows, num_columns, NUM_COORDINATES)
-    block[..., 0] = layer
-    block[..., 1] = rows.unsqueeze(1)
-    block[..., 2] = columns
-    block[..., 3] = float(is_bias)
-    return block.view(-1, NUM_COORDINATES)

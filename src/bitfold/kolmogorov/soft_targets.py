@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.targets import Shares, Targets
 
 # The share of a soft target that may be left out of its window.
 MASS_LEFT_OUT = 1e-9
@@ -15,28 +15,17 @@ MASS_LEFT_OUT = 1e-9
 MIN_TEMPERATURE = 1e-6
 
 
-class Shares(NamedTuple):
-    """How weights are shared among bins; all three are (window, N), a weight in a column.
-
-    A window is short and weights are many: this way round, operations along a window are
-    vectorised over weights.
-
-    Attributes:
-        bins: int64, distinct within a column.
-        shares: the weight's share in that bin; a column adds up to 1.
-        slopes: derivative of the share by the continuous index; a column adds up to 0.
-    """
-
-    bins: Tensor
-    shares: Tensor
-    slopes: Tensor
-
-
 @dataclass(frozen=True)
-class SoftTargets:
+class SoftTargets(Targets):
     """Share a weight at continuous index c among bins j as softmax of -abs(c - j) / T.
 
     Source: the softmax over all bins is the seed program's; the window and its bound are ours.
+
+    Bias: where C is a straight line the slope is the true one times
+    coth(1 / 2T) / (2T cosh^2((f - 1/2) / T)), f = c - floor(c): for T = 0.1 it is 5 times the true
+    one halfway between two bins and 0.001 times on one, for T = 0.5 1.31 and 0.55 times, for T = 1
+    1.08 and 0.85 times; in the mean over f it is right. The value counts bins farther off too, the
+    more the larger T. Variance: none, nothing is drawn.
 
     The window. Let r = exp(-1/T), f = c - floor(c), and take the m nearest bins on each side: from
     floor(c) - m + 1 to floor(c) + m. With M bins on the right of c, at distances

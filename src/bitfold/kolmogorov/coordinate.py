@@ -1,0 +1,125 @@
+"""The coordinate predictor: a small network from the place of a weight to its distribution."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.bins import Bins
+from bitfold.kolmogorov.code_length import KINDS, CodeLength
+from bitfold.kolmogorov.layout import Layout
+from bitfold.kolmogorov.places import Places
+from bitfold.kolmogorov.prediction import Prediction
+from bitfold.kolmogorov.targets import Targets
+from bitfold.kolmogorov.weight_predictor import WeightPredictor
+
+MAX_WIDTH = 4_096
+MAX_LAYERS = 32
+
+
+class CoordinatePredictor(WeightPredictor):
+    """A small network from normalised positions to the parameters of a code.
+
+    Coordinates that are the same for all weights, such as the kernel offset in a network without
+    convolutions, say nothing and are left out.
+
+    Source: the seed program's predictor; LeakyReLU with slope 0.01 between affine layers.
+
+    Args:
+        shape: widths of the hidden layers, 1 to 32 of them, each 1 to 4,096.
+        kind: ``"cross_entropy"`` (nats), ``"mse"`` (squared units), ``"gaussian_nll"`` or
+            ``"laplacian_nll"`` (nats: density times the width of a bin).
+
+    Raises:
+        KolmogorovError: if ``shape`` is empty, too long, or has a width out of bounds; if there is
+            no such kind.
+
+    Example:
+        >>> from bitfold.kolmogorov import KolmogorovLoss
+        >>> kolmogorov = KolmogorovLoss(nn.Linear(3, 3), predictor=CoordinatePredictor((4,)))
+        >>> sum(parameter.numel() for parameter in kolmogorov.predictor.parameters())
+        1296
+    """
+
+    is_trusted = True
+
+    def __init__(self, shape: Sequence[int] = (5, 5), kind: str = "cross_entropy") -> None:
+        super().__init__()
+        _check_shape(shape)
+        if kind not in KINDS:
+            raise KolmogorovError(
+                f"Cannot make a coordinate predictor: expected kind to be one of "
+                f"{', '.join(KINDS)}, got {kind!r}. Choose one of these."
+            )
+        self.shape, self.kind = tuple(shape), kind
+        self.uses_targets = kind == "cross_entropy"
+        if kind == "mse":
+            # Its variance is that of all weights together.
+            self.bits_chunk = 2**62
+
+    def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
+        """Make the layers, with PyTorch's usual initial values drawn from ``generator``."""
+        super().attach(layout, bins, generator)
+        self.code: CodeLength = KINDS[self.kind](bins)
+        self.side_bits = self.code.side_bits
+        self.coordinates = _varying(layout)
+        widths = [len(self.coordinates), *self.shape]
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise(widths):
+            layers += [_affine(fan_in, fan_out, generator), nn.LeakyReLU(0.01)]
+        self.trunk = nn.Sequential(*layers)
+        self.head = _affine(widths[-1], self.code.num_outputs, generator)
+
+    def predict(self, places: Places) -> Prediction:
+        """What the network says of weights."""
+        return Prediction(self.trunk(self.inputs(places)), self.head.weight, self.head.bias)
+
+    def inputs(self, places: Places) -> Tensor:
+        """The coordinates that the network sees: (n, coordinates)."""
+        return places.coordinates(self.coordinates).to(self.head.weight.dtype)
+
+    def forward(self, places: Places, indices: Tensor) -> Tensor:
+        """The cost of bins under the code; no gradient."""
+        prediction = self.predict(places)
+        return torch.stack([self.code.bin_nats(row, prediction) for row in indices])
+
+    def smooth_nats(self, places: Places, values: Tensor, targets: Targets) -> Tensor:
+        """The cost by kind; only the cross-entropy shares weights among bins."""
+        return self.code.summed_nats(values, self.predict(places), targets)
+
+
+def _varying(layout: Layout) -> tuple[int, ...]:
+    """Which coordinates differ between weights; the layer, if none does."""
+    blocks = layout.blocks
+    differ = (
+        len({block.layer for block in blocks}) > 1,
+        any(block.num_outputs > 1 for block in blocks),
+        any(block.num_inputs > 1 for block in blocks),
+        any(block.num_offsets > 1 for block in blocks),
+        len({block.kind for block in blocks}) > 1,
+    )
+    return tuple(number for number, differs in enumerate(differ) if differs) or (0,)
+
+
+def _check_shape(shape: Sequence[int]) -> None:
+    plain = all(isinstance(width, int) and not isinstance(width, bool) for width in shape)
+    if plain and 1 <= len(shape) <= MAX_LAYERS and all(1 <= width <= MAX_WIDTH for width in shape):
+        return
+    raise KolmogorovError(
+        f"Cannot make a coordinate predictor: expected a shape of 1 to {MAX_LAYERS} whole numbers "
+        f"of 1 to {MAX_WIDTH}, got {str(tuple(shape))[:80]}. Pass for example (5, 5)."
+    )
+
+
+def _affine(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
+    """A linear layer with PyTorch's usual initial values, drawn from ``generator``."""
+    # Made without values, so that no other random state is touched.
+    layer = nn.Linear(fan_in, fan_out, device="meta", dtype=torch.float32).to_empty(device="cpu")
+    bound = 1.0 / math.sqrt(fan_in)
+    with torch.no_grad():
+        layer.weight.uniform_(-bound, bound, generator=generator)
+        layer.bias.uniform_(-bound, bound, generator=generator)
+    return layer

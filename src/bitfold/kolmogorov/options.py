@@ -1,0 +1,76 @@
+"""The options of a Kolmogorov loss that are given by name."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.coordinate import CoordinatePredictor
+from bitfold.kolmogorov.scale import PerTensorPredictor, RowColumnPredictor
+from bitfold.kolmogorov.soft_targets import SoftTargets
+from bitfold.kolmogorov.targets import HardTargets, LinearTargets, NoiseTargets, Targets
+from bitfold.kolmogorov.weight_predictor import WeightPredictor
+
+PREDICTORS = ("coordinate", "row_column", "per_tensor")
+TARGETS = ("soft", "linear", "noise", "hard")
+REST_BITS = (0, 16, 32)
+
+
+def make_predictor(
+    predictor: str | WeightPredictor, shape: Sequence[int], kind: str
+) -> WeightPredictor:
+    """A weight predictor by its name; one that is given stays.
+
+    Raises:
+        KolmogorovError: if there is none of that name, or shape or kind are out of bounds.
+    """
+    if isinstance(predictor, WeightPredictor):
+        return predictor
+    coordinate = CoordinatePredictor(shape, kind)
+    if predictor == "coordinate":
+        return coordinate
+    _check_name("predictor", predictor, PREDICTORS)
+    return RowColumnPredictor() if predictor == "row_column" else PerTensorPredictor()
+
+
+def make_targets(name: str, temperature: float, num_bins: int, seed: int) -> Targets:
+    """Targets by their name.
+
+    Raises:
+        KolmogorovError: if there are none of that name, or the temperature is out of bounds.
+    """
+    _check_name("targets", name, TARGETS)
+    soft = SoftTargets(temperature, num_bins)
+    if name == "noise":
+        return NoiseTargets(num_bins, seed)
+    return {"soft": soft, "linear": LinearTargets(num_bins), "hard": HardTargets(num_bins)}[name]
+
+
+def check_rest(rest_bits: int) -> None:
+    """Refuse a precision that nothing is sent in.
+
+    Raises:
+        KolmogorovError: if ``rest_bits`` is not 0, 16 or 32.
+    """
+    if rest_bits not in REST_BITS:
+        raise KolmogorovError(
+            f"Cannot make a Kolmogorov loss: expected rest_bits of 0, 16 or 32, got {rest_bits!r}. "
+            "Choose one of these."
+        )
+
+
+def as_rest(values: Tensor, rest_bits: int) -> Tensor:
+    """What a decoder gets of numbers that are not described: same shape and dtype."""
+    if rest_bits == 0 or not values.is_floating_point():
+        return values.clone()
+    narrow = torch.bfloat16 if rest_bits == 16 else torch.float32
+    return values.to(narrow).to(values.dtype)
+
+
+def _check_name(setting: str, name: object, known: Sequence[str]) -> None:
+    if name not in known:
+        raise KolmogorovError(
+            f"Cannot make a Kolmogorov loss: expected {setting} to be one of "
+            f"{', '.join(known)}, got {name!r}. Choose one of these."
+        )

@@ -1,0 +1,207 @@
+"""Which values the bins stand for: the same for all weights, or in steps each tensor learns."""
+
+import abc
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.bins import Bins
+from bitfold.kolmogorov.parameters import ParameterTable
+from bitfold.kolmogorov.places import Places
+from bitfold.kolmogorov.transmission import FLOAT_BITS
+
+# A step is a sixteenth of a tensor's root mean square, or as much as lets the bins reach four of
+# it: rounding then adds 1/3072 of a tensor's power, 35 decibels below it.
+STEPS_TO_RMS = 16
+LEAST_REACH = 4
+# A step needs no precision, only to be the same for both sides: it is sent as a bfloat16.
+STEP_BITS = 16
+
+
+class RangeGradients(NamedTuple):
+    """Gradients carried from values back through a range.
+
+    Attributes:
+        weights: (n,).
+        parameters: by each of the range's parameters.
+    """
+
+    weights: Tensor
+    parameters: list[Tensor]
+
+
+class WeightRange(nn.Module, abc.ABC):
+    """Turns weights into values in the units of the bins.
+
+    Source: none, ours.
+
+    Attributes:
+        bins: the grid of the values.
+        side_bits: bits in which a decoder learns of the range.
+    """
+
+    bins: Bins
+    side_bits: int
+
+    @abc.abstractmethod
+    def values(self, weights: Tensor, places: Places, *, as_sent: bool = False) -> Tensor:
+        """Weights in the units of the bins.
+
+        Args:
+            weights: floating (n,).
+            places: of these weights.
+            as_sent: whether to count in the range that a decoder has.
+        """
+
+    @abc.abstractmethod
+    def weights(self, values: Tensor, places: Places) -> Tensor:
+        """The weights that a decoder makes of values (n,)."""
+
+    @abc.abstractmethod
+    def gradients(self, grad_values: Tensor, values: Tensor, places: Places) -> RangeGradients:
+        """What the gradient by values (n,) is by weights and by the range's parameters."""
+
+    @abc.abstractmethod
+    def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
+        """What rounding costs the task, in nats for all weights, and its gradients."""
+
+
+class FixedRange(WeightRange):
+    """One range for all weights: a value is the weight itself.
+
+    Args:
+        num_bins: how many values a weight can take.
+        limits: the first and the last.
+
+    Raises:
+        KolmogorovError: see `Bins`.
+    """
+
+    side_bits = 2 * FLOAT_BITS
+
+    def __init__(self, num_bins: int, limits: tuple[float, float]) -> None:
+        super().__init__()
+        self.bins = Bins(num_bins, *limits)
+
+    def values(self, weights: Tensor, places: Places, *, as_sent: bool = False) -> Tensor:
+        """The weights."""
+        del places, as_sent
+        return weights
+
+    def weights(self, values: Tensor, places: Places) -> Tensor:
+        """The values."""
+        del places
+        return values
+
+    def gradients(self, grad_values: Tensor, values: Tensor, places: Places) -> RangeGradients:
+        """The gradient as it is."""
+        del values, places
+        return RangeGradients(grad_values, [])
+
+    def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
+        """Nothing: the step was chosen by whoever chose the range."""
+        return 0.0, []
+
+
+class LearnedRange(WeightRange):
+    """A step for each tensor, learned: a value is the weight in steps, and 0 is always a bin.
+
+    A longer step makes every weight cheaper to code, so a code length alone would have it grow for
+    ever; what holds it is the task, which rounding disturbs. Each weight therefore pays
+    (step / s)^2 / 2 nats for its rounding beside its code: with s the step at which a rounding
+    error of step^2 / 12 costs the task half a nat, that is the second-order loss of a two-part
+    code, and its minimum against a code of -ln(step) lies at s. s is a sixteenth of the
+    tensor's root mean square when the range is made (of all weights' together, where it is 0).
+    Tensors of many zeros, which gain less from a long step, learn a shorter one.
+
+    Source: Rissanen 1978 and Wallace & Freeman 1987 for the precision of parameters; s is ours.
+
+    Args:
+        table: the described parameters.
+        num_bins: how many values a weight can take; the middle one is 0.
+
+    Raises:
+        KolmogorovError: see `Bins`.
+    """
+
+    reference: Tensor
+
+    def __init__(self, table: ParameterTable, num_bins: int) -> None:
+        super().__init__()
+        below = num_bins // 2
+        self.bins = Bins(num_bins, -below, num_bins - 1 - below)
+        steps = _first_steps(table, num_bins)
+        self.log_steps = nn.Parameter(steps.log())
+        self.register_buffer("reference", steps.log(), persistent=True)
+        self.sizes = tuple(table.sizes)
+        self.side_bits = STEP_BITS * len(steps)
+
+    def steps(self, *, as_sent: bool = False) -> Tensor:
+        """Each tensor's step, in the units of its weights: (tensors,)."""
+        steps = self.log_steps.detach().exp()
+        return steps.to(torch.bfloat16).to(steps.dtype) if as_sent else steps
+
+    def values(self, weights: Tensor, places: Places, *, as_sent: bool = False) -> Tensor:
+        """The weights in steps."""
+        return weights * _spread(1 / self.steps(as_sent=as_sent).to(weights.dtype), places)
+
+    def weights(self, values: Tensor, places: Places) -> Tensor:
+        """The values times their steps, as sent."""
+        return values * _spread(self.steps(as_sent=True).to(values.dtype), places)
+
+    def gradients(self, grad_values: Tensor, values: Tensor, places: Places) -> RangeGradients:
+        """By weights: over the step. By the logarithm of the step: minus the values' part."""
+        grad_weights = grad_values * _spread(1 / self.steps().to(values.dtype), places)
+        grad_steps = -_sum_by_box(grad_values * values, places)
+        return RangeGradients(grad_weights, [grad_steps.to(self.log_steps.dtype)])
+
+    def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
+        """Half the square of step over s, for each weight."""
+        squares = (2 * (self.log_steps.detach() - self.reference)).exp()
+        nats = squares * squares.new_tensor(self.sizes)
+        return nats.sum() / 2, [nats]
+
+
+def make_range(
+    table: ParameterTable, num_bins: int, weight_range: tuple[float, float] | str
+) -> WeightRange:
+    """A range by what a user says of it: two limits, or ``"auto"``.
+
+    Raises:
+        KolmogorovError: if it is neither, or see `Bins`.
+    """
+    if weight_range == "auto":
+        return LearnedRange(table, num_bins)
+    if isinstance(weight_range, str) or len(weight_range) != 2:
+        raise KolmogorovError(
+            "Cannot make a Kolmogorov loss: expected weight_range to be 'auto' or a minimum and a "
+            f"maximum, got {weight_range!r}. Pass for example (-3.0, 3.0)."
+        )
+    return FixedRange(num_bins, weight_range)
+
+
+def _first_steps(table: ParameterTable, num_bins: int) -> Tensor:
+    sums = torch.stack([item.detach().double().square().sum() for item in table.parameters])
+    sizes = torch.tensor(table.sizes, dtype=sums.dtype, device=sums.device)
+    overall = (sums.sum() / sizes.sum()).sqrt()
+    usual = torch.where(overall > 0, overall, torch.ones_like(overall))
+    rms = torch.where(sums > 0, (sums / sizes).sqrt(), usual)
+    share = max(1 / STEPS_TO_RMS, LEAST_REACH / (num_bins / 2))
+    tiny, huge = math.sqrt(torch.finfo(torch.float32).tiny), 1e30
+    return (rms * share).clamp(tiny, huge).to(torch.float32)
+
+
+def _spread(by_box: Tensor, places: Places) -> Tensor:
+    """A number for each tensor, repeated for each of its weights: (tensors,) to (n,)."""
+    if len(by_box) == 1:
+        return by_box
+    return by_box[places.boxes]
+
+
+def _sum_by_box(by_weight: Tensor, places: Places) -> Tensor:
+    """Sums over each tensor's weights: (n,) to (tensors,)."""
+    sums = by_weight.new_zeros(len(places.layout.blocks))
+    return sums.index_add_(0, places.boxes, by_weight)

@@ -1,0 +1,121 @@
+"""K as one node of the graph: gradients are worked out along with the value, a chunk at a time."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.parameters import ParameterTable
+from bitfold.kolmogorov.portion import Portion
+from bitfold.kolmogorov.ranges import WeightRange
+from bitfold.kolmogorov.targets import Targets
+from bitfold.kolmogorov.weight_predictor import WeightPredictor
+
+
+class Work(NamedTuple):
+    """What one call of the loss sums.
+
+    Attributes:
+        table: the described parameters.
+        weight_range: turns them into values.
+        predictor: gives values a cost.
+        targets: how values are shared among bins.
+        portion: which of the weights.
+        group: processes that share the weights, or None.
+        dtype: to compute in.
+    """
+
+    table: ParameterTable
+    weight_range: WeightRange
+    predictor: WeightPredictor
+    targets: Targets
+    portion: Portion
+    group: dist.ProcessGroup | None
+    dtype: torch.dtype
+
+
+def mean_nats(work: Work) -> Tensor:
+    """K in nats per weight, 0-d, differentiable once by weights, range and predictor.
+
+    In a group of processes every one gets the same K and the whole gradient by range and predictor;
+    by the weights each gets the gradient of its own share times the number of processes, so that
+    the mean over processes, which data-parallel training takes, is K's gradient.
+    """
+    # PyTorch leaves Function.apply without types.
+    apply: Callable[..., Tensor] = _MeanNats.apply
+    own = [*work.weight_range.parameters(), *work.predictor.parameters()]
+    return apply(work, torch.is_grad_enabled(), *work.table.parameters, *own)
+
+
+class _MeanNats(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, work: Work, with_graph: bool, *inputs: Tensor) -> Tensor:
+        ctx.work = work
+        with_gradients = with_graph and any(item.requires_grad for item in inputs)
+        nats, by_weights, by_own = _sum(work, with_gradients and work.targets.is_differentiable)
+        ctx.save_for_backward(by_weights, *by_own)
+        return nats.to(work.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        work = ctx.work
+        if not work.targets.is_differentiable:
+            raise KolmogorovError(
+                "Cannot differentiate K with hard targets: expected soft, linear or noise, got "
+                "hard, whose cost does not change when a weight moves within its bin, so that the "
+                "network would never learn of K. Make a KolmogorovLoss with other targets."
+            )
+        by_weights, *by_own = ctx.saved_tensors
+        gradients = work.table.split(by_weights * grad_output).values()
+        return (None, None, *gradients, *(item * grad_output for item in by_own))
+
+
+def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """K and its gradients by all weights and by what the loss itself learns."""
+    (places, factor), count = work.portion, work.table.num_weights
+    all_weights = work.table.flatten().to(work.dtype)
+    values = work.weight_range.values(places.take(all_weights), places)
+    summed = work.predictor.summed(places, values, work.targets, with_gradients=with_gradients)
+    nats = summed.nats * factor
+    precision, by_precision = work.weight_range.precision_nats()
+    by_weights, by_own = all_weights.new_zeros(0), list[Tensor]()
+    if with_gradients:
+        by_range = work.weight_range.gradients(summed.grad_values, values, places)
+        by_weights = _whole(by_range.weights, work, factor / count)
+        by_own = [
+            item * (factor / count) for item in (*by_range.parameters, *summed.grad_parameters)
+        ]
+    if work.group is not None:
+        nats, *by_own = _add_up([nats, *by_own], work.group)
+        by_weights = by_weights * work.group.size()
+    for number, more in enumerate(by_precision if with_gradients else ()):
+        by_own[number] = by_own[number] + more / count
+    return (nats + precision) / count, by_weights, by_own
+
+
+def _whole(gradient: Tensor, work: Work, scale: float) -> Tensor:
+    """The gradient of a portion as one of all weights, scaled: (n,) to (N,)."""
+    places, gradient = work.portion.places, gradient * scale
+    if len(gradient) == work.table.num_weights and places.chosen is None:
+        return gradient
+    whole = gradient.new_zeros(work.table.num_weights)
+    if places.chosen is None:
+        whole[places.start : places.stop] = gradient
+        return whole
+    return whole.index_add_(0, places.chosen, gradient)
+
+
+def _add_up(tensors: Sequence[Tensor], group: dist.ProcessGroup) -> list[Tensor]:
+    """The sums of tensors over all processes, in one message."""
+    exact = torch.float32 if tensors[0].device.type == "mps" else torch.float64
+    message = torch.cat([item.reshape(-1).to(exact) for item in tensors])
+    dist.all_reduce(message, group=group)
+    pieces = torch.split(message, [item.numel() for item in tensors])
+    return [
+        piece.view(item.shape).to(item.dtype) for piece, item in zip(pieces, tensors, strict=True)
+    ]
