@@ -16,7 +16,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 #: Each layer and all that it may import of the others.
 BASE = {"errors", "files"}
-DOMAINS = {"targets", "networks", "kolmogorov", "polytopes"}
+DOMAINS = {"targets", "networks", "kolmogorov", "polytopes", "audit"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),

@@ -35,6 +35,10 @@ class PolytopeError(BitfoldError):
     """The polytopes of a module cannot be found."""
 
 
+class AuditError(BitfoldError, ValueError):
+    """A loss term or a module cannot be audited."""
+
+
 class RunError(BitfoldError):
     """A run folder is missing, occupied, locked or not a run."""
 

@@ -1,0 +1,165 @@
+"""A module under audit: its trainable parameters, and ways to move them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from bitfold.errors import AuditError
+
+# Of a random direction's elements, relative to the largest: none is too small to show anything.
+_SMALLEST_STEP = 0.5
+
+
+class Subject:
+    """The trainable parameters of a module.
+
+    Source: none, ours.
+
+    Args:
+        name: the module's.
+        module: any.
+        bit: stands for it in masks.
+        seed: of its random directions.
+
+    Raises:
+        AuditError: if it has no trainable parameters, or some without values or finite values.
+    """
+
+    def __init__(self, name: str, module: nn.Module, bit: int, seed: int) -> None:
+        self.name = name
+        self.bit = bit
+        self._seed = seed
+        found = dict(module.named_parameters())
+        named = {key: item for key, item in found.items() if item.requires_grad and _is_full(item)}
+        if not named:
+            _refuse(name, len(found))
+        for key, item in named.items():
+            _check(name, key, item)
+        self.parameters: list[nn.Parameter] = list(named.values())
+        self.num_weights = sum(item.numel() for item in self.parameters)
+        self.storages = {
+            item.untyped_storage().data_ptr(): f"{name}.{key}" for key, item in named.items()
+        }
+        self._sizes = _root_mean_squares(self.parameters)
+
+    def moves(
+        self, direction: int, size: float, masks: Sequence[Tensor] | None = None
+    ) -> dict[nn.Parameter, Tensor]:
+        """Return what to add to each parameter to move the module.
+
+        Args:
+            direction: number of the random direction; the same number gives the same direction.
+            size: times the root mean square of each parameter's elements; negative to go back.
+            masks: for each parameter, bool, the elements that move; None for all.
+
+        Returns:
+            For each parameter a tensor of its shape and dtype: a random sign times a size between
+            half and all of ``size`` root mean squares.
+        """
+        generator = torch.Generator().manual_seed(self._seed + direction)
+        moves = {}
+        for number, parameter in enumerate(self.parameters):
+            shape = (
+                torch.view_as_real(parameter.detach()).shape
+                if parameter.is_complex()
+                else (parameter.shape)
+            )
+            uniform = 2 * torch.rand(shape, generator=generator, dtype=torch.float32) - 1
+            steps = uniform.sign() * _SMALLEST_STEP + uniform * (1 - _SMALLEST_STEP)
+            steps = (steps * (size * self._sizes[number])).to(parameter.device)
+            move = torch.view_as_complex(steps) if parameter.is_complex() else steps
+            if masks is not None:
+                move = move * masks[number]
+            moves[parameter] = move.to(parameter.dtype)
+        return moves
+
+    def gradient_masks(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+        """Return for each parameter which elements have a gradient that is not zero, bool."""
+        return [
+            torch.zeros_like(parameter, dtype=torch.bool)
+            if gradient is None
+            else (gradient.to_dense() if gradient.is_sparse else gradient) != 0
+            for parameter, gradient in zip(self.parameters, gradients, strict=True)
+        ]
+
+    def masks_of(self, places: Sequence[int]) -> list[Tensor]:
+        """Return masks of single elements, counted over all parameters."""
+        masks = [torch.zeros(item.numel(), dtype=torch.bool) for item in self.parameters]
+        for place in places:
+            left = place
+            for mask in masks:
+                if 0 <= left < len(mask):
+                    mask[left] = True
+                left -= len(mask)
+        return [
+            mask.view(item.shape).to(item.device)
+            for mask, item in zip(masks, self.parameters, strict=True)
+        ]
+
+    def few(self, draw: int, count: int) -> list[Tensor]:
+        """Return masks of a few elements, drawn at random by number."""
+        generator = torch.Generator().manual_seed(self._seed + draw)
+        places = torch.randint(self.num_weights, (count,), generator=generator)
+        return self.masks_of(places.tolist())
+
+    def slope(
+        self,
+        gradients: Sequence[Tensor | None],
+        start: Mapping[nn.Parameter, Tensor],
+        end: Mapping[nn.Parameter, Tensor],
+    ) -> float:
+        """Return how much the gradient says the value changes from one move to another."""
+        total = 0.0
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            if gradient is None:
+                continue
+            # What is really added, after rounding to the own dtype; the difference of two
+            # numbers that near each other is exact.
+            here = parameter.detach()
+            change = (here + end[parameter]) - (here + start[parameter])
+            dense = gradient.to_dense() if gradient.is_sparse else gradient
+            total += float((_exact(dense) * _exact(change)).sum())
+        return total
+
+
+def _exact(tensor: Tensor) -> Tensor:
+    plain = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+    return plain.detach().to("cpu", torch.float64)
+
+
+def _root_mean_squares(parameters: Sequence[Tensor]) -> list[float]:
+    """Of each parameter; where all its elements are zero, of all together; 1 where all are."""
+    squares = [float(_exact(item).square().sum()) for item in parameters]
+    overall = sum(squares) / sum(item.numel() for item in parameters)
+    return [
+        (square / item.numel() or overall or 1.0) ** 0.5
+        for square, item in zip(squares, parameters, strict=True)
+    ]
+
+
+def _is_full(item: nn.Parameter) -> bool:
+    return isinstance(item, UninitializedParameter) or item.numel() > 0
+
+
+def _refuse(name: str, num_parameters: int) -> None:
+    found = f"{num_parameters} frozen or empty ones" if num_parameters else "no parameters"
+    raise AuditError(
+        f"Cannot audit module {name!r}: expected at least one trainable parameter, got {found}. "
+        "Leave it out: no gradient is meant to reach it."
+    )
+
+
+def _check(module: str, name: str, item: nn.Parameter) -> None:
+    if isinstance(item, UninitializedParameter):
+        found = "one without a shape. Run one forward pass first"
+    elif not bool(torch.isfinite(item.detach()).all()):
+        found = "NaN or infinite values. Initialise it first"
+    else:
+        return
+    raise AuditError(
+        f"Cannot audit module {module!r}: expected finite parameters, got {name!r} with {found}."
+    )

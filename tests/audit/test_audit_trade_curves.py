@@ -1,0 +1,141 @@
+"""The trade monitor on recorded trainings, and on losses that are nothing but noise."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bitfold.audit import Trade, TradeMonitor
+
+CURVES = Path(__file__).parent.parent / "golden" / "trade"
+CUT = sorted(path.stem for path in CURVES.glob("hard-*.npz"))
+CORRECT = sorted(path.stem for path in CURVES.glob("soft-*.npz"))
+Losses = Iterator[tuple[float, float, float]]
+
+
+@cache
+def recorded(name: str, unit: str) -> list[tuple[float, float, float]]:
+    """Task loss, K and weight of each epoch or step of a recorded training."""
+    with np.load(CURVES / f"{name}.npz") as arrays:
+        weight = float(arrays["weight"])
+        return [(task, k, weight) for task, k in arrays[unit].tolist()]
+
+
+def reported(losses: Losses) -> Trade | None:
+    """The first trade that a monitor reports."""
+    monitor = TradeMonitor()
+    return next((trade for each in losses if (trade := monitor.update(*each))), None)
+
+
+def test_there_are_as_many_curves_as_the_benchmark_trains() -> None:
+    """Five of each kind that the question asks for, and correct ones of other kinds."""
+    assert [f"hard-{seed}" for seed in range(5)] == CUT
+    assert {f"soft-{seed}" for seed in range(5)} < set(CORRECT)
+    assert len(CORRECT) == 10
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_a_cut_is_reported_within_4000_epochs(name: str) -> None:
+    """Ring, [10]*8, Adam, lambda 0.2, hard binning: K rises by more than the task loss falls."""
+    losses = recorded(name, "epochs")
+    assert len(losses) == 4000
+    trade = reported(iter(losses))
+    assert trade is not None
+    assert trade.payer == "K"
+    assert trade.paid > 5 * trade.gained > 0
+    # The amounts are changes of means between halves: they are there in the curves themselves.
+    window = np.array(losses[trade.first_update - 1 : trade.last_update])
+    half = len(window) // 2
+    change = window[half:].mean(axis=0) - window[:half].mean(axis=0)
+    assert 0.2 * change[1] == pytest.approx(trade.paid, abs=0.2 * trade.paid)
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_a_correct_run_raises_no_alarm(name: str) -> None:
+    """10,000 epochs with soft targets, and shorter ones with other lambdas and optimisers."""
+    losses = recorded(name, "epochs")
+    assert len(losses) == (10_000 if name[5:].isdigit() else 1_500)
+    assert reported(iter(losses)) is None
+
+
+def test_by_steps_a_cut_is_reported_and_a_correct_run_is_not() -> None:
+    """A loop may call it each step as well as each epoch, with the noise of its batches."""
+    assert len(recorded("soft-1", "steps")) == len(recorded("hard-2", "steps")) == 6000
+    assert reported(iter(recorded("soft-1", "steps"))) is None
+    trade = reported(iter(recorded("hard-2", "steps")))
+    assert trade is not None
+    assert trade.payer == "K"
+
+
+@pytest.mark.parametrize("name", [CUT[1], "soft-sgd-batch-128"])
+def test_a_thousand_times_the_losses_is_the_same_run(name: str) -> None:
+    """The verdict, and when, do not depend on the unit."""
+    plain = reported(iter(recorded(name, "epochs")))
+    scaled = reported((1000 * t, 1000 * k, w) for t, k, w in recorded(name, "epochs"))
+    assert (plain is None) == (scaled is None)
+    if plain is not None and scaled is not None:
+        assert scaled.last_update == plain.last_update
+        assert scaled.paid == pytest.approx(1000 * plain.paid)
+
+
+def noise(source: random.Random, correlation: float = 0.5) -> Iterator[float]:
+    """Noise of variance 1 whose neighbours correlate."""
+    state, fresh = source.gauss(), math.sqrt(1 - correlation**2)
+    while True:
+        state = correlation * state + fresh * source.gauss()
+        yield state
+
+
+def pure_noise(source: random.Random) -> Losses:
+    """Two terms that go nowhere."""
+    task, k = noise(source), noise(source)
+    yield from ((0.1 + 0.01 * next(task), 4 + 0.02 * next(k), 0.2) for _ in range(1000))
+
+
+def slow_drift(source: random.Random) -> Losses:
+    """Two terms that fall, each at its own rate."""
+    task, k = noise(source), noise(source)
+    for update in range(1000):
+        fallen = 0.02 * math.exp(-update / 2000) + 0.002 * next(task)
+        yield fallen, 3 + 0.5 * math.exp(-update / 500) + 0.01 * next(k), 0.2
+
+
+def warm_up(source: random.Random) -> Losses:
+    """K rises while its weight is small, and falls at the task loss's cost once it is not."""
+    task, k = noise(source), noise(source)
+    for update in range(1000):
+        weight = 0.2 * min(1.0, update / 500)
+        bought, begun = math.exp(-10 * weight), 1 - math.exp(-update / 100)
+        fallen = 0.1 * (1 - bought) + 0.3 * (1 - begun) + 0.002 * next(task)
+        yield fallen, 3 + bought * begun + 0.01 * next(k), weight
+
+
+def fitted(source: random.Random) -> Losses:
+    """A task that is learnt by heart from small batches: its noise is half of what is left."""
+    task, k = noise(source, 0.3), noise(source)
+    for update in range(1000):
+        left = (0.3 * math.exp(-update / 200) + 1e-3) * math.exp(0.5 * next(task))
+        yield left, 3 + math.exp(-update / 400) + 0.003 * next(k), 0.05
+
+
+def spikes(source: random.Random) -> Losses:
+    """A task loss that slips, one in 100 updates, and recovers; K falls a little meanwhile."""
+    task, k, height = noise(source), noise(source), 0.0
+    for _ in range(1000):
+        height *= 0.93
+        if source.random() < 0.01:
+            height += source.expovariate(5.0)
+        yield 0.02 + height + 0.002 * next(task), 3 - 0.3 * height + 0.01 * next(k), 0.2
+
+
+@pytest.mark.parametrize("make", [pure_noise, slow_drift, warm_up, fitted, spikes])
+def test_noise_raises_no_alarm(make: Callable[[random.Random], Losses]) -> None:
+    """In 200 runs of 1,000 updates of each kind."""
+    alarms = [seed for seed in range(200) if reported(make(random.Random(seed))) is not None]
+    assert alarms == []

@@ -1,0 +1,206 @@
+"""How a pair of a term and a module is judged."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bitfold.audit import AuditRow, GradientAudit, Verdict, audit_gradients
+
+
+def audit_one(term: object, module: nn.Module) -> AuditRow:
+    """The row of one pair."""
+    (row,) = audit_gradients({"loss": term}, {"net": module}).rows
+    return row
+
+
+@pytest.fixture
+def net() -> nn.Sequential:
+    """A small network."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+
+
+@pytest.fixture
+def x() -> Tensor:
+    """Points for it."""
+    return torch.randn(16, 4, generator=torch.Generator().manual_seed(1))
+
+
+def test_dead_neurons_are_weak_and_not_cut(x: Tensor) -> None:
+    """No gradient arrives here, but at displaced points one does."""
+    torch.manual_seed(0)
+    hidden, head = nn.Linear(4, 8), nn.Linear(8, 1)
+    with torch.no_grad():
+        hidden.bias.fill_(-(x @ hidden.weight.t()).abs().amax() * 1.01)
+    row = audit_one(lambda: head(torch.relu(hidden(x))).square().mean(), hidden)
+    assert row.verdict == Verdict.WEAK
+    assert row.share == 0
+    assert "no gradient here" in row.note
+
+
+def test_neurons_that_nothing_revives_are_independent(x: Tensor) -> None:
+    """A value that no displacement changes does not depend on the module."""
+    hidden, head = nn.Linear(4, 8), nn.Linear(8, 1)
+    term = audit_one(lambda: head(torch.relu(hidden(x)) * 0.0).square().mean(), hidden)
+    assert term.verdict == Verdict.INDEPENDENT
+
+
+def test_few_reached_parameters_are_weak(x: Tensor) -> None:
+    """Below a tenth of those that influence the value."""
+    net = nn.Linear(4, 8)
+    row = audit_one(lambda: (x @ net.weight.detach().t()).sum() + net.bias[:2].sum(), net)
+    assert row.verdict == Verdict.WEAK
+    assert row.share == pytest.approx(2 / 40)
+    found = re.fullmatch(r"about (\d+) more parameters influence .* no gradient", row.note)
+    assert found is not None
+    assert 26 <= int(found[1]) <= 38  # 32 of the 38 without a gradient, estimated by a sample
+    assert GradientAudit((row,), 1).ok
+
+
+def test_more_than_a_tenth_is_enough(x: Tensor) -> None:
+    """The rest of the module may be cut off on purpose."""
+    net = nn.Linear(4, 8)
+    row = audit_one(lambda: (x @ net.weight.detach().t()).sum() + net.bias.sum(), net)
+    assert row.verdict == Verdict.REACHES
+    assert row.share == pytest.approx(8 / 40)
+
+
+def test_parameters_without_influence_do_not_count() -> None:
+    """An embedding is reached if the rows that were looked up are."""
+    table = nn.Embedding(1000, 2)
+    row = audit_one(lambda: table(torch.tensor([3, 7])).square().sum(), table)
+    assert row.verdict == Verdict.REACHES
+    assert row.share == pytest.approx(2 / 1000)
+
+
+def test_steps_wider_than_the_parameters_are_found(net: nn.Module, x: Tensor) -> None:
+    """Where data flows, displacements grow until the value of a coarse rounding changes."""
+    row = audit_one(lambda: (net(x) * 0.01).round().exp().mean(), net)
+    assert row.verdict == Verdict.CUT
+    assert [site.operation for site in row.sites] == ["Tensor.round"]
+
+
+@pytest.mark.parametrize("how", ["shape", "zeros_like", "times_zero", "difference"])
+def test_data_without_influence_are_independent(net: nn.Module, x: Tensor, how: str) -> None:
+    """A tensor may be used without its values mattering."""
+    terms = {
+        "shape": lambda: x.sum() / net[0].weight.shape[0],
+        "zeros_like": lambda: torch.zeros_like(net[0].weight).sum() + x.mean(),
+        "times_zero": lambda: (net(x).detach() * 0).sum() + x.mean(),
+        "difference": lambda: (net(x).detach() - net(x).detach()).sum() + x.mean(),
+    }
+    assert audit_one(terms[how], net).verdict == Verdict.INDEPENDENT
+
+
+def test_influence_is_of_each_module_apart(net: nn.Module, x: Tensor) -> None:
+    """A value that carries one module's graph may have lost another's."""
+    other = nn.Linear(3, 1)
+    terms = {"a": lambda: other(net(x).detach()).mean(), "b": lambda: net(x).square().mean()}
+    audit = audit_gradients(terms, {"net": net, "other": other})
+    found = {(row.term, row.module): row.verdict for row in audit.rows}
+    assert found == {
+        ("a", "net"): Verdict.CUT,
+        ("a", "other"): Verdict.REACHES,
+        ("b", "net"): Verdict.REACHES,
+        ("b", "other"): Verdict.INDEPENDENT,
+    }
+    assert not audit.ok
+
+
+def test_frozen_parameters_are_not_asked_about(net: nn.Module, x: Tensor) -> None:
+    """The share is of those that learn."""
+    net[0].requires_grad_(False)
+    row = audit_one(lambda: net(x).square().mean(), net)
+    assert row.share == 1.0
+
+
+def test_norm_and_share_are_those_of_the_gradient(net: nn.Module, x: Tensor) -> None:
+    """As a backward pass would leave them."""
+    row = audit_one(lambda: net(x).square().mean(), net)
+    net(x).square().mean().backward()
+    squares = sum(item.grad.double().square().sum() for item in net.parameters())
+    assert row.norm == pytest.approx(float(squares) ** 0.5, rel=1e-5)
+    assert row.share == 1.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_displacements_are_in_the_modules_own_dtype(x: Tensor, dtype: torch.dtype) -> None:
+    """Rounding is told from smoothness in each."""
+    torch.manual_seed(0)
+    net, points = nn.Linear(4, 8).to(dtype), x.to(dtype)
+    terms = {
+        "smooth": lambda: net(points).square().mean(),
+        "hard": lambda: (net(points) * 8).round().square().mean(),
+    }
+    found = audit_gradients(terms, {"net": net}).rows
+    assert [row.verdict for row in found] == [Verdict.REACHES, Verdict.CUT]
+    assert found[0].agreement is not None
+    assert found[0].agreement > 0.8
+
+
+def test_a_module_of_zeros_is_moved_all_the_same(x: Tensor) -> None:
+    """There is no root mean square to measure displacements by."""
+    net = nn.Linear(4, 2)
+    nn.init.zeros_(net.weight)
+    nn.init.zeros_(net.bias)
+    row = audit_one(lambda: net(x).detach().square().mean(), net)
+    assert row.verdict == Verdict.CUT
+
+
+def test_noise_of_the_terms_own_is_told_from_a_dependence(net: nn.Module, x: Tensor) -> None:
+    """A generator of NumPy's that the audit cannot put back makes a value differ each time."""
+    noise = np.random.default_rng(0)
+    other = nn.Linear(4, 1)
+    terms = {
+        "independent": lambda: other(x).mean() + float(noise.normal()),
+        "cut": lambda: other(x).mean() + 1e-3 * noise.normal() + net(x).detach().square().sum(),
+        "reaches": lambda: net(x).mean() + float(noise.normal()),
+    }
+    rows = audit_gradients(terms, {"net": net}).rows
+    assert [row.verdict.value for row in rows] == ["independent", "cut", "reaches"]
+    assert all("from one evaluation to the next" in row.note for row in rows)
+
+
+def test_a_generator_of_pytorch_is_put_back_each_time(net: nn.Module, x: Tensor) -> None:
+    """So that its noise is the same in every evaluation."""
+    generator = torch.Generator().manual_seed(3)
+    start = generator.get_state()
+    row = audit_one(lambda: (net(x) + torch.randn(16, 3, generator=generator)).square().mean(), net)
+    assert row.note == ""
+    assert row.agreement == pytest.approx(1.0, abs=0.02)
+    assert torch.equal(generator.get_state(), start)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_the_callers_own_mode_plays_no_part(net: nn.Module, x: Tensor, mode: type) -> None:
+    """Terms are evaluated with gradients, wherever the audit is called from."""
+    with mode():
+        row = audit_one(lambda: net(x).square().mean(), net)
+    assert row.verdict == Verdict.REACHES
+
+
+def test_a_compiled_module_is_looked_into(net: nn.Module, x: Tensor) -> None:
+    """It runs uncompiled meanwhile."""
+    compiled = torch.compile(net, backend="eager")
+    terms = {"whole": lambda: compiled(x).mean(), "cut": lambda: compiled(x).round().mean()}
+    rows = audit_gradients(terms, {"net": net}).rows
+    assert [row.verdict for row in rows] == [Verdict.REACHES, Verdict.CUT]
+    assert [site.operation for site in rows[1].sites] == ["Tensor.round"]
+
+
+def test_the_number_of_evaluations_is_bounded(net: nn.Module, x: Tensor) -> None:
+    """Three for a term, six for a pair that is reached, at most three where nothing is used."""
+    other = nn.Linear(4, 1)
+    audit = audit_gradients({"loss": lambda: net(x).mean()}, {"net": net, "other": other})
+    assert audit.num_evaluations == 3 + 6 + 3
+
+
+def test_the_same_seed_gives_the_same_audit(net: nn.Module, x: Tensor) -> None:
+    """Directions are drawn from the audit's own generator."""
+    audits = [audit_gradients({"loss": lambda: net(x).mean()}, {"net": net}) for _ in range(2)]
+    assert audits[0] == audits[1]
