@@ -1,0 +1,200 @@
+"""A narrow network's outputs and gradients by compiled loops, in one node of the graph."""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from bitfold.networks.polytope_net import PolytopeNet
+
+# Where the loops win, as measured: neurons in the widest layer; the width up to which a tile pays
+# even if few points fill it.
+MAX_COMPILED_WIDTH: Final = 48
+_NARROW_WIDTH: Final = 16
+_FEW_POINTS: Final = 128
+# Multiplications of a pass, beyond which several threads of PyTorch may beat one of ours.
+_ONE_THREAD_WORK: Final = 1e7
+
+_Floats = NDArray[np.float32]
+
+
+class CompiledNet:
+    """Evaluates a network in the way that is fastest for it, with the network's own parameters.
+
+    A call gives what the network itself would give, to float32's rounding, and takes part in the
+    graph alike. Up to a width of 48 (16 for fewer than 128 points), float32 on the CPU with relu or
+    leaky_relu goes through compiled loops, which take a tile of points through all layers.
+    Everything else goes through the network itself: so do a network with hooks, and points that
+    want a gradient.
+
+    Source: none, ours.
+
+    Args:
+        network: read at every call; its layers stay the modules that they are now.
+
+    Guarantees: the loops run in one thread and in a fixed order, so that equal calls give equal
+    bits whatever the number of threads.
+
+    >>> network = PolytopeNet(2, "[10]*8", 1, generator=torch.Generator().manual_seed(0))
+    >>> points = torch.rand(5, 2)
+    >>> torch.allclose(CompiledNet(network)(points), network(points), atol=1e-6)
+    True
+    """
+
+    def __init__(self, network: PolytopeNet) -> None:
+        self._network = network
+        self._modules = tuple(network.modules())
+        self._linears = [module for module in network.layers if isinstance(module, nn.Linear)]
+        self._loops = _loops_for(network)
+        self._memory = _Memory([])
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Evaluate the network at points (N, in_features); returns (N, out_features)."""
+        parameters = [p for layer in self._linears for p in (layer.weight, layer.bias)]
+        if not self._memory.is_that_of(parameters):
+            self._memory = _Memory(parameters)
+        if self._loops is None or not (self._can_run(points) and self._loops.pay(len(points))):
+            outputs: Tensor = self._network(points)
+            return outputs
+        if not torch.is_grad_enabled():
+            return self._loops.outputs(self._memory.flat(), points, keep=False)[0]
+        # PyTorch leaves Function.apply without types.
+        apply: Callable[..., Tensor] = _CompiledPass.apply
+        return apply(self._loops, self._memory.flat(), points, *parameters)
+
+    def _can_run(self, points: Tensor) -> bool:
+        return (
+            points.ndim == 2
+            and points.shape[1] == self._network.in_features
+            and not points.requires_grad
+            and _is_plain(points)
+            and self._memory.is_plain
+            and not any(map(_has_hooks, self._modules))
+        )
+
+
+class _CompiledPass(torch.autograd.Function):
+    """All layers in one node of the graph; the parameters are inputs for its sake alone."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, loops: "_Loops", flat: _Floats, points: Tensor, *parameters: Tensor
+    ) -> Tensor:
+        outputs, ctx.sums = loops.outputs(flat, points, keep=True)
+        ctx.loops, ctx.flat = loops, flat
+        ctx.save_for_backward(points)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (points,) = ctx.saved_tensors
+        gradients = ctx.loops.gradients(ctx.flat, points, ctx.sums, grad_outputs)
+        return (None, None, None, *gradients)
+
+
+class _Loops:
+    """The compiled passes for networks of one shape.
+
+    Args:
+        widths: of the points and of each layer.
+        slopes: of each layer's activation, at and below 0; it is the identity above.
+    """
+
+    def __init__(self, widths: list[int], slopes: list[float]) -> None:
+        self._layout = np.array(widths), np.array(slopes, np.float32)
+        self._num_outputs, self._num_rows, self._widest = widths[-1], sum(widths[1:]), max(widths)
+        self._shapes = [s for i, o in pairwise(widths) for s in ((o, i), (o,))]
+        bounds = accumulate((int(np.prod(shape)) for shape in self._shapes), initial=0)
+        self._slices = [slice(start, stop) for start, stop in pairwise(bounds)]
+
+    def pay(self, num_points: int) -> bool:
+        """Whether they are faster than PyTorch for so many points."""
+        is_large = num_points * self._slices[-1].stop > _ONE_THREAD_WORK
+        if is_large and torch.get_num_threads() > 1:
+            return False
+        return num_points >= _FEW_POINTS or self._widest <= _NARROW_WIDTH
+
+    def outputs(self, flat: _Floats, points: Tensor, *, keep: bool) -> tuple[Tensor, _Floats]:
+        """Return outputs (N, out_features); and if asked to keep it, what `gradients` needs."""
+        from bitfold.networks.dense_kernels import TILE, forward  # noqa: PLC0415 - Numba is slow
+
+        num_tiles = -(-len(points) // TILE) if keep else 1
+        outputs = points.new_empty(len(points), self._num_outputs)
+        sums, scratch = _buffer(num_tiles, self._num_rows, TILE), _buffer(3, self._widest, TILE)
+        forward(_array(points), (flat, *self._layout), (sums, scratch), outputs.numpy())
+        return outputs, sums
+
+    def gradients(
+        self, flat: _Floats, points: Tensor, sums: _Floats, grad_outputs: Tensor
+    ) -> list[Tensor]:
+        """Return the gradients of weights and biases, layer by layer."""
+        from bitfold.networks.dense_kernels import TILE, backward  # noqa: PLC0415 - to import
+
+        found, scratch = np.zeros_like(flat), _buffer(3, self._widest, TILE)
+        network, room = (flat, *self._layout), (sums, scratch)
+        backward(_array(points), network, room, _array(grad_outputs), found)
+        parts = zip(self._slices, self._shapes, strict=True)
+        return [torch.from_numpy(found[part].reshape(shape)) for part, shape in parts]
+
+
+class _Memory:
+    """Where parameters lie, to copy them without making a view of each at every call.
+
+    Its views keep that memory alive: nothing else can come to lie there.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self.is_plain = all(_is_plain(p) and p.is_contiguous() for p in parameters)
+        self._addresses = [parameter.data_ptr() for parameter in parameters]
+        self._views = [p.detach().view(-1).numpy() for p in parameters if self.is_plain]
+
+    def is_that_of(self, parameters: Sequence[Tensor]) -> bool:
+        """Whether parameters still lie there."""
+        return [parameter.data_ptr() for parameter in parameters] == self._addresses
+
+    def flat(self) -> _Floats:
+        """Return a copy of the parameters as they now are, one behind the other."""
+        return np.concatenate(self._views)
+
+
+def _loops_for(network: PolytopeNet) -> _Loops | None:
+    """Return the loops, or None if they are not for this network."""
+    widths = [network.in_features]
+    slopes: list[float] = []
+    for module in network.layers:
+        if type(module) is nn.Linear:
+            widths.append(module.out_features)
+            slopes.append(1.0)
+        elif type(module) is nn.LeakyReLU:
+            slopes[-1] = module.negative_slope
+        elif type(module) is nn.ReLU:
+            slopes[-1] = 0.0
+        else:
+            return None
+    return _Loops(widths, slopes) if max(widths) <= MAX_COMPILED_WIDTH else None
+
+
+def _buffer(*shape: int) -> _Floats:
+    # PyTorch's memory begins on a boundary of 64 bytes, where rows of a tile are faster.
+    buffer: _Floats = torch.empty(shape, dtype=torch.float32).numpy()
+    return buffer
+
+
+def _array(tensor: Tensor) -> _Floats:
+    array: _Floats = tensor.contiguous().numpy()
+    return array
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.is_cpu and tensor.dtype == torch.float32
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    hooks = module._forward_hooks, module._forward_pre_hooks
+    return any(hooks) or any((module._backward_hooks, module._backward_pre_hooks))

@@ -1,0 +1,188 @@
+"""Compiled passes through narrow dense layers: a tile of points at a time, forward and backward.
+
+Within a tile everything is stored feature by feature, (width, TILE), so that each innermost loop
+runs over points and is vectorised. Parameters come flat: each layer's weights (out, in), then its
+biases. Importing this module imports Numba.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Network = tuple[Floats, NDArray[np.int64], Floats]
+
+# Points in a tile. A constant, so that the loops need no remainder; rows of 1 KiB, so that those of
+# ten neurons, their inputs and their gradients fit into a first-level cache of 32 KiB.
+TILE = 256
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _add_products(weights: Floats, rows: Floats, out: Floats) -> None:
+    """Add weights @ rows to out: (O, I), (I, TILE), (O, TILE); pairs of rows share loads."""
+    num_out, num_in = weights.shape
+    for o in range(0, num_out - 1, 2):
+        for i in range(0, num_in - 1, 2):
+            a, b, c, d = weights[o, i], weights[o, i + 1], weights[o + 1, i], weights[o + 1, i + 1]
+            for t in range(TILE):
+                x, y = rows[i, t], rows[i + 1, t]
+                out[o, t] += a * x + b * y
+                out[o + 1, t] += c * x + d * y
+        if num_in % 2:
+            a, c = weights[o, num_in - 1], weights[o + 1, num_in - 1]
+            for t in range(TILE):
+                x = rows[num_in - 1, t]
+                out[o, t] += a * x
+                out[o + 1, t] += c * x
+    if num_out % 2:
+        for i in range(num_in):
+            a = weights[num_out - 1, i]
+            for t in range(TILE):
+                out[num_out - 1, t] += a * rows[i, t]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def _add_gradients(delta: Floats, rows: Floats, weights: Floats, biases: Floats) -> None:
+    """Add delta @ rows.T to weights (O, I), and the sums of delta's rows to biases (O,)."""
+    num_out, num_in = weights.shape
+    for o in range(0, num_out - 1, 2):
+        for i in range(0, num_in - 1, 2):
+            a = b = c = d = np.float32(0)
+            for t in range(TILE):
+                p, q, x, y = delta[o, t], delta[o + 1, t], rows[i, t], rows[i + 1, t]
+                a += p * x
+                b += p * y
+                c += q * x
+                d += q * y
+            weights[o, i] += a
+            weights[o, i + 1] += b
+            weights[o + 1, i] += c
+            weights[o + 1, i + 1] += d
+    for o in range(num_out):
+        # What has no pair: the last input, or all inputs of the last output.
+        for i in range(num_in - num_in % 2 if o < num_out - num_out % 2 else 0, num_in):
+            a = np.float32(0)
+            for t in range(TILE):
+                a += delta[o, t] * rows[i, t]
+            weights[o, i] += a
+        a = np.float32(0)
+        for t in range(TILE):
+            a += delta[o, t]
+        biases[o] += a
+
+
+@njit(cache=True, nogil=True)
+def _scaled(value: np.float32, slope: np.float32) -> np.float32:
+    """Return slope * value; a slope of 0 gives 0, also for what is not finite, as in PyTorch."""
+    return slope * value if slope != 0 else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def _fold(values: Floats, slope: np.float32, out: Floats) -> None:
+    """Write a layer's activation: its sums, those up to 0 times ``slope``; nan stays nan."""
+    for o in range(values.shape[0]):
+        for t in range(TILE):
+            value = values[o, t]
+            out[o, t] = _scaled(value, slope) if value <= 0 else value
+
+
+@njit(cache=True, nogil=True)
+def _unfold(values: Floats, slope: np.float32, delta: Floats) -> None:
+    """Multiply gradients by the activation's derivative, which at 0 is ``slope``."""
+    for o in range(values.shape[0]):
+        for t in range(TILE):
+            d = delta[o, t]
+            delta[o, t] = _scaled(d, slope) if values[o, t] <= 0 else d
+
+
+@njit(cache=True, nogil=True)
+def _load(points: Floats, first: int, rows: Floats) -> int:
+    """Copy a tile of points; return how many there are, the last of them standing for the rest."""
+    size: int = min(TILE, points.shape[0] - first)
+    for t in range(TILE):
+        point = first + min(t, size - 1)
+        for i in range(points.shape[1]):
+            rows[i, t] = points[point, i]
+    return size
+
+
+@njit(cache=True, nogil=True)
+def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outputs: Floats) -> None:
+    """Evaluate all layers at all points.
+
+    Source: none, ours.
+
+    Args:
+        points: (N, I).
+        network: flat parameters; widths (L + 1,) of the points and of each layer; slopes (L,) of
+            each layer's activation at and below 0.
+        room: sums (tiles, sum of the layers' widths, TILE), written: each layer's sums before its
+            activation; with fewer tiles than the points need, later ones overwrite earlier ones.
+            Scratch (3, widest, TILE). Both are best aligned to 64 bytes.
+        outputs: (N, O), written.
+    """
+    flat, widths, slopes = network
+    sums, scratch = room
+    rows = scratch[0]
+    for first in range(0, points.shape[0], TILE):
+        size = _load(points, first, rows)
+        kept = sums[(first // TILE) % sums.shape[0]]
+        start = row = 0
+        for layer in range(slopes.shape[0]):
+            fan_in, fan_out = widths[layer], widths[layer + 1]
+            middle, end = start + fan_out * fan_in, start + fan_out * (fan_in + 1)
+            values = kept[row : row + fan_out]
+            for o in range(fan_out):
+                values[o] = flat[middle + o]
+            _add_products(flat[start:middle].reshape(fan_out, fan_in), rows, values)
+            _fold(values, slopes[layer], rows)
+            start, row = end, row + fan_out
+        for t in range(size):
+            for o in range(outputs.shape[1]):
+                outputs[first + t, o] = rows[o, t]
+
+
+@njit(cache=True, nogil=True)
+def backward(
+    points: Floats,
+    network: Network,
+    room: tuple[Floats, Floats],
+    grad_outputs: Floats,
+    grad_flat: Floats,
+) -> None:
+    """Work out the gradients of all parameters.
+
+    Source: none, ours.
+
+    Args:
+        points: as for `forward`.
+        network: as for `forward`.
+        room: sums as `forward` wrote them, with room for all points; scratch.
+        grad_outputs: (N, O).
+        grad_flat: like the flat parameters, zeros on entry.
+    """
+    flat, widths, slopes = network
+    sums, scratch = room
+    rows, delta, before = scratch[0], scratch[1], scratch[2]
+    for first in range(0, points.shape[0], TILE):
+        kept = sums[first // TILE]
+        delta[: widths[-1]] = np.float32(0)  # so that nothing comes from behind the last point
+        for t in range(min(TILE, points.shape[0] - first)):
+            for o in range(widths[-1]):
+                delta[o, t] = grad_outputs[first + t, o]
+        end, row = flat.shape[0], kept.shape[0]
+        for layer in range(slopes.shape[0] - 1, -1, -1):
+            fan_in, fan_out = widths[layer], widths[layer + 1]
+            start, middle, row = end - fan_out * (fan_in + 1), end - fan_out, row - fan_out
+            _unfold(kept[row : row + fan_out], slopes[layer], delta)
+            if layer > 0:
+                _fold(kept[row - fan_in : row], slopes[layer - 1], rows)
+            else:
+                _load(points, first, rows)
+            grad_weights = grad_flat[start:middle].reshape(fan_out, fan_in)
+            _add_gradients(delta, rows, grad_weights, grad_flat[middle:end])
+            if layer > 0:
+                before[:fan_in] = np.float32(0)
+                _add_products(flat[start:middle].reshape(fan_out, fan_in).T, delta, before)
+                delta, before = before, delta
+            end = start
