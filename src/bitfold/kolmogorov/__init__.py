@@ -1,6 +1,7 @@
 """The bits: the description length of any module's weights."""
 
 from bitfold.kolmogorov.bins import Bins
+from bitfold.kolmogorov.choice import choose_predictor
 from bitfold.kolmogorov.code_length import KINDS, CodeLength
 from bitfold.kolmogorov.coordinate import CoordinatePredictor
 from bitfold.kolmogorov.description import Description
@@ -10,6 +11,7 @@ from bitfold.kolmogorov.options import PREDICTORS, TARGETS
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.prediction import Prediction
+from bitfold.kolmogorov.predictor_choice import ChoiceRow, PredictorChoice, Skipped
 from bitfold.kolmogorov.report import Report, ReportRow
 from bitfold.kolmogorov.scale import PerTensorPredictor, RowColumnPredictor
 from bitfold.kolmogorov.soft_targets import SoftTargets
@@ -27,6 +29,7 @@ __all__ = [
     "PREDICTORS",
     "TARGETS",
     "Bins",
+    "ChoiceRow",
     "CodeLength",
     "CoordinatePredictor",
     "Description",
@@ -39,12 +42,15 @@ __all__ = [
     "PerTensorPredictor",
     "Places",
     "Prediction",
+    "PredictorChoice",
     "Report",
     "ReportRow",
     "RowColumnPredictor",
     "Shares",
+    "Skipped",
     "SoftTargets",
     "Summed",
     "Targets",
     "WeightPredictor",
+    "choose_predictor",
 ]

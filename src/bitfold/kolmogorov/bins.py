@@ -77,6 +77,17 @@ class Bins:
         """
         return weights.clamp(self.minimum, self.maximum)
 
+    def outside(self, weights: Tensor) -> Tensor:
+        """Whether each weight lies outside the range; NaN does not.
+
+        Args:
+            weights: any shape, any floating dtype.
+
+        Returns:
+            bool, same shape.
+        """
+        return (weights < self.minimum) | (weights > self.maximum)
+
     def continuous_index(self, weights: Tensor) -> Tensor:
         """Where each weight lies between the bins, in bins from the first: 0 to num_bins - 1.
 

@@ -13,6 +13,9 @@ from bitfold.kolmogorov.ranges import WeightRange
 from bitfold.kolmogorov.transmission import sent
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
+# How many weights are decoded at a time, which bounds the memory.
+_CHUNK = 2**18
+
 
 class CodedWeights(NamedTuple):
     """What coding weights takes, one by one; all (n,).
@@ -33,10 +36,10 @@ def coded_weights(
     table: ParameterTable,
     weight_range: WeightRange,
     predictor: WeightPredictor,
-    predictor_bits: int,
+    predictor_bits: int | None,
     places: Places,
 ) -> CodedWeights:
-    """Count what coding all weights takes, without host synchronisation.
+    """Count what coding weights takes, without host synchronisation.
 
     Source: C. E. Shannon, 1948, for -log2 of a probability; the escapes see `escape_bits`.
 
@@ -44,35 +47,38 @@ def coded_weights(
         table: the described parameters.
         weight_range: turns them into values.
         predictor: gives bins a cost.
-        predictor_bits: precision in which it is sent.
-        places: all weights.
+        predictor_bits: precision in which it is sent; None: as it is.
+        places: the weights.
 
     Returns:
         Everything in float64, where the device has it; NaN where a weight is not finite.
     """
-    weights = _exact(table.flatten())
-    values = weight_range.values(weights, places, as_sent=True)
-    nearest = weight_range.bins.nearest(values)
-    parameters = {name: sent(item, predictor_bits) for name, item in predictor.named_parameters()}
+    weights, bins = places.take(table.flatten()), weight_range.bins
+    parameters = {
+        name: item if predictor_bits is None else sent(item, predictor_bits)
+        for name, item in predictor.named_parameters()
+    }
     parts = []
-    with torch.autocast(weights.device.type, enabled=False):
-        for part, some in places.split(predictor.bits_chunk):
-            indices = nearest[part].unsqueeze(0)
+    for part, some in places.split(predictor.bits_chunk):
+        values = weight_range.values(_exact(weights[part]), some, as_sent=True)
+        indices = bins.nearest(values).unsqueeze(0)
+        with torch.autocast(weights.device.type, enabled=False):
             nats = torch.func.functional_call(predictor, parameters, (some, indices))
-            parts.append(nats[0])
-    bits = torch.cat(parts).to(weights.dtype) / math.log(2)
-    bins = weight_range.bins
-    outside = (values < bins.minimum) | (values > bins.maximum)
-    return CodedWeights(bits, escape_bits(values, bins), outside)
+        bits = nats[0].to(values.dtype) / math.log(2)
+        parts.append((bits, escape_bits(values, bins), bins.outside(values)))
+    return CodedWeights(*map(torch.cat, zip(*parts, strict=True)))
 
 
 @torch.no_grad()
 def decoded_weights(table: ParameterTable, weight_range: WeightRange, places: Places) -> Tensor:
     """All weights as a decoder gets them, (N,) in float64 where the device has it."""
-    weights, bins = _exact(table.flatten()), weight_range.bins
-    values = weight_range.values(weights, places, as_sent=True)
-    centres = decode(bins.nearest(values), overshoot_bins(values, bins), bins)
-    return weight_range.weights(centres, places)
+    weights, bins = table.flatten(), weight_range.bins
+    parts = []
+    for part, some in places.split(_CHUNK):
+        values = weight_range.values(_exact(weights[part]), some, as_sent=True)
+        centres = decode(bins.nearest(values), overshoot_bins(values, bins), bins)
+        parts.append(weight_range.weights(centres, some))
+    return torch.cat(parts)
 
 
 def _exact(weights: Tensor) -> Tensor:

@@ -140,7 +140,7 @@ class GaussianDensity(CodeLength):
 
     def _parameters(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
         mean, raw = prediction.outputs().unbind(1)
-        return mean, torch.logaddexp(raw, raw.new_tensor(2 * math.log(self.bins.width / 2)))
+        return mean, torch.logaddexp(raw, raw.new_full((), 2 * math.log(self.bins.width / 2)))
 
 
 class LaplacianDensity(CodeLength):
@@ -170,7 +170,7 @@ class LaplacianDensity(CodeLength):
 
     def _parameters(self, prediction: Prediction) -> tuple[Tensor, Tensor]:
         location, raw = prediction.outputs().unbind(1)
-        return location, torch.logaddexp(raw, raw.new_tensor(math.log(self.bins.width / 2)))
+        return location, torch.logaddexp(raw, raw.new_full((), math.log(self.bins.width / 2)))
 
 
 KINDS: Mapping[str, Callable[[Bins], CodeLength]] = MappingProxyType(

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.code_length import KINDS, CodeLength
+from bitfold.kolmogorov.fused import fused_bin_nats, fused_sum
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.prediction import Prediction
-from bitfold.kolmogorov.targets import Targets
-from bitfold.kolmogorov.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.soft_targets import SoftTargets
+from bitfold.kolmogorov.targets import LinearTargets, NoiseTargets, Targets
+from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
 
 MAX_WIDTH = 4_096
 MAX_LAYERS = 32
@@ -83,12 +85,49 @@ class CoordinatePredictor(WeightPredictor):
 
     def forward(self, places: Places, indices: Tensor) -> Tensor:
         """The cost of bins under the code; no gradient."""
+        if self.kind == "cross_entropy" and len(indices) == 1 and has_kernels(self.head.weight):
+            return fused_bin_nats(indices[0], self.inputs(places), self.layers()).unsqueeze(0)
         prediction = self.predict(places)
         return torch.stack([self.code.bin_nats(row, prediction) for row in indices])
+
+    def layers(self) -> list[Tensor]:
+        """Weights and biases in turn, in the order of `parameters`."""
+        affine = [layer for layer in (*self.trunk, self.head) if isinstance(layer, nn.Linear)]
+        return [item for layer in affine for item in (layer.weight, layer.bias)]
+
+    def summed(
+        self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
+    ) -> Summed:
+        """As any predictor's; a distribution over bins in compiled loops, where they run."""
+        temperature = targets.temperature if isinstance(targets, SoftTargets) else None
+        is_fused = isinstance(targets, SoftTargets | LinearTargets | NoiseTargets)
+        if not (self.kind == "cross_entropy" and is_fused and has_kernels(values)):
+            return super().summed(places, values, targets, with_gradients=with_gradients)
+        # The quotient can exceed the largest number; its logarithm, which is its cost, cannot.
+        largest = torch.finfo(values.dtype).max
+        index, moves = self.bins.continuous_index(values).clamp_(-largest, largest), None
+        if isinstance(targets, NoiseTargets):
+            index, moves = targets.noisy(index)
+        layers, num_bins = self.layers(), self.bins.num_bins
+        sums = [
+            fused_sum(index[part], self.inputs(some), layers, num_bins, temperature, with_gradients)
+            for part, some in places.split(self.bits_chunk)
+        ]
+        total = torch.tensor(sum(part.total for part in sums), dtype=torch.float64)
+        by_index = torch.cat([part.grad_index for part in sums]) / self.bins.width
+        if moves is not None and with_gradients:
+            by_index *= moves
+        by_layers = zip(*(part.grad_layers for part in sums), strict=True)
+        return Summed(total, by_index, [sum(rest, first) for first, *rest in by_layers])
 
     def smooth_nats(self, places: Places, values: Tensor, targets: Targets) -> Tensor:
         """The cost by kind; only the cross-entropy shares weights among bins."""
         return self.code.summed_nats(values, self.predict(places), targets)
+
+
+def has_kernels(tensor: Tensor) -> bool:
+    """Whether the compiled loops take a tensor: float32 on the CPU."""
+    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
 
 
 def _varying(layout: Layout) -> tuple[int, ...]:

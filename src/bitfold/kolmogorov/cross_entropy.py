@@ -2,8 +2,8 @@
 
 A row's cost is logsumexp(logits) - sum over its window of share * logit, so the shares need a
 window of bins only; and since the sum is all that anyone wants, forward works out the gradients
-along the way, while a chunk of logits is in the cache, and keeps nothing of that size. float32 on
-the CPU is worked out by compiled loops (`kernels`), all else by PyTorch's operations.
+along the way, while a chunk of logits is in the cache, and keeps nothing of that size. This is the
+way for every type and device; float32 on the CPU has a faster one (`fused`).
 """
 
 from collections.abc import Callable, Iterator
@@ -61,29 +61,11 @@ def bin_nats(indices: Tensor, prediction: Prediction) -> Tensor:
     hidden, head, bias = (item.detach() for item in prediction)
     costs = torch.empty_like(hidden[:, 0])
     matrix = head.t().contiguous()
-    if has_kernels(hidden):
-        from bitfold.kolmogorov.kernels import bin_rows  # noqa: PLC0415 - see has_kernels
-
-        bin_rows(*arrays(indices, hidden, matrix, bias, costs))
-        return costs
     for part in chunks(len(indices), len(bias)):
         logits = torch.addmm(bias, hidden[part], matrix)
         chosen = logits.gather(1, indices[part].unsqueeze(1)).squeeze(1)
         costs[part] = logits.logsumexp(dim=1) - chosen
     return costs
-
-
-def has_kernels(tensor: Tensor) -> bool:
-    """Whether the compiled loops take a tensor: float32 on the CPU.
-
-    Numba takes 0.4 s to import, so only those who compute such a K import it.
-    """
-    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
-
-
-def arrays(*tensors: Tensor) -> Any:
-    """The tensors' own memory as a tuple of arrays; what is not contiguous is copied."""
-    return tuple(tensor.contiguous().numpy() for tensor in tensors)
 
 
 def summed_cross_entropy(
@@ -130,7 +112,7 @@ class _SummedCrossEntropy(torch.autograd.Function):
             grad_hidden=torch.empty_like(hidden, memory_format=torch.contiguous_format),
             grad_head=hidden.new_zeros(hidden.shape[1] + 1, work.bins.num_bins),
         )
-        total = _sum_compiled(work, rows) if has_kernels(weights) else _sum_in_chunks(work, rows)
+        total = _sum_in_chunks(work, rows)
         if work.with_gradients:
             grad_index = rows.grad_index.div_(work.bins.width)
             head, last = rows.grad_head[:-1].t(), rows.grad_head[-1]
@@ -168,21 +150,6 @@ class _Rows:
     grad_index: Tensor
     grad_hidden: Tensor
     grad_head: Tensor
-
-
-def _sum_compiled(work: _Work, rows: _Rows) -> Tensor:
-    from bitfold.kolmogorov.kernels import summed_rows  # noqa: PLC0415 - see has_kernels
-
-    total = 0.0
-    head = arrays(rows.columns, rows.bias, rows.grad_head)
-    for part in chunks(len(rows.index), work.targets.window):
-        bins, shares, slopes = work.targets.shares(rows.index[part])
-        near = torch.empty_like(shares)
-        window = arrays(bins, shares, near)
-        total += summed_rows(arrays(rows.hidden[part], rows.grad_hidden[part]), head, window)
-        # A weight's slopes add up to 0, so that logsumexp has no part in the derivative by index.
-        rows.grad_index[part] = -(slopes * near).sum(dim=0)
-    return rows.index.new_tensor(total)
 
 
 def _sum_in_chunks(work: _Work, rows: _Rows) -> Tensor:

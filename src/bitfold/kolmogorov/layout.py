@@ -66,7 +66,7 @@ class Layout:
         for block in self.blocks:
             self.starts.append(self.starts[-1] + block.size)
         self.num_weights = self.starts[-1]
-        self._tables: dict[torch.device, Tensor] = {}
+        self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     @property
     def num_rows(self) -> int:
@@ -99,7 +99,7 @@ class Layout:
         Returns:
             int64 (4, n).
         """
-        starts, outer, outer_mod, inner, inner_mod, offsets, *_ = self._table(flat.device)
+        starts, outer, outer_mod, inner, inner_mod, offsets = self._table(flat.device)[0]
         boxes = torch.searchsorted(starts, flat, right=True) - 1
         local = flat - starts[boxes]
         output = local // outer[boxes] % outer_mod[boxes]
@@ -116,17 +116,14 @@ class Layout:
             float32 (n, 5); no two weights have the same.
         """
         boxes, *places = self.locate(flat)
-        sizes = self._table(flat.device)[[2, 4, 5]]
-        last_layer = max(block.layer for block in self.blocks)
-        exact = torch.float32 if flat.device.type == "mps" else torch.float64
-        layers = [block.layer / max(last_layer, 1) for block in self.blocks]
-        kinds = [block.kind for block in self.blocks]
-        of_boxes = torch.tensor([layers, kinds], dtype=exact, device=flat.device)
-        positions = torch.empty(len(flat), NUM_COORDINATES, device=flat.device)
-        positions[:, 0], positions[:, 4] = of_boxes[0, boxes], of_boxes[1, boxes]
+        table, (layers, kinds) = self._table(flat.device)
+        # dtype is given since the usual one may be another.
+        positions = torch.empty(len(flat), NUM_COORDINATES, device=flat.device, dtype=torch.float32)
+        positions[:, 0], positions[:, 4] = layers[boxes], kinds[boxes]
         # Divided in float64, so that the only rounding is the last one.
-        for number, place in enumerate(places):
-            positions[:, 1 + number] = place.to(exact) / (sizes[number, boxes] - 1).clamp(min=1)
+        for column, (row, place) in enumerate(zip((2, 4, 5), places, strict=True), start=1):
+            last = (table[row][boxes] - 1).clamp(min=1)
+            positions[:, column] = place.to(layers.dtype) / last
         return positions
 
     def first_rows(self) -> list[int]:
@@ -137,18 +134,31 @@ class Layout:
         """Number of each box's first column, all boxes' columns counted through."""
         return _sums(block.num_inputs for block in self.blocks)
 
-    def _table(self, device: torch.device) -> Tensor:
-        """Start, divisor and size of outputs and of inputs, offsets: int64 (6, boxes)."""
+    def _table(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Start, divisor and size of outputs and of inputs, offsets; and layers and kinds.
+
+        Returns:
+            int64 (6, boxes), and floating (2, boxes).
+        """
         if device not in self._tables:
-            columns = []
-            for start, block in zip(self.starts, self.blocks, strict=False):
-                outputs, inputs, offsets = block.num_outputs, block.num_inputs, block.num_offsets
-                by_output, by_input = inputs * offsets, offsets
-                if block.is_transposed:
-                    by_output, by_input = offsets, outputs * offsets
-                columns.append([start, by_output, outputs, by_input, inputs, offsets])
-            self._tables[device] = torch.tensor(columns, device=device).t().contiguous()
+            last_layer = max(block.layer for block in self.blocks)
+            exact = torch.float32 if device.type == "mps" else torch.float64
+            names = [(block.layer / max(last_layer, 1), block.kind) for block in self.blocks]
+            # What is kept must be fit for training, whoever asks first.
+            with torch.inference_mode(False):
+                self._tables[device] = (
+                    torch.tensor(list(self._divisors()), device=device).t().contiguous(),
+                    torch.tensor(names, dtype=exact, device=device).t().contiguous(),
+                )
         return self._tables[device]
+
+    def _divisors(self) -> Iterator[list[int]]:
+        for start, block in zip(self.starts, self.blocks, strict=False):
+            outputs, inputs, offsets = block.num_outputs, block.num_inputs, block.num_offsets
+            by_output, by_input = inputs * offsets, offsets
+            if block.is_transposed:
+                by_output, by_input = offsets, outputs * offsets
+            yield [start, by_output, outputs, by_input, inputs, offsets]
 
 
 def _sums(sizes: Iterator[int]) -> list[int]:

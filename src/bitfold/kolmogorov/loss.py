@@ -1,7 +1,6 @@
 """The Kolmogorov loss: the description length of a module's weights, as a loss to minimise."""
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 import torch
@@ -15,13 +14,20 @@ from bitfold.kolmogorov.bits import coded_weights, decoded_weights
 from bitfold.kolmogorov.counter import StepCounter
 from bitfold.kolmogorov.coverage import gradient_coverage
 from bitfold.kolmogorov.description import Description
-from bitfold.kolmogorov.options import as_rest, check_rest, make_predictor, make_targets
+from bitfold.kolmogorov.options import (
+    as_rest,
+    check_rest,
+    make_predictor,
+    make_targets,
+    num_rest_bits,
+)
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.portion import Portions
 from bitfold.kolmogorov.ranges import make_range
 from bitfold.kolmogorov.report import Report, ReportRow
 from bitfold.kolmogorov.selection import Pattern
 from bitfold.kolmogorov.summation import Work, mean_nats
+from bitfold.kolmogorov.targets import Targets
 from bitfold.kolmogorov.transmission import check_precision, sent_bits
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
@@ -53,17 +59,21 @@ class KolmogorovLoss(nn.Module):
         weight_range: the first and the last of them; or ``"auto"``: each tensor learns the step
             between two of them, and 0 is one (`LearnedRange`).
         targets: how a weight is shared among bins: ``"soft"``, ``"linear"``, ``"noise"``, or
-            ``"hard"``, whose gradient cannot be asked for.
+            ``"hard"``: K is what coding takes, escapes included, and has no gradient to ask for.
         temperature: of soft targets, in bins, > 0.
         predictor_bits: precision in which the predictor is sent, 2 to 16 or 32 (float32). It plays
             no part in K.
         rest_bits: bits for each number that is not described: frozen and excluded parameters and
-            buffers: 32 (float32), 16 (bfloat16), or 0 if the decoder has them.
+            buffers: 32 (float32), 16 (bfloat16, whole numbers in 32), or 0 if the decoder has them.
         include: which parameters to describe, by name pattern or function of name and parameter.
         exclude: which of them not to.
-        sample: look at this many weights in a call, drawn anew each time, for an unbiased K.
-        every: K is given in every k-th training step alone, as k times itself, and is 0 in others.
-        process_group: processes that share the work in data-parallel training.
+        sample: look at this many weights in a call, drawn anew in each training step, for an
+            unbiased K.
+        every: in training K is given in every k-th call alone, as k times itself, and is 0 in
+            others.
+        process_group: processes that share the work in data-parallel training. All get the same K;
+            the mean of their gradients by the weights, which such training takes, is K's; the
+            loss itself adds up those by what it learns. What is drawn differs by their number.
         generator: for the predictor's initial values and the seed of what is drawn, on the CPU;
             None uses the global one.
 
@@ -110,6 +120,7 @@ class KolmogorovLoss(nn.Module):
             wrapped: Any = module
             module, process_group = wrapped.module, process_group or wrapped.process_group
         _check_count("every", every)
+        _check_count("bins", bins)
         if sample is not None:
             _check_count("sample", sample)
         check_precision(predictor_bits)
@@ -123,11 +134,10 @@ class KolmogorovLoss(nn.Module):
         # Tells where the loss is and in what type it computes, whatever it learns.
         self.register_buffer("like", torch.empty(0), persistent=False)
         self.to(self.table.device, dtype)
-        self.seed = (
-            int(torch.randint(2**62, (), generator=generator)) if _draws(targets, sample) else 0
-        )
-        self.targets = make_targets(targets, temperature, bins, self.seed)
-        self.counter = StepCounter() if _draws(targets, sample) or every > 1 else None
+        self.targets = make_targets(targets, temperature, bins)
+        self.counter = None
+        if targets == "noise" or sample is not None or every > 1:
+            self.counter = StepCounter(int(torch.randint(2**62, (), generator=generator)))
         self.portions = Portions(self.table, sample, process_group)
         self._fit()
         self._agree()
@@ -145,6 +155,9 @@ class KolmogorovLoss(nn.Module):
     def forward(self) -> Tensor:
         """K of the module as it is now.
 
+        A call in training mode with gradients is a step: the next one draws anew, and ``every``
+        counts it. Other calls give K itself, of the draws that the next step will make.
+
         Returns:
             Nats per weight (`mse`: mean square plus nats of escape), 0-d. Between the steps of
             ``every`` a 0 that depends on nothing.
@@ -153,31 +166,17 @@ class KolmogorovLoss(nn.Module):
             KolmogorovError: if the module's parameters were replaced, resized, added or removed
                 since this loss was made, or moved to another device.
         """
-        self._check()
-        step = 0 if self.counter is None else self.counter.steps
-        if self.counter is not None and self.training and torch.is_grad_enabled():
-            self.counter.steps += 1
-            if step % self.every:
-                return self.like.new_zeros((), requires_grad=True)
-        portion = self.portions.at(self.seed, step)
-        targets, group = self.targets.at(step), self.portions.group
-        work = Work(
-            self.table,
-            self.weight_range,
-            self.predictor,
-            targets,
-            portion,
-            group,
-            self.like.dtype,
-        )
-        # Code lengths need the predictor's own precision, whatever the task is computed in.
-        with torch.autocast(self.like.device.type, enabled=False):
-            return mean_nats(work) * self.every if self.every > 1 else mean_nats(work)
+        if torch.compiler.is_compiling():
+            # Gradients are worked out within it, which no graph can hold. PyTorch leaves disable
+            # without types.
+            disable: Any = torch.compiler.disable
+            nats: Tensor = disable(self._step)()
+            return nats
+        return self._step()
 
     def out_of_range_count(self) -> Tensor:
         """How many weights lie outside the range of the bins: int64, 0-d, on the device."""
-        values = self._values()
-        return ((values < self.bins.minimum) | (values > self.bins.maximum)).sum()
+        return self.bins.outside(self._values(as_sent=True)).sum()
 
     def num_out_of_range(self) -> int:
         """How many weights lie outside the range of the bins."""
@@ -194,7 +193,7 @@ class KolmogorovLoss(nn.Module):
         - ``frozen``, ``excluded``, ``buffers``, if there are any: at ``rest_bits``.
 
         The settings themselves (architecture, kind, number of bins, predictor's shape) are taken as
-        known to the decoder.
+        known to the decoder, as is the extra state that a module may keep beside its tensors.
 
         Returns:
             The items; NaN bits for the weights while one of them is not finite.
@@ -251,9 +250,8 @@ class KolmogorovLoss(nn.Module):
         Raises:
             KolmogorovError: as calling does.
         """
-        return gradient_coverage(
-            self.predictor, self._values(), self.targets, self.portions.everything()
-        )
+        places = self.portions.everything()
+        return gradient_coverage(self.predictor, self._values(), self._targets(), places)
 
     def decoded_state(self) -> dict[str, Tensor]:
         """The module's state as a decoder of `bits` would get it.
@@ -261,23 +259,56 @@ class KolmogorovLoss(nn.Module):
         Returns:
             By name, fit for ``module.load_state_dict``: each described parameter moved to its
             nearest value of the grid (also beyond the range, where the escape code says how far);
-            tied ones under each of their names; the rest rounded to ``rest_bits``.
+            tied ones under each of their names; the rest rounded to ``rest_bits``; what is no
+            tensor as it is.
 
         Raises:
             KolmogorovError: as calling does.
         """
         self._check()
         values = decoded_weights(self.table, self.weight_range, self.portions.everything())
-        decoded = self.table.split(values)
-        by_parameter = dict(zip(self.table.parameters, decoded.values(), strict=True))
-        module = self.table.module
-        for name, item in chain(
-            module.named_parameters(remove_duplicate=False),
-            ((name, module.get_buffer(name)) for name in self.table.buffers),
-        ):
-            found = by_parameter.get(item) if isinstance(item, nn.Parameter) else None
-            decoded[name] = as_rest(item.detach(), self.rest_bits) if found is None else found
-        return decoded
+        pieces = self.table.split(values).values()
+        decoded = dict(zip(map(id, self.table.parameters), pieces, strict=True))
+        state = self.table.module.state_dict(keep_vars=True)
+        for name, item in state.items():
+            if id(item) in decoded:
+                state[name] = decoded[id(item)]
+            elif isinstance(item, Tensor):
+                state[name] = as_rest(item.detach(), self.rest_bits)
+        return dict(state)
+
+    def _step(self) -> Tensor:
+        self._check()
+        counter = self.counter if self.training and torch.is_grad_enabled() else None
+        factor = 1
+        if counter is not None:
+            factor = 0 if counter.steps % self.every else self.every
+        nats = self.like.new_zeros((), requires_grad=True)
+        if factor > 0:
+            # Code lengths need the predictor's own precision, whatever the task is computed in.
+            with torch.autocast(self.like.device.type, enabled=False):
+                nats = mean_nats(self._work()) * factor
+        if counter is not None:
+            counter.steps += 1
+        return nats
+
+    def _work(self) -> Work:
+        return Work(
+            self.table,
+            self.weight_range,
+            self.predictor,
+            self._targets(),
+            self.portions.drawn(self._seed("sample")),
+            self.portions.group,
+            self.like.dtype,
+        )
+
+    def _targets(self) -> Targets:
+        """The targets of the step to come."""
+        return self.targets.drawn(self._seed("noise"))
+
+    def _seed(self, what: str) -> int:
+        return 0 if self.counter is None else self.counter.draw(what, self.portions.rank)
 
     def _check(self) -> None:
         self.table.check()
@@ -289,15 +320,17 @@ class KolmogorovLoss(nn.Module):
             )
 
     @torch.no_grad()
-    def _values(self) -> Tensor:
+    def _values(self, *, as_sent: bool = False) -> Tensor:
         self._check()
         weights = self.table.flatten().to(self.like.dtype)
-        return self.weight_range.values(weights, self.portions.everything())
+        places = self.portions.everything()
+        return self.weight_range.values(weights, places, as_sent=as_sent)
 
     def _fit(self) -> None:
         places = self.portions.everything()
         with torch.no_grad():
-            self.predictor.fit(places, self._values())
+            # Weights out of range are coded as the edge bin.
+            self.predictor.fit(places, self.bins.clamp(self._values()))
         if not self.predictor.is_trusted:
             self.predictor.check_masses(places)
 
@@ -306,8 +339,13 @@ class KolmogorovLoss(nn.Module):
         if self.portions.group is None:
             return
         source = dist.get_global_rank(self.portions.group, 0)
-        for item in self.parameters():
+        own = [*self.parameters(), *self.buffers()]
+        if self.counter is not None:
+            own.append(self.counter.get_extra_state().to(self.like.device))
+        for item in own:
             dist.broadcast(item.detach(), source, group=self.portions.group)
+        if self.counter is not None:
+            self.counter.set_extra_state(own[-1])
 
     def _coded_sums(self) -> dict[str, Tensor]:
         """Bits of what depends on the weights' values: 0-d tensors."""
@@ -323,7 +361,6 @@ class KolmogorovLoss(nn.Module):
 
     def _side_items(self) -> dict[str, float]:
         """Bits of what does not depend on the weights' values."""
-        table, rest = self.table, self.rest_bits
         items = {
             "predictor": sent_bits(self.predictor.parameters(), self.predictor_bits),
             "ranges": self.weight_range.side_bits,
@@ -331,14 +368,10 @@ class KolmogorovLoss(nn.Module):
         if self.predictor.side_bits:
             items["residual_variance"] = self.predictor.side_bits
         for item in ("frozen", "excluded", "buffers"):
-            names = getattr(table, item)
-            if names:
-                items[item] = rest * table.num_values(names)
+            rest = self.table.named(getattr(self.table, item))
+            if rest:
+                items[item] = sum(num_rest_bits(values, self.rest_bits) for values in rest)
         return {name: float(bits) for name, bits in items.items()}
-
-
-def _draws(targets: str, sample: int | None) -> bool:
-    return targets == "noise" or sample is not None
 
 
 def _check_count(setting: str, number: int) -> None:

@@ -34,17 +34,20 @@ def make_predictor(
     return RowColumnPredictor() if predictor == "row_column" else PerTensorPredictor()
 
 
-def make_targets(name: str, temperature: float, num_bins: int, seed: int) -> Targets:
+def make_targets(name: str, temperature: float, num_bins: int) -> Targets:
     """Targets by their name.
 
     Raises:
         KolmogorovError: if there are none of that name, or the temperature is out of bounds.
     """
     _check_name("targets", name, TARGETS)
-    soft = SoftTargets(temperature, num_bins)
-    if name == "noise":
-        return NoiseTargets(num_bins, seed)
-    return {"soft": soft, "linear": LinearTargets(num_bins), "hard": HardTargets(num_bins)}[name]
+    known: dict[str, Targets] = {
+        "soft": SoftTargets(temperature, num_bins),
+        "linear": LinearTargets(num_bins),
+        "noise": NoiseTargets(num_bins),
+        "hard": HardTargets(num_bins),
+    }
+    return known[name]
 
 
 def check_rest(rest_bits: int) -> None:
@@ -60,17 +63,34 @@ def check_rest(rest_bits: int) -> None:
         )
 
 
+def num_rest_bits(values: Tensor, rest_bits: int) -> int:
+    """Bits of numbers that are not described; whole ones take 32 however narrow the others are.
+
+    Example:
+        >>> num_rest_bits(torch.zeros(3), 16), num_rest_bits(torch.zeros(3, dtype=torch.int64), 16)
+        (48, 96)
+    """
+    if rest_bits == 0:
+        return 0
+    if values.is_complex():
+        return 2 * rest_bits * values.numel()
+    return values.numel() * (rest_bits if values.is_floating_point() else max(REST_BITS))
+
+
 def as_rest(values: Tensor, rest_bits: int) -> Tensor:
     """What a decoder gets of numbers that are not described: same shape and dtype."""
+    if values.is_complex():
+        return torch.view_as_complex(as_rest(torch.view_as_real(values.resolve_conj()), rest_bits))
     if rest_bits == 0 or not values.is_floating_point():
         return values.clone()
     narrow = torch.bfloat16 if rest_bits == 16 else torch.float32
-    return values.to(narrow).to(values.dtype)
+    return values.to(narrow, copy=True).to(values.dtype)
 
 
 def _check_name(setting: str, name: object, known: Sequence[str]) -> None:
     if name not in known:
+        found = repr(name) if isinstance(name, str) else f"a {type(name).__name__}"
         raise KolmogorovError(
             f"Cannot make a Kolmogorov loss: expected {setting} to be one of "
-            f"{', '.join(known)}, got {name!r}. Choose one of these."
+            f"{', '.join(known)}, got {found}. Choose one of these."
         )

@@ -1,11 +1,12 @@
 """Every trainable parameter of a module as one vector of weights, each with its position."""
 
 from dataclasses import dataclass
+from itertools import chain
 from operator import is_
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedParameter
+from torch.nn.parameter import is_lazy
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.layout import Layout
@@ -59,9 +60,10 @@ class ParameterTable:
         exclude: which of them not to.
 
     Raises:
-        KolmogorovError: if no trainable parameter is left to describe, or one is not yet
-            initialised, empty, complex, not finite, longer than 2^23 on a side, or on another
-            device than the first.
+        KolmogorovError: if ``module`` is none, if a parameter or buffer of it is not yet
+            initialised, if no trainable parameter is left to describe, or if one is empty,
+            complex, not finite, longer than 2^23 on a side, on the meta device or on another device
+            than the first.
 
     Example:
         >>> table = ParameterTable(nn.Linear(2, 3))
@@ -77,6 +79,7 @@ class ParameterTable:
         include: Pattern | None = None,
         exclude: Pattern | None = None,
     ) -> None:
+        _check_module(module)
         self.module = module
         kept, self.frozen, self.excluded = select(module, include, exclude)
         device = next(iter(kept.values())).device
@@ -138,11 +141,11 @@ class ParameterTable:
         """Where the parameters are."""
         return self.parameters[0].device
 
-    def num_values(self, names: tuple[str, ...]) -> int:
-        """How many numbers the parameters and buffers of these names hold."""
+    def named(self, names: tuple[str, ...]) -> list[Tensor]:
+        """The parameters and buffers of these names."""
         module = self.module
         own = dict(module.named_parameters()) | dict(module.named_buffers())
-        return sum(own[name].numel() for name in names)
+        return [own[name] for name in names]
 
     def places(self) -> Places:
         """All weights, in the order of `flatten`."""
@@ -163,10 +166,24 @@ class ParameterTable:
         return self.places().positions
 
 
+def _check_module(module: nn.Module) -> None:
+    if not isinstance(module, nn.Module):
+        raise KolmogorovError(
+            f"Cannot describe a {type(module).__name__}: expected a torch.nn.Module, got none. "
+            "Put parameters that stand alone into an nn.ParameterList."
+        )
+    for name, item in chain(module.named_parameters(), module.named_buffers()):
+        if is_lazy(item):
+            raise KolmogorovError(
+                f"Cannot describe parameter {name!r}: expected finite real numbers, got one "
+                "without a shape. Run one forward pass first."
+            )
+
+
 def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> None:
     found = None
-    if isinstance(item, UninitializedParameter):
-        found = "one without a shape. Run one forward pass first"
+    if item.is_meta:
+        found = "one on the meta device, without values. Move the module to a device first"
     elif item.numel() == 0:
         found = f"zero elements, shape {tuple(item.shape)}. Remove or freeze it"
     elif not item.is_floating_point():

@@ -50,6 +50,11 @@ class Places:
         return self.stop - self.start if self.chosen is None else len(self.chosen)
 
     @property
+    def is_long(self) -> bool:
+        """Whether this is a stretch so long that where each weight stands is not kept."""
+        return self.chosen is None and len(self) > _MOST_KEPT
+
+    @property
     def flat(self) -> Tensor:
         """Index of each weight in the flat order: int64 (n,)."""
         if self.chosen is not None:
@@ -76,7 +81,9 @@ class Places:
         """Normalised position of each weight: float32 (n, 5), see `Layout.positions`."""
         if self._positions is not None:
             return self._positions
-        positions = self.layout.positions(self.flat)
+        # What is kept must be fit for training, whoever asks first.
+        with torch.inference_mode(False):
+            positions = self.layout.positions(self.flat)
         if len(self) <= _MOST_KEPT:
             self._positions = positions
         return positions
@@ -85,7 +92,8 @@ class Places:
         """Some columns of the positions, side by side in memory: float32 (n, columns)."""
         if numbers in self._coordinates:
             return self._coordinates[numbers]
-        columns = self.positions[:, list(numbers)].contiguous()
+        with torch.inference_mode(False):
+            columns = torch.stack([self.positions[:, number] for number in numbers], 1)
         if len(self) <= _MOST_KEPT:
             self._coordinates[numbers] = columns
         return columns
@@ -125,7 +133,8 @@ class Places:
     def _located_or_kept(self) -> Tensor:
         if self._located is not None:
             return self._located
-        located = self.layout.locate(self.flat)
+        with torch.inference_mode(False):
+            located = self.layout.locate(self.flat)
         if len(self) <= _MOST_KEPT:
             self._located = located
         return located

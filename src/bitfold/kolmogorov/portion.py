@@ -1,6 +1,7 @@
 """Which weights one call of the loss looks at: all, a share of several processes, a sample."""
 
-from typing import NamedTuple
+import copy
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,7 +28,8 @@ class Portions:
 
     Source: for ``sample`` stratified sampling, Cochran 1977, chapter 5: the stretch is cut into as
     many equal strata as weights are to be drawn, one from each. Weight i then is drawn n / N times
-    in expectation, so the sum times N / n is unbiased.
+    in expectation, also where it lies in two strata and may be drawn twice, so the sum times N / n
+    is unbiased.
 
     Args:
         table: the described parameters.
@@ -50,21 +52,31 @@ class Portions:
         """All weights, whatever the share and the sample."""
         return self._stretch(0, self._table.num_weights)
 
-    def at(self, seed: int, step: int) -> Portion:
-        """This process's weights in one call."""
-        total, rank = self._table.num_weights, 0 if self.group is None else self.group.rank()
-        start = total * rank // self.num_processes
-        stop = total * (rank + 1) // self.num_processes
-        stretch = self._stretch(start, stop)
-        size = stop - start
+    @property
+    def rank(self) -> int:
+        """Number of this process among them."""
+        return 0 if self.group is None else self.group.rank()
+
+    def drawn(self, seed: int) -> Portion:
+        """This process's weights in one call.
+
+        Args:
+            seed: 0 to 2^63 - 1, of the sample.
+        """
+        total = self._table.num_weights
+        start = total * self.rank // self.num_processes
+        stop = total * (self.rank + 1) // self.num_processes
+        stretch, size = self._stretch(start, stop), stop - start
         if self._sample is None or self._sample >= total or size == 0:
             return Portion(stretch, 1.0)
         num_drawn = max(1, self._sample * size // total)
-        chosen = _draw(start, size, num_drawn, seed + 2 * step * self.num_processes + rank)
-        places = Places(
-            self._table.layout, start, stop, stretch.device, chosen=chosen.to(stretch.device)
-        )
+        chosen = start + _draw(size, num_drawn, seed, stretch.device)
+        places = Places(self._table.layout, start, stop, stretch.device, chosen=chosen)
         return Portion(places, size / num_drawn)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Portions":
+        # Processes cannot be copied: a copy works with the same ones.
+        return Portions(copy.deepcopy(self._table, memo), self._sample, self.group)
 
     def _stretch(self, start: int, stop: int) -> Places:
         key = (start, stop, self._table.device)
@@ -73,9 +85,12 @@ class Portions:
         return self._whole[key]
 
 
-def _draw(start: int, size: int, num_drawn: int, seed: int) -> Tensor:
-    """One flat index from each of ``num_drawn`` equal strata, ascending: int64 (num_drawn,)."""
-    generator = torch.Generator().manual_seed(seed % 2**63)
-    offsets = torch.rand(num_drawn, generator=generator, dtype=torch.float64)
-    strata = (torch.arange(num_drawn, dtype=torch.float64) + offsets) * (size / num_drawn)
-    return strata.long().clamp_(max=size - 1) + start
+def _draw(size: int, num_drawn: int, seed: int, device: torch.device) -> Tensor:
+    """One index from each of ``num_drawn`` equal strata, ascending: int64 (num_drawn,)."""
+    # Drawn where it is needed, so that nothing waits for it, if there is float64.
+    where = torch.device("cpu") if device.type == "mps" else device
+    generator = torch.Generator(where).manual_seed(seed)
+    drawn = torch.rand(num_drawn, generator=generator, dtype=torch.float64, device=where)
+    strata = torch.arange(num_drawn, device=where) + drawn
+    # Rounding may lift the last one to the size itself.
+    return (strata * (size / num_drawn)).long().clamp_(max=size - 1).to(device)

@@ -2,6 +2,8 @@
 
 import abc
 import math
+from collections.abc import Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import torch
@@ -128,6 +130,7 @@ class LearnedRange(WeightRange):
     """
 
     reference: Tensor
+    sizes: Tensor
 
     def __init__(self, table: ParameterTable, num_bins: int) -> None:
         super().__init__()
@@ -135,8 +138,10 @@ class LearnedRange(WeightRange):
         self.bins = Bins(num_bins, -below, num_bins - 1 - below)
         steps = _first_steps(table, num_bins)
         self.log_steps = nn.Parameter(steps.log())
-        self.register_buffer("reference", steps.log(), persistent=True)
-        self.sizes = tuple(table.sizes)
+        self.register_buffer("reference", steps.log())
+        # Kept where it is needed, so that no step waits for it.
+        sizes = torch.tensor(table.sizes, dtype=steps.dtype, device=steps.device)
+        self.register_buffer("sizes", sizes, persistent=False)
         self.side_bits = STEP_BITS * len(steps)
 
     def steps(self, *, as_sent: bool = False) -> Tensor:
@@ -145,23 +150,26 @@ class LearnedRange(WeightRange):
         return steps.to(torch.bfloat16).to(steps.dtype) if as_sent else steps
 
     def values(self, weights: Tensor, places: Places, *, as_sent: bool = False) -> Tensor:
-        """The weights in steps."""
-        return weights * _spread(1 / self.steps(as_sent=as_sent).to(weights.dtype), places)
+        """The weights in steps, clamped to the largest number."""
+        largest = torch.finfo(weights.dtype).max
+        in_steps = _times(weights, 1 / self.steps(as_sent=as_sent).to(weights.dtype), places)
+        # Infinite weights become NaN: they are not to look like finite ones.
+        return in_steps.clamp_(-largest, largest).add_(weights, alpha=0)
 
     def weights(self, values: Tensor, places: Places) -> Tensor:
         """The values times their steps, as sent."""
-        return values * _spread(self.steps(as_sent=True).to(values.dtype), places)
+        return _times(values, self.steps(as_sent=True).to(values.dtype), places)
 
     def gradients(self, grad_values: Tensor, values: Tensor, places: Places) -> RangeGradients:
         """By weights: over the step. By the logarithm of the step: minus the values' part."""
-        grad_weights = grad_values * _spread(1 / self.steps().to(values.dtype), places)
-        grad_steps = -_sum_by_box(grad_values * values, places)
+        grad_weights = _times(grad_values, 1 / self.steps().to(values.dtype), places)
+        grad_steps = -_products_by_box(grad_values, values, places)
         return RangeGradients(grad_weights, [grad_steps.to(self.log_steps.dtype)])
 
     def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
         """Half the square of step over s, for each weight."""
         squares = (2 * (self.log_steps.detach() - self.reference)).exp()
-        nats = squares * squares.new_tensor(self.sizes)
+        nats = squares * self.sizes
         return nats.sum() / 2, [nats]
 
 
@@ -175,12 +183,14 @@ def make_range(
     """
     if weight_range == "auto":
         return LearnedRange(table, num_bins)
-    if isinstance(weight_range, str) or len(weight_range) != 2:
+    given = weight_range if isinstance(weight_range, Sequence) else (weight_range,)
+    limits = [float(limit) for limit in given if isinstance(limit, Real)]
+    if not len(limits) == len(given) == 2:
         raise KolmogorovError(
             "Cannot make a Kolmogorov loss: expected weight_range to be 'auto' or a minimum and a "
-            f"maximum, got {weight_range!r}. Pass for example (-3.0, 3.0)."
+            f"maximum, got {str(weight_range)[:80]!r}. Pass for example (-3.0, 3.0)."
         )
-    return FixedRange(num_bins, weight_range)
+    return FixedRange(num_bins, (limits[0], limits[1]))
 
 
 def _first_steps(table: ParameterTable, num_bins: int) -> Tensor:
@@ -194,14 +204,24 @@ def _first_steps(table: ParameterTable, num_bins: int) -> Tensor:
     return (rms * share).clamp(tiny, huge).to(torch.float32)
 
 
-def _spread(by_box: Tensor, places: Places) -> Tensor:
-    """A number for each tensor, repeated for each of its weights: (tensors,) to (n,)."""
+def _times(by_weight: Tensor, by_box: Tensor, places: Places) -> Tensor:
+    """Weights' numbers times those of their tensors: (n,) and (tensors,) to (n,)."""
     if len(by_box) == 1:
-        return by_box
-    return by_box[places.boxes]
+        return by_weight * by_box
+    if not places.is_long:
+        return by_weight * by_box[places.boxes]
+    products = torch.empty_like(by_weight)
+    for number, _, part in places.pieces():
+        torch.mul(by_weight[part], by_box[number], out=products[part])
+    return products
 
 
-def _sum_by_box(by_weight: Tensor, places: Places) -> Tensor:
-    """Sums over each tensor's weights: (n,) to (tensors,)."""
-    sums = by_weight.new_zeros(len(places.layout.blocks))
-    return sums.index_add_(0, places.boxes, by_weight)
+def _products_by_box(first: Tensor, second: Tensor, places: Places) -> Tensor:
+    """Sums of products over each tensor's weights: twice (n,) to (tensors,)."""
+    sums = first.new_zeros(len(places.layout.blocks))
+    if places.chosen is not None:
+        return sums.index_add_(0, places.boxes, first * second)
+    # Added up pair by pair, which keeps the precision that one running sum would lose.
+    for number, _, part in places.pieces():
+        sums[number] = (first[part] * second[part]).sum()
+    return sums

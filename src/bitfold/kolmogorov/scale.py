@@ -11,7 +11,16 @@ from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.log_mass import DISTRIBUTIONS
 from bitfold.kolmogorov.places import Places
-from bitfold.kolmogorov.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.scale_sums import (
+    ScaleModel,
+    can_code_bins,
+    can_sum_scales,
+    code_bins,
+    scale_table,
+    sum_scales,
+)
+from bitfold.kolmogorov.targets import Targets
+from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
 
 # In bins: a weight in the bin of its location then costs 1e-7 nats, one beside it 16.
 SCALE_FLOOR = 1 / 32
@@ -50,22 +59,52 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         super().attach(layout, bins, generator)
         self.location = nn.Parameter(torch.zeros(len(layout.blocks)))
         self.log_scale = nn.Parameter(torch.zeros(len(layout.blocks)))
+        self.first_rows: list[int | None] = [None] * len(layout.blocks)
+        self.first_columns: list[int | None] = [None] * len(layout.blocks)
+        self.table = scale_table(layout, self.first_rows, self.first_columns)
+
+    def _log_factors(self) -> list[Tensor]:
+        """What the logarithms of scales are sums of, in the order of the parameters."""
+        return [self.log_scale]
+
+    def _model(self) -> ScaleModel:
+        log_factors = torch.cat([*self._log_factors(), self.log_scale.new_zeros(1)])
+        is_logistic = self.distribution == "logistic"
+        return ScaleModel(self.table, self.location, log_factors, SCALE_FLOOR, is_logistic)
 
     @abc.abstractmethod
     def log_scales(self, places: Places) -> Tensor:
         """The logarithm of each weight's scale, the floor not yet added: (n,)."""
 
     def forward(self, places: Places, indices: Tensor) -> Tensor:
-        """Minus the logarithm of the bins' masses."""
+        """Minus the logarithm of the bins' masses; without a graph by compiled loops."""
+        if can_code_bins(places):
+            nats = code_bins(self._model(), self.bins, places, indices)
+            return nats.to(self.location.dtype)
         scale = self.log_scales(places).exp() + SCALE_FLOOR
-        location = self.location[places.boxes] - self.bins.minimum / self.bins.width
+        # Unlike indexing, index_select adds gradients up without sorting them first.
+        location = self.location.index_select(0, places.boxes)
+        location = location - self.bins.minimum / self.bins.width
         last = self.bins.num_bins - 1
         log_mass = DISTRIBUTIONS[self.distribution]
         return -log_mass(indices - location, scale, indices == 0, indices == last)
 
+    def summed(
+        self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
+    ) -> Summed:
+        """The cost of weights in and out of range; by compiled loops where they take them."""
+        if not can_sum_scales(places, values, targets):
+            return super().summed(places, values, targets, with_gradients=with_gradients)
+        model = self._model()
+        found = sum_scales(model, self.bins, places, values, targets, with_gradients=with_gradients)
+        sizes = [len(item) for item in self._log_factors()]
+        by_factors = torch.split(found.grad_log_factors, [*sizes, 1])[:-1]
+        own = [item.to(self.location.dtype) for item in (found.grad_locations, *by_factors)]
+        return Summed(values.new_tensor(found.total, dtype=torch.float64), found.grad_values, own)
+
     def fit(self, places: Places, values: Tensor) -> None:
         """Each tensor's median, and the mean distance from it as its scale."""
-        distances = values / self.bins.width
+        distances = self.bins.clamp(values) / self.bins.width
         for number, whole, part in places.pieces():
             del whole
             centre = distances[part].median()
@@ -91,7 +130,7 @@ class PerTensorPredictor(ScalePredictor):
 
     def log_scales(self, places: Places) -> Tensor:
         """The tensor's."""
-        return self.log_scale[places.boxes]
+        return self.log_scale.index_select(0, places.boxes)
 
 
 class RowColumnPredictor(ScalePredictor):
@@ -113,31 +152,40 @@ class RowColumnPredictor(ScalePredictor):
         [2, 2, 20, 30]
     """
 
+    row_starts: Tensor
+    column_starts: Tensor
+
     def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
         """Make a factor for each row and column too."""
         super().attach(layout, bins, generator)
-        self.first_rows, self.first_columns = list[int | None](), list[int | None]()
         rows = columns = 0
-        for block in layout.blocks:
-            has_both = block.num_outputs > 1 and block.num_inputs > 1
-            self.first_rows.append(rows if has_both else None)
-            self.first_columns.append(columns if has_both else None)
-            rows += block.num_outputs if has_both else 0
-            columns += block.num_inputs if has_both else 0
+        for number, block in enumerate(layout.blocks):
+            if block.num_outputs > 1 and block.num_inputs > 1:
+                self.first_rows[number], self.first_columns[number] = rows, columns
+                rows, columns = rows + block.num_outputs, columns + block.num_inputs
+        self.table = scale_table(layout, self.first_rows, self.first_columns)
+        # Kept where they are needed, so that no step waits for them.
+        self.register_buffer("row_starts", _starts(self.first_rows), persistent=False)
+        self.register_buffer("column_starts", _starts(self.first_columns), persistent=False)
         self.row_log_scale = nn.Parameter(torch.zeros(rows))
         self.column_log_scale = nn.Parameter(torch.zeros(columns))
 
     def log_scales(self, places: Places) -> Tensor:
         """The sum of the tensor's, the row's and the column's."""
         boxes = places.boxes
-        rows = _padded(self.row_log_scale)[_numbers(self.first_rows, boxes, places.outputs)]
-        columns = _padded(self.column_log_scale)[_numbers(self.first_columns, boxes, places.inputs)]
-        return self.log_scale[boxes] + rows + columns
+        by_rows, by_columns = self.row_log_scale, self.column_log_scale
+        rows = _numbers(self.row_starts[boxes], places.outputs, len(by_rows))
+        columns = _numbers(self.column_starts[boxes], places.inputs, len(by_columns))
+        log_scales = self.log_scale.index_select(0, boxes) + _padded(by_rows).index_select(0, rows)
+        return log_scales + _padded(by_columns).index_select(0, columns)
+
+    def _log_factors(self) -> list[Tensor]:
+        return [self.log_scale, self.row_log_scale, self.column_log_scale]
 
     def fit(self, places: Places, values: Tensor) -> None:
         """As for tensors; rows and columns by their mean distance against the tensor's."""
         super().fit(places, values)
-        distances = values / self.bins.width
+        distances = self.bins.clamp(values) / self.bins.width
         for number, _, part in places.pieces():
             row, column = self.first_rows[number], self.first_columns[number]
             if row is None or column is None:
@@ -158,8 +206,11 @@ def _padded(vector: Tensor) -> Tensor:
     return torch.cat([vector, vector.new_zeros(1)])
 
 
-def _numbers(firsts: list[int | None], boxes: Tensor, within: Tensor) -> Tensor:
-    """Where each weight's row or column stands among all; -1, the last, where it has none."""
-    starts = torch.tensor([-1 if first is None else first for first in firsts], device=boxes.device)
-    of_weights = starts[boxes]
-    return torch.where(of_weights < 0, of_weights, of_weights + within)
+def _starts(firsts: list[int | None]) -> Tensor:
+    """Number of each tensor's first row or column; -1 where it has none."""
+    return torch.tensor([-1 if first is None else first for first in firsts])
+
+
+def _numbers(starts: Tensor, within: Tensor, count: int) -> Tensor:
+    """Where each weight's row or column stands among all; ``count`` where it has none."""
+    return torch.where(starts < 0, count, starts + within)

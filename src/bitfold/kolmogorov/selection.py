@@ -36,14 +36,17 @@ def select(
     Args:
         module: any module.
         include: only these are described; None stands for all. A pattern is a shell's, such as
-            ``"encoder.*"``; a function is called with name and parameter.
+            ``"encoder.*"``; a function is called with name and parameter. Either may mean a tied
+            parameter by any of its names. Frozen ones are left out even so: to describe one, set
+            its requires_grad.
         exclude: these are not, even if included.
 
     Returns:
         The selection, in the module's order.
 
     Raises:
-        KolmogorovError: if a pattern fits no parameter, or no trainable parameter is left.
+        KolmogorovError: if a pattern is none, fits no parameter or includes frozen ones alone, or
+            if no trainable parameter is left.
 
     Example:
         >>> module = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
@@ -51,16 +54,20 @@ def select(
         ['0.weight', '1.weight']
     """
     named = dict(module.named_parameters())
-    included = set(named) if include is None else _chosen("include", include, named)
-    excluded = set() if exclude is None else _chosen("exclude", exclude, named)
-    wanted = included - excluded
-    trainable = [name for name, item in named.items() if item.requires_grad]
-    kept = {name: named[name] for name in trainable if name in wanted}
+    wanted = set(named)
+    if include is not None:
+        wanted &= _chosen("include", include, module)
+    if exclude is not None:
+        wanted -= _chosen("exclude", exclude, module)
+    trainable = {name: item for name, item in named.items() if item.requires_grad}
+    kept = {name: item for name, item in trainable.items() if name in wanted}
     if not kept:
-        rest = "the rest is excluded. Include some" if trainable else "Check requires_grad"
+        hint = f"Set requires_grad of one of its {len(named)} frozen ones"
+        if trainable:
+            hint = f"Include one of the {len(trainable)} that are left out on request"
         raise KolmogorovError(
             "Cannot describe a module: expected at least one trainable parameter, got none. "
-            f"{rest[0].upper()}{rest[1:]}."
+            f"{hint if named else 'Pass a module that has parameters'}."
         )
     return Selection(
         kept,
@@ -69,18 +76,39 @@ def select(
     )
 
 
-def _chosen(setting: str, pattern: Pattern, named: dict[str, nn.Parameter]) -> set[str]:
+def _chosen(setting: str, pattern: Pattern, module: nn.Module) -> set[str]:
+    """First names of the parameters that a pattern fits by any of their names."""
+    named = dict(module.named_parameters(remove_duplicate=False))
+    first_names = {item: name for name, item in module.named_parameters()}
     if callable(pattern):
-        return {name for name, item in named.items() if pattern(name, item)}
-    patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+        return {first_names[item] for name, item in named.items() if pattern(name, item)}
     chosen: set[str] = set()
-    for one in patterns:
-        fitting = {name for name in named if fnmatchcase(name, one)}
+    for one in _patterns(setting, pattern):
+        fitting = {first_names[item] for name, item in named.items() if fnmatchcase(name, one)}
         if not fitting:
             raise KolmogorovError(
                 f"Cannot use {setting}={one!r}: expected it to fit one of the module's "
                 f"{len(named)} parameters, got none. They are named such as "
                 f"{', '.join(map(repr, list(named)[:3])) or 'nothing'}."
             )
+        if setting == "include" and not any(named[name].requires_grad for name in fitting):
+            raise KolmogorovError(
+                f"Cannot use include={one!r}: expected it to fit a trainable parameter, got "
+                f"{len(fitting)} frozen. Set requires_grad, or leave the pattern out."
+            )
         chosen |= fitting
     return chosen
+
+
+def _patterns(setting: str, pattern: Iterable[str]) -> list[str]:
+    patterns = [pattern] if isinstance(pattern, str) else pattern
+    found = type(patterns).__name__
+    if isinstance(patterns, Iterable):
+        patterns = list(patterns)
+        if all(isinstance(one, str) for one in patterns):
+            return patterns
+        found = f"a {found} of other things"
+    raise KolmogorovError(
+        f"Cannot use {setting}: expected a name pattern, several of them or a function of name and "
+        f"parameter, got {found}. Pass for example '*.bias'."
+    )

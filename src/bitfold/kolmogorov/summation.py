@@ -1,5 +1,6 @@
 """K as one node of the graph: gradients are worked out along with the value, a chunk at a time."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.bits import coded_weights
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.portion import Portion
 from bitfold.kolmogorov.ranges import WeightRange
@@ -56,7 +58,9 @@ class _MeanNats(torch.autograd.Function):
     def forward(ctx: Any, work: Work, with_graph: bool, *inputs: Tensor) -> Tensor:
         ctx.work = work
         with_gradients = with_graph and any(item.requires_grad for item in inputs)
-        nats, by_weights, by_own = _sum(work, with_gradients and work.targets.is_differentiable)
+        if not work.targets.is_differentiable:
+            return _hard_nats(work).to(work.dtype)
+        nats, by_weights, by_own = _sum(work, with_gradients)
         ctx.save_for_backward(by_weights, *by_own)
         return nats.to(work.dtype)
 
@@ -67,12 +71,21 @@ class _MeanNats(torch.autograd.Function):
         if not work.targets.is_differentiable:
             raise KolmogorovError(
                 "Cannot differentiate K with hard targets: expected soft, linear or noise, got "
-                "hard, whose cost does not change when a weight moves within its bin, so that the "
-                "network would never learn of K. Make a KolmogorovLoss with other targets."
+                "hard, whose cost stays the same while a weight moves within its bin, so that its "
+                "gradient is zero and the network would never learn of K."
             )
         by_weights, *by_own = ctx.saved_tensors
         gradients = work.table.split(by_weights * grad_output).values()
         return (None, None, *gradients, *(item * grad_output for item in by_own))
+
+
+def _hard_nats(work: Work) -> Tensor:
+    """What coding the weights' bins takes under the predictor as it is, in nats per weight."""
+    coded = coded_weights(work.table, work.weight_range, work.predictor, None, work.portion.places)
+    nats = (coded.bits + coded.escapes).sum() * (math.log(2) * work.portion.factor)
+    if work.group is not None:
+        (nats,) = _add_up([nats], work.group)
+    return nats / work.table.num_weights
 
 
 def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]]:

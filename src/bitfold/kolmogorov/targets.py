@@ -12,8 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_ANY_SEED = 2**63
-
 
 class Shares(NamedTuple):
     """How weights are shared among bins; all three are (window, N), a weight in a column.
@@ -41,9 +39,6 @@ class Targets(abc.ABC):
     is_differentiable: bool = True
     """Whether the shares move when a weight moves a little."""
 
-    is_random: bool = False
-    """Whether the shares are drawn."""
-
     @property
     @abc.abstractmethod
     def window(self) -> int:
@@ -53,8 +48,13 @@ class Targets(abc.ABC):
     def shares(self, index: Tensor) -> Shares:
         """The shares of weights at continuous bin indices ``index`` (N,), 0 to num_bins - 1."""
 
-    def at(self, step: int) -> "Targets":
-        """The targets of one step of training: the same at every step unless they are drawn."""
+    def drawn(self, seed: int) -> "Targets":
+        """The targets of one call: always the same, unless they are drawn at random.
+
+        Args:
+            seed: 0 to 2^63 - 1, of the draw.
+        """
+        del seed
         return self
 
 
@@ -108,7 +108,7 @@ class NoiseTargets(Targets):
     its gradient is that mean's exactly: unbiased. Against the true slope at c it takes
     the next cell's slope with probability abs(f - 1/2): where C is smooth that changes little.
     Variance of the slope: p (1 - p) (s - t)^2, p = abs(f - 1/2) and s, t the slopes of the two
-    cells. At the ends of the grid c + u is clipped.
+    cells. At the ends of the grid c + u is clipped, and has no slope where it is.
 
     Args:
         num_bins: at least 2.
@@ -122,7 +122,6 @@ class NoiseTargets(Targets):
 
     num_bins: int
     seed: int = 0
-    is_random: bool = True
     _generators: dict[torch.device, torch.Generator] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -132,16 +131,19 @@ class NoiseTargets(Targets):
         """The two nearest of the noisy weight."""
         return 2
 
-    def at(self, step: int) -> "NoiseTargets":
+    def drawn(self, seed: int) -> "NoiseTargets":
         """The same with noise of its own."""
-        mixed = (self.seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + 1) % _ANY_SEED
-        return NoiseTargets(self.num_bins, mixed)
+        return NoiseTargets(self.num_bins, seed)
 
-    def noisy(self, index: Tensor) -> Tensor:
+    def noisy(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The indices with fresh noise; those out of range stay as they are.
 
         Args:
             index: floating (N,).
+
+        Returns:
+            Floating (N,), and whether each moves with its weight, bool (N,): one that is clipped at
+            an end of the grid does not.
         """
         device = index.device
         if device not in self._generators:
@@ -150,20 +152,25 @@ class NoiseTargets(Targets):
             index.shape, generator=self._generators[device], device=device, dtype=index.dtype
         )
         last = self.num_bins - 1
-        moved = (index + (noise - 0.5)).clamp_(0, last)
-        return torch.where((index >= 0) & (index <= last), moved, index)
+        with_noise = index + (noise - 0.5)
+        clipped = with_noise.clamp(0, last)
+        is_outside = (index < 0) | (index > last)
+        return torch.where(is_outside, index, clipped), is_outside | (clipped == with_noise)
 
     def shares(self, index: Tensor) -> Shares:
-        """Shares of the noisy indices."""
-        return LinearTargets(self.num_bins).shares(self.noisy(index))
+        """Shares of the noisy indices; slopes of 0 where they are clipped."""
+        noisy, moves = self.noisy(index)
+        bins, shares, slopes = LinearTargets(self.num_bins).shares(noisy)
+        return Shares(bins, shares, slopes * moves)
 
 
 @dataclass(frozen=True)
 class HardTargets(Targets):
     """The nearest bin alone: what is coded in the end, for evaluation only.
 
-    Source: none; rounding. Bias: none, this is the cost of the file. Variance: none. It has no
-    slope: a weight that moves a little stays in its bin.
+    Source: none; rounding. Bias: none, this is what the weights take in the file, escape codes
+    included, but for the rounding of the predictor. Variance: none. It has no slope: a weight that
+    moves a little stays in its bin.
 
     Args:
         num_bins: at least 2.

@@ -29,6 +29,8 @@ def check_precision(precision_bits: int) -> None:
 def sent_bits(tensors: Iterable[Tensor], precision_bits: int) -> int:
     """Bits that the tensors take: their codes, and offset and step of each in float32.
 
+    An empty one takes none.
+
     Args:
         tensors: of any shape.
         precision_bits: 2 to 16, or 32 for plain float32, which needs no offset and step.
@@ -41,7 +43,8 @@ def sent_bits(tensors: Iterable[Tensor], precision_bits: int) -> int:
         (144, 320)
     """
     overhead = 0 if precision_bits == FLOAT_BITS else 2 * FLOAT_BITS
-    return sum(tensor.numel() * precision_bits + overhead for tensor in tensors)
+    sizes = [tensor.numel() for tensor in tensors]
+    return sum(size * precision_bits + overhead for size in sizes if size > 0)
 
 
 def sent(tensor: Tensor, precision_bits: int) -> Tensor:
@@ -51,7 +54,7 @@ def sent(tensor: Tensor, precision_bits: int) -> Tensor:
     the smallest value and step the 2^precision_bits - 1st part of the spread, both in float32.
 
     Args:
-        tensor: floating, not empty.
+        tensor: floating.
         precision_bits: 2 to 16, or 32 for plain float32.
 
     Returns:
@@ -63,7 +66,7 @@ def sent(tensor: Tensor, precision_bits: int) -> Tensor:
         >>> sent(torch.tensor([0.0, 0.4, 0.9]), 2)
         tensor([0.0000, 0.3000, 0.9000])
     """
-    if precision_bits == FLOAT_BITS:
+    if precision_bits == FLOAT_BITS or tensor.numel() == 0:
         return tensor.to(torch.float32).to(tensor.dtype)
     offset, top = torch.aminmax(tensor.to(torch.float32))
     step: Tensor = (top - offset) / (2**precision_bits - 1)

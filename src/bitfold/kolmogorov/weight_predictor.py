@@ -16,7 +16,10 @@ from bitfold.kolmogorov.targets import Targets
 
 # Masses are summed in float32, and a decoder's table has no more than 16 bits.
 _MASS_TOLERANCE = 1e-4
-_NUM_CHECKED = 16
+# So many weights, spread evenly, and the first of so many tensors.
+_NUM_CHECKED = 32
+# The most numbers in the shares of one chunk: 16 MiB of float32.
+_MOST_SHARES = 2**22
 
 
 class Summed(NamedTuple):
@@ -40,7 +43,8 @@ class WeightPredictor(nn.Module, abc.ABC):
     parameters depends on the module that is described. All parameters are learned together
     with the module and are sent, quantised, to a decoder, which then reads the weights in flat
     order: what is predicted of a weight may depend on its place and on the predictor's parameters,
-    never on weights.
+    never on weights. Whatever else it takes to decode is to be counted in `side_bits`. A predictor
+    describes one module: make another for another loss.
 
     Source: none, ours.
 
@@ -59,7 +63,7 @@ class WeightPredictor(nn.Module, abc.ABC):
     """
 
     side_bits: int = 0
-    """Bits that a decoder needs beside the predictor's parameters."""
+    """Bits that a decoder needs beside the predictor's parameters, such as those of buffers."""
 
     is_trusted: bool = False
     """Whether its probabilities are known to add up to 1; otherwise they are checked once."""
@@ -76,6 +80,10 @@ class WeightPredictor(nn.Module, abc.ABC):
     layout: Layout
     bins: Bins
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_attached = False
+
     def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
         """Learn which module is to be described, once; make parameters that depend on it here.
 
@@ -83,16 +91,24 @@ class WeightPredictor(nn.Module, abc.ABC):
             layout: the module's parameters as boxes of weights.
             bins: the grid.
             generator: on the CPU, for initial values; None uses the global one.
+
+        Raises:
+            KolmogorovError: if it describes a module already.
         """
         del generator
-        self.layout, self.bins = layout, bins
+        if self.is_attached:
+            raise KolmogorovError(
+                f"Cannot attach a {type(self).__name__}: expected one that describes nothing yet, "
+                "got one of another Kolmogorov loss. Make one for each loss."
+            )
+        self.layout, self.bins, self.is_attached = layout, bins, True
 
     def fit(self, places: Places, values: Tensor) -> None:
         """Set the parameters to what suits the weights as they are; called once, after `attach`.
 
         Args:
             places: all weights.
-            values: floating (N,), in the units of the bins.
+            values: floating (N,), in the units of the bins and within their range.
         """
 
     @abc.abstractmethod
@@ -144,7 +160,8 @@ class WeightPredictor(nn.Module, abc.ABC):
         numbers = [number for number, item in enumerate(parameters) if item.requires_grad]
         learned = [parameters[number] for number in numbers]
         sums = [torch.zeros_like(item) for item in parameters]
-        for part, some in places.split(self.chunk):
+        chunk = max(1, min(self.chunk, _MOST_SHARES // targets.window))
+        for part, some in places.split(chunk):
             with torch.set_grad_enabled(with_gradients):
                 leaf = values[part].detach().requires_grad_(with_gradients)
                 within, escapes = confine(leaf, self.bins)
@@ -162,15 +179,23 @@ class WeightPredictor(nn.Module, abc.ABC):
     def check_masses(self, places: Places) -> None:
         """Refuse a predictor whose probabilities no decoder could use.
 
+        Args:
+            places: all weights; those at the start of tensors and some others are looked at.
+
         Raises:
-            KolmogorovError: if costs have another shape, or masses of some weight's bins are not
-                finite, below 0, or add up to more than 1.
+            KolmogorovError: if `attach` did not reach this class, if costs have another shape or
+                are not finite, or if the masses of some weight's bins add up to more than 1.
         """
-        some = next(part for _, part in places.split(_NUM_CHECKED))
+        name = type(self).__name__
+        if not self.is_attached:
+            raise KolmogorovError(
+                f"Cannot use the predictor {name}: expected its attach to call "
+                "super().attach(layout, bins, generator), got none. Add the call."
+            )
+        some = _spread_out(places)
         indices = torch.arange(self.bins.num_bins, device=places.device).unsqueeze(1)
         with torch.no_grad():
             nats = self(some, indices.expand(-1, len(some)))
-        name = type(self).__name__
         if nats.shape != (self.bins.num_bins, len(some)):
             raise KolmogorovError(
                 f"Cannot use the predictor {name}: expected costs of shape "
@@ -178,12 +203,26 @@ class WeightPredictor(nn.Module, abc.ABC):
                 "Return one cost for each index."
             )
         masses = torch.exp(-nats.double()).sum(dim=0)
+        if not bool(torch.isfinite(nats).all()):
+            raise KolmogorovError(
+                f"Cannot use the predictor {name}: expected finite costs, got NaN or infinite "
+                "ones, with which some weights could not be coded. Give every bin a probability."
+            )
         if not bool((masses <= 1 + _MASS_TOLERANCE).all()):
             raise KolmogorovError(
                 f"Cannot use the predictor {name}: expected the probabilities of a weight's bins "
                 f"to add up to at most 1, got {masses.max().item():.6g}. Normalise them, for "
                 "example by log_softmax."
             )
+
+
+def _spread_out(places: Places) -> Places:
+    """The first weights of some tensors, and others evenly spread."""
+    starts = places.layout.starts[:_NUM_CHECKED]
+    evenly = (len(places) * number // _NUM_CHECKED for number in range(_NUM_CHECKED))
+    chosen = sorted({*starts, *evenly, len(places) - 1} - {len(places)})
+    flat = torch.tensor(chosen, device=places.device)
+    return Places(places.layout, places.start, places.stop, places.device, chosen=flat)
 
 
 def _exact(values: Tensor) -> torch.dtype:
