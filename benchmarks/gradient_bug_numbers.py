@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-BLOCKS = ("runs", "slopes")
+from benchmarks.pages import replace_block
 
 
 def quote_numbers(results: Mapping[str, Any], page: Path) -> None:
@@ -17,16 +17,8 @@ def quote_numbers(results: Mapping[str, Any], page: Path) -> None:
         page: Markdown that holds ``<!-- runs -->``, ``<!-- end of runs -->`` and the same for
             ``slopes``, each on a line of its own.
     """
-    text = page.read_text(encoding="utf-8")
-    tables = {"runs": runs_table(results["runs"]), "slopes": slopes_table(results["slopes"])}
-    for block in BLOCKS:
-        head, opening, rest = text.partition(f"<!-- {block} -->\n")
-        _, closing, tail = rest.partition(f"<!-- end of {block} -->\n")
-        if not (opening and closing):
-            raise ValueError(f"Cannot quote numbers in {page}: it has no block {block!r}.")
-        text = f"{head}{opening}{tables[block]}{closing}{tail}"
-    page.write_text(text, encoding="utf-8")
-    print(f"Quoted the numbers in {page.name}.")
+    replace_block(page, "runs", runs_table(results["runs"]))
+    replace_block(page, "slopes", slopes_table(results["slopes"]))
 
 
 def runs_table(stories: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

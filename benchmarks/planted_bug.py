@@ -46,9 +46,9 @@ def confine_without_slope(weights: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
     return confine(weights.detach(), bins)
 
 
-def make_hard_targets(name: str, temperature: float, num_bins: int, seed: int) -> Targets:
+def make_hard_targets(name: str, temperature: float, num_bins: int) -> Targets:
     """Return hard targets, whatever targets are asked for."""
-    del name, temperature, seed
+    del name, temperature
     return HardTargets(num_bins)
 
 

@@ -1,0 +1,83 @@
+"""The table of `targets_study`: medians over seeds, and who wins."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Result = Mapping[str, Any]
+
+
+def label(result: Result) -> str:
+    """Return what a run's targets are called, such as ``soft 0.1``."""
+    name: str = result["targets"]
+    return f"{name} {result['temperature']:g}" if name == "soft" else name
+
+
+def objective(result: Result) -> float:
+    """Return what was to be minimised as it is on disk: decoded task loss + lambda * hard K."""
+    nats = math.log(2) * result["bits_per_weight"]
+    return float(result["decoded_task"] + result["weight"] * nats)
+
+
+def grouped(results: Sequence[Result], key: Callable[[Result], Any]) -> dict[Any, list[Result]]:
+    """Return results by a key, in the order in which the keys first appear."""
+    groups: dict[Any, list[Result]] = {}
+    for result in results:
+        groups.setdefault(key(result), []).append(result)
+    return groups
+
+
+def write_table(results: Sequence[Result]) -> str:
+    """Return the table in Markdown: one row a picture, lambda and kind of targets."""
+    lines = [
+        "| learns | lambda | targets | hard bits a weight | task loss | decoded | "
+        "decoded + lambda K | covered |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for (target, weight), same in grouped(results, lambda r: (r["target"], r["weight"])).items():
+        by_label = grouped(same, label)
+        best = min(by_label, key=lambda name: _median(by_label[name], objective))
+        for name, runs in by_label.items():
+            mark = "**" if name == best else ""
+            cells = (
+                target,
+                f"{weight:g}",
+                f"{mark}{name}{mark}",
+                _spread(runs, lambda r: r["bits_per_weight"], ".2f"),
+                _spread(runs, lambda r: r["task"], ".4f"),
+                _spread(runs, lambda r: r["decoded_task"], ".4f"),
+                f"{mark}{_median(runs, objective):.4f}{mark}",
+                f"{_median(runs, lambda r: r['coverage']):.2f}",
+            )
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def winners(results: Sequence[Result]) -> list[str]:
+    """Return, for each kind of targets, how it stands against ``soft 0.1`` run by run."""
+    lines = []
+    same_start = grouped(results, lambda r: (r["target"], r["weight"], r["seed"]))
+    for name in dict.fromkeys(map(label, results)):
+        ratios = [
+            objective(by_label[name][0]) / objective(by_label["soft 0.1"][0])
+            for by_label in (grouped(runs, label) for runs in same_start.values())
+        ]
+        wins = sum(ratio < 1 for ratio in ratios)
+        lines.append(
+            f"- `{name}`: decoded + lambda K is {statistics.median(ratios):.3f} times that of "
+            f"soft 0.1 in the median, lower in {wins} of {len(ratios)} runs"
+        )
+    return lines
+
+
+def _median(runs: Sequence[Result], value: Callable[[Result], float]) -> float:
+    return statistics.median(map(value, runs))
+
+
+def _spread(runs: Sequence[Result], value: Callable[[Result], float], form: str) -> str:
+    values = sorted(map(value, runs))
+    low, high = values[0], values[-1]
+    return f"{statistics.median(values):{form}} ({low:{form}} to {high:{form}})"
