@@ -95,6 +95,7 @@ def combined_losses(epochs: int, weight: float, seed: int, planted: bool) -> NDA
         seed=seed,
         kolmogorov_weight=weight,
         no_watchdog=("stagnation",),
+        audit=not planted,
     )
     with hard_binning(planted):
         metrics = in_temporary_run(config, lambda run: run.metrics)

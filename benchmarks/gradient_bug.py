@@ -45,6 +45,7 @@ def run_columns(epochs: int, seed: int, hard: bool) -> Columns:
         seed=seed,
         kolmogorov_weight=LAMBDA,
         no_watchdog=("stagnation",),
+        audit=not hard,
     )
     with hard_binning(hard):
         metrics = in_temporary_run(config, lambda run: run.metrics)

@@ -43,6 +43,17 @@ def refuse(
         (["ring", "--kolmogorov-temperature", "0"], "more than 0"),
         (["ring", "--kolmogorov-weight=-0.1"], "at least 0"),
         (["ring", "--kolmogorov-weight", "nan"], "finite"),
+        (["ring", "--kolmogorov-weight", "lots"], "'mdl' or 'bits:N'"),
+        (["ring", "--kolmogorov-weight", "bits:few"], "whole number after bits:"),
+        (["ring", "--kolmogorov-weight", "bits:0"], "at least 1 after bits:"),
+        (["ring", "--size", "32", "--kolmogorov-weight", "bits:13176"], "the 13,176 bits"),
+        (["ring", "--kolmogorov-weight", "mdl", "--kolmogorov-loss-type", "mse"], "in nats"),
+        (["ring", "--kolmogorov-noise-std", "0"], "more than 0"),
+        (["ring", "--kolmogorov-warmup=-1"], "at least 0"),
+        (["ring", "--kolmogorov-every", "0"], "at least 1"),
+        (["ring", "--kolmogorov-targets", "hard"], "one of soft, linear, noise"),
+        (["ring", "--kolmogorov-range", "wide"], "one of fixed, auto"),
+        (["ring", "--kolmogorov-predictor", "none"], "one of coordinate"),
         (["ring", "--learning-rate", "inf"], "finite"),
         (["ring", "--save-interval", "geometric:0"], "geometric"),
         (["ring", "--slice-times=0,2"], "-0.5 to 0.5"),
@@ -126,7 +137,7 @@ def test_train_refuses_an_occupied_or_unwritable_folder(
     assert str(file) in refuse(capsys, ["train", "ring", "-o", str(file / "run")])
 
 
-@pytest.mark.parametrize("command", ["resume", "render", "plot"])
+@pytest.mark.parametrize("command", ["resume", "render", "plot", "audit"])
 def test_commands_on_runs_refuse_other_folders(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,6 +46,18 @@ def test_words_beside_numbers() -> None:
     assert given_settings(parsed(["-p", "12"])) == {"points": 12}
 
 
+def test_lambda_is_a_number_or_a_word() -> None:
+    """``--kolmogorov-weight`` takes a number, ``mdl`` or ``bits:N``."""
+    for text, value in (("0.01", 0.01), ("mdl", "mdl"), ("bits:2000", "bits:2000"), ("0", 0.0)):
+        given = given_settings(parsed(["--kolmogorov-weight", text]))
+        assert given == {"kolmogorov_weight": value}
+
+
+def test_the_audit_is_switched_off_by_its_flag() -> None:
+    """``--no-audit`` is the switch that the docs name."""
+    assert given_settings(parsed(["--no-audit"])) == {"audit": False}
+
+
 def test_repeatable_names() -> None:
     """``--no-watchdog`` may be given several times."""
     given = given_settings(parsed(["--no-watchdog", "loop", "--no-watchdog", "finite"]))

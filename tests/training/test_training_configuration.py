@@ -31,6 +31,8 @@ OTHERS: dict[str, Any] = {
     "no_watchdog": ("loop", "finite"),
     "muon_adjust_lr_fn": "match_rms_adamw",
     "kolmogorov_shape": "none",
+    "kolmogorov_weight": "bits:2000",
+    "kolmogorov_noise_std": 0.05,
     "kolmogorov_loss_type": "mse",
     "output_dir": "where it lies",
     "checkpoint_dir": "/elsewhere",

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from training_runs import TINY, WITH_K
 
 from bitfold.errors import ConfigError
-from bitfold.kolmogorov import cross_entropy
+from bitfold.kolmogorov import KolmogorovLoss, coordinate
 from bitfold.targets import Split, Target, load_target, sample_split
 from bitfold.training import Config
 from bitfold.training.learner import Learner, choose_threads, stream, usable_device
@@ -69,10 +69,10 @@ def test_without_k_there_is_not_one_extra_operation(settings: dict[str, Any]) ->
         with Operations() as plain:
             for start in range(0, len(points), 16):
                 batch, values = points[start : start + 16], wanted[start : start + 16]
-                loss = torch.nn.functional.mse_loss(learner.network(batch), values)
+                loss = torch.nn.functional.mse_loss(learner._forward(batch), values)
                 loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
                 optimizer.step()
-                optimizer.zero_grad()
+                learner.network.zero_grad()
                 loss.detach()  # what the loss of an epoch is made of
         assert not plain.counts - found
         extra.append(found - plain.counts)
@@ -122,7 +122,7 @@ def test_gradient_norms_are_those_of_each_term_alone() -> None:
 def test_values_are_read_back_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many steps it has: none of them waits for the device."""
     # The compiled loops share the CPU's memory with PyTorch; a device never runs them.
-    monkeypatch.setattr(cross_entropy, "has_kernels", lambda tensor: False)
+    monkeypatch.setattr(coordinate, "has_kernels", lambda tensor: False)
     calls: Counter[str] = Counter()
 
     def counted(name: str) -> Any:
@@ -136,6 +136,7 @@ def test_values_are_read_back_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> 
 
     learners = [learner_of(points=16 * n, grad_clip_norm=1.0, **WITH_K) for n in (2, 10)]
     for learner in learners:
+        monkeypatch.setattr(learner, "_forward", learner.network)
         learner.run_epoch(1)
     for name in ("item", "tolist", "cpu", "numpy", "__float__", "__int__", "__bool__"):
         monkeypatch.setattr(Tensor, name, counted(name))
@@ -197,6 +198,74 @@ def test_what_a_result_says_is_true() -> None:
     assert result.validation_loss == pytest.approx(loss)
     assert result.score == learner.task.score(result.validation_loss, 0.0)
     assert result.output_spread == pytest.approx((outputs.max() - outputs.min()).item())
+
+
+@pytest.mark.parametrize(
+    ("every", "in_step"), [(3, [3, 0, 0, 3]), (2, [2, 0, 2, 0]), (7, [7, 0, 0, 0])]
+)
+def test_k_every_few_steps_is_measured_as_itself(
+    every: int, in_step: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps see k times K or none; the epoch's K is the mean of K over the steps that have it."""
+    learner = learner_of(**WITH_K, kolmogorov_every=every)
+    assert learner.kolmogorov is not None
+    seen, whole, step = [], [], learner.kolmogorov.forward
+
+    def watched() -> Tensor:
+        value = step()
+        if learner.kolmogorov is not None and learner.kolmogorov.training:
+            seen.append(value.item())
+            whole.append(learner._present_k().item())
+        return value
+
+    monkeypatch.setattr(learner.kolmogorov, "forward", watched)
+    result = learner.run_epoch(1)
+    assert result is not None
+    assert seen == pytest.approx([k * times for k, times in zip(whole, in_step, strict=True)])
+    sizes = [size if times else 0 for size, times in zip((16, 16, 16, 2), in_step, strict=True)]
+    mean = sum(k * size for k, size in zip(whole, sizes, strict=True)) / sum(sizes)
+    assert result.kolmogorov_loss == pytest.approx(mean, rel=1e-6)
+
+
+def test_an_epoch_without_k_in_any_step_measures_it() -> None:
+    """With more steps between than an epoch has, K is that of the network after the epoch."""
+    learner = learner_of(**WITH_K, kolmogorov_every=100)
+    first, second = learner.run_epoch(1), learner.run_epoch(2)
+    assert first is not None
+    assert second is not None
+    assert second.kolmogorov_loss == pytest.approx(learner._present_k().item(), rel=1e-6)
+    assert first.kolmogorov_loss != second.kolmogorov_loss
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kolmogorov_targets": "linear"},
+        {"kolmogorov_targets": "noise"},
+        {"kolmogorov_range": "auto"},
+        {"kolmogorov_predictor": "row_column"},
+        {"kolmogorov_predictor": "per_tensor", "kolmogorov_range": "auto"},
+    ],
+    ids=lambda settings: "-".join(settings.values()),
+)
+def test_options_of_k_reach_it(settings: dict[str, str]) -> None:
+    """Each setting makes the KolmogorovLoss that one would make by hand."""
+    learner = learner_of(**WITH_K, **settings)
+    other = KolmogorovLoss(
+        learner.network,
+        predictor=settings.get("kolmogorov_predictor", "coordinate"),
+        predictor_shape=(3,),
+        bins=16,
+        weight_range="auto" if "kolmogorov_range" in settings else (-3.0, 3.0),
+        targets=settings.get("kolmogorov_targets", "soft"),
+        generator=stream(0, "predictor"),
+    )
+    assert learner.kolmogorov is not None
+    assert learner.kolmogorov().item() == other().item()
+    assert float(learner.kolmogorov.bits()) == float(other.bits())
+    plain = learner_of(**WITH_K)
+    assert plain.kolmogorov is not None
+    assert plain.kolmogorov().item() != other().item()
 
 
 def test_an_epoch_that_is_to_stop_is_given_up() -> None:

@@ -21,6 +21,7 @@ from bitfold.training.optimizers import (
     rate_factor,
     set_rate,
 )
+from bitfold.training.oversight import Oversight
 from bitfold.training.state import capture, restore
 
 CASES: list[dict[str, Any]] = [
@@ -54,11 +55,13 @@ def test_it_goes_on_bit_for_bit_from_what_was_saved(tmp_path: Path, case: dict[s
         whole.run_epoch(epoch)
     for epoch in range(1, 4):
         first.run_epoch(epoch)
-    path = write_checkpoint(tmp_path, capture(3, first, split, [], None))
-    restore(read_checkpoint(path), second, [], tmp_path)
+    path = write_checkpoint(tmp_path, capture(3, first, split, Oversight([]), None))
+    restore(read_checkpoint(path), second, Oversight([]), tmp_path)
     for epoch in range(4, 7):
         second.run_epoch(epoch)
-    one, other = (capture(6, learner, split, [], None).tensors for learner in (whole, second))
+    one, other = (
+        capture(6, learner, split, Oversight([]), None).tensors for learner in (whole, second)
+    )
     assert {n: as_bytes(t) for n, t in one.items()} == {n: as_bytes(t) for n, t in other.items()}
     assert not bool((whole.flat_weights() == before).any())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import multiprocessing
 import multiprocessing.forkserver
@@ -9,6 +10,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from torch import Tensor
 import bitfold
 from bitfold import files
 from bitfold.training import (
+    Audited,
     Config,
     EpochEnded,
     Event,
@@ -40,6 +43,7 @@ TINY: dict[str, Any] = {
     "save_interval": "1",
     "checkpoint_interval": 5,
     "threads": 1,
+    "audit": False,  # a fifth of a second for each run; the tests of the audit switch it on
 }
 WITH_K: dict[str, Any] = {
     "kolmogorov_weight": 0.05,
@@ -70,6 +74,11 @@ class Heard:
         return [event.message for event in self.events if isinstance(event, Noticed)]
 
     @property
+    def audits(self) -> list[Audited]:
+        """The audits, in order."""
+        return [event for event in self.events if isinstance(event, Audited)]
+
+    @property
     def ended(self) -> RunEnded:
         """The one event of the end."""
         (found,) = (event for event in self.events if isinstance(event, RunEnded))
@@ -79,6 +88,18 @@ class Heard:
     def epochs(self) -> list[int]:
         """The epochs that ended, in order."""
         return [event.epoch for event in self.events if isinstance(event, EpochEnded)]
+
+
+def hard_binning() -> AbstractContextManager[None]:
+    """The context in which K bins hard, as the benchmarks plant it."""
+    path = Path(__file__).parents[2] / "benchmarks" / "planted_bug.py"
+    spec = importlib.util.spec_from_file_location("planted_bug", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context: AbstractContextManager[None] = module.hard_binning()
+    return context
 
 
 def metrics_of(folder: Path) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ _SHARED = (
     "log_file", "checkpoint_interval", "checkpoint_dir", "kolmogorov_shape", "kolmogorov_weight",
     "kolmogorov_loss_type", "kolmogorov_bins", "kolmogorov_weight_min", "kolmogorov_weight_max",
     "kolmogorov_lr", "device", "threads", "no_watchdog", "activation",
+    "kolmogorov_warmup", "kolmogorov_noise_std", "audit",
 )  # fmt: skip
 _DEFAULTS: dict[str, Any] = {"output_dir": "results", "save_interval": "1"}
 _FOLDER_SETTINGS = ("output_dir", "snapshot_dir", "checkpoint_dir")

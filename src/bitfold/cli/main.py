@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from bitfold.cli import (
+    audit_command,
     demo_command,
     plot_command,
     render_command,
@@ -54,7 +55,9 @@ def _parser() -> OneLineParser:
     )
     parser.add_argument("--version", action="version", version=f"bitfold {version('bitfold')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (demo_command, train_command, resume_command, render_command, plot_command):
+    for command in (
+        demo_command, train_command, resume_command, render_command, plot_command, audit_command,
+    ):  # fmt: skip
         command.add_to(commands)
     return parser
 

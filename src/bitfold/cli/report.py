@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from bitfold.errors import RunError
 from bitfold.training import (
+    Audited,
     Config,
     EpochEnded,
     Event,
@@ -73,7 +74,10 @@ class ProgressReport:
         elif isinstance(event, EpochEnded):
             self._epoch(event)
         elif isinstance(event, Noticed):
-            self._console.print(escape(event.message), style="yellow", highlight=False)
+            text = escape(event.message)
+            self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
+        elif isinstance(event, Audited) and not event.is_ok:
+            self._print(event.table)
         elif isinstance(event, RunEnded):
             self._stop_bar()
             self._print(event.message)
@@ -166,6 +170,8 @@ class LogFile:
             self.write(f"epoch {event.epoch}: {losses_line(event.metrics)}")
         elif isinstance(event, Noticed | RunEnded):
             self.write(event.message)
+        elif isinstance(event, Audited):
+            self.write(f"gradients audited, {event.occasion}\n{event.table}")
         if isinstance(event, RunEnded):
             self._file.close()
 

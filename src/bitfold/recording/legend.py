@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bitfold.training import Moment, Run
+from bitfold.training import Config, Metrics, Moment, Run
 
 _NONE = "-"
 
@@ -36,7 +36,7 @@ def legend_of(
     if config.has_kolmogorov:
         pairs += [
             ("K, nats per weight", _number(metrics.get("kolmogorov_loss"), ".4f")),
-            ("lambda", f"{config.kolmogorov_weight:g}"),
+            _lambda(config, metrics),
             ("combined", _number(metrics.get("combined_loss"), ".5f")),
             ("description", _number(metrics.get("description_bits"), ",.0f", " bits")),
         ]
@@ -57,6 +57,13 @@ def legend_of(
         ("seed", str(config.seed)),
     ]
     return pairs
+
+
+def _lambda(config: Config, metrics: Metrics) -> tuple[str, str]:
+    weight = config.kolmogorov_weight
+    if isinstance(weight, str):
+        return f"lambda, {weight}", _number(metrics.get("kolmogorov_weight"), ".3g")
+    return "lambda", f"{weight:g}"
 
 
 def _baseline(error: float, is_regression: bool) -> str:

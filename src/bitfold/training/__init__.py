@@ -7,6 +7,7 @@ from bitfold.training.configuration import (
     read_toml,
 )
 from bitfold.training.events import (
+    Audited,
     CheckpointWritten,
     EpochEnded,
     Event,
@@ -20,12 +21,13 @@ from bitfold.training.folder import RunFolder, dated_folder
 from bitfold.training.metrics import METRIC_NAMES, read_metrics
 from bitfold.training.run import Run, load_run
 from bitfold.training.settings import Setting, flag, settings_of
-from bitfold.training.train import resumable_settings, resume, train
+from bitfold.training.train import audit_run, resumable_settings, resume, train
 from bitfold.training.trajectory import Moment, TrajectoryReader
 
 __all__ = [
     "METRIC_NAMES",
     "PREDICTOR",
+    "Audited",
     "CheckpointWritten",
     "Config",
     "EpochEnded",
@@ -40,6 +42,7 @@ __all__ = [
     "RunStarted",
     "Setting",
     "TrajectoryReader",
+    "audit_run",
     "config_from_mapping",
     "dated_folder",
     "flag",

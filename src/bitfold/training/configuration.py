@@ -23,6 +23,9 @@ WATCHDOGS = ("finite", "loop", "stagnation")
 SCHEDULES = ("constant", "cosine")
 TASKS = ("auto", "regression", "classification")
 MUON_RATES = ("original", "match_rms_adamw")
+PREDICTORS = ("coordinate", "row_column", "per_tensor")
+TARGETS = ("soft", "linear", "noise")
+RANGES = ("fixed", "auto")
 LAYOUTS = ("full", "folds")
 IMAGES = ("png", "jpg", "none")
 
@@ -35,6 +38,7 @@ FIXED = frozenset(
 PREDICTOR = frozenset(
     {"kolmogorov_shape", "kolmogorov_loss_type", "kolmogorov_bins", "kolmogorov_weight_min"}
     | {"kolmogorov_weight_max", "kolmogorov_temperature", "kolmogorov_predictor_bits"}
+    | {"kolmogorov_predictor", "kolmogorov_targets", "kolmogorov_range"}
 )
 
 _ACTIVATIONS, _FINAL_ACTIVATIONS = tuple(ACTIVATIONS), tuple(FINAL_ACTIVATIONS)
@@ -94,6 +98,10 @@ class Config:
         (), "training", "switch this watchdog off (repeatable)", choices=WATCHDOGS
     )
 
+    audit: bool = switch(
+        True, "audit", "check at the first step that every loss term reaches network and predictor"
+    )
+
     momentum: float = real(0.9, "optimiser", "of sgd_momentum and rmsprop", (0, 1))
     weight_decay: float = real(0.0, "optimiser", "weight decay of the network's optimiser")
     adam_beta1: float = real(0.9, "optimiser", "beta1 of adam and adamw", (0, 0.9999999))
@@ -109,16 +117,45 @@ class Config:
         "original", "optimiser", "how muon's rate goes with a matrix's shape", choices=MUON_RATES
     )
 
-    kolmogorov_weight: float = real(0.0, "kolmogorov", "lambda in task + lambda * K; 0: no K")
+    kolmogorov_weight: float | str = real(
+        0.0,
+        "kolmogorov",
+        "lambda in task + lambda * K: a number, 0 for no K; mdl, for the shortest description of "
+        "data and network; bits:N, for a description of N bits",
+        choices=("mdl",),
+        counted="bits",
+    )
+    kolmogorov_warmup: int = whole(
+        0, "kolmogorov", "epochs in which lambda rises from 0", (0, 10**9)
+    )
+    kolmogorov_noise_std: float | None = real(
+        None,
+        "kolmogorov",
+        "standard deviation of the values' noise, for mdl; by default learned",
+        (0, 1e6),
+        positive=True,
+    )
+    kolmogorov_predictor: str = word(
+        "coordinate",
+        "kolmogorov",
+        "what predicts weights: a network from places, scales of rows and columns, or of tensors",
+        choices=PREDICTORS,
+    )
     kolmogorov_shape: str = word(
-        "[5,5]", "kolmogorov", "hidden layers of the weight predictor; none: no predictor"
+        "[5,5]", "kolmogorov", "hidden layers of the coordinate predictor; none: no K at all"
     )
     kolmogorov_loss_type: str = word(
-        "cross_entropy", "kolmogorov", "what the weight predictor predicts", choices=KINDS
+        "cross_entropy", "kolmogorov", "what the coordinate predictor predicts", choices=KINDS
     )
     kolmogorov_bins: int = whole(256, "kolmogorov", "values a weight can take", (2, 65536))
+    kolmogorov_range: str = word(
+        "fixed", "kolmogorov", "where the bins lie; auto: each tensor learns it", choices=RANGES
+    )
     kolmogorov_weight_min: float = real(-3.0, "kolmogorov", "centre of the first bin", _ANY)
     kolmogorov_weight_max: float = real(3.0, "kolmogorov", "centre of the last bin", _ANY)
+    kolmogorov_targets: str = word(
+        "soft", "kolmogorov", "how a weight is shared among bins", choices=TARGETS
+    )
     kolmogorov_temperature: float = real(
         0.1, "kolmogorov", "temperature of the soft targets", positive=True
     )
@@ -127,6 +164,9 @@ class Config:
     )
     kolmogorov_predictor_bits: int = whole(
         8, "kolmogorov", "bits in which a parameter of the predictor is sent", (2, 32)
+    )
+    kolmogorov_every: int = whole(
+        1, "kolmogorov", "K in every k-th step alone, with k times its weight", (1, 10**9)
     )
 
     output_dir: str | None = word(
@@ -173,13 +213,30 @@ class Config:
                 "Cannot use --kolmogorov-predictor-bits: expected 2 to 16, or 32 for float32, got "
                 f"{self.kolmogorov_predictor_bits}."
             )
+        is_unitless = self.kolmogorov_loss_type == "mse"
+        if (
+            self.kolmogorov_weight == "mdl"
+            and is_unitless
+            and self.kolmogorov_predictor == ("coordinate")
+        ):
+            raise ConfigError(
+                "Cannot use --kolmogorov-weight mdl: expected a --kolmogorov-loss-type in nats, "
+                "got mse. Choose cross_entropy, gaussian_nll or laplacian_nll."
+            )
         FrameSchedule.parse(self.save_interval)
         parse_times(self.slice_times)
 
     @property
     def has_kolmogorov(self) -> bool:
-        """Whether K is part of the loss: a predictor is configured and lambda is above 0."""
-        return self.kolmogorov_weight > 0 and self.predictor_shape is not None
+        """Whether K is part of the loss: a predictor is configured and lambda is not always 0."""
+        return self.kolmogorov_weight != 0 and self.predictor_shape is not None
+
+    @property
+    def target_bits(self) -> int | None:
+        """The N of ``bits:N``, or None if lambda is chosen otherwise."""
+        weight = self.kolmogorov_weight
+        is_counted = isinstance(weight, str) and weight.startswith("bits:")
+        return int(str(weight).removeprefix("bits:")) if is_counted else None
 
     @property
     def predictor_shape(self) -> tuple[int, ...] | None:

@@ -63,12 +63,29 @@ class Noticed:
 
 
 @dataclass(frozen=True)
+class Audited:
+    """It was looked into whether every loss term's gradient reaches network and predictor.
+
+    Args:
+        epoch: epochs that are behind the run.
+        occasion: why it was: at the start, or what the trade monitor had to say.
+        is_ok: whether no gradient is cut; a run whose start is cut does not train.
+        table: the findings, several lines; they are in ``audit.txt`` of the run too.
+    """
+
+    epoch: int
+    occasion: str
+    is_ok: bool
+    table: str
+
+
+@dataclass(frozen=True)
 class RunEnded:
     """Training is over; nothing follows this event.
 
     Args:
         epoch: the last finished epoch.
-        reason: ``completed``, ``interrupted``, ``terminated``, or a watchdog's name.
+        reason: ``completed``, ``interrupted``, ``terminated``, ``audit``, or a watchdog's name.
         message: one line for a person.
         exit_code: what a program that did nothing else should exit with.
         network: the network as it ended.
@@ -83,5 +100,5 @@ class RunEnded:
     kolmogorov: KolmogorovLoss | None
 
 
-Event = RunStarted | EpochEnded | CheckpointWritten | Noticed | RunEnded
+Event = RunStarted | EpochEnded | CheckpointWritten | Noticed | Audited | RunEnded
 Listener = Callable[[Event], None]

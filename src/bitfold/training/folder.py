@@ -29,7 +29,7 @@ from bitfold.training.configuration import Config, config_toml, read_config
 _CONTINUED_FILES = ("metrics.jsonl", "trajectory.bin", "video.mp4", "video.previous.mp4")
 #: The configuration last: until it is gone the folder counts as a run, which can be overwritten.
 _OWN_FILES = (
-    *_CONTINUED_FILES, "loss.png", "last_frame.png", "run.json", "target.safetensors",
+    *_CONTINUED_FILES, "audit.txt", "loss.png", "last_frame.png", "run.json", "target.safetensors",
     "split.safetensors", "config.toml",
 )  # fmt: skip
 
@@ -55,6 +55,11 @@ class RunFolder:
     def status(self) -> Path:
         """How the run stands, and on what it ran, as JSON."""
         return self.path / "run.json"
+
+    @property
+    def audit(self) -> Path:
+        """What each audit of the gradients found."""
+        return self.path / "audit.txt"
 
     @property
     def target(self) -> Path:

@@ -86,6 +86,16 @@ class Journal:
             self.frame_epoch = epoch
         return self.frame_epoch == epoch
 
+    def append_audit(self, heading: str, table: str) -> None:
+        """Append an audit's findings to ``audit.txt``."""
+        path = self._run.folder.audit
+
+        def write() -> None:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{heading}\n{table}\n\n")
+
+        self._try("audit.txt", write)
+
     def save(self, checkpoint: Checkpoint) -> Path | None:
         """Write a checkpoint, after all it builds on is on the disk; return where, if anywhere."""
         folder = self._run.checkpoints

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from bitfold.errors import ConfigError
 from bitfold.kolmogorov import KolmogorovLoss
-from bitfold.networks import count_parameters, parse_shape
+from bitfold.networks import CompiledNet, count_parameters, parse_shape
 from bitfold.targets import Split, Target
 from bitfold.training.configuration import Config
 from bitfold.training.optimizers import (
@@ -21,7 +22,9 @@ from bitfold.training.optimizers import (
     set_rate,
 )
 from bitfold.training.run import build_network
-from bitfold.training.tasks import make_task
+from bitfold.training.tasks import ClassificationTask, make_task
+from bitfold.training.weight_choice import Problem, choose_schedule
+from bitfold.training.weight_schedule import ConstantWeight, WeightSchedule
 
 # Below this many multiplications a step most time goes into starting operations, which more threads
 # do not shorten: the others are left for drawing.
@@ -40,6 +43,8 @@ class EpochResult:
         output_spread: largest minus smallest output over the validation points.
         description_bits: length of the whole description after the epoch; None without K.
         out_of_range: weights outside the range of the bins; None without K.
+        kolmogorov_weight: lambda in this epoch; 0 without K.
+        notice: what the choice of lambda has to say, or None.
     """
 
     task_loss: float
@@ -49,6 +54,8 @@ class EpochResult:
     output_spread: float
     description_bits: float | None
     out_of_range: int | None
+    kolmogorov_weight: float
+    notice: str | None = None
 
 
 class Learner:
@@ -78,28 +85,66 @@ class Learner:
         modules = [self.network] if self.kolmogorov is None else [self.network, self.kolmogorov]
         self._parameters = [p for module in modules for p in module.parameters()]
         self.order = stream(config.seed, "order")
-        self._forward: nn.Module = self.network
+        self._forward: Callable[[Tensor], Tensor] = CompiledNet(self.network)
         if config.use_compile:
-            self._forward = torch.compile(self.network)  # type: ignore[assignment] # it stays callable as a module
+            self._forward = torch.compile(self.network)
         self._points, self._wanted = _on_device(target, split.training, device)
         self._validation_points, self._validation_wanted = _on_device(
             target, split.validation, device
         )
+        self.weight_schedule = self._choose_weight()
+        self._weight = 0.0
 
     def _build_kolmogorov(self, device: torch.device) -> KolmogorovLoss | None:
         config = self.config
         if not config.has_kolmogorov:
             return None
+        limits = (config.kolmogorov_weight_min, config.kolmogorov_weight_max)
         return KolmogorovLoss(
             self.network,
+            predictor=config.kolmogorov_predictor,
             predictor_shape=config.predictor_shape or (),
             kind=config.kolmogorov_loss_type,
             bins=config.kolmogorov_bins,
-            weight_range=(config.kolmogorov_weight_min, config.kolmogorov_weight_max),
+            weight_range="auto" if config.kolmogorov_range == "auto" else limits,
+            targets=config.kolmogorov_targets,
             temperature=config.kolmogorov_temperature,
             predictor_bits=config.kolmogorov_predictor_bits,
+            every=config.kolmogorov_every,
             generator=stream(config.seed, "predictor"),
         ).to(device)
+
+    def _choose_weight(self) -> WeightSchedule:
+        if self.kolmogorov is None:
+            return ConstantWeight(0.0)
+        changing = ("weights", "out_of_range")
+        items = self.kolmogorov.bits().items
+        problem = Problem(
+            is_classification=isinstance(self.task, ClassificationTask),
+            num_points=len(self._points),
+            num_channels=self._wanted[0].numel(),
+            num_weights=self.kolmogorov.num_weights,
+            side_bits=sum(bits for name, bits in items.items() if name not in changing),
+            measure=self._measure,
+        )
+        return choose_schedule(self.config, problem)
+
+    @torch.no_grad()
+    def _measure(self) -> tuple[float, float]:
+        """Return task loss over the training points and K as they are, for a start."""
+        size, total = self.config.batch_size, self._points.new_zeros(())
+        for start in range(0, len(self._points), size):
+            points, wanted = self._points[start : start + size], self._wanted[start : start + size]
+            total = total + self.task.loss(self._forward(points), wanted) * len(points)
+        return float(total) / len(self._points), float(self._present_k())
+
+    def _present_k(self) -> Tensor:
+        """Return K itself, whatever is due in the next step, and count no step."""
+        assert self.kolmogorov is not None
+        self.kolmogorov.eval()
+        k: Tensor = self.kolmogorov()
+        self.kolmogorov.train()
+        return k
 
     def run_epoch(
         self, epoch: int, should_stop: Callable[[], bool] | None = None
@@ -116,21 +161,33 @@ class Learner:
         factor = rate_factor(self.config, epoch)
         set_rate(self.optimizers, factor * self.config.learning_rate)
         set_rate(self.predictor_optimizers, factor * self.config.kolmogorov_lr)
+        self._weight = self.weight_schedule.weight(epoch)
         parts: list[Tensor] = []
         sizes: list[int] = []
+        has_k: list[bool] = []
         for points, wanted in self._batches():
             if should_stop is not None and should_stop():
                 return None
+            has_k.append(self._is_k_due())
             parts += self._step(points, wanted)
             sizes.append(len(points))
-        return self._result(torch.stack(parts).reshape(len(sizes), -1), sizes)
+        result = self._result(torch.stack(parts).reshape(len(sizes), -1), sizes, has_k)
+        if result.description_bits is None:
+            return result
+        notice = self.weight_schedule.observe(epoch, result.task_loss, result.description_bits)
+        return dataclasses.replace(result, notice=notice)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(self._points), generator=self.order).to(self._points.device)
-        points, wanted = self._points[order], self._wanted[order]
+        points, wanted = self._points.index_select(0, order), self._wanted.index_select(0, order)
         size = self.config.batch_size
         for start in range(0, len(points), size):
             yield points[start : start + size], wanted[start : start + size]
+
+    def _is_k_due(self) -> bool:
+        """Whether the next step has K in it."""
+        counter = None if self.kolmogorov is None else self.kolmogorov.counter
+        return counter is None or counter.steps % self.config.kolmogorov_every == 0
 
     def _step(self, points: Tensor, wanted: Tensor) -> list[Tensor]:
         """Step both optimisers; return [task loss] or [task loss, K], still on the device."""
@@ -140,22 +197,22 @@ class Learner:
         if self.kolmogorov is not None:
             description = self.kolmogorov()
             parts.append(description.detach())
-            combined = task + self.config.kolmogorov_weight * description
+            combined = task + self._weight * description
         combined.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         if self.config.grad_clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.grad_clip_norm)
         for optimizer in (*self.optimizers, *self.predictor_optimizers):
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        for parameter in self._parameters:
+            parameter.grad = None
         return parts
 
     @torch.no_grad()
-    def _result(self, parts: Tensor, sizes: list[int]) -> EpochResult:
-        shares = torch.tensor(sizes, dtype=parts.dtype, device=parts.device) / sum(sizes)
+    def _result(self, parts: Tensor, sizes: list[int], has_k: list[bool]) -> EpochResult:
         outputs = self._forward(self._validation_points)
         wanted = self._validation_wanted
         numbers = [
-            *(parts * shares[:, None]).sum(0),
+            *self._means(parts, sizes, has_k),
             self.task.loss(outputs, wanted),
             self.task.hits(outputs, wanted),
             (outputs.amax(0) - outputs.amin(0)).amax(),
@@ -168,7 +225,19 @@ class Learner:
         bits, outside = rest if rest else (None, None)
         score = self.task.score(validation, hits)
         count = None if outside is None else int(outside)
-        return EpochResult(task, nats, validation, score, spread, bits, count)
+        return EpochResult(task, nats, validation, score, spread, bits, count, self._weight)
+
+    def _means(self, parts: Tensor, sizes: list[int], has_k: list[bool]) -> list[Tensor]:
+        """Return the epoch's task loss and K: means over its steps, weighted by their points."""
+        weights = torch.tensor(sizes, dtype=parts.dtype, device=parts.device)
+        shares = weights / sum(sizes)
+        if self.kolmogorov is None or self.config.kolmogorov_every == 1:
+            return list((parts * shares[:, None]).sum(0))
+        if not any(has_k):
+            return [(parts[:, 0] * shares).sum(), self._present_k()]
+        due = weights * torch.tensor(has_k, device=parts.device)
+        k = (parts[:, 1] * due).sum() / due.sum() / self.config.kolmogorov_every
+        return [(parts[:, 0] * shares).sum(), k]
 
     def gradient_norms(self) -> tuple[float, float | None, float | None]:
         """Return the norms of the gradients of the task loss and of K, apart.
@@ -184,11 +253,31 @@ class Learner:
         norms = [_norm(torch.autograd.grad(task, own, allow_unused=True))]
         if self.kolmogorov is not None:
             predictor = list(self.kolmogorov.parameters())
-            found = torch.autograd.grad(self.kolmogorov(), [*own, *predictor], allow_unused=True)
+            found = torch.autograd.grad(self._present_k(), [*own, *predictor], allow_unused=True)
             norms += [_norm(found[: len(own)]), _norm(found[len(own) :])]
         first, *others = torch.stack(norms).tolist()
         of_network, of_predictor = others if others else (None, None)
         return first, of_network, of_predictor
+
+    def terms(self) -> dict[str, Callable[[], Tensor]]:
+        """Return task loss and K (not weighted by lambda) over the first batch, to be called."""
+        size = self.config.batch_size
+        points, wanted = self._points[:size], self._wanted[:size]
+        # What torch.compile makes of the network cannot be followed; the rest is what trains.
+        forward = self.network if self.config.use_compile else self._forward
+        terms: dict[str, Callable[[], Tensor]] = {
+            "task": lambda: self.task.loss(forward(points), wanted)
+        }
+        if self.kolmogorov is not None:
+            terms["K"] = self._present_k
+        return terms
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return what learns, by name."""
+        modules: dict[str, nn.Module] = {"network": self.network}
+        if self.kolmogorov is not None:
+            modules["predictor"] = self.kolmogorov
+        return modules
 
     def flat_weights(self) -> Tensor:
         """Return all parameters of network and predictor, flat, on the CPU."""

@@ -7,8 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bitfold.audit import GradientAudit
+from bitfold.errors import AuditError
+from bitfold.training.auditing import AUDIT_EXIT_CODE, audit_learner, cut_message
 from bitfold.training.checkpoints import Checkpoint, checkpoint_paths
 from bitfold.training.events import (
+    Audited,
     CheckpointWritten,
     EpochEnded,
     Event,
@@ -21,10 +25,11 @@ from bitfold.training.events import (
 from bitfold.training.journal import Journal
 from bitfold.training.learner import EpochResult, Learner
 from bitfold.training.metrics import finite
+from bitfold.training.oversight import Oversight
 from bitfold.training.run import Run
 from bitfold.training.signals import PATIENCE_SECONDS, StopRequest, stop_requests
 from bitfold.training.state import capture, restore
-from bitfold.training.watchdogs import FiniteWatchdog, Observation, Watchdog
+from bitfold.training.watchdogs import FiniteWatchdog, Observation
 
 GRADIENT_INTERVAL = 50
 
@@ -45,7 +50,7 @@ class Session:
     Args:
         run: the run; its folder is locked by the caller.
         learner: holds the state after ``epoch`` epochs.
-        watchdogs: with their memory.
+        oversight: what looks on, with its memory.
         epoch: epochs that are behind it.
         listeners: told of every event, in order.
 
@@ -57,12 +62,12 @@ class Session:
         self,
         run: Run,
         learner: Learner,
-        watchdogs: list[Watchdog],
+        oversight: Oversight,
         *,
         epoch: int,
         listeners: Sequence[Listener],
     ) -> None:
-        self._run, self._learner, self._watchdogs = run, learner, watchdogs
+        self._run, self._learner, self._oversight = run, learner, oversight
         self._epoch, self._listeners = epoch, listeners
         self._split = run.split
         self._validation_loss: float | None = None
@@ -91,13 +96,16 @@ class Session:
         if self._epoch == 0:
             self._append_frame({})
             self._save()
-        ending = self._finished()
+        ending = self._finished() or self._audit_start()
         while ending is None:
             ending = self._one_epoch(request)
         if ending.is_healthy and self._journal.frame_epoch != self._epoch:
             self._append_frame(self._journal.last_metrics())
         if ending.is_healthy and self._journal.saved_epoch != self._epoch:
             self._save()
+        conclusion = self._learner.weight_schedule.conclusion()
+        if conclusion is not None:
+            self._tell(Noticed(conclusion))
         self._set_status(ending.reason, ending.message, ending.exit_code)
         return RunEnded(
             self._epoch,
@@ -118,6 +126,7 @@ class Session:
         measured = self._measure(epoch, result, start)
         metrics = finite(measured)
         self._epoch, self._validation_loss = epoch, result.validation_loss
+        self._warn(result)
         ending = self._inspect(measured, result) or self._asked(request) or self._finished()
         self._journal.append_metrics(metrics)
         is_healthy = ending is None or ending.is_healthy
@@ -129,14 +138,42 @@ class Session:
         self._is_slow = time.perf_counter() - start > PATIENCE_SECONDS
         return ending
 
+    def _warn(self, result: EpochResult) -> None:
+        """Say what the choice of lambda and the trade monitor have to say of an epoch."""
+        if result.notice is not None:
+            self._tell(Noticed(result.notice))
+        trade = self._oversight.trade(result)
+        if trade is not None:
+            self._tell(Noticed(trade))
+            audit = self._audit(trade)
+            if audit is not None and audit.ok:
+                self._tell(Noticed(f"No gradient is cut at epoch {self._epoch}: see audit.txt."))
+
+    def _audit_start(self) -> _Ending | None:
+        audit = self._audit("before the first step")
+        if audit is None or audit.ok:
+            return None
+        return _Ending("audit", cut_message(audit), AUDIT_EXIT_CODE)
+
+    def _audit(self, occasion: str) -> GradientAudit | None:
+        if not self._run.config.audit:
+            return None
+        try:
+            audit = audit_learner(self._learner)
+        except AuditError as error:  # what is not finite is for the watchdog to end
+            self._tell(Noticed(str(error)))
+            return None
+        self._journal.append_audit(f"After epoch {self._epoch}, {occasion}", str(audit))
+        self._tell(Audited(self._epoch, occasion, audit.ok, str(audit)))
+        return audit
+
     def _give_up(self, before: Checkpoint | None, request: StopRequest) -> _Ending | None:
         assert before is not None
-        restore(before, self._learner, self._watchdogs, self._run.path)
+        restore(before, self._learner, self._oversight, self._run.path)
         return self._asked(request)
 
     def _measure(self, epoch: int, result: EpochResult, start: float) -> Metrics:
-        config = self._run.config
-        weighted = config.kolmogorov_weight * (result.kolmogorov_loss or 0.0)
+        weighted = result.kolmogorov_weight * (result.kolmogorov_loss or 0.0)
         norms: tuple[float | None, ...] = (None, None, None)
         if epoch % GRADIENT_INTERVAL == 0:
             norms = self._learner.gradient_norms()
@@ -145,7 +182,7 @@ class Session:
             "combined_loss": result.task_loss + weighted,
             "task_loss": result.task_loss,
             "kolmogorov_loss": result.kolmogorov_loss,
-            "kolmogorov_weight": config.kolmogorov_weight,
+            "kolmogorov_weight": result.kolmogorov_weight,
             "validation_loss": result.validation_loss,
             self._learner.task.score_name: result.score,
             "description_bits": result.description_bits,
@@ -157,13 +194,13 @@ class Session:
         }
 
     def _inspect(self, measured: Metrics, result: EpochResult) -> _Ending | None:
-        if not self._watchdogs:
+        if not self._oversight.watchdogs:
             return None
         names = ("task_loss", "kolmogorov_loss", "combined_loss", "validation_loss")
         losses = {name: float(v) for name in names if (v := measured[name]) is not None}
         weights = self._learner.flat_weights()
         seen = Observation(self._epoch, losses, weights, result.output_spread)
-        for watchdog in self._watchdogs:
+        for watchdog in self._oversight.watchdogs:
             reason = watchdog.inspect(seen)
             if reason is not None:
                 is_healthy = not isinstance(watchdog, FiniteWatchdog)
@@ -202,7 +239,7 @@ class Session:
 
     def _state(self) -> Checkpoint:
         return capture(
-            self._epoch, self._learner, self._split, self._watchdogs, self._validation_loss
+            self._epoch, self._learner, self._split, self._oversight, self._validation_loss
         )
 
     def _copied_state(self) -> Checkpoint:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from bitfold.errors import ConfigError
 
 _LONGEST = 200  # characters of a wrong value that an error repeats
+_LONGEST_COUNT = 16  # digits, far beyond the bits of any network
 Kind = Literal["int", "float", "str", "bool", "names"]
 
 
@@ -25,11 +26,13 @@ class Setting:
         kind: the type of its value; ``names`` is a tuple of words out of ``choices``.
         help: one sentence for the command line and the docs.
         group: the heading it stands under.
-        choices: the words it may be; for an ``int``, words it may be beside numbers.
+        choices: the words it may be; for a number, words it may be beside numbers.
         minimum: the least value; ``exclusive`` leaves that value itself out.
         maximum: the largest value.
         exclusive: whether ``minimum`` itself is refused.
         optional: whether ``None``, which means "chosen by bitfold" or "off", is a value.
+        counted: a word such as ``bits`` that may stand, with a count of at least 1, for a number:
+            ``bits:2000``.
     """
 
     kind: Kind
@@ -40,6 +43,7 @@ class Setting:
     maximum: float = math.inf
     exclusive: bool = False
     optional: bool = False
+    counted: str = ""
 
     def parse(self, name: str, text: str) -> Any:
         """Read a value as it is written on a command line.
@@ -48,10 +52,8 @@ class Setting:
             ConfigError: the text is not a value of this kind, or is out of bounds.
         """
         value: Any = text
-        if self.kind == "int" and text not in self.choices:
-            value = _number(name, text, int)
-        elif self.kind == "float":
-            value = _number(name, text, float)
+        if self.kind in ("int", "float") and not self._is_word(text):
+            value = self._number(name, text)
         elif self.kind == "names":
             value = (text,)
         return self.check(name, value)
@@ -73,7 +75,32 @@ class Setting:
             return value
         if self.kind == "str" or value in self.choices:
             return self._check_word(name, value)
+        if self._is_word(value):
+            return self._check_count(name, value)
         return self._check_number(name, value)
+
+    def _is_word(self, value: Any) -> bool:
+        is_counted = isinstance(value, str) and value.partition(":")[0] == self.counted != ""
+        return is_counted or value in self.choices
+
+    def _number(self, name: str, text: str) -> int | float:
+        try:
+            return int(text) if self.kind == "int" else float(text)
+        except ValueError:
+            noun = "a whole number" if self.kind == "int" else "a number"
+            raise _wrong(name, noun + self._words(), text) from None
+
+    def _words(self) -> str:
+        known = [*self.choices, *([f"{self.counted}:N"] if self.counted else [])]
+        return "".join(f" or {word!r}" for word in known)
+
+    def _check_count(self, name: str, value: str) -> str:
+        count = value.partition(":")[2]
+        if not (count.isascii() and count.isdecimal() and len(count) < _LONGEST_COUNT):
+            raise _wrong(name, f"a whole number after {self.counted}:", value)
+        if int(count) < 1:
+            raise _wrong(name, f"at least 1 after {self.counted}:", value)
+        return f"{self.counted}:{int(count)}"
 
     def _check_word(self, name: str, value: Any) -> str:
         if not isinstance(value, str):
@@ -87,7 +114,7 @@ class Setting:
         return value
 
     def _check_number(self, name: str, value: Any) -> int | float:
-        words = "".join(f" or {word!r}" for word in self.choices)
+        words = self._words()
         if isinstance(value, bool) or not isinstance(value, Real):
             raise _wrong(name, f"a number{words}", value)
         number = int(value) if isinstance(value, Integral) else float(value)
@@ -122,9 +149,15 @@ def real(
     bounds: tuple[float, float] = (0.0, math.inf),
     *,
     positive: bool = False,
+    choices: tuple[str, ...] = (),
+    counted: str = "",
 ) -> Any:
-    """Declare a field that is a number within bounds; ``positive`` leaves the lower one out."""
-    return _field(default, Setting("float", help, group, (), *bounds, exclusive=positive))
+    """Declare a field that is a number within bounds, or one of a few words.
+
+    ``positive`` leaves the lower bound itself out.
+    """
+    one = Setting("float", help, group, choices, *bounds, exclusive=positive, counted=counted)
+    return _field(default, one)
 
 
 def word(
@@ -174,14 +207,6 @@ def closest(name: str, known: Sequence[str]) -> str:
 def _field(default: Any, one: Setting) -> Any:
     optional = dataclasses.replace(one, optional=default is None)
     return dataclasses.field(default=default, metadata={"setting": optional})
-
-
-def _number(name: str, text: str, kind: type[int] | type[float]) -> int | float:
-    try:
-        return kind(text)
-    except ValueError:
-        noun = "a whole number" if kind is int else "a number"
-        raise _wrong(name, noun, text) from None
 
 
 def _as_float(name: str, number: int | float) -> float:

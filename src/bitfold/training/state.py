@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from bitfold.errors import CheckpointError
+from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.targets import Split
 from bitfold.training.checkpoints import Checkpoint
 from bitfold.training.configuration import (
@@ -22,9 +23,9 @@ from bitfold.training.configuration import (
 )
 from bitfold.training.learner import Learner
 from bitfold.training.optimizers import keeps_memory
+from bitfold.training.oversight import Oversight
 from bitfold.training.run import check_same_shapes
 from bitfold.training.settings import settings_of
-from bitfold.training.watchdogs import Watchdog
 
 # Settings of these groups decide how training goes on; those of the others only what is shown.
 _DECIDING_GROUPS = ("training", "optimiser", "kolmogorov")
@@ -34,7 +35,7 @@ def capture(
     epoch: int,
     learner: Learner,
     split: Split,
-    watchdogs: list[Watchdog],
+    oversight: Oversight,
     validation_loss: float | None,
 ) -> Checkpoint:
     """Return everything that a continued run needs, as it is after an epoch.
@@ -49,18 +50,18 @@ def capture(
     tensors["random.order"] = learner.order.get_state()
     tensors["split.training"] = torch.from_numpy(split.training)
     tensors["split.validation"] = torch.from_numpy(split.validation)
-    tensors |= {f"watchdog.{w.name}": w.history() for w in watchdogs}
+    tensors |= oversight.history()
+    schedule = learner.weight_schedule
+    tensors[f"weight.{schedule.name}"] = schedule.history()
     facts = {"config": config_toml(learner.config), "validation_loss": validation_loss}
     return Checkpoint(epoch, tensors, facts)
 
 
-def restore(
-    checkpoint: Checkpoint, learner: Learner, watchdogs: list[Watchdog], place: Path
-) -> None:
+def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, place: Path) -> None:
     """Take up a state that `capture` gave, perhaps under another configuration.
 
     What the new configuration makes anew begins afresh: an optimiser of another kind, a weight
-    predictor that the run did not have or had otherwise, and the memory of the watchdogs once a
+    predictor that the run did not have or had otherwise, and the memory of what looks on once a
     setting that decides the training has changed.
 
     Args:
@@ -76,13 +77,16 @@ def restore(
         learner.network.load_state_dict(weights)
         has_predictor = learner.kolmogorov is not None and _agree(before, now, PREDICTOR)
         if has_predictor and before.has_kolmogorov and learner.kolmogorov is not None:
-            learner.kolmogorov.load_state_dict(checkpoint.within("predictor"))
+            learner.kolmogorov.load_state_dict(_predictor_state(checkpoint, learner.kolmogorov))
         for name, optimizer in _named_optimizers(learner):
             is_kept = keeps_memory(before, now) if "network" in name else has_predictor
             if is_kept:
                 _restore_optimizer(checkpoint.within(name), optimizer)
+        weights_of_k = checkpoint.within("weight")
+        if learner.weight_schedule.name in weights_of_k:
+            learner.weight_schedule.restore(weights_of_k[learner.weight_schedule.name])
         if _agree(before, now, _deciding_settings()):
-            _restore_watchdogs(checkpoint.within("watchdog"), watchdogs)
+            oversight.restore(checkpoint.tensors)
         learner.order.set_state(checkpoint.tensors["random.order"])
     except (LookupError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -107,6 +111,18 @@ def check_split(checkpoint: Checkpoint, split: Split, place: Path) -> None:
             )
 
 
+def _predictor_state(checkpoint: Checkpoint, kolmogorov: KolmogorovLoss) -> dict[str, Tensor]:
+    """Return what it has learned, and its count of steps if both count them.
+
+    Whether steps are counted depends on ``kolmogorov_every``, which a continued run may change.
+    """
+    own = kolmogorov.state_dict()
+    counts = {name: tensor for name, tensor in own.items() if name.startswith("counter.")}
+    kept = checkpoint.within("predictor")
+    learned = {n: t for n, t in kept.items() if n in own or not n.startswith("counter.")}
+    return counts | learned
+
+
 def _configuration(checkpoint: Checkpoint) -> Config:
     """Return what the checkpoint was written under, whatever the run's file says by now."""
     return config_from_mapping(tomllib.loads(checkpoint.facts["config"]), place="a checkpoint")
@@ -119,12 +135,6 @@ def _agree(before: Config, now: Config, names: frozenset[str]) -> bool:
 def _deciding_settings() -> frozenset[str]:
     settings = settings_of(Config)
     return frozenset(n for n, _, s in settings if s.group in _DECIDING_GROUPS and n != "epochs")
-
-
-def _restore_watchdogs(histories: dict[str, Tensor], watchdogs: list[Watchdog]) -> None:
-    for watchdog in watchdogs:
-        if watchdog.name in histories:
-            watchdog.restore(histories[watchdog.name])
 
 
 def _named_optimizers(learner: Learner) -> Iterator[tuple[str, Optimizer]]:

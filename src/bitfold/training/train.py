@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 
+from bitfold.audit import GradientAudit
 from bitfold.errors import CheckpointError, ConfigError, RunError
 from bitfold.targets import load_target, sample_split
+from bitfold.training.auditing import audit_learner
 from bitfold.training.checkpoints import (
     Checkpoint,
     delete_later_checkpoints,
@@ -20,11 +22,11 @@ from bitfold.training.configuration import FIXED, PREDICTOR, Config
 from bitfold.training.events import Listener, Noticed
 from bitfold.training.folder import RunFolder, new_run_folder
 from bitfold.training.learner import Learner, choose_threads, usable_device
+from bitfold.training.oversight import oversight_of
 from bitfold.training.run import Run, load_run
 from bitfold.training.session import Session
 from bitfold.training.settings import flag, settings_of
 from bitfold.training.state import check_split, restore
-from bitfold.training.watchdogs import make_watchdogs
 
 
 def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool = False) -> Run:
@@ -66,9 +68,8 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
         with folder.lock():
             folder.clear(settled, overwrite=overwrite)
             folder.write_new(settled, target, split)
-            watchdogs = make_watchdogs(settled.no_watchdog)
-            run = Run(folder.path, settled)
-            Session(run, learner, watchdogs, epoch=0, listeners=listeners).train()
+            run, oversight = Run(folder.path, settled), oversight_of(settled)
+            Session(run, learner, oversight, epoch=0, listeners=listeners).train()
     return load_run(folder.path)
 
 
@@ -98,17 +99,37 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
         checkpoint = _newest_checkpoint(run, listeners)
         if checkpoint is not None:
             check_split(checkpoint, run.split, run.path)
-        learner, watchdogs = (
-            Learner(config, run.target, run.split),
-            make_watchdogs(config.no_watchdog),
-        )
+        learner, oversight = Learner(config, run.target, run.split), oversight_of(config)
         epoch = 0
         if checkpoint is not None:
-            restore(checkpoint, learner, watchdogs, run.path)
+            restore(checkpoint, learner, oversight, run.path)
             epoch = checkpoint.epoch
         _settle(run, epoch)
-        Session(run, learner, watchdogs, epoch=epoch, listeners=listeners).train()
+        Session(run, learner, oversight, epoch=epoch, listeners=listeners).train()
     return load_run(run.path)
+
+
+def audit_run(path: str | Path) -> GradientAudit:
+    """Audit the gradients of a run where it stands: at its newest checkpoint, or at its start.
+
+    Source: none, ours.
+
+    Args:
+        path: the folder of the run; nothing in it is changed.
+
+    Raises:
+        RunError: there is no run.
+        CheckpointError: no checkpoint is whole, or the newest whole one belongs to another network.
+        AuditError: a loss is not finite.
+    """
+    run = load_run(_absolute(Path(path)))
+    usable_device(run.config.device)
+    with _limited_threads(run.config.threads or 1):
+        checkpoint = _newest_checkpoint(run, ())
+        learner = Learner(run.config, run.target, run.split)
+        if checkpoint is not None:
+            restore(checkpoint, learner, oversight_of(run.config), run.path)
+        return audit_learner(learner)
 
 
 def resumable_settings() -> list[str]:

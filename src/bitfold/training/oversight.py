@@ -1,0 +1,59 @@
+"""All that looks on while a run trains, and what of it a checkpoint keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bitfold.audit import TradeMonitor
+from bitfold.training.configuration import Config
+from bitfold.training.learner import EpochResult
+from bitfold.training.watchdogs import Watchdog, make_watchdogs
+
+
+@dataclass(frozen=True)
+class Oversight:
+    """The watchdogs, which may end a run, and the trade monitor, which warns.
+
+    Args:
+        watchdogs: with their memory.
+        monitor: with its own; None without K.
+    """
+
+    watchdogs: list[Watchdog]
+    monitor: TradeMonitor | None = None
+
+    def trade(self, result: EpochResult) -> str | None:
+        """Return what the trade monitor has to say of an epoch, if anything."""
+        nats = result.kolmogorov_loss
+        if self.monitor is None or nats is None:
+            return None
+        if not (math.isfinite(result.task_loss) and math.isfinite(nats)):
+            return None
+        trade = self.monitor.update(result.task_loss, nats, result.kolmogorov_weight)
+        return None if trade is None else str(trade)
+
+    def history(self) -> dict[str, Tensor]:
+        """Return every memory as tensors, by name."""
+        kept = {f"watchdog.{w.name}": w.history() for w in self.watchdogs}
+        if self.monitor is not None:
+            kept["trade.monitor"] = torch.tensor(self.monitor.history(), dtype=torch.float64)
+        return kept
+
+    def restore(self, kept: Mapping[str, Tensor]) -> None:
+        """Take up what `history` gave; whatever is not in it begins afresh."""
+        for watchdog in self.watchdogs:
+            if f"watchdog.{watchdog.name}" in kept:
+                watchdog.restore(kept[f"watchdog.{watchdog.name}"])
+        if self.monitor is not None and "trade.monitor" in kept:
+            self.monitor.restore(kept["trade.monitor"].tolist())
+
+
+def oversight_of(config: Config) -> Oversight:
+    """Return what a configuration asks for, with nothing remembered."""
+    monitor = TradeMonitor() if config.has_kolmogorov else None
+    return Oversight(make_watchdogs(config.no_watchdog), monitor)
