@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 import bitfold
 from benchmarks.jobs import default_processes, run_jobs
-from benchmarks.pages import replace_block
 from benchmarks.planted_bug import hard_binning
 from benchmarks.product import in_temporary_run
 from benchmarks.seed_story_figures import draw_story
@@ -141,7 +140,6 @@ def main() -> int:
     table = write_table(results)
     print(table)
     if not arguments.quick:
-        replace_block(DOCS / "seed-story.md", "table", table)
         draw_story(results, DOCS / "figures" / "seed-story.png", BLOCK)
     write_results(arguments.output, {"lambda": LAMBDA, "block": BLOCK, "runs": results})
     return 0

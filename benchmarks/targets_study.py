@@ -19,7 +19,6 @@ from torch.nn import functional
 import bitfold
 from benchmarks.jobs import default_processes, run_jobs
 from benchmarks.mnist import Digits, load_training
-from benchmarks.pages import replace_block
 from benchmarks.product import in_temporary_run
 from benchmarks.targets_figures import draw_frontiers
 from benchmarks.targets_table import winners, write_table
@@ -186,8 +185,6 @@ def main() -> int:
     print(table, summary, sep="\n")
     if not arguments.quick:
         draw_frontiers(results, DOCS / "figures" / "targets.png")
-        replace_block(DOCS / "targets.md", "table", table)
-        replace_block(DOCS / "targets.md", "winners", summary)
     write_results(arguments.output, {"runs": results})
     return 0
 

@@ -13,14 +13,17 @@ import bitfold
 
 #: A contract: a name that goes away needs a note in the changelog.
 NAMES = {
+    "AuditError",
     "BitfoldError",
     "CheckpointError",
     "Config",
     "ConfigError",
+    "GradientAudit",
     "KolmogorovError",
     "KolmogorovLoss",
     "PolytopeError",
     "PolytopeNet",
+    "PredictorChoice",
     "RenderError",
     "Run",
     "RunError",
@@ -28,6 +31,10 @@ NAMES = {
     "ShapeError",
     "TargetError",
     "TrajectoryError",
+    "WeightPredictor",
+    "assert_gradients_reach",
+    "audit_gradients",
+    "choose_predictor",
     "load_run",
     "resume",
     "train",

@@ -1,6 +1,8 @@
 """See the folds a network learns, and the bits it takes to describe them."""
 
+from bitfold.audit import GradientAudit, assert_gradients_reach, audit_gradients
 from bitfold.errors import (
+    AuditError,
     BitfoldError,
     CheckpointError,
     ConfigError,
@@ -13,19 +15,27 @@ from bitfold.errors import (
     TargetError,
     TrajectoryError,
 )
-from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.kolmogorov import (
+    KolmogorovLoss,
+    PredictorChoice,
+    WeightPredictor,
+    choose_predictor,
+)
 from bitfold.networks import PolytopeNet
 from bitfold.training import Config, Run, load_run, resume, train
 
 __all__ = [
+    "AuditError",
     "BitfoldError",
     "CheckpointError",
     "Config",
     "ConfigError",
+    "GradientAudit",
     "KolmogorovError",
     "KolmogorovLoss",
     "PolytopeError",
     "PolytopeNet",
+    "PredictorChoice",
     "RenderError",
     "Run",
     "RunError",
@@ -33,6 +43,10 @@ __all__ = [
     "ShapeError",
     "TargetError",
     "TrajectoryError",
+    "WeightPredictor",
+    "assert_gradients_reach",
+    "audit_gradients",
+    "choose_predictor",
     "load_run",
     "resume",
     "train",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.kolmogorov import KolmogorovLoss, WeightPredictor
 
 
 @pytest.fixture
@@ -31,3 +31,43 @@ def make_loss(network: nn.Sequential) -> Callable[..., KolmogorovLoss]:
         return KolmogorovLoss(network, generator=generator, **usual | settings)
 
     return make
+
+
+@pytest.fixture
+def make_scale_loss() -> Callable[..., KolmogorovLoss]:
+    """Makes a loss of tensors of all shapes, the parameters of whose predictor are not fitted."""
+
+    def make(predictor: WeightPredictor, dtype: torch.dtype = torch.float64, **settings: object):
+        generator = torch.Generator().manual_seed(2)
+        usual = {"predictor": predictor, "generator": generator}
+        loss = KolmogorovLoss(all_shapes(dtype), **usual | settings)
+        with torch.no_grad():
+            for parameter in predictor.parameters():
+                parameter.add_(
+                    torch.randn(len(parameter), generator=generator, dtype=torch.float64)
+                )
+        return loss
+
+    return make
+
+
+def all_shapes(dtype: torch.dtype) -> nn.Module:
+    """Tensors of all shapes, each with weights of another size; some weights are 0."""
+    generator = torch.Generator().manual_seed(1)
+    module = nn.ModuleList(
+        [
+            nn.Linear(7, 11),
+            nn.Conv2d(3, 5, 3),
+            nn.ConvTranspose2d(4, 6, (2, 3)),
+            nn.BatchNorm1d(5),
+            nn.Linear(3, 1),
+            nn.Linear(1, 3),
+            nn.Embedding(9, 4),
+        ]
+    ).to(dtype)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.normal_(generator=generator)
+            parameter.mul_(torch.rand((), generator=generator))
+            parameter.view(-1)[:1] = 0
+    return module

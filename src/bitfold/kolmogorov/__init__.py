@@ -5,6 +5,7 @@ from bitfold.kolmogorov.choice import choose_predictor
 from bitfold.kolmogorov.code_length import KINDS, CodeLength
 from bitfold.kolmogorov.coordinate import CoordinatePredictor
 from bitfold.kolmogorov.description import Description
+from bitfold.kolmogorov.fitting import fit_predictor
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.options import PREDICTORS, TARGETS
@@ -53,4 +54,5 @@ __all__ = [
     "Targets",
     "WeightPredictor",
     "choose_predictor",
+    "fit_predictor",
 ]

@@ -144,12 +144,10 @@ class Layout:
             last_layer = max(block.layer for block in self.blocks)
             exact = torch.float32 if device.type == "mps" else torch.float64
             names = [(block.layer / max(last_layer, 1), block.kind) for block in self.blocks]
-            # What is kept must be fit for training, whoever asks first.
-            with torch.inference_mode(False):
-                self._tables[device] = (
-                    torch.tensor(list(self._divisors()), device=device).t().contiguous(),
-                    torch.tensor(names, dtype=exact, device=device).t().contiguous(),
-                )
+            self._tables[device] = (
+                torch.tensor(list(self._divisors()), device=device).t().contiguous(),
+                torch.tensor(names, dtype=exact, device=device).t().contiguous(),
+            )
         return self._tables[device]
 
     def _divisors(self) -> Iterator[list[int]]:

@@ -74,6 +74,7 @@ class KolmogorovLoss(nn.Module):
         process_group: processes that share the work in data-parallel training. All get the same K;
             the mean of their gradients by the weights, which such training takes, is K's; the
             loss itself adds up those by what it learns. What is drawn differs by their number.
+            Where gradients are off, a process works out K by itself, and may do so alone.
         generator: for the predictor's initial values and the seed of what is drawn, on the CPU;
             None uses the global one.
 
@@ -293,22 +294,29 @@ class KolmogorovLoss(nn.Module):
         return nats
 
     def _work(self) -> Work:
+        group = self._group()
         return Work(
             self.table,
             self.weight_range,
             self.predictor,
             self._targets(),
-            self.portions.drawn(self._seed("sample")),
-            self.portions.group,
+            self.portions.drawn(self._seed("sample"), group),
+            group,
             self.like.dtype,
         )
+
+    def _group(self) -> dist.ProcessGroup | None:
+        """Who takes part in a call: without gradients a process may look at K by itself."""
+        return self.portions.group if torch.is_grad_enabled() else None
 
     def _targets(self) -> Targets:
         """The targets of the step to come."""
         return self.targets.drawn(self._seed("noise"))
 
     def _seed(self, what: str) -> int:
-        return 0 if self.counter is None else self.counter.draw(what, self.portions.rank)
+        group = self._group()
+        rank = 0 if group is None else group.rank()
+        return 0 if self.counter is None else self.counter.draw(what, rank)
 
     def _check(self) -> None:
         self.table.check()
@@ -368,8 +376,9 @@ class KolmogorovLoss(nn.Module):
         if self.predictor.side_bits:
             items["residual_variance"] = self.predictor.side_bits
         for item in ("frozen", "excluded", "buffers"):
-            rest = self.table.named(getattr(self.table, item))
-            if rest:
+            names = getattr(self.table, item)
+            if names:
+                rest = self.table.named(names)
                 items[item] = sum(num_rest_bits(values, self.rest_bits) for values in rest)
         return {name: float(bits) for name, bits in items.items()}
 

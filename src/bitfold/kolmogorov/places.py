@@ -9,6 +9,8 @@ from bitfold.kolmogorov.layout import Layout
 
 # 20 bytes each: up to this many positions are worked out once and kept.
 _MOST_KEPT = 2**20
+# Looking up the box of each weight then takes longer than operations on some dozens of pieces.
+_LONG = 2**16
 
 
 class Places:
@@ -51,8 +53,8 @@ class Places:
 
     @property
     def is_long(self) -> bool:
-        """Whether this is a stretch so long that where each weight stands is not kept."""
-        return self.chosen is None and len(self) > _MOST_KEPT
+        """Whether this is a stretch that is faster gone through by pieces than by weights."""
+        return self.chosen is None and len(self) > _LONG
 
     @property
     def flat(self) -> Tensor:

@@ -43,29 +43,21 @@ class Portions:
         self._table, self._sample, self.group = table, sample, group
         self._whole: dict[tuple[int, int, torch.device], Places] = {}
 
-    @property
-    def num_processes(self) -> int:
-        """How many processes share the weights."""
-        return 1 if self.group is None else self.group.size()
-
     def everything(self) -> Places:
         """All weights, whatever the share and the sample."""
         return self._stretch(0, self._table.num_weights)
 
-    @property
-    def rank(self) -> int:
-        """Number of this process among them."""
-        return 0 if self.group is None else self.group.rank()
-
-    def drawn(self, seed: int) -> Portion:
+    def drawn(self, seed: int, group: ProcessGroup | None = None) -> Portion:
         """This process's weights in one call.
 
         Args:
             seed: 0 to 2^63 - 1, of the sample.
+            group: processes that take part in this call; None: this one alone.
         """
-        total = self._table.num_weights
-        start = total * self.rank // self.num_processes
-        stop = total * (self.rank + 1) // self.num_processes
+        total, rank, num_processes = self._table.num_weights, 0, 1
+        if group is not None:
+            rank, num_processes = group.rank(), group.size()
+        start, stop = total * rank // num_processes, total * (rank + 1) // num_processes
         stretch, size = self._stretch(start, stop), stop - start
         if self._sample is None or self._sample >= total or size == 0:
             return Portion(stretch, 1.0)

@@ -218,10 +218,13 @@ def _times(by_weight: Tensor, by_box: Tensor, places: Places) -> Tensor:
 
 def _products_by_box(first: Tensor, second: Tensor, places: Places) -> Tensor:
     """Sums of products over each tensor's weights: twice (n,) to (tensors,)."""
-    sums = first.new_zeros(len(places.layout.blocks))
-    if places.chosen is not None:
-        return sums.index_add_(0, places.boxes, first * second)
-    # Added up pair by pair, which keeps the precision that one running sum would lose.
-    for number, _, part in places.pieces():
-        sums[number] = (first[part] * second[part]).sum()
-    return sums
+    if places.is_long:
+        # Added up pair by pair, which keeps the precision that one running sum would lose.
+        sums = first.new_zeros(len(places.layout.blocks))
+        for number, _, part in places.pieces():
+            sums[number] = (first[part] * second[part]).sum()
+        return sums
+    exact = first.dtype if first.device.type == "mps" else torch.float64
+    sums = first.new_zeros(len(places.layout.blocks), dtype=exact)
+    sums.index_add_(0, places.boxes, (first * second).to(exact))
+    return sums.to(first.dtype)

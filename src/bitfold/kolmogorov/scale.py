@@ -104,7 +104,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
 
     def fit(self, places: Places, values: Tensor) -> None:
         """Each tensor's median, and the mean distance from it as its scale."""
-        distances = self.bins.clamp(values) / self.bins.width
+        distances = values / self.bins.width
         for number, whole, part in places.pieces():
             del whole
             centre = distances[part].median()
@@ -185,7 +185,7 @@ class RowColumnPredictor(ScalePredictor):
     def fit(self, places: Places, values: Tensor) -> None:
         """As for tensors; rows and columns by their mean distance against the tensor's."""
         super().fit(places, values)
-        distances = self.bins.clamp(values) / self.bins.width
+        distances = values / self.bins.width
         for number, _, part in places.pieces():
             row, column = self.first_rows[number], self.first_columns[number]
             if row is None or column is None:

@@ -1,0 +1,126 @@
+"""Tests of data-parallel training: two processes on the CPU against one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+WORKER = Path(__file__).with_name("distributed_worker.py")
+EXACT = ["coordinate", "coordinate, soft", "coordinate, mse", "row_column", "per_tensor"]
+DRAWN = ["sample", "sample, row_column", "noise"]
+TYPES = ["float32", "float64"]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict, dict]:
+    """What one process found alone, and what two found together."""
+    folder = tmp_path_factory.mktemp("processes")
+    roles = [(0, 1), (0, 2), (1, 2)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", str(WORKER), str(rank), str(number), str(folder)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank, number in roles
+    ]
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=240)
+            assert process.returncode == 0, errors
+    finally:
+        # One that waits for another that failed would wait for ever.
+        for process in processes:
+            process.kill()
+    return tuple(
+        torch.load(folder / f"found-{rank}-of-{number}.pt", weights_only=True)
+        for rank, number in roles
+    )
+
+
+def distance(first: torch.Tensor, second: torch.Tensor) -> float:
+    """The largest difference, over the largest number."""
+    return ((first - second).abs().max() / second.abs().max()).item()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("name", EXACT)
+def test_two_processes_have_the_k_and_gradients_of_one(name, dtype, found):
+    """K is the same on both; so are the gradients by network, predictor and ranges."""
+    alone, *together = (item[f"{name}, {dtype}"] for item in found)
+    for one in together:
+        assert one["values"][0] == pytest.approx(alone["values"][0], rel=1e-6)
+        assert distance(one["network"], alone["network"]) < 1e-6
+        assert distance(one["own"], alone["own"]) < 1e-6
+        assert one["bits"] == pytest.approx(alone["bits"], rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("name", [*EXACT, *DRAWN])
+def test_replicas_stay_equal(name, dtype, found):
+    """After 20 steps all that was trained is equal to the bit on both, and so is each K."""
+    _, first, second = (item[f"{name}, {dtype}"] for item in found)
+    assert torch.equal(first["trained"], second["trained"])
+    assert first["values"] == second["values"]
+    assert first["bits after"] == second["bits after"]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_two_processes_train_as_one(name, found):
+    """In float64 20 steps lead to the same weights as those of one process."""
+    alone, first, _ = (item[f"{name}, float64"] for item in found)
+    assert distance(first["trained"], alone["trained"]) < 1e-9
+    assert first["values"] == pytest.approx(alone["values"], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_what_is_drawn_changes_from_step_to_step(name, found):
+    """Samples and noise are new in each step, and skipped steps are skipped by both."""
+    values = found[1][f"{name}, float64"]["values"]
+    drawn = values[::2] if name == "noise" else values
+    assert len(set(drawn)) == len(drawn)
+    if name == "noise":
+        assert set(values[1::2]) == {0.0}
+
+
+@pytest.mark.parametrize("name", ["group", "group, noise"])
+def test_a_group_may_be_named_before_replicas_are_equal(name, found):
+    """Given a group and unequal networks, all take what the first process starts with."""
+    _, first, second = (item[name] for item in found)
+    assert torch.equal(first["trained"], second["trained"])
+    assert first["values"] == second["values"]
+    if name == "group":
+        assert distance(first["trained"], found[0][name]["trained"]) < 1e-9
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_hard_k_is_shared_too(dtype, found):
+    """Bits in nats per weight are the same however many processes count them."""
+    alone, *together = (item[f"hard, {dtype}"] for item in found)
+    for one in together:
+        assert one["values"][0] == pytest.approx(alone["values"][0], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [*EXACT, "hard"])
+def test_one_process_may_look_at_k_alone(name, found):
+    """Without gradients, as where one process logs, K takes no other process and is the same."""
+    alone, first, _ = (item[f"{name}, float64"] for item in found)
+    assert first["looked at alone"] == pytest.approx(alone["values"][0], rel=1e-9)
+    assert first["looked at alone"] == pytest.approx(first["values"][0], rel=1e-9)
+
+
+def test_copies_share_the_work_as_well(found):
+    """A copy of a loss works with the same processes and gives the same K."""
+    for item in found:
+        for name in EXACT:
+            case = item[f"{name}, float64"]
+            assert case["copied"] == case["values"][0]
+
+
+def test_processes_without_weights_join_in(found):
+    """A module of one weight has the same K and gradient, though one process has no share."""
+    for predictor, alone in found[0]["tiny"].items():
+        for one in found[1:]:
+            torch.testing.assert_close(one["tiny"][predictor], alone, rtol=1e-6, atol=1e-8)

@@ -1,0 +1,127 @@
+"""Tests of where weights stand, against a loop over every index of every tensor."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from bitfold.kolmogorov import Layout, ParameterTable, Places
+
+
+def naive_places(module: nn.Module) -> list[tuple[int, int, int, int]]:
+    """Box, output, input and offset of each weight in flat order, by counting indices."""
+    places = []
+    for box, (name, item) in enumerate(module.named_parameters()):
+        owner = module.get_submodule(name.rpartition(".")[0])
+        is_transposed = (
+            isinstance(owner, nn.ConvTranspose1d | nn.ConvTranspose2d) and item.dim() > 2
+        )
+        for index in itertools.product(*map(range, item.shape)):
+            first, second, *rest = [*index, 0, 0]
+            output, inputs = (second, first) if is_transposed else (first, second)
+            kernel, shape = rest[: max(item.dim() - 2, 0)], item.shape[2:]
+            offset = 0
+            for at, side in zip(kernel, shape, strict=True):
+                offset = offset * side + at
+            places.append((box, output, inputs, offset))
+    return places
+
+
+MODULES = {
+    "linear": nn.Linear(3, 4),
+    "convolutions": nn.Sequential(
+        nn.Conv2d(2, 3, (2, 3)), nn.ConvTranspose2d(2, 3, (2, 3)), nn.ConvTranspose1d(4, 2, 3)
+    ),
+    "attention": nn.MultiheadAttention(4, 2, add_bias_kv=True),
+    "lstm": nn.LSTM(2, 3, bidirectional=True),
+    "norms": nn.Sequential(nn.LayerNorm((2, 3, 4)), nn.BatchNorm1d(5), nn.PReLU()),
+    "scalars": nn.ParameterList([torch.ones(()), torch.ones(1), torch.ones(1, 1, 1)]),
+}
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_places_are_those_of_a_loop(name):
+    """Boxes, outputs, inputs and offsets are counted off right, by stretch and by choice."""
+    module = MODULES[name]
+    layout = Layout(module, list(module.named_parameters()))
+    expected = torch.tensor(naive_places(module)).t()
+    assert torch.equal(layout.locate(torch.arange(layout.num_weights)), expected)
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randint(layout.num_weights, (7,), generator=generator).sort().values
+    places = Places(layout, 0, layout.num_weights, torch.device("cpu"), chosen=chosen)
+    assert torch.equal(places.boxes, expected[0, chosen])
+    assert torch.equal(places.outputs, expected[1, chosen])
+    assert torch.equal(places.inputs, expected[2, chosen])
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_positions_are_places_over_their_largest(name):
+    """Each coordinate is the index over the last index, in float32's nearest."""
+    table = ParameterTable(MODULES[name])
+    positions, places = table.positions(), naive_places(MODULES[name])
+    for row, (box, *indices) in enumerate(places):
+        block = table.layout.blocks[box]
+        sides = (block.num_outputs, block.num_inputs, block.num_offsets)
+        expected = [at / max(side - 1, 1) for at, side in zip(indices, sides, strict=True)]
+        assert torch.equal(positions[row, 1:4], torch.tensor(expected))
+        assert positions[row, 4] == block.kind
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    size=st.integers(1, 30),
+    bounds=st.tuples(st.integers(0, 44), st.integers(0, 44)).map(sorted),
+)
+def test_cutting_a_stretch_loses_nothing(size, bounds):
+    """The parts of a stretch, and of a choice from it, follow each other and say the same."""
+    module = MODULES["attention"]
+    layout = Layout(module, list(module.named_parameters()))
+    start, stop = bounds
+    stretch = Places(layout, start, stop, torch.device("cpu"))
+    chosen = Places(layout, 0, stop, torch.device("cpu"), chosen=stretch.flat)
+    for places in (stretch, chosen):
+        parts = list(places.split(size))
+        assert all(len(part) <= size for _, part in parts)
+        assert torch.equal(torch.cat([part.flat for _, part in parts]), stretch.flat)
+        assert torch.equal(torch.cat([part.positions for _, part in parts]), stretch.positions)
+        for where, part in parts:
+            assert torch.equal(places.flat[where], part.flat)
+            vector = torch.arange(layout.num_weights)
+            assert torch.equal(part.take(vector), part.flat)
+
+
+@settings(deadline=None, max_examples=40)
+@given(bounds=st.tuples(st.integers(0, 44), st.integers(0, 44)).map(sorted))
+def test_pieces_lie_in_single_boxes(bounds):
+    """The pieces of a stretch are its parts by box, none empty."""
+    module = MODULES["attention"]
+    layout = Layout(module, list(module.named_parameters()))
+    places = Places(layout, *bounds, torch.device("cpu"))
+    found = []
+    for box, in_box, in_places in places.pieces():
+        flat = places.flat[in_places]
+        assert len(flat) > 0
+        assert torch.equal(flat - layout.starts[box], torch.arange(in_box.start, in_box.stop))
+        assert (places.boxes[in_places] == box).all()
+        found.append(flat)
+    assert torch.equal(torch.cat([torch.arange(0), *found]), places.flat)
+
+
+def test_layers_and_kinds_name_a_box():
+    """No two boxes share both; gains, weights and biases are of different kinds."""
+    module = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.MultiheadAttention(4, 2))
+    blocks = ParameterTable(module).layout.blocks
+    assert len({(block.layer, block.kind) for block in blocks}) == len(blocks)
+    assert [block.kind for block in blocks] == [0.0, 1.0, 0.5, 1.0, 0.0, 1.0, 0.0, 1.0]
+    assert [block.layer for block in blocks] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_what_is_kept_is_worked_out_once():
+    """Positions and coordinates of the same places are the same tensors at every step."""
+    places = ParameterTable(nn.Linear(3, 3)).places()
+    assert places.positions is places.positions
+    assert places.coordinates((1, 2)) is places.coordinates((1, 2))
+    assert places.boxes.data_ptr() == places.boxes.data_ptr()

@@ -1,0 +1,96 @@
+"""Tests of the report by tensor, against the bits and a count by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from bitfold.kolmogorov import KINDS, PREDICTORS, KolmogorovLoss
+
+
+def make() -> nn.Module:
+    """A network with zeros and far weights in known places."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv1d(2, 3, 2), nn.ReLU(), nn.Linear(4, 2), nn.LayerNorm(2))
+    with torch.no_grad():
+        module[0].weight[:, 0] = 0
+        module[2].weight[1, 1:3] = 0
+        module[2].bias[1] = 1e-9
+    return module
+
+
+@pytest.mark.parametrize("weight_range", ["auto", (-0.5, 0.5)])
+@pytest.mark.parametrize("predictor", PREDICTORS)
+def test_rows_add_up_to_the_bits(predictor, weight_range):
+    """Bits of all rows are those of weights and escapes together, and each is its tensor's."""
+    module = make()
+    loss = KolmogorovLoss(module, predictor=predictor, weight_range=weight_range, bins=15)
+    with torch.no_grad():
+        module[2].weight[0, 0] = 40.0
+    report, items = loss.report(), loss.bits().items
+    assert [row.name for row in report.rows] == list(loss.table.names)
+    assert report.total.bits == pytest.approx(items["weights"] + items["out_of_range"], rel=1e-12)
+    assert report.total.num_weights == loss.num_weights
+    assert report.total.bits_per_weight == report.total.bits / loss.num_weights
+    for row in report.rows:
+        assert row.bits_per_weight == row.bits / row.num_weights
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_tensor_has_the_bits_that_others_leave(kind):
+    """Moving one tensor's weights to other bins changes its own row alone."""
+    module = make()
+    loss = KolmogorovLoss(module, kind=kind, weight_range=(-1.0, 1.0))
+    before = loss.report()
+    with torch.no_grad():
+        module[2].weight.add_(0.3)
+    changed = [
+        row.name
+        for row, old in zip(loss.report().rows, before.rows, strict=True)
+        if row.bits != old.bits
+    ]
+    # The variance of mse is that of all residuals.
+    assert changed == (list(loss.table.names) if kind == "mse" else ["2.weight"])
+
+
+def test_zeros_and_far_weights_are_counted_where_they_are():
+    """Zeros are those that decode as 0, rounded ones too; outside is so in steps as sent."""
+    module = make()
+    loss = KolmogorovLoss(module, bins=31)
+    steps = loss.weight_range.steps(as_sent=True)
+    with torch.no_grad():
+        module[3].weight[0] = 15.001 * steps[4]
+        module[3].weight[1] = -15.001 * steps[4]
+        module[3].bias[0] = 15 * steps[5]
+    rows = {row.name: row for row in loss.report().rows}
+    decoded = loss.decoded_state()
+    for name, row in rows.items():
+        assert row.num_zeros == (decoded[name] == 0).sum()
+    assert rows["0.weight"].num_zeros >= 6
+    assert rows["2.weight"].num_zeros >= 2
+    assert rows["2.bias"].num_zeros >= 1
+    assert {name: row.num_out_of_range for name, row in rows.items() if row.num_out_of_range} == {
+        "3.weight": 2
+    }
+    assert loss.num_out_of_range() == 2
+    assert loss.out_of_range_count().dtype == torch.int64
+
+
+def test_report_is_a_table():
+    """str gives a head, one line a tensor and one for all together, of equal length."""
+    lines = str(KolmogorovLoss(make()).report()).splitlines()
+    assert len(lines) == 1 + 6 + 1
+    assert len({len(line) for line in lines}) == 1
+    assert lines[-1].split()[0] == "total"
+
+
+def test_nan_shows_in_its_row_alone():
+    """A weight that is not a number makes its tensor's bits NaN, and the total's."""
+    module = make()
+    loss = KolmogorovLoss(module)
+    with torch.no_grad():
+        module[0].bias[0] = math.nan
+    report = loss.report()
+    assert [row.name for row in report.rows if math.isnan(row.bits)] == ["0.bias"]
+    assert math.isnan(report.total.bits)
