@@ -252,7 +252,7 @@ def main() -> int:
     if arguments.call:
         print_extra_megabytes(arguments.call[0], [int(width) for width in arguments.call[1:]])
         return 0
-    times = {name: measure_times(name, 3 if arguments.quick else 7) for name in RANGES}
+    times = {name: measure_times(name, 3 if arguments.quick else 5) for name in RANGES}
     memory = measure_memory(arguments.quick)
     slowest = max(float(row["seconds"]["median"]) for row in times.values())
     largest = max(rows[0]["extra_mb"] for case, rows in memory.items() if case != PLAIN)

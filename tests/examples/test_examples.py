@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import gzip
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -37,6 +38,8 @@ def run(name: str, *options: str) -> str:
         text=True,
         timeout=LIMIT_SECONDS,
         check=False,
+        # Two threads that wait for each other on a busy machine take many times as long as one.
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert found.returncode == 0, found.stderr
     return found.stdout

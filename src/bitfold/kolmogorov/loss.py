@@ -223,16 +223,15 @@ class KolmogorovLoss(nn.Module):
         coded = coded_weights(
             self.table, self.weight_range, self.predictor, self.predictor_bits, places
         )
-        decoded = decoded_weights(self.table, self.weight_range, places)
-        columns = torch.stack(
-            [coded.bits + coded.escapes, (decoded == 0).double(), coded.is_outside.double()]
-        )
-        pieces = torch.split(columns, self.table.sizes, 1)
-        sums = torch.stack([piece.sum(1) for piece in pieces]).tolist()
+        is_zero = decoded_weights(self.table, self.weight_range, places) == 0
+        columns = (coded.bits, coded.escapes, is_zero, coded.is_outside)
+        # Summed piece by piece: a stack of the columns would take more memory than they.
+        by_tensor = [[column[part].sum() for column in columns] for *_, part in places.pieces()]
+        sums = torch.stack([torch.stack(row) for row in by_tensor]).tolist()
         return Report(
             tuple(
-                ReportRow(name, size, bits, int(zeros), int(outside))
-                for name, size, (bits, zeros, outside) in zip(
+                ReportRow(name, size, bits + escapes, int(zeros), int(outside))
+                for name, size, (bits, escapes, zeros, outside) in zip(
                     self.table.names, self.table.sizes, sums, strict=True
                 )
             )
