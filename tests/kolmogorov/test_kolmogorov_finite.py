@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS, KolmogorovLoss, places, scale
+from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS, KolmogorovLoss, places, ranges, scale
 
 LARGEST = torch.finfo(torch.float32).max
 DESCRIPTIONS = [
@@ -113,7 +113,7 @@ def test_no_step_waits_for_the_device(changes, is_kept, monkeypatch):
     # The CPU's compiled loops have nothing to wait for: float64 and this leave PyTorch's.
     monkeypatch.setattr(scale, "can_sum_scales", lambda *_: False)
     monkeypatch.setattr(scale, "can_code_bins", lambda *_: False)
-    monkeypatch.setattr(scale, "can_code_bins", lambda *_: False)
+    monkeypatch.setattr(ranges, "_plainly", lambda *tensors: (torch.mul, tensors))
     if not is_kept:
         # As in networks of many weights.
         monkeypatch.setattr(places, "_MOST_KEPT", 0)
