@@ -34,11 +34,6 @@ SMALL: dict[str, Any] = {
     "kolmogorov_lr": 0.01,
     "threads": 1,
 }
-PER_TENSOR = {
-    "kolmogorov_predictor": "per_tensor",
-    "kolmogorov_range": "auto",
-    "kolmogorov_targets": "linear",
-}
 #: Bits of what no lambda changes, in `BitsWeight` on its own.
 SIDE_BITS = 500.0
 
@@ -74,7 +69,6 @@ def schedule_of(num_bits: int = 1000, **settings: Any) -> BitsWeight:
         (2100, {}),
         (2050, {"seed": 1}),
         (2200, {"seed": 2, "target": "rgb-ring"}),
-        (1000, {"seed": 3, **PER_TENSOR}),
         (2100, {"seed": 4, "optimizer": "sgd_momentum", "learning_rate": 0.03}),
         (1000, {"seed": 5, "kolmogorov_loss_type": "mse"}),
         (2100, {"seed": 6, "lr_schedule": "cosine", "epochs": 200}),
