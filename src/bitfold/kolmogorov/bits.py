@@ -58,27 +58,30 @@ def coded_weights(
         name: item if predictor_bits is None else sent(item, predictor_bits)
         for name, item in predictor.named_parameters()
     }
-    parts = []
+    # Taken in one piece: parts that stay would leave no room between them for the next chunk's.
+    bits, escapes = _exact(weights[:0]).new_empty(2, len(weights))
+    coded = CodedWeights(bits, escapes, torch.empty_like(bits, dtype=torch.bool))
     for part, some in places.split(predictor.bits_chunk):
         values = weight_range.values(_exact(weights[part]), some, as_sent=True)
         indices = bins.nearest(values).unsqueeze(0)
         with torch.autocast(weights.device.type, enabled=False):
             nats = torch.func.functional_call(predictor, parameters, (some, indices))
-        bits = nats[0].to(values.dtype) / math.log(2)
-        parts.append((bits, escape_bits(values, bins), bins.outside(values)))
-    return CodedWeights(*map(torch.cat, zip(*parts, strict=True)))
+        bits[part] = nats[0].to(values.dtype) / math.log(2)
+        escapes[part] = escape_bits(values, bins)
+        coded.is_outside[part] = bins.outside(values)
+    return coded
 
 
 @torch.no_grad()
 def decoded_weights(table: ParameterTable, weight_range: WeightRange, places: Places) -> Tensor:
     """All weights as a decoder gets them, (N,) in float64 where the device has it."""
     weights, bins = table.flatten(), weight_range.bins
-    parts = []
+    decoded = torch.empty_like(weights, dtype=_exact(weights[:0]).dtype)
     for part, some in places.split(_CHUNK):
         values = weight_range.values(_exact(weights[part]), some, as_sent=True)
         centres = decode(bins.nearest(values), overshoot_bins(values, bins), bins)
-        parts.append(weight_range.weights(centres, some))
-    return torch.cat(parts)
+        decoded[part] = weight_range.weights(centres, some)
+    return decoded
 
 
 def _exact(weights: Tensor) -> Tensor:

@@ -109,16 +109,24 @@ class CoordinatePredictor(WeightPredictor):
         if isinstance(targets, NoiseTargets):
             index, moves = targets.noisy(index)
         layers, num_bins = self.layers(), self.bins.num_bins
-        sums = [
-            fused_sum(index[part], self.inputs(some), layers, num_bins, temperature, with_gradients)
-            for part, some in places.split(self.bits_chunk)
-        ]
-        total = torch.tensor(sum(part.total for part in sums), dtype=torch.float64)
-        by_index = torch.cat([part.grad_index for part in sums]) / self.bins.width
+        total, by_layers = 0.0, list[Tensor]()
+        # Nothing small is to stay of a chunk: it would lie in the room that the next one needs, and
+        # memory would grow by what all chunks take.
+        by_index = torch.empty_like(index if with_gradients else index[:0])
+        # Where weights stand is kept if they fit into one chunk, and worked out anew if not.
+        chunk = self.bits_chunk if len(places) <= self.bits_chunk else self.chunk
+        for part, some in places.split(chunk):
+            given = (index[part], self.inputs(some), layers, num_bins, temperature)
+            found = fused_sum(*given, with_gradients)
+            total += found.total
+            by_index[part if with_gradients else slice(0)] = found.grad_index
+            for item, more in zip(by_layers, found.grad_layers, strict=bool(by_layers)):
+                item.add_(more)
+            by_layers = by_layers or found.grad_layers
+        by_index.div_(self.bins.width)
         if moves is not None and with_gradients:
             by_index *= moves
-        by_layers = zip(*(part.grad_layers for part in sums), strict=True)
-        return Summed(total, by_index, [sum(rest, first) for first, *rest in by_layers])
+        return Summed(torch.tensor(total, dtype=torch.float64), by_index, by_layers)
 
     def smooth_nats(self, places: Places, values: Tensor, targets: Targets) -> Tensor:
         """The cost by kind; only the cross-entropy shares weights among bins."""

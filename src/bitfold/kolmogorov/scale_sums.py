@@ -18,9 +18,9 @@ from bitfold.kolmogorov.targets import LinearTargets, NoiseTargets, Targets
 _Part = TypeVar("_Part")
 _Result = TypeVar("_Result")
 
-# A part of the weights is worth a thread of its own from this many on: about half a millisecond's
-# work, several times what starting the thread costs.
-_PART_WEIGHTS = 2**15
+# A part of the weights is worth a thread of its own from this many on, some milliseconds' work: for
+# as long PyTorch's idle threads keep a core busy, waiting for its next operation.
+_PART_WEIGHTS = 2**18
 _MAX_PARTS = 16
 # Numbers of all parts' gradients together, of 8 bytes each: 32 MiB.
 _MAX_PART_NUMEL = 2**22
