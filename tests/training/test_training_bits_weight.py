@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from training_runs import TINY, WITH_K, Heard, metrics_of, tiny
@@ -33,6 +33,11 @@ SMALL: dict[str, Any] = {
     "kolmogorov_bins": 32,
     "kolmogorov_lr": 0.01,
     "threads": 1,
+}
+PER_TENSOR = {
+    "kolmogorov_predictor": "per_tensor",
+    "kolmogorov_range": "auto",
+    "kolmogorov_targets": "linear",
 }
 #: Bits of what no lambda changes, in `BitsWeight` on its own.
 SIDE_BITS = 500.0
@@ -69,6 +74,7 @@ def schedule_of(num_bits: int = 1000, **settings: Any) -> BitsWeight:
         (2100, {}),
         (2050, {"seed": 1}),
         (2200, {"seed": 2, "target": "rgb-ring"}),
+        (1000, {"seed": 3, **PER_TENSOR}),
         (2100, {"seed": 4, "optimizer": "sgd_momentum", "learning_rate": 0.03}),
         (1000, {"seed": 5, "kolmogorov_loss_type": "mse"}),
         (2100, {"seed": 6, "lr_schedule": "cosine", "epochs": 200}),
@@ -134,6 +140,8 @@ def simulate(schedule: BitsWeight, gain: float, lag: float, num_epochs: int) -> 
 
 
 @given(st.floats(0.05, 1.0), st.floats(1.0, 60.0))
+@example(0.8935772859775317, 1.0)  # swings in errors, hardly in steps
+@example(0.8525528054536615, 1.0)
 @hypothesis_settings(deadline=None, max_examples=60)
 def test_it_comes_to_rest_whatever_the_description_does_of_lambda(gain: float, lag: float) -> None:
     """A weak or strong, quick or slow answer to lambda is brought to the target and held there."""

@@ -33,7 +33,7 @@ _TIME_CONSTANT_EPOCHS = 10.0
 _LARGEST_GAIN, _LEAST_GAIN = 50.0, 0.2
 _GAIN_GROWTH = 1.05
 _SWING = 0.2  # steps of ln(lambda) to and fro that no noise was seen to make
-_NEAR = 0.02  # an error that needs no larger gain
+_NEAR = 0.02  # an error that needs no larger gain, and that noise seldom makes on both sides
 _LARGEST_STEP = 0.3
 _LARGEST_ERROR = 1.0
 _PROGRESS = 0.01
@@ -78,8 +78,8 @@ class BitsWeight(WeightSchedule):
     The error e is the logarithm of the bits that lambda can change (all but ``side_bits``) over
     those that are wanted. After each epoch ln(lambda) moves by gain * (change of e + e / T): it
     rests while e falls by a factor of 2.7 in T epochs, and otherwise makes it fall faster or
-    slower. The gain is halved when steps go to and fro, and grows again while an error stays. A
-    step is at most 0.3, and lambda stays within a range, whose end stops the sum: there is nothing
+    slower. The gain is halved when steps or errors go to and fro, and grows again while an error
+    stays. A step is at most 0.3, and lambda stays within a range, whose end stops the sum: there is nothing
     to unwind when the error changes its sign.
 
     Source: a PI controller in velocity form (Astrom & Hagglund 1995, section 3.5), on logarithms;
@@ -151,7 +151,7 @@ class BitsWeight(WeightSchedule):
         memory = self._memory
         step = memory.gain * (error - memory.error + error / _TIME_CONSTANT_EPOCHS)
         step = min(max(step, -_LARGEST_STEP), _LARGEST_STEP)
-        if step * memory.step < 0 and min(abs(step), abs(memory.step)) > _SWING:
+        if _swings(step, memory.step, _SWING) or _swings(error, memory.error, _NEAR):
             memory.gain = max(0.5 * memory.gain, _LEAST_GAIN)
         elif error * memory.error > 0 and abs(error) > _NEAR:
             memory.gain = min(_GAIN_GROWTH * memory.gain, _LARGEST_GAIN)
@@ -225,3 +225,7 @@ class BitsWeight(WeightSchedule):
             start, log_weight = memory.start, memory.log_weight
             memory = _Memory(float(self._num_bits), start, log_weight)
         self._memory = memory
+
+
+def _swings(now: float, before: float, least: float) -> bool:
+    return now * before < 0 and min(abs(now), abs(before)) > least
