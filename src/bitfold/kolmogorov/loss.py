@@ -280,19 +280,20 @@ class KolmogorovLoss(nn.Module):
     def _step(self) -> Tensor:
         self._check()
         counter = self.counter if self.training and torch.is_grad_enabled() else None
-        factor = 1
+        times = 1
         if counter is not None:
-            factor = 0 if counter.steps % self.every else self.every
-        nats = self.like.new_zeros((), requires_grad=True)
-        if factor > 0:
+            times = 0 if counter.steps % self.every else self.every
+        if times:
             # Code lengths need the predictor's own precision, whatever the task is computed in.
             with torch.autocast(self.like.device.type, enabled=False):
-                nats = mean_nats(self._work()) * factor
+                nats = mean_nats(self._work(times))
+        else:
+            nats = self.like.new_zeros((), requires_grad=True)
         if counter is not None:
             counter.steps += 1
         return nats
 
-    def _work(self) -> Work:
+    def _work(self, times: int) -> Work:
         group = self._group()
         return Work(
             self.table,
@@ -302,6 +303,7 @@ class KolmogorovLoss(nn.Module):
             self.portions.drawn(self._seed("sample"), group),
             group,
             self.like.dtype,
+            times,
         )
 
     def _group(self) -> dist.ProcessGroup | None:

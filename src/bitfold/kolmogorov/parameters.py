@@ -132,7 +132,7 @@ class ParameterTable:
         """
         pieces = torch.split(vector, self.sizes)
         return {
-            name: piece.view(item.shape).to(item.dtype)
+            name: _as_one_of(item, piece)
             for name, item, piece in zip(self.names, self.parameters, pieces, strict=True)
         }
 
@@ -164,6 +164,12 @@ class ParameterTable:
             float32 (num_weights, 5), in the order of `flatten`, on the parameters' device.
         """
         return self.places().positions
+
+
+def _as_one_of(item: Tensor, piece: Tensor) -> Tensor:
+    """Numbers (n,) in a parameter's shape and type; what is there already costs no operation."""
+    shaped = piece if item.ndim == 1 else piece.view(item.shape)
+    return shaped if item.dtype == piece.dtype else shaped.to(item.dtype)
 
 
 def _check_module(module: nn.Module) -> None:

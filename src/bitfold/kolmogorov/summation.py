@@ -29,6 +29,7 @@ class Work(NamedTuple):
         portion: which of the weights.
         group: processes that share the weights, or None.
         dtype: to compute in.
+        times: how often K counts.
     """
 
     table: ParameterTable
@@ -38,10 +39,11 @@ class Work(NamedTuple):
     portion: Portion
     group: dist.ProcessGroup | None
     dtype: torch.dtype
+    times: int = 1
 
 
 def mean_nats(work: Work) -> Tensor:
-    """K in nats per weight, 0-d, differentiable once by weights, range and predictor.
+    """K times ``work.times`` in nats per weight, 0-d, differentiable once by weights, range and predictor.
 
     In a group of processes every one gets the same K and the whole gradient by range and predictor;
     by the weights each gets the gradient of its own share times the number of processes, so that
@@ -59,10 +61,10 @@ class _MeanNats(torch.autograd.Function):
         ctx.work = work
         with_gradients = with_graph and any(item.requires_grad for item in inputs)
         if not work.targets.is_differentiable:
-            return _hard_nats(work).to(work.dtype)
+            return (_hard_nats(work) * (work.times / work.table.num_weights)).to(work.dtype)
         nats, by_weights, by_own = _sum(work, with_gradients)
         ctx.save_for_backward(by_weights, *by_own)
-        return nats.to(work.dtype)
+        return (nats * (work.times / work.table.num_weights)).to(work.dtype)
 
     @staticmethod
     @once_differentiable
@@ -75,22 +77,23 @@ class _MeanNats(torch.autograd.Function):
                 "gradient is zero and the network would never learn of K."
             )
         by_weights, *by_own = ctx.saved_tensors
-        gradients = work.table.split(by_weights * grad_output).values()
-        return (None, None, *gradients, *(item * grad_output for item in by_own))
+        scale = grad_output * (work.times / work.table.num_weights)
+        gradients = work.table.split(by_weights * scale).values()
+        return (None, None, *gradients, *(item * scale for item in by_own))
 
 
 def _hard_nats(work: Work) -> Tensor:
-    """What coding the weights' bins takes under the predictor as it is, in nats per weight."""
+    """What coding the weights' bins takes under the predictor as it is, in nats."""
     coded = coded_weights(work.table, work.weight_range, work.predictor, None, work.portion.places)
     nats = (coded.bits + coded.escapes).sum() * (math.log(2) * work.portion.factor)
     if work.group is not None:
         (nats,) = _add_up([nats], work.group)
-    return nats / work.table.num_weights
+    return nats
 
 
 def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """K and its gradients by all weights and by what the loss itself learns."""
-    (places, factor), count = work.portion, work.table.num_weights
+    """What all weights take in nats, and its gradients by them and by what the loss learns."""
+    places, factor = work.portion
     all_weights = work.table.flatten().to(work.dtype)
     values = work.weight_range.values(places.take(all_weights), places)
     summed = work.predictor.summed(places, values, work.targets, with_gradients=with_gradients)
@@ -99,21 +102,22 @@ def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]
     by_weights, by_own = all_weights.new_zeros(0), list[Tensor]()
     if with_gradients:
         by_range = work.weight_range.gradients(summed.grad_values, values, places)
-        by_weights = _whole(by_range.weights, work, factor / count)
-        by_own = [
-            item * (factor / count) for item in (*by_range.parameters, *summed.grad_parameters)
-        ]
+        by_weights = _whole(by_range.weights, work)
+        by_own = [*by_range.parameters, *summed.grad_parameters]
+        if factor != 1:
+            by_own = [item * factor for item in by_own]
     if work.group is not None:
         nats, *by_own = _add_up([nats, *by_own], work.group)
         by_weights = by_weights * work.group.size()
     for number, more in enumerate(by_precision if with_gradients else ()):
-        by_own[number] = by_own[number] + more / count
-    return (nats + precision) / count, by_weights, by_own
+        by_own[number] = by_own[number] + more
+    return nats + precision, by_weights, by_own
 
 
-def _whole(gradient: Tensor, work: Work, scale: float) -> Tensor:
-    """The gradient of a portion as one of all weights, scaled: (n,) to (N,)."""
-    places, gradient = work.portion.places, gradient * scale
+def _whole(gradient: Tensor, work: Work) -> Tensor:
+    """The gradient of a portion as one of all weights: (n,) to (N,)."""
+    places, factor = work.portion
+    gradient = gradient if factor == 1 else gradient * factor
     if len(gradient) == work.table.num_weights and places.chosen is None:
         return gradient
     whole = gradient.new_zeros(work.table.num_weights)
