@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from bitfold.kolmogorov.exact import exact_type
 from bitfold.kolmogorov.out_of_range import decode, escape_bits, overshoot_bins
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.places import Places
@@ -54,15 +55,16 @@ def coded_weights(
         Everything in float64, where the device has it; NaN where a weight is not finite.
     """
     weights, bins = places.take(table.flatten()), weight_range.bins
+    exact = exact_type(weights.device, weights.dtype)
     parameters = {
         name: item if predictor_bits is None else sent(item, predictor_bits)
         for name, item in predictor.named_parameters()
     }
     # Taken in one piece: parts that stay would leave no room between them for the next chunk's.
-    bits, escapes = _exact(weights[:0]).new_empty(2, len(weights))
+    bits, escapes = weights.new_empty(2, len(weights), dtype=exact)
     coded = CodedWeights(bits, escapes, torch.empty_like(bits, dtype=torch.bool))
     for part, some in places.split(predictor.bits_chunk):
-        values = weight_range.values(_exact(weights[part]), some, as_sent=True)
+        values = weight_range.values(weights[part].to(exact), some, as_sent=True)
         indices = bins.nearest(values).unsqueeze(0)
         with torch.autocast(weights.device.type, enabled=False):
             nats = torch.func.functional_call(predictor, parameters, (some, indices))
@@ -76,14 +78,10 @@ def coded_weights(
 def decoded_weights(table: ParameterTable, weight_range: WeightRange, places: Places) -> Tensor:
     """All weights as a decoder gets them, (N,) in float64 where the device has it."""
     weights, bins = table.flatten(), weight_range.bins
-    decoded = torch.empty_like(weights, dtype=_exact(weights[:0]).dtype)
+    exact = exact_type(weights.device, weights.dtype)
+    decoded = torch.empty_like(weights, dtype=exact)
     for part, some in places.split(_CHUNK):
-        values = weight_range.values(_exact(weights[part]), some, as_sent=True)
+        values = weight_range.values(weights[part].to(exact), some, as_sent=True)
         centres = decode(bins.nearest(values), overshoot_bins(values, bins), bins)
         decoded[part] = weight_range.weights(centres, some)
     return decoded
-
-
-def _exact(weights: Tensor) -> Tensor:
-    """Weights in float64 where the device has it: bins and counts of bits then do not round."""
-    return weights if weights.device.type == "mps" else weights.to(torch.float64)

@@ -37,7 +37,7 @@ def gradient_coverage(
     bins = predictor.bins
     index = bins.continuous_index(values)
     inside = ((index >= 0) & (index <= bins.num_bins - 1)).nonzero().squeeze(1)
-    chosen = inside[:: max(1, -(-len(inside) // MOST_WEIGHTS))]
+    chosen = inside[:: max(1, -(-len(inside) // MOST_WEIGHTS))].contiguous()
     linear = LinearTargets(bins.num_bins)
     covered, counted = 0, 0
     rows = max(1, _CHUNK_NUMEL // max(targets.window, 2))

@@ -4,10 +4,9 @@ Everything is in units of bins: the caller turns weights into continuous indices
 the index into gradients by the weight. float32 on the CPU only.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,14 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.parts import array, in_order, parts_of
 from bitfold.kolmogorov.soft_targets import SoftTargets
 
 # A part of the weights is worth a thread of its own from this many on: almost a millisecond's work
 # for 256 bins and a small predictor, several times what starting the thread costs.
 _PART_WEIGHTS = 8192
-_MAX_PARTS = 16
-# Numbers of all parts' gradients together, of 8 bytes each: 32 MiB.
-_MAX_PART_NUMEL = 2**22
 
 
 class FusedSum(NamedTuple):
@@ -92,17 +89,17 @@ def fused_sum(  # noqa: PLR0917 - its caller has all of these apart
         reach = SoftTargets(temperature, num_bins).reach
         rate = 1 / temperature
     packed = torch.cat([layer.flatten() for layer in layers]).numpy()
-    parts = _parts(len(index), len(packed))
+    parts = parts_of(0, len(index), _PART_WEIGHTS, len(packed))
     grad_index = np.empty(len(index), np.float32)
     grad_layers = np.zeros((len(parts), len(packed) if with_gradients else 0))
-    weights, predictor = (_array(index), _array(positions)), (packed, widths)
+    weights, predictor = (array(index), array(positions)), (packed, widths)
 
     def sum_part(number: int) -> float:
         gradients = (grad_index, grad_layers[number])
         nats: float = sum_rows(weights, predictor, (rate, reach), parts[number], gradients)
         return nats
 
-    total = sum(_in_order(sum_part, len(parts)))
+    total = sum(in_order(sum_part, range(len(parts))))
     if not with_gradients:
         return FusedSum(total, torch.empty(0), [])
     shaped = _unpacked(grad_layers.sum(axis=0).astype(np.float32), layers)
@@ -142,13 +139,8 @@ def fused_bin_nats(bins: Tensor, positions: Tensor, layers: Sequence[Tensor]) ->
         )
     packed = torch.cat([layer.flatten() for layer in layers]).numpy()
     nats = torch.empty(len(bins))
-    bin_rows(_array(bins), _array(positions), (packed, widths), nats.numpy())
+    bin_rows(array(bins), array(positions), (packed, widths), nats.numpy())
     return nats
-
-
-def _array(tensor: Tensor) -> Any:
-    """The tensor's own memory, or a copy if it is not contiguous."""
-    return tensor.contiguous().numpy()
 
 
 def _unpacked(packed: NDArray[np.float32], layers: Sequence[Tensor]) -> list[Tensor]:
@@ -159,28 +151,6 @@ def _unpacked(packed: NDArray[np.float32], layers: Sequence[Tensor]) -> list[Ten
         shaped.append(torch.from_numpy(piece.reshape(layer.shape)))
         start += layer.numel()
     return shaped
-
-
-def _in_order(sum_part: Callable[[int], float], num_parts: int) -> list[float]:
-    """The sums of all parts, worked out by as many threads as PyTorch may use."""
-    num_threads = min(torch.get_num_threads(), num_parts)
-    if num_threads == 1:
-        return [sum_part(number) for number in range(num_parts)]
-    with ThreadPoolExecutor(num_threads) as pool:
-        return list(pool.map(sum_part, range(num_parts)))
-
-
-def _parts(num_weights: int, num_parameters: int) -> list[tuple[int, int]]:
-    """Split weights into parts, the first and the one after the last of each.
-
-    The split depends on sizes alone, and each part has gradients of its own, which are added up in
-    their order: so does the result.
-    """
-    most = min(_MAX_PARTS, num_weights // _PART_WEIGHTS, _MAX_PART_NUMEL // num_parameters)
-    # A power of two shares evenly among 2, 4, 8 threads.
-    num_parts = 1 << (most.bit_length() - 1) if most > 1 else 1
-    bounds = [num_weights * part // num_parts for part in range(num_parts + 1)]
-    return list(pairwise(bounds))
 
 
 def _checked_widths(

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
+from bitfold.kolmogorov.exact import exact_type
+
 # Layer, output, input, kernel offset, kind.
 NUM_COORDINATES = 5
 WEIGHT, SCALE, BIAS = 0.0, 0.5, 1.0
@@ -142,7 +144,7 @@ class Layout:
         """
         if device not in self._tables:
             last_layer = max(block.layer for block in self.blocks)
-            exact = torch.float32 if device.type == "mps" else torch.float64
+            exact = exact_type(device)
             names = [(block.layer / max(last_layer, 1), block.kind) for block in self.blocks]
             self._tables[device] = (
                 torch.tensor(list(self._divisors()), device=device).t().contiguous(),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
+from bitfold.kolmogorov.exact import exact_type
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.transmission import FLOAT_BITS
@@ -227,7 +228,7 @@ def _products_by_box(first: Tensor, second: Tensor, places: Places) -> Tensor:
         for number, _, part in places.pieces():
             to[number] = multiply(from_[part], factors[part]).sum()
         return sums
-    exact = first.dtype if first.device.type == "mps" else torch.float64
+    exact = exact_type(first.device, first.dtype)
     sums = first.new_zeros(len(places.layout.blocks), dtype=exact)
     sums.index_add_(0, places.boxes, (first * second).to(exact))
     return sums.to(first.dtype)

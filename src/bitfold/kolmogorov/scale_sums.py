@@ -1,9 +1,7 @@
 """The cost of all weights under a location and a scale, by compiled loops: arrays in, sums out."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,18 +10,13 @@ from torch import Tensor
 
 from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.layout import Layout
+from bitfold.kolmogorov.parts import array, in_order, parts_of
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.targets import LinearTargets, NoiseTargets, Targets
-
-_Part = TypeVar("_Part")
-_Result = TypeVar("_Result")
 
 # A part of the weights is worth a thread of its own from this many on, some milliseconds' work: for
 # as long PyTorch's idle threads keep a core busy, waiting for its next operation.
 _PART_WEIGHTS = 2**18
-_MAX_PARTS = 16
-# Numbers of all parts' gradients together, of 8 bytes each: 32 MiB.
-_MAX_PART_NUMEL = 2**22
 # Weights whose noise is drawn at a time.
 _NOISE_CHUNK = 2**18
 
@@ -144,7 +137,7 @@ def sum_scales(
     limits = (bins.minimum, bins.maximum, bins.width, largest, bins.num_bins - 1)
     grid = values.new_tensor(limits)
     noisy = _noisy(values, bins, targets)
-    weights = (_array(values), _array(noisy), _array(grad_values), _array(grid))
+    weights = (array(values), array(noisy), array(grad_values), array(grid))
     spreads = _spreads(model, bins)
     num_tensors, num_gradients = len(spreads[0]), len(spreads[0]) + len(spreads[1])
     parts = _parts(places, num_gradients)
@@ -155,7 +148,7 @@ def sum_scales(
         nats: float = sum_stretch(weights, stretch, model.boxes, spreads, gradients[number])
         return nats
 
-    total = sum(_in_order(sum_part, range(len(parts))))
+    total = sum(in_order(sum_part, range(len(parts))))
     gradient = torch.from_numpy(gradients.sum(axis=0))
     return ScaleSum(total, grad_values, gradient[:num_tensors], gradient[num_tensors:])
 
@@ -184,15 +177,15 @@ def code_bins(model: ScaleModel, bins: Bins, places: Places, indices: Tensor) ->
     from bitfold.kolmogorov.scale_kernels import code_stretch  # noqa: PLC0415 - see can_sum_scales
 
     nats = torch.empty(indices.shape, dtype=torch.float64)
-    arrays, spreads = (_array(indices), _array(nats)), _spreads(model, bins)
+    arrays, spreads = (array(indices), array(nats)), _spreads(model, bins)
     last = bins.num_bins - 1
 
     def code_part(part: tuple[int, int]) -> None:
         at = slice(part[0] - places.start, part[1] - places.start)
-        chosen, written = (array[:, at] for array in arrays)
+        chosen, written = (item[:, at] for item in arrays)
         code_stretch(chosen, (*part, last), model.boxes, spreads, written)
 
-    _in_order(code_part, _parts(places, 1))
+    in_order(code_part, _parts(places, 1))
     return nats
 
 
@@ -200,7 +193,7 @@ def _spreads(model: ScaleModel, bins: Bins) -> tuple[NDArray[Any], NDArray[Any],
     """Locations in bins from the first, factors of scales, and the rest."""
     locations = model.locations.double() - bins.minimum / bins.width
     factors = model.log_factors.double().exp()
-    return _array(locations), _array(factors), model.floor, model.is_logistic
+    return array(locations), array(factors), model.floor, model.is_logistic
 
 
 def _noisy(values: Tensor, bins: Bins, targets: Targets) -> Tensor:
@@ -216,28 +209,4 @@ def _noisy(values: Tensor, bins: Bins, targets: Targets) -> Tensor:
 
 
 def _parts(places: Places, num_gradients: int) -> list[tuple[int, int]]:
-    """Split a stretch into parts, the first weight and the one after the last of each.
-
-    The split depends on sizes alone, and each part has gradients of its own, which are added up in
-    their order: so does the result.
-    """
-    most = min(_MAX_PARTS, len(places) // _PART_WEIGHTS, _MAX_PART_NUMEL // num_gradients)
-    num_parts = max(1, most)
-    return list(
-        pairwise(places.start + len(places) * part // num_parts for part in range(num_parts + 1))
-    )
-
-
-def _in_order(work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> list[_Result]:
-    """The results of all parts, worked out by as many threads as PyTorch may use."""
-    num_threads = min(torch.get_num_threads(), len(parts))
-    if num_threads == 1:
-        return [work(part) for part in parts]
-    with ThreadPoolExecutor(num_threads) as pool:
-        return list(pool.map(work, parts))
-
-
-def _array(tensor: Tensor) -> NDArray[Any]:
-    """The tensor's own memory, or a copy if it is not contiguous."""
-    array: NDArray[Any] = tensor.detach().contiguous().numpy()
-    return array
+    return parts_of(places.start, places.stop, _PART_WEIGHTS, num_gradients)

@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bits import coded_weights
+from bitfold.kolmogorov.exact import exact_type
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.portion import Portion
 from bitfold.kolmogorov.ranges import WeightRange
@@ -43,11 +44,12 @@ class Work(NamedTuple):
 
 
 def mean_nats(work: Work) -> Tensor:
-    """K times ``work.times`` in nats per weight, 0-d, differentiable once by weights, range and predictor.
+    """K times ``work.times`` in nats per weight: 0-d.
 
-    In a group of processes every one gets the same K and the whole gradient by range and predictor;
-    by the weights each gets the gradient of its own share times the number of processes, so that
-    the mean over processes, which data-parallel training takes, is K's gradient.
+    Differentiable once, by weights, range and predictor. In a group of processes every one gets the
+    same K and the whole gradient by range and predictor; by the weights each gets the gradient of
+    its own share times the number of processes, so that the mean over processes, which
+    data-parallel training takes, is K's gradient.
     """
     # PyTorch leaves Function.apply without types.
     apply: Callable[..., Tensor] = _MeanNats.apply
@@ -129,7 +131,7 @@ def _whole(gradient: Tensor, work: Work) -> Tensor:
 
 def _add_up(tensors: Sequence[Tensor], group: dist.ProcessGroup) -> list[Tensor]:
     """The sums of tensors over all processes, in one message."""
-    exact = torch.float32 if tensors[0].device.type == "mps" else torch.float64
+    exact = exact_type(tensors[0].device)
     message = torch.cat([item.reshape(-1).to(exact) for item in tensors])
     dist.all_reduce(message, group=group)
     pieces = torch.split(message, [item.numel() for item in tensors])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
+from bitfold.kolmogorov.exact import exact_type
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.out_of_range import confine
 from bitfold.kolmogorov.places import Places
@@ -155,7 +156,7 @@ class WeightPredictor(nn.Module, abc.ABC):
             with_gradients: whether the gradients are wanted.
         """
         parameters = list(self.parameters())
-        total = values.new_zeros((), dtype=_exact(values))
+        total = values.new_zeros((), dtype=exact_type(values.device, values.dtype))
         grad_values = torch.zeros_like(values)
         numbers = [number for number, item in enumerate(parameters) if item.requires_grad]
         learned = [parameters[number] for number in numbers]
@@ -223,7 +224,3 @@ def _spread_out(places: Places) -> Places:
     chosen = sorted({*starts, *evenly, len(places) - 1} - {len(places)})
     flat = torch.tensor(chosen, device=places.device)
     return Places(places.layout, places.start, places.stop, places.device, chosen=flat)
-
-
-def _exact(values: Tensor) -> torch.dtype:
-    return values.dtype if values.device.type == "mps" else torch.float64

@@ -79,8 +79,8 @@ class BitsWeight(WeightSchedule):
     those that are wanted. After each epoch ln(lambda) moves by gain * (change of e + e / T): it
     rests while e falls by a factor of 2.7 in T epochs, and otherwise makes it fall faster or
     slower. The gain is halved when steps or errors go to and fro, and grows again while an error
-    stays. A step is at most 0.3, and lambda stays within a range, whose end stops the sum: there is nothing
-    to unwind when the error changes its sign.
+    stays. A step is at most 0.3, and lambda stays within a range, whose end stops the sum: there is
+    nothing to unwind when the error changes its sign.
 
     Source: a PI controller in velocity form (Astrom & Hagglund 1995, section 3.5), on logarithms;
     multiplying and dividing lambda until a size is met is RECOMBINER's (He et al. 2024).

@@ -13,18 +13,16 @@ from typing import Any, Literal
 import tomli_w
 
 from bitfold.errors import ConfigError
+from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS
 from bitfold.networks import ACTIVATIONS, FINAL_ACTIVATIONS, parse_shape
 from bitfold.training.frame_schedule import FrameSchedule
 from bitfold.training.settings import closest, real, settings_of, switch, whole, word, words
 
 OPTIMIZERS = ("adam", "adamw", "muon", "sgd", "sgd_momentum", "rmsprop")
-KINDS = ("cross_entropy", "mse", "gaussian_nll", "laplacian_nll")
 WATCHDOGS = ("finite", "loop", "stagnation")
 SCHEDULES = ("constant", "cosine")
 TASKS = ("auto", "regression", "classification")
 MUON_RATES = ("original", "match_rms_adamw")
-PREDICTORS = ("coordinate", "row_column", "per_tensor")
-TARGETS = ("soft", "linear", "noise")
 RANGES = ("fixed", "auto")
 LAYOUTS = ("full", "folds")
 IMAGES = ("png", "jpg", "none")
@@ -41,6 +39,9 @@ PREDICTOR = frozenset(
     | {"kolmogorov_predictor", "kolmogorov_targets", "kolmogorov_range"}
 )
 
+# Hard targets have no gradient to train with.
+_TARGETS = tuple(name for name in TARGETS if name != "hard")
+_KINDS = tuple(KINDS)
 _ACTIVATIONS, _FINAL_ACTIVATIONS = tuple(ACTIVATIONS), tuple(FINAL_ACTIVATIONS)
 _MANY, _ANY = 2**40, (-1e30, 1e30)
 
@@ -145,7 +146,7 @@ class Config:
         "[5,5]", "kolmogorov", "hidden layers of the coordinate predictor; none: no K at all"
     )
     kolmogorov_loss_type: str = word(
-        "cross_entropy", "kolmogorov", "what the coordinate predictor predicts", choices=KINDS
+        "cross_entropy", "kolmogorov", "what the coordinate predictor predicts", choices=_KINDS
     )
     kolmogorov_bins: int = whole(256, "kolmogorov", "values a weight can take", (2, 65536))
     kolmogorov_range: str = word(
@@ -154,7 +155,7 @@ class Config:
     kolmogorov_weight_min: float = real(-3.0, "kolmogorov", "centre of the first bin", _ANY)
     kolmogorov_weight_max: float = real(3.0, "kolmogorov", "centre of the last bin", _ANY)
     kolmogorov_targets: str = word(
-        "soft", "kolmogorov", "how a weight is shared among bins", choices=TARGETS
+        "soft", "kolmogorov", "how a weight is shared among bins", choices=_TARGETS
     )
     kolmogorov_temperature: float = real(
         0.1, "kolmogorov", "temperature of the soft targets", positive=True
