@@ -3,7 +3,7 @@
 ``python -m benchmarks.trade`` trains [10]*8 on the ring, Adam 0.001, lambda 0.2: with hard binning
 planted for 4,000 epochs (each must be reported) and with soft targets for 10,000 (none may be), 5
 seeds each; then correct runs of other kinds, and losses that are nothing but noise. A quarter of an
-hour on two cores. The monitor sees each run twice: once an epoch, and once a step.
+hour on two cores. The monitor sees each run twice: once an epoch, and once a step, as runs do.
 
 ``--curves FOLDER`` keeps the losses of the runs there; ``--replay FOLDER`` takes them from there
 and trains nothing. ``--golden FOLDER`` keeps what of them the tests replay.
@@ -189,9 +189,9 @@ def main() -> int:
     noise = noise_alarms(seeds=2 if arguments.quick else 100)
     results = {"replayed": arguments.replay is not None, "runs": runs, "noise": noise}
     write_results(arguments.output, results)
-    missed = [run["name"] for run in runs if run["planted"] != (run["by_epoch"] is not None)]
+    missed = [run["name"] for run in runs if run["planted"] != (run["by_step"] is not None)]
     print(
-        f"SHORT: misjudged by epochs: {', '.join(missed)}" if missed else "PASS: all judged rightly"
+        f"SHORT: misjudged by steps: {', '.join(missed)}" if missed else "PASS: all rightly judged"
     )
     return 1 if missed and not arguments.quick else 0
 

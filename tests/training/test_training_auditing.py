@@ -196,15 +196,15 @@ def test_audit_run_needs_a_run(tmp_path: Path) -> None:
 
 
 class EarlyMonitor:
-    """A trade monitor that reports at its fifth update, once, as the real one does."""
+    """A trade monitor that reports in the fifth epoch of four steps, once, as the real one does."""
 
     def __init__(self) -> None:
         self.seen: list[float] = []
 
     def update(self, task: float, k: float, weight: float) -> str | None:
-        """Count, and report at the fifth."""
+        """Count, and report at the eighteenth."""
         self.seen += [task, k, weight]
-        return "The weighted K rose by 0.009." if len(self.seen) == 15 else None
+        return "The weighted K rose by 0.009." if len(self.seen) == 3 * 18 else None
 
     def history(self) -> list[float]:
         """All that it has seen."""
@@ -220,7 +220,8 @@ def monitors(monkeypatch: pytest.MonkeyPatch) -> list[EarlyMonitor]:
     """The trade monitors that runs make, all of them early ones."""
     made: list[EarlyMonitor] = []
 
-    def make() -> EarlyMonitor:
+    def make(unit: str) -> EarlyMonitor:
+        assert unit == "step"
         made.append(EarlyMonitor())
         return made[-1]
 
@@ -244,8 +245,11 @@ def test_a_trade_is_noticed_and_audited(tmp_path: Path, monitors: list[EarlyMoni
     assert text.count("verdict") == 2
     assert "After epoch 5, The weighted K rose by 0.009.\n" in text
     (monitor,) = monitors
+    seen = np.array(monitor.seen).reshape(12, 4, 3)  # epochs, steps, numbers
     names = ("task_loss", "kolmogorov_loss", "kolmogorov_weight")
-    assert monitor.seen == [line[name] for line in metrics_of(run.path) for name in names]
+    of_epochs = [[line[name] for name in names] for line in metrics_of(run.path)]
+    np.testing.assert_allclose(np.average(seen, 1, (16, 16, 16, 2)), of_epochs, rtol=1e-6)
+    assert len(np.unique(seen[..., 0])) == 48
 
 
 def test_a_trade_is_noticed_without_an_audit(tmp_path: Path, monitors: list[EarlyMonitor]) -> None:

@@ -291,3 +291,20 @@ def test_a_small_network_gets_one_thread() -> None:
     assert choose_threads(small.replace(threads=3), target) == 3
     large = small.replace(shape="[1000]*5")
     assert choose_threads(large, target) == torch.get_num_threads()
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_steps_are_those_with_k_and_hold_k_itself(every: int) -> None:
+    """Between them there is nothing to compare, and in them K does not count ``every`` times."""
+    learner = learner_of(**WITH_K, points=112, kolmogorov_every=every, learning_rate=1e-30)
+    assert learner.kolmogorov is not None
+    with torch.no_grad():
+        k = float(learner.kolmogorov())
+    found = [learner.run_epoch(epoch) for epoch in (1, 2)]
+    # Steps 0 to 6 and 7 to 13: with every third, 0, 3 and 6, then 9 and 12.
+    assert [len(one.steps) for one in found if one] == ([7, 7] if every == 1 else [3, 2])
+    for one in found:
+        assert one is not None
+        assert all(nats == pytest.approx(k, abs=0.5) for _, nats in one.steps)
+        nats = [nats for _, nats in one.steps]
+        assert one.kolmogorov_loss == pytest.approx(sum(nats) / len(nats), rel=1e-5)

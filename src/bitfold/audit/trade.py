@@ -46,6 +46,7 @@ class Trade:
             from 1.
         last_update: where it ends. It is reported a quarter of its length later.
         num_errors: ``paid - gained`` in standard errors of that difference.
+        unit: what an update is called.
 
     Example:
         >>> print(Trade("K", 0.009, 0.0004, 1250, 2750, 7.5))
@@ -60,15 +61,16 @@ class Trade:
     first_update: int
     last_update: int
     num_errors: float
+    unit: str = "update"
 
     def __str__(self) -> str:
         names = ("the weighted K", "the task loss")
         rose, fell = names if self.payer == "K" else reversed(names)
         whose = "K's" if self.payer == "K" else "the task loss's"
         return (
-            f"From update {self.first_update} to {self.last_update} {rose} rose by {self.paid:.3g} "
-            f"while {fell} fell by only {self.gained:.2g}, and noise does not explain it "
-            f"({self.num_errors:.1f} standard errors): {whose} gradient may not arrive."
+            f"From {self.unit} {self.first_update} to {self.last_update} {rose} rose by "
+            f"{self.paid:.3g} while {fell} fell by only {self.gained:.2g}, and noise does not "
+            f"explain it ({self.num_errors:.1f} standard errors): {whose} gradient may not arrive."
         )
 
 
@@ -92,6 +94,7 @@ class TradeMonitor:
         correlated_updates: how many consecutive updates' noise counts as one, 1 to 10^6. The
             default allows for neighbours that correlate by 0.8. Raise it for a loop whose losses
             wander, for instance running averages.
+        unit: what the report is to call an update, such as ``"step"``.
 
     Raises:
         AuditError: an argument is out of its bounds.
@@ -106,10 +109,12 @@ class TradeMonitor:
         0.00064, and noise does not explain it (5.1 standard errors): K's gradient may not arrive.
     """
 
-    def __init__(self, *, num_errors: float = 5.0, correlated_updates: float = 9.0) -> None:
+    def __init__(
+        self, *, num_errors: float = 5.0, correlated_updates: float = 9.0, unit: str = "update"
+    ) -> None:
         _check("num_errors", num_errors)
         _check("correlated_updates", correlated_updates)
-        self._num_errors = num_errors
+        self._num_errors, self._unit = num_errors, unit
         self._factors = [error_factor(2**level, correlated_updates) for level in range(MAX_LEVELS)]
         self._windows = Windows()
         self._path = WeightedPath()
@@ -206,6 +211,7 @@ class TradeMonitor:
             first_update=int(window.older[0].first_update),
             last_update=int(window.after[0].first_update) - 1,
             num_errors=change.rise / error if error > 0 else math.inf,
+            unit=self._unit,
         )
 
 

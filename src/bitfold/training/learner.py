@@ -44,6 +44,7 @@ class EpochResult:
         description_bits: length of the whole description after the epoch; None without K.
         out_of_range: weights outside the range of the bins; None without K.
         kolmogorov_weight: lambda in this epoch; 0 without K.
+        steps: task loss and K of each step that K was part of.
         notice: what the choice of lambda has to say, or None.
     """
 
@@ -55,6 +56,7 @@ class EpochResult:
     description_bits: float | None
     out_of_range: int | None
     kolmogorov_weight: float
+    steps: tuple[tuple[float, float], ...] = ()
     notice: str | None = None
 
 
@@ -219,13 +221,19 @@ class Learner:
         ]
         if self.kolmogorov is not None:
             numbers += [self.kolmogorov.bits_tensor(), self.kolmogorov.out_of_range_count()]
-        task, *k = torch.stack([number.to(parts.dtype) for number in numbers]).tolist()
+        first = torch.stack([number.to(parts.dtype) for number in numbers])
+        task, *k = torch.cat([first, parts.flatten()]).tolist()
         nats = k.pop(0) if self.kolmogorov is not None else None
         validation, hits, spread, *rest = k
-        bits, outside = rest if rest else (None, None)
         score = self.task.score(validation, hits)
-        count = None if outside is None else int(outside)
-        return EpochResult(task, nats, validation, score, spread, bits, count, self._weight)
+        losses = (task, nats, validation, score, spread)
+        if self.kolmogorov is None:
+            return EpochResult(*losses, None, None, self._weight)
+        bits, outside, *by_step = rest
+        every = self.config.kolmogorov_every
+        pairs = zip(by_step[::2], by_step[1::2], has_k, strict=True)
+        steps = tuple((task, k / every) for task, k, is_due in pairs if is_due)
+        return EpochResult(*losses, bits, int(outside), self._weight, steps)
 
     def _means(self, parts: Tensor, sizes: list[int], has_k: list[bool]) -> list[Tensor]:
         """Return the epoch's task loss and K: means over its steps, weighted by their points."""
@@ -249,7 +257,7 @@ class Learner:
         """
         size = self.config.batch_size
         own = list(self.network.parameters())
-        task = self.task.loss(self.network(self._points[:size]), self._wanted[:size])
+        task = self.task.loss(self._forward(self._points[:size]), self._wanted[:size])
         norms = [_norm(torch.autograd.grad(task, own, allow_unused=True))]
         if self.kolmogorov is not None:
             predictor = list(self.kolmogorov.parameters())

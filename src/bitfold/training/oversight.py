@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,14 +27,12 @@ class Oversight:
     monitor: TradeMonitor | None = None
 
     def trade(self, result: EpochResult) -> str | None:
-        """Return what the trade monitor has to say of an epoch, if anything."""
-        nats = result.kolmogorov_loss
-        if self.monitor is None or nats is None:
+        """Return what the trade monitor has to say of an epoch's steps, if anything."""
+        if self.monitor is None:
             return None
-        if not (math.isfinite(result.task_loss) and math.isfinite(nats)):
-            return None
-        trade = self.monitor.update(result.task_loss, nats, result.kolmogorov_weight)
-        return None if trade is None else str(trade)
+        weight = result.kolmogorov_weight
+        trades = [self.monitor.update(task, nats, weight) for task, nats in result.steps]
+        return next((str(trade) for trade in trades if trade is not None), None)
 
     def history(self) -> dict[str, Tensor]:
         """Return every memory as tensors, by name."""
@@ -55,5 +52,5 @@ class Oversight:
 
 def oversight_of(config: Config) -> Oversight:
     """Return what a configuration asks for, with nothing remembered."""
-    monitor = TradeMonitor() if config.has_kolmogorov else None
+    monitor = TradeMonitor(unit="step") if config.has_kolmogorov else None
     return Oversight(make_watchdogs(config.no_watchdog), monitor)
