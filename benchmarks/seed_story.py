@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import bitfold
 from benchmarks.jobs import default_processes, run_jobs
+from benchmarks.pages import replace_block
 from benchmarks.planted_bug import hard_binning
 from benchmarks.product import in_temporary_run
 from benchmarks.seed_story_figures import draw_story
@@ -141,6 +142,7 @@ def main() -> int:
     print(table)
     if not arguments.quick:
         draw_story(results, DOCS / "figures" / "seed-story.png", BLOCK)
+        replace_block(DOCS / "seed-story.md", "table", table)
     write_results(arguments.output, {"lambda": LAMBDA, "block": BLOCK, "runs": results})
     return 0
 
