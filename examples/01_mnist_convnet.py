@@ -48,7 +48,7 @@ def main() -> None:
     torch.manual_seed(0)
     digits, network = load_digits(options.mnist), make_network()
 
-    kolmogorov = bitfold.KolmogorovLoss(network, predictor="row_column")  # bitfold, 1 of 3
+    kolmogorov = bitfold.KolmogorovLoss(network)  # bitfold, 1 of 3
     before = kolmogorov.bits().total
     parameters = [*network.parameters(), *kolmogorov.parameters()]  # bitfold, 2 of 3
     optimizer = torch.optim.Adam(parameters, lr=5e-3)

@@ -58,7 +58,7 @@ def main() -> None:
     lines = make_lines()[torch.randperm(1_000)]
     learned, held_out, network = lines[:900], lines[900:], Transformer()
 
-    kolmogorov = bitfold.KolmogorovLoss(network, predictor="row_column")  # bitfold, 1 of 3
+    kolmogorov = bitfold.KolmogorovLoss(network)  # bitfold, 1 of 3
     before = kolmogorov.bits().total
     parameters = [*network.parameters(), *kolmogorov.parameters()]  # bitfold, 2 of 3
     optimizer = torch.optim.Adam(parameters, lr=1e-2)

@@ -35,7 +35,7 @@ class ShortClassifier(lightning.LightningModule):
             nn.ReLU(),
             nn.Linear(second, 10),
         )
-        self.kolmogorov = KolmogorovLoss(self.network, predictor="row_column")  # bitfold, 1 of 3
+        self.kolmogorov = KolmogorovLoss(self.network)  # bitfold, 1 of 3
         self.weight = weight
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:

@@ -39,7 +39,7 @@ def network(rank: int, dtype: torch.dtype) -> nn.Module:
 def make(module: nn.Module, settings: dict[str, object], num_processes: int, how: str):
     """The module to run and its loss: by its wrapper, or by a group named before there is one."""
     generator = torch.Generator().manual_seed(5 + (dist.get_rank() if num_processes > 1 else 0))
-    given = {"bins": 32, "generator": generator} | settings
+    given = {"predictor": "coordinate", "bins": 32, "generator": generator} | settings
     if num_processes == 1:
         return module, KolmogorovLoss(module, **given)
     if how == "wrapper":

@@ -121,5 +121,5 @@ def test_weights_without_a_true_slope_are_not_counted():
 @pytest.mark.parametrize("kind", ["mse", "gaussian_nll", "laplacian_nll"])
 def test_densities_have_the_slope_they_have(kind):
     """Kinds that compare a density with the weight itself use no targets."""
-    loss = KolmogorovLoss(nn.Linear(3, 3), kind=kind, targets="soft")
+    loss = KolmogorovLoss(nn.Linear(3, 3), predictor="coordinate", kind=kind, targets="soft")
     assert loss.gradient_coverage() == 1.0

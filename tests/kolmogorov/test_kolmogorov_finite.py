@@ -14,7 +14,7 @@ from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS, KolmogorovLoss, place
 LARGEST = torch.finfo(torch.float32).max
 DESCRIPTIONS = [
     *(("coordinate", kind) for kind in KINDS),
-    *((name, "mse") for name in PREDICTORS[1:]),
+    *((name, None) for name in PREDICTORS[1:]),
 ]
 
 weights = st.one_of(
@@ -97,14 +97,15 @@ class NoWaiting(TorchDispatchMode):
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
+        {"predictor": "coordinate"},
         {"weight_range": (-1.0, 1.0)},
         {"targets": "soft"},
         {"targets": "noise"},
         {"sample": 9, "every": 2},
-        {"kind": "gaussian_nll"},
+        {"predictor": "coordinate", "targets": "soft"},
+        {"predictor": "coordinate", "kind": "gaussian_nll"},
         {"predictor": "per_tensor"},
-        {"predictor": "row_column"},
+        {},
     ],
     ids=str,
 )

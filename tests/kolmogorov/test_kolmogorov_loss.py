@@ -103,7 +103,7 @@ def test_k_grows_with_the_overshoot_and_is_continuous(kind, network, make_loss):
 def test_k_and_bits_are_finite_for_any_finite_weights(kind, size):
     """The largest float32 weights give a finite K, finite gradients, finite bits."""
     network = nn.Linear(3, 3)
-    loss = KolmogorovLoss(network, kind=kind, weight_range=(-3.0, 3.0))
+    loss = KolmogorovLoss(network, predictor="coordinate", kind=kind, weight_range=(-3.0, 3.0))
     with torch.no_grad():
         network.weight.fill_(size)
         network.bias.fill_(-size)
@@ -120,7 +120,7 @@ def test_k_and_bits_are_finite_for_any_finite_weights(kind, size):
 def test_weights_that_are_not_finite_show(kind):
     """NaN weights make K and bits NaN; they neither crash nor hide."""
     network = nn.Linear(3, 3)
-    loss = KolmogorovLoss(network, kind=kind)
+    loss = KolmogorovLoss(network, predictor="coordinate", kind=kind)
     with torch.no_grad():
         network.weight[0, 0] = math.nan
     assert loss().isnan()
@@ -155,7 +155,9 @@ def test_training_both_shortens_the_description(kind):
     """A few hundred steps on K alone make K and the hard bits of the weights fall."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
-    loss = KolmogorovLoss(network, kind=kind, bins=64, weight_range=(-3.0, 3.0))
+    loss = KolmogorovLoss(
+        network, predictor="coordinate", kind=kind, bins=64, weight_range=(-3.0, 3.0)
+    )
     optimizer = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.04)
     start, start_bits = loss().item(), loss.bits().items["weights"]
     for _ in range(150):

@@ -23,9 +23,9 @@ def network() -> nn.Module:
 
 def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
     """A seeded loss with few bins."""
-    return KolmogorovLoss(
-        module, generator=torch.Generator().manual_seed(1), **{"bins": 16} | settings
-    )
+    generator = torch.Generator().manual_seed(1)
+    usual = {"predictor": "coordinate", "bins": 16, "generator": generator}
+    return KolmogorovLoss(module, **usual | settings)
 
 
 def share_of(rank: int, num_processes: int) -> SimpleNamespace:
@@ -90,7 +90,7 @@ def test_a_sample_is_determined_by_the_count_of_steps():
     values = [first().item() for _ in range(6)]
     assert values == [second().item() for _ in range(6)]
     assert len(set(values)) == 6
-    resumed = KolmogorovLoss(module, bins=16, sample=9, generator=torch.Generator().manual_seed(50))
+    resumed = loss_of(module, sample=9, generator=torch.Generator().manual_seed(50))
     resumed.load_state_dict(first.state_dict())
     assert [first().item() for _ in range(3)] == [resumed().item() for _ in range(3)]
 

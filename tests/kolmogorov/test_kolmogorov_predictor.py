@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov import Bins, CoordinatePredictor, ParameterTable
+from bitfold.kolmogorov import Bins, CoordinatePredictor, KolmogorovLoss, ParameterTable
 
 
 def attached(shape: tuple[int, ...], num_bins: int, seed: int | None) -> CoordinatePredictor:
@@ -64,3 +64,12 @@ def test_coordinates_that_never_differ_are_left_out():
     single = CoordinatePredictor((5,))
     single.attach(ParameterTable(nn.Linear(1, 1, bias=False)).layout, Bins(4, -1, 1), None)
     assert single.coordinates == (0,)
+
+
+@pytest.mark.parametrize("settings", [{"kind": "mse"}, {"predictor_shape": (3,)}])
+@pytest.mark.parametrize("predictor", ["row_column", "per_tensor", CoordinatePredictor((4,))])
+def test_settings_of_the_coordinate_predictor_are_not_passed_over(predictor, settings):
+    """Given with another predictor, or with one that is made already, they are refused by name."""
+    (name,) = settings
+    with pytest.raises(KolmogorovError, match=f"expected {name} with predictor='coordinate'"):
+        KolmogorovLoss(nn.Linear(2, 2), predictor=predictor, **settings)

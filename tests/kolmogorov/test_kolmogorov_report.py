@@ -41,7 +41,7 @@ def test_rows_add_up_to_the_bits(predictor, weight_range):
 def test_a_tensor_has_the_bits_that_others_leave(kind):
     """Moving one tensor's weights to other bins changes its own row alone."""
     module = make()
-    loss = KolmogorovLoss(module, kind=kind, weight_range=(-1.0, 1.0))
+    loss = KolmogorovLoss(module, predictor="coordinate", kind=kind, weight_range=(-1.0, 1.0))
     before = loss.report()
     with torch.no_grad():
         module[2].weight.add_(0.3)

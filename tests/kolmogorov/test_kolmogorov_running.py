@@ -19,9 +19,9 @@ def make() -> nn.Module:
 
 def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
     """A seeded loss with few bins."""
-    return KolmogorovLoss(
-        module, generator=torch.Generator().manual_seed(1), **{"bins": 32} | settings
-    )
+    generator = torch.Generator().manual_seed(1)
+    usual = {"predictor": "coordinate", "bins": 32, "generator": generator}
+    return KolmogorovLoss(module, **usual | settings)
 
 
 def test_a_step_under_autocast_has_the_same_k():
@@ -127,9 +127,7 @@ def test_copies_and_states_go_on_as_the_original(settings):
         loss().backward()
         optimizer.step()
     copied_module, copied = copy.deepcopy((module, loss))
-    restored = KolmogorovLoss(
-        module, bins=32, generator=torch.Generator().manual_seed(77), **settings
-    )
+    restored = loss_of(module, generator=torch.Generator().manual_seed(77), **settings)
     restored.load_state_dict(loss.state_dict())
     assert copied.table.module is copied_module
     for _ in range(4):

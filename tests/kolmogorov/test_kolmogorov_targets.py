@@ -9,7 +9,7 @@ from torch import nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import (
-    PREDICTORS,
+    KINDS,
     TARGETS,
     HardTargets,
     KolmogorovLoss,
@@ -211,8 +211,10 @@ def test_noise_is_clipped_at_the_ends_alone():
     assert torch.equal(noisy.view(1000, 5)[:, 3:], index.view(1000, 5)[:, 3:])
 
 
-@pytest.mark.parametrize("predictor", PREDICTORS)
-@pytest.mark.parametrize("kind", ["cross_entropy", "mse", "gaussian_nll", "laplacian_nll"])
+@pytest.mark.parametrize(
+    ("predictor", "kind"),
+    [*(("coordinate", kind) for kind in KINDS), ("row_column", None), ("per_tensor", None)],
+)
 @pytest.mark.parametrize("weight_range", ["auto", (-0.4, 0.4)])
 def test_hard_k_is_the_bits(predictor, kind, weight_range):
     """Under the predictor as it is K is the hard bits, escapes included, in nats per weight."""

@@ -254,7 +254,7 @@ def test_options_of_k_reach_it(settings: dict[str, str]) -> None:
     other = KolmogorovLoss(
         learner.network,
         predictor=settings.get("kolmogorov_predictor", "coordinate"),
-        predictor_shape=(3,),
+        predictor_shape=None if "kolmogorov_predictor" in settings else (3,),
         bins=16,
         weight_range="auto" if "kolmogorov_range" in settings else (-3.0, 3.0),
         targets=settings.get("kolmogorov_targets", "soft"),

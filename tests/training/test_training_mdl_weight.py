@@ -43,7 +43,7 @@ class Problem:
                 parameter.shape, generator=generator, dtype=torch.float64
             )
         self.kolmogorov = KolmogorovLoss(
-            self.network, predictor_shape=(3,), bins=16, temperature=1.0, generator=generator
+            self.network, predictor="coordinate", predictor_shape=(3,), bins=16, generator=generator
         )
         self.points = torch.randn(NUM_POINTS, 2, generator=generator, dtype=torch.float64)
         self.values = 0.4 * torch.rand(

@@ -49,12 +49,14 @@ class KolmogorovLoss(nn.Module):
     Args:
         module: any module with trainable parameters; they are looked up once, here. Given a
             ``DistributedDataParallel``, its processes share the work (see ``process_group``).
-        predictor: ``"coordinate"`` (a small network from a weight's place to a distribution),
-            ``"row_column"`` (a scale for each tensor, row and column), ``"per_tensor"`` (a location
-            and a scale for each tensor), or a `WeightPredictor` of your own.
-        predictor_shape: hidden widths of the coordinate predictor, 1 to 32 of them of 1 to 4,096.
-        kind: of the coordinate predictor: ``"cross_entropy"`` (nats), ``"mse"`` (unitless),
-            ``"gaussian_nll"`` or ``"laplacian_nll"`` (nats: density times the width of a bin).
+        predictor: ``"row_column"`` (a scale for each tensor, row and column), ``"per_tensor"`` (a
+            location and a scale for each tensor), ``"coordinate"`` (a small network from a weight's
+            place to a distribution), or a `WeightPredictor` of your own.
+        predictor_shape: of the coordinate predictor: hidden widths, 1 to 32 of them of 1 to 4,096;
+            None: two of 5.
+        kind: of the coordinate predictor: ``"cross_entropy"`` (nats; also None), ``"mse"``
+            (unitless), ``"gaussian_nll"`` or ``"laplacian_nll"`` (nats: density times the width of
+            a bin).
         bins: values that a weight can take, 2 to 65,536.
         weight_range: the first and the last of them; or ``"auto"``: each tensor learns the step
             between two of them, and 0 is one (`LearnedRange`).
@@ -99,9 +101,9 @@ class KolmogorovLoss(nn.Module):
         self,
         module: nn.Module,
         *,
-        predictor: str | WeightPredictor = "coordinate",
-        predictor_shape: Sequence[int] = (5, 5),
-        kind: str = "cross_entropy",
+        predictor: str | WeightPredictor = "row_column",
+        predictor_shape: Sequence[int] | None = None,
+        kind: str | None = None,
         bins: int = 256,
         weight_range: tuple[float, float] | str = "auto",
         targets: str = "linear",

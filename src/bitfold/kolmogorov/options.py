@@ -1,6 +1,7 @@
 """The options of a Kolmogorov loss that are given by name."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,19 +19,33 @@ REST_BITS = (0, 16, 32)
 
 
 def make_predictor(
-    predictor: str | WeightPredictor, shape: Sequence[int], kind: str
+    predictor: str | WeightPredictor, shape: Sequence[int] | None, kind: str | None
 ) -> WeightPredictor:
     """A weight predictor by its name; one that is given stays.
 
+    Args:
+        predictor: one of `PREDICTORS`, or one of your own.
+        shape: of the coordinate predictor; None: its default.
+        kind: likewise.
+
     Raises:
-        KolmogorovError: if there is none of that name, or shape or kind are out of bounds.
+        KolmogorovError: if there is none of that name, if shape or kind are out of bounds, or if
+            they are given with another predictor.
     """
+    given = {"shape": shape, "kind": kind}
+    settings: dict[str, Any] = {name: item for name, item in given.items() if item is not None}
+    if predictor == "coordinate":
+        return CoordinatePredictor(**settings)
+    if not isinstance(predictor, WeightPredictor):
+        _check_name("predictor", predictor, PREDICTORS)
+    if settings:
+        names = " or ".join("predictor_shape" if name == "shape" else name for name in settings)
+        raise KolmogorovError(
+            f"Cannot make a Kolmogorov loss: expected {names} with predictor='coordinate' alone, "
+            f"got predictor={_found(predictor)}. Leave it out, or choose that predictor."
+        )
     if isinstance(predictor, WeightPredictor):
         return predictor
-    coordinate = CoordinatePredictor(shape, kind)
-    if predictor == "coordinate":
-        return coordinate
-    _check_name("predictor", predictor, PREDICTORS)
     return RowColumnPredictor() if predictor == "row_column" else PerTensorPredictor()
 
 
@@ -89,8 +104,11 @@ def as_rest(values: Tensor, rest_bits: int) -> Tensor:
 
 def _check_name(setting: str, name: object, known: Sequence[str]) -> None:
     if name not in known:
-        found = repr(name) if isinstance(name, str) else f"a {type(name).__name__}"
         raise KolmogorovError(
             f"Cannot make a Kolmogorov loss: expected {setting} to be one of "
-            f"{', '.join(known)}, got {found}. Choose one of these."
+            f"{', '.join(known)}, got {_found(name)}. Choose one of these."
         )
+
+
+def _found(name: object) -> str:
+    return repr(name) if isinstance(name, str) else f"a {type(name).__name__}"

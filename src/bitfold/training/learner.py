@@ -102,11 +102,12 @@ class Learner:
         if not config.has_kolmogorov:
             return None
         limits = (config.kolmogorov_weight_min, config.kolmogorov_weight_max)
+        is_network = config.kolmogorov_predictor == "coordinate"
         return KolmogorovLoss(
             self.network,
             predictor=config.kolmogorov_predictor,
-            predictor_shape=config.predictor_shape or (),
-            kind=config.kolmogorov_loss_type,
+            predictor_shape=config.predictor_shape if is_network else None,
+            kind=config.kolmogorov_loss_type if is_network else None,
             bins=config.kolmogorov_bins,
             weight_range="auto" if config.kolmogorov_range == "auto" else limits,
             targets=config.kolmogorov_targets,
