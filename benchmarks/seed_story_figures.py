@@ -64,5 +64,5 @@ def _draw(axis: Axes, runs: Sequence[Mapping[str, Any]], name: str, block: int) 
         axis.plot(epochs, np.median(values, 0), color=colour, linewidth=1.4, label=method)
     axis.grid(color=FAINT, alpha=0.25, linewidth=0.6)
     axis.set_xscale("log")
-    if name == "task_loss":
+    if name != "kolmogorov_loss":
         axis.set_yscale("log")

@@ -114,9 +114,13 @@ def _nats(network: nn.Module, digits: Digits) -> float:
 def measured(
     network: nn.Module, kolmogorov: KolmogorovLoss, error: Callable[[nn.Module], float]
 ) -> dict[str, Any]:
-    """Return hard bits a weight, all bits, the task loss as it is and decoded, and the coverage."""
-    description = kolmogorov.bits()
-    items = description.items
+    """Return what a training ended with: hard bits, task loss as it is and decoded, coverage.
+
+    Bits a weight are counted under the predictor as it is, all bits under the predictor as sent.
+    """
+    total = kolmogorov.bits().total
+    kolmogorov.predictor_bits = 32
+    items = kolmogorov.bits().items
     state = {name: value.clone() for name, value in network.state_dict().items()}
     before, coverage = error(network), kolmogorov.gradient_coverage()
     network.load_state_dict(kolmogorov.decoded_state())
@@ -124,7 +128,7 @@ def measured(
     network.load_state_dict(state)
     return {
         "bits_per_weight": (items["weights"] + items["out_of_range"]) / kolmogorov.num_weights,
-        "total_bits": description.total,
+        "total_bits": total,
         "task": before,
         "decoded_task": after,
         "coverage": coverage,
