@@ -42,6 +42,12 @@ class Ending:
         if isinstance(event, RunEnded):
             self.network, self.kolmogorov = event.network, event.kolmogorov
 
+    def measured(self, target: str) -> dict[str, Any]:
+        """Return what `measured` says of it, with mean squared errors over a built-in picture."""
+        assert self.network is not None
+        assert self.kolmogorov is not None
+        return measured(self.network, self.kolmogorov, picture_error(target))
+
 
 def learn_picture(target: str, epochs: int, settings: Settings) -> dict[str, Any]:
     """Learn a picture with 5,000 points; see `measured`, the losses being mean squared errors.
@@ -63,17 +69,16 @@ def learn_picture(target: str, epochs: int, settings: Settings) -> dict[str, Any
     ending, start = Ending(), time.process_time()
     in_temporary_run(config, lambda run: run.status, ending)
     seconds = time.process_time() - start
-    assert ending.network is not None
-    assert ending.kolmogorov is not None
+    return {**ending.measured(target), "seconds": seconds}
+
+
+def picture_error(target: str) -> Callable[[nn.Module], float]:
+    """Return what gives a network's mean squared error over all pixels of a built-in picture."""
     loaded = load_target(target, size=SIDE)
     every = torch.arange(SIDE * SIDE).numpy()
     points = torch.from_numpy(loaded.grid.coordinates(every))
     wanted = torch.from_numpy(loaded.values(every))
-
-    def error(network: nn.Module) -> float:
-        return functional.mse_loss(network(points), wanted).item()
-
-    return {**measured(ending.network, ending.kolmogorov, error), "seconds": seconds}
+    return lambda network: functional.mse_loss(network(points), wanted).item()
 
 
 def learn_digits(seed: int, epochs: int, weight: float, settings: Settings) -> dict[str, Any]:
