@@ -87,7 +87,7 @@ class EpochCase:
 SMALL, LARGE = (10,) * 8, (100,) * 5
 EPOCH_CASES = (
     EpochCase("[10]*8", SMALL, False, 4.0, 9, 60, 300),
-    EpochCase("[10]*8", SMALL, True, 3.0, 9, 40, 300),
+    EpochCase("[10]*8", SMALL, True, 6.0, 9, 40, 300),
     EpochCase("[100]*5", LARGE, False, 2.0, 9, 40, 150),
     EpochCase("[100]*5", LARGE, True, None, 3, 2, 12, warm_up=3),
 )
