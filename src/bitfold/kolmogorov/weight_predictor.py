@@ -20,7 +20,7 @@ _MASS_TOLERANCE = 1e-4
 # So many weights, spread evenly, and the first of so many tensors.
 _NUM_CHECKED = 32
 # The most numbers in the shares of one chunk: 16 MiB of float32.
-_MOST_SHARES = 2**22
+_MOST_SHARES = 2**16
 
 
 class Summed(NamedTuple):
