@@ -1,8 +1,8 @@
 """Two tasks that studies of K train under many settings, and what is measured at their end.
 
-[10]*8 learns a picture as the draw-poly programs do; LeNet-300-100 learns MNIST with Adam at 3e-3 in
-batches of 1,024, one rate for network and predictor. What counts is the *decoded* network, every weight moved to its
-bin, on pixels and digits that were not trained on.
+[10]*8 learns a picture as the draw-poly programs do; LeNet-300-100 learns MNIST with Adam at 3e-3
+in batches of 1,024, one rate for network and predictor. What counts is the *decoded* network, every
+weight moved to its bin, on pixels and digits that were not trained on.
 """
 
 from __future__ import annotations

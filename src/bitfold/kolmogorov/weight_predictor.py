@@ -19,7 +19,7 @@ from bitfold.kolmogorov.targets import Targets
 _MASS_TOLERANCE = 1e-4
 # So many weights, spread evenly, and the first of so many tensors.
 _NUM_CHECKED = 32
-# The most numbers in the shares of one chunk: 16 MiB of float32.
+# The most numbers in the shares of one chunk: a dozen such tensors stay in the second-level cache.
 _MOST_SHARES = 2**16
 
 
