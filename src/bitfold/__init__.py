@@ -22,6 +22,7 @@ from bitfold.kolmogorov import (
     choose_predictor,
 )
 from bitfold.networks import PolytopeNet
+from bitfold.polytopes import Partition, Plane, partition
 from bitfold.training import Config, Run, load_run, resume, train
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "GradientAudit",
     "KolmogorovError",
     "KolmogorovLoss",
+    "Partition",
+    "Plane",
     "PolytopeError",
     "PolytopeNet",
     "PredictorChoice",
@@ -48,6 +51,7 @@ __all__ = [
     "audit_gradients",
     "choose_predictor",
     "load_run",
+    "partition",
     "resume",
     "train",
 ]

@@ -1,5 +1,14 @@
-"""The folds: activation patterns of any module, compared between the pixels of a raster."""
+"""The folds: exact polytopes of piecewise linear modules on a plane, and sampled ones of any."""
 
+from bitfold.polytopes.partition import Partition, partition
+from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.sampled import SampledPartition, sample_partition, sample_patterns
 
-__all__ = ["SampledPartition", "sample_partition", "sample_patterns"]
+__all__ = [
+    "Partition",
+    "Plane",
+    "SampledPartition",
+    "partition",
+    "sample_partition",
+    "sample_patterns",
+]

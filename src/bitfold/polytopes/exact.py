@@ -1,0 +1,83 @@
+"""The exact engine: a program run at the vertices of a mesh that is cut wherever it bends."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitfold.polytopes.bounds import Bounded
+from bitfold.polytopes.mesh import Mesh
+from bitfold.polytopes.pieces import Pieces
+from bitfold.polytopes.program import Program
+from bitfold.polytopes.tracing import Operation
+
+
+class Cutting(Bounded):
+    """Runs a program at the vertices of a mesh; before it bends, the mesh is cut where it does.
+
+    Values at new vertices are interpolated: a value is affine along whatever they lie on.
+
+    Source: none, ours.
+
+    Args:
+        program: what to run.
+        mesh: cut along the folds.
+        inputs: float64 (vertices, ...), the input at each vertex.
+        max_faces: of which there may be no more.
+
+    Attributes:
+        sizes: by bend how many neurons it has; one with two thresholds counts twice.
+    """
+
+    def __init__(self, program: Program, mesh: Mesh, inputs: Tensor, max_faces: int) -> None:
+        super().__init__(program, inputs)
+        self._mesh, self._max_faces = mesh, max_faces
+        self.sizes: list[int] = []
+        last = [k for k, o in enumerate(program.lowered.operations) if o.is_derived and o.is_bend]
+        self._last_bend = last[-1] if last else -1
+
+    def run_to_last_bend(self) -> None:
+        """Cut the mesh along all folds; what comes after the last one is not worked out."""
+        lowered = self.program.lowered
+        for number, operation in enumerate(lowered.operations[: self._last_bend + 1]):
+            if operation.is_derived:
+                self.follow(number, operation)
+            for index in [i for i in self.values if lowered.last_uses.get(i, -1) <= number]:
+                self.forget(index)
+
+    def follow(self, number: int, operation: Operation) -> None:
+        """Perform one operation, and bound its errors."""
+        self._is_last = number == self._last_bend
+        super().follow(number, operation)
+
+    def bend(self, source: int, pieces: Pieces) -> Tensor:
+        """Cut the mesh where a result meets a threshold, and bend it."""
+        first = sum(self.sizes)
+        self.sizes.append(0)
+        for number, threshold in enumerate(pieces.thresholds):
+            values = self.values[source]
+            flat = values.reshape(len(values), -1) - threshold
+            is_end = self._is_last and number == len(pieces.thresholds) - 1
+            slack = self.slack(source, threshold).numpy()
+            ends, along = self._mesh.cut(
+                np.ascontiguousarray(flat.numpy()), slack, first, self._max_faces
+            )
+            first += flat.shape[1]
+            self.sizes[-1] += flat.shape[1]
+            if not is_end:
+                self._extend(ends, along)
+        return super().bend(source, pieces)
+
+    def _extend(self, ends: NDArray[np.int32], along: NDArray[np.float64]) -> None:
+        from bitfold.polytopes.cut_edges import extend_rows  # noqa: PLC0415 - imports Numba
+
+        for index, value in self.values.items():
+            if not isinstance(value, Tensor) or not value.is_floating_point():
+                continue
+            num_old = len(value)
+            whole = torch.empty((num_old + len(along), *value.shape[1:]), dtype=torch.float64)
+            whole[:num_old] = value
+            extend_rows(whole.reshape(len(whole), -1).numpy(), ends, along, num_old)
+            self.values[index] = whole

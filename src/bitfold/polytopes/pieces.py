@@ -1,0 +1,113 @@
+"""Which operations are piecewise linear, and how: the rules by which a module is lowered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+#: Affine in what depends on the input, if everything else does not. Their sums of sizes bound what
+#: rounding does.
+AFFINE: Final = frozenset(
+    {"addmm", "mm", "bmm", "baddbmm", "matmul", "linear", "convolution", "mv", "addmv"}
+    | {"avg_pool1d", "avg_pool2d", "avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d"}
+    | {"mean", "sum", "cumsum", "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d"}
+    | {"view", "_unsafe_view", "reshape", "t", "transpose", "permute", "expand", "slice", "select"}
+    | {"unsqueeze", "squeeze", "cat", "stack", "split", "split_with_sizes", "unbind", "getitem"}
+    | {"constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad2d"}
+    | {"replication_pad1d", "clone", "detach", "alias", "contiguous", "index_select", "gather"}
+    | {"roll", "flip", "pixel_shuffle", "pixel_unshuffle", "narrow", "diagonal", "unfold", "lift"}
+    | {"channel_shuffle", "as_strided", "repeat", "repeat_interleave", "im2col", "squeeze_copy"}
+)
+#: Of two operands; affine unless both depend on the input and are multiplied.
+SUMS: Final = frozenset({"add", "sub", "rsub", "neg"})
+PRODUCTS: Final = frozenset({"mul", "div"})
+NORMS: Final = frozenset(
+    {"native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"}
+    | {"_native_batch_norm_legit"}
+)
+#: Types do not matter: everything is worked out in float64.
+CASTS: Final = frozenset({"_to_copy", "to"})
+#: max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b).
+PAIRS: Final = frozenset({"maximum", "minimum"})
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """A continuous piecewise linear function of one number, such as ReLU.
+
+    Source: none, ours.
+
+    Args:
+        thresholds: where it bends, ascending.
+        slopes: of the pieces, one more than thresholds; numbers, or tensors that broadcast.
+        intercepts: likewise; on piece k it is slope k times the number, plus intercept k.
+    """
+
+    thresholds: Sequence[float]
+    slopes: Sequence[Any]
+    intercepts: Sequence[Any]
+
+
+RELU: Final = Pieces((0.0,), (0.0, 1.0), (0.0, 0.0))
+
+Arguments = Mapping[str, Any]
+
+
+def _relu(_: Arguments) -> Pieces:
+    return RELU
+
+
+def _leaky(arguments: Arguments) -> Pieces:
+    return Pieces((0.0,), (arguments["negative_slope"], 1.0), (0.0, 0.0))
+
+
+def _prelu(arguments: Arguments) -> Pieces:
+    return Pieces((0.0,), (arguments["weight"], 1.0), (0.0, 0.0))
+
+
+def _abs(_: Arguments) -> Pieces:
+    return Pieces((0.0,), (-1.0, 1.0), (0.0, 0.0))
+
+
+def _clamp(arguments: Arguments) -> Pieces:
+    low = arguments.get("min", arguments.get("min_val"))
+    high = arguments.get("max", arguments.get("max_val"))
+    thresholds, slopes, intercepts = [], [1.0], [0.0]
+    if low is not None:
+        thresholds, slopes, intercepts = [float(low)], [0.0, 1.0], [float(low), 0.0]
+    if high is not None:
+        thresholds, slopes = [*thresholds, float(high)], [*slopes, 0.0]
+        intercepts = [*intercepts, float(high)]
+    return Pieces(thresholds, slopes, intercepts)
+
+
+def _hard_sigmoid(_: Arguments) -> Pieces:
+    return Pieces((-3.0, 3.0), (0.0, 1 / 6, 0.0), (0.0, 0.5, 1.0))
+
+
+def _soft_shrink(arguments: Arguments) -> Pieces:
+    size = float(arguments["lambd"])
+    return Pieces((-size, size), (1.0, 0.0, 1.0), (size, 0.0, -size))
+
+
+def _threshold(arguments: Arguments) -> Pieces | None:
+    at, value = float(arguments["threshold"]), float(arguments["value"])
+    return Pieces((at,), (0.0, 1.0), (value, 0.0)) if at == value else None
+
+
+#: By the name of the operation; None where it jumps.
+PIECEWISE: Final[Mapping[str, Callable[[Arguments], Pieces | None]]] = {
+    "relu": _relu,
+    "leaky_relu": _leaky,
+    "rrelu_with_noise": lambda a: Pieces((0.0,), ((a["lower"] + a["upper"]) / 2, 1.0), (0.0, 0.0)),
+    "_prelu_kernel": _prelu,
+    "abs": _abs,
+    "hardtanh": _clamp,
+    "clamp": _clamp,
+    "clamp_min": _clamp,
+    "clamp_max": _clamp,
+    "hardsigmoid": _hard_sigmoid,
+    "softshrink": _soft_shrink,
+    "threshold": _threshold,
+}

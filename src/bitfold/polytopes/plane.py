@@ -1,0 +1,82 @@
+"""Two-dimensional cuts through the inputs of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitfold.errors import PolytopeError
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """All inputs origin + s u + t v.
+
+    Source: none, ours.
+
+    Args:
+        origin: one input, without a batch; any array or tensor of real numbers.
+        u: a direction, of the same shape.
+        v: another one.
+
+    Raises:
+        PolytopeError: the shapes differ, a number is not finite, or the directions do not span a
+            plane.
+
+    >>> plane = Plane(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 2.0, 0]))
+    >>> plane.inputs(np.array([[0.5, 0.5]])).tolist()
+    [[0.5, 1.0, 0.0]]
+    """
+
+    origin: Any
+    u: Any
+    v: Any
+
+    def __post_init__(self) -> None:
+        for name in ("origin", "u", "v"):
+            object.__setattr__(self, name, _real(getattr(self, name)))
+        shapes = {item.shape for item in (self.origin, self.u, self.v)}
+        items = torch.stack([self.u.reshape(-1), self.v.reshape(-1)]) if len(shapes) == 1 else None
+        if items is None or not bool(torch.isfinite(items).all() & self.origin.isfinite().all()):
+            raise PolytopeError(
+                "Cannot make a plane: expected three arrays of finite numbers and equal shape, got "
+                f"shapes {sorted(map(tuple, shapes))}. Give one input and two directions of it."
+            )
+        if np.linalg.matrix_rank(items.numpy()) < 2:
+            raise PolytopeError(
+                "Cannot make a plane: expected two directions that span one, got parallel ones or "
+                "zero. Choose others."
+            )
+
+    @classmethod
+    def through(cls, a: Any, b: Any, c: Any) -> Plane:
+        """The plane through three inputs: (0, 0) is a, (1, 0) is b, (0, 1) is c.
+
+        >>> Plane.through(np.zeros(2), np.array([2.0, 0]), np.array([0, 1.0])).u.tolist()
+        [2.0, 0.0]
+        """
+        first, second, third = (_real(item) for item in (a, b, c))
+        return cls(first, second - first, third - first)
+
+    def inputs(self, points: NDArray[np.float64]) -> Tensor:
+        """The inputs at points of the plane.
+
+        Args:
+            points: (N, 2).
+
+        Returns:
+            float64 (N, ...).
+        """
+        s, t = torch.from_numpy(np.array(points, np.float64)).unbind(1)
+        shape = (-1, *[1] * self.origin.ndim)
+        inputs: Tensor = self.origin + s.reshape(shape) * self.u + t.reshape(shape) * self.v
+        return inputs
+
+
+def _real(item: Any) -> Tensor:
+    return torch.as_tensor(item).detach().cpu().to(torch.float64).clone()

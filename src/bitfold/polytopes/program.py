@@ -1,0 +1,152 @@
+"""A lowered module with its weights, run in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from bitfold.polytopes.lowering import Lowered, arguments_of
+from bitfold.polytopes.module import check_finite
+from bitfold.polytopes.pieces import CASTS, PAIRS, PIECEWISE, RELU, Pieces
+from bitfold.polytopes.tracing import Named, Operation, PerInput, Ref
+
+
+class Program:
+    """A lowered module with its weights as they were when this was made.
+
+    Source: none, ours.
+
+    Args:
+        lowered: the structure.
+        module: whose weights are copied, to float64 on the CPU.
+
+    Raises:
+        PolytopeError: a weight is not finite.
+    """
+
+    def __init__(self, lowered: Lowered, module: nn.Module) -> None:
+        check_finite(module)
+        self.lowered = lowered
+        items = dict(module.named_parameters()) | dict(module.named_buffers())
+        used = {
+            leaf.name
+            for operation in lowered.operations
+            for leaf in tree_leaves((operation.args, dict(operation.kwargs)))
+            if isinstance(leaf, Named)
+        }
+        self.named = {name: _copied(items[name]) for name in used}
+        self.constants: dict[int, Any] = {}
+        for number, operation in enumerate(lowered.operations):
+            if not operation.is_derived:
+                self.constants[number + 1] = perform(operation, self.constant)
+
+    def constant(self, leaf: Any) -> Any:
+        """What a reference to weights, or to what is computed of them alone, stands for."""
+        return self.named[leaf.name] if isinstance(leaf, Named) else self.constants[leaf.index]
+
+    def pieces(self, operation: Operation) -> Pieces:
+        """What a piecewise linear operation does to each element."""
+        arguments = arguments_of(operation)
+        if isinstance(arguments.get("weight"), Named | Ref):
+            arguments["weight"] = self.constant(arguments["weight"])
+        pieces = PIECEWISE[operation.name](arguments)
+        assert pieces is not None
+        return pieces
+
+
+def _copied(item: Tensor) -> Tensor:
+    found = item.detach().cpu()
+    return found.double().clone() if found.is_floating_point() else found.clone()
+
+
+def perform(operation: Operation, value_of: Any) -> Any:
+    """Perform an operation on what its references stand for."""
+    args, kwargs = operation.filled(value_of)
+    return operation.function(*args, **kwargs)
+
+
+class Execution:
+    """One run of a program on a batch of inputs.
+
+    Args:
+        program: what to run.
+        inputs: float64 (N, ...).
+
+    Attributes:
+        values: results that are still needed, by number; while a pair is compared, its two sides
+            and their difference by -1, -2 and -3.
+        layer: how many operations have bent their input so far.
+    """
+
+    def __init__(self, program: Program, inputs: Tensor) -> None:
+        self.program = program
+        self.values: dict[int, Any] = {0: inputs}
+        self.layer = 0
+
+    def bend(self, source: int, pieces: Pieces) -> Tensor:
+        """What becomes of a result that is bent; others look at it, or change the batch."""
+        return bent(self.values[source], pieces, self.values[source])
+
+    def run(self) -> Tensor:
+        """Run everything; return the output, (N, outputs)."""
+        lowered = self.program.lowered
+        for number, operation in enumerate(lowered.operations):
+            if operation.is_derived:
+                self.follow(number, operation)
+            for index in [i for i in self.values if lowered.last_uses.get(i, -1) <= number]:
+                self.forget(index)
+        output: Tensor = self.values[lowered.output]
+        return output.reshape(len(output), -1)
+
+    def follow(self, number: int, operation: Operation) -> None:
+        """Perform one operation on the batch."""
+        name, index = operation.name, number + 1
+        if name in CASTS:
+            self.values[index] = self.values[operation.args[0].index]
+        elif name in PAIRS:
+            self._follow_pair(index, operation)
+        elif name in PIECEWISE:
+            source = arguments_of(operation)["self"].index
+            self.values[index] = self.bend(source, self.program.pieces(operation))
+            self.layer += 1
+        else:
+            self.values[index] = perform(operation, self._value)
+
+    def forget(self, index: int) -> None:
+        """Let go of a result that is no longer needed."""
+        del self.values[index]
+
+    def _follow_pair(self, index: int, operation: Operation) -> None:
+        """max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b)."""
+        first, second = (self._value(leaf) for leaf in operation.args[:2])
+        self.values[-1], self.values[-2] = first + 0 * second, second + 0 * first
+        self.values[-3] = self.values[-1] - self.values[-2]
+        over = self.bend(-3, RELU)
+        self.layer += 1
+        if operation.name == "maximum":
+            self.values[index] = self.values[-2] + over
+        else:
+            self.values[index] = self.values[-1] - over
+        for key in (-1, -2, -3):
+            self.forget(key)
+
+    def _value(self, leaf: Any) -> Any:
+        if isinstance(leaf, PerInput):
+            return leaf.times * next(len(v) for v in self.values.values() if isinstance(v, Tensor))
+        if isinstance(leaf, Ref) and leaf.index in self.values:
+            return self.values[leaf.index]
+        return self.program.constant(leaf)
+
+
+def bent(values: Tensor, pieces: Pieces, like: Tensor) -> Tensor:
+    """Bend values, on the pieces that other values of the same shape lie on."""
+    if pieces is RELU and values is like:
+        return values.clamp(min=0)
+    result: Tensor = values * pieces.slopes[0] + pieces.intercepts[0]
+    rest = zip(pieces.thresholds, pieces.slopes[1:], pieces.intercepts[1:], strict=True)
+    for threshold, slope, intercept in rest:
+        result = torch.where(like > threshold, values * slope + intercept, result)
+    return result

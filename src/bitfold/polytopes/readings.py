@@ -1,0 +1,81 @@
+"""What a program says of faces: activation patterns and affine maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitfold.polytopes.bounds import Bounded
+from bitfold.polytopes.pieces import Pieces
+from bitfold.polytopes.plane import Plane
+from bitfold.polytopes.program import Execution, Program, bent
+from bitfold.polytopes.recorder import pack_signs
+
+# Numbers of one layer that are held at a time.
+_CHUNK_NUMEL = 2**22
+_RIGHT, _UP = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+
+
+class _Recording(Bounded):
+    """Notes which values are surely above the thresholds at which they bend."""
+
+    def __init__(self, program: Program, inputs: Tensor) -> None:
+        super().__init__(program, inputs)
+        self.signs: list[Tensor] = []
+
+    def bend(self, source: int, pieces: Pieces) -> Tensor:
+        values = self.values[source]
+        flat = values.reshape(len(values), -1)
+        for threshold in pieces.thresholds:
+            self.signs.append(flat - threshold > self.slack(source, threshold))
+        return super().bend(source, pieces)
+
+
+class _Freezing(Execution):
+    """Runs three inputs of each face on the pieces that the first of them lies on."""
+
+    def bend(self, source: int, pieces: Pieces) -> Tensor:
+        values = self.values[source]
+        count = len(values) // 3
+        first = values[:count]
+        return bent(values, pieces, torch.cat([first, first, first]))
+
+
+def outputs_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The program's outputs at points (N, 2) of a plane: float64 (N, outputs)."""
+    with torch.no_grad():
+        found = [Execution(program, plane.inputs(some)).run() for some in _chunks(plane, points)]
+    return torch.cat(found).numpy()
+
+
+def patterns_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Which neurons are above their threshold at points (N, 2): uint64 (N, words), a bit each."""
+    found = []
+    with torch.no_grad():
+        for some in _chunks(plane, points):
+            recording = _Recording(program, plane.inputs(some))
+            recording.run()
+            signs = recording.signs or [torch.zeros((len(some), 0), dtype=torch.bool)]
+            found.append(pack_signs(torch.cat(signs, dim=1)).T)
+    return np.ascontiguousarray(np.concatenate(found))
+
+
+def maps_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The affine maps on the faces of points (N, 2): float64 (N, outputs, 3), by s, t and 1."""
+    found = []
+    with torch.no_grad():
+        for some in _chunks(plane, points):
+            corners = np.concatenate([some, some + _RIGHT, some + _UP])
+            value, right, up = _Freezing(program, plane.inputs(corners)).run().chunk(3)
+            by_s, by_t = right - value, up - value
+            at = torch.from_numpy(np.array(some))
+            constant = value - by_s * at[:, :1] - by_t * at[:, 1:]
+            found.append(torch.stack([by_s, by_t, constant], 2))
+    return torch.cat(found).numpy()
+
+
+def _chunks(plane: Plane, points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    size = max(1, _CHUNK_NUMEL // max(64, plane.origin.numel()))
+    return [points[start : start + size] for start in range(0, max(1, len(points)), size)]

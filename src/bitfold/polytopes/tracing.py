@@ -1,0 +1,256 @@
+"""What a module does to a batch of inputs, as a list of operations that can be run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes.nonlinearities import operation_name
+from bitfold.polytopes.pieces import PAIRS, PIECEWISE
+
+# Traced twice, so that what depends on the size of the batch shows; any two sizes do that are
+# unlikely as sizes of anything else.
+BATCHES = (3, 7)
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The result of an earlier operation; 0 is the input."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Named:
+    """A parameter or buffer of the module, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class PerInput:
+    """A whole number that goes with the size of the batch."""
+
+    times: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of PyTorch's ATen library.
+
+    Source: none, ours.
+
+    Args:
+        function: of `torch.ops.aten`.
+        args: its arguments; tensors, and what depends on the batch, stand there as `Ref`, `Named`
+            and `PerInput`.
+        kwargs: likewise.
+        place: dotted name of the submodule that it belongs to, empty for the module itself.
+        is_derived: whether it depends on the input, or on weights alone.
+    """
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    place: str
+    is_derived: bool
+
+    @property
+    def name(self) -> str:
+        """What ATen calls it, such as ``relu``."""
+        return operation_name(self.function)
+
+    @property
+    def is_bend(self) -> bool:
+        """Whether it folds."""
+        return self.name in PIECEWISE or self.name in PAIRS
+
+    def filled(self, value_of: Callable[[Any], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments, with something in the place of each `Ref`, `Named` and `PerInput`."""
+
+        def fill(leaf: Any) -> Any:
+            return value_of(leaf) if isinstance(leaf, Ref | Named | PerInput) else leaf
+
+        return tree_map(fill, self.args), tree_map(fill, dict(self.kwargs))
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All operations, in order; operation k gives result k + 1, and one of them is the output."""
+
+    operations: tuple[Operation, ...]
+    output: int
+
+
+# TorchDispatchMode carries no annotations: the two `no-untyped-call` below are its own.
+class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Records every operation, and of which results it was made."""
+
+    def __init__(self, names: Mapping[int, str], inputs: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._names, self.place = names, ""
+        self._results: list[Any] = [inputs]  # kept alive, so that identity means something
+        self._refs = {id(inputs): Ref(0)}
+        self._is_derived = [True]
+        self.operations: list[Operation] = []
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        is_derived = False
+
+        def refer(leaf: Any) -> Any:
+            nonlocal is_derived
+            if not isinstance(leaf, Tensor):
+                return leaf
+            ref = self._refs.get(id(leaf))
+            if ref is not None:
+                is_derived |= self._is_derived[ref.index]
+                return ref
+            name = self._names.get(id(leaf))
+            return leaf.detach() if name is None else Named(name)
+
+        referred = tuple(tree_map(refer, tuple(args))), tree_map(refer, dict(kwargs))
+        result = func(*args, **kwargs)
+        self.operations.append(Operation(func, *referred, self.place, is_derived))
+        self._keep(result, is_derived)
+        return result
+
+    def _keep(self, result: Any, is_derived: bool) -> None:
+        self._results.append(result)
+        self._is_derived.append(is_derived)
+        index = len(self._results) - 1
+        if isinstance(result, Tensor):
+            self._refs[id(result)] = Ref(index)
+            return
+        # Of several results each is fetched by an operation of its own.
+        for number, leaf in enumerate(result if isinstance(result, Sequence) else ()):
+            if isinstance(leaf, Tensor):
+                fetched = Operation(_item, (Ref(index), number), {}, self.place, is_derived)
+                self.operations.append(fetched)
+                self._results.append(leaf)
+                self._is_derived.append(is_derived)
+                self._refs[id(leaf)] = Ref(len(self._results) - 1)
+
+    def ref_of(self, output: Tensor) -> int:
+        return self._refs[id(output)].index if id(output) in self._refs else -1
+
+
+class _Item:
+    """Fetches one of several results; has a schema's name as operations of ATen do."""
+
+    class _schema:  # noqa: N801 - as PyTorch calls it
+        name = "aten::getitem"
+
+    def __call__(self, results: Sequence[Any], number: int) -> Any:
+        return results[number]
+
+
+_item = _Item()
+
+
+def trace(module: nn.Module, example: Tensor) -> Trace:
+    """Watch what a module does to inputs of the shape of an example.
+
+    It is run twice, on batches of two sizes; what differs between the two depends on the size.
+
+    Source: none, ours.
+
+    Args:
+        module: any module whose operations do not depend on the values of its input.
+        example: one input, without a batch, of the type and on the device that it takes.
+
+    Returns:
+        Its operations.
+
+    Raises:
+        PolytopeError: if the two runs differ in more than numbers that go with the batch.
+    """
+    first, second = (_run(module, example, size) for size in BATCHES)
+    if len(first.operations) != len(second.operations) or first.output != second.output:
+        _refuse("the same operations for every number of inputs", "others for more of them")
+    pairs = zip(first.operations, second.operations, strict=True)
+    return Trace(tuple(_merged(one, other) for one, other in pairs), first.output)
+
+
+def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
+    names = {id(item): name for name, item in module.named_parameters()}
+    names |= {id(item): name for name, item in module.named_buffers()}
+    inputs = example.detach().unsqueeze(0).repeat(size, *[1] * example.ndim)
+    tracer = _Tracer(names, inputs)
+    with torch.no_grad(), _places(module, tracer), tracer:
+        output = module(inputs)
+    if not isinstance(output, Tensor):
+        _refuse("an output that is one tensor", type(output).__name__)
+    if tracer.ref_of(output) < 0:
+        _refuse("an output that depends on the input", "one that does not")
+    return Trace(tuple(tracer.operations), tracer.ref_of(output))
+
+
+@contextmanager
+def _places(module: nn.Module, tracer: _Tracer) -> Iterator[None]:
+    """Tell a tracer which submodule is running."""
+    stack: list[str] = []
+
+    def enter(name: str) -> Callable[..., None]:
+        def hook(*_: Any) -> None:
+            stack.append(tracer.place)
+            tracer.place = name
+
+        return hook
+
+    def leave(*_: Any) -> None:
+        tracer.place = stack.pop()
+
+    handles = []
+    for name, part in module.named_modules():
+        handles += [part.register_forward_pre_hook(enter(name))]
+        handles += [part.register_forward_hook(leave)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _merged(one: Operation, other: Operation) -> Operation:
+    """An operation as two batches saw it, with `PerInput` where they differ."""
+    if one.function is not other.function:
+        _refuse("the same operations for every number of inputs", f"{one.name} or {other.name}")
+    mine, structure = tree_flatten((one.args, dict(one.kwargs)))
+    theirs, _ = tree_flatten((other.args, dict(other.kwargs)))
+    leaves = [_merged_leaf(one.name, *pair) for pair in zip(mine, theirs, strict=True)]
+    args, kwargs = tree_unflatten(leaves, structure)
+    return Operation(one.function, args, kwargs, one.place, one.is_derived)
+
+
+def _merged_leaf(name: str, mine: Any, theirs: Any) -> Any:
+    if isinstance(mine, Tensor):
+        if isinstance(theirs, Tensor) and mine.shape == theirs.shape:
+            return mine
+    elif mine == theirs:
+        return mine
+    elif isinstance(mine, int) and isinstance(theirs, int):
+        times, rest = divmod(mine, BATCHES[0])
+        if rest == 0 and theirs == times * BATCHES[1]:
+            return PerInput(times)
+    return _refuse("arguments that go with the number of inputs", f"others of {name}")
+
+
+def _refuse(expected: str, got: str) -> Any:
+    raise PolytopeError(
+        f"Cannot find polytopes: expected {expected}, got {got}. Wrap the module in one that does."
+    )
