@@ -7,11 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
-from bitfold.polytopes.lowering import arguments_of
 from bitfold.polytopes.pieces import CASTS, NORMS, PAIRS, PIECEWISE, SUMS, Pieces
-from bitfold.polytopes.program import Execution, Program, perform
+from bitfold.polytopes.program import Execution, Program
 from bitfold.polytopes.tracing import Named, Operation, PerInput, Ref
 
 _ROUNDING = 2.0**-53
@@ -52,7 +50,7 @@ class Bounds:
         if name in CASTS:
             self.rows[index] = self.rows[operation.args[0].index]
         elif name in PIECEWISE:
-            source = arguments_of(operation)["self"].index
+            source = operation.arguments["self"].index
             self.rows[index] = _bent(self.rows[source], self._program.pieces(operation))
         elif name in PAIRS:
             first, second = self._sides(operation)
@@ -99,16 +97,15 @@ class Bounds:
         return self._constants[leaf.index] if isinstance(leaf, Ref) else abs(leaf)
 
     def _affine(self, operation: Operation) -> Any:
-        leaves = tree_leaves((operation.args, dict(operation.kwargs)))
-        inputs = [i.index for i in leaves if isinstance(i, Ref) and i.index in self.rows]
+        inputs = [index for index in operation.refs if index in self.rows]
         if any(not isinstance(self.rows[index], Tensor) for index in inputs):
-            return perform(operation, lambda leaf: self.rows[leaf.index])
+            return operation.perform(lambda leaf: self.rows[leaf.index])
         if operation.name in SUMS:
             first, *others = self._sides(operation)
-            alpha = abs(arguments_of(operation).get("alpha", 1))
+            alpha = abs(operation.arguments.get("alpha", 1))
             rows = first + alpha * others[0] if others else first
         else:
-            rows = perform(_without_signs(operation), self._size_or_rows)
+            rows = _without_signs(operation).perform(self._size_or_rows)
         terms = max(self.rows[index][SIZE].numel() for index in inputs) + 4
         if isinstance(rows, Tensor):
             return _with_rounding(rows.abs(), terms)
@@ -119,7 +116,7 @@ class Bounds:
         return self._rows(leaf) if is_row else self._size(leaf)
 
     def _norm(self, operation: Operation) -> list[Tensor]:
-        arguments = arguments_of(operation)
+        arguments = operation.arguments
         weight, bias, mean, variance = (
             None if arguments[name] is None else self._program.constant(arguments[name])
             for name in ("weight", "bias", "running_mean", "running_var")
@@ -189,6 +186,12 @@ def _with_rounding(rows: Tensor, terms: int) -> Tensor:
 
 
 def _bent(rows: Tensor, pieces: Pieces) -> Tensor:
-    steepest = max(float(torch.as_tensor(slope).abs().max()) for slope in pieces.slopes)
-    largest = steepest * rows[SIZE] + max(abs(float(shift)) for shift in pieces.intercepts)
+    steepest = max(map(_largest, pieces.slopes))
+    largest = rows[SIZE] if steepest == 1 else steepest * rows[SIZE]
+    if shift := max(map(_largest, pieces.intercepts)):
+        largest = largest + shift
     return torch.stack([largest, steepest * rows[ERROR] + 8 * _ROUNDING * largest])
+
+
+def _largest(number: Any) -> float:
+    return float(number.abs().max()) if isinstance(number, Tensor) else abs(number)

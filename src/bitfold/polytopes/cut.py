@@ -18,8 +18,18 @@ from bitfold.polytopes.cut_chords import (
     lay_boundary,
     lay_chord,
 )
-from bitfold.polytopes.cut_edges import Doubles, Ints, classify, cross_edges, split_edges
+from bitfold.polytopes.cut_edges import (
+    Doubles,
+    Ints,
+    Words,
+    classify,
+    count_bits,
+    cross_edges,
+    lowest_bit,
+    split_edges,
+)
 from bitfold.polytopes.cut_faces import (
+    EDGE,
     END,
     NEURON,
     START,
@@ -76,14 +86,21 @@ def cut_faces(
     counts = np.zeros(6, np.int64)
     new_starts[0] = 0
     for face in range(len(starts) - 1):
-        is_folded = False
+        num_folds, neuron = 0, -1
         for word in range(masks.shape[1]):
-            is_folded |= masks[face, word] != 0
-        if not is_folded:
+            if masks[face, word]:
+                num_folds += count_bits(masks[face, word])
+                neuron = 64 * word + lowest_bit(masks[face, word])
+        if num_folds == 0:
             for k in range(starts[face], starts[face + 1]):
                 sides[counts[SIDES]] = 2 * children[refs[k] >> 1] + (refs[k] & 1)
                 counts[SIDES] += 1
             _end_face(face, parents, new_starts, counts)
+            continue
+        if num_folds == 1 and _cut_once(
+            face, neuron, starts, refs, edges, children, firsts, vertices, above, below, boundary,
+            offsets[1], new_edges, new_neurons, new_starts, sides, parents, counts,
+        ):  # fmt: skip
             continue
         num_places, found = find_chords(
             face, starts, refs, edges, children, firsts, neurons, vertices, above, below, masks,
@@ -110,6 +127,70 @@ def cut_faces(
             sides, parents, further, counts,
         )  # fmt: skip
     return counts
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _cut_once(
+    face: int,
+    neuron: int,
+    starts: Ints,
+    refs: Ints,
+    edges: Ints,
+    children: Ints,
+    firsts: Ints,
+    vertices: Ints,
+    above: Words,
+    below: Words,
+    boundary: Ints,
+    first_edge: int,
+    new_edges: Ints,
+    new_neurons: Ints,
+    new_starts: Ints,
+    sides: Ints,
+    parents: Ints,
+    counts: NDArray[np.int64],
+) -> bool:
+    """Cut a face that one neuron folds, without half-edges; False if it is 0 at other than two
+    places that are apart."""
+    word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
+    place = num_zeros = start = end = 0
+    for k in range(starts[face], starts[face + 1]):
+        edge, is_back = refs[k] >> 1, refs[k] & 1
+        vertex = edges[edge, is_back]
+        boundary[place, VERTEX] = vertex
+        boundary[place, EDGE] = 2 * children[edge] if is_back == 0 else 2 * children[edge + 1] - 1
+        if not ((above[vertex, word] | below[vertex, word]) & bit):
+            start, end = end, place
+            num_zeros += 1
+        place += 1
+        if firsts[edge] < firsts[edge + 1]:
+            boundary[place, VERTEX] = vertices[firsts[edge]]
+            boundary[place, EDGE] = boundary[place - 1, EDGE] + 2 - 4 * is_back
+            start, end = end, place
+            num_zeros += 1
+            place += 1
+    is_plain = num_zeros == 2 and 1 < end - start < place - 1
+    if is_plain:
+        number = counts[EDGES]
+        new_edges[number, 0] = boundary[start, VERTEX]
+        new_edges[number, 1] = boundary[end, VERTEX]
+        new_neurons[number] = neuron
+        counts[EDGES] += 1
+        at = counts[SIDES]
+        for k in range(start, end):
+            sides[at] = boundary[k, EDGE]
+            at += 1
+        sides[at] = 2 * (first_edge + number) + 1
+        counts[SIDES] = at + 1
+        _end_face(face, parents, new_starts, counts)
+        at += 1
+        for k in range(end, place + start):
+            sides[at] = boundary[k if k < place else k - place, EDGE]
+            at += 1
+        sides[at] = 2 * (first_edge + number)
+        counts[SIDES] = at + 1
+        _end_face(face, parents, new_starts, counts)
+    return is_plain
 
 
 @njit(cache=True, nogil=True)
@@ -163,7 +244,7 @@ def _is_copy(chord: int, chords: Ints) -> bool:
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _emit(
     face: int,
     num_places: int,

@@ -37,7 +37,7 @@ def lay_boundary(
         chords[chord, MET] = -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def lay_chord(
     chord: int,
     num_places: int,

@@ -127,7 +127,7 @@ def _note_touching(
                 left &= left - _ONE
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def find_chords(
     face: int,
     starts: Ints,
@@ -205,7 +205,7 @@ def _note_zero(chord: int, place: int, chords: Ints, counts: Ints) -> None:
     counts[chord] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def orient_chords(
     face: int,
     starts: Ints,

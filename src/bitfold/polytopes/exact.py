@@ -44,8 +44,8 @@ class Cutting(Bounded):
         for number, operation in enumerate(lowered.operations[: self._last_bend + 1]):
             if operation.is_derived:
                 self.follow(number, operation)
-            for index in [i for i in self.values if lowered.last_uses.get(i, -1) <= number]:
-                self.forget(index)
+                for index in lowered.forgotten[number]:
+                    self.forget(index)
 
     def follow(self, number: int, operation: Operation) -> None:
         """Perform one operation, and bound its errors."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.nonlinearities import named_arguments
 from bitfold.polytopes.pieces import (
     AFFINE,
     CASTS,
@@ -21,7 +21,7 @@ from bitfold.polytopes.pieces import (
     PRODUCTS,
     SUMS,
 )
-from bitfold.polytopes.tracing import Operation, Ref, trace
+from bitfold.polytopes.tracing import Named, Operation, Ref, trace
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,24 @@ class Lowered:
         operations: in order; operation k gives result k + 1, and 0 is the input.
         output: number of the result that is the output.
         last_uses: by result the last operation that needs it.
+        named: parameters and buffers that it needs.
     """
 
     operations: tuple[Operation, ...]
     output: int
     last_uses: Mapping[int, int]
+    named: frozenset[str]
+
+    @cached_property
+    def forgotten(self) -> list[list[int]]:
+        """By operation the results that nothing needs any more after it."""
+        by_operation: list[list[int]] = [[] for _ in self.operations]
+        is_derived = [True, *(one.is_derived for one in self.operations)]
+        for index, derived in enumerate(is_derived):
+            last = self.last_uses.get(index, index - 1)
+            if derived and 0 <= last < len(self.operations):
+                by_operation[last].append(index)
+        return by_operation
 
     @classmethod
     def of(cls, module: nn.Module, example: Tensor) -> Lowered:
@@ -71,11 +84,10 @@ class Lowered:
         derived = {0, *(k + 1 for k, one in enumerate(operations) if one.is_derived)}
         for number, operation in enumerate(operations):
             _check(operation, derived)
-            for leaf in tree_leaves((operation.args, dict(operation.kwargs))):
-                if isinstance(leaf, Ref):
-                    last_uses[leaf.index] = number
+            last_uses |= dict.fromkeys(operation.refs, number)
         last_uses[found.output] = len(operations)
-        return cls(operations, found.output, last_uses)
+        named = {i.name for one in operations for i in one.stand_ins if isinstance(i, Named)}
+        return cls(operations, found.output, last_uses, frozenset(named))
 
 
 def _in_float64(operation: Operation) -> Operation:
@@ -97,7 +109,7 @@ def _check(operation: Operation, derived: set[int]) -> None:
         return
     is_fit = name in AFFINE | SUMS | NORMS | CASTS | PAIRS | PRODUCTS
     if name in PIECEWISE:
-        is_fit = PIECEWISE[name](arguments_of(operation)) is not None
+        is_fit = PIECEWISE[name](operation.arguments) is not None
     if name in PRODUCTS:
         factors = [isinstance(leaf, Ref) and leaf.index in derived for leaf in operation.args[:2]]
         is_fit = not all(factors) and (name == "mul" or not factors[1])
@@ -111,37 +123,37 @@ def _check(operation: Operation, derived: set[int]) -> None:
     )
 
 
-def arguments_of(operation: Operation) -> dict[str, Any]:
-    """An operation's arguments by name."""
-    return named_arguments(operation.function, operation.args, operation.kwargs)
-
-
 _CACHE: WeakKeyDictionary[nn.Module, tuple[Any, Lowered]] = WeakKeyDictionary()
 
 
-def lower(module: nn.Module, example: Tensor) -> Lowered:
+def lower(module: nn.Module, example: Tensor) -> tuple[Lowered, dict[str, Tensor]]:
     """`Lowered.of`, kept until the module's structure, modes or shapes change.
+
+    Returns:
+        What the module does, and its parameters and buffers by name.
 
     Raises:
         PolytopeError: the module is in training mode, or see `Lowered.of`.
     """
-    training = [name or type(module).__name__ for name, m in module.named_modules() if m.training]
-    if training:
-        raise PolytopeError(
-            f"Cannot find polytopes: expected a module in evaluation mode, got {training[0]} in "
-            "training mode. Call module.eval() first."
-        )
-    items = [*module.named_parameters(), *module.named_buffers()]
-    key = (
-        tuple((name, item.shape, item.dtype, item.device) for name, item in items),
-        tuple((name, type(part)) for name, part in module.named_modules()),
-        (example.shape, example.dtype, example.device),
-    )
+    parts: list[tuple[str, type]] = []
+    items: dict[str, Tensor] = {}
+    for name, part in module.named_modules():
+        if part.training:
+            raise PolytopeError(
+                f"Cannot find polytopes: expected a module in evaluation mode, got "
+                f"{name or type(part).__name__} in training mode. Call module.eval() first."
+            )
+        parts.append((name, type(part)))
+        prefix = f"{name}." if name else ""
+        for own in (part._parameters, part._buffers):
+            items |= {prefix + key: item for key, item in own.items() if item is not None}
+    shapes = [(name, item.shape, item.dtype, item.device) for name, item in items.items()]
+    key = parts, shapes, (example.shape, example.dtype, example.device)
     kept = _CACHE.get(module)
     if kept is None or kept[0] != key:
         kept = key, Lowered.of(module, example)
         _CACHE[module] = kept
-    return kept[1]
+    return kept[1], items
 
 
 def bends_of(lowered: Lowered) -> Iterator[Bend]:

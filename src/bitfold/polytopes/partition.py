@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -26,6 +27,8 @@ Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 UNIT_SQUARE = ((-0.5, -0.5), (0.5, 0.5))
+#: The inputs of a network of two.
+_FLAT = Plane(np.zeros(2), np.array([1.0, 0.0]), np.array([0.0, 1.0]))
 #: Polytopes beyond which a search is given up, unless another limit is asked for.
 MAX_POLYTOPES = 20_000_000
 
@@ -212,8 +215,8 @@ def partition(
     (6, 16.0)
     """
     corners = _corners(domain)
-    where = _plane(network, plane)
-    program = Program(lower(network, points_like(network, where.origin.float())), network)
+    where = _plane(plane)
+    program = Program(*lower(network, points_like(network, where.origin.float())))
     mesh = Mesh(corners)
     with torch.no_grad():
         cutting = Cutting(program, mesh, where.inputs(corners), max_polytopes)
@@ -239,13 +242,16 @@ def partition(
 
 def _owners(mesh: Mesh) -> tuple[Ints, Ints]:
     """All owners of each edge, ascending, as offsets and neurons."""
-    first = np.flatnonzero(mesh.owners != BORDER)
-    edges = np.concatenate([first, mesh.further[:, 0]])
-    neurons = np.concatenate([mesh.owners[first], mesh.further[:, 1]])
-    order = np.lexsort((neurons, edges))
-    counts = np.bincount(edges, minlength=len(mesh.edges))
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    return offsets, neurons[order].astype(np.int32)
+    is_owned = mesh.owners != BORDER
+    edges, neurons, counts = None, mesh.owners[is_owned], is_owned.astype(np.int32)
+    if len(mesh.further):
+        edges = np.concatenate([np.flatnonzero(is_owned), mesh.further[:, 0]])
+        neurons = np.concatenate([neurons, mesh.further[:, 1]])
+        neurons = neurons[np.lexsort((neurons, edges))]
+        counts = np.bincount(edges, minlength=len(mesh.edges)).astype(np.int32)
+    offsets = np.zeros(len(counts) + 1, np.int32)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets, neurons
 
 
 def _corners(domain: Any) -> Doubles:
@@ -254,8 +260,10 @@ def _corners(domain: Any) -> Doubles:
     except (TypeError, ValueError):
         corners = np.empty(0)
     if corners.shape == (2, 2):
-        (left, low), (right, high) = corners
+        (left, low), (right, high) = corners.tolist()
         corners = np.array([(left, low), (right, low), (right, high), (left, high)])
+        if -math.inf < left < right < math.inf and -math.inf < low < high < math.inf:
+            return corners
     is_fit = corners.ndim == 2 and corners.shape[1] == 2 and len(corners) >= 3
     if is_fit and np.isfinite(corners).all():
         sides = np.roll(corners, -1, 0) - corners
@@ -271,12 +279,10 @@ def _corners(domain: Any) -> Doubles:
     )
 
 
-def _plane(network: nn.Module, plane: Plane | tuple[Any, Any, Any] | None) -> Plane:
+def _plane(plane: Plane | tuple[Any, Any, Any] | None) -> Plane:
     if isinstance(plane, Plane):
         return plane
-    if plane is not None:
-        return Plane(*plane)
-    return Plane(np.zeros(2), np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    return _FLAT if plane is None else Plane(*plane)
 
 
 def _points(points: Any) -> Doubles:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch import Tensor
 
-from bitfold.polytopes.lowering import Lowered, arguments_of
-from bitfold.polytopes.module import check_finite
+from bitfold.errors import PolytopeError
+from bitfold.polytopes.lowering import Lowered
 from bitfold.polytopes.pieces import CASTS, PAIRS, PIECEWISE, RELU, Pieces
 from bitfold.polytopes.tracing import Named, Operation, PerInput, Ref
 
@@ -21,27 +22,19 @@ class Program:
 
     Args:
         lowered: the structure.
-        module: whose weights are copied, to float64 on the CPU.
+        items: parameters and buffers by name, which are copied, to float64 on the CPU.
 
     Raises:
         PolytopeError: a weight is not finite.
     """
 
-    def __init__(self, lowered: Lowered, module: nn.Module) -> None:
-        check_finite(module)
+    def __init__(self, lowered: Lowered, items: Mapping[str, Tensor]) -> None:
         self.lowered = lowered
-        items = dict(module.named_parameters()) | dict(module.named_buffers())
-        used = {
-            leaf.name
-            for operation in lowered.operations
-            for leaf in tree_leaves((operation.args, dict(operation.kwargs)))
-            if isinstance(leaf, Named)
-        }
-        self.named = {name: _copied(items[name]) for name in used}
+        self.named = {name: _copied(name, items[name]) for name in lowered.named}
         self.constants: dict[int, Any] = {}
         for number, operation in enumerate(lowered.operations):
             if not operation.is_derived:
-                self.constants[number + 1] = perform(operation, self.constant)
+                self.constants[number + 1] = operation.perform(self.constant)
 
     def constant(self, leaf: Any) -> Any:
         """What a reference to weights, or to what is computed of them alone, stands for."""
@@ -49,23 +42,25 @@ class Program:
 
     def pieces(self, operation: Operation) -> Pieces:
         """What a piecewise linear operation does to each element."""
-        arguments = arguments_of(operation)
+        arguments = operation.arguments
         if isinstance(arguments.get("weight"), Named | Ref):
-            arguments["weight"] = self.constant(arguments["weight"])
+            arguments = {**arguments, "weight": self.constant(arguments["weight"])}
         pieces = PIECEWISE[operation.name](arguments)
         assert pieces is not None
         return pieces
 
 
-def _copied(item: Tensor) -> Tensor:
-    found = item.detach().cpu()
-    return found.double().clone() if found.is_floating_point() else found.clone()
-
-
-def perform(operation: Operation, value_of: Any) -> Any:
-    """Perform an operation on what its references stand for."""
-    args, kwargs = operation.filled(value_of)
-    return operation.function(*args, **kwargs)
+def _copied(name: str, item: Tensor) -> Tensor:
+    if not item.is_floating_point():
+        return item.detach().cpu().clone()
+    copied = torch.empty(item.shape, dtype=torch.float64).copy_(item.detach())
+    if not math.isfinite(copied.abs().sum().item()):
+        num_bad = int((~copied.isfinite()).sum())
+        raise PolytopeError(
+            f"Cannot find polytopes: expected finite weights, got {num_bad} of {copied.numel()} "
+            f"not finite in {name}. Use an earlier checkpoint."
+        )
+    return copied
 
 
 class Execution:
@@ -96,8 +91,8 @@ class Execution:
         for number, operation in enumerate(lowered.operations):
             if operation.is_derived:
                 self.follow(number, operation)
-            for index in [i for i in self.values if lowered.last_uses.get(i, -1) <= number]:
-                self.forget(index)
+                for index in lowered.forgotten[number]:
+                    self.forget(index)
         output: Tensor = self.values[lowered.output]
         return output.reshape(len(output), -1)
 
@@ -109,11 +104,11 @@ class Execution:
         elif name in PAIRS:
             self._follow_pair(index, operation)
         elif name in PIECEWISE:
-            source = arguments_of(operation)["self"].index
+            source = operation.arguments["self"].index
             self.values[index] = self.bend(source, self.program.pieces(operation))
             self.layer += 1
         else:
-            self.values[index] = perform(operation, self._value)
+            self.values[index] = operation.perform(self._value)
 
     def forget(self, index: int) -> None:
         """Let go of a result that is no longer needed."""

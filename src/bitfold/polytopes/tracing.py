@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.nonlinearities import operation_name
+from bitfold.polytopes.nonlinearities import named_arguments, operation_name
 from bitfold.polytopes.pieces import PAIRS, PIECEWISE
 
 # Traced twice, so that what depends on the size of the batch shows; any two sizes do that are
@@ -42,7 +43,10 @@ class PerInput:
     times: int
 
 
-@dataclass(frozen=True)
+_STAND_INS = (Ref, Named, PerInput)
+
+
+@dataclass(frozen=True, eq=False)
 class Operation:
     """One operation of PyTorch's ATen library.
 
@@ -63,23 +67,49 @@ class Operation:
     place: str
     is_derived: bool
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What ATen calls it, such as ``relu``."""
         return operation_name(self.function)
 
-    @property
+    @cached_property
     def is_bend(self) -> bool:
         """Whether it folds."""
         return self.name in PIECEWISE or self.name in PAIRS
 
-    def filled(self, value_of: Callable[[Any], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments, with something in the place of each `Ref`, `Named` and `PerInput`."""
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """Its arguments by name, defaults included."""
+        return named_arguments(self.function, self.args, self.kwargs)
+
+    @cached_property
+    def stand_ins(self) -> list[Ref | Named | PerInput]:
+        """All that something is to be put in the place of."""
+        leaves = tree_leaves((self.args, dict(self.kwargs)))
+        return [leaf for leaf in leaves if isinstance(leaf, _STAND_INS)]
+
+    @cached_property
+    def refs(self) -> list[int]:
+        """Numbers of the results that it needs."""
+        return [leaf.index for leaf in self.stand_ins if isinstance(leaf, Ref)]
+
+    @cached_property
+    def _slots(self) -> list[int]:
+        return [k for k, leaf in enumerate(self.args) if isinstance(leaf, _STAND_INS)]
+
+    def perform(self, value_of: Callable[[Any], Any]) -> Any:
+        """Do it, with something in the place of each `Ref`, `Named` and `PerInput`."""
+        if len(self._slots) == len(self.stand_ins):
+            args = list(self.args)
+            for k in self._slots:
+                args[k] = value_of(args[k])
+            return self.function(*args, **self.kwargs)
 
         def fill(leaf: Any) -> Any:
-            return value_of(leaf) if isinstance(leaf, Ref | Named | PerInput) else leaf
+            return value_of(leaf) if isinstance(leaf, _STAND_INS) else leaf
 
-        return tree_map(fill, self.args), tree_map(fill, dict(self.kwargs))
+        args, kwargs = tree_map(fill, (list(self.args), dict(self.kwargs)))
+        return self.function(*args, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -154,6 +184,7 @@ class _Item:
 
     class _schema:  # noqa: N801 - as PyTorch calls it
         name = "aten::getitem"
+        arguments = ()
 
     def __call__(self, results: Sequence[Any], number: int) -> Any:
         return results[number]
