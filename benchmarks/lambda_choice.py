@@ -36,11 +36,21 @@ BITS_CASES = (
 OTHER_CASES = (
     ("ring, `mdl`", "ring", {"kolmogorov_weight": "mdl"}),
     (
+        "ring, `mdl`, `--kolmogorov-warmup 300`",
+        "ring",
+        {"kolmogorov_weight": "mdl", "kolmogorov_warmup": 300},
+    ),
+    (
         "ring, `mdl`, noise of 0.1",
         "ring",
         {"kolmogorov_weight": "mdl", "kolmogorov_noise_std": 0.1},
     ),
     ("rgb-ring, `mdl`", "rgb-ring", {"kolmogorov_weight": "mdl"}),
+    (
+        "rgb-ring, `mdl`, `--kolmogorov-warmup 300`",
+        "rgb-ring",
+        {"kolmogorov_weight": "mdl", "kolmogorov_warmup": 300},
+    ),
     ("ring, constant 0.01", "ring", {"kolmogorov_weight": 0.01}),
 )
 
