@@ -1,0 +1,170 @@
+"""How many times as fast as regioncam are exact partitions, and are they the same?
+
+``python -m benchmarks.polytopes [--quick] [--output docs/results/polytopes.json]``; exit code 1 if
+a required ratio is missed or a partition does not check. regioncam (Rust, float32) is the fastest
+published engine that can be installed; both get the same network on the same square, in turn in one
+process, two threads for both.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import regioncam
+import torch
+from torch import nn
+
+import bitfold
+from benchmarks.timing import (
+    alternate,
+    argument_parser,
+    flattened,
+    ratios,
+    seconds_of,
+    write_results,
+)
+from bitfold.errors import PolytopeError
+
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "polytopes.json"
+#: Widths, how many times as fast is required, and how often the two take turns.
+SPEED_CASES = (
+    ("[10]*8", [10] * 8, 8.0, 15),
+    ("[64]*4", [64] * 4, 8.0, 7),
+    ("[100]*5", [100] * 5, 15.0, 5),
+    ("[512]", [512], 12.0, 5),
+)
+COUNT_WIDTHS = ([4], [8, 8], [16] * 3, [10] * 8, [32, 16, 8], [64], [24] * 4, [6] * 12)
+NUM_COUNTED, NUM_CHECKED = 64, 1000
+ACTIVATIONS: tuple[Callable[[], nn.Module], ...] = (
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.ReLU6,
+    nn.Hardtanh,
+    nn.Hardsigmoid,
+)
+
+
+def dense(
+    widths: list[int], activation: Callable[[], nn.Module], outputs: int = 1
+) -> nn.Sequential:
+    """Return layers of two inputs as He et al. initialise them, biases 0.1."""
+    parts: list[nn.Module] = []
+    for fan_in, fan_out in zip([2, *widths], widths, strict=False):
+        linear = nn.Linear(fan_in, fan_out)
+        nn.init.normal_(linear.weight, 0, math.sqrt(2 / fan_in))
+        nn.init.constant_(linear.bias, 0.1)
+        parts += [linear, activation()]
+    network = nn.Sequential(*parts, nn.Linear(widths[-1], outputs))
+    network.eval()
+    return network
+
+
+def peer(network: nn.Sequential) -> Any:
+    """Return regioncam's partition of a ReLU network on the unit square around 0."""
+    found = regioncam.Regioncam(size=0.5)
+    for layer in network[:-1]:
+        if isinstance(layer, nn.Linear):
+            found.linear(layer.weight.detach().numpy().T, layer.bias.detach().numpy())
+        else:
+            found.relu()
+    return found
+
+
+def measure_speed(widths: list[int], rounds: int) -> dict[str, Any]:
+    """Return times of both, and their ratio."""
+    torch.manual_seed(0)
+    network = dense(widths, nn.ReLU)
+    ours, theirs = bitfold.partition(network), peer(network)
+    repeats = 5 if ours.num_polytopes < 5000 else 1
+    slow, fast = alternate(
+        lambda: [seconds_of(lambda: peer(network)) for _ in range(repeats)],
+        lambda: [seconds_of(lambda: bitfold.partition(network)) for _ in range(2 * repeats)],
+        rounds,
+    )
+    ratio = ratios(slow, fast)
+    return {
+        "polytopes": ours.num_polytopes,
+        "polytopes_of_regioncam": theirs.num_faces,
+        "bitfold_seconds": flattened(fast).record(),
+        "regioncam_seconds": flattened(slow).record(),
+        "times_as_fast": ratio.record(),
+    }
+
+
+def compare_counts(count: int) -> list[dict[str, Any]]:
+    """Return vertices, edges and faces by both, for networks where they differ."""
+    different = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        network = dense(COUNT_WIDTHS[seed % len(COUNT_WIDTHS)], nn.ReLU)
+        ours, theirs = bitfold.partition(network), peer(network)
+        ours.check()
+        mine = [len(ours.vertices), len(ours.edges), ours.num_polytopes]
+        other = [theirs.num_vertices, theirs.num_edges, theirs.num_faces]
+        if mine != other:
+            smallest = float(ours.areas.min())
+            different.append(
+                {"seed": seed, "bitfold": mine, "regioncam": other, "smallest_area": smallest}
+            )
+    return different
+
+
+def check_many(count: int) -> list[str]:
+    """Return what is wrong with partitions of random networks of mixed kinds."""
+    wrong = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        generator = np.random.default_rng(seed)
+        widths = generator.integers(1, 14, generator.integers(1, 6)).tolist()
+        activation = ACTIVATIONS[seed % len(ACTIVATIONS)]
+        network = dense(widths, activation, outputs=int(generator.integers(1, 5)))
+        with torch.no_grad():
+            for parameter in network.parameters():
+                if generator.random() < 0.2:  # coincidences, and zeros
+                    parameter.copy_((2 * parameter).round() / 2)
+        try:
+            size = float(generator.choice([0.5, 3.0, 100.0]))
+            bitfold.partition(network, ((-size, -size), (size, size))).check()
+        except PolytopeError as error:
+            wrong.append(f"seed {seed}, {widths}, {activation.__name__}: {error}")
+    return wrong
+
+
+def main() -> int:
+    """Measure, compare and check."""
+    arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
+    if arguments.output is None and not arguments.quick:
+        arguments.output = RESULTS
+    torch.set_num_threads(2)
+    rows, missed = {}, []
+    for name, widths, required, rounds in SPEED_CASES:
+        row = measure_speed(widths, 3 if arguments.quick else rounds)
+        times = row["times_as_fast"]
+        is_short = times["median"] < required
+        missed += [name] if is_short else []
+        print(
+            f"{name}: {row['polytopes']:,} polytopes (regioncam {row['polytopes_of_regioncam']:,}) "
+            f"in {row['bitfold_seconds']['median'] * 1e3:.3g} ms against "
+            f"{row['regioncam_seconds']['median'] * 1e3:.3g} ms: {times['median']:.3g} times as "
+            f"fast ({times['low_quartile']:.3g} to {times['high_quartile']:.3g}), needs "
+            f"{required:g}: {'SHORT' if is_short else 'PASS'}",
+            flush=True,
+        )
+        rows[name] = {**row, "required": required}
+    different = compare_counts(8 if arguments.quick else NUM_COUNTED)
+    print(f"Counts differ in {len(different)} networks.", *different, sep="\n")
+    wrong = check_many(50 if arguments.quick else NUM_CHECKED)
+    print(f"{len(wrong)} partitions do not check.", *wrong, sep="\n")
+    results = {"speed": rows, "different_counts": different, "wrong": wrong}
+    write_results(arguments.output, results)
+    return 1 if missed or wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
