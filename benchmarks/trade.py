@@ -12,7 +12,7 @@ and trains nothing. ``--golden FOLDER`` keeps what of them the tests replay.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import bitfold
+from benchmarks.pages import replace_block
 from benchmarks.planted_bug import hard_binning
 from benchmarks.product import in_temporary_run
 from benchmarks.timing import argument_parser, write_results
@@ -36,7 +37,8 @@ LAMBDA = 0.2
 PLANTED_EPOCHS, CORRECT_EPOCHS, OTHER_EPOCHS = 4_000, 10_000, 1_500
 #: How many steps of which runs the tests replay; a correct and a cut one.
 GOLDEN_STEPS = {"hard-2": 6_000, "soft-1": 6_000}
-RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "trade.json"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+RESULTS, PAGE = DOCS / "results" / "trade.json", DOCS / "trade-monitor.md"
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,31 @@ def as_numbers(reported_at: int, trade: Trade) -> dict[str, Any]:
     }
 
 
+def write_tables(
+    runs: Sequence[Mapping[str, Any]], noise: Sequence[Mapping[str, Any]]
+) -> tuple[str, str]:
+    """Return, in Markdown, what was reported of each training, and the false alarms of noise."""
+    head = ["| training | by epochs | by steps |", "| --- | --- | --- |"]
+    units = ("epoch", "step")
+    lines = [
+        f"| {run['name']} | " + " | ".join(_cell(run, unit) for unit in units) + " |"
+        for run in runs
+    ]
+    alarms = ["| losses | alarms in runs of 4,000 updates |", "| --- | --- |"]
+    alarms += [f"| {one['kind']} | {one['alarms']} of {one['runs']} |" for one in noise]
+    return "\n".join(head + lines), "\n".join(alarms)
+
+
+def _cell(run: Mapping[str, Any], unit: str) -> str:
+    found = run[f"by_{unit}"]
+    if found is None:
+        return f"nothing in {run[f'num_{unit}s']:,}"
+    return (
+        f"at {found['reported_at']:,}, of {found['first_update']:,} to {found['last_update']:,}: "
+        f"{found['paid']:g} for {found['gained']:g}"
+    )
+
+
 def main() -> int:
     """Train or replay, watch, and say whether every run was judged rightly."""
     parser = argument_parser(__doc__.splitlines()[0])
@@ -189,6 +216,9 @@ def main() -> int:
     noise = noise_alarms(seeds=2 if arguments.quick else 100)
     results = {"replayed": arguments.replay is not None, "runs": runs, "noise": noise}
     write_results(arguments.output, results)
+    if not arguments.quick:
+        for name, table in zip(("runs", "noise"), write_tables(runs, noise), strict=True):
+            replace_block(PAGE, name, table)
     missed = [run["name"] for run in runs if run["planted"] != (run["by_step"] is not None)]
     print(
         f"SHORT: misjudged by steps: {', '.join(missed)}" if missed else "PASS: all rightly judged"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from planted_checks import assert_named_at_its_lines, assert_operation_named
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -212,9 +213,7 @@ CASES: tuple[Case, ...] = (
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_a_planted_cut_is_named_at_its_very_line(case: Case, planted: Finder) -> None:
     """The places named are the marked lines of this file and no others."""
-    lines, sites = planted(case)
-    assert {site.file for site in sites} == {__file__}
-    assert {site.line for site in sites} == lines, sites
+    assert_named_at_its_lines(planted(case), __file__)
 
 
 @pytest.mark.parametrize(
@@ -231,5 +230,4 @@ def test_a_cut_names_its_operation_and_mechanism(
     case: Case, operation: str, mechanism: str, planted: Finder
 ) -> None:
     """By what happened to the graph there."""
-    named = {site.operation: site.mechanism for site in planted(case)[1]}
-    assert mechanism in named[operation]
+    assert_operation_named(planted(case), operation, mechanism)
