@@ -35,8 +35,8 @@ from bitfold.training.learner import Learner
 
 LAMBDA = 0.2
 PLANTED_EPOCHS, CORRECT_EPOCHS, OTHER_EPOCHS = 4_000, 10_000, 1_500
-#: How many steps of which runs the tests replay; a correct and a cut one.
-GOLDEN_STEPS = {"hard-2": 6_000, "soft-1": 6_000}
+#: How many steps of which runs the tests replay.
+GOLDEN_STEPS = {"hard": 15_000, "soft": 10_000}
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS, PAGE = DOCS / "results" / "trade.json", DOCS / "trade-monitor.md"
 
@@ -211,7 +211,9 @@ def main() -> int:
         if arguments.curves is not None:
             save(curves, arguments.curves / name)
         if arguments.golden is not None:
-            save(curves, arguments.golden / name, GOLDEN_STEPS.get(case.name, 0))
+            kind, which = case.name.split("-", 1)
+            num_steps = GOLDEN_STEPS[kind] if which.isdigit() else 0
+            save(curves, arguments.golden / name, num_steps)
         runs.append(record(case, curves))
     noise = noise_alarms(seeds=2 if arguments.quick else 100)
     results = {"replayed": arguments.replay is not None, "runs": runs, "noise": noise}

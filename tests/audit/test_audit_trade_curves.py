@@ -42,9 +42,12 @@ def test_there_are_as_many_curves_as_the_benchmark_trains() -> None:
 
 @pytest.mark.parametrize("name", CUT)
 def test_a_cut_is_reported_within_4000_epochs(name: str) -> None:
-    """Ring, [10]*8, Adam, lambda 0.2, hard binning: K rises by more than the task loss falls."""
-    losses = recorded(name, "epochs")
-    assert len(losses) == 4000
+    """Ring, [10]*8, Adam, lambda 0.2, hard binning: K rises by more than the task loss falls.
+
+    As in a run of bitfold the monitor sees each of the five steps of an epoch.
+    """
+    losses = recorded(name, "steps")
+    assert len(losses) == 15_000 < 5 * 4000
     trade = reported(iter(losses))
     assert trade is not None
     assert trade.payer == "K"
@@ -64,16 +67,15 @@ def test_a_correct_run_raises_no_alarm(name: str) -> None:
     assert reported(iter(losses)) is None
 
 
-def test_by_steps_a_cut_is_reported_and_a_correct_run_is_not() -> None:
-    """A loop may call it each step as well as each epoch, with the noise of its batches."""
-    assert len(recorded("soft-1", "steps")) == len(recorded("hard-2", "steps")) == 6000
-    assert reported(iter(recorded("soft-1", "steps"))) is None
-    trade = reported(iter(recorded("hard-2", "steps")))
-    assert trade is not None
-    assert trade.payer == "K"
+@pytest.mark.parametrize("name", [name for name in CORRECT if name[5:].isdigit()])
+def test_by_steps_a_correct_run_raises_none_either(name: str) -> None:
+    """With the noise of its batches, 2,000 epochs of five steps."""
+    losses = recorded(name, "steps")
+    assert len(losses) == 10_000
+    assert reported(iter(losses)) is None
 
 
-@pytest.mark.parametrize("name", [CUT[1], "soft-sgd-batch-128"])
+@pytest.mark.parametrize("name", ["hard-4", "soft-sgd-batch-128"])
 def test_a_thousand_times_the_losses_is_the_same_run(name: str) -> None:
     """The verdict, and when, do not depend on the unit."""
     plain = reported(iter(recorded(name, "epochs")))

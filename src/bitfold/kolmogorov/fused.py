@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.parts import array, in_order, parts_of
 from bitfold.kolmogorov.soft_targets import SoftTargets
+from bitfold.parts import array, in_order, parts_of
 
 # A part of the weights is worth a thread of its own from this many on: almost a millisecond's work
 # for 256 bins and a small predictor, several times what starting the thread costs.

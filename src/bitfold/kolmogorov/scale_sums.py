@@ -10,9 +10,9 @@ from torch import Tensor
 
 from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.layout import Layout
-from bitfold.kolmogorov.parts import array, in_order, parts_of
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.targets import LinearTargets, NoiseTargets, Targets
+from bitfold.parts import array, in_order, parts_of
 
 # A part of the weights is worth a thread of its own from this many on, some milliseconds' work: for
 # as long PyTorch's idle threads keep a core busy, waiting for its next operation.

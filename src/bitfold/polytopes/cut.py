@@ -337,8 +337,8 @@ def cut(
     Returns:
         Ends (new, 2) of what each new vertex lies on, and how far along (new,); edges,
         owners, faces, parents (faces,); first child of each old edge (edges + 1,);
-        further owners (k, 2), touching edges (k, 2, old numbers); how many of both there are, which
-        may be more than fit, and how many chords were given up.
+        further owners (k, 2), touching edges (k, 2, old numbers); how many of both there are, how
+        many chords were given up, and for how many there must be room for all to be there.
     """
     num_words = (values.shape[1] + 63) // 64
     above = np.empty((len(values), num_words), np.uint64)
@@ -356,7 +356,7 @@ def cut(
     masks = np.empty((len(faces[0]) - 1, num_words), np.uint64)
     touching, sizes = np.empty((num_spare, 2), np.int32), np.empty(9, np.int64)
     measure_faces(faces, edges, signs, masks, touching, sizes)
-    made = _make_made(sizes, num_spare)
+    made = make_made(sizes, num_spare)
     before = (faces, edges, children, (firsts, neurons, vertices), signs, masks)
     numbers = (values, bounds, ends, along)
     counts = cut_faces(before, numbers, (num_vertices, num_edges), sizes, made)
@@ -371,12 +371,18 @@ def cut(
         children,
         made[7],
         touching,
-        (counts[FURTHER], sizes[sizes_of.NUM_TOUCHING], counts[GIVEN_UP]),
+        (
+            counts[FURTHER],
+            sizes[sizes_of.NUM_TOUCHING],
+            counts[GIVEN_UP],
+            max(counts[FURTHER], sizes[sizes_of.NUM_TOUCHING]),
+        ),
     )
 
 
 @njit(cache=True, nogil=True)
-def _make_made(sizes: NDArray[np.int64], num_spare: int) -> Made:
+def make_made(sizes: NDArray[np.int64], num_spare: int) -> Made:
+    """Room for what a cut makes, see `cut_faces.measure_faces`."""
     num_faces, num_vertices = sizes[sizes_of.NUM_FACES], sizes[sizes_of.NUM_VERTICES]
     num_edges = sizes[sizes_of.NUM_EDGES]
     return (

@@ -69,16 +69,18 @@ class Mesh:
             PolytopeError: there are more faces, or a value is not finite.
         """
         # Numba takes half a second to import: only those who cut wait for it.
-        from bitfold.polytopes.cut import cut  # noqa: PLC0415
         from bitfold.polytopes.cut_edges import extend_rows  # noqa: PLC0415
+        from bitfold.polytopes.cut_parts import cut_by_threads  # noqa: PLC0415
 
         num_spare = _NUM_SPARE
         while True:
-            made = cut(values, bounds, self.edges, self.owners, self.faces, first_neuron, num_spare)
+            made = cut_by_threads(
+                values, bounds, self.edges, self.owners, self.faces, first_neuron, num_spare
+            )
             ends, along, edges, owners, faces, _, children, further, touching, counts = made
-            if max(counts[0], counts[1]) <= num_spare:
+            if counts[3] <= num_spare:
                 break
-            num_spare = int(max(counts[0], counts[1]))
+            num_spare = int(counts[3])
         if len(faces[0]) - 1 > max_faces:
             raise PolytopeError(
                 f"Cannot find polytopes: expected at most {max_faces:,}, got {len(faces[0]) - 1:,} "
