@@ -54,7 +54,7 @@ def _copied(name: str, item: Tensor) -> Tensor:
     if not item.is_floating_point():
         return item.detach().cpu().clone()
     copied = torch.empty(item.shape, dtype=torch.float64).copy_(item.detach())
-    if not math.isfinite(copied.abs().sum().item()):
+    if not math.isfinite(copied.sum().item()):
         num_bad = int((~copied.isfinite()).sum())
         raise PolytopeError(
             f"Cannot find polytopes: expected finite weights, got {num_bad} of {copied.numel()} "
