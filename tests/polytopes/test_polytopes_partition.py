@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -299,3 +300,40 @@ def test_bad_input_gets_one_line() -> None:
         Plane(np.zeros(3), np.ones(3), 2 * np.ones(3))
     with pytest.raises(PolytopeError, match="equal shape"):
         Plane(np.zeros(3), np.ones(2), np.ones(3))
+
+
+def test_until_a_layer_only_its_folds_are_there() -> None:
+    """Each layer adds polytopes, and all folds of the ones before stay where they are."""
+    torch.manual_seed(0)
+    module = dense([8, 8, 8], nn.ReLU)
+    whole = partition(module, WIDE)
+    found = [partition(module, WIDE, until_layer=count) for count in range(4)]
+    assert [one.layer_sizes for one in found] == [(), (8,), (8, 8), (8, 8, 8)]
+    counts = [one.num_polytopes for one in found]
+    assert counts[0] == 1
+    assert counts == sorted(set(counts))
+    assert counts[3] == whole.num_polytopes
+    for one, next_one in pairwise(found):
+        kept = {point.tobytes() for point in next_one.vertices}
+        assert {point.tobytes() for point in one.vertices} <= kept
+
+
+@pytest.mark.parametrize("faces", ["value", "area", "slope", "none"])
+def test_a_plot_has_every_polytope_and_fold(faces: str) -> None:
+    """As collections on the axes that are given, and nothing else of matplotlib is touched."""
+    from matplotlib.figure import Figure
+
+    torch.manual_seed(0)
+    found = partition(dense([8, 8], nn.ReLU, outputs=3), WIDE)
+    axes = Figure().add_subplot()
+    found.plot(axes, faces=faces, output=2)
+    filled, *lines = axes.collections if faces != "none" else [None, *axes.collections]
+    if filled is not None:
+        assert len(filled.get_paths()) == found.num_polytopes
+    num_inner = int((np.diff(found.owner_offsets) > 0).sum())
+    assert sum(len(one.get_segments()) for one in lines[:-2]) == num_inner
+    assert axes.get_xlim() == (-3, 3)
+    with pytest.raises(PolytopeError, match="expected faces to be one of"):
+        found.plot(axes, faces="blue")
+    with pytest.raises(PolytopeError, match="an output of 0 to 2"):
+        found.plot(axes, faces="slope", output=3)

@@ -26,17 +26,26 @@ class Cutting(Bounded):
         mesh: cut along the folds.
         inputs: float64 (vertices, ...), the input at each vertex.
         max_faces: of which there may be no more.
+        num_bends: how many operations may bend; None: all.
 
     Attributes:
         sizes: by bend how many neurons it has; one with two thresholds counts twice.
     """
 
-    def __init__(self, program: Program, mesh: Mesh, inputs: Tensor, max_faces: int) -> None:
+    def __init__(
+        self,
+        program: Program,
+        mesh: Mesh,
+        inputs: Tensor,
+        max_faces: int,
+        num_bends: int | None = None,
+    ) -> None:
         super().__init__(program, inputs)
         self._mesh, self._max_faces = mesh, max_faces
         self.sizes: list[int] = []
-        last = [k for k, o in enumerate(program.lowered.operations) if o.is_derived and o.is_bend]
-        self._last_bend = last[-1] if last else -1
+        operations = enumerate(program.lowered.operations)
+        bends = [k for k, one in operations if one.is_derived and one.is_bend][:num_bends]
+        self._last_bend = bends[-1] if bends else -1
 
     def run_to_last_bend(self) -> None:
         """Cut the mesh along all folds; what comes after the last one is not worked out."""

@@ -20,6 +20,7 @@ from bitfold.polytopes.mesh import BORDER, Mesh
 from bitfold.polytopes.module import points_like
 from bitfold.polytopes.partition_check import check_partition
 from bitfold.polytopes.plane import Plane
+from bitfold.polytopes.plotting import plot_partition
 from bitfold.polytopes.program import Program
 from bitfold.polytopes.readings import maps_at, outputs_at, patterns_at
 
@@ -145,6 +146,23 @@ class Partition:
             return level_lines(self, values[:, 0])
         return boundary_between(self, values)
 
+    def plot(
+        self, axes: Any, *, faces: str = "value", output: int = 0, line_width: float = 0.6
+    ) -> None:
+        """Draw folds, coloured by layer, and the decision boundary on matplotlib's axes.
+
+        Args:
+            axes: of matplotlib.
+            faces: how they are filled: by the output's ``"value"`` at their centre, by ``"area"``
+                (its logarithm), by ``"slope"`` (norm of the output's gradient), or ``"none"``.
+            output: which one.
+            line_width: of folds, in points.
+
+        Raises:
+            PolytopeError: there is no such filling, or no such output.
+        """
+        plot_partition(self, axes, faces, output, line_width)
+
     def check(self) -> None:
         """Verify the partition against itself and the network.
 
@@ -179,6 +197,7 @@ def partition(
     domain: Any = UNIT_SQUARE,
     plane: Plane | tuple[Any, Any, Any] | None = None,
     *,
+    until_layer: int | None = None,
     max_polytopes: int = MAX_POLYTOPES,
 ) -> Partition:
     """Find every polytope of a network on a convex polygon of a plane through its inputs.
@@ -196,10 +215,13 @@ def partition(
         domain: two opposite corners of a rectangle, or the corners of a convex polygon in turn.
         plane: where the domain lies among the inputs: a `Plane`, or its origin and two directions;
             None for a network of two inputs.
+        until_layer: leave out folds of later layers than so many, counted in operations that
+            bend; maps, patterns and outputs are those of the whole network all the same. None: all.
         max_polytopes: how many there may be.
 
     Returns:
-        The partition.
+        The partition. Until a layer, its faces are no polytopes of the whole network yet, and
+        `Partition.check` refuses it.
 
     Raises:
         PolytopeError: the network is in training mode, is not piecewise linear, has a weight that
@@ -219,7 +241,7 @@ def partition(
     program = Program(*lower(network, points_like(network, where.origin.float())))
     mesh = Mesh(corners)
     with torch.no_grad():
-        cutting = Cutting(program, mesh, where.inputs(corners), max_polytopes)
+        cutting = Cutting(program, mesh, where.inputs(corners), max_polytopes, until_layer)
         cutting.run_to_last_bend()
     starts, sides = mesh.faces
     owner_offsets, owners = _owners(mesh)
@@ -233,7 +255,7 @@ def partition(
         owner_offsets,
         owners,
         tuple(cutting.sizes),
-        tuple(bends_of(program.lowered)),
+        tuple(bends_of(program.lowered))[: len(cutting.sizes)],
         mesh.num_given_up,
         where,
         program,
