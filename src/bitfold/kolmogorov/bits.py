@@ -54,7 +54,7 @@ def coded_weights(
     Returns:
         Everything in float64, where the device has it; NaN where a weight is not finite.
     """
-    weights, bins = places.take(table.flatten()), weight_range.bins
+    weights, bins = places.take(table.values()), weight_range.bins
     exact = exact_type(weights.device, weights.dtype)
     parameters = {
         name: item if predictor_bits is None else sent(item, predictor_bits)
@@ -67,7 +67,7 @@ def coded_weights(
         values = weight_range.values(weights[part].to(exact), some, as_sent=True)
         indices = bins.nearest(values).unsqueeze(0)
         with torch.autocast(weights.device.type, enabled=False):
-            nats = torch.func.functional_call(predictor, parameters, (some, indices))
+            nats = predictor.coded(some, indices, parameters)
         bits[part] = nats[0].to(values.dtype) / math.log(2)
         escapes[part] = escape_bits(values, bins)
         coded.is_outside[part] = bins.outside(values)
@@ -77,7 +77,7 @@ def coded_weights(
 @torch.no_grad()
 def decoded_weights(table: ParameterTable, weight_range: WeightRange, places: Places) -> Tensor:
     """All weights as a decoder gets them, (N,) in float64 where the device has it."""
-    weights, bins = table.flatten(), weight_range.bins
+    weights, bins = table.values(), weight_range.bins
     exact = exact_type(weights.device, weights.dtype)
     decoded = torch.empty_like(weights, dtype=exact)
     for part, some in places.split(_CHUNK):

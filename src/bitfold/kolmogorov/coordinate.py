@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.code_length import KINDS, CodeLength
-from bitfold.kolmogorov.fused import fused_bin_nats, fused_sum
+from bitfold.kolmogorov.fused import FusedSum, fused_bin_nats, fused_sum
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.prediction import Prediction
@@ -90,6 +90,13 @@ class CoordinatePredictor(WeightPredictor):
         prediction = self.predict(places)
         return torch.stack([self.code.bin_nats(row, prediction) for row in indices])
 
+    def coded(self, places: Places, indices: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """As any predictor's; a distribution over bins in compiled loops, where they run."""
+        if self.kind == "cross_entropy" and len(indices) == 1 and has_kernels(self.head.weight):
+            layers = [parameters[name] for name, _ in self.named_parameters()]
+            return fused_bin_nats(indices[0], self.inputs(places), layers).unsqueeze(0)
+        return super().coded(places, indices, parameters)
+
     def layers(self) -> list[Tensor]:
         """Weights and biases in turn, in the order of `parameters`."""
         affine = [layer for layer in (*self.trunk, self.head) if isinstance(layer, nn.Linear)]
@@ -108,14 +115,26 @@ class CoordinatePredictor(WeightPredictor):
         index, moves = self.bins.continuous_index(values).clamp_(-largest, largest), None
         if isinstance(targets, NoiseTargets):
             index, moves = targets.noisy(index)
+        found = self._fused(places, index, temperature, with_gradients)
+        by_index = found.grad_index.div_(self.bins.width)
+        if moves is not None and with_gradients:
+            by_index *= moves
+        nats = torch.tensor(found.total, dtype=torch.float64)
+        return Summed(nats, by_index, found.grad_layers)
+
+    def _fused(
+        self, places: Places, index: Tensor, temperature: float | None, with_gradients: bool
+    ) -> FusedSum:
+        """The compiled sum, in chunks where there are many weights."""
         layers, num_bins = self.layers(), self.bins.num_bins
+        if len(places) <= self.bits_chunk:
+            given = (index, self.inputs(places), layers, num_bins, temperature)
+            return fused_sum(*given, with_gradients)
         total, by_layers = 0.0, list[Tensor]()
         # Nothing small is to stay of a chunk: it would lie in the room that the next one needs, and
         # memory would grow by what all chunks take.
         by_index = torch.empty_like(index if with_gradients else index[:0])
-        # Where weights stand is kept if they fit into one chunk, and worked out anew if not.
-        chunk = self.bits_chunk if len(places) <= self.bits_chunk else self.chunk
-        for part, some in places.split(chunk):
+        for part, some in places.split(self.chunk):
             given = (index[part], self.inputs(some), layers, num_bins, temperature)
             found = fused_sum(*given, with_gradients)
             total += found.total
@@ -123,10 +142,7 @@ class CoordinatePredictor(WeightPredictor):
             for item, more in zip(by_layers, found.grad_layers, strict=bool(by_layers)):
                 item.add_(more)
             by_layers = by_layers or found.grad_layers
-        by_index.div_(self.bins.width)
-        if moves is not None and with_gradients:
-            by_index *= moves
-        return Summed(torch.tensor(total, dtype=torch.float64), by_index, by_layers)
+        return FusedSum(total, by_index, by_layers)
 
     def smooth_nats(self, places: Places, values: Tensor, targets: Targets) -> Tensor:
         """The cost by kind; only the cross-entropy shares weights among bins."""

@@ -142,6 +142,7 @@ class KolmogorovLoss(nn.Module):
         if targets == "noise" or sample is not None or every > 1:
             self.counter = StepCounter(int(torch.randint(2**62, (), generator=generator)))
         self.portions = Portions(self.table, sample, process_group)
+        self._parts = [*self.weight_range.modules(), *self.predictor.modules()]
         self._fit()
         self._agree()
 
@@ -286,9 +287,7 @@ class KolmogorovLoss(nn.Module):
         if counter is not None:
             times = 0 if counter.steps % self.every else self.every
         if times:
-            # Code lengths need the predictor's own precision, whatever the task is computed in.
-            with torch.autocast(self.like.device.type, enabled=False):
-                nats = mean_nats(self._work(times))
+            nats = mean_nats(self._work(times))
         else:
             nats = self.like.new_zeros((), requires_grad=True)
         if counter is not None:
@@ -305,8 +304,14 @@ class KolmogorovLoss(nn.Module):
             self.portions.drawn(self._seed("sample"), group),
             group,
             self.like.dtype,
+            self._own_parameters(),
             times,
         )
+
+    def _own_parameters(self) -> list[nn.Parameter]:
+        """As `parameters`, in a tenth of its time: the modules stay what they are."""
+        found = [item for part in self._parts for item in part._parameters.values()]
+        return [item for item in dict.fromkeys(found) if item is not None]
 
     def _group(self) -> dist.ProcessGroup | None:
         """Who takes part in a call: without gradients a process may look at K by itself."""
@@ -333,7 +338,7 @@ class KolmogorovLoss(nn.Module):
     @torch.no_grad()
     def _values(self, *, as_sent: bool = False) -> Tensor:
         self._check()
-        weights = self.table.flatten().to(self.like.dtype)
+        weights = self.table.values().to(self.like.dtype)
         places = self.portions.everything()
         return self.weight_range.values(weights, places, as_sent=as_sent)
 

@@ -1,10 +1,14 @@
 """Every trainable parameter of a module as one vector of weights, each with its position."""
 
+import copy
 from dataclasses import dataclass
 from itertools import chain
 from operator import is_
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -24,26 +28,24 @@ class _Node:
     module: nn.Module
     children: tuple[nn.Module | None, ...]
     parameters: tuple[nn.Parameter | None, ...]
-    shapes: tuple[torch.Size | None, ...]
+    shapes: list[torch.Size | None]
 
     @classmethod
     def of(cls, module: nn.Module) -> "_Node":
         parameters = tuple(module._parameters.values())
-        shapes = tuple(None if item is None else item.shape for item in parameters)
+        shapes = [None if item is None else item.shape for item in parameters]
         return cls(module, tuple(module._modules.values()), parameters, shapes)
 
     def is_unchanged(self) -> bool:
-        children, parameters = self.module._modules.values(), self.module._parameters.values()
-        return (
-            len(children) == len(self.children)
-            and len(parameters) == len(self.parameters)
-            and all(map(is_, children, self.children))
-            and all(map(is_, parameters, self.parameters))
-            and all(
-                item is None or item.shape == shape
-                for item, shape in zip(parameters, self.shapes, strict=True)
-            )
-        )
+        children, parameters = self.module._modules, self.module._parameters
+        if len(children) != len(self.children) or len(parameters) != len(self.parameters):
+            return False
+        if children and not all(map(is_, children.values(), self.children)):
+            return False
+        if not parameters:
+            return True
+        shapes = [None if item is None else item.shape for item in parameters.values()]
+        return shapes == self.shapes and all(map(is_, parameters.values(), self.parameters))
 
 
 class ParameterTable:
@@ -95,6 +97,17 @@ class ParameterTable:
         saved = module.state_dict().keys()
         self.buffers = tuple(name for name, _ in module.named_buffers() if name in saved)
         self._nodes = tuple(_Node.of(item) for item in module.modules())
+        self._addresses: list[int] = []
+        self._views: list[NDArray[np.float32]] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ParameterTable":
+        copied = copy.copy(self)
+        memo[id(self)] = copied
+        for name, item in vars(self).items():
+            setattr(copied, name, copy.deepcopy(item, memo))
+        # A copy's parameters lie elsewhere.
+        copied._addresses, copied._views = [], []
+        return copied
 
     def dtype(self) -> torch.dtype:
         """The type to compute in: the parameters' widest one, at least float32."""
@@ -121,6 +134,19 @@ class ParameterTable:
         """All weights as one vector that carries the gradient: (num_weights,)."""
         return torch.cat([item.reshape(-1) for item in self.parameters])
 
+    def values(self) -> Tensor:
+        """All weights as one vector without a graph, a copy: (num_weights,)."""
+        addresses = [item.data_ptr() for item in self.parameters]
+        if addresses != self._addresses:
+            is_plain = all(map(_is_plain, self.parameters))
+            # Views of where the parameters lie now; they keep that memory alive.
+            self._views = [p.detach().view(-1).numpy() for p in self.parameters if is_plain]
+            self._addresses = addresses
+        if not self._views:
+            with torch.no_grad():
+                return self.flatten()
+        return torch.from_numpy(np.concatenate(self._views))
+
     def split(self, vector: Tensor) -> dict[str, Tensor]:
         """A vector laid out as `flatten` does, cut into the parameters' names, shapes and types.
 
@@ -130,11 +156,17 @@ class ParameterTable:
         Returns:
             For each trainable parameter a tensor of its shape and dtype.
         """
-        pieces = torch.split(vector, self.sizes)
-        return {
-            name: _as_one_of(item, piece)
-            for name, item, piece in zip(self.names, self.parameters, pieces, strict=True)
-        }
+        return dict(zip(self.names, self.pieces(vector), strict=True))
+
+    def pieces(self, vector: Tensor) -> list[Tensor]:
+        """The same without the names, in the parameters' order."""
+        pieces = list(torch.split(vector, self.sizes))
+        for number, item in enumerate(self.parameters):
+            if item.ndim != 1:
+                pieces[number] = pieces[number].view(self.shapes[number])
+            if item.dtype != vector.dtype:
+                pieces[number] = pieces[number].to(item.dtype)
+        return pieces
 
     @property
     def device(self) -> torch.device:
@@ -166,10 +198,8 @@ class ParameterTable:
         return self.places().positions
 
 
-def _as_one_of(item: Tensor, piece: Tensor) -> Tensor:
-    """Numbers (n,) in a parameter's shape and type; what is there already costs no operation."""
-    shaped = piece if item.ndim == 1 else piece.view(item.shape)
-    return shaped if item.dtype == piece.dtype else shaped.to(item.dtype)
+def _is_plain(item: Tensor) -> bool:
+    return item.is_cpu and item.dtype == torch.float32 and item.is_contiguous()
 
 
 def _check_module(module: nn.Module) -> None:

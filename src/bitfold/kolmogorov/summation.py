@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bitfold.errors import KolmogorovError
@@ -30,6 +30,7 @@ class Work(NamedTuple):
         portion: which of the weights.
         group: processes that share the weights, or None.
         dtype: to compute in.
+        own: parameters of the range and of the predictor, in the order of their modules.
         times: how often K counts.
     """
 
@@ -40,6 +41,7 @@ class Work(NamedTuple):
     portion: Portion
     group: dist.ProcessGroup | None
     dtype: torch.dtype
+    own: list[nn.Parameter]
     times: int = 1
 
 
@@ -53,8 +55,13 @@ def mean_nats(work: Work) -> Tensor:
     """
     # PyTorch leaves Function.apply without types.
     apply: Callable[..., Tensor] = _MeanNats.apply
-    own = [*work.weight_range.parameters(), *work.predictor.parameters()]
-    return apply(work, torch.is_grad_enabled(), *work.table.parameters, *own)
+    inputs = (work, torch.is_grad_enabled(), *work.table.parameters, *work.own)
+    device = work.table.device.type
+    if not torch.is_autocast_enabled(device):
+        return apply(*inputs)
+    # Code lengths need the predictor's own precision, whatever the task is computed in.
+    with torch.autocast(device, enabled=False):
+        return apply(*inputs)
 
 
 class _MeanNats(torch.autograd.Function):
@@ -80,7 +87,7 @@ class _MeanNats(torch.autograd.Function):
             )
         by_weights, *by_own = ctx.saved_tensors
         scale = grad_output * (work.times / work.table.num_weights)
-        gradients = work.table.split(by_weights * scale).values()
+        gradients = work.table.pieces(by_weights * scale)
         return (None, None, *gradients, *(item * scale for item in by_own))
 
 
@@ -96,7 +103,7 @@ def _hard_nats(work: Work) -> Tensor:
 def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
     """What all weights take in nats, and its gradients by them and by what the loss learns."""
     places, factor = work.portion
-    all_weights = work.table.flatten().to(work.dtype)
+    all_weights = work.table.values().to(work.dtype)
     values = work.weight_range.values(places.take(all_weights), places)
     summed = work.predictor.summed(places, values, work.targets, with_gradients=with_gradients)
     nats = summed.nats * factor

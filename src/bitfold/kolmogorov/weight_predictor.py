@@ -125,6 +125,17 @@ class WeightPredictor(nn.Module, abc.ABC):
             up to 1, or less.
         """
 
+    def coded(self, places: Places, indices: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """What `forward` gives with other parameters, such as those that a decoder gets.
+
+        Args:
+            places: n weights.
+            indices: int64 (k, n).
+            parameters: all of them, by name.
+        """
+        nats: Tensor = torch.func.functional_call(self, parameters, (places, indices))
+        return nats
+
     def smooth_nats(self, places: Places, values: Tensor, targets: Targets) -> Tensor:
         """The cost of weights that are shared among bins, as a graph.
 
