@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bitfold.polytopes.bounds import Bounded
 from bitfold.polytopes.mesh import Mesh
-from bitfold.polytopes.pieces import Pieces
+from bitfold.polytopes.pieces import RELU, Pieces
 from bitfold.polytopes.program import Program
 from bitfold.polytopes.tracing import Operation
 
@@ -58,25 +58,31 @@ class Cutting(Bounded):
 
     def follow(self, number: int, operation: Operation) -> None:
         """Perform one operation, and bound its errors."""
-        self._is_last = number == self._last_bend
+        self._number = number
         super().follow(number, operation)
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
         """Cut the mesh where a result meets a threshold, and bend it."""
+        is_last = self._number == self._last_bend
         first = sum(self.sizes)
         self.sizes.append(0)
-        for number, threshold in enumerate(pieces.thresholds):
+        for number, threshold in enumerate(pieces.thresholds, 1):
             values = self.values[source]
-            flat = values.reshape(len(values), -1) - threshold
-            is_end = self._is_last and number == len(pieces.thresholds) - 1
+            flat = values.reshape(len(values), -1)
+            flat = flat - threshold if threshold else flat
             slack = self.slack(source, threshold).numpy()
             ends, along = self._mesh.cut(
                 np.ascontiguousarray(flat.numpy()), slack, first, self._max_faces
             )
             first += flat.shape[1]
             self.sizes[-1] += flat.shape[1]
-            if not is_end:
+            if not is_last or number < len(pieces.thresholds):
                 self._extend(ends, along)
+        whole: Tensor = self.values[source]
+        if is_last:
+            return whole  # nothing looks at it
+        if pieces is RELU and self.program.lowered.last_uses.get(source) == self._number:
+            return whole.clamp_(min=0)
         return super().bend(source, pieces)
 
     def _extend(self, ends: NDArray[np.int32], along: NDArray[np.float64]) -> None:
