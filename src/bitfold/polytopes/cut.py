@@ -7,33 +7,35 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bitfold.polytopes import cut_faces as sizes_of
+from bitfold.polytopes.borrowed import borrowed
 from bitfold.polytopes.cut_chords import (
-    CHORD,
     IS_COPY,
-    NEXT,
     NEXT_COPY,
-    ORIGIN,
-    SIDE,
-    TWIN,
     lay_boundary,
     lay_chord,
 )
 from bitfold.polytopes.cut_edges import (
     Doubles,
     Ints,
-    Words,
     classify,
-    count_bits,
     cross_edges,
-    lowest_bit,
     split_edges,
 )
+from bitfold.polytopes.cut_emit import (
+    EDGES,
+    FACES,
+    FURTHER,
+    GIVEN_UP,
+    SIDES,
+    VERTICES,
+    count_folds,
+    cut_once,
+    emit,
+    keep_face,
+)
 from bitfold.polytopes.cut_faces import (
-    EDGE,
     END,
-    NEURON,
     START,
-    VERTEX,
     Before,
     Faces,
     find_chords,
@@ -45,13 +47,13 @@ Numbers = tuple[Doubles, Doubles, Ints, Doubles]
 """Values (vertices, neurons) and what they may be off by (neurons,); of the new vertices on edges
 the ends of their edges (new, 2) and how far along they are (new,)."""
 
+Room = tuple[Ints, NDArray[np.int8], Ints, Doubles, Ints, Ints, Ints, Ints, Ints, Doubles]
+"""See `_make_room`."""
+
 Made = tuple[Ints, Doubles, Ints, Ints, Ints, Ints, Ints, Ints]
 """Written: of the new vertices within faces the ends of their chords (new, 2) and how far along
 they are (new,); new edges (new, 2) and their neurons (new,); by face the first of its sides, sides
 (see `cut_faces.Faces`), and the face that it was part of; further owners of new edges (k, 2)."""
-
-#: How many of each were made: faces, vertices, edges, sides, further owners; and chords given up.
-FACES, VERTICES, EDGES, SIDES, FURTHER, GIVEN_UP = 0, 1, 2, 3, 4, 5
 
 
 @njit(cache=True, nogil=True)
@@ -76,28 +78,51 @@ def cut_faces(
     Returns:
         How many of each were made, (6,).
     """
-    # Unpacked once: Numba counts references to each array that a tuple is asked for.
-    (starts, refs), edges, children, (firsts, neurons, vertices), (above, below), masks = before
-    values, bounds, ends, along = numbers
-    boundary, marks, chords, meetings, zeros, ranks, halves, leaving, inner, inner_at = _make_room(
-        sizes, masks.shape[1]
-    )
-    new_ends, new_along, new_edges, new_neurons, new_starts, sides, parents, further = made
     counts = np.zeros(6, np.int64)
+    room = _make_room(sizes, before[5].shape[1])
+    _cut_all(before, numbers, offsets, (room, made), counts)
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _cut_all(
+    before: Before,
+    numbers: Numbers,
+    offsets: tuple[int, int],
+    into: tuple[Room, Made],
+    counts: NDArray[np.int64],
+) -> None:
+    """`cut_faces` with room for its work. All arrays are kept by whoever calls: see `borrowed`."""
+    (starts, refs), edges, children, (firsts, neurons, vertices), (above, below), masks = before
+    starts, refs, edges = borrowed(starts), borrowed(refs), borrowed(edges)
+    children, firsts, neurons = borrowed(children), borrowed(firsts), borrowed(neurons)
+    vertices, above, below, masks = (
+        borrowed(vertices), borrowed(above), borrowed(below), borrowed(masks),
+    )  # fmt: skip
+    values, bounds, ends, along = numbers
+    values, bounds, ends, along = (
+        borrowed(values),
+        borrowed(bounds),
+        borrowed(ends),
+        borrowed(along),
+    )
+    (boundary, marks, chords, meetings, zeros, ranks, halves, leaving, inner, inner_at), made = into
+    boundary, marks, chords = borrowed(boundary), borrowed(marks), borrowed(chords)
+    meetings, zeros, ranks = borrowed(meetings), borrowed(zeros), borrowed(ranks)
+    halves, leaving, inner, inner_at = (
+        borrowed(halves), borrowed(leaving), borrowed(inner), borrowed(inner_at),
+    )  # fmt: skip
+    new_ends, new_along, new_edges, new_neurons, new_starts, sides, parents, further = made
+    new_ends, new_along, new_edges = borrowed(new_ends), borrowed(new_along), borrowed(new_edges)
+    new_neurons, new_starts, sides = borrowed(new_neurons), borrowed(new_starts), borrowed(sides)
+    parents, further, counts = borrowed(parents), borrowed(further), borrowed(counts)
     new_starts[0] = 0
     for face in range(len(starts) - 1):
-        num_folds, neuron = 0, -1
-        for word in range(masks.shape[1]):
-            if masks[face, word]:
-                num_folds += count_bits(masks[face, word])
-                neuron = 64 * word + lowest_bit(masks[face, word])
+        num_folds, neuron = count_folds(face, masks)
         if num_folds == 0:
-            for k in range(starts[face], starts[face + 1]):
-                sides[counts[SIDES]] = 2 * children[refs[k] >> 1] + (refs[k] & 1)
-                counts[SIDES] += 1
-            _end_face(face, parents, new_starts, counts)
+            keep_face(face, starts, refs, children, new_starts, sides, parents, counts)
             continue
-        if num_folds == 1 and _cut_once(
+        if num_folds == 1 and cut_once(
             face, neuron, starts, refs, edges, children, firsts, vertices, above, below, boundary,
             offsets[1], new_edges, new_neurons, new_starts, sides, parents, counts,
         ):  # fmt: skip
@@ -121,82 +146,15 @@ def cut_faces(
                 inner, inner_at, boundary, values, bounds, ends, along,
             )  # fmt: skip
             counts[GIVEN_UP] += not is_laid
-        _emit(
+        emit(
             face, num_places, num_halves, num_inner, boundary, chords, halves, inner, inner_at,
             offsets[0], offsets[1], new_ends, new_along, new_edges, new_neurons, new_starts,
             sides, parents, further, counts,
         )  # fmt: skip
-    return counts
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _cut_once(
-    face: int,
-    neuron: int,
-    starts: Ints,
-    refs: Ints,
-    edges: Ints,
-    children: Ints,
-    firsts: Ints,
-    vertices: Ints,
-    above: Words,
-    below: Words,
-    boundary: Ints,
-    first_edge: int,
-    new_edges: Ints,
-    new_neurons: Ints,
-    new_starts: Ints,
-    sides: Ints,
-    parents: Ints,
-    counts: NDArray[np.int64],
-) -> bool:
-    """Cut a face that one neuron folds, without half-edges; False if it is 0 at other than two
-    places that are apart."""
-    word, bit = neuron >> 6, np.uint64(1) << np.uint64(neuron & 63)
-    place = num_zeros = start = end = 0
-    for k in range(starts[face], starts[face + 1]):
-        edge, is_back = refs[k] >> 1, refs[k] & 1
-        vertex = edges[edge, is_back]
-        boundary[place, VERTEX] = vertex
-        boundary[place, EDGE] = 2 * children[edge] if is_back == 0 else 2 * children[edge + 1] - 1
-        if not ((above[vertex, word] | below[vertex, word]) & bit):
-            start, end = end, place
-            num_zeros += 1
-        place += 1
-        if firsts[edge] < firsts[edge + 1]:
-            boundary[place, VERTEX] = vertices[firsts[edge]]
-            boundary[place, EDGE] = boundary[place - 1, EDGE] + 2 - 4 * is_back
-            start, end = end, place
-            num_zeros += 1
-            place += 1
-    is_plain = num_zeros == 2 and 1 < end - start < place - 1
-    if is_plain:
-        number = counts[EDGES]
-        new_edges[number, 0] = boundary[start, VERTEX]
-        new_edges[number, 1] = boundary[end, VERTEX]
-        new_neurons[number] = neuron
-        counts[EDGES] += 1
-        at = counts[SIDES]
-        for k in range(start, end):
-            sides[at] = boundary[k, EDGE]
-            at += 1
-        sides[at] = 2 * (first_edge + number) + 1
-        counts[SIDES] = at + 1
-        _end_face(face, parents, new_starts, counts)
-        at += 1
-        for k in range(end, place + start):
-            sides[at] = boundary[k if k < place else k - place, EDGE]
-            at += 1
-        sides[at] = 2 * (first_edge + number)
-        counts[SIDES] = at + 1
-        _end_face(face, parents, new_starts, counts)
-    return is_plain
 
 
 @njit(cache=True, nogil=True)
-def _make_room(
-    sizes: NDArray[np.int64], num_words: int
-) -> tuple[Ints, NDArray[np.int8], Ints, Doubles, Ints, Ints, Ints, Ints, Ints, Doubles]:
+def _make_room(sizes: NDArray[np.int64], num_words: int) -> Room:
     """Room for one face at a time.
 
     Returns:
@@ -221,13 +179,6 @@ def _make_room(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _end_face(face: int, parents: Ints, starts: Ints, counts: NDArray[np.int64]) -> None:
-    parents[counts[FACES]] = face
-    counts[FACES] += 1
-    starts[counts[FACES]] = counts[SIDES]
-
-
-@njit(cache=True, nogil=True, inline="always")
 def _is_copy(chord: int, chords: Ints) -> bool:
     """Whether an earlier chord lies between the same places: it then is the same segment."""
     chords[chord, NEXT_COPY] = -1
@@ -242,73 +193,6 @@ def _is_copy(chord: int, chords: Ints) -> bool:
             found = True
             break
     return found
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _emit(
-    face: int,
-    num_places: int,
-    num_halves: int,
-    num_inner: int,
-    boundary: Ints,
-    chords: Ints,
-    halves: Ints,
-    inner: Ints,
-    inner_at: Doubles,
-    first_vertex: int,
-    first_edge: int,
-    ends: Ints,
-    along: Doubles,
-    edges: Ints,
-    neurons: Ints,
-    starts: Ints,
-    sides: Ints,
-    parents: Ints,
-    further: Ints,
-    counts: NDArray[np.int64],
-) -> None:
-    """Write the vertices, edges and faces that a face was cut into."""
-    first = counts[VERTICES]
-    for k in range(num_inner):
-        ends[first + k, 0] = boundary[chords[inner[k], START], VERTEX]
-        ends[first + k, 1] = boundary[chords[inner[k], END], VERTEX]
-        along[first + k] = inner_at[k, 0]
-    shift = first_vertex + first - num_places
-    for start in range(num_halves):
-        if halves[start, NEXT] < 0:
-            continue
-        half = start
-        while halves[half, NEXT] >= 0:
-            if halves[half, SIDE] < 0:
-                edge, twin = counts[EDGES], halves[half, TWIN]
-                a, b = halves[half, ORIGIN], halves[twin, ORIGIN]
-                edges[edge, 0] = boundary[a, VERTEX] if a < num_places else shift + a
-                edges[edge, 1] = boundary[b, VERTEX] if b < num_places else shift + b
-                neurons[edge] = chords[halves[half, CHORD], NEURON]
-                halves[half, SIDE] = 2 * (first_edge + edge)
-                halves[twin, SIDE] = 2 * (first_edge + edge) + 1
-                counts[EDGES] += 1
-                _emit_copies(halves[half, CHORD], first_edge + edge, chords, further, counts)
-            sides[counts[SIDES]] = halves[half, SIDE]
-            counts[SIDES] += 1
-            after = halves[half, NEXT]
-            halves[half, NEXT] = -1
-            half = after
-        _end_face(face, parents, starts, counts)
-    counts[VERTICES] += num_inner
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _emit_copies(
-    chord: int, edge: int, chords: Ints, further: Ints, counts: NDArray[np.int64]
-) -> None:
-    other = chords[chord, NEXT_COPY]
-    while other >= 0:
-        if counts[FURTHER] < len(further):
-            further[counts[FURTHER], 0] = edge
-            further[counts[FURTHER], 1] = chords[other, NEURON]
-        counts[FURTHER] += 1
-        other = chords[other, NEXT_COPY]
 
 
 @njit(cache=True, nogil=True)

@@ -9,19 +9,16 @@ from numpy.typing import NDArray
 
 from bitfold.parts import in_order, parts_of
 from bitfold.polytopes import cut_faces as sizes_of
-from bitfold.polytopes.cut import (
+from bitfold.polytopes.cut import Made, cut, cut_faces, make_made
+from bitfold.polytopes.cut_edges import Doubles, Ints, classify, cross_edges, split_edges
+from bitfold.polytopes.cut_emit import (
     EDGES,
     FACES,
     FURTHER,
     GIVEN_UP,
     SIDES,
     VERTICES,
-    Made,
-    cut,
-    cut_faces,
-    make_made,
 )
-from bitfold.polytopes.cut_edges import Doubles, Ints, classify, cross_edges, split_edges
 from bitfold.polytopes.cut_faces import Faces, measure_faces
 
 # Faces that are worth a thread of their own: a millisecond's work.
