@@ -1,4 +1,4 @@
-"""Writes the tables of docs/speed.md from what the benchmarks left in docs/results.
+"""Writes the tables of speeds in docs from what the benchmarks left in docs/results.
 
 ``python -m benchmarks.speed_page`` measures nothing.
 """
@@ -90,6 +90,21 @@ def large_table(found: Numbers) -> str:
     return _table(("", "weights", "extra memory, peak", "once, in a process of its own"), lines)
 
 
+def polytopes_table(found: Numbers) -> str:
+    """Return exact partitions against regioncam's."""
+    lines = [
+        (
+            name.replace("*", r"\*"),
+            f"{row['polytopes']:,}",
+            _milliseconds(row["regioncam_seconds"]["median"]),
+            _milliseconds(row["bitfold_seconds"]["median"]),
+            _spread(row["times_as_fast"]),
+        )
+        for name, row in found["speed"].items()
+    ]
+    return _table(("", "polytopes", "regioncam", "bitfold", "times as fast (quartiles)"), lines)
+
+
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rows = [head, ["---"] * len(head), *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
@@ -116,6 +131,8 @@ def main() -> int:
     for name, table in tables.items():
         found = json.loads((DOCS / "results" / f"{name}.json").read_text(encoding="utf-8"))
         replace_block(DOCS / "speed.md", name, table(found))
+    found = json.loads((DOCS / "results" / "polytopes.json").read_text(encoding="utf-8"))
+    replace_block(DOCS / "polytopes.md", "speed", polytopes_table(found))
     return 0
 
 
