@@ -9,6 +9,7 @@ process, two threads for both.
 from __future__ import annotations
 
 import math
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -136,9 +137,26 @@ def check_many(count: int) -> list[str]:
     return wrong
 
 
+def measure_wide() -> int:
+    """Print what one layer of 4096 takes; 1 if that is more than 60 s or 12 GB."""
+    torch.manual_seed(0)
+    bitfold.partition(dense([4], nn.ReLU))  # loads the loops
+    network, found = dense([4096], nn.ReLU), []
+    seconds = seconds_of(lambda: found.append(bitfold.partition(network)))
+    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(
+        f"{found[0].num_polytopes:,} polytopes in {seconds:.1f} s, {gigabytes:.1f} GB at the most"
+    )
+    return int(seconds > 60 or gigabytes > 12)
+
+
 def main() -> int:
     """Measure, compare and check."""
-    arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
+    parser = argument_parser(__doc__.splitlines()[0])
+    parser.add_argument("--wide", action="store_true", help="one layer of 4096 alone, and no peer")
+    arguments = parser.parse_args()
+    if arguments.wide:
+        return measure_wide()
     if arguments.output is None and not arguments.quick:
         arguments.output = RESULTS
     torch.set_num_threads(2)

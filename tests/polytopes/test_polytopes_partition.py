@@ -244,6 +244,11 @@ def test_another_structure_is_seen() -> None:
     found = partition(module, WIDE)
     found.check()
     assert found.layer_sizes == (12, 6)
+    module[1].max_val = 0.25
+    changed = partition(module, WIDE)
+    points = np.random.default_rng(0).uniform(-3, 3, (50, 2))
+    expected = module.double()(torch.from_numpy(points)).detach().numpy()
+    np.testing.assert_allclose(changed.evaluate(points), expected, atol=1e-10)
 
 
 def test_the_module_is_left_as_it_was() -> None:
@@ -267,6 +272,23 @@ class Branching(nn.Module):
         return x * torch.relu(x)
 
 
+class Attention(nn.Module):
+    """Multiplies two results as matrices."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2) to (N, 2)."""
+        tall = torch.relu(x)[:, :, None]
+        return torch.bmm(tall, tall.transpose(1, 2)).flatten(1)
+
+
+class Centred(nn.Module):
+    """Mixes the inputs of a batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2) to (N, 2)."""
+        return torch.relu(x - x.mean(0))
+
+
 def refused(module: nn.Module, **settings: object) -> str:
     """What is said of a module that is refused, in one line."""
     with pytest.raises(PolytopeError) as caught:
@@ -282,6 +304,8 @@ def test_what_is_not_piecewise_linear_is_named_with_its_place() -> None:
     assert "sample_partition" in refused(smooth.eval())
     assert "native_layer_norm" in refused(nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)).eval())
     assert "got mul of two results" in refused(Branching().eval())
+    assert "got bmm of two results" in refused(Attention().eval())
+    assert "each input to be worked on by itself" in refused(Centred().eval())
 
 
 def test_bad_input_gets_one_line() -> None:

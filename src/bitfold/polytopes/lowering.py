@@ -15,6 +15,7 @@ from bitfold.errors import PolytopeError
 from bitfold.polytopes.pieces import (
     AFFINE,
     CASTS,
+    FACTORS,
     NORMS,
     PAIRS,
     PIECEWISE,
@@ -110,10 +111,15 @@ def _check(operation: Operation, derived: set[int]) -> None:
     is_fit = name in AFFINE | SUMS | NORMS | CASTS | PAIRS | PRODUCTS
     if name in PIECEWISE:
         is_fit = PIECEWISE[name](operation.arguments) is not None
-    if name in PRODUCTS:
-        factors = [isinstance(leaf, Ref) and leaf.index in derived for leaf in operation.args[:2]]
-        is_fit = not all(factors) and (name == "mul" or not factors[1])
-        name = f"{name} of two results" if all(factors) else name
+    factors = [
+        isinstance(operation.args[k], Ref) and operation.args[k].index in derived
+        for k in FACTORS.get(name, ())
+        if k < len(operation.args)
+    ]
+    if sum(factors) > 1:
+        is_fit, name = False, f"{name} of two results"
+    elif name == "div" and factors[1]:
+        is_fit = False
     if is_fit:
         return
     where = f" in {operation.place!r}" if operation.place else ""
@@ -123,6 +129,7 @@ def _check(operation: Operation, derived: set[int]) -> None:
     )
 
 
+_PLAIN = (bool, int, float, str, tuple)
 _CACHE: WeakKeyDictionary[nn.Module, tuple[Any, Lowered]] = WeakKeyDictionary()
 
 
@@ -135,7 +142,7 @@ def lower(module: nn.Module, example: Tensor) -> tuple[Lowered, dict[str, Tensor
     Raises:
         PolytopeError: the module is in training mode, or see `Lowered.of`.
     """
-    parts: list[tuple[str, type]] = []
+    parts: list[tuple[str, type, list[Any]]] = []
     items: dict[str, Tensor] = {}
     for name, part in module.named_modules():
         if part.training:
@@ -143,7 +150,9 @@ def lower(module: nn.Module, example: Tensor) -> tuple[Lowered, dict[str, Tensor
                 f"Cannot find polytopes: expected a module in evaluation mode, got "
                 f"{name or type(part).__name__} in training mode. Call module.eval() first."
             )
-        parts.append((name, type(part)))
+        # Settings such as a stride or a slope are not in the parameters.
+        plain = [item for item in part.__dict__.items() if isinstance(item[1], _PLAIN)]
+        parts.append((name, type(part), plain))
         prefix = f"{name}." if name else ""
         for own in (part._parameters, part._buffers):
             items |= {prefix + key: item for key, item in own.items() if item is not None}

@@ -19,6 +19,12 @@ AFFINE: Final = frozenset(
     | {"roll", "flip", "pixel_shuffle", "pixel_unshuffle", "narrow", "diagonal", "unfold", "lift"}
     | {"channel_shuffle", "as_strided", "repeat", "repeat_interleave", "im2col", "squeeze_copy"}
 )
+#: Which arguments are multiplied with each other: affine if no more than one depends on the input.
+FACTORS: Final[Mapping[str, tuple[int, ...]]] = {
+    **dict.fromkeys(("mm", "bmm", "matmul", "linear", "convolution", "mv", "mul", "div"), (0, 1)),
+    **dict.fromkeys(("addmm", "baddbmm", "addmv"), (1, 2)),
+    **dict.fromkeys(("gather", "index_select"), (0, 2)),
+}
 #: Of two operands; affine unless both depend on the input and are multiplied.
 SUMS: Final = frozenset({"add", "sub", "rsub", "neg"})
 PRODUCTS: Final = frozenset({"mul", "div"})

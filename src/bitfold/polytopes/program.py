@@ -73,13 +73,11 @@ class Execution:
     Attributes:
         values: results that are still needed, by number; while a pair is compared, its two sides
             and their difference by -1, -2 and -3.
-        layer: how many operations have bent their input so far.
     """
 
     def __init__(self, program: Program, inputs: Tensor) -> None:
         self.program = program
         self.values: dict[int, Any] = {0: inputs}
-        self.layer = 0
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
         """What becomes of a result that is bent; others look at it, or change the batch."""
@@ -106,7 +104,6 @@ class Execution:
         elif name in PIECEWISE:
             source = operation.arguments["self"].index
             self.values[index] = self.bend(source, self.program.pieces(operation))
-            self.layer += 1
         else:
             self.values[index] = operation.perform(self._value)
 
@@ -120,7 +117,6 @@ class Execution:
         self.values[-1], self.values[-2] = first + 0 * second, second + 0 * first
         self.values[-3] = self.values[-1] - self.values[-2]
         over = self.bend(-3, RELU)
-        self.layer += 1
         if operation.name == "maximum":
             self.values[index] = self.values[-2] + over
         else:

@@ -114,10 +114,17 @@ class Operation:
 
 @dataclass(frozen=True)
 class Trace:
-    """All operations, in order; operation k gives result k + 1, and one of them is the output."""
+    """All operations, in order; operation k gives result k + 1, and one of them is the output.
+
+    Args:
+        operations: what was done.
+        output: number of the result that is the output.
+        lengths: by operation the first side of a result that depends on the input, else 0.
+    """
 
     operations: tuple[Operation, ...]
     output: int
+    lengths: tuple[int, ...]
 
 
 # TorchDispatchMode carries no annotations: the two `no-untyped-call` below are its own.
@@ -175,8 +182,19 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._is_derived.append(is_derived)
                 self._refs[id(leaf)] = Ref(len(self._results) - 1)
 
+    def lengths(self) -> tuple[int, ...]:
+        results = zip(self._results[1:], self._is_derived[1:], strict=True)
+        return tuple(_length(result) if is_derived else 0 for result, is_derived in results)
+
     def ref_of(self, output: Tensor) -> int:
         return self._refs[id(output)].index if id(output) in self._refs else -1
+
+
+def _length(result: Any) -> int:
+    """The first side; of one number 1, and 0 of what is no tensor."""
+    if not isinstance(result, Tensor):
+        return 0
+    return len(result) if result.ndim else 1
 
 
 class _Item:
@@ -213,8 +231,11 @@ def trace(module: nn.Module, example: Tensor) -> Trace:
     first, second = (_run(module, example, size) for size in BATCHES)
     if len(first.operations) != len(second.operations) or first.output != second.output:
         _refuse("the same operations for every number of inputs", "others for more of them")
+    for one, other in zip(first.lengths, second.lengths, strict=True):
+        if one * BATCHES[1] != other * BATCHES[0]:
+            _refuse("each input to be worked on by itself", "an operation that mixes them")
     pairs = zip(first.operations, second.operations, strict=True)
-    return Trace(tuple(_merged(one, other) for one, other in pairs), first.output)
+    return Trace(tuple(_merged(*pair) for pair in pairs), first.output, first.lengths)
 
 
 def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
@@ -228,7 +249,7 @@ def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
         _refuse("an output that is one tensor", type(output).__name__)
     if tracer.ref_of(output) < 0:
         _refuse("an output that depends on the input", "one that does not")
-    return Trace(tuple(tracer.operations), tracer.ref_of(output))
+    return Trace(tuple(tracer.operations), tracer.ref_of(output), tracer.lengths())
 
 
 @contextmanager
