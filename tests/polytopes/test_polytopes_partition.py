@@ -361,3 +361,32 @@ def test_a_plot_has_every_polytope_and_fold(faces: str) -> None:
         found.plot(axes, faces="blue")
     with pytest.raises(PolytopeError, match="an output of 0 to 2"):
         found.plot(axes, faces="slope", output=3)
+
+
+@pytest.mark.parametrize("has_copies", [False, True])
+def test_any_number_of_threads_gives_the_same_partition(
+    has_copies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faces are cut in parts, put together in order, with copies of folds and zeros along them."""
+    from bitfold.polytopes import cut_parts
+
+    torch.manual_seed(0)
+    module = dense([9, 9, 9], nn.ReLU)
+    if has_copies:
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.copy_((2 * parameter).round() / 2)
+            for layer in (module[0], module[2]):
+                layer.weight[1:3], layer.bias[1:3] = layer.weight[:1], layer.bias[:1]
+    whole = partition(module, WIDE)
+    monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        found = partition(module, WIDE)
+    finally:
+        torch.set_num_threads(before)
+    found.check()
+    assert (np.diff(whole.owner_offsets).max() > 1) == has_copies
+    for name in ("vertices", "edges", "face_offsets", "face_vertices", "owner_offsets", "owners"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name), err_msg=name)

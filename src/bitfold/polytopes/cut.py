@@ -50,10 +50,10 @@ the ends of their edges (new, 2) and how far along they are (new,)."""
 Room = tuple[Ints, NDArray[np.int8], Ints, Doubles, Ints, Ints, Ints, Ints, Ints, Doubles]
 """See `_make_room`."""
 
-Made = tuple[Ints, Doubles, Ints, Ints, Ints, Ints, Ints, Ints]
+Made = tuple[Ints, Doubles, Ints, Ints, Ints, Ints, Ints]
 """Written: of the new vertices within faces the ends of their chords (new, 2) and how far along
 they are (new,); new edges (new, 2) and their neurons (new,); by face the first of its sides, sides
-(see `cut_faces.Faces`), and the face that it was part of; further owners of new edges (k, 2)."""
+(see `cut_faces.Faces`); further owners of new edges (k, 2)."""
 
 
 @njit(cache=True, nogil=True)
@@ -112,19 +112,19 @@ def _cut_all(
     halves, leaving, inner, inner_at = (
         borrowed(halves), borrowed(leaving), borrowed(inner), borrowed(inner_at),
     )  # fmt: skip
-    new_ends, new_along, new_edges, new_neurons, new_starts, sides, parents, further = made
+    new_ends, new_along, new_edges, new_neurons, new_starts, sides, further = made
     new_ends, new_along, new_edges = borrowed(new_ends), borrowed(new_along), borrowed(new_edges)
     new_neurons, new_starts, sides = borrowed(new_neurons), borrowed(new_starts), borrowed(sides)
-    parents, further, counts = borrowed(parents), borrowed(further), borrowed(counts)
+    further, counts = borrowed(further), borrowed(counts)
     new_starts[0] = 0
     for face in range(len(starts) - 1):
         num_folds, neuron = count_folds(face, masks)
         if num_folds == 0:
-            keep_face(face, starts, refs, children, new_starts, sides, parents, counts)
+            keep_face(face, starts, refs, children, new_starts, sides, counts)
             continue
         if num_folds == 1 and cut_once(
             face, neuron, starts, refs, edges, children, firsts, vertices, above, below, boundary,
-            offsets[1], new_edges, new_neurons, new_starts, sides, parents, counts,
+            offsets[1], new_edges, new_neurons, new_starts, sides, counts,
         ):  # fmt: skip
             continue
         num_places, found = find_chords(
@@ -147,9 +147,9 @@ def _cut_all(
             )  # fmt: skip
             counts[GIVEN_UP] += not is_laid
         emit(
-            face, num_places, num_halves, num_inner, boundary, chords, halves, inner, inner_at,
+            num_places, num_halves, num_inner, boundary, chords, halves, inner, inner_at,
             offsets[0], offsets[1], new_ends, new_along, new_edges, new_neurons, new_starts,
-            sides, parents, further, counts,
+            sides, further, counts,
         )  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def cut(
 
     Returns:
         Ends (new, 2) of what each new vertex lies on, and how far along (new,); edges,
-        owners, faces, parents (faces,); first child of each old edge (edges + 1,);
+        owners, faces; first child of each old edge (edges + 1,);
         further owners (k, 2), touching edges (k, 2, old numbers); how many of both there are, how
         many chords were given up, and for how many there must be room for all to be there.
     """
@@ -251,9 +251,8 @@ def cut(
         np.concatenate((outer, made[2][: counts[EDGES]])),
         np.concatenate((outer_owners, made[3][: counts[EDGES]] + np.int32(first_neuron))),
         (made[4][: num_faces + 1].copy(), made[5][:num_sides].copy()),
-        made[6][:num_faces].copy(),
         children,
-        made[7],
+        made[6],
         touching,
         (
             counts[FURTHER],
@@ -276,6 +275,5 @@ def make_made(sizes: NDArray[np.int64], num_spare: int) -> Made:
         np.empty(num_edges, np.int32),
         np.empty(num_faces + 1, np.int32),
         np.empty(sizes[sizes_of.NUM_SIDES], np.int32),
-        np.empty(num_faces, np.int32),
         np.empty((num_spare, 2), np.int32),
     )

@@ -13,9 +13,8 @@ FACES, VERTICES, EDGES, SIDES, FURTHER, GIVEN_UP = 0, 1, 2, 3, 4, 5
 
 
 @njit(cache=True, nogil=True, inline="always")
-def end_face(face: int, parents: Ints, starts: Ints, counts: NDArray[np.int64]) -> None:
+def end_face(starts: Ints, counts: NDArray[np.int64]) -> None:
     """Count a face whose sides are written."""
-    parents[counts[FACES]] = face
     counts[FACES] += 1
     starts[counts[FACES]] = counts[SIDES]
 
@@ -39,14 +38,13 @@ def keep_face(
     children: Ints,
     new_starts: Ints,
     sides: Ints,
-    parents: Ints,
     counts: NDArray[np.int64],
 ) -> None:
     """Write a face that nothing folds."""
     for k in range(starts[face], starts[face + 1]):
         sides[counts[SIDES]] = 2 * children[refs[k] >> 1] + (refs[k] & 1)
         counts[SIDES] += 1
-    end_face(face, parents, new_starts, counts)
+    end_face(new_starts, counts)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -67,7 +65,6 @@ def cut_once(
     new_neurons: Ints,
     new_starts: Ints,
     sides: Ints,
-    parents: Ints,
     counts: NDArray[np.int64],
 ) -> bool:
     """Cut a face that one neuron folds, without half-edges; False if it is 0 at other than two
@@ -102,20 +99,19 @@ def cut_once(
             at += 1
         sides[at] = 2 * (first_edge + number) + 1
         counts[SIDES] = at + 1
-        end_face(face, parents, new_starts, counts)
+        end_face(new_starts, counts)
         at += 1
         for k in range(end, place + start):
             sides[at] = boundary[k if k < place else k - place, EDGE]
             at += 1
         sides[at] = 2 * (first_edge + number)
         counts[SIDES] = at + 1
-        end_face(face, parents, new_starts, counts)
+        end_face(new_starts, counts)
     return is_plain
 
 
 @njit(cache=True, nogil=True, inline="always")
 def emit(
-    face: int,
     num_places: int,
     num_halves: int,
     num_inner: int,
@@ -132,7 +128,6 @@ def emit(
     neurons: Ints,
     starts: Ints,
     sides: Ints,
-    parents: Ints,
     further: Ints,
     counts: NDArray[np.int64],
 ) -> None:
@@ -163,7 +158,7 @@ def emit(
             after = halves[half, NEXT]
             halves[half, NEXT] = -1
             half = after
-        end_face(face, parents, starts, counts)
+        end_face(starts, counts)
     counts[VERTICES] += num_inner
 
 

@@ -74,13 +74,12 @@ def cut_by_threads(
         return made, counts, touching, int(sizes[sizes_of.NUM_TOUCHING])
 
     found = in_order(cut_part, parts)
-    return _assemble(on_edges, found, parts, children, (num_vertices, num_edges, first_neuron))
+    return _assemble(on_edges, found, children, (num_vertices, num_edges, first_neuron))
 
 
 def _assemble(
     on_edges: tuple[Ints, Doubles, Ints, Ints],
     found: list[tuple[Made, NDArray[np.int64], Ints, int]],
-    parts: list[tuple[int, int]],
     children: Ints,
     offsets: tuple[int, int, int],
 ) -> Any:
@@ -88,9 +87,9 @@ def _assemble(
     num_vertices, num_edges, first_neuron = offsets
     ends, along, edges, owners = ([item] for item in on_edges)
     starts, sides = [np.zeros(1, np.int32)], []
-    parents, further, touching = [], [], []
+    further, touching = [], []
     vertices_so_far = edges_so_far = sides_so_far = given_up = 0
-    for (made, counts, touched, num_touched), part in zip(found, parts, strict=True):
+    for made, counts, touched, num_touched in found:
         num_made = counts[EDGES]
         shift_from(made[2][:num_made].reshape(-1), num_vertices, vertices_so_far)
         shift_from(made[5][: counts[SIDES]], 2 * num_edges, 2 * edges_so_far)
@@ -100,9 +99,8 @@ def _assemble(
         owners.append(made[3][:num_made] + np.int32(first_neuron))
         starts.append(made[4][1 : counts[FACES] + 1] + np.int32(sides_so_far))
         sides.append(made[5][: counts[SIDES]])
-        parents.append(made[6][: counts[FACES]] + np.int32(part[0]))
-        shift_from(made[7][: counts[FURTHER], 0], num_edges, edges_so_far)
-        further.append(made[7][: counts[FURTHER]])
+        shift_from(made[6][: counts[FURTHER], 0], num_edges, edges_so_far)
+        further.append(made[6][: counts[FURTHER]])
         touching.append(touched[:num_touched])
         vertices_so_far += int(counts[VERTICES])
         edges_so_far += int(counts[EDGES])
@@ -115,7 +113,6 @@ def _assemble(
         np.concatenate(edges),
         np.concatenate(owners),
         (np.concatenate(starts), np.concatenate(sides)),
-        np.concatenate(parents),
         children,
         np.concatenate(further),
         np.concatenate(touching),

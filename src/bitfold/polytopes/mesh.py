@@ -77,7 +77,7 @@ class Mesh:
             made = cut_by_threads(
                 values, bounds, self.edges, self.owners, self.faces, first_neuron, num_spare
             )
-            ends, along, edges, owners, faces, _, children, further, touching, counts = made
+            ends, along, edges, owners, faces, children, further, touching, counts = made
             if counts[3] <= num_spare:
                 break
             num_spare = int(counts[3])
