@@ -15,11 +15,12 @@ ROOT = Path(bitfold.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 #: Each layer and all that it may import of the others.
-BASE = {"errors", "files", "parts"}
+BASE = {"errors", "files", "flat_memory", "parts"}
 DOMAINS = {"targets", "networks", "kolmogorov", "polytopes", "audit"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
+    "flat_memory": set(),
     "parts": set(),
     **dict.fromkeys(DOMAINS, BASE),
     "render": BASE | DOMAINS,

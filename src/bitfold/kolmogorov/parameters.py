@@ -6,13 +6,12 @@ from itertools import chain
 from operator import is_
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bitfold.errors import KolmogorovError
+from bitfold.flat_memory import FlatMemory
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.selection import Pattern, select
@@ -97,8 +96,7 @@ class ParameterTable:
         saved = module.state_dict().keys()
         self.buffers = tuple(name for name, _ in module.named_buffers() if name in saved)
         self._nodes = tuple(_Node.of(item) for item in module.modules())
-        self._addresses: list[int] = []
-        self._views: list[NDArray[np.float32]] = []
+        self._memory = FlatMemory(())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ParameterTable":
         copied = copy.copy(self)
@@ -106,7 +104,7 @@ class ParameterTable:
         for name, item in vars(self).items():
             setattr(copied, name, copy.deepcopy(item, memo))
         # A copy's parameters lie elsewhere.
-        copied._addresses, copied._views = [], []
+        copied._memory = FlatMemory(())
         return copied
 
     def dtype(self) -> torch.dtype:
@@ -136,16 +134,12 @@ class ParameterTable:
 
     def values(self) -> Tensor:
         """All weights as one vector without a graph, a copy: (num_weights,)."""
-        addresses = [item.data_ptr() for item in self.parameters]
-        if addresses != self._addresses:
-            is_plain = all(map(_is_plain, self.parameters))
-            # Views of where the parameters lie now; they keep that memory alive.
-            self._views = [p.detach().view(-1).numpy() for p in self.parameters if is_plain]
-            self._addresses = addresses
-        if not self._views:
-            with torch.no_grad():
-                return self.flatten()
-        return torch.from_numpy(np.concatenate(self._views))
+        if not self._memory.is_that_of(self.parameters):
+            self._memory = FlatMemory(self.parameters)
+        if self._memory.is_plain:
+            return torch.from_numpy(self._memory.flat())
+        with torch.no_grad():
+            return self.flatten()
 
     def split(self, vector: Tensor) -> dict[str, Tensor]:
         """A vector laid out as `flatten` does, cut into the parameters' names, shapes and types.
@@ -196,10 +190,6 @@ class ParameterTable:
             float32 (num_weights, 5), in the order of `flatten`, on the parameters' device.
         """
         return self.places().positions
-
-
-def _is_plain(item: Tensor) -> bool:
-    return item.is_cpu and item.dtype == torch.float32 and item.is_contiguous()
 
 
 def _check_module(module: nn.Module) -> None:

@@ -1,6 +1,6 @@
 """A narrow network's outputs and gradients by compiled loops, in one node of the graph."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from bitfold.flat_memory import FlatMemory, is_plain
 from bitfold.networks.polytope_net import PolytopeNet
 
 # Where the loops win, as measured: neurons in the widest layer; the width up to which a tile pays
@@ -51,13 +52,13 @@ class CompiledNet:
         self._modules = tuple(network.modules())
         self._linears = [module for module in network.layers if isinstance(module, nn.Linear)]
         self._loops = _loops_for(network)
-        self._memory = _Memory([])
+        self._memory = FlatMemory([])
 
     def __call__(self, points: Tensor) -> Tensor:
         """Evaluate the network at points (N, in_features); returns (N, out_features)."""
         parameters = [p for layer in self._linears for p in (layer.weight, layer.bias)]
         if not self._memory.is_that_of(parameters):
-            self._memory = _Memory(parameters)
+            self._memory = FlatMemory(parameters)
         if self._loops is None or not (self._can_run(points) and self._loops.pay(len(points))):
             outputs: Tensor = self._network(points)
             return outputs
@@ -72,7 +73,7 @@ class CompiledNet:
             points.ndim == 2
             and points.shape[1] == self._network.in_features
             and not points.requires_grad
-            and _is_plain(points)
+            and is_plain(points)
             and self._memory.is_plain
             and not any(map(_has_hooks, self._modules))
         )
@@ -143,26 +144,6 @@ class _Loops:
         return [torch.from_numpy(found[part].reshape(shape)) for part, shape in parts]
 
 
-class _Memory:
-    """Where parameters lie, to copy them without making a view of each at every call.
-
-    Its views keep that memory alive: nothing else can come to lie there.
-    """
-
-    def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self.is_plain = all(_is_plain(p) and p.is_contiguous() for p in parameters)
-        self._addresses = [parameter.data_ptr() for parameter in parameters]
-        self._views = [p.detach().view(-1).numpy() for p in parameters if self.is_plain]
-
-    def is_that_of(self, parameters: Sequence[Tensor]) -> bool:
-        """Whether parameters still lie there."""
-        return [parameter.data_ptr() for parameter in parameters] == self._addresses
-
-    def flat(self) -> _Floats:
-        """Return a copy of the parameters as they now are, one behind the other."""
-        return np.concatenate(self._views)
-
-
 def _loops_for(network: PolytopeNet) -> _Loops | None:
     """Return the loops, or None if they are not for this network."""
     widths = [network.in_features]
@@ -189,10 +170,6 @@ def _buffer(*shape: int) -> _Floats:
 def _array(tensor: Tensor) -> _Floats:
     array: _Floats = tensor.contiguous().numpy()
     return array
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    return tensor.is_cpu and tensor.dtype == torch.float32
 
 
 def _has_hooks(module: nn.Module) -> bool:

@@ -1,0 +1,49 @@
+"""Parameters read where they lie, as one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class FlatMemory:
+    """Where parameters lie, to copy them without making a view of each at every call.
+
+    Its views keep that memory alive: nothing else can come to lie there.
+
+    Source: none, ours.
+
+    Args:
+        parameters: in the order in which they are copied.
+
+    Attributes:
+        is_plain: whether all are contiguous float32 on the CPU; only then `flat` works.
+
+    >>> parameters = [torch.ones(2, 2), torch.zeros(1)]
+    >>> memory = FlatMemory(parameters)
+    >>> parameters[1][0] = 5
+    >>> memory.is_that_of(parameters), memory.flat().tolist()
+    (True, [1.0, 1.0, 1.0, 1.0, 5.0])
+    """
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self.is_plain = all(is_plain(p) and p.is_contiguous() for p in parameters)
+        self._addresses = [parameter.data_ptr() for parameter in parameters]
+        self._views = [p.detach().view(-1).numpy() for p in parameters if self.is_plain]
+
+    def is_that_of(self, parameters: Sequence[Tensor]) -> bool:
+        """Whether parameters still lie there."""
+        return [parameter.data_ptr() for parameter in parameters] == self._addresses
+
+    def flat(self) -> NDArray[np.float32]:
+        """Return a copy of the parameters as they now are, one behind the other."""
+        return np.concatenate(self._views)
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether compiled loops take it: float32 on the CPU."""
+    return tensor.is_cpu and tensor.dtype == torch.float32
