@@ -32,16 +32,21 @@ class FlatMemory:
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self.is_plain = all(is_plain(p) and p.is_contiguous() for p in parameters)
-        self._addresses = [parameter.data_ptr() for parameter in parameters]
+        self._addresses = _addresses(parameters)
         self._views = [p.detach().view(-1).numpy() for p in parameters if self.is_plain]
 
     def is_that_of(self, parameters: Sequence[Tensor]) -> bool:
         """Whether parameters still lie there."""
-        return [parameter.data_ptr() for parameter in parameters] == self._addresses
+        return _addresses(parameters) == self._addresses
 
     def flat(self) -> NDArray[np.float32]:
         """Return a copy of the parameters as they now are, one behind the other."""
         return np.concatenate(self._views)
+
+
+def _addresses(parameters: Sequence[Tensor]) -> list[int]:
+    """Where each begins; 0 for one that is not in order there, such as a transposed one."""
+    return [item.data_ptr() if item.is_contiguous() else 0 for item in parameters]
 
 
 def is_plain(tensor: Tensor) -> bool:

@@ -158,3 +158,20 @@ def test_training_steps_and_copies_are_no_change():
     copied_module, copied_table = copy.deepcopy((module, table))
     copied_table.check()
     assert copied_table.parameters[0] is copied_module.weight
+
+
+def test_weights_are_read_where_they_lie_in_their_order():
+    """Changed in place, moved to other memory, or transposed within the same."""
+    module = nn.Linear(3, 3)
+    table = ParameterTable(module)
+    changes = (
+        lambda data: data.add_(1),
+        lambda data: data.clone(),
+        lambda data: data.t(),
+        lambda data: data.double(),
+        lambda data: data.float(),
+    )
+    for change in changes:
+        assert torch.equal(table.values(), table.flatten().detach())
+        module.weight.data = change(module.weight.data)
+    assert torch.equal(table.values(), table.flatten().detach())
