@@ -22,7 +22,7 @@ from bitfold.kolmogorov import (
     choose_predictor,
 )
 from bitfold.networks import PolytopeNet
-from bitfold.polytopes import Partition, Plane, partition
+from bitfold.polytopes import Partition, Plane, load_partition, partition
 from bitfold.training import Config, Run, load_run, resume, train
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "assert_gradients_reach",
     "audit_gradients",
     "choose_predictor",
+    "load_partition",
     "load_run",
     "partition",
     "resume",

@@ -32,7 +32,7 @@ class KolmogorovError(BitfoldError, ValueError):
 
 
 class PolytopeError(BitfoldError):
-    """The polytopes of a module cannot be found."""
+    """The polytopes of a module cannot be found, or those of a file not be read."""
 
 
 class AuditError(BitfoldError, ValueError):

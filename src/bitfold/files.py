@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -20,15 +22,26 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
     Raises:
         OSError: the folder cannot be written or the disk is full; the old file is intact.
     """
+    with replacing(path, sync=sync) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+    """Open a file whose content replaces another's when it is complete; see `write_atomically`.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; the old file is intact.
+    """
     temporary = path.with_name(path.name + ".tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     if not sync:

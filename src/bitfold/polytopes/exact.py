@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -30,6 +32,7 @@ class Cutting(Bounded):
 
     Attributes:
         sizes: by bend how many neurons it has; one with two thresholds counts twice.
+        after_bend: called whenever the mesh has been cut where one operation bends.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Cutting(Bounded):
         super().__init__(program, inputs)
         self._mesh, self._max_faces = mesh, max_faces
         self.sizes: list[int] = []
+        self.after_bend: Callable[[], None] = lambda: None
         operations = enumerate(program.lowered.operations)
         bends = [k for k, one in operations if one.is_derived and one.is_bend][:num_bends]
         self._last_bend = bends[-1] if bends else -1
@@ -78,6 +82,7 @@ class Cutting(Bounded):
             self.sizes[-1] += flat.shape[1]
             if not is_last or number < len(pieces.thresholds):
                 self._extend(ends, along)
+        self.after_bend()
         whole: Tensor = self.values[source]
         if is_last:
             return whole  # nothing looks at it

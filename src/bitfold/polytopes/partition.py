@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -14,15 +15,18 @@ from torch import nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.exact import Cutting
+from bitfold.polytopes.fold_lines import fold_lines
 from bitfold.polytopes.level_sets import boundary_between, level_lines
+from bitfold.polytopes.location import FaceTree
 from bitfold.polytopes.lowering import Bend, bends_of, lower
 from bitfold.polytopes.mesh import BORDER, Mesh
 from bitfold.polytopes.module import points_like
 from bitfold.polytopes.partition_check import check_partition
+from bitfold.polytopes.partition_file import save_partition
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.plotting import plot_partition
 from bitfold.polytopes.program import Program
-from bitfold.polytopes.readings import maps_at, outputs_at, patterns_at
+from bitfold.polytopes.sources import Network, Source
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -32,6 +36,8 @@ UNIT_SQUARE = ((-0.5, -0.5), (0.5, 0.5))
 _FLAT = Plane(np.zeros(2), np.array([1.0, 0.0]), np.array([0.0, 1.0]))
 #: Polytopes beyond which a search is given up, unless another limit is asked for.
 MAX_POLYTOPES = 20_000_000
+# Sides of faces, four to a polytope, are numbered by int32.
+_MOST_POLYTOPES = 2**28
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +62,7 @@ class Partition:
         layers: what bends in each.
         num_given_up: folds that end within a face too thin, within rounding, to say how they go on.
         plane: where it lies among the inputs.
-        program: the network as it was.
+        source: of patterns, maps and outputs: the network as it was, or a file.
     """
 
     vertices: Doubles
@@ -71,7 +77,7 @@ class Partition:
     layers: tuple[Bend, ...]
     num_given_up: int
     plane: Plane = field(repr=False)
-    program: Program = field(repr=False)
+    source: Source = field(repr=False)
 
     @property
     def num_polytopes(self) -> int:
@@ -82,6 +88,11 @@ class Partition:
     def num_neurons(self) -> int:
         """How many neurons there are in all layers; one with two thresholds counts twice."""
         return sum(self.layer_sizes)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all layers' folds are there; if not, the network is not affine on each face."""
+        return len(self.layers) == self.source.num_layers
 
     @cached_property
     def owner_layers(self) -> Ints:
@@ -107,31 +118,39 @@ class Partition:
     @cached_property
     def patterns(self) -> NDArray[np.uint64]:
         """Activation patterns, uint64 (F, words): neuron k is bit k % 64 of word k // 64."""
-        return patterns_at(self.program, self.plane, self.centroids)
+        return self.source.patterns(self)
 
     def affine_maps(self) -> Doubles:
         """The map on each face, float64 (F, outputs, 3): by the plane's coordinates, and 1."""
-        return maps_at(self.program, self.plane, self.centroids)
+        return self.source.maps(self)
 
     def evaluate(self, points: Any) -> Doubles:
-        """The network's outputs at points (N, 2) of the plane: float64 (N, outputs)."""
-        return outputs_at(self.program, self.plane, _points(points))
+        """The network's outputs at points (N, 2) of the plane: float64 (N, outputs).
+
+        Raises:
+            PolytopeError: the partition comes from a file, which says nothing of points outside.
+        """
+        return self.source.outputs(self, _points(points))
+
+    @cached_property
+    def vertex_outputs(self) -> Doubles:
+        """The network's outputs at the vertices: float64 (V, outputs)."""
+        return self.source.vertex_outputs(self)
 
     def locate(self, points: Any) -> NDArray[np.int64]:
         """The face of each point (N, 2); -1 outside. On a fold it is one of the faces beside it."""
-        wanted = _points(points)
-        known = {row.tobytes(): number for number, row in enumerate(self.patterns)}
-        patterns = patterns_at(self.program, self.plane, wanted)
-        found = np.array([known.get(row.tobytes(), -1) for row in patterns], np.int64)
-        for number in np.flatnonzero(found < 0):
-            found[number] = self._containing(wanted[number])
-        outside = ~self._in_domain(wanted)
-        found[outside] = -1
-        return found
+        return self._tree.locate(_points(points))
+
+    def fold_lines(self) -> list[list[Doubles]]:
+        """By layer its folds as polylines (n, 2), each along one neuron, with no needless points.
+
+        Folds that coincide are there once, with the earliest layer.
+        """
+        return fold_lines(self)
 
     def level_set(self, output: int = 0, value: float = 0.0) -> list[Doubles]:
         """Where an output has a value, as polylines (n, 2); closed ones end where they begin."""
-        values = self.evaluate(self.vertices)
+        values = self.vertex_outputs
         if not 0 <= output < values.shape[1]:
             raise PolytopeError(
                 f"Cannot draw a level set: expected an output of 0 to {values.shape[1] - 1}, got "
@@ -141,7 +160,7 @@ class Partition:
 
     def decision_boundary(self) -> list[Doubles]:
         """Where the largest output changes, as polylines; of one output, where it is 0."""
-        values = self.evaluate(self.vertices)
+        values = self.vertex_outputs
         if values.shape[1] == 1:
             return level_lines(self, values[:, 0])
         return boundary_between(self, values)
@@ -173,23 +192,43 @@ class Partition:
         """
         check_partition(self)
 
-    def _in_domain(self, points: Doubles) -> NDArray[np.bool_]:
-        is_border = np.diff(self.owner_offsets) == 0
-        border = np.flatnonzero(is_border & (self.neighbours.min(1) < 0))
-        inside = np.ones(len(points), bool)
-        for edge in border:
-            a, b = self.vertices[self.edges[edge]]
-            if self.neighbours[edge, 0] < 0:
-                a, b = b, a
-            inside &= _cross(b - a, points - a) >= -1e-12
-        return inside
+    def save(self, path: str | Path) -> None:
+        """Write everything but the network itself into a file that NumPy reads too.
 
-    def _containing(self, point: Doubles) -> int:
-        """The face whose sides a point is least beyond."""
-        starts = self.vertices[self.face_vertices]
-        ends = self.vertices[self.edges[self.face_edges].sum(1) - self.face_vertices]
-        beyond = _cross(ends - starts, point - starts)
-        return int(np.argmax(np.minimum.reduceat(beyond, self.face_offsets[:-1])))
+        Args:
+            path: of the file, by custom ending in ``.npz``; replaced at once when it is complete.
+                docs/partition-files.md describes it; `load_partition` reads it.
+
+        Raises:
+            PolytopeError: it cannot be written.
+        """
+        save_partition(self, Path(path))
+
+    @cached_property
+    def _tree(self) -> FaceTree:
+        return FaceTree(self)
+
+
+@overload
+def partition(
+    network: nn.Module,
+    domain: Any = ...,
+    plane: Plane | tuple[Any, Any, Any] | None = ...,
+    *,
+    until_layer: int | None = ...,
+    each_layer: Literal[False] = ...,
+    max_polytopes: int = ...,
+) -> Partition: ...
+@overload
+def partition(
+    network: nn.Module,
+    domain: Any = ...,
+    plane: Plane | tuple[Any, Any, Any] | None = ...,
+    *,
+    until_layer: int | None = ...,
+    each_layer: Literal[True],
+    max_polytopes: int = ...,
+) -> list[Partition]: ...
 
 
 def partition(
@@ -198,8 +237,9 @@ def partition(
     plane: Plane | tuple[Any, Any, Any] | None = None,
     *,
     until_layer: int | None = None,
+    each_layer: bool = False,
     max_polytopes: int = MAX_POLYTOPES,
-) -> Partition:
+) -> Partition | list[Partition]:
     """Find every polytope of a network on a convex polygon of a plane through its inputs.
 
     A polytope is the set of inputs at which the same neurons are above the thresholds at which they
@@ -217,11 +257,14 @@ def partition(
             None for a network of two inputs.
         until_layer: leave out folds of later layers than so many, counted in operations that
             bend; maps, patterns and outputs are those of the whole network all the same. None: all.
-        max_polytopes: how many there may be.
+        each_layer: give the partition after each layer too, all found in one pass.
+        max_polytopes: how many there may be, at most 2**28. A network that has more is refused
+            before there is room for more: docs/polytopes.md says how much memory that takes.
 
     Returns:
-        The partition. Until a layer, its faces are no polytopes of the whole network yet, and
-        `Partition.check` refuses it.
+        The partition; with ``each_layer`` a list of them, one a layer, the last of which has all
+        folds that are asked for. Neurons have the same numbers in all of them. Until a layer,
+        faces are no polytopes of the whole network yet, and `Partition.check` refuses them.
 
     Raises:
         PolytopeError: the network is in training mode, is not piecewise linear, has a weight that
@@ -236,15 +279,30 @@ def partition(
     >>> found.num_polytopes, round(float(found.areas.sum()), 9)
     (6, 16.0)
     """
+    if not 1 <= max_polytopes <= _MOST_POLYTOPES:
+        raise PolytopeError(
+            f"Cannot find polytopes: expected max_polytopes of 1 to {_MOST_POLYTOPES:,}, got "
+            f"{max_polytopes}. Choose one of these."
+        )
     corners = _corners(domain)
     where = _plane(plane)
     program = Program(*lower(network, points_like(network, where.origin.float())))
     mesh = Mesh(corners)
+    source, by_layer = Network(program), []
     with torch.no_grad():
         cutting = Cutting(program, mesh, where.inputs(corners), max_polytopes, until_layer)
+        if each_layer:
+            cutting.after_bend = lambda: by_layer.append(_so_far(mesh, cutting, where, source))
         cutting.run_to_last_bend()
+    if by_layer:
+        return by_layer
+    whole = _so_far(mesh, cutting, where, source)
+    return [whole] if each_layer else whole
+
+
+def _so_far(mesh: Mesh, cutting: Cutting, plane: Plane, source: Network) -> Partition:
+    """What has been cut; a cut makes new arrays, so these stay as they are."""
     starts, sides = mesh.faces
-    owner_offsets, owners = _owners(mesh)
     return Partition(
         mesh.points,
         mesh.edges,
@@ -252,13 +310,12 @@ def partition(
         mesh.corners(),
         sides >> 1,
         mesh.neighbours(),
-        owner_offsets,
-        owners,
+        *_owners(mesh),
         tuple(cutting.sizes),
-        tuple(bends_of(program.lowered))[: len(cutting.sizes)],
+        tuple(bends_of(cutting.program.lowered))[: len(cutting.sizes)],
         mesh.num_given_up,
-        where,
-        program,
+        plane,
+        source,
     )
 
 

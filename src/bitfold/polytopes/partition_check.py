@@ -90,7 +90,7 @@ def _check_patterns(found: Partition) -> None:
 
 def _check_maps(found: Partition) -> None:
     """At its vertices a face's map must give the network's outputs."""
-    outputs = found.evaluate(found.vertices)
+    outputs = found.vertex_outputs
     faces = np.repeat(np.arange(found.num_polytopes), np.diff(found.face_offsets))
     maps = found.affine_maps()[faces]
     corners = found.vertices[found.face_vertices]

@@ -1,0 +1,140 @@
+"""Where a partition's patterns, maps and outputs come from: its network, or a file."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes.lowering import bends_of
+from bitfold.polytopes.program import Program
+from bitfold.polytopes.readings import maps_at, outputs_at, patterns_at
+
+if TYPE_CHECKING:
+    from bitfold.polytopes.partition import Partition
+
+Doubles = NDArray[np.float64]
+Words = NDArray[np.uint64]
+
+
+class Source(ABC):
+    """What can be asked of a partition's network."""
+
+    @property
+    @abstractmethod
+    def num_layers(self) -> int:
+        """How many operations bend in the whole network."""
+
+    @abstractmethod
+    def patterns(self, found: Partition) -> Words:
+        """Activation patterns of the faces, uint64 (F, words)."""
+
+    @abstractmethod
+    def maps(self, found: Partition) -> Doubles:
+        """Affine maps at the faces' centroids, float64 (F, outputs, 3)."""
+
+    @abstractmethod
+    def vertex_outputs(self, found: Partition) -> Doubles:
+        """Outputs at the vertices, float64 (V, outputs)."""
+
+    @abstractmethod
+    def outputs(self, found: Partition, points: Doubles) -> Doubles:
+        """Outputs at points (N, 2), float64 (N, outputs)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network(Source):
+    """The network as it was.
+
+    Args:
+        program: it.
+    """
+
+    program: Program
+
+    @property
+    def num_layers(self) -> int:
+        """See `Source`."""
+        return sum(1 for _ in bends_of(self.program.lowered))
+
+    def patterns(self, found: Partition) -> Words:
+        """See `Source`."""
+        return patterns_at(self.program, found.plane, found.centroids)
+
+    def maps(self, found: Partition) -> Doubles:
+        """See `Source`."""
+        return maps_at(self.program, found.plane, found.centroids)
+
+    def vertex_outputs(self, found: Partition) -> Doubles:
+        """See `Source`."""
+        return outputs_at(self.program, found.plane, found.vertices)
+
+    def outputs(self, found: Partition, points: Doubles) -> Doubles:
+        """See `Source`; also outside the domain."""
+        return outputs_at(self.program, found.plane, points)
+
+
+@dataclass(frozen=True, eq=False)
+class Stored(Source):
+    """What a file holds of a network.
+
+    Args:
+        in_all: how many operations bend in the whole network.
+        arrays: ``patterns``, ``maps`` and ``outputs``, the last ones at the vertices.
+    """
+
+    in_all: int
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def num_layers(self) -> int:
+        """See `Source`."""
+        return self.in_all
+
+    def patterns(self, found: Partition) -> Words:
+        """See `Source`."""
+        del found
+        return self.arrays["patterns"]
+
+    def maps(self, found: Partition) -> Doubles:
+        """See `Source`."""
+        del found
+        return self.arrays["maps"]
+
+    def vertex_outputs(self, found: Partition) -> Doubles:
+        """See `Source`."""
+        del found
+        return self.arrays["outputs"]
+
+    def outputs(self, found: Partition, points: Doubles) -> Doubles:
+        """See `Source`: each point by the map of its face.
+
+        Raises:
+            PolytopeError: a point is outside, or the partition stops before the last layer.
+        """
+        if not found.is_whole:
+            raise PolytopeError(
+                "Cannot evaluate a partition that was loaded: expected one of all "
+                f"{self.num_layers} layers, got one of {len(found.layers)}. Save the whole one."
+            )
+        faces = found.locate(points)
+        outside = np.flatnonzero(faces < 0)
+        if len(outside):
+            raise PolytopeError(
+                "Cannot evaluate a partition that was loaded: expected points within it, got "
+                f"{len(outside)} outside, first {points[outside[0]].tolist()}. Evaluate the "
+                "network there."
+            )
+        return apply_maps(self.arrays["maps"], faces, points)
+
+
+def apply_maps(maps: Doubles, faces: NDArray[np.int64], points: Doubles) -> Doubles:
+    """Outputs (N, outputs) at points (N, 2) by the maps (F, outputs, 3) of their faces (N,)."""
+    chosen = maps[faces]
+    found: Doubles = chosen[..., 0] * points[:, :1] + chosen[..., 1] * points[:, 1:]
+    found += chosen[..., 2]
+    return found

@@ -1,0 +1,129 @@
+"""How many polytopes there may be, and the partition after each layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from dense_networks import WIDE, dense
+from torch import Tensor, nn
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes import partition
+
+
+def refused(module: nn.Module, most: int) -> str:
+    """What is said of a module that has more polytopes."""
+    with pytest.raises(PolytopeError) as caught:
+        partition(module, WIDE, max_polytopes=most)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+@pytest.mark.parametrize("widths", [[40], [10] * 5])
+def test_the_largest_number_of_polytopes_is_exact(
+    widths: list[int], num_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are may be asked for, in any number of threads; one less is an error."""
+    from bitfold.polytopes import cut_parts
+
+    monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    torch.manual_seed(0)
+    module = dense(widths, nn.ReLU)
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        count = partition(module, WIDE).num_polytopes
+        partition(module, WIDE, max_polytopes=count).check()
+        for fewer in (count - 1, count // 2, 3):
+            said = refused(module, fewer)
+            assert said.startswith(f"Cannot find polytopes: expected at most {fewer:,}, got more.")
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_folds_through_one_point_are_not_taken_for_many_polytopes() -> None:
+    """64 lines meet in pairs 2,016 times; through one point they make 128 polytopes."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 64, bias=False), nn.ReLU(), nn.Linear(64, 1)).eval()
+    partition(module, WIDE, max_polytopes=128).check()
+    assert "at most 127" in refused(module, 127)
+
+
+def test_room_is_made_for_no_more_polytopes_than_there_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each part gets 60 bytes for each of them and 4 for each place on its faces' boundaries."""
+    from bitfold.polytopes import cut_parts
+
+    taken = []
+
+    def make_made(sizes: np.ndarray, num_spare: int) -> tuple[np.ndarray, ...]:
+        made = make(sizes, num_spare)
+        taken.append(sum(item.nbytes for item in made[:-1]))
+        return made
+
+    make = cut_parts.make_made
+    monkeypatch.setattr(cut_parts, "make_made", make_made)
+    monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    torch.manual_seed(0)
+    module = dense([8, 2000], nn.ReLU)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert "at most 1,000" in refused(module, 1000)
+    finally:
+        torch.set_num_threads(before)
+    num_places = 2 * 2000 * partition(module, WIDE, until_layer=1).num_polytopes
+    assert len(taken) > 1
+    assert max(taken) < 60 * 1000 + 4 * num_places
+
+
+@pytest.mark.parametrize("most", [0, -1, 2**28 + 1])
+def test_a_largest_number_that_cannot_be_held_is_refused(most: int) -> None:
+    """Sides of polytopes are numbered by 32 bits."""
+    assert "expected max_polytopes of 1 to 268,435,456" in refused(dense([4], nn.ReLU), most)
+
+
+class Two(nn.Module):
+    """A clip with two thresholds, then the larger of two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(2, 6), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2) to (N, 2)."""
+        x = self.second(nn.functional.hardtanh(self.first(x)))
+        return torch.maximum(x[:, :2], x[:, 2:])
+
+
+ARRAYS = (
+    "vertices", "edges", "face_offsets", "face_vertices", "face_edges", "neighbours",
+    "owner_offsets", "owners",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["dense", "two"])
+def test_each_layer_is_what_until_layer_gives(kind: str) -> None:
+    """In one pass, the same arrays and numbers of owners; the last one is the whole."""
+    torch.manual_seed(0)
+    module = dense([9, 8, 7], nn.ReLU) if kind == "dense" else Two().eval()
+    found = partition(module, WIDE, each_layer=True)
+    assert len(found) == len(partition(module, WIDE).layers)
+    for number, one in enumerate(found, 1):
+        expected = partition(module, WIDE, until_layer=number)
+        assert (one.layers, one.layer_sizes) == (expected.layers, expected.layer_sizes)
+        for name in ARRAYS:
+            np.testing.assert_array_equal(getattr(one, name), getattr(expected, name), err_msg=name)
+        assert one.is_whole == (number == len(found))
+    found[-1].check()
+    some = partition(module, WIDE, each_layer=True, until_layer=1)
+    assert [one.num_polytopes for one in some] == [found[0].num_polytopes]
+
+
+def test_each_layer_of_an_affine_module_is_one_partition() -> None:
+    """There is always a last one."""
+    (only,) = partition(nn.Linear(2, 1).eval(), WIDE, each_layer=True)
+    assert (only.num_polytopes, only.layers, only.is_whole) == (1, (), True)
+    only.check()
