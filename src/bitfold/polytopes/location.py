@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Doubles = NDArray[np.float64]
 
 # Faces in each leaf: fewer make a deeper tree, more are looked at in vain.
-LEAF_FACES = 4
+_LEAF_FACES = 4
 # As a share of the largest coordinate, how far outside a point may be by rounding: each vertex is
 # interpolated between others, which adds about two roundings; this is room for 100 in a row.
 _TOLERANCE = 2.0**-44
@@ -36,7 +36,7 @@ class FaceTree:
         corners = found.vertices[found.face_vertices]
         low, high = np.minimum.reduceat(corners, starts), np.maximum.reduceat(corners, starts)
         order = np.argsort(_along_curve((low + high) / 2), kind="stable")
-        self._tree = order, _boxes(np.concatenate([low, high], 1)[order])
+        self._tree = order, _boxes(np.concatenate([low, high], 1)[order]), _LEAF_FACES
         self._tolerance = _TOLERANCE * float(np.abs(found.vertices).max())
         self._faces = found.vertices, found.face_offsets, found.face_vertices
 
@@ -53,13 +53,13 @@ class FaceTree:
 def _boxes(of_faces: Doubles) -> Doubles:
     """Boxes (2 n, 4) as low x, low y, high x, high y: 2 k and 2 k + 1 are within k, 1 is the whole.
 
-    The last n are leaves, of `LEAF_FACES` faces each in order.
+    The last n are leaves, of `_LEAF_FACES` faces each in order.
     """
-    num_leaves = 1 << max(0, -(-len(of_faces) // LEAF_FACES) - 1).bit_length()
-    level = np.empty((num_leaves * LEAF_FACES, 4))
+    num_leaves = 1 << max(0, -(-len(of_faces) // _LEAF_FACES) - 1).bit_length()
+    level = np.empty((num_leaves * _LEAF_FACES, 4))
     level[:, :2], level[:, 2:] = np.inf, -np.inf
     level[: len(of_faces)] = of_faces
-    level = _joined(level, LEAF_FACES)
+    level = _joined(level, _LEAF_FACES)
     levels = [level]
     while len(levels[-1]) > 1:
         levels.append(_joined(levels[-1], 2))

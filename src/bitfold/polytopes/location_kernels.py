@@ -4,16 +4,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bitfold.polytopes.location import LEAF_FACES
-
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 Faces = tuple[Doubles, Ints, Ints]
 """Vertices, face offsets and face vertices of a `Partition`."""
 
-Tree = tuple[NDArray[np.int64], Doubles]
-"""Faces in the order of the leaves, and `location._boxes`."""
+Tree = tuple[NDArray[np.int64], Doubles, int]
+"""Faces in the order of the leaves, `location._boxes`, and how many faces a leaf has."""
 
 # Beyond the depth of any tree that memory holds.
 _DEEPEST = 64
@@ -38,7 +36,7 @@ def locate_points(
         tolerance: how far beyond the sides of a face a point may lie.
         found: (N,), written; -1 for a point that no face holds.
     """
-    order, boxes = tree
+    order, boxes, leaf_faces = tree
     num_leaves = len(boxes) // 2
     stack = np.empty(_DEEPEST, np.int64)
     for point in range(len(points)):
@@ -59,8 +57,8 @@ def locate_points(
                 stack[height], stack[height + 1] = 2 * node, 2 * node + 1
                 height += 2
                 continue
-            first = (node - num_leaves) * LEAF_FACES
-            for k in range(first, min(first + LEAF_FACES, len(order))):
+            first = (node - num_leaves) * leaf_faces
+            for k in range(first, min(first + leaf_faces, len(order))):
                 depth = _depth(x, y, order[k], faces)
                 if depth >= deepest:
                     best, deepest = order[k], depth
