@@ -153,20 +153,12 @@ def _cut_all(
             num_places, found, chords, zeros, marks,
         )  # fmt: skip
         counts[GIVEN_UP] += found - num_chords
-        lay_boundary(num_places, num_chords, boundary, chords, halves, leaving)
-        num_halves, num_inner = num_places, 0
-        others = progress.sum() - 1
-        for chord in range(num_chords):
-            if _is_copy(chord, chords):
-                continue
-            if others + _num_pieces(num_places, num_halves, num_inner) > max_faces:
-                break
-            num_halves, num_inner, is_laid = lay_chord(
-                chord, num_places, num_halves, num_inner, halves, leaving, chords, meetings,
-                inner, inner_at, boundary, values, bounds, ends, along,
-            )  # fmt: skip
-            counts[GIVEN_UP] += not is_laid
-        if others + _num_pieces(num_places, num_halves, num_inner) > max_faces:
+        most = max_faces - (progress.sum() - 1)
+        num_halves, num_inner = _lay_chords(
+            num_places, num_chords, most, halves, leaving, chords, meetings, inner, inner_at,
+            boundary, values, bounds, ends, along, counts,
+        )  # fmt: skip
+        if _num_pieces(num_places, num_halves, num_inner) > most:
             counts[BROKEN_OFF] = 1
             return
         emit(
@@ -174,6 +166,44 @@ def _cut_all(
             offsets[0], offsets[1], new_ends, new_along, new_edges, new_neurons, new_starts,
             sides, further, counts,
         )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _lay_chords(
+    num_places: int,
+    num_chords: int,
+    most: int,
+    halves: Ints,
+    leaving: Ints,
+    chords: Ints,
+    meetings: Doubles,
+    inner: Ints,
+    inner_at: Doubles,
+    boundary: Ints,
+    values: Doubles,
+    bounds: Doubles,
+    ends: Ints,
+    along: Doubles,
+    counts: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Lay the chords of a face until it has more than so many pieces.
+
+    Returns:
+        How many half-edges and inner vertices there are.
+    """
+    lay_boundary(num_places, num_chords, boundary, chords, halves, leaving)
+    num_halves, num_inner = num_places, 0
+    for chord in range(num_chords):
+        if _is_copy(chord, chords):
+            continue
+        if _num_pieces(num_places, num_halves, num_inner) > most:
+            break
+        num_halves, num_inner, is_laid = lay_chord(
+            chord, num_places, num_halves, num_inner, halves, leaving, chords, meetings,
+            inner, inner_at, boundary, values, bounds, ends, along,
+        )  # fmt: skip
+        counts[GIVEN_UP] += not is_laid
+    return num_halves, num_inner
 
 
 @njit(cache=True, nogil=True, inline="always")
