@@ -113,11 +113,8 @@ def _cut_all(
     )  # fmt: skip
     values, bounds, ends, along = numbers
     values, bounds, ends, along = (
-        borrowed(values),
-        borrowed(bounds),
-        borrowed(ends),
-        borrowed(along),
-    )
+        borrowed(values), borrowed(bounds), borrowed(ends), borrowed(along),
+    )  # fmt: skip
     (boundary, marks, chords, meetings, zeros, ranks, halves, leaving, inner, inner_at), made = into
     boundary, marks, chords = borrowed(boundary), borrowed(marks), borrowed(chords)
     meetings, zeros, ranks = borrowed(meetings), borrowed(zeros), borrowed(ranks)
