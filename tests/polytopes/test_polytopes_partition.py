@@ -329,27 +329,6 @@ def test_until_a_layer_only_its_folds_are_there() -> None:
         assert {point.tobytes() for point in one.vertices} <= kept
 
 
-@pytest.mark.parametrize("faces", ["value", "area", "slope", "none"])
-def test_a_plot_has_every_polytope_and_fold(faces: str) -> None:
-    """As collections on the axes that are given, and nothing else of matplotlib is touched."""
-    from matplotlib.figure import Figure
-
-    torch.manual_seed(0)
-    found = partition(dense([8, 8], nn.ReLU, outputs=3), WIDE)
-    axes = Figure().add_subplot()
-    found.plot(axes, faces=faces, output=2)
-    filled, *lines = axes.collections if faces != "none" else [None, *axes.collections]
-    if filled is not None:
-        assert len(filled.get_paths()) == found.num_polytopes
-    num_inner = int((np.diff(found.owner_offsets) > 0).sum())
-    assert sum(len(one.get_segments()) for one in lines[:-2]) == num_inner
-    assert axes.get_xlim() == (-3, 3)
-    with pytest.raises(PolytopeError, match="expected faces to be one of"):
-        found.plot(axes, faces="blue")
-    with pytest.raises(PolytopeError, match="an output of 0 to 2"):
-        found.plot(axes, faces="slope", output=3)
-
-
 @pytest.mark.parametrize("has_copies", [False, True])
 def test_any_number_of_threads_gives_the_same_partition(
     has_copies: bool, monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,7 @@ from bitfold.cli import (
     audit_command,
     demo_command,
     plot_command,
+    polytopes_command,
     render_command,
     resume_command,
     train_command,
@@ -56,7 +57,8 @@ def _parser() -> OneLineParser:
     parser.add_argument("--version", action="version", version=f"bitfold {version('bitfold')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
-        demo_command, train_command, resume_command, render_command, plot_command, audit_command,
+        demo_command, train_command, resume_command, render_command, plot_command,
+        polytopes_command, audit_command,
     ):  # fmt: skip
         command.add_to(commands)
     return parser

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bitfold.errors import PolytopeError
+from bitfold.polytopes.domain import corners_of
 from bitfold.polytopes.exact import Cutting
+from bitfold.polytopes.filling import Faces
 from bitfold.polytopes.fold_lines import fold_lines
 from bitfold.polytopes.level_sets import boundary_between, level_lines
 from bitfold.polytopes.location import FaceTree
@@ -166,21 +167,46 @@ class Partition:
         return boundary_between(self, values)
 
     def plot(
-        self, axes: Any, *, faces: str = "value", output: int = 0, line_width: float = 0.6
-    ) -> None:
+        self,
+        axes: Any,
+        *,
+        faces: Faces = "value",
+        output: int = 0,
+        line_width: float = 0.6,
+        boundary: bool = True,
+        longer_px: int = 1024,
+    ) -> Any:
         """Draw folds, coloured by layer, and the decision boundary on matplotlib's axes.
+
+        Lines are drawn as they are, what fills the faces as a picture. SVG gets groups: ``faces``,
+        ``layer-1`` and so on, ``boundary``.
 
         Args:
             axes: of matplotlib.
-            faces: how they are filled: by the output's ``"value"`` at their centre, by ``"area"``
-                (its logarithm), by ``"slope"`` (norm of the output's gradient), or ``"none"``.
+            faces: how they are filled: by the output's ``"value"``, by ``"area"`` (its logarithm),
+                by ``"slope"`` (norm of the output's gradient), by ``"identity"`` (a colour for each
+                activation pattern), or ``"none"``; or a function from outputs (N, outputs) to
+                colours (N, 3), 0 to 1.
             output: which one.
             line_width: of folds, in points.
+            boundary: whether to draw it.
+            longer_px: pixels of the longer side of what fills the faces.
+
+        Returns:
+            What fills the faces, for a colour bar; None for ``"none"``.
 
         Raises:
             PolytopeError: there is no such filling, or no such output.
         """
-        plot_partition(self, axes, faces, output, line_width)
+        return plot_partition(
+            self,
+            axes,
+            faces=faces,
+            output=output,
+            line_width=line_width,
+            boundary=boundary,
+            longer_px=longer_px,
+        )
 
     def check(self) -> None:
         """Verify the partition against itself and the network.
@@ -284,7 +310,7 @@ def partition(
             f"Cannot find polytopes: expected max_polytopes of 1 to {_MOST_POLYTOPES:,}, got "
             f"{max_polytopes}. Choose one of these."
         )
-    corners = _corners(domain)
+    corners = corners_of(domain)
     where = _plane(plane)
     program = Program(*lower(network, points_like(network, where.origin.float())))
     mesh = Mesh(corners)
@@ -333,31 +359,6 @@ def _owners(mesh: Mesh) -> tuple[Ints, Ints]:
     return offsets, neurons
 
 
-def _corners(domain: Any) -> Doubles:
-    try:
-        corners = np.array(domain, np.float64)
-    except (TypeError, ValueError):
-        corners = np.empty(0)
-    if corners.shape == (2, 2):
-        (left, low), (right, high) = corners.tolist()
-        corners = np.array([(left, low), (right, low), (right, high), (left, high)])
-        if -math.inf < left < right < math.inf and -math.inf < low < high < math.inf:
-            return corners
-    is_fit = corners.ndim == 2 and corners.shape[1] == 2 and len(corners) >= 3
-    if is_fit and np.isfinite(corners).all():
-        sides = np.roll(corners, -1, 0) - corners
-        turns = _cross(sides, np.roll(sides, -1, 0))
-        angles = np.arctan2(turns, (sides * np.roll(sides, -1, 0)).sum(1))
-        if (turns > 0).all() and abs(angles.sum() - 2 * np.pi) < 1e-6:
-            return corners
-        if (turns < 0).all() and abs(angles.sum() + 2 * np.pi) < 1e-6:
-            return corners[::-1].copy()
-    raise PolytopeError(
-        "Cannot find polytopes: expected a domain of two opposite corners or of a convex polygon's "
-        f"corners in turn, got {str(domain)[:80]}. Give for example ((-0.5, -0.5), (0.5, 0.5))."
-    )
-
-
 def _plane(plane: Plane | tuple[Any, Any, Any] | None) -> Plane:
     if isinstance(plane, Plane):
         return plane
@@ -371,9 +372,4 @@ def _points(points: Any) -> Doubles:
             f"Cannot look at points: expected finite ones as an array (N, 2), got shape "
             f"{found.shape}. Give coordinates of the plane."
         )
-    return found
-
-
-def _cross(first: Doubles, second: Doubles) -> Doubles:
-    found: Doubles = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
     return found

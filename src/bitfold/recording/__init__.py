@@ -2,6 +2,7 @@ from bitfold.recording.drawing import Drawing, DrawingPlaces, frame_path
 from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
+from bitfold.recording.network_view import NetworkView
 from bitfold.recording.recorder import Recorder
 from bitfold.recording.tensorboard import TensorboardListener
 
@@ -10,6 +11,7 @@ __all__ = [
     "DrawingPlaces",
     "FrameMaker",
     "FrameStyle",
+    "NetworkView",
     "Recorder",
     "TensorboardListener",
     "draw_loss_figure",

@@ -1,15 +1,23 @@
 from bitfold.render.encode import encode_jpeg, encode_png
 from bitfold.render.frame import FramePainter
 from bitfold.render.loss_plot import plot_losses
+from bitfold.render.partition_figure import FigureStyle, draw_partition
+from bitfold.render.partition_surface import surface_of
 from bitfold.render.scene import Scene, Slice
+from bitfold.render.surface import Surface, write_surface
 from bitfold.render.video import VideoWriter
 
 __all__ = [
+    "FigureStyle",
     "FramePainter",
     "Scene",
     "Slice",
+    "Surface",
     "VideoWriter",
+    "draw_partition",
     "encode_jpeg",
     "encode_png",
     "plot_losses",
+    "surface_of",
+    "write_surface",
 ]

@@ -1,3 +1,4 @@
+from bitfold.training.checkpoint_network import read_network
 from bitfold.training.configuration import (
     PREDICTOR,
     Config,
@@ -50,6 +51,7 @@ __all__ = [
     "parse_times",
     "read_config",
     "read_metrics",
+    "read_network",
     "read_toml",
     "resumable_settings",
     "resume",

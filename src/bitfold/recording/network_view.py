@@ -1,0 +1,133 @@
+"""How a run's network is looked at: its plane, its colours, and the height of its surface."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bitfold.errors import RunError
+from bitfold.networks import PolytopeNet
+from bitfold.polytopes import Partition, Plane
+from bitfold.polytopes.plotting import layer_colours
+from bitfold.render.colours import display_class_colours
+from bitfold.targets import Target
+from bitfold.training import load_run, read_network
+
+Doubles = NDArray[np.float64]
+
+# Red, green and blue by their brightness: ITU-R BT.601, section 2.5.1.
+_LUMA: Final = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkView:
+    """A network and what its outputs mean.
+
+    Source: none, ours.
+
+    Args:
+        network: piecewise linear, unless an activation is smooth.
+        class_colours: (K, 3), 0 to 1, for classification; None where outputs are grey or RGB.
+        is_squashed: whether a sigmoid follows that is left out of ``network``: it folds nothing.
+    """
+
+    network: nn.Module
+    class_colours: Doubles | None
+    is_squashed: bool = False
+
+    @classmethod
+    def of(cls, path: Path, epoch: int | None = None) -> NetworkView:
+        """The network of a run at an epoch, or of a checkpoint.
+
+        Args:
+            path: the folder of a run, or one of its checkpoints, which may lie anywhere.
+            epoch: of a run; by default the last one it has kept.
+
+        Raises:
+            RunError: there is neither, or the run has not kept its weights at that epoch.
+            CheckpointError, TrajectoryError: what is there is damaged.
+        """
+        if not path.is_file():
+            run = load_run(path)
+            return cls._of(run.network(epoch), run.target)
+        if epoch is not None:
+            raise RunError(
+                f"Cannot take epoch {epoch} of {path}: expected the folder of a run, got one "
+                "checkpoint. Give the folder, or leave the epoch out."
+            )
+        network, config = read_network(path)
+        target = None
+        for folder in path.resolve().parents:
+            with suppress(RunError):
+                target = load_run(folder).target
+                break
+        if target is not None and target.out_features == network.out_features:
+            return cls._of(network, target)
+        is_classes = config.task == "classification" or network.out_features not in {1, 3}
+        colours = layer_colours(network.out_features) if is_classes else None
+        return cls._of(network, None, colours)
+
+    @classmethod
+    def _of(
+        cls, network: PolytopeNet, target: Target | None, colours: Doubles | None = None
+    ) -> NetworkView:
+        if target is not None and target.class_colours is not None:
+            colours = display_class_colours(target.class_colours) / 255
+        if network.final_activation != "sigmoid":
+            return cls(network, colours)
+        return cls(network.layers[:-1].eval(), colours, is_squashed=True)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether outputs are those of classes."""
+        return self.class_colours is not None
+
+    def plane(self, time: float | None) -> Plane | None:
+        """The plane of x and y at a time.
+
+        Args:
+            time: -0.5 to 0.5 within a clip; None for a picture, and for the middle of a clip.
+
+        Raises:
+            RunError: a time is given for a picture, or is not finite.
+        """
+        first = next(part for part in self.network.modules() if isinstance(part, nn.Linear))
+        if first.in_features == 2 and time is None:
+            return None
+        if first.in_features != 3 or not np.isfinite(time or 0.0):
+            raise RunError(
+                f"Cannot cut a network of {first.in_features} inputs at time {time}: expected a "
+                "finite one for a clip's network of 3, and none for others. Change --time."
+            )
+        axes = torch.eye(3, dtype=torch.float64)
+        return Plane((time or 0.0) * axes[2], axes[0], axes[1])
+
+    def colours(self, outputs: Doubles) -> Doubles:
+        """What the network shows: colours (N, 3), 0 to 1, of outputs (N, outputs)."""
+        if self.class_colours is not None:
+            return np.asarray(self.class_colours[outputs.argmax(1)])
+        with np.errstate(over="ignore"):
+            shown = 1 / (1 + np.exp(-outputs)) if self.is_squashed else outputs
+        return np.clip(np.repeat(shown, 3 // shown.shape[1], 1), 0, 1)
+
+    def heights(self, found: Partition, output: int | None) -> Doubles:
+        """Heights of the vertices (V,), affine on each polytope.
+
+        Args:
+            found: the network's partition.
+            output: which one; None: of two classes the second less the first, of other classes the
+                first, of RGB its brightness.
+        """
+        outputs = found.vertex_outputs
+        if output is not None:
+            return outputs[:, output]
+        if self.has_classes:
+            return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
+        return np.asarray(outputs @ _LUMA if outputs.shape[1] == 3 else outputs[:, 0])

@@ -1,0 +1,141 @@
+"""Pictures of partitions: lines that are the folds, and faces filled by what is said of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from dense_networks import WIDE, dense
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from torch import nn
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes import Partition, partition
+from bitfold.polytopes.filling import fill, identity_colours
+
+TRIANGLE = ((-2.0, -1.0), (2.0, -1.5), (0.0, 2.0))
+
+
+@pytest.fixture(scope="module")
+def found() -> Partition:
+    """A partition of three outputs on a triangle."""
+    torch.manual_seed(0)
+    return partition(dense([10, 10, 10], nn.ReLU, outputs=3), TRIANGLE)
+
+
+def lengths(lines: list[np.ndarray]) -> float:
+    """Of polylines, all together."""
+    return float(sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines))
+
+
+@pytest.mark.parametrize("has_copies", [False, True])
+def test_fold_lines_are_the_folds_of_each_layer(has_copies: bool) -> None:
+    """Together as long as their edges, along edges, and with far fewer points."""
+    torch.manual_seed(1)
+    module = dense([10, 10, 10], nn.ReLU)
+    if has_copies:
+        with torch.no_grad():
+            module[2].weight[1:3], module[2].bias[1:3] = module[2].weight[:1], module[2].bias[:1]
+    found = partition(module, WIDE)
+    inner = np.flatnonzero(np.diff(found.owner_offsets))
+    layers = found.owner_layers[found.owner_offsets[inner]]
+    ends = found.vertices[found.edges[inner]]
+    by_layer = found.fold_lines()
+    assert len(by_layer) == 3
+    for layer, lines in enumerate(by_layer):
+        edges = ends[layers == layer]
+        whole = np.hypot(*(edges[:, 1] - edges[:, 0]).T).sum()
+        assert lengths(lines) == pytest.approx(whole, rel=1e-9)
+        known = {point.tobytes() for point in edges.reshape(-1, 2)}
+        assert {point.tobytes() for line in lines for point in line} <= known
+    # Of the first layer each neuron is one straight line.
+    assert {len(line) for line in by_layer[0]} == {2}
+    assert len(by_layer[0]) <= 10
+    assert sum(len(line) for lines in by_layer for line in lines) < len(inner)
+
+
+def test_a_network_without_folds_has_no_lines() -> None:
+    """And is one polytope."""
+    assert partition(nn.Linear(2, 1).eval(), WIDE).fold_lines() == []
+    off = nn.Sequential(nn.Linear(2, 1), nn.ReLU()).eval()
+    with torch.no_grad():
+        off[0].bias.fill_(100)
+    assert partition(off, WIDE).fold_lines() == [[]]
+
+
+def centres(found: Partition, shape: tuple[int, ...]) -> np.ndarray:
+    """Centres of the pixels of a picture of the domain."""
+    low, high = found.vertices.min(0), found.vertices.max(0)
+    y, x = ((np.arange(n) + 0.5) / n for n in shape[:2])
+    return np.stack(np.meshgrid(low[0] + x * (high - low)[0], low[1] + y * (high - low)[1]), -1)
+
+
+def test_values_are_the_outputs_at_the_pixels(found: Partition) -> None:
+    """Within the domain; outside there are none."""
+    picture = fill(found, "value", 1, 60).pixels
+    points = centres(found, picture.shape)
+    is_inside = found.locate(points.reshape(-1, 2)).reshape(picture.shape) >= 0
+    np.testing.assert_array_equal(np.isnan(picture), ~is_inside)
+    expected = found.evaluate(points[is_inside])[:, 1]
+    np.testing.assert_allclose(picture[is_inside], expected, atol=1e-12)
+    colours = fill(found, lambda outputs: outputs, 0, 60).pixels
+    np.testing.assert_array_equal(colours[..., 3], is_inside)
+    expected = np.clip(found.evaluate(points[is_inside]), 0, 1)
+    np.testing.assert_allclose(colours[is_inside, :3], expected, atol=1e-12)
+
+
+def test_a_face_has_one_number_for_its_area_and_slope(found: Partition) -> None:
+    """The logarithm of one, the norm of the other."""
+    areas, slopes = (fill(found, kind, 2, 60).pixels for kind in ("area", "slope"))
+    places = found.locate(centres(found, areas.shape).reshape(-1, 2)).reshape(areas.shape)
+    is_inside = places >= 0
+    np.testing.assert_allclose(areas[is_inside], np.log10(found.areas)[places[is_inside]])
+    gradients = found.affine_maps()[:, 2, :2]
+    expected = np.hypot(*gradients.T)[places[is_inside]]
+    np.testing.assert_allclose(slopes[is_inside], expected)
+
+
+def test_a_polytope_keeps_its_colour_in_another_window() -> None:
+    """It is that of its pattern; nearly all are different, and light."""
+    torch.manual_seed(0)
+    module = dense([10, 10, 10], nn.ReLU)
+    whole, part = partition(module, WIDE), partition(module, ((-1, -1), (0.5, 1)))
+    places = whole.locate(part.centroids)
+    np.testing.assert_array_equal(identity_colours(part), identity_colours(whole)[places])
+    colours = identity_colours(whole)
+    assert len(np.unique(colours.round(3), axis=0)) > 0.95 * len(colours)
+    assert colours.mean(1).min() > 0.5
+
+
+@pytest.mark.parametrize("faces", ["value", "area", "slope", "identity", "none"])
+def test_a_plot_has_faces_layers_and_boundary(found: Partition, faces: str) -> None:
+    """Named, early layers over late ones, and the axes are those of the domain."""
+    axes = Figure().add_subplot()
+    image = found.plot(axes, faces=faces, output=2, longer_px=50)
+    assert (image is None) == (faces == "none")
+    names = [one.get_gid() for one in axes.collections if isinstance(one, LineCollection)]
+    assert names == ["layer-3", "layer-2", "layer-1", "boundary-casing", "boundary"]
+    assert axes.get_xlim() == (-2, 2)
+    lines = axes.collections[2].get_segments()
+    assert lengths(lines) == pytest.approx(lengths(found.fold_lines()[0]))
+
+
+def test_other_fillings_and_outputs_are_refused(found: Partition) -> None:
+    """With what there is."""
+    axes = Figure().add_subplot()
+    with pytest.raises(PolytopeError, match="expected faces to be one of value, area"):
+        found.plot(axes, faces="blue")
+    for faces in ("value", "slope"):
+        with pytest.raises(PolytopeError, match="expected 0 to 2, got 3"):
+            found.plot(axes, faces=faces, output=3)
+    assert not axes.collections
+
+
+def test_part_of_the_layers_shows_the_whole_networks_values() -> None:
+    """Although its faces are not affine yet."""
+    torch.manual_seed(0)
+    part = partition(dense([8, 8], nn.ReLU), WIDE, until_layer=1)
+    picture = fill(part, "value", 0, 40).pixels
+    expected = part.evaluate(centres(part, picture.shape).reshape(-1, 2))[:, 0]
+    np.testing.assert_allclose(picture.reshape(-1), expected, atol=1e-12)
