@@ -127,21 +127,7 @@ def _figure(found: Partition, style: FigureStyle, *, in_pixels: bool) -> Figure:
         return figure.add_axes(at)
 
     panel = axes_at(_FRAME_MM, _FRAME_MM, width, height)
-    pixels = max(width, height) / _MM_PER_INCH * style.dots_per_inch
-    image = found.plot(
-        panel,
-        faces=style.faces,
-        output=style.output,
-        line_width=_line_width(found, width * height, width / across),
-        boundary=style.boundary,
-        longer_px=round(min(max(pixels, 64), 8192)),
-    )
-    panel.set(xticks=[], yticks=[], frame_on=False, aspect="auto")
-    border = Polygon(_border(found), fill=False, linewidth=_RULE_WIDTH, joinstyle="round")
-    border.set(gid="border", clip_on=False)
-    panel.add_patch(border)
-    if style.is_y_down:
-        panel.invert_yaxis()
+    image = _draw_panel(found, panel, style, (width, height))
     if not style.has_legend:
         return figure
     left, top = _FRAME_MM + width + 2, height + _FRAME_MM
@@ -153,6 +139,29 @@ def _figure(found: Partition, style: FigureStyle, *, in_pixels: bool) -> Figure:
     if image is not None and image.get_label() and room > 5:
         _draw_bar(figure, axes_at(left, _FRAME_MM + 1, 3, room), image, style.faces)
     return figure
+
+
+def _draw_panel(
+    found: Partition, panel: Axes, style: FigureStyle, size_mm: tuple[float, float]
+) -> Any:
+    """The partition itself; what fills its faces is returned."""
+    scale = size_mm[0] / float(np.ptp(found.vertices[:, 0]))
+    pixels = max(size_mm) / _MM_PER_INCH * style.dots_per_inch
+    image = found.plot(
+        panel,
+        faces=style.faces,
+        output=style.output,
+        line_width=_line_width(found, size_mm[0] * size_mm[1], scale),
+        boundary=style.boundary,
+        longer_px=round(min(max(pixels, 64), 8192)),
+    )
+    panel.set(xticks=[], yticks=[], frame_on=False, aspect="auto")
+    border = Polygon(_border(found), fill=False, linewidth=_RULE_WIDTH, joinstyle="round")
+    border.set(gid="border", clip_on=False)
+    panel.add_patch(border)
+    if style.is_y_down:
+        panel.invert_yaxis()
+    return image
 
 
 def _line_width(found: Partition, area: float, scale: float) -> float:

@@ -53,13 +53,19 @@ def write_surface(path: Path, surface: Surface) -> None:
         surface: what to write.
 
     Raises:
-        RenderError: the suffix is another one, or it cannot be written.
+        RenderError: the suffix is another one, a coordinate is not finite, or it cannot be written.
     """
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise RenderError(
             f"Cannot write surface {path}: expected a name ending in {' or '.join(SUFFIXES)}, got "
             f"{path.suffix or 'no ending'}. Rename it."
+        )
+    if not np.isfinite(surface.vertices).all():
+        num_bad = int((~np.isfinite(surface.vertices)).sum())
+        raise RenderError(
+            f"Cannot write surface {path}: expected finite coordinates, got {num_bad} others. "
+            "Choose another height."
         )
     try:
         write_atomically(path, _obj(surface) if kind == ".obj" else _ply(surface))
