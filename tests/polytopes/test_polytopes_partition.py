@@ -390,3 +390,63 @@ def test_any_number_of_threads_gives_the_same_partition(
     assert (np.diff(whole.owner_offsets).max() > 1) == has_copies
     for name in ("vertices", "edges", "face_offsets", "face_vertices", "owner_offsets", "owners"):
         np.testing.assert_array_equal(getattr(found, name), getattr(whole, name), err_msg=name)
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+@pytest.mark.parametrize("widths", [[40], [10] * 5])
+def test_the_largest_number_of_polytopes_is_exact(
+    widths: list[int], num_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are may be asked for, in any number of threads; one less is an error."""
+    from bitfold.polytopes import cut_parts
+
+    monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    torch.manual_seed(0)
+    module = dense(widths, nn.ReLU)
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        count = partition(module, WIDE).num_polytopes
+        partition(module, WIDE, max_polytopes=count).check()
+        for fewer in (count - 1, count // 2, 3):
+            said = refused(module, domain=WIDE, max_polytopes=fewer)
+            assert said.startswith(f"Cannot find polytopes: expected at most {fewer:,}, got more.")
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_folds_through_one_point_are_not_taken_for_many_polytopes() -> None:
+    """64 lines meet in pairs 2,016 times; through one point they make 128 polytopes."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 64, bias=False), nn.ReLU(), nn.Linear(64, 1)).eval()
+    partition(module, WIDE, max_polytopes=128).check()
+    assert "at most 127" in refused(module, domain=WIDE, max_polytopes=127)
+
+
+def test_room_is_made_for_no_more_polytopes_than_there_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each part gets 60 bytes for each of them and 4 for each place on its faces' boundaries."""
+    from bitfold.polytopes import cut_parts
+
+    taken = []
+
+    def make_made(sizes: np.ndarray, num_spare: int) -> tuple[np.ndarray, ...]:
+        made = make(sizes, num_spare)
+        taken.append(sum(item.nbytes for item in made[:-1]))
+        return made
+
+    make = cut_parts.make_made
+    monkeypatch.setattr(cut_parts, "make_made", make_made)
+    monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    torch.manual_seed(0)
+    module = dense([8, 2000], nn.ReLU)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert "at most 1,000" in refused(module, domain=WIDE, max_polytopes=1000)
+    finally:
+        torch.set_num_threads(before)
+    num_places = 2 * 2000 * partition(module, WIDE, until_layer=1).num_polytopes
+    assert len(taken) > 1
+    assert max(taken) < 60 * 1000 + 4 * num_places

@@ -22,6 +22,7 @@ from bitfold.polytopes.cut_edges import (
     split_edges,
 )
 from bitfold.polytopes.cut_emit import (
+    BROKEN_OFF,
     EDGES,
     FACES,
     FURTHER,
@@ -39,6 +40,7 @@ from bitfold.polytopes.cut_faces import (
     Before,
     Faces,
     find_chords,
+    limit_sizes,
     measure_faces,
     orient_chords,
 )
@@ -63,8 +65,11 @@ def cut_faces(
     offsets: tuple[int, int],
     sizes: NDArray[np.int64],
     made: Made,
+    progress: NDArray[np.int64],
+    part: int,
+    max_faces: int,
 ) -> NDArray[np.int64]:
-    """Cut every face along its folds.
+    """Cut every face along its folds, unless there come to be too many.
 
     Source: none, ours: chords that are laid one after the other into a half-edge structure.
 
@@ -74,13 +79,17 @@ def cut_faces(
         offsets: number of the first vertex within a face, and of the first edge within one.
         sizes: see `cut_faces.measure_faces`.
         made: see `Made`.
+        progress: (parts,), by part of all faces how many there will be at least; that of this part
+            is changed while others are by other threads.
+        part: number of this one.
+        max_faces: of all parts together.
 
     Returns:
-        How many of each were made, (6,).
+        How many of each were made, (7,), see `cut_emit`.
     """
-    counts = np.zeros(6, np.int64)
+    counts = np.zeros(7, np.int64)
     room = _make_room(sizes, before[5].shape[1])
-    _cut_all(before, numbers, offsets, (room, made), counts)
+    _cut_all(before, numbers, offsets, (room, made), counts, progress, part, max_faces)
     return counts
 
 
@@ -91,6 +100,9 @@ def _cut_all(
     offsets: tuple[int, int],
     into: tuple[Room, Made],
     counts: NDArray[np.int64],
+    progress: NDArray[np.int64],
+    part: int,
+    max_faces: int,
 ) -> None:
     """`cut_faces` with room for its work. All arrays are kept by whoever calls: see `borrowed`."""
     (starts, refs), edges, children, (firsts, neurons, vertices), (above, below), masks = before
@@ -115,9 +127,14 @@ def _cut_all(
     new_ends, new_along, new_edges, new_neurons, new_starts, sides, further = made
     new_ends, new_along, new_edges = borrowed(new_ends), borrowed(new_along), borrowed(new_edges)
     new_neurons, new_starts, sides = borrowed(new_neurons), borrowed(new_starts), borrowed(sides)
-    further, counts = borrowed(further), borrowed(counts)
+    further, counts, progress = borrowed(further), borrowed(counts), borrowed(progress)
     new_starts[0] = 0
     for face in range(len(starts) - 1):
+        # Every face that is left will be at least one; other parts are looked at now and then.
+        progress[part] = counts[FACES] + len(starts) - 1 - face
+        if progress[part] > max_faces or (face & 63 == 0 and progress.sum() > max_faces):
+            counts[BROKEN_OFF] = 1
+            return
         num_folds, neuron = count_folds(face, masks)
         if num_folds == 0:
             keep_face(face, starts, refs, children, new_starts, sides, counts)
@@ -138,19 +155,31 @@ def _cut_all(
         counts[GIVEN_UP] += found - num_chords
         lay_boundary(num_places, num_chords, boundary, chords, halves, leaving)
         num_halves, num_inner = num_places, 0
+        others = progress.sum() - 1
         for chord in range(num_chords):
             if _is_copy(chord, chords):
                 continue
+            if others + _num_pieces(num_places, num_halves, num_inner) > max_faces:
+                break
             num_halves, num_inner, is_laid = lay_chord(
                 chord, num_places, num_halves, num_inner, halves, leaving, chords, meetings,
                 inner, inner_at, boundary, values, bounds, ends, along,
             )  # fmt: skip
             counts[GIVEN_UP] += not is_laid
+        if others + _num_pieces(num_places, num_halves, num_inner) > max_faces:
+            counts[BROKEN_OFF] = 1
+            return
         emit(
             num_places, num_halves, num_inner, boundary, chords, halves, inner, inner_at,
             offsets[0], offsets[1], new_ends, new_along, new_edges, new_neurons, new_starts,
             sides, further, counts,
         )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _num_pieces(num_places: int, num_halves: int, num_inner: int) -> int:
+    """Into how many pieces a face is cut: V - E + F = 1."""
+    return 1 + (num_halves - num_places) // 2 - num_inner
 
 
 @njit(cache=True, nogil=True)
@@ -204,6 +233,7 @@ def cut(
     faces: Faces,
     first_neuron: int,
     num_spare: int,
+    max_faces: int,
 ) -> Any:
     """Cut all faces along the folds of a layer's neurons.
 
@@ -217,12 +247,14 @@ def cut(
         faces: see `cut_faces.Faces`.
         first_neuron: number of the first of these neurons among all, by which they own edges.
         num_spare: room for so many further owners, and for as many touching edges.
+        max_faces: beyond which the cut is broken off.
 
     Returns:
         Ends (new, 2) of what each new vertex lies on, and how far along (new,); edges,
         owners, faces; first child of each old edge (edges + 1,);
         further owners (k, 2), touching edges (k, 2, old numbers); how many of both there are, how
-        many chords were given up, and for how many there must be room for all to be there.
+        many chords were given up, for how many there must be room for all to be there, and whether
+        the cut was broken off.
     """
     num_words = (values.shape[1] + 63) // 64
     above = np.empty((len(values), num_words), np.uint64)
@@ -240,10 +272,12 @@ def cut(
     masks = np.empty((len(faces[0]) - 1, num_words), np.uint64)
     touching, sizes = np.empty((num_spare, 2), np.int32), np.empty(9, np.int64)
     measure_faces(faces, edges, signs, masks, touching, sizes)
+    limit_sizes(sizes, max_faces)
     made = make_made(sizes, num_spare)
     before = (faces, edges, children, (firsts, neurons, vertices), signs, masks)
     numbers = (values, bounds, ends, along)
-    counts = cut_faces(before, numbers, (num_vertices, num_edges), sizes, made)
+    offsets, progress = (num_vertices, num_edges), np.zeros(1, np.int64)
+    counts = cut_faces(before, numbers, offsets, sizes, made, progress, 0, max_faces)
     num_faces, num_sides = counts[FACES], counts[SIDES]
     return (
         np.concatenate((ends, made[0][: counts[VERTICES]])),
@@ -259,6 +293,7 @@ def cut(
             sizes[sizes_of.NUM_TOUCHING],
             counts[GIVEN_UP],
             max(counts[FURTHER], sizes[sizes_of.NUM_TOUCHING]),
+            counts[BROKEN_OFF],
         ),
     )
 

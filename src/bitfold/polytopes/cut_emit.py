@@ -8,8 +8,9 @@ from bitfold.polytopes.cut_chords import CHORD, NEXT, NEXT_COPY, ORIGIN, SIDE, T
 from bitfold.polytopes.cut_edges import Doubles, Ints, Words, count_bits, lowest_bit
 from bitfold.polytopes.cut_faces import EDGE, END, NEURON, START, VERTEX
 
-#: How many of each were made: faces, vertices, edges, sides, further owners; and chords given up.
-FACES, VERTICES, EDGES, SIDES, FURTHER, GIVEN_UP = 0, 1, 2, 3, 4, 5
+#: How many of each were made: faces, vertices, edges, sides, further owners; chords given up; and
+#: whether the cut was broken off, as there were too many faces.
+FACES, VERTICES, EDGES, SIDES, FURTHER, GIVEN_UP, BROKEN_OFF = 0, 1, 2, 3, 4, 5, 6
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -99,6 +99,31 @@ def _add_sizes(num_sides: int, num_chords: int, sizes: NDArray[np.int64]) -> Non
 
 
 @njit(cache=True, nogil=True)
+def limit_sizes(sizes: NDArray[np.int64], max_faces: int) -> None:
+    """Lower bounds of what cutting will take to what it can take before it is broken off.
+
+    The largest number of faces is far from what many folds through one point make, so it is no
+    reason to refuse a cut. But each step of a chord makes one face more, at most one vertex and two
+    edges: so many faces bound everything else.
+
+    Source: none, ours.
+
+    Args:
+        sizes: of `measure_faces`, changed.
+        max_faces: beyond which `cut.cut_faces` stops.
+    """
+    # A chord is laid whole before faces are counted; see `cut_chords.lay_chord` for its steps.
+    steps = max_faces + 4 * (sizes[MOST_CHORDS] + 4)
+    num_places = sizes[NUM_SIDES] - 2 * sizes[NUM_EDGES]
+    sizes[NUM_FACES] = min(sizes[NUM_FACES], max_faces + 1)
+    sizes[NUM_VERTICES] = min(sizes[NUM_VERTICES], max_faces)
+    sizes[NUM_EDGES] = min(sizes[NUM_EDGES], 2 * max_faces)
+    sizes[NUM_SIDES] = min(sizes[NUM_SIDES], num_places + 4 * max_faces)
+    sizes[MOST_HALVES] = min(sizes[MOST_HALVES], sizes[MOST_PLACES] + 4 * steps)
+    sizes[MOST_INNER] = min(sizes[MOST_INNER], steps)
+
+
+@njit(cache=True, nogil=True)
 def _note_touching(
     face: int,
     faces: Faces,

@@ -12,6 +12,7 @@ from bitfold.polytopes import cut_faces as sizes_of
 from bitfold.polytopes.cut import Made, cut, cut_faces, make_made
 from bitfold.polytopes.cut_edges import Doubles, Ints, classify, cross_edges, split_edges
 from bitfold.polytopes.cut_emit import (
+    BROKEN_OFF,
     EDGES,
     FACES,
     FURTHER,
@@ -19,7 +20,7 @@ from bitfold.polytopes.cut_emit import (
     SIDES,
     VERTICES,
 )
-from bitfold.polytopes.cut_faces import Faces, measure_faces
+from bitfold.polytopes.cut_faces import Faces, limit_sizes, measure_faces
 
 # Faces that are worth a thread of their own: a millisecond's work.
 _PART_FACES = 4096
@@ -33,6 +34,7 @@ def cut_by_threads(
     faces: Faces,
     first_neuron: int,
     num_spare: int,
+    max_faces: int,
 ) -> Any:
     """What `cut.cut` does, with the same result, by as many threads as PyTorch may use.
 
@@ -40,7 +42,7 @@ def cut_by_threads(
     """
     parts = parts_of(0, len(faces[0]) - 1, _PART_FACES, 1)
     if len(parts) == 1 or torch.get_num_threads() == 1:
-        return cut(values, bounds, edges, owners, faces, first_neuron, num_spare)
+        return cut(values, bounds, edges, owners, faces, first_neuron, num_spare, max_faces)
     num_words = (values.shape[1] + 63) // 64
     signs = (
         np.empty((len(values), num_words), np.uint64),
@@ -63,17 +65,21 @@ def cut_by_threads(
     split_edges(edges, owners, (firsts, places, vertices), len(values), on_edges)
     crossings, numbers = (firsts, neurons, vertices), (values, bounds, ends, along)
 
-    def cut_part(part: tuple[int, int]) -> tuple[Made, NDArray[np.int64], Ints, int]:
-        some = (faces[0][part[0] : part[1] + 1], faces[1])
-        masks = np.empty((part[1] - part[0], num_words), np.uint64)
+    progress = np.diff([*(part[0] for part in parts), len(faces[0]) - 1])
+
+    def cut_part(number: int) -> tuple[Made, NDArray[np.int64], Ints, int]:
+        first, stop = parts[number]
+        some = (faces[0][first : stop + 1], faces[1])
+        masks = np.empty((stop - first, num_words), np.uint64)
         touching, sizes = np.empty((num_spare, 2), np.int32), np.empty(9, np.int64)
         measure_faces(some, edges, signs, masks, touching, sizes)
-        made = make_made(sizes, num_spare)
+        limit_sizes(sizes, max_faces)
+        made, offsets = make_made(sizes, num_spare), (num_vertices, num_edges)
         before = (some, edges, children, crossings, signs, masks)
-        counts = cut_faces(before, numbers, (num_vertices, num_edges), sizes, made)
+        counts = cut_faces(before, numbers, offsets, sizes, made, progress, number, max_faces)
         return made, counts, touching, int(sizes[sizes_of.NUM_TOUCHING])
 
-    found = in_order(cut_part, parts)
+    found = in_order(cut_part, range(len(parts)))
     return _assemble(on_edges, found, children, (num_vertices, num_edges, first_neuron))
 
 
@@ -88,7 +94,7 @@ def _assemble(
     ends, along, edges, owners = ([item] for item in on_edges)
     starts, sides = [np.zeros(1, np.int32)], []
     further, touching = [], []
-    vertices_so_far = edges_so_far = sides_so_far = given_up = 0
+    vertices_so_far = edges_so_far = sides_so_far = given_up = broken_off = 0
     for made, counts, touched, num_touched in found:
         num_made = counts[EDGES]
         shift_from(made[2][:num_made].reshape(-1), num_vertices, vertices_so_far)
@@ -106,6 +112,7 @@ def _assemble(
         edges_so_far += int(counts[EDGES])
         sides_so_far += int(counts[SIDES])
         given_up += int(counts[GIVEN_UP])
+        broken_off += int(counts[BROKEN_OFF])
     most = max(max(int(counts[FURTHER]), touched) for _, counts, _, touched in found)
     return (
         np.concatenate(ends),
@@ -116,7 +123,7 @@ def _assemble(
         children,
         np.concatenate(further),
         np.concatenate(touching),
-        (sum(map(len, further)), sum(map(len, touching)), given_up, most),
+        (sum(map(len, further)), sum(map(len, touching)), given_up, most, broken_off),
     )
 
 

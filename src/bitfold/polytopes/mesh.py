@@ -75,17 +75,24 @@ class Mesh:
         num_spare = _NUM_SPARE
         while True:
             made = cut_by_threads(
-                values, bounds, self.edges, self.owners, self.faces, first_neuron, num_spare
+                values,
+                bounds,
+                self.edges,
+                self.owners,
+                self.faces,
+                first_neuron,
+                num_spare,
+                max_faces,
             )
             ends, along, edges, owners, faces, children, further, touching, counts = made
+            if counts[4] or len(faces[0]) - 1 > max_faces:
+                raise PolytopeError(
+                    f"Cannot find polytopes: expected at most {max_faces:,}, got more. Choose a "
+                    "smaller domain, or a larger max_polytopes."
+                )
             if counts[3] <= num_spare:
                 break
             num_spare = int(counts[3])
-        if len(faces[0]) - 1 > max_faces:
-            raise PolytopeError(
-                f"Cannot find polytopes: expected at most {max_faces:,}, got {len(faces[0]) - 1:,} "
-                "or more. Choose a smaller domain, or a larger max_polytopes."
-            )
         self._own(children, further[: counts[0]], touching[: counts[1]], first_neuron)
         num_old = len(self.points)
         points = np.empty((num_old + len(along), 2))
