@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitfold.polytopes.pieces import CASTS, NORMS, PAIRS, PIECEWISE, SUMS, Pieces
+from bitfold.polytopes.pieces import CASTS, CHOICES, NORMS, PAIRS, PIECEWISE, SUMS, Pieces
 from bitfold.polytopes.program import Execution, Program
 from bitfold.polytopes.tracing import Named, Operation, PerInput, Ref
+from bitfold.polytopes.windows import Choice, choice_of
 
 _ROUNDING = 2.0**-53
 # Rows of what is kept of each result.
@@ -57,6 +58,8 @@ class Bounds:
             largest = torch.maximum(first[SIZE], second[SIZE])
             error = first[ERROR] + second[ERROR] + 8 * _ROUNDING * largest
             self.rows[index] = torch.stack([largest, error])
+        elif name in CHOICES:
+            self.rows[index] = self._chosen(operation)
         elif name in NORMS:
             self.rows[index] = self._norm(operation)
         else:
@@ -68,6 +71,19 @@ class Bounds:
         total = first + second
         found: Tensor = total[ERROR] + 2 * _ROUNDING * total[SIZE]
         return found.reshape(-1)
+
+    def choice(self, operation: Operation) -> tuple[Choice, Tensor]:
+        """What an operation chooses from, and what differences may be off by: by window."""
+        rows = self.rows[operation.arguments["self"].index]
+        choice = choice_of(operation, rows.shape[1:])
+        size, error = rows.reshape(2, -1)[:, choice.windows].amax(2)
+        return choice, 2 * error + 4 * _ROUNDING * size
+
+    def _chosen(self, operation: Operation) -> Any:
+        rows = self.rows[operation.arguments["self"].index]
+        choice = choice_of(operation, rows.shape[1:])
+        largest = rows.reshape(2, -1)[:, choice.windows].amax(2)
+        return choice.result(largest.reshape(2, *choice.shape))
 
     def _sides(self, operation: Operation) -> list[Tensor]:
         """Sizes, errors and zeros of an operation's operands, in shapes that go together."""
@@ -169,6 +185,10 @@ class Bounded(Execution):
         """Let go of a result and its bounds."""
         super().forget(index)
         self._bounds.rows.pop(index, None)
+
+    def choice(self, operation: Operation) -> tuple[Choice, Tensor]:
+        """What an operation chooses from, and by how much a later element must be larger."""
+        return self._bounds.choice(operation)
 
     def slack(self, source: int, threshold: float) -> Tensor:
         """What the elements of a result, less a threshold, may be off by: flat."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from torch import Tensor
 from bitfold.polytopes.bounds import Bounded
 from bitfold.polytopes.mesh import Mesh
 from bitfold.polytopes.pieces import RELU, Pieces
+from bitfold.polytopes.pooling import WinnerCut
 from bitfold.polytopes.program import Program
 from bitfold.polytopes.tracing import Operation
 
@@ -84,6 +87,25 @@ class Cutting(Bounded):
         if pieces is RELU and self.program.lowered.last_uses.get(source) == self._number:
             return whole.clamp_(min=0)
         return super().bend(source, pieces)
+
+    def choose(self, source: int, operation: Operation) -> Any:
+        """Cut the mesh where another element is the largest, and hand that on."""
+        choice, slack = self.choice(operation)
+        first = sum(self.sizes)
+        self.sizes.append(choice.num_neurons)
+
+        def extend(ends: NDArray[np.int32], along: NDArray[np.float64]) -> Tensor:
+            self._extend(ends, along)
+            return self.values[source]
+
+        winners = WinnerCut(self._mesh, choice, slack, first, self._max_faces)
+        kept = torch.from_numpy(winners.cut(self.values[source], extend))
+        if not kept.all():
+            self.values = {
+                index: value[kept] if isinstance(value, Tensor) else value
+                for index, value in self.values.items()
+            }
+        return super().choose(source, operation)
 
     def _extend(self, ends: NDArray[np.int32], along: NDArray[np.float64]) -> None:
         from bitfold.polytopes.cut_edges import extend_rows  # noqa: PLC0415 - imports Numba

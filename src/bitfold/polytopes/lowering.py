@@ -15,6 +15,7 @@ from bitfold.errors import PolytopeError
 from bitfold.polytopes.pieces import (
     AFFINE,
     CASTS,
+    CHOICES,
     FACTORS,
     NORMS,
     PAIRS,
@@ -108,7 +109,7 @@ def _check(operation: Operation, derived: set[int]) -> None:
     name = operation.name
     if not operation.is_derived:
         return
-    is_fit = name in AFFINE | SUMS | NORMS | CASTS | PAIRS | PRODUCTS
+    is_fit = name in AFFINE | SUMS | NORMS | CASTS | PAIRS | PRODUCTS | CHOICES
     if name in PIECEWISE:
         is_fit = PIECEWISE[name](operation.arguments) is not None
     factors = [

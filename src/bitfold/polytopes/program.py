@@ -11,8 +11,9 @@ from torch import Tensor
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering import Lowered
-from bitfold.polytopes.pieces import CASTS, PAIRS, PIECEWISE, RELU, Pieces
+from bitfold.polytopes.pieces import CASTS, CHOICES, PAIRS, PIECEWISE, RELU, Pieces
 from bitfold.polytopes.tracing import Named, Operation, PerInput, Ref
+from bitfold.polytopes.windows import choice_of
 
 
 class Program:
@@ -104,8 +105,16 @@ class Execution:
         elif name in PIECEWISE:
             source = operation.arguments["self"].index
             self.values[index] = self.bend(source, self.program.pieces(operation))
+        elif name in CHOICES:
+            self.values[index] = self.choose(operation.arguments["self"].index, operation)
         else:
             self.values[index] = operation.perform(self._value)
+
+    def choose(self, source: int, operation: Operation) -> Any:
+        """What becomes of a result of which the largest elements are handed on, as for `bend`."""
+        values = self.values[source]
+        choice = choice_of(operation, values.shape[1:])
+        return choice.result(choice.pick(values, choice.winners(values)))
 
     def forget(self, index: int) -> None:
         """Let go of a result that is no longer needed."""

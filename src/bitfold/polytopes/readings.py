@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from bitfold.polytopes.pieces import Pieces
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.program import Execution, Program, bent
 from bitfold.polytopes.recorder import pack_signs
+from bitfold.polytopes.tracing import Operation
+from bitfold.polytopes.windows import choice_of
 
 # Numbers of one layer that are held at a time.
 _CHUNK_NUMEL = 2**22
@@ -32,9 +36,22 @@ class _Recording(Bounded):
             self.signs.append(flat - threshold > self.slack(source, threshold))
         return super().bend(source, pieces)
 
+    def choose(self, source: int, operation: Operation) -> Any:
+        choice, slack = self.choice(operation)
+        winners = choice.winners(self.values[source], slack)
+        places = torch.arange(choice.windows.shape[1])
+        self.signs.append((winners[..., None] == places).flatten(1))
+        return super().choose(source, operation)
+
 
 class _Freezing(Execution):
     """Runs three inputs of each face on the pieces that the first of them lies on."""
+
+    def choose(self, source: int, operation: Operation) -> Any:
+        values = self.values[source]
+        choice = choice_of(operation, values.shape[1:])
+        winners = choice.winners(values[: len(values) // 3])
+        return choice.result(choice.pick(values, winners.repeat(3, 1)))
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
         values = self.values[source]

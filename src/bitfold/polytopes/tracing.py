@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflat
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.nonlinearities import named_arguments, operation_name
-from bitfold.polytopes.pieces import PAIRS, PIECEWISE
+from bitfold.polytopes.pieces import CHOICES, PAIRS, PIECEWISE
 
 # Traced twice, so that what depends on the size of the batch shows; any two sizes do that are
 # unlikely as sizes of anything else.
@@ -76,7 +76,7 @@ class Operation:
     @cached_property
     def is_bend(self) -> bool:
         """Whether it folds."""
-        return self.name in PIECEWISE or self.name in PAIRS
+        return self.name in PIECEWISE or self.name in PAIRS or self.name in CHOICES
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
