@@ -30,15 +30,13 @@ class Bounds:
 
     Args:
         program: whose results these are.
-        inputs: float64 (N, ...), the batch.
+        sizes: (...), of the terms that inputs are sums of, over the batch.
     """
 
-    def __init__(self, program: Program, inputs: Tensor) -> None:
+    def __init__(self, program: Program, sizes: Tensor) -> None:
         self._program = program
-        largest = inputs.abs().amax(0)
-        self.rows: dict[int, Any] = {0: torch.stack([largest, 4 * _ROUNDING * largest])}
-        self._sizes = {name: _sized(item) for name, item in program.named.items()}
-        self._constants = {index: _sized(item) for index, item in program.constants.items()}
+        self.rows: dict[int, Any] = {0: torch.stack([sizes, 4 * _ROUNDING * sizes])}
+        self._sizes: dict[Named | Ref, Any] = {}
 
     def error(self, index: int) -> Tensor:
         """What the elements of a result may be off by, flat."""
@@ -108,9 +106,11 @@ class Bounds:
     def _size(self, leaf: Any) -> Any:
         if isinstance(leaf, PerInput):
             return 3 * leaf.times
-        if isinstance(leaf, Named):
-            return self._sizes[leaf.name]
-        return self._constants[leaf.index] if isinstance(leaf, Ref) else abs(leaf)
+        if not isinstance(leaf, Named | Ref):
+            return abs(leaf)
+        if leaf not in self._sizes:
+            self._sizes[leaf] = _sized(self._program.constant(leaf))
+        return self._sizes[leaf]
 
     def _affine(self, operation: Operation) -> Any:
         inputs = [index for index in operation.refs if index in self.rows]
@@ -168,11 +168,12 @@ class Bounded(Execution):
     Args:
         program: what to run.
         inputs: float64 (N, ...).
+        sizes: see `Bounds`.
     """
 
-    def __init__(self, program: Program, inputs: Tensor) -> None:
+    def __init__(self, program: Program, inputs: Tensor, sizes: Tensor) -> None:
         super().__init__(program, inputs)
-        self._bounds = Bounds(program, inputs)
+        self._bounds = Bounds(program, sizes)
         self._operation: Operation | None = None
 
     def follow(self, number: int, operation: Operation) -> None:

@@ -12,9 +12,13 @@ from torch import Tensor
 from bitfold.polytopes.bounds import Bounded
 from bitfold.polytopes.mesh import Mesh
 from bitfold.polytopes.pieces import RELU, Pieces
+from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.pooling import WinnerCut
 from bitfold.polytopes.program import Program
 from bitfold.polytopes.tracing import Operation
+
+# Polytopes from which on threads are worth their while, so that layers are cut one by one.
+_ENOUGH_FACES = 4096
 
 
 class Cutting(Bounded):
@@ -27,7 +31,7 @@ class Cutting(Bounded):
     Args:
         program: what to run.
         mesh: cut along the folds.
-        inputs: float64 (vertices, ...), the input at each vertex.
+        plane: where the mesh lies among the inputs.
         max_faces: of which there may be no more.
         num_bends: how many operations may bend; None: all.
 
@@ -39,25 +43,50 @@ class Cutting(Bounded):
         self,
         program: Program,
         mesh: Mesh,
-        inputs: Tensor,
+        plane: Plane,
         max_faces: int,
         num_bends: int | None = None,
     ) -> None:
-        super().__init__(program, inputs)
+        super().__init__(program, plane.inputs(mesh.points), plane.sizes(mesh.points))
         self._mesh, self._max_faces = mesh, max_faces
         self.sizes: list[int] = []
-        operations = enumerate(program.lowered.operations)
-        bends = [k for k, one in operations if one.is_derived and one.is_bend][:num_bends]
+        bends = list(program.lowered.bends)[:num_bends]
         self._last_bend = bends[-1] if bends else -1
 
     def run_to_last_bend(self) -> None:
         """Cut the mesh along all folds; what comes after the last one is not worked out."""
         lowered = self.program.lowered
-        for number, operation in enumerate(lowered.operations[: self._last_bend + 1]):
+        first = self._cut_dense_layers()
+        for number in range(first, self._last_bend + 1):
+            operation = lowered.operations[number]
             if operation.is_derived:
                 self.follow(number, operation)
                 for index in lowered.forgotten[number]:
                     self.forget(index)
+
+    def _cut_dense_layers(self) -> int:
+        """Cut along the folds of the dense layers at the start; return where to go on."""
+        layers = self.program.lowered.dense_layers.until(self._last_bend + 1)
+        if not layers.results:
+            return 0
+        from bitfold.polytopes.cut_dense import cut_dense_layers  # noqa: PLC0415 - imports Numba
+
+        mesh = self._mesh
+        rows = self._bounds.rows[0].numpy()
+        given = (mesh.points, self.values[0].numpy(), rows, mesh.edges, mesh.owners, mesh.faces)
+        limits = (_ENOUGH_FACES, self._max_faces)
+        done, points, edges, owners, faces, values, rows, given_up = cut_dense_layers(
+            self.program.flat.numpy(), layers.table, layers.slopes, *given, limits
+        )
+        if done == 0:
+            return 0
+        mesh.points, mesh.edges, mesh.owners, mesh.faces = points, edges, owners, faces
+        mesh.num_given_up += given_up
+        self.sizes += layers.table[:done, 3].tolist()
+        result: int = layers.results[done - 1]
+        self.values = {result: torch.from_numpy(values)}
+        self._bounds.rows = {result: torch.from_numpy(rows)}
+        return result
 
     def follow(self, number: int, operation: Operation) -> None:
         """Perform one operation, and bound its errors."""
@@ -96,7 +125,8 @@ class Cutting(Bounded):
 
         def extend(ends: NDArray[np.int32], along: NDArray[np.float64]) -> Tensor:
             self._extend(ends, along)
-            return self.values[source]
+            extended: Tensor = self.values[source]
+            return extended
 
         winners = WinnerCut(self._mesh, choice, slack, first, self._max_faces)
         kept = torch.from_numpy(winners.cut(self.values[source], extend))

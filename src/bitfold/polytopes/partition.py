@@ -15,8 +15,8 @@ from torch import nn
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.exact import Cutting
 from bitfold.polytopes.level_sets import boundary_between, level_lines
-from bitfold.polytopes.lowering import Bend, bends_of, lower
-from bitfold.polytopes.mesh import BORDER, Mesh
+from bitfold.polytopes.lowering import Bend, lower
+from bitfold.polytopes.mesh import Mesh
 from bitfold.polytopes.module import points_like
 from bitfold.polytopes.partition_check import check_partition
 from bitfold.polytopes.plane import Plane
@@ -236,44 +236,29 @@ def partition(
     >>> found.num_polytopes, round(float(found.areas.sum()), 9)
     (6, 16.0)
     """
-    corners = _corners(domain)
+    border = _corners(domain)
     where = _plane(plane)
     program = Program(*lower(network, points_like(network, where.origin.float())))
-    mesh = Mesh(corners)
+    mesh = Mesh(border)
     with torch.no_grad():
-        cutting = Cutting(program, mesh, where.inputs(corners), max_polytopes, until_layer)
+        cutting = Cutting(program, mesh, where, max_polytopes, until_layer)
         cutting.run_to_last_bend()
-    starts, sides = mesh.faces
-    owner_offsets, owners = _owners(mesh)
+    corners, around, neighbours, owner_offsets, owners = mesh.described()
     return Partition(
         mesh.points,
         mesh.edges,
-        starts,
-        mesh.corners(),
-        sides >> 1,
-        mesh.neighbours(),
+        mesh.faces[0],
+        corners,
+        around,
+        neighbours,
         owner_offsets,
         owners,
         tuple(cutting.sizes),
-        tuple(bends_of(program.lowered))[: len(cutting.sizes)],
+        tuple(program.lowered.bends.values())[: len(cutting.sizes)],
         mesh.num_given_up,
         where,
         program,
     )
-
-
-def _owners(mesh: Mesh) -> tuple[Ints, Ints]:
-    """All owners of each edge, ascending, as offsets and neurons."""
-    is_owned = mesh.owners != BORDER
-    edges, neurons, counts = None, mesh.owners[is_owned], is_owned.astype(np.int32)
-    if len(mesh.further):
-        edges = np.concatenate([np.flatnonzero(is_owned), mesh.further[:, 0]])
-        neurons = np.concatenate([neurons, mesh.further[:, 1]])
-        neurons = neurons[np.lexsort((neurons, edges))]
-        counts = np.bincount(edges, minlength=len(mesh.edges)).astype(np.int32)
-    offsets = np.zeros(len(counts) + 1, np.int32)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets, neurons
 
 
 def _corners(domain: Any) -> Doubles:

@@ -25,8 +25,8 @@ _RIGHT, _UP = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 class _Recording(Bounded):
     """Notes which values are surely above the thresholds at which they bend."""
 
-    def __init__(self, program: Program, inputs: Tensor) -> None:
-        super().__init__(program, inputs)
+    def __init__(self, program: Program, inputs: Tensor, sizes: Tensor) -> None:
+        super().__init__(program, inputs, sizes)
         self.signs: list[Tensor] = []
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
@@ -72,7 +72,7 @@ def patterns_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> 
     found = []
     with torch.no_grad():
         for some in _chunks(plane, points):
-            recording = _Recording(program, plane.inputs(some))
+            recording = _Recording(program, plane.inputs(some), plane.sizes(some))
             recording.run()
             signs = recording.signs or [torch.zeros((len(some), 0), dtype=torch.bool)]
             found.append(pack_signs(torch.cat(signs, dim=1)).T)

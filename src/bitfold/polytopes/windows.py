@@ -130,6 +130,7 @@ def _along(arguments: Any, shape: tuple[int, ...]) -> tuple[Places, tuple[int, .
 
 def _sliding(arguments: Any, sides: Sequence[int]) -> list[Places]:
     """By side the places of each window along it, -1 beyond the border."""
+
     def each(name: str, otherwise: Sequence[int]) -> list[int]:
         found = list(arguments[name]) or list(otherwise)
         return found * len(sides) if len(found) == 1 else found
