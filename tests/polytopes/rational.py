@@ -9,6 +9,8 @@ from itertools import pairwise
 Point = tuple[Fraction, Fraction]
 Map = tuple[Fraction, Fraction, Fraction]
 Layer = tuple[Sequence[Sequence[int]], Sequence[int]]
+Windows = Sequence[Sequence[int]]
+"""A layer of maxima: by output the neurons before it that it is the largest of."""
 
 
 def value(form: Map, point: Point) -> Fraction:
@@ -40,34 +42,62 @@ def split(polygon: list[Point], form: Map) -> list[tuple[list[Point], bool]]:
     return parts
 
 
-def polytopes(layers: Sequence[Layer], domain: Sequence[tuple[int, int]]) -> list[list[Point]]:
-    """All polytopes of a network of ReLU layers, the last of which counts too."""
+def winning(polygon: list[Point], forms: Sequence[Map]) -> list[tuple[list[Point], Map]]:
+    """A convex polygon's parts on which one of several forms is the largest; the first of copies."""
+    parts = []
+    for number, form in enumerate(forms):
+        if form in forms[:number]:
+            continue
+        part = polygon
+        for other in forms:
+            if part and other != form:
+                over = (form[0] - other[0], form[1] - other[1], form[2] - other[2])
+                part = next((piece for piece, is_over in split(part, over) if is_over), [])
+        if part:
+            parts.append((part, form))
+    return parts
+
+
+def bent(polygon: list[Point], form: Map) -> list[tuple[list[Point], Map]]:
+    """A convex polygon's parts where a form is positive and where it is not, and its ReLU there."""
+    dead = (Fraction(0), Fraction(0), Fraction(0))
+    return [(part, form if is_above else dead) for part, is_above in split(polygon, form)]
+
+
+def affine(layer: Layer, inputs: Sequence[Map]) -> list[Map]:
+    """A layer's pre-activations, from the forms that go into it."""
+    found = []
+    for row, bias in zip(*layer, strict=True):
+        one, two, three = (
+            sum((w * form[k] for w, form in zip(row, inputs, strict=True)), Fraction(0))
+            for k in range(3)
+        )
+        found.append((one, two, three + bias))
+    return found
+
+
+def polytopes(
+    layers: Sequence[Layer | Windows], domain: Sequence[tuple[int, int]]
+) -> list[list[Point]]:
+    """All polytopes of a network of ReLU layers and maxima, the last of which counts too."""
     start = [(Fraction(x), Fraction(y)) for x, y in domain]
     one, zero = Fraction(1), Fraction(0)
     faces = [(start, [(one, zero, zero), (zero, one, zero)])]
-    for weights, biases in layers:
+    for layer in layers:
         cut = []
         for polygon, inputs in faces:
-            forms = [
-                tuple(
-                    sum((w * form[k] for w, form in zip(row, inputs, strict=True)), zero)
-                    + (bias if k == 2 else 0)
-                    for k in range(3)
-                )
-                for row, bias in zip(weights, biases, strict=True)
-            ]
-            pieces = [(polygon, [])]
-            for form in forms:
+            pieces: list[tuple[list[Point], list[Map]]] = [(polygon, [])]
+            if isinstance(layer, tuple):
+                groups, bend = [[form] for form in affine(layer, inputs)], lambda p, f: bent(p, *f)
+            else:
+                groups, bend = [[inputs[k] for k in window] for window in layer], winning
+            for forms in groups:
                 pieces = [
-                    (part, [*signs, is_positive])
-                    for whole, signs in pieces
-                    for part, is_positive in split(whole, form)
+                    (part, [*outputs, form])
+                    for whole, outputs in pieces
+                    for part, form in bend(whole, forms)
                 ]
-            dead = (zero, zero, zero)
-            cut += [
-                (part, [f if s else dead for f, s in zip(forms, signs, strict=True)])
-                for part, signs in pieces
-            ]
+            cut += pieces
         faces = cut
     return [polygon for polygon, _ in faces]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from dense_networks import WIDE, dense
 from torch import Tensor, nn
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes import partition
+from bitfold.polytopes import Plane, load_partition, partition
 
 
 def refused(module: nn.Module, most: int) -> str:
@@ -99,14 +101,40 @@ class Two(nn.Module):
 
 
 ARRAYS = (
-    "vertices", "edges", "face_offsets", "face_vertices", "face_edges", "neighbours",
-    "owner_offsets", "owners",
+    "edges", "face_offsets", "face_vertices", "face_edges", "neighbours", "owner_offsets", "owners",
 )  # fmt: skip
+
+
+class Pooled(nn.Module):
+    """A convolution, the largest of windows, and a dense layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 3, 3), nn.Linear(12, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, 6, 6) to (N, 4)."""
+        x = torch.max_pool2d(self.first(x), 2)
+        return torch.relu(self.second(x.flatten(1)))
+
+
+def test_layers_of_a_network_that_pools(tmp_path: Path) -> None:
+    """Where it chooses is a layer too, and goes through a file."""
+    torch.manual_seed(0)
+    plane = Plane.through(*torch.randn(3, 1, 6, 6))
+    pooled, whole = partition(Pooled().eval(), WIDE, plane, each_layer=True)
+    assert 1 < pooled.num_polytopes < whole.num_polytopes
+    assert whole.layers[0].name.startswith("max_pool2d")
+    whole.check()
+    whole.save(tmp_path / "a.npz")
+    loaded = load_partition(tmp_path / "a.npz")
+    loaded.check()
+    np.testing.assert_array_equal(loaded.locate(whole.centroids), np.arange(len(whole.centroids)))
 
 
 @pytest.mark.parametrize("kind", ["dense", "two"])
 def test_each_layer_is_what_until_layer_gives(kind: str) -> None:
-    """In one pass, the same arrays and numbers of owners; the last one is the whole."""
+    """In one pass, with the same numbers of vertices and owners; the last one is the whole."""
     torch.manual_seed(0)
     module = dense([9, 8, 7], nn.ReLU) if kind == "dense" else Two().eval()
     found = partition(module, WIDE, each_layer=True)
@@ -114,6 +142,7 @@ def test_each_layer_is_what_until_layer_gives(kind: str) -> None:
     for number, one in enumerate(found, 1):
         expected = partition(module, WIDE, until_layer=number)
         assert (one.layers, one.layer_sizes) == (expected.layers, expected.layer_sizes)
+        np.testing.assert_allclose(one.vertices, expected.vertices, rtol=0, atol=1e-12)
         for name in ARRAYS:
             np.testing.assert_array_equal(getattr(one, name), getattr(expected, name), err_msg=name)
         assert one.is_whole == (number == len(found))

@@ -9,18 +9,37 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rational import Layer, incidences, polytopes
-from torch import nn
+from rational import Layer, Windows, incidences, polytopes
+from torch import Tensor, nn
 
 from bitfold.polytopes import partition
 
 SQUARE = [(-2, -2), (2, -2), (2, 2), (-2, 2)]
 
 
-def network_of(layers: list[Layer]) -> nn.Module:
+class Maxima(nn.Module):
+    """The largest of the inputs that are in each of some windows."""
+
+    def __init__(self, windows: Windows) -> None:
+        super().__init__()
+        longest = max(map(len, windows))
+        padded = [[*window, *window[:1] * (longest - len(window))] for window in windows]
+        self.register_buffer("windows", torch.tensor(padded))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, d) to (N, windows)."""
+        found = x.index_select(1, self.windows.flatten())
+        return found.view(len(x), *self.windows.shape).amax(2)
+
+
+def network_of(layers: list[Layer | Windows]) -> nn.Module:
     """The same network as a module."""
     parts: list[nn.Module] = []
-    for weights, biases in layers:
+    for layer in layers:
+        if not isinstance(layer, tuple):
+            parts += [Maxima(layer)]
+            continue
+        weights, biases = layer
         linear = nn.Linear(len(weights[0]), len(weights))
         with torch.no_grad():
             linear.weight.copy_(torch.tensor(weights, dtype=torch.float32))
@@ -29,7 +48,7 @@ def network_of(layers: list[Layer]) -> nn.Module:
     return nn.Sequential(*parts).eval()
 
 
-def assert_equal_to_reference(layers: list[Layer]) -> None:
+def assert_equal_to_reference(layers: list[Layer | Windows]) -> None:
     """Counts, the places of all vertices, and which of them edges join."""
     expected = polytopes(layers, SQUARE)
     vertices, edges = incidences(expected)
@@ -82,12 +101,57 @@ def test_small_integer_networks_are_those_of_rational_arithmetic(layers: list[La
     assert_equal_to_reference(layers)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_larger_integer_networks_too(seed: int) -> None:
-    """Hundreds of polytopes, many of them meeting in the same points."""
+@st.composite
+def small_maxima(draw: st.DrawFn) -> list[Layer | Windows]:
+    """Maxima of windows that overlap, alone or after ReLU layers: ties, copies, dead windows."""
+    found: list[Layer | Windows] = []
+    for layer in draw(small_networks())[:2]:
+        found.append(layer)
+        width = len(layer[0])
+        window = st.lists(st.integers(0, width - 1), min_size=1, max_size=5)
+        windows = draw(st.lists(window, min_size=0, max_size=3))
+        if windows:
+            found.append(windows)
+            rows = st.lists(numbers, min_size=len(windows), max_size=len(windows))
+            weights = draw(st.lists(rows, min_size=width, max_size=width))
+            biases = draw(st.lists(numbers, min_size=width, max_size=width))
+            found.append((weights, biases))
+    last = draw(st.lists(st.integers(0, width - 1), min_size=2, max_size=6))
+    return [*found, [last, last[1:], last[::-1]]]
+
+
+@settings(deadline=None, max_examples=300)
+@given(small_maxima())
+@example([[[0, 1]]])  # the inputs themselves
+@example([([[1, 0], [-1, 0], [0, 1], [0, -1]], [0, 0, 0, 0]), [[0, 1, 2, 3]]])  # dead areas
+@example([([[1, 0], [0, 1], [1, 1]], [0, 0, 0]), [[0, 1, 2], [2, 1, 0]]])  # through a point
+@example([([[0, 0], [0, 0]], [1, 1]), [[0, 1]]])  # equal everywhere
+@example([([[1, 0], [1, 0]], [2, 2]), [[0, 1, 0]]])  # copies
+def test_maxima_are_those_of_rational_arithmetic(layers: list[Layer | Windows]) -> None:
+    """Folds are where another element wins, and nothing of the comparisons of losers is left."""
+    assert_equal_to_reference(layers)
+
+
+def integer_layers(seed: int, widths: list[int]) -> list[Layer]:
+    """Layers of small whole numbers."""
     generator = np.random.default_rng(seed)
-    widths, layers = [2, 6, 5, 4], []
+    layers: list[Layer] = []
     for fan_in, fan_out in pairwise(widths):
         rows = generator.integers(-2, 3, (fan_out, fan_in)).tolist()
         layers.append((rows, generator.integers(-2, 3, fan_out).tolist()))
-    assert_equal_to_reference(layers)
+    return layers
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_larger_integer_networks_too(seed: int) -> None:
+    """Hundreds of polytopes, many of them meeting in the same points."""
+    assert_equal_to_reference(integer_layers(seed, [2, 6, 5, 4]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_larger_networks_of_maxima_too(seed: int) -> None:
+    """Windows that overlap after two layers, and one over all that is left."""
+    first, second = integer_layers(seed, [2, 6, 6])
+    (third,) = integer_layers(seed, [3, 5])
+    pooled = [[0, 1, 2], [2, 3, 4], [4, 5, 0]]
+    assert_equal_to_reference([first, second, pooled, third, [[0, 1, 2, 3, 4]]])

@@ -106,8 +106,11 @@ class Passage:
 
     def __init__(self, value: Tensor) -> None:
         self._flows: dict[Any, tuple[bool, tuple[bool, ...]]] = {}
-        nodes = [node for node in nodes_of(value) if node.next_functions]
-        self._handles = [node.register_hook(self._hook(node)) for node in nodes]
+        # Kept: after the pass, PyTorch before 2.13 no longer tells where a custom function leads.
+        self._edges: dict[Any, Edges] = {
+            node: edges for node in nodes_of(value) if (edges := node.next_functions)
+        }
+        self._handles = [node.register_hook(self._hook(node)) for node in self._edges]
 
     def _hook(self, node: Any) -> Callable[[Sequence[Any], Sequence[Any]], None]:
         def hook(outwards: Sequence[Any], inwards: Sequence[Any]) -> None:
@@ -135,14 +138,9 @@ class Passage:
             and graph.mask(node) & bit
             and not any(
                 something and graph.mask(after) & bit
-                for something, (after, _) in zip(passed, _edges(node), strict=False)
+                for something, (after, _) in zip(passed, self._edges[node], strict=False)
             )
         ]
-
-
-def _edges(node: Any) -> Edges:
-    edges: Edges = node.next_functions
-    return edges
 
 
 def _is_something(gradient: Any) -> bool:

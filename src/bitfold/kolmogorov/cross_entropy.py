@@ -15,15 +15,17 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bitfold.kolmogorov.bins import Bins
+from bitfold.kolmogorov.chunk_sizes import chunk_size
 from bitfold.kolmogorov.prediction import Prediction
 from bitfold.kolmogorov.targets import Targets
 
 # Numbers in one chunk of weights by bins: half a MiB of float32, so that the two tensors of that
 # size fit into one core's second-level cache.
 CHUNK_NUMEL = 2**17
+_CPU = torch.device("cpu")
 
 
-def chunks(num_weights: int, num_bins: int) -> Iterator[slice]:
+def chunks(num_weights: int, num_bins: int, device: torch.device = _CPU) -> Iterator[slice]:
     """Slices of weights that hold about CHUNK_NUMEL weights by bins, but at least one weight.
 
     Work of up to two chunks is left in one piece: starting another costs more than the cache saves.
@@ -31,6 +33,7 @@ def chunks(num_weights: int, num_bins: int) -> Iterator[slice]:
     Args:
         num_weights: at least 0.
         num_bins: at least 1.
+        device: where the work is done; on an accelerator chunks are larger.
 
     Yields:
         Consecutive slices that cover all weights.
@@ -39,7 +42,7 @@ def chunks(num_weights: int, num_bins: int) -> Iterator[slice]:
         >>> [part.stop for part in chunks(811, 256)], [part.stop for part in chunks(1300, 256)]
         ([811], [512, 1024, 1300])
     """
-    rows = max(1, CHUNK_NUMEL // num_bins)
+    rows = max(1, chunk_size(CHUNK_NUMEL, device) // num_bins)
     if num_weights <= 2 * rows:
         rows = max(1, num_weights)
     for start in range(0, num_weights, rows):
@@ -61,7 +64,7 @@ def bin_nats(indices: Tensor, prediction: Prediction) -> Tensor:
     hidden, head, bias = (item.detach() for item in prediction)
     costs = torch.empty_like(hidden[:, 0])
     matrix = head.t().contiguous()
-    for part in chunks(len(indices), len(bias)):
+    for part in chunks(len(indices), len(bias), indices.device):
         logits = torch.addmm(bias, hidden[part], matrix)
         chosen = logits.gather(1, indices[part].unsqueeze(1)).squeeze(1)
         costs[part] = logits.logsumexp(dim=1) - chosen
@@ -154,7 +157,7 @@ class _Rows:
 
 def _sum_in_chunks(work: _Work, rows: _Rows) -> Tensor:
     total = rows.index.new_zeros(())
-    for part in chunks(len(rows.index), work.bins.num_bins):
+    for part in chunks(len(rows.index), work.bins.num_bins, rows.index.device):
         bins, shares, slopes = work.targets.shares(rows.index[part])
         hidden = rows.hidden[part]
         logits = torch.addmm(rows.bias, hidden, rows.columns)

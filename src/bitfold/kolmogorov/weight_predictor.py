@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
+from bitfold.kolmogorov.chunk_sizes import chunk_size
 from bitfold.kolmogorov.exact import exact_type
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.out_of_range import confine
@@ -73,7 +74,8 @@ class WeightPredictor(nn.Module, abc.ABC):
     """Whether weights are shared among bins, or compared with a density as they are."""
 
     chunk: int = 2**16
-    """How many weights are worked on at a time, which bounds the memory."""
+    """How many weights are worked on at a time on the CPU, which bounds the memory; on an
+    accelerator 64 times as many."""
 
     bits_chunk: int = 2**20
     """How many weights' hard bits are counted at a time."""
@@ -172,7 +174,8 @@ class WeightPredictor(nn.Module, abc.ABC):
         numbers = [number for number, item in enumerate(parameters) if item.requires_grad]
         learned = [parameters[number] for number in numbers]
         sums = [torch.zeros_like(item) for item in parameters]
-        chunk = max(1, min(self.chunk, _MOST_SHARES // targets.window))
+        on_cpu = max(1, min(self.chunk, _MOST_SHARES // targets.window))
+        chunk = chunk_size(on_cpu, values.device)
         for part, some in places.split(chunk):
             with torch.set_grad_enabled(with_gradients):
                 leaf = values[part].detach().requires_grad_(with_gradients)

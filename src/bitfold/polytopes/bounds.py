@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitfold.polytopes.pieces import CASTS, NORMS, PAIRS, PIECEWISE, SUMS, Pieces
+from bitfold.polytopes.pieces import CASTS, CHOICES, NORMS, PAIRS, PIECEWISE, SUMS, Pieces
 from bitfold.polytopes.program import Execution, Program
 from bitfold.polytopes.tracing import Named, Operation, PerInput, Ref
+from bitfold.polytopes.windows import Choice, choice_of
 
 _ROUNDING = 2.0**-53
 # Rows of what is kept of each result.
@@ -29,15 +30,13 @@ class Bounds:
 
     Args:
         program: whose results these are.
-        inputs: float64 (N, ...), the batch.
+        sizes: (...), of the terms that inputs are sums of, over the batch.
     """
 
-    def __init__(self, program: Program, inputs: Tensor) -> None:
+    def __init__(self, program: Program, sizes: Tensor) -> None:
         self._program = program
-        largest = inputs.abs().amax(0)
-        self.rows: dict[int, Any] = {0: torch.stack([largest, 4 * _ROUNDING * largest])}
-        self._sizes = {name: _sized(item) for name, item in program.named.items()}
-        self._constants = {index: _sized(item) for index, item in program.constants.items()}
+        self.rows: dict[int, Any] = {0: torch.stack([sizes, 4 * _ROUNDING * sizes])}
+        self._sizes: dict[Named | Ref, Any] = {}
 
     def error(self, index: int) -> Tensor:
         """What the elements of a result may be off by, flat."""
@@ -57,6 +56,8 @@ class Bounds:
             largest = torch.maximum(first[SIZE], second[SIZE])
             error = first[ERROR] + second[ERROR] + 8 * _ROUNDING * largest
             self.rows[index] = torch.stack([largest, error])
+        elif name in CHOICES:
+            self.rows[index] = self._chosen(operation)
         elif name in NORMS:
             self.rows[index] = self._norm(operation)
         else:
@@ -68,6 +69,19 @@ class Bounds:
         total = first + second
         found: Tensor = total[ERROR] + 2 * _ROUNDING * total[SIZE]
         return found.reshape(-1)
+
+    def choice(self, operation: Operation) -> tuple[Choice, Tensor]:
+        """What an operation chooses from, and what differences may be off by: by window."""
+        rows = self.rows[operation.arguments["self"].index]
+        choice = choice_of(operation, rows.shape[1:])
+        size, error = rows.reshape(2, -1)[:, choice.windows].amax(2)
+        return choice, 2 * error + 4 * _ROUNDING * size
+
+    def _chosen(self, operation: Operation) -> Any:
+        rows = self.rows[operation.arguments["self"].index]
+        choice = choice_of(operation, rows.shape[1:])
+        largest = rows.reshape(2, -1)[:, choice.windows].amax(2)
+        return choice.result(largest.reshape(2, *choice.shape))
 
     def _sides(self, operation: Operation) -> list[Tensor]:
         """Sizes, errors and zeros of an operation's operands, in shapes that go together."""
@@ -92,9 +106,11 @@ class Bounds:
     def _size(self, leaf: Any) -> Any:
         if isinstance(leaf, PerInput):
             return 3 * leaf.times
-        if isinstance(leaf, Named):
-            return self._sizes[leaf.name]
-        return self._constants[leaf.index] if isinstance(leaf, Ref) else abs(leaf)
+        if not isinstance(leaf, Named | Ref):
+            return abs(leaf)
+        if leaf not in self._sizes:
+            self._sizes[leaf] = _sized(self._program.constant(leaf))
+        return self._sizes[leaf]
 
     def _affine(self, operation: Operation) -> Any:
         inputs = [index for index in operation.refs if index in self.rows]
@@ -152,11 +168,12 @@ class Bounded(Execution):
     Args:
         program: what to run.
         inputs: float64 (N, ...).
+        sizes: see `Bounds`.
     """
 
-    def __init__(self, program: Program, inputs: Tensor) -> None:
+    def __init__(self, program: Program, inputs: Tensor, sizes: Tensor) -> None:
         super().__init__(program, inputs)
-        self._bounds = Bounds(program, inputs)
+        self._bounds = Bounds(program, sizes)
         self._operation: Operation | None = None
 
     def follow(self, number: int, operation: Operation) -> None:
@@ -169,6 +186,10 @@ class Bounded(Execution):
         """Let go of a result and its bounds."""
         super().forget(index)
         self._bounds.rows.pop(index, None)
+
+    def choice(self, operation: Operation) -> tuple[Choice, Tensor]:
+        """What an operation chooses from, and by how much a later element must be larger."""
+        return self._bounds.choice(operation)
 
     def slack(self, source: int, threshold: float) -> Tensor:
         """What the elements of a result, less a threshold, may be off by: flat."""

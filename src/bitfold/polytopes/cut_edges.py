@@ -7,6 +7,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bitfold.polytopes.borrowed import borrowed
+
 Doubles = NDArray[np.float64]
 Words = NDArray[np.uint64]
 Ints = NDArray[np.int32]
@@ -50,6 +52,8 @@ def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> No
         below: likewise.
     """
     num_neurons = values.shape[1]
+    values, bounds = borrowed(values), borrowed(bounds)
+    above, below = borrowed(above), borrowed(below)
     for vertex in range(values.shape[0]):
         for word in range(above.shape[1]):
             first = 64 * word
@@ -108,8 +112,8 @@ def cross_edges(
 
 @njit(cache=True, nogil=True)
 def _count_crossings(edges: Ints, signs: tuple[Words, Words]) -> Ints:
-    above, below = signs
     starts = np.empty(len(edges) + 1, np.int32)
+    above, below, edges = borrowed(signs[0]), borrowed(signs[1]), borrowed(edges)
     total = 0
     for edge in range(len(edges)):
         starts[edge] = total
@@ -209,3 +213,30 @@ def extend_rows(rows: Doubles, ends: Ints, along: Doubles, num_old: int) -> None
         for column in range(rows.shape[1]):
             value = rows[a, column]
             rows[num_old + k, column] = value + share * (rows[b, column] - value)
+
+
+@njit(cache=True, nogil=True)
+def describe(
+    edges: Ints, owners: Ints, faces: tuple[Ints, Ints]
+) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """What lies beside what, see `mesh.Mesh.described`; an edge's owner is one or none here.
+
+    Source: none, ours.
+    """
+    starts, refs = faces
+    corners, around = np.empty(len(refs), np.int32), np.empty(len(refs), np.int32)
+    neighbours = np.full((len(edges), 2), np.int32(-1))
+    for face in range(len(starts) - 1):
+        for k in range(starts[face], starts[face + 1]):
+            edge, side = refs[k] >> 1, refs[k] & 1
+            corners[k], around[k] = edges[edge, side], edge
+            neighbours[edge, side] = face
+    offsets, neurons = np.empty(len(edges) + 1, np.int32), np.empty(len(edges), np.int32)
+    total = 0
+    for edge in range(len(edges)):
+        offsets[edge] = total
+        if owners[edge] >= 0:
+            neurons[total] = owners[edge]
+            total += 1
+    offsets[len(edges)] = total
+    return corners, around, neighbours, offsets, neurons[:total].copy()

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bitfold.polytopes.borrowed import borrowed
 from bitfold.polytopes.cut_edges import (
     Crossings,
     Ints,
@@ -63,15 +64,17 @@ def measure_faces(
             them, and sides of faces; places, chords, half-edges and inner vertices of the largest
             face; how many touching edges there are.
     """
-    starts, refs = faces
-    above, below = signs
+    starts, refs, ends = borrowed(faces[0]), borrowed(faces[1]), borrowed(edges)
+    above, below, masks = borrowed(signs[0]), borrowed(signs[1]), borrowed(masks)
     sizes[:] = 0
+    # Most faces are not folded at all: what they add is kept in registers.
+    unfolded_sides, most_sides, unfolded = 0, 0, 0
     for face in range(len(starts) - 1):
         num_chords, zeros = 0, False
         for word in range(masks.shape[1]):
             up, down, both = np.uint64(0), np.uint64(0), ~np.uint64(0)
             for k in range(starts[face], starts[face + 1]):
-                vertex = edges[refs[k] >> 1, refs[k] & 1]
+                vertex = ends[refs[k] >> 1, refs[k] & 1]
                 up |= above[vertex, word]
                 down |= below[vertex, word]
                 both &= above[vertex, word] | below[vertex, word]
@@ -80,7 +83,16 @@ def measure_faces(
             zeros |= (up & ~down & ~both) != 0
         if zeros:
             _note_touching(face, faces, edges, signs, touching, sizes)
-        _add_sizes(starts[face + 1] - starts[face], num_chords, sizes)
+        if num_chords > 0:
+            _add_sizes(starts[face + 1] - starts[face], num_chords, sizes)
+            continue
+        unfolded += 1
+        unfolded_sides += starts[face + 1] - starts[face]
+        most_sides = max(most_sides, starts[face + 1] - starts[face])
+    sizes[NUM_FACES] += unfolded
+    sizes[NUM_SIDES] += unfolded_sides
+    sizes[MOST_PLACES] = max(sizes[MOST_PLACES], most_sides)
+    sizes[MOST_HALVES] = max(sizes[MOST_HALVES], most_sides)
 
 
 @njit(cache=True, nogil=True)

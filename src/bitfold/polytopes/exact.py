@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,13 @@ from torch import Tensor
 from bitfold.polytopes.bounds import Bounded
 from bitfold.polytopes.mesh import Mesh
 from bitfold.polytopes.pieces import RELU, Pieces
+from bitfold.polytopes.plane import Plane
+from bitfold.polytopes.pooling import WinnerCut
 from bitfold.polytopes.program import Program
 from bitfold.polytopes.tracing import Operation
+
+# Polytopes from which on threads are worth their while, so that layers are cut one by one.
+_ENOUGH_FACES = 4096
 
 
 class Cutting(Bounded):
@@ -26,39 +32,64 @@ class Cutting(Bounded):
     Args:
         program: what to run.
         mesh: cut along the folds.
-        inputs: float64 (vertices, ...), the input at each vertex.
+        plane: where the mesh lies among the inputs.
         max_faces: of which there may be no more.
         num_bends: how many operations may bend; None: all.
 
     Attributes:
         sizes: by bend how many neurons it has; one with two thresholds counts twice.
-        after_bend: called whenever the mesh has been cut where one operation bends.
+        after_bend: called whenever the mesh has been cut where one operation bends; None: not.
     """
 
     def __init__(
         self,
         program: Program,
         mesh: Mesh,
-        inputs: Tensor,
+        plane: Plane,
         max_faces: int,
         num_bends: int | None = None,
     ) -> None:
-        super().__init__(program, inputs)
+        super().__init__(program, plane.inputs(mesh.points), plane.sizes(mesh.points))
         self._mesh, self._max_faces = mesh, max_faces
         self.sizes: list[int] = []
-        self.after_bend: Callable[[], None] = lambda: None
-        operations = enumerate(program.lowered.operations)
-        bends = [k for k, one in operations if one.is_derived and one.is_bend][:num_bends]
+        self.after_bend: Callable[[], None] | None = None
+        bends = list(program.lowered.bends)[:num_bends]
         self._last_bend = bends[-1] if bends else -1
 
     def run_to_last_bend(self) -> None:
         """Cut the mesh along all folds; what comes after the last one is not worked out."""
         lowered = self.program.lowered
-        for number, operation in enumerate(lowered.operations[: self._last_bend + 1]):
+        first = 0 if self.after_bend else self._cut_dense_layers()
+        for number in range(first, self._last_bend + 1):
+            operation = lowered.operations[number]
             if operation.is_derived:
                 self.follow(number, operation)
                 for index in lowered.forgotten[number]:
                     self.forget(index)
+
+    def _cut_dense_layers(self) -> int:
+        """Cut along the folds of the dense layers at the start; return where to go on."""
+        layers = self.program.lowered.dense_layers.until(self._last_bend + 1)
+        if not layers.results:
+            return 0
+        from bitfold.polytopes.cut_dense import cut_dense_layers  # noqa: PLC0415 - imports Numba
+
+        mesh = self._mesh
+        rows = self._bounds.rows[0].numpy()
+        given = (mesh.points, self.values[0].numpy(), rows, mesh.edges, mesh.owners, mesh.faces)
+        limits = (_ENOUGH_FACES, self._max_faces)
+        done, points, edges, owners, faces, values, rows, given_up = cut_dense_layers(
+            self.program.flat.numpy(), layers.table, layers.slopes, *given, limits
+        )
+        if done == 0:
+            return 0
+        mesh.points, mesh.edges, mesh.owners, mesh.faces = points, edges, owners, faces
+        mesh.num_given_up += given_up
+        self.sizes += layers.table[:done, 3].tolist()
+        result: int = layers.results[done - 1]
+        self.values = {result: torch.from_numpy(values)}
+        self._bounds.rows = {result: torch.from_numpy(rows)}
+        return result
 
     def follow(self, number: int, operation: Operation) -> None:
         """Perform one operation, and bound its errors."""
@@ -82,13 +113,38 @@ class Cutting(Bounded):
             self.sizes[-1] += flat.shape[1]
             if not is_last or number < len(pieces.thresholds):
                 self._extend(ends, along)
-        self.after_bend()
+        self._has_bent()
         whole: Tensor = self.values[source]
         if is_last:
             return whole  # nothing looks at it
         if pieces is RELU and self.program.lowered.last_uses.get(source) == self._number:
             return whole.clamp_(min=0)
         return super().bend(source, pieces)
+
+    def choose(self, source: int, operation: Operation) -> Any:
+        """Cut the mesh where another element is the largest, and hand that on."""
+        choice, slack = self.choice(operation)
+        first = sum(self.sizes)
+        self.sizes.append(choice.num_neurons)
+
+        def extend(ends: NDArray[np.int32], along: NDArray[np.float64]) -> Tensor:
+            self._extend(ends, along)
+            extended: Tensor = self.values[source]
+            return extended
+
+        winners = WinnerCut(self._mesh, choice, slack, first, self._max_faces)
+        kept = torch.from_numpy(winners.cut(self.values[source], extend))
+        if not kept.all():
+            self.values = {
+                index: value[kept] if isinstance(value, Tensor) else value
+                for index, value in self.values.items()
+            }
+        self._has_bent()
+        return super().choose(source, operation)
+
+    def _has_bent(self) -> None:
+        if self.after_bend:
+            self.after_bend()
 
     def _extend(self, ends: NDArray[np.int32], along: NDArray[np.float64]) -> None:
         from bitfold.polytopes.cut_edges import extend_rows  # noqa: PLC0415 - imports Numba

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from bitfold.errors import PolytopeError
+from bitfold.polytopes.dense_layers import DenseLayers, find_dense_layers
 from bitfold.polytopes.pieces import (
     AFFINE,
     CASTS,
+    CHOICES,
     FACTORS,
     NORMS,
     PAIRS,
@@ -22,6 +26,7 @@ from bitfold.polytopes.pieces import (
     PRODUCTS,
     SUMS,
 )
+from bitfold.polytopes.structure import Structure
 from bitfold.polytopes.tracing import Named, Operation, Ref, trace
 
 
@@ -49,13 +54,35 @@ class Lowered:
         operations: in order; operation k gives result k + 1, and 0 is the input.
         output: number of the result that is the output.
         last_uses: by result the last operation that needs it.
-        named: parameters and buffers that it needs.
+        shapes: of the parameters and buffers that it needs, by name; of floating-point ones.
+        others: names of those that are not floating-point.
     """
 
     operations: tuple[Operation, ...]
     output: int
     last_uses: Mapping[int, int]
-    named: frozenset[str]
+    shapes: Mapping[str, torch.Size]
+    others: tuple[str, ...]
+
+    @cached_property
+    def starts(self) -> dict[str, int]:
+        """Where the floating-point ones begin when all lie behind one another, by name."""
+        sizes = [shape.numel() for shape in self.shapes.values()]
+        return dict(zip(self.shapes, accumulate(sizes, initial=0), strict=False))
+
+    @cached_property
+    def bends(self) -> dict[int, Bend]:
+        """The operations that fold, by number."""
+        return {
+            number: Bend(operation.place, operation.name)
+            for number, operation in enumerate(self.operations)
+            if operation.is_derived and operation.is_bend
+        }
+
+    @cached_property
+    def dense_layers(self) -> DenseLayers:
+        """The plain dense layers at the start."""
+        return find_dense_layers(self)
 
     @cached_property
     def forgotten(self) -> list[list[int]]:
@@ -87,8 +114,12 @@ class Lowered:
             _check(operation, derived)
             last_uses |= dict.fromkeys(operation.refs, number)
         last_uses[found.output] = len(operations)
-        named = {i.name for one in operations for i in one.stand_ins if isinstance(i, Named)}
-        return cls(operations, found.output, last_uses, frozenset(named))
+        stand_ins = [item for one in operations for item in one.stand_ins]
+        items = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        named = {item.name: items[item.name] for item in stand_ins if isinstance(item, Named)}
+        shapes = {name: item.shape for name, item in named.items() if item.is_floating_point()}
+        others = tuple(name for name in named if name not in shapes)
+        return cls(operations, found.output, last_uses, shapes, others)
 
 
 def _in_float64(operation: Operation) -> Operation:
@@ -108,7 +139,7 @@ def _check(operation: Operation, derived: set[int]) -> None:
     name = operation.name
     if not operation.is_derived:
         return
-    is_fit = name in AFFINE | SUMS | NORMS | CASTS | PAIRS | PRODUCTS
+    is_fit = name in AFFINE | SUMS | NORMS | CASTS | PAIRS | PRODUCTS | CHOICES
     if name in PIECEWISE:
         is_fit = PIECEWISE[name](operation.arguments) is not None
     factors = [
@@ -129,11 +160,10 @@ def _check(operation: Operation, derived: set[int]) -> None:
     )
 
 
-_PLAIN = (bool, int, float, str, tuple)
-_CACHE: WeakKeyDictionary[nn.Module, tuple[Any, Lowered]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[nn.Module, tuple[Structure, Any, Lowered]] = WeakKeyDictionary()
 
 
-def lower(module: nn.Module, example: Tensor) -> tuple[Lowered, dict[str, Tensor]]:
+def lower(module: nn.Module, example: Tensor) -> tuple[Lowered, Mapping[str, Tensor]]:
     """`Lowered.of`, kept until the module's structure, modes or shapes change.
 
     Returns:
@@ -142,31 +172,12 @@ def lower(module: nn.Module, example: Tensor) -> tuple[Lowered, dict[str, Tensor
     Raises:
         PolytopeError: the module is in training mode, or see `Lowered.of`.
     """
-    parts: list[tuple[str, type, list[Any]]] = []
-    items: dict[str, Tensor] = {}
-    for name, part in module.named_modules():
-        if part.training:
-            raise PolytopeError(
-                f"Cannot find polytopes: expected a module in evaluation mode, got "
-                f"{name or type(part).__name__} in training mode. Call module.eval() first."
-            )
-        # Settings such as a stride or a slope are not in the parameters.
-        plain = [item for item in part.__dict__.items() if isinstance(item[1], _PLAIN)]
-        parts.append((name, type(part), plain))
-        prefix = f"{name}." if name else ""
-        for own in (part._parameters, part._buffers):
-            items |= {prefix + key: item for key, item in own.items() if item is not None}
-    shapes = [(name, item.shape, item.dtype, item.device) for name, item in items.items()]
-    key = parts, shapes, (example.shape, example.dtype, example.device)
-    kept = _CACHE.get(module)
-    if kept is None or kept[0] != key:
-        kept = key, Lowered.of(module, example)
-        _CACHE[module] = kept
-    return kept[1], items
-
-
-def bends_of(lowered: Lowered) -> Iterator[Bend]:
-    """The operations that fold, in order."""
-    for operation in lowered.operations:
-        if operation.is_derived and operation.is_bend:
-            yield Bend(operation.place, operation.name)
+    kind = example.shape, example.dtype, example.device
+    structure, kept_kind, lowered = _CACHE.get(module, (None, None, None))
+    items = structure.items(module) if structure and kept_kind == kind else None
+    if items is None or lowered is None:
+        structure, lowered = Structure(module), Lowered.of(module, example)
+        items = structure.items(module)
+        assert items is not None
+        _CACHE[module] = structure, kind, lowered
+    return lowered, items

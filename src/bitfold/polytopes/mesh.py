@@ -14,6 +14,8 @@ _NUM_SPARE = 256
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
+Description = tuple[Ints, Ints, Ints, Ints, Ints]
+"""See `Mesh.described`."""
 
 
 class Mesh:
@@ -40,7 +42,8 @@ class Mesh:
         count = len(corners)
         self.points: Doubles = np.array(corners, np.float64)
         around = np.arange(count, dtype=np.int32)
-        self.edges: Ints = np.stack([around, np.roll(around, -1)], 1)
+        self.edges: Ints = np.empty((count, 2), np.int32)
+        self.edges[:, 0], self.edges[:-1, 1], self.edges[-1, 1] = around, around[1:], 0
         self.owners: Ints = np.full(count, BORDER, np.int32)
         self.further: Ints = np.empty((0, 2), np.int32)
         self.faces: tuple[Ints, Ints] = (np.array([0, count], np.int32), 2 * around)
@@ -117,15 +120,37 @@ class Mesh:
         handed = np.stack([first + step, np.repeat(old[:, 1], counts)], 1)
         self.further = np.concatenate([handed, further + offset]).astype(np.int32)
 
+    def described(self) -> Description:
+        """What lies beside what, for those who look at the mesh.
+
+        Returns:
+            The vertices around all faces, in the order of their sides, and the edges from there to
+            the next; the faces left and right of each edge (edges, 2), -1 for none; all owners of
+            each edge, ascending, as offsets (edges + 1,) and neurons. All int32.
+        """
+        from bitfold.polytopes.cut_edges import describe  # noqa: PLC0415 - see `cut`
+
+        corners, around, neighbours, offsets, neurons = describe(
+            self.edges, self.owners, self.faces
+        )
+        if len(self.further):
+            offsets, neurons = self._all_owners()
+        return corners, around, neighbours, offsets, neurons
+
     def neighbours(self) -> Ints:
-        """The faces on both sides of each edge: int32 (edges, 2), left and right; -1 for none."""
-        starts, sides = self.faces
-        beside = np.full(2 * len(self.edges), -1, np.int32)
-        beside[sides] = np.repeat(np.arange(self.num_faces, dtype=np.int32), np.diff(starts))
-        return beside.reshape(-1, 2)
+        """The faces on both sides of each edge, see `described`."""
+        return self.described()[2]
 
     def corners(self) -> Ints:
-        """The vertices around all faces, in the order of their sides: int32."""
-        sides = self.faces[1]
-        found: Ints = self.edges[sides >> 1, sides & 1]
-        return found
+        """The vertices around all faces, see `described`."""
+        return self.described()[0]
+
+    def _all_owners(self) -> tuple[Ints, Ints]:
+        is_owned = self.owners != BORDER
+        edges = np.concatenate([np.flatnonzero(is_owned), self.further[:, 0]])
+        neurons = np.concatenate([self.owners[is_owned], self.further[:, 1]])
+        neurons = neurons[np.lexsort((neurons, edges))]
+        counts = np.bincount(edges, minlength=len(self.edges))
+        offsets = np.zeros(len(counts) + 1, np.int32)
+        np.cumsum(counts, out=offsets[1:])
+        return offsets, neurons

@@ -19,8 +19,8 @@ from bitfold.polytopes.filling import Faces
 from bitfold.polytopes.fold_lines import fold_lines
 from bitfold.polytopes.level_sets import boundary_between, level_lines
 from bitfold.polytopes.location import FaceTree
-from bitfold.polytopes.lowering import Bend, bends_of, lower
-from bitfold.polytopes.mesh import BORDER, Mesh
+from bitfold.polytopes.lowering import Bend, lower
+from bitfold.polytopes.mesh import Mesh
 from bitfold.polytopes.module import points_like
 from bitfold.polytopes.partition_check import check_partition
 from bitfold.polytopes.partition_file import save_partition
@@ -310,13 +310,13 @@ def partition(
             f"Cannot find polytopes: expected max_polytopes of 1 to {_MOST_POLYTOPES:,}, got "
             f"{max_polytopes}. Choose one of these."
         )
-    corners = corners_of(domain)
+    border = corners_of(domain)
     where = _plane(plane)
     program = Program(*lower(network, points_like(network, where.origin.float())))
-    mesh = Mesh(corners)
+    mesh = Mesh(border)
     source, by_layer = Network(program), []
     with torch.no_grad():
-        cutting = Cutting(program, mesh, where.inputs(corners), max_polytopes, until_layer)
+        cutting = Cutting(program, mesh, where, max_polytopes, until_layer)
         if each_layer:
             cutting.after_bend = lambda: by_layer.append(_so_far(mesh, cutting, where, source))
         cutting.run_to_last_bend()
@@ -328,35 +328,22 @@ def partition(
 
 def _so_far(mesh: Mesh, cutting: Cutting, plane: Plane, source: Network) -> Partition:
     """What has been cut; a cut makes new arrays, so these stay as they are."""
-    starts, sides = mesh.faces
+    corners, around, neighbours, owner_offsets, owners = mesh.described()
     return Partition(
         mesh.points,
         mesh.edges,
-        starts,
-        mesh.corners(),
-        sides >> 1,
-        mesh.neighbours(),
-        *_owners(mesh),
+        mesh.faces[0],
+        corners,
+        around,
+        neighbours,
+        owner_offsets,
+        owners,
         tuple(cutting.sizes),
-        tuple(bends_of(cutting.program.lowered))[: len(cutting.sizes)],
+        tuple(cutting.program.lowered.bends.values())[: len(cutting.sizes)],
         mesh.num_given_up,
         plane,
         source,
     )
-
-
-def _owners(mesh: Mesh) -> tuple[Ints, Ints]:
-    """All owners of each edge, ascending, as offsets and neurons."""
-    is_owned = mesh.owners != BORDER
-    edges, neurons, counts = None, mesh.owners[is_owned], is_owned.astype(np.int32)
-    if len(mesh.further):
-        edges = np.concatenate([np.flatnonzero(is_owned), mesh.further[:, 0]])
-        neurons = np.concatenate([neurons, mesh.further[:, 1]])
-        neurons = neurons[np.lexsort((neurons, edges))]
-        counts = np.bincount(edges, minlength=len(mesh.edges)).astype(np.int32)
-    offsets = np.zeros(len(counts) + 1, np.int32)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets, neurons
 
 
 def _plane(plane: Plane | tuple[Any, Any, Any] | None) -> Plane:

@@ -36,6 +36,11 @@ NORMS: Final = frozenset(
 CASTS: Final = frozenset({"_to_copy", "to"})
 #: max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b).
 PAIRS: Final = frozenset({"maximum", "minimum"})
+#: They hand on the largest or smallest element of each of their windows: see `windows.Choice`.
+CHOICES: Final = frozenset(
+    {"max_pool2d_with_indices", "max_pool3d_with_indices"}
+    | {"adaptive_max_pool2d", "adaptive_max_pool3d", "amax", "amin", "max", "min"}
+)
 
 
 @dataclass(frozen=True, eq=False)

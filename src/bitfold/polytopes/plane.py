@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,10 +73,24 @@ class Plane:
         Returns:
             float64 (N, ...).
         """
-        s, t = torch.from_numpy(np.array(points, np.float64)).unbind(1)
-        shape = (-1, *[1] * self.origin.ndim)
-        inputs: Tensor = self.origin + s.reshape(shape) * self.u + t.reshape(shape) * self.v
-        return inputs
+        at = torch.from_numpy(np.array(points, np.float64))
+        inputs: Tensor = torch.addmm(self._flat_origin, at, self._directions)
+        return inputs.view(len(at), *self.origin.shape)
+
+    def sizes(self, points: NDArray[np.float64]) -> Tensor:
+        """How large the terms are at points (N, 2), whose sum is rounded: their largest, (...)."""
+        s, t = np.abs(points).max(0).tolist()
+        largest: Tensor = self.origin.abs() + s * self.u.abs() + t * self.v.abs()
+        return largest
+
+    @cached_property
+    def _flat_origin(self) -> Tensor:
+        flat: Tensor = self.origin.reshape(-1)
+        return flat
+
+    @cached_property
+    def _directions(self) -> Tensor:
+        return torch.stack([self.u.reshape(-1), self.v.reshape(-1)])
 
 
 def _real(item: Any) -> Tensor:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering import Lowered
-from bitfold.polytopes.pieces import CASTS, PAIRS, PIECEWISE, RELU, Pieces
+from bitfold.polytopes.pieces import CASTS, CHOICES, PAIRS, PIECEWISE, RELU, Pieces
 from bitfold.polytopes.tracing import Named, Operation, PerInput, Ref
+from bitfold.polytopes.windows import choice_of
 
 
 class Program:
@@ -24,21 +25,32 @@ class Program:
         lowered: the structure.
         items: parameters and buffers by name, which are copied, to float64 on the CPU.
 
+    Attributes:
+        flat: float64, all its floating-point weights behind one another, see `Lowered.starts`.
+
     Raises:
         PolytopeError: a weight is not finite.
     """
 
     def __init__(self, lowered: Lowered, items: Mapping[str, Tensor]) -> None:
         self.lowered = lowered
-        self.named = {name: _copied(name, items[name]) for name in lowered.named}
-        self.constants: dict[int, Any] = {}
-        for number, operation in enumerate(lowered.operations):
-            if not operation.is_derived:
-                self.constants[number + 1] = operation.perform(self.constant)
+        with torch.no_grad():
+            self.flat = _flattened({name: items[name] for name in lowered.shapes})
+            self._constants: dict[Named | Ref, Any] = {
+                Named(name): items[name].cpu().clone() for name in lowered.others
+            }
 
     def constant(self, leaf: Any) -> Any:
         """What a reference to weights, or to what is computed of them alone, stands for."""
-        return self.named[leaf.name] if isinstance(leaf, Named) else self.constants[leaf.index]
+        if leaf not in self._constants:
+            self._constants[leaf] = self._made(leaf)
+        return self._constants[leaf]
+
+    def _made(self, leaf: Named | Ref) -> Any:
+        if isinstance(leaf, Ref):
+            return self.lowered.operations[leaf.index - 1].perform(self.constant)
+        start, shape = self.lowered.starts[leaf.name], self.lowered.shapes[leaf.name]
+        return self.flat[start : start + shape.numel()].view(shape)
 
     def pieces(self, operation: Operation) -> Pieces:
         """What a piecewise linear operation does to each element."""
@@ -50,17 +62,25 @@ class Program:
         return pieces
 
 
-def _copied(name: str, item: Tensor) -> Tensor:
-    if not item.is_floating_point():
-        return item.detach().cpu().clone()
-    copied = torch.empty(item.shape, dtype=torch.float64).copy_(item.detach())
-    if not math.isfinite(copied.sum().item()):
-        num_bad = int((~copied.isfinite()).sum())
+def _flattened(items: Mapping[str, Tensor]) -> Tensor:
+    """All numbers of some tensors behind one another, as float64 on the CPU: their own copy."""
+    if len({item.device for item in items.values()}) > 1:
+        items = {name: item.cpu() for name, item in items.items()}
+    pieces = [item.reshape(-1) for item in items.values()]
+    flat = torch.cat(pieces) if pieces else torch.empty(0)
+    flat = flat.to(device="cpu", dtype=torch.float64)
+    if not math.isfinite(flat.sum().item()):
+        for name, item in items.items():
+            _check_finite(name, item)
+    return flat
+
+
+def _check_finite(name: str, item: Tensor) -> None:
+    if num_bad := int((~item.isfinite()).sum()):
         raise PolytopeError(
-            f"Cannot find polytopes: expected finite weights, got {num_bad} of {copied.numel()} "
+            f"Cannot find polytopes: expected finite weights, got {num_bad} of {item.numel()} "
             f"not finite in {name}. Use an earlier checkpoint."
         )
-    return copied
 
 
 class Execution:
@@ -104,8 +124,16 @@ class Execution:
         elif name in PIECEWISE:
             source = operation.arguments["self"].index
             self.values[index] = self.bend(source, self.program.pieces(operation))
+        elif name in CHOICES:
+            self.values[index] = self.choose(operation.arguments["self"].index, operation)
         else:
             self.values[index] = operation.perform(self._value)
+
+    def choose(self, source: int, operation: Operation) -> Any:
+        """What becomes of a result of which the largest elements are handed on, as for `bend`."""
+        values = self.values[source]
+        choice = choice_of(operation, values.shape[1:])
+        return choice.result(choice.pick(values, choice.winners(values)))
 
     def forget(self, index: int) -> None:
         """Let go of a result that is no longer needed."""

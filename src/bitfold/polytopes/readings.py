@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from bitfold.polytopes.pieces import Pieces
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.program import Execution, Program, bent
 from bitfold.polytopes.recorder import pack_signs
+from bitfold.polytopes.tracing import Operation
+from bitfold.polytopes.windows import choice_of
 
 # Numbers of one layer that are held at a time.
 _CHUNK_NUMEL = 2**22
@@ -21,8 +25,8 @@ _RIGHT, _UP = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 class _Recording(Bounded):
     """Notes which values are surely above the thresholds at which they bend."""
 
-    def __init__(self, program: Program, inputs: Tensor) -> None:
-        super().__init__(program, inputs)
+    def __init__(self, program: Program, inputs: Tensor, sizes: Tensor) -> None:
+        super().__init__(program, inputs, sizes)
         self.signs: list[Tensor] = []
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
@@ -32,9 +36,22 @@ class _Recording(Bounded):
             self.signs.append(flat - threshold > self.slack(source, threshold))
         return super().bend(source, pieces)
 
+    def choose(self, source: int, operation: Operation) -> Any:
+        choice, slack = self.choice(operation)
+        winners = choice.winners(self.values[source], slack)
+        places = torch.arange(choice.windows.shape[1])
+        self.signs.append((winners[..., None] == places).flatten(1))
+        return super().choose(source, operation)
+
 
 class _Freezing(Execution):
     """Runs three inputs of each face on the pieces that the first of them lies on."""
+
+    def choose(self, source: int, operation: Operation) -> Any:
+        values = self.values[source]
+        choice = choice_of(operation, values.shape[1:])
+        winners = choice.winners(values[: len(values) // 3])
+        return choice.result(choice.pick(values, winners.repeat(3, 1)))
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
         values = self.values[source]
@@ -55,7 +72,7 @@ def patterns_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> 
     found = []
     with torch.no_grad():
         for some in _chunks(plane, points):
-            recording = _Recording(program, plane.inputs(some))
+            recording = _Recording(program, plane.inputs(some), plane.sizes(some))
             recording.run()
             signs = recording.signs or [torch.zeros((len(some), 0), dtype=torch.bool)]
             found.append(pack_signs(torch.cat(signs, dim=1)).T)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.lowering import bends_of
 from bitfold.polytopes.program import Program
 from bitfold.polytopes.readings import maps_at, outputs_at, patterns_at
 
@@ -59,7 +58,7 @@ class Network(Source):
     @property
     def num_layers(self) -> int:
         """See `Source`."""
-        return sum(1 for _ in bends_of(self.program.lowered))
+        return len(self.program.lowered.bends)
 
     def patterns(self, found: Partition) -> Words:
         """See `Source`."""

@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.nonlinearities import named_arguments, operation_name
-from bitfold.polytopes.pieces import PAIRS, PIECEWISE
+from bitfold.polytopes.pieces import CHOICES, PAIRS, PIECEWISE
 
 # Traced twice, so that what depends on the size of the batch shows; any two sizes do that are
 # unlikely as sizes of anything else.
@@ -75,7 +76,7 @@ class Operation:
     @cached_property
     def is_bend(self) -> bool:
         """Whether it folds."""
-        return self.name in PIECEWISE or self.name in PAIRS
+        return self.name in PIECEWISE or self.name in PAIRS or self.name in CHOICES
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
@@ -214,13 +215,14 @@ _item = _Item()
 def trace(module: nn.Module, example: Tensor) -> Trace:
     """Watch what a module does to inputs of the shape of an example.
 
-    It is run twice, on batches of two sizes; what differs between the two depends on the size.
+    It is run twice, on batches of two sizes; what differs between the two depends on the size. It
+    is run on the CPU: accelerators have operations of their own.
 
     Source: none, ours.
 
     Args:
         module: any module whose operations do not depend on the values of its input.
-        example: one input, without a batch, of the type and on the device that it takes.
+        example: one input, without a batch, of the type that it takes.
 
     Returns:
         Its operations.
@@ -239,12 +241,16 @@ def trace(module: nn.Module, example: Tensor) -> Trace:
 
 
 def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
-    names = {id(item): name for name, item in module.named_parameters()}
-    names |= {id(item): name for name, item in module.named_buffers()}
-    inputs = example.detach().unsqueeze(0).repeat(size, *[1] * example.ndim)
+    items = {name: item.cpu() for name, item in module.named_parameters()}
+    items |= {name: item.cpu() for name, item in module.named_buffers()}
+    names = {id(item): name for name, item in items.items()}
+    inputs = example.detach().cpu().unsqueeze(0).repeat(size, *[1] * example.ndim)
     tracer = _Tracer(names, inputs)
     with torch.no_grad(), _places(module, tracer), tracer:
-        output = module(inputs)
+        if all(item.device.type == "cpu" for item in (*module.parameters(), *module.buffers())):
+            output = module(inputs)
+        else:
+            output = functional_call(module, items, inputs)
     if not isinstance(output, Tensor):
         _refuse("an output that is one tensor", type(output).__name__)
     if tracer.ref_of(output) < 0:
