@@ -3,13 +3,15 @@
 ``python -m benchmarks.polytopes [--quick] [--output docs/results/polytopes.json]``; exit code 1 if
 a required ratio is missed or a partition does not check. regioncam (Rust, float32) is the fastest
 published engine that can be installed; both get the same network on the same square, in turn in one
-process, two threads for both.
+process, two threads for both. ``--memory`` instead measures what partitions take at the most, each
+in a process of its own, against what docs/polytopes.md says.
 """
 
 from __future__ import annotations
 
 import math
 import resource
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +32,7 @@ from benchmarks.timing import (
     write_results,
 )
 from bitfold.errors import PolytopeError
+from bitfold.networks import parse_shape
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "polytopes.json"
 #: Widths, how many times as fast is required, and how often the two take turns.
@@ -150,11 +153,79 @@ def measure_wide() -> int:
     return int(seconds > 60 or gigabytes > 12)
 
 
+#: Widths, the side of the square, and the largest number of polytopes.
+MEMORY_CASES = (
+    ("[10]*8", 1.0, 10**7),
+    ("[64]*4", 1.0, 10**7),
+    ("[64]*4", 20.0, 10**7),
+    ("[64]*8", 1.0, 10**7),
+    ("[100]*5", 1.0, 10**7),
+    ("[200]*4", 1.0, 10**7),
+    ("[400]+[20]", 1.0, 10**7),
+    ("[512]", 1.0, 10**7),
+    ("[2048]", 1.0, 10**7),
+    ("[4096]", 1.0, 10**7),
+    ("[100]*5", 1.0, 30_000),
+    ("[300]*3", 1.0, 200_000),
+    ("[4096]", 1.0, 10**6),
+    ("[20000]", 1.0, 10**6),
+)
+#: What docs/polytopes.md promises: bytes before the first polytope, and for each of them, of which
+#: so many for each neuron of the widest layer but the last.
+START_BYTES, POLYTOPE_BYTES, NEURON_BYTES = 500e6, 250, 16
+
+
+def measure_memory() -> int:
+    """Print the largest memory of each case; 1 if one takes more than is promised."""
+    missed = 0
+    for shape, side, most in MEMORY_CASES:
+        command = [sys.executable, "-m", "benchmarks.polytopes", "--memory-of", shape]
+        command += [str(side), str(most)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        said, count, taken = done.stdout.strip().rsplit(" ", 2)
+        widest = max([*parse_shape(shape)[:-1], 0])
+        promised = START_BYTES + int(count) * (POLYTOPE_BYTES + NEURON_BYTES * widest)
+        is_over = float(taken) > promised
+        missed += is_over
+        print(
+            f"{shape} on a square of {side:g}: {said}, {float(taken) / 1e6:,.0f} MB, promised "
+            f"{promised / 1e6:,.0f} MB: {'OVER' if is_over else 'PASS'}",
+            flush=True,
+        )
+    return int(missed > 0)
+
+
+def print_memory(shape: str, side: float, most: int) -> int:
+    """Print what became of one partition, how many polytopes, and bytes at the most."""
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    network = dense(list(parse_shape(shape)), nn.ReLU)
+    corner = side / 2
+    try:
+        domain = ((-corner, -corner), (corner, corner))
+        count = bitfold.partition(network, domain, max_polytopes=most).num_polytopes
+        said = f"{count:,} polytopes"
+    except PolytopeError:
+        count, said = most, f"ended beyond {most:,}"
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(said, count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    return 0
+
+
 def main() -> int:
     """Measure, compare and check."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--wide", action="store_true", help="one layer of 4096 alone, and no peer")
+    parser.add_argument("--memory", action="store_true", help="memory alone, and no peer")
+    parser.add_argument(
+        "--memory-of", nargs=3, metavar=("SHAPE", "SIDE", "MOST"), help="of one case"
+    )
     arguments = parser.parse_args()
+    if arguments.memory_of:
+        shape, side, most = arguments.memory_of
+        return print_memory(shape, float(side), int(most))
+    if arguments.memory:
+        return measure_memory()
     if arguments.wide:
         return measure_wide()
     if arguments.output is None and not arguments.quick:

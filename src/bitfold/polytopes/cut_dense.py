@@ -27,7 +27,7 @@ def cut_dense_layers(
     edges: Ints,
     owners: Ints,
     faces: tuple[Ints, Ints],
-    limits: tuple[int, int],
+    limits: tuple[int, int, int],
 ) -> Any:
     """Cut along the folds of dense layers, as long as there is nothing but plain folds.
 
@@ -47,7 +47,8 @@ def cut_dense_layers(
         edges: (edges, 2).
         owners: (edges,).
         faces: see `cut_faces.Faces`.
-        limits: polytopes at which to stop, and how many there may be.
+        limits: polytopes at which to stop, how many there may be, and the layer after which no
+            values are needed: those of a wide one take most of the memory; -1 for none.
 
     Returns:
         How many layers were cut; points, edges, owners and faces; values after the last of these
@@ -65,7 +66,7 @@ def cut_dense_layers(
             break
         ends, along, edges, owners, faces = made[0], made[1], made[2], made[3], made[4]
         points = _extended(points, ends, along)
-        values = _extended(flat, ends, along)
+        values = flat[:0] if layer == limits[2] else _extended(flat, ends, along)
         bounds = _bend(values, before, slopes[layer])
         first_neuron, given_up, done = first_neuron + outputs, given_up + counts[2], layer + 1
         if len(faces[0]) > limits[0]:

@@ -77,7 +77,8 @@ class Cutting(Bounded):
         mesh = self._mesh
         rows = self._bounds.rows[0].numpy()
         given = (mesh.points, self.values[0].numpy(), rows, mesh.edges, mesh.owners, mesh.faces)
-        limits = (_ENOUGH_FACES, self._max_faces)
+        has_all = layers.results[-1] == self._last_bend + 1
+        limits = (_ENOUGH_FACES, self._max_faces, len(layers.results) - 1 if has_all else -1)
         done, points, edges, owners, faces, values, rows, given_up = cut_dense_layers(
             self.program.flat.numpy(), layers.table, layers.slopes, *given, limits
         )

@@ -27,6 +27,7 @@ from bitfold.polytopes.partition_file import save_partition
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.plotting import plot_partition
 from bitfold.polytopes.program import Program
+from bitfold.polytopes.room import room_for_polytopes
 from bitfold.polytopes.sources import Network, Source
 
 Doubles = NDArray[np.float64]
@@ -315,7 +316,7 @@ def partition(
     program = Program(*lower(network, points_like(network, where.origin.float())))
     mesh = Mesh(border)
     source, by_layer = Network(program), []
-    with torch.no_grad():
+    with torch.no_grad(), room_for_polytopes():
         cutting = Cutting(program, mesh, where, max_polytopes, until_layer)
         if each_layer:
             cutting.after_bend = lambda: by_layer.append(_so_far(mesh, cutting, where, source))
