@@ -35,6 +35,7 @@ from bitfold.errors import PolytopeError
 from bitfold.networks import parse_shape
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "polytopes.json"
+MEMORY_RESULTS = RESULTS.with_name("polytopes_memory.json")
 #: Widths, how many times as fast is required, and how often the two take turns.
 SPEED_CASES = (
     ("[10]*8", [10] * 8, 8.0, 15),
@@ -175,9 +176,9 @@ MEMORY_CASES = (
 START_BYTES, POLYTOPE_BYTES, NEURON_BYTES = 500e6, 250, 16
 
 
-def measure_memory() -> int:
-    """Print the largest memory of each case; 1 if one takes more than is promised."""
-    missed = 0
+def measure_memory(path: Path) -> int:
+    """Print and write the largest memory of each case; 1 if one takes more than is promised."""
+    rows = []
     for shape, side, most in MEMORY_CASES:
         command = [sys.executable, "-m", "benchmarks.polytopes", "--memory-of", shape]
         command += [str(side), str(most)]
@@ -185,14 +186,15 @@ def measure_memory() -> int:
         said, count, taken = done.stdout.strip().rsplit(" ", 2)
         widest = max([*parse_shape(shape)[:-1], 0])
         promised = START_BYTES + int(count) * (POLYTOPE_BYTES + NEURON_BYTES * widest)
-        is_over = float(taken) > promised
-        missed += is_over
+        row = {"shape": shape, "side": side, "result": said, "bytes": int(taken)}
+        rows.append({**row, "promised_bytes": int(promised)})
         print(
-            f"{shape} on a square of {side:g}: {said}, {float(taken) / 1e6:,.0f} MB, promised "
-            f"{promised / 1e6:,.0f} MB: {'OVER' if is_over else 'PASS'}",
+            f"{shape} on a square of {side:g}: {said}, {int(taken) / 1e6:,.0f} MB, promised "
+            f"{promised / 1e6:,.0f} MB: {'OVER' if int(taken) > promised else 'PASS'}",
             flush=True,
         )
-    return int(missed > 0)
+    write_results(path, {"memory": rows})
+    return int(any(row["bytes"] > row["promised_bytes"] for row in rows))
 
 
 def print_memory(shape: str, side: float, most: int) -> int:
@@ -225,7 +227,7 @@ def main() -> int:
         shape, side, most = arguments.memory_of
         return print_memory(shape, float(side), int(most))
     if arguments.memory:
-        return measure_memory()
+        return measure_memory(arguments.output or MEMORY_RESULTS)
     if arguments.wide:
         return measure_wide()
     if arguments.output is None and not arguments.quick:

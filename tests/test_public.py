@@ -35,7 +35,9 @@ NAMES = {
     "assert_gradients_reach",
     "audit_gradients",
     "choose_predictor",
+    "load_partition",
     "load_run",
+    "partition",
     "resume",
     "train",
 }
