@@ -163,6 +163,7 @@ MEMORY_CASES = (
     ("[100]*5", 1.0, 10**7),
     ("[200]*4", 1.0, 10**7),
     ("[400]+[20]", 1.0, 10**7),
+    ("[60]+[1500]", 1.0, 10**7),
     ("[512]", 1.0, 10**7),
     ("[2048]", 1.0, 10**7),
     ("[4096]", 1.0, 10**7),
@@ -172,7 +173,7 @@ MEMORY_CASES = (
     ("[20000]", 1.0, 10**6),
 )
 #: What docs/polytopes.md promises: bytes before the first polytope, and for each of them, of which
-#: so many for each neuron of the widest layer but the last.
+#: so many for each neuron of the widest layer, if there is more than one.
 START_BYTES, POLYTOPE_BYTES, NEURON_BYTES = 500e6, 250, 16
 
 
@@ -184,7 +185,8 @@ def measure_memory(path: Path) -> int:
         command += [str(side), str(most)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         said, count, taken = done.stdout.strip().rsplit(" ", 2)
-        widest = max([*parse_shape(shape)[:-1], 0])
+        widths = parse_shape(shape)
+        widest = max(widths) if len(widths) > 1 else 0
         promised = START_BYTES + int(count) * (POLYTOPE_BYTES + NEURON_BYTES * widest)
         row = {"shape": shape, "side": side, "result": said, "bytes": int(taken)}
         rows.append({**row, "promised_bytes": int(promised)})
