@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import leaky_relu
 
 from bitfold.polytopes.bounds import Bounded
 from bitfold.polytopes.mesh import Mesh
-from bitfold.polytopes.pieces import RELU, Pieces
+from bitfold.polytopes.pieces import Pieces
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.pooling import WinnerCut
 from bitfold.polytopes.program import Program
@@ -34,6 +35,7 @@ class Cutting(Bounded):
         plane: where the mesh lies among the inputs.
         max_faces: of which there may be no more.
         num_bends: how many operations may bend; None: all.
+        with_outputs: whether `outputs` will be called.
 
     Attributes:
         sizes: by bend how many neurons it has; one with two thresholds counts twice.
@@ -46,18 +48,30 @@ class Cutting(Bounded):
         plane: Plane,
         max_faces: int,
         num_bends: int | None = None,
+        *,
+        with_outputs: bool = False,
     ) -> None:
         super().__init__(program, plane.inputs(mesh.points), plane.sizes(mesh.points))
         self._mesh, self._max_faces = mesh, max_faces
         self.sizes: list[int] = []
         bends = list(program.lowered.bends)[:num_bends]
         self._last_bend = bends[-1] if bends else -1
+        self._with_outputs = with_outputs
 
     def run_to_last_bend(self) -> None:
         """Cut the mesh along all folds; what comes after the last one is not worked out."""
+        self._run_on(self._cut_dense_layers(), self._last_bend + 1)
+
+    def outputs(self) -> NDArray[np.float64]:
+        """Go on to the end; the outputs at all vertices, (vertices, outputs)."""
         lowered = self.program.lowered
-        first = self._cut_dense_layers()
-        for number in range(first, self._last_bend + 1):
+        self._run_on(self._last_bend + 1, len(lowered.operations))
+        output: Tensor = self.values[lowered.output]
+        return output.reshape(len(output), -1).numpy()
+
+    def _run_on(self, first: int, stop: int) -> None:
+        lowered = self.program.lowered
+        for number in range(first, stop):
             operation = lowered.operations[number]
             if operation.is_derived:
                 self.follow(number, operation)
@@ -95,7 +109,7 @@ class Cutting(Bounded):
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
         """Cut the mesh where a result meets a threshold, and bend it."""
-        is_last = self._number == self._last_bend
+        is_last = self._number == self._last_bend and not self._with_outputs
         first = sum(self.sizes)
         self.sizes.append(0)
         for number, threshold in enumerate(pieces.thresholds, 1):
@@ -113,8 +127,9 @@ class Cutting(Bounded):
         whole: Tensor = self.values[source]
         if is_last:
             return whole  # nothing looks at it
-        if pieces is RELU and self.program.lowered.last_uses.get(source) == self._number:
-            return whole.clamp_(min=0)
+        leak, is_last_use = pieces.leak, self.program.lowered.last_uses.get(source) == self._number
+        if leak is not None and is_last_use:
+            return leaky_relu(whole, leak, inplace=True)
         return super().bend(source, pieces)
 
     def choose(self, source: int, operation: Operation) -> Any:

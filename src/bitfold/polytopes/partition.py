@@ -57,6 +57,7 @@ class Partition:
         num_given_up: folds that end within a face too thin, within rounding, to say how they go on.
         plane: where it lies among the inputs.
         program: the network as it was.
+        known_outputs: see `vertex_outputs`; None if they are not known yet.
     """
 
     vertices: Doubles
@@ -72,6 +73,7 @@ class Partition:
     num_given_up: int
     plane: Plane = field(repr=False)
     program: Program = field(repr=False)
+    known_outputs: Doubles | None = field(default=None, repr=False)
 
     @property
     def num_polytopes(self) -> int:
@@ -105,6 +107,12 @@ class Partition:
         return sums / np.diff(self.face_offsets)[:, None]
 
     @cached_property
+    def vertex_outputs(self) -> Doubles:
+        """The network's outputs at the vertices, float64 (V, outputs)."""
+        known = self.known_outputs
+        return self.evaluate(self.vertices) if known is None else known
+
+    @cached_property
     def patterns(self) -> NDArray[np.uint64]:
         """Activation patterns, uint64 (F, words): neuron k is bit k % 64 of word k // 64."""
         return patterns_at(self.program, self.plane, self.centroids)
@@ -131,7 +139,7 @@ class Partition:
 
     def level_set(self, output: int = 0, value: float = 0.0) -> list[Doubles]:
         """Where an output has a value, as polylines (n, 2); closed ones end where they begin."""
-        values = self.evaluate(self.vertices)
+        values = self.vertex_outputs
         if not 0 <= output < values.shape[1]:
             raise PolytopeError(
                 f"Cannot draw a level set: expected an output of 0 to {values.shape[1] - 1}, got "
@@ -141,7 +149,7 @@ class Partition:
 
     def decision_boundary(self) -> list[Doubles]:
         """Where the largest output changes, as polylines; of one output, where it is 0."""
-        values = self.evaluate(self.vertices)
+        values = self.vertex_outputs
         if values.shape[1] == 1:
             return level_lines(self, values[:, 0])
         return boundary_between(self, values)
@@ -199,6 +207,7 @@ def partition(
     *,
     until_layer: int | None = None,
     max_polytopes: int = MAX_POLYTOPES,
+    with_outputs: bool = False,
 ) -> Partition:
     """Find every polytope of a network on a convex polygon of a plane through its inputs.
 
@@ -218,6 +227,7 @@ def partition(
         until_layer: leave out folds of later layers than so many, counted in operations that
             bend; maps, patterns and outputs are those of the whole network all the same. None: all.
         max_polytopes: how many there may be.
+        with_outputs: work out `Partition.vertex_outputs` on the way, which takes less than later.
 
     Returns:
         The partition. Until a layer, its faces are no polytopes of the whole network yet, and
@@ -241,8 +251,10 @@ def partition(
     program = Program(*lower(network, points_like(network, where.origin.float())))
     mesh = Mesh(border)
     with torch.no_grad():
-        cutting = Cutting(program, mesh, where, max_polytopes, until_layer)
+        wanted = with_outputs and until_layer is None
+        cutting = Cutting(program, mesh, where, max_polytopes, until_layer, with_outputs=wanted)
         cutting.run_to_last_bend()
+        outputs = cutting.outputs() if wanted else None
     corners, around, neighbours, owner_offsets, owners = mesh.described()
     return Partition(
         mesh.points,
@@ -258,6 +270,7 @@ def partition(
         mesh.num_given_up,
         where,
         program,
+        outputs,
     )
 
 

@@ -4,6 +4,7 @@ from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
 from bitfold.recording.recorder import Recorder
 from bitfold.recording.tensorboard import TensorboardListener
+from bitfold.recording.zoom import draw_zoom, zoom_windows
 
 __all__ = [
     "Drawing",
@@ -13,5 +14,7 @@ __all__ = [
     "Recorder",
     "TensorboardListener",
     "draw_loss_figure",
+    "draw_zoom",
     "frame_path",
+    "zoom_windows",
 ]
