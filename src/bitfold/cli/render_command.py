@@ -18,6 +18,7 @@ from bitfold.recording import (
     FrameMaker,
     FrameStyle,
     draw_zoom,
+    nearest_vertex,
     zoom_windows,
 )
 from bitfold.render import encode_png
@@ -49,7 +50,8 @@ def add_to(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--zoom", nargs=3, type=float, metavar=("X", "Y", "TIMES"),
-        help="a video that flies into a point at one epoch, until it is so many times as large",
+        help="a video that flies into the vertex nearest to a point, until it is so many times as "
+        "large",
     )  # fmt: skip
     parser.add_argument(
         "--zoom-frames", type=int, default=250, metavar="N", help="frames of that (default: 250)"
@@ -112,8 +114,10 @@ def _draw_zoom(
     if arguments.window is not None:
         raise ConfigError("Cannot zoom: expected no --window beside --zoom. Give one of them.")
     x, y, times = arguments.zoom
-    windows = zoom_windows((x, y), times, arguments.zoom_frames)
     moment = _moment(one, arguments.epoch)
+    time = 0.0 if one.target.is_clip else None
+    point = nearest_vertex(one, moment, (x, y), time)
+    windows = zoom_windows(point, times, arguments.zoom_frames)
     frames = draw_zoom(one, moment, style, windows, output)
     for _ in track(frames, "zooming", len(windows), console=console):
         pass

@@ -4,7 +4,7 @@ from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
 from bitfold.recording.recorder import Recorder
 from bitfold.recording.tensorboard import TensorboardListener
-from bitfold.recording.zoom import draw_zoom, zoom_windows
+from bitfold.recording.zoom import draw_zoom, nearest_vertex, zoom_windows
 
 __all__ = [
     "Drawing",
@@ -16,5 +16,6 @@ __all__ = [
     "draw_loss_figure",
     "draw_zoom",
     "frame_path",
+    "nearest_vertex",
     "zoom_windows",
 ]

@@ -112,7 +112,7 @@ class PartitionSlicer:
         found = partition(
             self._network,
             self._corners,
-            _plane(time),
+            slice_plane(time),
             max_polytopes=_MOST_POLYTOPES,
             with_outputs=True,
         )
@@ -170,7 +170,7 @@ class PartitionSlicer:
         try:
             # A point: all layers are there, and no folds.
             time = 0.0 if self._target.is_clip else None
-            least = partition(self._network, ((0.0, 0.0), (1e-9, 1e-9)), _plane(time))
+            least = partition(self._network, ((0.0, 0.0), (1e-9, 1e-9)), slice_plane(time))
         except PolytopeError:
             return []
         return [
@@ -186,7 +186,8 @@ class PartitionSlicer:
         return None
 
 
-def _plane(time: float | None) -> Plane | None:
+def slice_plane(time: float | None) -> Plane | None:
+    """Where a clip's slice lies among a network's inputs x, y, t; None for a picture."""
     if time is None:
         return None
     return Plane(np.array([0.0, 0.0, time]), np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))

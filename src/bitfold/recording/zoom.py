@@ -7,15 +7,21 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from bitfold.errors import ConfigError
+from bitfold.polytopes import partition
 from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
+from bitfold.recording.partition_slice import slice_plane
 from bitfold.render import VideoWriter
 from bitfold.targets import Window
 from bitfold.training import Moment, Run
 
 #: Beyond it a window's coordinates have too few digits left in float64.
 LARGEST_MAGNIFICATION = 1e10
+# A vertex nearer to the picture's border than this is one of the border.
+_INNERMOST = 0.5 - 1e-9
 
 
 def zoom_windows(point: tuple[float, float], magnification: float, count: int) -> list[Window]:
@@ -55,6 +61,36 @@ def zoom_windows(point: tuple[float, float], magnification: float, count: int) -
         across, down = x * (1 - size), y * (1 - size)
         windows.append(Window(across + low, down + low, across + high, down + high))
     return windows
+
+
+def nearest_vertex(
+    run: Run, moment: Moment, point: tuple[float, float], time: float | None = None
+) -> tuple[float, float]:
+    """The place nearest to a point where folds meet: what is worth flying into.
+
+    Args:
+        run: the run.
+        moment: of its trajectory.
+        point: of the plane.
+        time: of a clip's slice.
+
+    Returns:
+        The point itself if no folds meet.
+
+    Raises:
+        PolytopeError: the network is not piecewise linear.
+    """
+    network = run.new_network().eval()
+    network.load_state_dict(dict(moment.weights))
+    window = Window()
+    corners = (window.x0, window.y0), (window.x1, window.y1)
+    found = partition(network, corners, slice_plane(time))
+    inner = found.vertices[(np.abs(found.vertices) < _INNERMOST).all(1)]
+    if not len(inner):
+        return point
+    nearest = np.argmin(((inner - point) ** 2).sum(1))
+    x, y = inner[nearest].tolist()
+    return x, y
 
 
 def draw_zoom(
