@@ -102,8 +102,10 @@ def test_a_polytope_keeps_its_colour_in_another_window() -> None:
     module = dense([10, 10, 10], nn.ReLU)
     whole, part = partition(module, WIDE), partition(module, ((-1, -1), (0.5, 1)))
     places = whole.locate(part.centroids)
-    np.testing.assert_array_equal(identity_colours(part), identity_colours(whole)[places])
-    colours = identity_colours(whole)
+    np.testing.assert_array_equal(
+        identity_colours(part.patterns), identity_colours(whole.patterns)[places]
+    )
+    colours = identity_colours(whole.patterns)
     assert len(np.unique(colours.round(3), axis=0)) > 0.95 * len(colours)
     assert colours.mean(1).min() > 0.5
 

@@ -18,8 +18,8 @@ from bitfold.render.colours import (
     VERMILLION,
     probability_colours,
 )
+from bitfold.render.ink import thickened
 from bitfold.render.layout import Rect
-from bitfold.render.panels import thickened
 
 NO_POINTS = np.zeros((0, 2))
 LEGEND = [("epoch", "12"), ("task loss", "0.0231"), ("", ""), ("shape", "[10]*8")]

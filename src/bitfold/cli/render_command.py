@@ -11,15 +11,24 @@ from rich.console import Console
 from rich.progress import track
 
 from bitfold.cli.options import add_presentation, add_settings, given_settings
-from bitfold.errors import RenderError, RunError
-from bitfold.recording import Drawing, DrawingPlaces, FrameMaker, FrameStyle
+from bitfold.errors import ConfigError, RenderError, RunError
+from bitfold.recording import (
+    Drawing,
+    DrawingPlaces,
+    FrameMaker,
+    FrameStyle,
+    draw_zoom,
+    nearest_vertex,
+    zoom_windows,
+)
 from bitfold.render import encode_png
 from bitfold.targets import Window
-from bitfold.training import Run, TrajectoryReader, load_run
+from bitfold.training import Moment, Run, TrajectoryReader, load_run
 
 _SETTINGS = (
-    "frame_size", "layout", "snapshot_format", "png_compression", "jpeg_quality",
-    "clip_slices", "slice_times", "video_fps", "smoothing_sigma",
+    "frame_size", "layout", "faces", "fold_colour", "polytope_engine", "snapshot_format",
+    "png_compression", "jpeg_quality", "clip_slices", "slice_times", "video_fps",
+    "smoothing_sigma",
 )  # fmt: skip
 
 
@@ -39,6 +48,14 @@ def add_to(commands: Any) -> None:
         "--window", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"),
         help="the rectangle to show; the picture is -0.5 -0.5 0.5 0.5",
     )  # fmt: skip
+    parser.add_argument(
+        "--zoom", nargs=3, type=float, metavar=("X", "Y", "TIMES"),
+        help="a video that flies into the vertex nearest to a point, until it is so many times as "
+        "large",
+    )  # fmt: skip
+    parser.add_argument(
+        "--zoom-frames", type=int, default=250, metavar="N", help="frames of that (default: 250)"
+    )
     add_settings(parser, names=_SETTINGS)
     add_presentation(parser)
     parser.set_defaults(command=run)
@@ -53,6 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
         style = dataclasses.replace(style, window=Window(*arguments.window))
     is_other = bool(changes) or arguments.window is not None or arguments.output is not None
     console = Console(quiet=arguments.quiet)
+    if arguments.zoom is not None:
+        output = arguments.output or one.path / "zoom.mp4"
+        _draw_zoom(one, style, arguments, output, console)
+        console.print(str(output), highlight=False, soft_wrap=True)
+        return 0
     if arguments.epoch is not None:
         output = arguments.output or one.path / f"epoch-{arguments.epoch}.png"
         _draw_one(one, style, arguments.epoch, output)
@@ -86,16 +108,39 @@ def _draw_all(
         raise RenderError(message) from None
 
 
+def _draw_zoom(
+    one: Run, style: FrameStyle, arguments: argparse.Namespace, output: Path, console: Console
+) -> None:
+    if arguments.window is not None:
+        raise ConfigError("Cannot zoom: expected no --window beside --zoom. Give one of them.")
+    x, y, times = arguments.zoom
+    moment = _moment(one, arguments.epoch)
+    time = 0.0 if one.target.is_clip else None
+    point = nearest_vertex(one, moment, (x, y), time)
+    windows = zoom_windows(point, times, arguments.zoom_frames)
+    frames = draw_zoom(one, moment, style, windows, output)
+    for _ in track(frames, "zooming", len(windows), console=console):
+        pass
+
+
 def _draw_one(one: Run, style: FrameStyle, epoch: int, output: Path) -> None:
-    reader = TrajectoryReader(one.folder.trajectory)
-    moment = next((m for m in reader.moments() if m.epoch == epoch), None)
-    reader.close()
-    if moment is None:
-        near = min(one.frame_epochs(), key=lambda other: abs(other - epoch), default=None)
-        raise RunError(
-            f"Cannot draw epoch {epoch} of {one.path}: it has no frame. The nearest is {near}."
-        )
+    moment = _moment(one, epoch)
     try:
         output.write_bytes(encode_png(FrameMaker(one, style).draw(moment)))
     except OSError as error:
         raise RenderError(f"Cannot write {output}: {error.strerror}.") from None
+
+
+def _moment(one: Run, epoch: int | None) -> Moment:
+    """The moment of an epoch; the last one for none."""
+    epochs = one.frame_epochs()
+    wanted = epochs[-1] if epoch is None and epochs else epoch
+    reader = TrajectoryReader(one.folder.trajectory)
+    moment = next((m for m in reader.moments() if m.epoch == wanted), None)
+    reader.close()
+    if moment is None:
+        near = min(epochs, key=lambda other: abs(other - (wanted or 0)), default=None)
+        raise RunError(
+            f"Cannot draw epoch {wanted} of {one.path}: it has no frame. The nearest is {near}."
+        )
+    return moment

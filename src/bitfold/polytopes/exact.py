@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import leaky_relu
 
 from bitfold.polytopes.bounds import Bounded
 from bitfold.polytopes.mesh import Mesh
-from bitfold.polytopes.pieces import RELU, Pieces
+from bitfold.polytopes.pieces import Pieces
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.pooling import WinnerCut
 from bitfold.polytopes.program import Program
@@ -35,6 +36,7 @@ class Cutting(Bounded):
         plane: where the mesh lies among the inputs.
         max_faces: of which there may be no more.
         num_bends: how many operations may bend; None: all.
+        with_outputs: whether `outputs` will be called.
 
     Attributes:
         sizes: by bend how many neurons it has; one with two thresholds counts twice.
@@ -48,6 +50,8 @@ class Cutting(Bounded):
         plane: Plane,
         max_faces: int,
         num_bends: int | None = None,
+        *,
+        with_outputs: bool = False,
     ) -> None:
         super().__init__(program, plane.inputs(mesh.points), plane.sizes(mesh.points))
         self._mesh, self._max_faces = mesh, max_faces
@@ -55,12 +59,23 @@ class Cutting(Bounded):
         self.after_bend: Callable[[], None] | None = None
         bends = list(program.lowered.bends)[:num_bends]
         self._last_bend = bends[-1] if bends else -1
+        self._with_outputs = with_outputs
 
     def run_to_last_bend(self) -> None:
         """Cut the mesh along all folds; what comes after the last one is not worked out."""
-        lowered = self.program.lowered
         first = 0 if self.after_bend else self._cut_dense_layers()
-        for number in range(first, self._last_bend + 1):
+        self._run_on(first, self._last_bend + 1)
+
+    def outputs(self) -> NDArray[np.float64]:
+        """Go on to the end; the outputs at all vertices, (vertices, outputs)."""
+        lowered = self.program.lowered
+        self._run_on(self._last_bend + 1, len(lowered.operations))
+        output: Tensor = self.values[lowered.output]
+        return output.reshape(len(output), -1).numpy()
+
+    def _run_on(self, first: int, stop: int) -> None:
+        lowered = self.program.lowered
+        for number in range(first, stop):
             operation = lowered.operations[number]
             if operation.is_derived:
                 self.follow(number, operation)
@@ -77,8 +92,8 @@ class Cutting(Bounded):
         mesh = self._mesh
         rows = self._bounds.rows[0].numpy()
         given = (mesh.points, self.values[0].numpy(), rows, mesh.edges, mesh.owners, mesh.faces)
-        has_all = layers.results[-1] == self._last_bend + 1
-        limits = (_ENOUGH_FACES, self._max_faces, len(layers.results) - 1 if has_all else -1)
+        is_end = layers.results[-1] == self._last_bend + 1 and not self._with_outputs
+        limits = (_ENOUGH_FACES, self._max_faces, len(layers.results) - 1 if is_end else -1)
         done, points, edges, owners, faces, values, rows, given_up = cut_dense_layers(
             self.program.flat.numpy(), layers.table, layers.slopes, *given, limits
         )
@@ -99,7 +114,7 @@ class Cutting(Bounded):
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
         """Cut the mesh where a result meets a threshold, and bend it."""
-        is_last = self._number == self._last_bend
+        is_last = self._number == self._last_bend and not self._with_outputs
         first = sum(self.sizes)
         self.sizes.append(0)
         for number, threshold in enumerate(pieces.thresholds, 1):
@@ -118,8 +133,9 @@ class Cutting(Bounded):
         whole: Tensor = self.values[source]
         if is_last:
             return whole  # nothing looks at it
-        if pieces is RELU and self.program.lowered.last_uses.get(source) == self._number:
-            return whole.clamp_(min=0)
+        leak, is_last_use = pieces.leak, self.program.lowered.last_uses.get(source) == self._number
+        if leak is not None and is_last_use:
+            return leaky_relu(whole, leak, inplace=True)
         return super().bend(source, pieces)
 
     def choose(self, source: int, operation: Operation) -> Any:

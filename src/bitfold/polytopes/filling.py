@@ -23,6 +23,7 @@ Faces = Literal["value", "area", "slope", "identity", "none"] | Colouring
 
 KINDS: Final = ("value", "area", "slope", "identity", "none")
 _CHUNK_PX = 2**18
+_MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ def fill(found: Partition, faces: Faces, output: int, longer_px: int) -> Filling
             colours[some, :3] = np.clip(faces(outputs(places[some], points[some])), 0, 1)
         return Filling(colours.reshape(*shape, 4), "")
     if faces == "identity":
-        own = np.concatenate([identity_colours(found), np.zeros((1, 3))])
+        own = np.concatenate([identity_colours(found.patterns), np.zeros((1, 3))])
         colours = np.concatenate([own[places], (places >= 0)[:, None]], 1)
         return Filling(colours.reshape(*shape, 4), "")
     numbers = np.full(len(points), np.nan)
@@ -105,24 +106,35 @@ def face_numbers(found: Partition, faces: str, output: int) -> Doubles:
     return np.asarray((maps[:, :2] * found.centroids).sum(1) + maps[:, 2])
 
 
-def identity_colours(found: Partition) -> Doubles:
-    """A light colour for each face (F, 3), of its activation pattern alone.
+def identity_colours(patterns: NDArray[np.uint64]) -> Doubles:
+    """Colours by activation pattern: the same one has the same at every epoch and in every window.
 
-    A polytope therefore has the same colour at every epoch and in every window.
+    Source: hashes by odd multipliers, which permute words (Knuth 1997, section 6.4).
 
-    Source: the finaliser of SplitMix64 (Steele, Lea, Flood 2014) for each word.
+    Args:
+        patterns: uint64 (n, words).
+
+    Returns:
+        (n, 3), 0 to 1, light enough for dark lines.
+
+    >>> one = identity_colours(np.array([[1], [2], [1]], np.uint64))
+    >>> bool((one[0] == one[2]).all()), bool((one[0] == one[1]).all())
+    (True, False)
     """
-    mixed = np.zeros(found.num_polytopes, np.uint64)
+    # matplotlib takes a third of a second to import: only those who plot wait for it.
+    from matplotlib import colormaps  # noqa: PLC0415
+
+    mixed = np.zeros(len(patterns), np.uint64)
     with np.errstate(over="ignore"):
-        for word in found.patterns.T:
-            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + word
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            mixed ^= mixed >> np.uint64(31)
-    hue = (mixed >> np.uint64(40)).astype(np.float64) / 2**24
-    lightness = 0.7 + 0.25 * ((mixed & np.uint64(0xFFFF)).astype(np.float64) / 2**16)
-    turns = 2 * np.pi * (hue[:, None] - np.array([0.0, 1.0, 2.0]) / 3)
-    return np.clip(lightness[:, None] + 0.16 * np.cos(turns), 0, 1)
+        for word in patterns.T:
+            mixed = (mixed ^ word) * _MULTIPLIER
+            mixed ^= mixed >> np.uint64(29)
+        mixed *= _MULTIPLIER
+    hue = (mixed >> np.uint64(44)).astype(np.float64) / 2**20
+    shade = ((mixed >> np.uint64(24)) & np.uint64(0xFFFF)).astype(np.float64) / 2**16
+    vivid = np.asarray(colormaps["twilight_shifted"](hue))[:, :3]
+    light = 0.45 + 0.3 * shade[:, None]
+    return np.asarray(light + (1 - light) * vivid)
 
 
 def check_output(found: Partition, output: Any) -> None:

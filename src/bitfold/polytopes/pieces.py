@@ -59,6 +59,13 @@ class Pieces:
     slopes: Sequence[Any]
     intercepts: Sequence[Any]
 
+    @property
+    def leak(self) -> float | None:
+        """Its slope below 0, if above 0 it is the number itself."""
+        below, above = self.slopes[0], self.slopes[-1]
+        is_leaky = tuple(self.thresholds) == (0.0,) and not any(self.intercepts) and above == 1
+        return float(below) if is_leaky and isinstance(below, int | float) else None
+
 
 RELU: Final = Pieces((0.0,), (0.0, 1.0), (0.0, 0.0))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import leaky_relu
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering import Lowered
@@ -162,8 +163,8 @@ class Execution:
 
 def bent(values: Tensor, pieces: Pieces, like: Tensor) -> Tensor:
     """Bend values, on the pieces that other values of the same shape lie on."""
-    if pieces is RELU and values is like:
-        return values.clamp(min=0)
+    if values is like and (leak := pieces.leak) is not None:
+        return leaky_relu(values, leak)
     result: Tensor = values * pieces.slopes[0] + pieces.intercepts[0]
     rest = zip(pieces.thresholds, pieces.slopes[1:], pieces.intercepts[1:], strict=True)
     for threshold, slope, intercept in rest:

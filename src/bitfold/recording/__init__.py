@@ -5,6 +5,7 @@ from bitfold.recording.loss_figure import draw_loss_figure
 from bitfold.recording.network_view import NetworkView
 from bitfold.recording.recorder import Recorder
 from bitfold.recording.tensorboard import TensorboardListener
+from bitfold.recording.zoom import draw_zoom, nearest_vertex, zoom_windows
 
 __all__ = [
     "Drawing",
@@ -15,5 +16,8 @@ __all__ = [
     "Recorder",
     "TensorboardListener",
     "draw_loss_figure",
+    "draw_zoom",
     "frame_path",
+    "nearest_vertex",
+    "zoom_windows",
 ]

@@ -1,14 +1,14 @@
-"""A frame from a moment of the trajectory: sample the folds, describe, paint."""
+"""A frame from a moment of the trajectory: find the folds, describe, paint."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.polytopes import SampledPartition, sample_partition
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.legend import legend_of
-from bitfold.render import FramePainter, Scene, Slice
+from bitfold.recording.partition_slice import PartitionSlice, PartitionSlicer
+from bitfold.render import FramePainter, Scene
 from bitfold.targets import (
     kernel_baseline_error,
     kernel_smoothed,
@@ -43,47 +43,51 @@ class FrameMaker:
             else None
         )
         self._network = run.new_network().eval()
+        self._slicer = PartitionSlicer(self._network, run.target, style)
         self._painter = FramePainter(
             self._scenes,
             panel_width=self._width,
             panel_height=self._height,
             task=run.target.task,
+            view=self._slicer.view(),
         )
 
     def draw(self, moment: Moment) -> NDArray[np.uint8]:
         """Return the frame of a moment: uint8 (height, width, 3), good until the next call."""
         self._network.load_state_dict(dict(moment.weights))
-        partitions = [self._partition(frame) for frame in self._frames]
-        slices = [Slice(values=p.values, folds=p.folds) for p in partitions]
-        num_polytopes = [partition.num_polytopes for partition in partitions]
-        wrong = self._share_misclassified(partitions)
-        frame = self._painter.paint(slices, self._legend(moment, num_polytopes, wrong))
+        found = [self._partition(frame) for frame in self._frames]
+        wrong = self._share_misclassified(found)
+        frame = self._painter.paint(
+            [one.piece for one in found], self._legend(moment, found, wrong)
+        )
         return self._painter.fold_panels() if self._style.layout == "folds" else frame
 
     def _legend(
-        self, moment: Moment, num_polytopes: list[int], wrong: float | None
+        self, moment: Moment, found: list[PartitionSlice], wrong: float | None
     ) -> list[tuple[str, str]]:
         return legend_of(
             self._run,
             moment,
-            num_polytopes,
+            [one.num_polytopes for one in found],
+            is_exact=all(one.is_exact for one in found),
             misclassified=wrong,
             baseline_error=self._baseline_error,
         )
 
-    def _partition(self, frame: int) -> SampledPartition:
+    def _partition(self, frame: int) -> PartitionSlice:
         target = self._run.target
-        time = (slice_time(frame, target.grid.num_frames),) if target.is_clip else ()
-        return sample_partition(self._network, self._xs, self._ys, extra=time)
+        return self._slicer.slice(
+            slice_time(frame, target.grid.num_frames) if target.is_clip else None
+        )
 
-    def _share_misclassified(self, partitions: list[SampledPartition]) -> float | None:
+    def _share_misclassified(self, found: list[PartitionSlice]) -> float | None:
         if self._run.target.task != "classification":
             return None
         wrong = counted = 0
-        for partition, scene in zip(partitions, self._scenes, strict=True):
+        for one, scene in zip(found, self._scenes, strict=True):
             assert scene.classes is not None
             known = scene.classes >= 0
-            wrong += int(((partition.values.argmax(2) != scene.classes) & known).sum())
+            wrong += int(((one.piece.values.argmax(2) != scene.classes) & known).sum())
             counted += int(known.sum())
         return wrong / max(1, counted)
 

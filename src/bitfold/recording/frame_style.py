@@ -21,7 +21,12 @@ class FrameStyle:
         longer_side_px: longer side of a panel; None: the picture's own, within 384 and 1024 (a
             clip's slices: at most 448).
         window: the rectangle of the plane that the panels show.
-        layout: ``full``, every panel and the legend; ``folds``, the prediction with folds alone.
+        layout: ``full``, every panel and the legend; ``folds``, the prediction with folds alone;
+            ``layers``, the folds of each layer in a panel of its own.
+        faces: what fills the panel with folds: ``function``, the prediction; ``area`` or ``slope``
+            of the polytopes; ``identity``, a colour for each, the same in every frame.
+        fold_colour: ``plain``, by ``layer`` or by ``neuron``.
+        engine: ``auto``, the exact one where it takes the network; ``sampled`` at the pixels.
         image_format: ``png``, ``jpg`` or ``none``.
         png_compression: 0 to 9.
         jpeg_quality: 1 to 100.
@@ -34,6 +39,9 @@ class FrameStyle:
     longer_side_px: int | None = None
     window: Window = dataclasses.field(default_factory=Window)
     layout: str = "full"
+    faces: str = "function"
+    fold_colour: str = "plain"
+    engine: str = "auto"
     image_format: str = "png"
     png_compression: int = 2
     jpeg_quality: int = 90
@@ -48,6 +56,9 @@ class FrameStyle:
         return cls(
             longer_side_px=config.frame_size,
             layout=config.layout,
+            faces=config.faces,
+            fold_colour=config.fold_colour,
+            engine=config.polytope_engine,
             image_format=config.snapshot_format,
             png_compression=config.png_compression,
             jpeg_quality=config.jpeg_quality,

@@ -15,6 +15,7 @@ def legend_of(
     moment: Moment,
     num_polytopes: Sequence[int],
     *,
+    is_exact: bool = True,
     misclassified: float | None = None,
     baseline_error: float | None = None,
 ) -> list[tuple[str, str]]:
@@ -23,7 +24,8 @@ def legend_of(
     Args:
         run: gives what stays the same.
         moment: gives the epoch and its metrics.
-        num_polytopes: how many are seen in each slice.
+        num_polytopes: how many there are in each slice.
+        is_exact: whether these are all; else those that are seen at the pixels.
         misclassified: share of the raster that is in the wrong class; None for regression.
         baseline_error: what the kernel smoothing of the points, which a network should beat, gets
             wrong of the validation points: mean square or share; None where it is not shown.
@@ -49,7 +51,10 @@ def legend_of(
     if baseline_error is not None:
         pairs.append(("kernel smoothing", _baseline(baseline_error, misclassified is None)))
     pairs += [
-        ("polytopes", " · ".join(f"{number:,}" for number in num_polytopes)),
+        (
+            "polytopes" if is_exact else "polytopes seen",
+            " · ".join(f"{number:,}" for number in num_polytopes),
+        ),
         ("shape", config.shape),
         ("points", f"{len(run.split.training):,} + {len(run.split.validation):,}"),
         ("optimiser", config.optimizer),

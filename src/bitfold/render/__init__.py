@@ -1,6 +1,8 @@
 from bitfold.render.encode import encode_jpeg, encode_png
 from bitfold.render.frame import FramePainter
+from bitfold.render.ink import Ink
 from bitfold.render.loss_plot import plot_losses
+from bitfold.render.panels import Mark, View
 from bitfold.render.partition_figure import FigureStyle, draw_partition
 from bitfold.render.partition_surface import surface_of
 from bitfold.render.scene import Scene, Slice
@@ -10,10 +12,13 @@ from bitfold.render.video import VideoWriter
 __all__ = [
     "FigureStyle",
     "FramePainter",
+    "Ink",
+    "Mark",
     "Scene",
     "Slice",
     "Surface",
     "VideoWriter",
+    "View",
     "draw_partition",
     "encode_jpeg",
     "encode_png",

@@ -9,8 +9,17 @@ import numpy.typing as npt
 from bitfold.render.class_grid import ClassGrid, arrange_class_grid
 from bitfold.render.colours import Colour, display_class_colours, probability_colours
 from bitfold.render.layout import PanelBox
-from bitfold.render.panels import POINT_MARKS, Heading, Mark, PanelSet, Picture
-from bitfold.render.regression_frame import SMOOTHED_HEADING, draw_folds
+from bitfold.render.panels import (
+    POINT_MARKS,
+    Heading,
+    Mark,
+    PanelSet,
+    Picture,
+    View,
+    draw_ground,
+    draw_lines,
+)
+from bitfold.render.regression_frame import SMOOTHED_HEADING
 from bitfold.render.scene import Scene, Slice
 from bitfold.render.target_panel import centres, class_picture, draw_points, scaled
 from bitfold.render.text import Typesetter
@@ -34,6 +43,7 @@ class ClassificationPanels(PanelSet):
         panel_height: pixels.
         class_colours: uint8 (K, 3), the classes' colours in the picture.
         has_smoothed: whether there is a last panel with the smoothed points.
+        view: what the panel with folds shows.
     """
 
     def __init__(
@@ -43,7 +53,9 @@ class ClassificationPanels(PanelSet):
         class_colours: npt.NDArray[np.uint8],
         *,
         has_smoothed: bool,
+        view: View,
     ) -> None:
+        self.view = view
         self._size = (panel_height, panel_width)
         self._colours = display_class_colours(class_colours)
         self._probability_colours = probability_colours()
@@ -58,7 +70,7 @@ class ClassificationPanels(PanelSet):
         return (
             *self._output_headings(),
             Heading(("predicted classes", "predicted")),
-            Heading(("predicted classes with folds", "with folds", "folds")),
+            Heading(self.view.headings or ("predicted classes with folds", "with folds", "folds")),
             Heading(("target with points", "target")),
             *last,
         )
@@ -66,7 +78,8 @@ class ClassificationPanels(PanelSet):
     def marks(self, num_outputs: int) -> tuple[Mark, ...]:
         """The lines of the key."""
         probability = Mark(("class output 0 to 1", "output 0 to 1", "output"), "probability")
-        return (probability, Mark(("fold",), "fold"), *POINT_MARKS)
+        folds = self.view.marks or (Mark(("fold",), "fold"),)
+        return (probability, *folds, *self.view.more_marks, *POINT_MARKS)
 
     @property
     def num_outputs(self) -> tuple[int, ...]:
@@ -106,7 +119,8 @@ class ClassificationPanels(PanelSet):
         folded = canvas[boxes[first + 1].room.window]
         plain[:] = np.take(self._colours, self._predicted, axis=0, mode="clip")
         folded[:] = plain
-        draw_folds(folded, piece.folds, is_grey=False)
+        draw_ground(folded, piece)
+        draw_lines(folded, piece, None)
 
     def _output_headings(self) -> tuple[Heading, ...]:
         if self._num_classes > MOST_CLASS_PANELS:

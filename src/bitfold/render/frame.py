@@ -9,9 +9,10 @@ import numpy.typing as npt
 from bitfold.errors import RenderError
 from bitfold.render.classification_frame import ClassificationPanels
 from bitfold.render.colours import INK, MUTED, PAPER, RULE
+from bitfold.render.layer_panels import LayerPanels
 from bitfold.render.layout import FrameLayout, Rect, arrange_frame
 from bitfold.render.legend import Legend, draw_key
-from bitfold.render.panels import Heading, PanelSet
+from bitfold.render.panels import Heading, PanelSet, View
 from bitfold.render.regression_frame import RegressionPanels
 from bitfold.render.scene import Scene, Slice, Task
 from bitfold.render.text import FittedText, Typesetter
@@ -34,6 +35,7 @@ class FramePainter:
         panel_width: pixels of one panel, 16 to 8192.
         panel_height: pixels of one panel, 16 to 8192.
         task: which panels there are.
+        view: what the panel with folds shows, or layers with a panel each in place of all others.
         num_pairs: for how many lines the legend has room at full size; more shrink.
 
     Raises:
@@ -60,11 +62,12 @@ class FramePainter:
         panel_width: int,
         panel_height: int,
         task: Task,
+        view: View = View(),  # noqa: B008 - frozen
         num_pairs: int = 16,
     ) -> None:
         _check_size(panel_width, panel_height)
         self._panel_shape = (panel_height, panel_width)
-        self._panels = _panel_set(scenes, panel_width, panel_height, task)
+        self._panels = _panel_set(scenes, panel_width, panel_height, task, view)
         headings = self._panels.headings
         self._layout = arrange_frame(
             panel_width,
@@ -147,12 +150,12 @@ class FramePainter:
         for number, piece in enumerate(slices):
             shape = piece.values.shape
             is_value_shape = len(shape) == 3 and shape[2] in self._panels.num_outputs
-            if not is_value_shape or {shape[:2], piece.folds.shape} != {self._panel_shape}:
+            if not is_value_shape or {shape[:2], piece.ink.cover.shape} != {self._panel_shape}:
                 outputs = " or ".join(map(str, self._panels.num_outputs))
                 raise RenderError(
                     f"Cannot paint slice {number}: expected values and folds of "
                     f"{self._panel_shape} with {outputs} outputs, got {shape} and "
-                    f"{piece.folds.shape}. Evaluate the network on the panel's raster."
+                    f"{piece.ink.cover.shape}. Evaluate the network on the panel's raster."
                 )
 
     def _draw_static(self, scenes: Sequence[Scene], headings: Sequence[Heading]) -> None:
@@ -217,7 +220,7 @@ def _check_size(panel_width: int, panel_height: int) -> None:
 
 
 def _panel_set(
-    scenes: Sequence[Scene], panel_width: int, panel_height: int, task: Task
+    scenes: Sequence[Scene], panel_width: int, panel_height: int, task: Task, view: View
 ) -> PanelSet:
     if not scenes:
         raise RenderError("Cannot draw a frame: expected at least one scene, got 0. Give one.")
@@ -229,7 +232,10 @@ def _panel_set(
         )
     has_smoothed = with_smoothed.pop()
     if task == "regression":
-        return RegressionPanels(panel_width, panel_height, has_smoothed=has_smoothed)
+        whole: PanelSet = RegressionPanels(
+            panel_width, panel_height, has_smoothed=has_smoothed, view=view
+        )
+        return LayerPanels(whole) if view.layers else whole
     class_colours = scenes[0].class_colours
     shape = () if class_colours is None else class_colours.shape
     if class_colours is None or shape[1:] != (3,) or not 1 <= shape[0] <= MOST_CLASSES:
@@ -237,4 +243,7 @@ def _panel_set(
             f"Cannot draw a classification: expected class colours (K, 3) of 1 to {MOST_CLASSES} "
             f"classes, got {shape or 'none'}. Give them in the first scene."
         )
-    return ClassificationPanels(panel_width, panel_height, class_colours, has_smoothed=has_smoothed)
+    whole = ClassificationPanels(
+        panel_width, panel_height, class_colours, has_smoothed=has_smoothed, view=view
+    )
+    return LayerPanels(whole) if view.layers else whole

@@ -140,17 +140,31 @@ def _draw_sign(canvas: npt.NDArray[np.uint8], box: Rect, mark: Mark) -> None:
     if mark.sign == "probability":
         levels = np.linspace(0, 255, box.width).astype(np.uint8)
         window[:] = probability_colours()[levels]
+    elif mark.sign == "colours":
+        assert mark.colours is not None
+        window[:] = mark.colours[np.arange(box.width) * len(mark.colours) // box.width]
+    elif mark.sign == "boundary":
+        _draw_ground(window)
+        middle, reach = box.height // 2, max(1, box.height // 8)
+        window[middle - 2 * reach : middle + 2 * reach] = WHITE
+        window[middle - reach : middle + reach] = BLACK
     elif mark.sign == "fold":
         half, middle = box.width // 2, box.height // 2
         thickness = max(1, box.height // 10)
-        window[:, :half], window[:, half:] = BLACK, WHITE
-        window[[0, -1]] = RULE
-        window[:, [0, -1]] = RULE
+        _draw_ground(window)
         across = window[middle - thickness // 2 : middle - thickness // 2 + thickness]
         across[:, :half] = mark.colour or WHITE
         across[:, half:] = mark.colour or BLACK
     else:
         _draw_dot(window, mark.colour or INK)
+
+
+def _draw_ground(window: npt.NDArray[np.uint8]) -> None:
+    """A dark and a light half in a frame."""
+    half = window.shape[1] // 2
+    window[:, :half], window[:, half:] = BLACK, WHITE
+    window[[0, -1]] = RULE
+    window[:, [0, -1]] = RULE
 
 
 def _draw_dot(window: npt.NDArray[np.uint8], colour: tuple[int, int, int]) -> None:

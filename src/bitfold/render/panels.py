@@ -13,11 +13,6 @@ from bitfold.render.layout import PanelBox
 from bitfold.render.scene import Scene, Slice
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
-Folds: TypeAlias = npt.NDArray[np.bool_]
-
-# A panel whose shorter side reaches this is shown scaled down, where thinner folds would fade.
-TWO_PIXEL_FOLDS_FROM_PX: Final = 1024
-THREE_PIXEL_FOLDS_FROM_PX: Final = 2048
 
 
 @dataclass(frozen=True)
@@ -47,13 +42,16 @@ class Mark:
 
     Args:
         wordings: what it means, the longest first.
-        sign: a dot, a fold across a dark and a light half, or the colours of probabilities.
+        sign: a dot, a fold or a boundary across a dark and a light half, some colours in turn, or
+            the colours of probabilities.
         colour: of the dot or fold; none for a fold that contrasts with what it crosses.
+        colours: uint8 (k, 3), those in turn.
     """
 
     wordings: tuple[str, ...]
-    sign: Literal["dot", "fold", "probability"]
+    sign: Literal["dot", "fold", "boundary", "colours", "probability"]
     colour: Colour | None = None
+    colours: npt.NDArray[np.uint8] | None = None
 
 
 POINT_MARKS: Final = (
@@ -62,11 +60,32 @@ POINT_MARKS: Final = (
 )
 
 
+@dataclass(frozen=True)
+class View:
+    """What the panel with folds shows, where it is not the plain prediction.
+
+    Source: none, ours.
+
+    Args:
+        headings: of the panel with folds, the longest first; none: the usual.
+        marks: lines of the key in place of the plain fold's; none: the usual.
+        layers: names of layers whose folds get a panel each; none: the usual panels.
+        more_marks: further lines of the key.
+    """
+
+    headings: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    layers: tuple[str, ...] = ()
+    more_marks: tuple[Mark, ...] = ()
+
+
 class PanelSet(ABC):
     """The panels of one slice for one task; draws what stays once and the rest every time.
 
     Source: none, ours.
     """
+
+    view = View()
 
     @property
     @abstractmethod
@@ -96,28 +115,20 @@ class PanelSet(ABC):
         """Draw what the network says."""
 
 
-def thickened(folds: Folds) -> Folds:
-    """Make folds as thick as a panel of this size needs.
+def draw_ground(panel: Picture, piece: Slice) -> None:
+    """Lay over a panel with folds what it shows in place of the prediction, if anything."""
+    if piece.ground is not None:
+        panel[:] = piece.ground
 
-    Source: none, ours.
+
+def draw_lines(panel: Picture, piece: Slice, colour: Colour | None) -> None:
+    """Draw folds, and over them the decision boundary.
 
     Args:
-        folds: bool (H, W).
-
-    Returns:
-        bool (H, W): itself below 1024 pixels of the shorter side; two pixels thick from there, and
-        three from 2048.
-
-    >>> thickened(np.eye(2, dtype=np.bool_)).tolist()
-    [[True, False], [False, True]]
+        panel: uint8 (H, W, 3), changed in place.
+        piece: what to draw.
+        colour: of folds that have none of their own; None: as contrasts with the panel.
     """
-    shorter = min(folds.shape)
-    if shorter < TWO_PIXEL_FOLDS_FROM_PX:
-        return folds
-    thick = folds.copy()
-    thick[1:] |= folds[:-1]
-    thick[:, 1:] |= folds[:, :-1]
-    if shorter >= THREE_PIXEL_FOLDS_FROM_PX:
-        thick[:-1] |= folds[1:]
-        thick[:, :-1] |= folds[:, 1:]
-    return thick
+    piece.ink.draw(panel, colour)
+    for ink in piece.boundary:
+        ink.draw(panel)

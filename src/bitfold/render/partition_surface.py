@@ -54,7 +54,7 @@ def surface_of(
     elif faces == "value":
         vertex_colours = _coloured(found.vertex_outputs[:, output], (0, 1))
     elif faces == "identity":
-        face_colours = identity_colours(found)
+        face_colours = identity_colours(found.patterns)
     elif faces != "none":
         face_colours = _coloured(face_numbers(found, faces, output), _SHOWN)
     vertices = np.stack([x, y, heights], 1)

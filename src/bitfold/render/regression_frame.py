@@ -6,9 +6,18 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from bitfold.render.colours import FOLD_COLOUR, contrasting
+from bitfold.render.colours import FOLD_COLOUR
 from bitfold.render.layout import PanelBox
-from bitfold.render.panels import POINT_MARKS, Folds, Heading, Mark, PanelSet, Picture, thickened
+from bitfold.render.panels import (
+    POINT_MARKS,
+    Heading,
+    Mark,
+    PanelSet,
+    Picture,
+    View,
+    draw_ground,
+    draw_lines,
+)
 from bitfold.render.scene import Scene, Slice
 from bitfold.render.target_panel import draw_points, scaled
 
@@ -31,21 +40,28 @@ class RegressionPanels(PanelSet):
         panel_width: pixels.
         panel_height: pixels.
         has_smoothed: whether there is a fourth panel with the smoothed points.
+        view: what the panel with folds shows.
     """
 
-    def __init__(self, panel_width: int, panel_height: int, *, has_smoothed: bool) -> None:
-        self._has_smoothed = has_smoothed
+    def __init__(
+        self, panel_width: int, panel_height: int, *, has_smoothed: bool, view: View
+    ) -> None:
+        self._has_smoothed, self.view = has_smoothed, view
         self._size = (panel_height, panel_width)
         self._values = np.empty((panel_height, panel_width, 3), dtype=np.float32)
 
     @property
     def headings(self) -> tuple[Heading, ...]:
         """One for each panel, in order."""
-        return (*HEADINGS, SMOOTHED_HEADING) if self._has_smoothed else HEADINGS
+        headings = HEADINGS
+        if self.view.headings:
+            headings = (Heading(self.view.headings), *HEADINGS[1:])
+        return (*headings, SMOOTHED_HEADING) if self._has_smoothed else headings
 
     def marks(self, num_outputs: int) -> tuple[Mark, ...]:
         """The lines of the key; folds over colours contrast with what they cross."""
-        return (Mark(("fold",), "fold", FOLD_COLOUR if num_outputs == 1 else None), *POINT_MARKS)
+        plain = Mark(("fold",), "fold", FOLD_COLOUR if num_outputs == 1 else None)
+        return (*(self.view.marks or (plain,)), *self.view.more_marks, *POINT_MARKS)
 
     @property
     def num_outputs(self) -> tuple[int, ...]:
@@ -77,7 +93,8 @@ class RegressionPanels(PanelSet):
         else:
             plain[:] = self._bytes(piece.values)
         folded[:] = plain
-        draw_folds(folded, piece.folds, is_grey=is_grey)
+        draw_ground(folded, piece)
+        draw_lines(folded, piece, FOLD_COLOUR if is_grey and piece.ground is None else None)
 
     def _bytes(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """Clip to [0, 1] and round to bytes, through one buffer and without a new float array."""
@@ -90,23 +107,3 @@ class RegressionPanels(PanelSet):
         np.fmin(buffer, np.float32(255), out=buffer)
         np.rint(buffer, out=buffer)
         return buffer.astype(np.uint8)
-
-
-def draw_folds(panel: Picture, folds: Folds, *, is_grey: bool) -> None:
-    """Draw folds over a prediction so that they stand out from it.
-
-    Source: none, ours.
-
-    Args:
-        panel: uint8 (H, W, 3), changed in place.
-        folds: bool (H, W).
-        is_grey: whether the panel has no colour but grey, so that folds in vermillion stand out;
-            else they are black on light and white on dark ground.
-
-    >>> panel = np.zeros((1, 2, 3), np.uint8)
-    >>> draw_folds(panel, np.array([[True, False]]), is_grey=True)
-    >>> panel.tolist()
-    [[[213, 94, 0], [0, 0, 0]]]
-    """
-    thick = thickened(folds)
-    panel[thick] = FOLD_COLOUR if is_grey else contrasting(panel[thick])

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bitfold.errors import RenderError
+from bitfold.render.ink import Ink
 
 Task: TypeAlias = Literal["regression", "classification"]
 
@@ -66,11 +67,22 @@ class Slice:
     Args:
         values: float32 (H, W, outputs), at the panel's resolution; what lies outside [0, 1] is
             clipped, and what is not a number is drawn as 0.
-        folds: bool (H, W), where a fold passes.
+        folds: bool (H, W), where a fold passes; or lines.
+        ground: uint8 (H, W, 3), under the folds in place of the prediction; None: the prediction.
+        boundary: lines over the folds, drawn in turn: the decision boundary.
+        layers: the folds of single layers, where each has a panel of its own.
     """
 
     values: npt.NDArray[np.float32]
-    folds: npt.NDArray[np.bool_]
+    folds: npt.NDArray[np.bool_] | Ink
+    ground: npt.NDArray[np.uint8] | None = None
+    boundary: tuple[Ink, ...] = ()
+    layers: tuple[Ink, ...] = ()
+
+    @property
+    def ink(self) -> Ink:
+        """The folds as lines."""
+        return self.folds if isinstance(self.folds, Ink) else Ink.of_folds(self.folds)
 
 
 def is_rgb(picture: npt.NDArray[np.generic]) -> bool:

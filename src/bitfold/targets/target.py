@@ -24,6 +24,9 @@ AUTO_SHARE = 0.9
 # Lossy codecs smear colour over several pixels on both sides of an edge.
 AUTO_SHARE_LOSSY = 0.7
 
+# Of a picture of black and white, the largest share of pixels that are neither: smooth edges.
+_MOST_BETWEEN = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -71,6 +74,14 @@ class Target:
     def in_features(self) -> int:
         """Inputs of a network that learns it: 2, or 3 for a clip."""
         return self.grid.num_dimensions
+
+    @cached_property
+    def is_two_valued(self) -> bool:
+        """Whether a grey picture is one of black and white, but for its edges."""
+        if self.pixels.shape[-1] != 1:
+            return False
+        share = self.pixels / np.iinfo(self.pixels.dtype).max
+        return bool(((share > 0.1) & (share < 0.9)).mean() <= _MOST_BETWEEN)
 
     @property
     def out_features(self) -> int:

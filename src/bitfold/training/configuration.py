@@ -24,7 +24,10 @@ SCHEDULES = ("constant", "cosine")
 TASKS = ("auto", "regression", "classification")
 MUON_RATES = ("original", "match_rms_adamw")
 RANGES = ("fixed", "auto")
-LAYOUTS = ("full", "folds")
+LAYOUTS = ("full", "folds", "layers")
+FACES = ("function", "area", "slope", "identity")
+FOLD_COLOURS = ("plain", "layer", "neuron")
+ENGINES = ("auto", "sampled")
 IMAGES = ("png", "jpg", "none")
 
 #: What a continued run cannot change without becoming another run.
@@ -188,7 +191,14 @@ class Config:
     frame_size: int | None = whole(
         None, "frames", "longer side of a panel in pixels; by default the picture's", (64, 4096)
     )
-    layout: str = word("full", "frames", "every panel, or folds alone", choices=LAYOUTS)
+    layout: str = word(
+        "full", "frames", "every panel, folds alone, or a panel for each layer", choices=LAYOUTS
+    )
+    faces: str = word("function", "frames", "what fills the panel with folds", choices=FACES)
+    fold_colour: str = word("plain", "frames", "of folds: alike, or by whose", choices=FOLD_COLOURS)
+    polytope_engine: str = word(
+        "auto", "frames", "exact where the network allows it, or sampled", choices=ENGINES
+    )
     clip_slices: int = whole(3, "frames", "slices of a clip in a frame", (1, 16))
     slice_times: str | None = word(
         None, "frames", "times of a clip's slices, such as -0.4,0,0.4; by default evenly spread"

@@ -1,0 +1,207 @@
+"""What a frame's panels show of one slice: by the exact engine, or sampled at the pixels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from torch import nn
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes import Partition, Plane, partition, sample_partition
+from bitfold.polytopes.level_sets import boundary_segments, level_segments
+from bitfold.polytopes.raster import Raster, fold_segments
+from bitfold.recording.face_colours import face_colours, face_mark
+from bitfold.recording.frame_style import FrameStyle
+from bitfold.render import Ink, Mark, Slice, View
+from bitfold.targets import Target, window_axes
+
+# More polytopes than pixels of the largest panel are not to be seen.
+_MOST_POLYTOPES = 2**22
+# Shorter side of a panel, in pixels, that has lines one pixel wide.
+_THIN_LINE_PX = 640
+# The decision boundary and its light casing, in widths of a fold.
+_BOUNDARY, _CASING = 1.8, 3.4
+_BLACK, _WHITE = np.zeros((1, 3), np.uint8), np.full((1, 3), 255, np.uint8)
+# Neurons are told apart by as many colours, and layers by as many.
+_MOST_NUMBERS = 255
+# Steps around the colour circle that never come back near to where they were.
+_GOLDEN = 0.618034
+
+
+class PartitionSlice(NamedTuple):
+    """What is seen of a network on a plane.
+
+    Attributes:
+        piece: to be painted.
+        num_polytopes: how many there are; if sampled, how many are seen.
+        is_exact: by which engine.
+    """
+
+    piece: Slice
+    num_polytopes: int
+    is_exact: bool
+
+
+class PartitionSlicer:
+    """Turns a network into slices for the painter, in one style.
+
+    Source: none, ours.
+
+    Args:
+        network: in evaluation mode; its weights may change from slice to slice.
+        target: what it learns.
+        style: how it is drawn.
+    """
+
+    def __init__(self, network: nn.Module, target: Target, style: FrameStyle) -> None:
+        self._network, self._target, self._style = network, target, style
+        self._width, self._height = style.panel_px(target)
+        window = style.window
+        self._corners = (window.x0, window.y0), (window.x1, window.y1)
+        self._raster = Raster(*self._corners, self._width, self._height)
+        self._xs, self._ys = window_axes(window, self._width, self._height)
+        self._line_width = max(1.0, min(self._width, self._height) / _THIN_LINE_PX)
+        self._layers = self._layer_names()
+        if style.layout == "layers" and not self._layers:
+            raise PolytopeError(
+                "Cannot draw a panel for each of the layers: expected a piecewise linear network "
+                "and the exact engine, got another. Choose the layout full or folds."
+            )
+        self._palette = self._fold_colours()
+
+    def view(self) -> View:
+        """What is special about the panel with folds."""
+        style = self._style
+        if not self._layers:
+            return View()
+        heading, marks = face_mark(style.faces)
+        if self._palette is not None:
+            words = f"fold, by {style.fold_colour}", "fold"
+            marks = (*marks, Mark(words, "colours", colours=self._palette))
+        elif marks:
+            marks = (*marks, Mark(("fold",), "fold"))
+        if style.layout == "layers":
+            return View(heading, (), tuple(self._layers), self._boundary_marks())
+        return View(heading, marks, more_marks=self._boundary_marks())
+
+    def _boundary_marks(self) -> tuple[Mark, ...]:
+        if self._target.task == "classification":
+            return (Mark(("decision boundary", "boundary"), "boundary"),)
+        is_drawn = self._target.is_two_valued and self._target.out_features == 1
+        return (Mark(("output 1/2", "boundary"), "boundary"),) if is_drawn else ()
+
+    def slice(self, time: float | None) -> PartitionSlice:
+        """The slice of a picture, or of a clip at a time.
+
+        Raises:
+            PolytopeError: not even sampling is possible.
+        """
+        if self._layers:
+            try:
+                return self._exact(time)
+            except PolytopeError:
+                # Too many, or weights that are not finite, of which sampling says more.
+                if self._style.layout == "layers":
+                    raise
+        return self._sampled(time)
+
+    def _exact(self, time: float | None) -> PartitionSlice:
+        found = partition(
+            self._network,
+            self._corners,
+            slice_plane(time),
+            max_polytopes=_MOST_POLYTOPES,
+            with_outputs=True,
+        )
+        piece = Slice(
+            values=self._raster.values(found),
+            folds=self._folds(found),
+            ground=face_colours(found, self._raster, self._style.faces),
+            boundary=self._boundary(found),
+            layers=self._layer_inks(found) if self._style.layout == "layers" else (),
+        )
+        return PartitionSlice(piece, found.num_polytopes, is_exact=True)
+
+    def _sampled(self, time: float | None) -> PartitionSlice:
+        extra = () if time is None else (time,)
+        found = sample_partition(self._network, self._xs, self._ys, extra=extra)
+        return PartitionSlice(Slice(found.values, found.folds), found.num_polytopes, is_exact=False)
+
+    def _folds(self, found: Partition) -> Ink:
+        segments, neurons = fold_segments(found)
+        numbers = np.zeros(len(neurons), np.uint8)
+        if self._style.fold_colour == "layer":
+            numbers = _layers_of(found, neurons)
+        elif self._style.fold_colour == "neuron":
+            numbers = (neurons % _MOST_NUMBERS).astype(np.uint8)
+        lines = self._raster.lines(segments, self._line_width, numbers)
+        return Ink(lines.cover, lines.numbers, self._palette)
+
+    def _layer_inks(self, found: Partition) -> tuple[Ink, ...]:
+        segments, neurons = fold_segments(found)
+        layers, colours = _layers_of(found, neurons), _layer_colours(len(self._layers))
+        inks = []
+        for layer in range(len(self._layers)):
+            mine = layers == layer
+            lines = self._raster.lines(segments[mine], self._line_width, layers[mine])
+            inks.append(Ink(lines.cover, lines.numbers, colours))
+        return tuple(inks)
+
+    def _boundary(self, found: Partition) -> tuple[Ink, ...]:
+        """Where the class changes; for a picture of two values, where it is halfway between."""
+        outputs = found.vertex_outputs
+        if self._target.task == "classification":
+            segments = boundary_segments(found, outputs)
+        elif self._boundary_marks():
+            segments = level_segments(found, outputs[:, 0] - 0.5)
+        else:
+            return ()
+        widths = _CASING * self._line_width, _BOUNDARY * self._line_width
+        casing, core = (self._raster.lines(segments, width) for width in widths)
+        return Ink(casing.cover, casing.numbers, _WHITE), Ink(core.cover, core.numbers, _BLACK)
+
+    def _layer_names(self) -> list[str]:
+        """One for each layer; none if the exact engine does not take the network."""
+        if self._style.engine == "sampled":
+            return []
+        try:
+            # A point: all layers are there, and no folds.
+            time = 0.0 if self._target.is_clip else None
+            least = partition(self._network, ((0.0, 0.0), (1e-9, 1e-9)), slice_plane(time))
+        except PolytopeError:
+            return []
+        return [
+            f"layer {number}, {size} neurons" for number, size in enumerate(least.layer_sizes, 1)
+        ]
+
+    def _fold_colours(self) -> NDArray[np.uint8] | None:
+        if self._style.fold_colour == "layer":
+            return _layer_colours(len(self._layers))
+        if self._style.fold_colour == "neuron":
+            hues = np.arange(_MOST_NUMBERS) * _GOLDEN % 1
+            return _bytes(colormaps["hsv"](hues))
+        return None
+
+
+def slice_plane(time: float | None) -> Plane | None:
+    """Where a clip's slice lies among a network's inputs x, y, t; None for a picture."""
+    if time is None:
+        return None
+    return Plane(np.array([0.0, 0.0, time]), np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
+
+
+def _layers_of(found: Partition, neurons: NDArray[np.int32]) -> NDArray[np.uint8]:
+    stops = np.cumsum(found.layer_sizes)
+    layers = np.searchsorted(stops, neurons, side="right")
+    return np.minimum(layers, _MOST_NUMBERS).astype(np.uint8)
+
+
+def _layer_colours(count: int) -> NDArray[np.uint8]:
+    return _bytes(colormaps["turbo"](np.linspace(0.08, 0.95, max(2, count))))
+
+
+def _bytes(rgba: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.rint(255 * rgba[:, :3]).astype(np.uint8)

@@ -1,0 +1,151 @@
+"""Tests of what a frame's panel with folds can show, by the exact engine and sampled."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_runs import tiny
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes import partition
+from bitfold.polytopes.filling import identity_colours
+from bitfold.recording import FrameMaker, FrameStyle
+from bitfold.recording.face_colours import face_colours
+from bitfold.recording.partition_slice import PartitionSlicer
+from bitfold.targets import Window
+from bitfold.training import Moment, Run, TrajectoryReader, train
+
+SMALL = FrameStyle(longer_side_px=96, smoothing_sigma_px=0)
+
+
+def last_moment(run: Run) -> Moment:
+    """The end of a run."""
+    reader = TrajectoryReader(run.folder.trajectory)
+    *_, last = reader.moments()
+    reader.close()
+    return last
+
+
+def slicer(run: Run, **style: object) -> PartitionSlicer:
+    """For a run's last network."""
+    return PartitionSlicer(run.network().eval(), run.target, dataclasses.replace(SMALL, **style))
+
+
+def test_the_exact_engine_counts_all_polytopes(ring_run: Run) -> None:
+    """Also those that hold no pixel's centre, of which the sampled engine knows nothing."""
+    exact, sampled = (slicer(ring_run, engine=e).slice(None) for e in ("auto", "sampled"))
+    assert exact.is_exact
+    assert not sampled.is_exact
+    assert exact.num_polytopes == partition(ring_run.network().eval()).num_polytopes
+    assert exact.num_polytopes >= sampled.num_polytopes
+    np.testing.assert_allclose(exact.piece.values, sampled.piece.values, atol=1e-5)
+
+
+@pytest.mark.parametrize("fold_colour", ["layer", "neuron"])
+def test_folds_are_coloured_by_their_owner(ring_run: Run, fold_colour: str) -> None:
+    """By more than one colour, all of them of the palette."""
+    ink = slicer(ring_run, fold_colour=fold_colour).slice(None).piece.ink
+    assert ink.numbers is not None
+    assert ink.palette is not None
+    shown = np.unique(ink.numbers[ink.cover > 0])
+    assert len(shown) > 1
+    assert shown.max() < len(ink.palette)
+    frames = [
+        FrameMaker(ring_run, dataclasses.replace(SMALL, fold_colour=c)).draw(last_moment(ring_run))
+        for c in ("plain", fold_colour)
+    ]
+    assert (frames[0] != frames[1]).any()
+
+
+@pytest.mark.parametrize("faces", ["area", "slope", "identity"])
+def test_faces_are_filled_by_what_they_are(ring_run: Run, faces: str) -> None:
+    """One colour a polytope; as many as there are, or fewer where two are alike."""
+    made = slicer(ring_run, faces=faces)
+    piece = made.slice(None).piece
+    assert piece.ground is not None
+    numbers = made._raster.faces(partition(ring_run.network().eval()))
+    for number in np.unique(numbers):
+        assert len(np.unique(piece.ground[numbers == number], axis=0)) == 1
+    assert len(np.unique(piece.ground.reshape(-1, 3), axis=0)) > 3
+    assert made.view().headings
+
+
+def test_a_pattern_keeps_its_colour_when_others_change(ring_run: Run) -> None:
+    """A weight of the last hidden layer moves: patterns that are there in both look the same."""
+    network = ring_run.network().eval()
+    before = partition(network)
+    with torch.no_grad():
+        [*network.parameters()][-3].add_(0.05)
+    after = partition(network)
+    kept = {row.tobytes(): n for n, row in enumerate(before.patterns)}
+    pairs = [
+        (kept[row.tobytes()], n) for n, row in enumerate(after.patterns) if row.tobytes() in kept
+    ]
+    assert len(pairs) > 3
+    first, second = identity_colours(before.patterns), identity_colours(after.patterns)
+    for mine, theirs in pairs:
+        assert (first[mine] == second[theirs]).all()
+
+
+def test_area_has_the_same_scale_in_all_frames(ring_run: Run) -> None:
+    """A polytope of a given area looks the same in another window of the plane."""
+    network = ring_run.network().eval()
+    whole = partition(network)
+    largest = whole.vertices[whole.edges].reshape(-1, 2)
+    assert len(largest) > 4
+    narrow = Window(-0.5, -0.5, 0.0, 0.0)
+    made = slicer(ring_run, faces="area", window=narrow)
+    found = partition(network, ((-0.5, -0.5), (0.0, 0.0)))
+    colours = face_colours(found, made._raster, "area")
+    assert colours is not None
+    assert (made.slice(None).piece.ground == colours).all()
+
+
+def test_each_layer_has_its_panel(ring_run: Run) -> None:
+    """Together their lines are those of the panel with all folds."""
+    made = slicer(ring_run, layout="layers")
+    piece = made.slice(None).piece
+    assert [name.split(",")[0] for name in made.view().layers] == ["layer 1", "layer 2"]
+    assert len(piece.layers) == 2
+    union = np.maximum(piece.layers[0].cover, piece.layers[1].cover)
+    assert (union == piece.ink.cover).all()
+    assert (piece.layers[0].cover != piece.layers[1].cover).any()
+    style = dataclasses.replace(SMALL, layout="layers")
+    assert len(FrameMaker(ring_run, style)._painter.layout.slices[0]) == 2
+
+
+def test_the_boundary_lies_where_the_class_changes(tmp_path: Path) -> None:
+    """Its black core separates pixels of different classes, and no others."""
+    settings = {"target": "rgb-ring", "task": "classification", "learning_rate": 0.03}
+    run = train(tiny(tmp_path / "run", **settings, size=32, epochs=60))
+    piece = slicer(run).slice(None).piece
+    casing, core = piece.boundary
+    predicted = piece.values.argmax(2)
+    across = predicted[:, 1:] != predicted[:, :-1]
+    assert across.any()
+    rows, columns = np.nonzero(across)
+    near = np.maximum(core.cover[rows, columns], core.cover[rows, columns + 1])
+    assert (near > 100).all()
+    assert (casing.cover >= core.cover).all()
+
+
+def test_a_smooth_network_is_sampled(tmp_path: Path) -> None:
+    """Its frames are drawn all the same, and the legend says what was counted."""
+    run = train(tiny(tmp_path / "run", activation="tanh", epochs=2))
+    made = slicer(run, faces="area", fold_colour="layer")
+    assert not made.slice(None).is_exact
+    assert made.view().headings == ()
+    frame = FrameMaker(run, SMALL).draw(last_moment(run))
+    assert frame.ndim == 3
+
+
+def test_layers_of_a_smooth_network_are_refused(tmp_path: Path) -> None:
+    """There are no exact folds that could be told apart by layer."""
+    run = train(tiny(tmp_path / "run", activation="tanh", epochs=2))
+    with pytest.raises(PolytopeError, match="layers") as caught:
+        FrameMaker(run, dataclasses.replace(SMALL, layout="layers"))
+    assert "\n" not in str(caught.value)
