@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from bitfold.polytopes.bounds import Bounded
+from bitfold.polytopes.first_compile import announce_first_compile
 from bitfold.polytopes.mesh import Mesh
 from bitfold.polytopes.pieces import Pieces
 from bitfold.polytopes.plane import Plane
@@ -60,6 +61,7 @@ class Cutting(Bounded):
 
     def run_to_last_bend(self) -> None:
         """Cut the mesh along all folds; what comes after the last one is not worked out."""
+        announce_first_compile()
         self._run_on(self._cut_dense_layers(), self._last_bend + 1)
 
     def outputs(self) -> NDArray[np.float64]:
