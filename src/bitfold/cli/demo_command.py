@@ -28,6 +28,7 @@ DEMO: dict[str, Any] = {
     "kolmogorov_weight_max": 1.2,
     "kolmogorov_lr": 0.01,
     "snapshot_format": "none",
+    "fold_colour": "layer",
 }
 
 

@@ -38,7 +38,9 @@ class CommandListeners:
         self._ending = _Ending()
         self._report = ProgressReport(self.console, every_epoch=every_epoch)
         self._logs: list[LogFile] = log_listeners(config)
-        recorder = Recorder(on_progress=self._report.drawing, on_problem=self._problem)
+        recorder = Recorder(
+            on_progress=self._report.drawing, on_problem=self._problem, on_notice=self._notice
+        )
         self.all: list[Listener] = [self._ending, self._report, *self._logs]
         if config.tensorboard:
             self.all.append(TensorboardListener())
@@ -55,6 +57,9 @@ class CommandListeners:
 
     def __exit__(self, *exception: object) -> None:
         self._report.close()
+
+    def _notice(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _problem(self, line: str) -> None:
         self._errors.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from bitfold.polytopes.bounds import Bounded
+from bitfold.polytopes.first_compile import announce_first_compile
 from bitfold.polytopes.mesh import Mesh
 from bitfold.polytopes.pieces import Pieces
 from bitfold.polytopes.plane import Plane
@@ -63,6 +64,7 @@ class Cutting(Bounded):
 
     def run_to_last_bend(self) -> None:
         """Cut the mesh along all folds; what comes after the last one is not worked out."""
+        announce_first_compile()
         first = 0 if self.after_bend else self._cut_dense_layers()
         self._run_on(first, self._last_bend + 1)
 

@@ -27,6 +27,7 @@ class Recorder:
     Args:
         on_progress: called with (frames drawn, frames in all) while the rest is drawn.
         on_problem: called with a line when drawing fails.
+        on_notice: called with a line when it will take a while.
 
     >>> recorder = Recorder()
     >>> recorder.num_drawn
@@ -37,8 +38,9 @@ class Recorder:
         self,
         on_progress: Callable[[int, int], None] = lambda drawn, total: None,
         on_problem: Callable[[str], None] = lambda line: None,
+        on_notice: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._on_progress, self._on_problem = on_progress, on_problem
+        self._on_progress, self._on_problem, self._on_notice = on_progress, on_problem, on_notice
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._num_asked = 0
@@ -89,6 +91,8 @@ class Recorder:
             answer = json.loads(line)
             if "drawn" in answer:
                 self.num_drawn += 1
+            if "notice" in answer:
+                self._on_notice(answer["notice"])
             if "problem" in answer:
                 self._report(answer["problem"])
 

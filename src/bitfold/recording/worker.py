@@ -10,6 +10,7 @@ JSON lines.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -79,6 +80,7 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
+    logging.getLogger("bitfold").addHandler(_Teller())
     path = Path(sys.argv[1])
     orders = Orders(sys.stdin)
     try:
@@ -91,6 +93,13 @@ def main() -> int:
         _say({"problem": f"Cannot draw {path}: {error.strerror or error}."})
         return 1
     return 0
+
+
+class _Teller(logging.Handler):
+    """Tells the trainer what takes a while."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say({"notice": record.getMessage()})
 
 
 def _say(message: dict[str, object]) -> None:
