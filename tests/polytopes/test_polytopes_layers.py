@@ -156,3 +156,19 @@ def test_each_layer_of_an_affine_module_is_one_partition() -> None:
     (only,) = partition(nn.Linear(2, 1).eval(), WIDE, each_layer=True)
     assert (only.num_polytopes, only.layers, only.is_whole) == (1, (), True)
     only.check()
+
+
+@pytest.mark.parametrize("most", [1, 2, 10, 100, 10**6])
+def test_a_cut_that_is_broken_off_makes_no_more_than_it_may(most: int) -> None:
+    """A square and 40 lines across it, cut without the checks that come after."""
+    from bitfold.polytopes.cut import cut
+    from bitfold.polytopes.mesh import Mesh
+
+    square = Mesh(np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]))
+    generator = np.random.default_rng(0)
+    values = square.points @ generator.normal(size=(2, 40)) + generator.uniform(-0.5, 0.5, 40)
+    made = cut(values, np.full(40, 1e-14), square.edges, square.owners, square.faces, 0, 64, most)
+    num_faces, is_broken_off = len(made[4][0]) - 1, bool(made[8][4])
+    assert is_broken_off == (most < 10**6)
+    assert num_faces <= most
+    assert is_broken_off or num_faces > 100
