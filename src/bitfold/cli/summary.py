@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from bitfold.errors import PolytopeError
 from bitfold.kolmogorov import Description, KolmogorovLoss
-from bitfold.polytopes import sample_partition
+from bitfold.polytopes import partition, sample_partition
+from bitfold.recording import slice_plane
 from bitfold.targets import Window, window_axes
 from bitfold.training import Run, RunEnded
 
@@ -75,9 +77,16 @@ def _add_decoded(table: Table, run: Run, kolmogorov: KolmogorovLoss) -> None:
 
 
 def _add_polytopes(table: Table, run: Run) -> None:
-    target = run.target
-    xs, ys = window_axes(Window(), _RASTER, _RASTER)
-    extra = (0.0,) if target.is_clip else ()
-    partition = sample_partition(run.network(), xs, ys, extra=extra)
-    note = f"seen on {_RASTER} x {_RASTER} points"
-    table.add_row("polytopes", f"{partition.num_polytopes:,}", note)
+    network, window = run.network().eval(), Window()
+    time = 0.0 if run.target.is_clip else None
+    corners = (window.x0, window.y0), (window.x1, window.y1)
+    try:
+        exact = partition(network, corners, slice_plane(time))
+    except PolytopeError:
+        xs, ys = window_axes(window, _RASTER, _RASTER)
+        extra = () if time is None else (time,)
+        number = sample_partition(network, xs, ys, extra=extra).num_polytopes
+        table.add_row("polytopes", f"{number:,}", f"seen on {_RASTER} x {_RASTER} points")
+        return
+    where = "of the middle slice" if run.target.is_clip else "of the picture"
+    table.add_row("polytopes", f"{exact.num_polytopes:,}", f"{where}, exactly")

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bitfold.polytopes import kernels
+from bitfold.polytopes.dispatch import Watch
 from bitfold.polytopes.module import points_like, try_run
 from bitfold.polytopes.nonlinearities import named_arguments, operation_name
 
@@ -95,8 +95,7 @@ _KINDS: Final[Mapping[str, int]] = {
 }
 
 
-# TorchDispatchMode carries no annotations: the two `no-untyped-call` below are its own.
-class ChainTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class ChainTracer(Watch):
     """Follow the points through a module's operations for as long as they form a chain.
 
     Source: none, ours.
@@ -106,7 +105,7 @@ class ChainTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, points: Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         # What was computed from the points, kept alive so that identity means something.
         self._derived = [points]
         self._layers: list[Layer] = []

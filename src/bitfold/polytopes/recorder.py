@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from bitfold.errors import PolytopeError
+from bitfold.polytopes.dispatch import Watch
 from bitfold.polytopes.module import points_like, run
 from bitfold.polytopes.nonlinearities import (
     NONLINEARITIES,
@@ -27,8 +27,7 @@ CHUNK_ON_CPU: Final = 8_192
 CHUNK_ON_ACCELERATOR: Final = 131_072
 
 
-# TorchDispatchMode carries no annotations: the two `no-untyped-call` below are its own.
-class PatternRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class PatternRecorder(Watch):
     """Record the signs of everything that is computed from the points and then folded.
 
     Source: none, ours.
@@ -38,7 +37,7 @@ class PatternRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, points: Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._num_points = points.shape[0]
         # Derived from the points, as opposed to computed from the weights alone.
         self._derived = WeakTensorKeyDictionary()

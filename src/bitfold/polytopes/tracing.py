@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from bitfold.errors import PolytopeError
+from bitfold.polytopes.dispatch import Watch
 from bitfold.polytopes.nonlinearities import named_arguments, operation_name
 from bitfold.polytopes.pieces import CHOICES, PAIRS, PIECEWISE
 
@@ -128,12 +128,11 @@ class Trace:
     lengths: tuple[int, ...]
 
 
-# TorchDispatchMode carries no annotations: the two `no-untyped-call` below are its own.
-class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Tracer(Watch):
     """Records every operation, and of which results it was made."""
 
     def __init__(self, names: Mapping[int, str], inputs: Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._names, self.place = names, ""
         self._results: list[Any] = [inputs]  # kept alive, so that identity means something
         self._refs = {id(inputs): Ref(0)}

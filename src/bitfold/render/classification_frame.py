@@ -57,7 +57,7 @@ class ClassificationPanels(PanelSet):
     ) -> None:
         self.view = view
         self._size = (panel_height, panel_width)
-        self._colours = display_class_colours(class_colours)
+        self._own_colours, self._colours = class_colours, display_class_colours(class_colours)
         self._probability_colours = probability_colours()
         self._has_smoothed = has_smoothed
         self._num_classes = len(class_colours)
@@ -99,7 +99,8 @@ class ClassificationPanels(PanelSet):
         panel[:] = class_picture(scene, width, height)
         draw_points(panel, scene)
         if scene.smoothed is not None:
-            canvas[boxes[first + 3].room.window] = scaled(scene.smoothed, width, height)
+            shown = self._displayed(scene.smoothed)
+            canvas[boxes[first + 3].room.window] = scaled(shown, width, height)
         if self._num_classes > MOST_CLASS_PANELS:
             self._grid(boxes[0]).draw_labels(canvas, Typesetter(), self._colours)
 
@@ -121,6 +122,13 @@ class ClassificationPanels(PanelSet):
         folded[:] = plain
         draw_ground(folded, piece)
         draw_lines(folded, piece, None)
+
+    def _displayed(self, picture: Picture) -> Picture:
+        """A picture in the classes' own colours, in those that are shown."""
+        shown = picture.copy()
+        for own, colour in zip(self._own_colours, self._colours, strict=True):
+            shown[(picture == own).all(2)] = colour
+        return shown
 
     def _output_headings(self) -> tuple[Heading, ...]:
         if self._num_classes > MOST_CLASS_PANELS:
