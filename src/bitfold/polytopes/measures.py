@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bitfold.errors import PolytopeError
@@ -13,7 +14,7 @@ from bitfold.polytopes.level_sets import boundary_segments
 from bitfold.polytopes.nearness import distance_to_boundary, distances_to_folds
 from bitfold.polytopes.neuron_areas import share_on
 from bitfold.polytopes.partition import Partition
-from bitfold.polytopes.readings import patterns_of
+from bitfold.polytopes.readings import CHUNK_INPUTS, patterns_of
 from bitfold.polytopes.slopes import slope_norms
 
 Doubles = NDArray[np.float64]
@@ -158,9 +159,10 @@ def patterns_of_inputs(found: Partition, inputs: Any) -> NDArray[np.uint64]:
     Returns:
         uint64 (N, words), as `Partition.patterns`.
     """
-    import torch  # noqa: PLC0415
-
-    return patterns_of(found.program, torch.as_tensor(np.array(inputs, np.float64)))
+    whole = torch.as_tensor(inputs).detach().to("cpu", torch.float64)
+    starts = range(0, max(1, len(whole)), CHUNK_INPUTS)
+    chunks = [patterns_of(found.program, whole[start : start + CHUNK_INPUTS]) for start in starts]
+    return np.concatenate(chunks)
 
 
 def _checked(points: Any) -> Doubles:

@@ -17,9 +17,11 @@ from bitfold.polytopes.recorder import pack_signs
 from bitfold.polytopes.tracing import Operation
 from bitfold.polytopes.windows import choice_of
 
-# Inputs that are run at a time: their numbers of one layer stay in a core's second-level cache
-# while layers are some hundred wide. Of large inputs fewer, so that only so many numbers are held.
-_CHUNK_INPUTS, _CHUNK_NUMEL = 1024, 2**22
+#: Inputs that are run at a time: their numbers of one layer stay in a core's second-level cache
+#: while layers are some hundred wide.
+CHUNK_INPUTS = 1024
+# Of large inputs fewer, so that only so many numbers are held.
+_CHUNK_NUMEL = 2**22
 _RIGHT, _UP = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 
 
@@ -105,5 +107,5 @@ def maps_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> NDAr
 
 
 def _chunks(plane: Plane, points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    size = max(1, min(_CHUNK_INPUTS, _CHUNK_NUMEL // max(1, plane.origin.numel())))
+    size = max(1, min(CHUNK_INPUTS, _CHUNK_NUMEL // max(1, plane.origin.numel())))
     return [points[start : start + size] for start in range(0, max(1, len(points)), size)]
