@@ -274,6 +274,20 @@ def test_a_plane_of_images_is_measured() -> None:
     assert (patterns_of_inputs(found, other).view(np.uint8)[:, : packed.shape[1]] == packed).all()
 
 
+def test_where_windows_of_max_pooling_change_their_winner_is_a_fold() -> None:
+    """Patterns carried across such folds are those of the network as well."""
+    torch.manual_seed(1)
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 2), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2)
+    ).eval()
+    found = partition(network, ((-2, -2), (2, 2)), Plane.through(*torch.randn(3, 1, 5, 5)))
+    found.check()
+    points = np.random.default_rng(0).uniform(-2, 2, (50, 2))
+    numbers, wanted = measure_folds(found, points).numbers(), slow(found, points)
+    assert found.num_polytopes > 20
+    assert {name: numbers.get(name) for name in wanted} == pytest.approx(wanted, rel=1e-9)
+
+
 @pytest.mark.parametrize("points", [[[math.nan, 0.0]], [0.0, 0.0], [[0.0, 0.0, 0.0]]])
 def test_points_of_another_kind_are_refused(crossed: Partition, points: object) -> None:
     """One line says what is expected."""

@@ -77,6 +77,16 @@ def test_lines_go_from_measurement_to_measurement(tmp_path: Path, drawn: list[Fi
     assert list(zip(epochs, values, strict=True)) == wanted
 
 
+def test_what_was_not_there_to_measure_is_a_gap(tmp_path: Path, drawn: list[Figure]) -> None:
+    """A decision boundary that vanished for a while: the line stops and begins again."""
+    columns = run(40, "1")
+    columns["fold_boundary_distance"] = [1.0, 2.0, *[None] * 10, *[3.0] * 28]
+    plot_losses({"one": columns}, tmp_path / "folds.png", what="folds")
+    (axes,) = (a for a in drawn[0].axes if a.get_title("left") == "folds to decision boundary")
+    values = np.asarray(axes.lines[0].get_ydata(), float)
+    assert np.flatnonzero(np.isnan(values)).tolist() == list(range(2, 12))
+
+
 def test_each_layer_of_a_single_run_has_a_line_and_a_colour(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:

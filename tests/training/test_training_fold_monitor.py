@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from bitfold.polytopes import FOLD_MEASURES, LAYER_MEASURE, Plane, measure_folds
 from bitfold.training import Run, fold_monitor, read_metrics
 
 NAMES = {*FOLD_MEASURES, "pattern_flips", "bits_per_polytope"}
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def fold_names(line: dict[str, Any]) -> set[str]:
@@ -222,3 +225,13 @@ def test_many_points_are_thinned_evenly(tmp_path: Path, monkeypatch: pytest.Monk
     points = run.target.grid.coordinates(run.split.training)[::3]
     flips = (bits_of(run, 12, points) != bits_of(run, 6, points)).mean()
     assert run.metrics["pattern_flips"][11] == pytest.approx(flips, abs=1e-12)
+
+
+def test_every_name_is_documented_and_the_page_s_example_runs() -> None:
+    """Where a line is described, and where its numbers are defined."""
+    for page in ("run-folder.md", "measures.md"):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        assert not [name for name in NAMES if f"`{name}`" not in text], page
+        assert f"`{LAYER_MEASURE}" in text
+    result = doctest.testfile(str(DOCS / "measures.md"), module_relative=False, encoding="utf-8")
+    assert (result.failed, result.attempted > 5) == (0, True)

@@ -139,7 +139,7 @@ def _draw_panel(
     _dress(axes, quantity)
     lines = _lines(axes, quantity, runs)
     for line in lines:
-        _draw_line(axes, quantity, line, by_ratio=ends is not None)
+        _draw_line(axes, line, by_ratio=ends is not None)
     together = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     least, most = together.min(), together.max()
     is_logarithmic = quantity.is_logarithmic and least > 0
@@ -173,7 +173,7 @@ class _Line:
     epochs: Floats
     values: Floats
     colour: str
-    dash: Any = "-"
+    dash: Any
 
 
 def _lines(axes: Axes, quantity: Quantity, runs: Mapping[str, Columns]) -> list[_Line]:
@@ -185,28 +185,27 @@ def _lines(axes: Axes, quantity: Quantity, runs: Mapping[str, Columns]) -> list[
             colours = colormaps["viridis"](np.linspace(0, LIGHTEST_LAYER, len(layers)))
             _draw_key(axes, colours)
             lines += [
-                _Line(_epochs(columns, layer), layer, to_hex(colour))
+                _line(quantity, columns, layer, to_hex(colour))
                 for layer, colour in zip(layers, colours, strict=True)
             ]
             continue
         values = quantity.values(columns)
         if np.isfinite(values).any():
             dash = DASHES[number // len(SERIES_COLOURS) % len(DASHES)]
-            lines.append(_Line(_epochs(columns, values), values, _hex(_colour(number)), dash))
+            lines.append(_line(quantity, columns, values, _hex(_colour(number)), dash))
     return lines
 
 
-def _epochs(columns: Columns, values: Floats) -> Floats:
-    return as_floats(columns.get("epoch", range(1, len(values) + 1)))
+def _line(
+    quantity: Quantity, columns: Columns, values: Floats, colour: str, dash: Any = "-"
+) -> _Line:
+    epochs = as_floats(columns.get("epoch", range(1, len(values) + 1)))
+    is_there = quantity.looked_at(columns, values)
+    return _Line(epochs[is_there], values[is_there], colour, dash)
 
 
-def _draw_line(axes: Axes, quantity: Quantity, line: _Line, *, by_ratio: bool) -> None:
-    epochs, values = line.epochs, line.values
-    if not quantity.has_gaps:
-        # Measured now and then on purpose: the line goes from one measurement to the next.
-        is_there = np.isfinite(values)
-        epochs, values = epochs[is_there], values[is_there]
-    reduced = envelope(epochs, values, by_ratio=by_ratio)
+def _draw_line(axes: Axes, line: _Line, *, by_ratio: bool) -> None:
+    reduced = envelope(line.epochs, line.values, by_ratio=by_ratio)
     if reduced.low is not reduced.high:
         axes.fill_between(
             reduced.epochs, reduced.low, reduced.high, color=line.colour, alpha=0.22, linewidth=0

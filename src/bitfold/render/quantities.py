@@ -15,6 +15,8 @@ Columns: TypeAlias = Mapping[str, Sequence[float | None]]
 MOST_COLUMNS: Final = 4
 # How many times the first measured epoch the last must be for a logarithmic scale of epochs.
 _LONG: Final = 30
+# What every measurement of folds has.
+_FOLDS: Final = "num_polytopes"
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Quantity:
         unit: of the numbers, or nothing.
         columns: names of metrics.
         is_logarithmic: whether its scale may be.
-        has_gaps: whether a missing number is a gap in the line, and not an epoch that was not
-            looked at on purpose.
+        marked_by: a column that has a number at every epoch that was looked at; at others a missing
+            number is no gap in the line. Empty: every epoch was.
         needs: a column without which there is nothing to see in it.
         is_by_layer: whether ``columns`` is the beginning of the names of a column for each layer.
     """
@@ -38,7 +40,7 @@ class Quantity:
     unit: str
     columns: tuple[str, ...]
     is_logarithmic: bool = True
-    has_gaps: bool = True
+    marked_by: str = ""
     needs: str = ""
     is_by_layer: bool = False
 
@@ -50,6 +52,12 @@ class Quantity:
                 return np.empty(0)
             product = product * as_floats(columns[name])
         return product
+
+    def looked_at(self, columns: Columns, values: Floats) -> np.ndarray:
+        """Return at which epochs a run's numbers were looked at, bool (N,)."""
+        if not self.marked_by:
+            return np.ones(len(values), bool)
+        return np.asarray(np.isfinite(as_floats(columns[self.marked_by])))
 
     def layers(self, columns: Columns) -> list[Floats]:
         """Return a run's numbers layer by layer."""
@@ -74,9 +82,14 @@ class Quantity:
         return bool(np.isfinite(values).any() and (len(self.columns) == 1 or np.nansum(values)))
 
 
+def _norm(title: str, column: str) -> Quantity:
+    """A gradient's norm, measured every 50 epochs."""
+    return Quantity(title, "norm", (column,), marked_by=column)
+
+
 def _fold(title: str, column: str, unit: str = "") -> Quantity:
     """A number of folds; a share has a linear scale."""
-    return Quantity(title, unit, (column,), is_logarithmic=unit != "share", has_gaps=False)
+    return Quantity(title, unit, (column,), is_logarithmic=unit != "share", marked_by=_FOLDS)
 
 
 _TASK = Quantity("task loss", "", ("task_loss",))
@@ -98,9 +111,9 @@ ROWS: Final[dict[str, tuple[tuple[Quantity, ...], ...]]] = {
     ),
     "gradients": (
         (
-            Quantity("task → network", "norm", ("grad_norm_task_network",), has_gaps=False),
-            Quantity("K → network", "norm", ("grad_norm_kolmogorov_network",), has_gaps=False),
-            Quantity("K → predictor", "norm", ("grad_norm_kolmogorov_predictor",), has_gaps=False),
+            _norm("task → network", "grad_norm_task_network"),
+            _norm("K → network", "grad_norm_kolmogorov_network"),
+            _norm("K → predictor", "grad_norm_kolmogorov_predictor"),
         ),
     ),
     "folds": (
@@ -112,7 +125,7 @@ ROWS: Final[dict[str, tuple[tuple[Quantity, ...], ...]]] = {
             _BITS,
         ),
         (
-            _fold("polytopes", "num_polytopes"),
+            _fold("polytopes", _FOLDS),
             _fold("polytopes over N²/2", "polytopes_over_half_n_squared"),
             _fold("area of the largest 1 %", "area_of_largest_percent", "share"),
             _fold("bits per polytope", "bits_per_polytope"),
@@ -120,7 +133,7 @@ ROWS: Final[dict[str, tuple[tuple[Quantity, ...], ...]]] = {
         ),
         (
             _fold("fold length per area", "fold_length_per_area"),
-            Quantity("… by layer", "", (LAYER_MEASURE,), has_gaps=False, is_by_layer=True),
+            Quantity("… by layer", "", (LAYER_MEASURE,), marked_by=_FOLDS, is_by_layer=True),
             _fold("points to nearest fold", "point_fold_distance"),
             _fold("folds to decision boundary", "fold_boundary_distance"),
             _fold("slope jump across folds", "slope_jump"),
@@ -142,7 +155,7 @@ def are_geometric(runs: Mapping[str, Columns]) -> bool:
     ratios its square root; a quarter lies between.
     """
     for columns in runs.values():
-        is_there = np.isfinite(as_floats(columns.get("num_polytopes", ())))
+        is_there = np.isfinite(as_floats(columns.get(_FOLDS, ())))
         epochs = as_floats(columns.get("epoch", range(1, len(is_there) + 1)))[is_there]
         if len(epochs) and epochs[-1] >= _LONG * epochs[0] and np.median(epochs) < epochs[-1] / 4:
             return True
