@@ -197,6 +197,17 @@ def test_wide_layers_lower_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert measured_epochs(run.path) == []
 
 
+def test_what_takes_long_is_measured_if_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With frames, a measurement may not take as long as one that has an interval of its own."""
+    monkeypatch.setattr(fold_monitor, "_MAX_WORK", 3 * 67)
+    for name, every in (("by default", None), ("asked for", 6)):
+        bitfold.train(tiny(tmp_path / name, measure_folds=every))
+    assert measured_epochs(tmp_path / "by default") == []
+    assert measured_epochs(tmp_path / "asked for") == [6, 12]
+
+
 def test_a_clip_is_measured_on_its_middle_frame(tmp_path: Path) -> None:
     """At its time, with its own training points; flips are those of all points."""
     frames = [Image.fromarray(np.full((12, 12), 20 * k, np.uint8)) for k in range(5)]

@@ -30,6 +30,8 @@ MAX_POLYTOPES = 200_000
 MAX_PATTERN_POINTS = 1000
 # Numbers of one layer at all vertices, half a gigabyte; there are about as many of them as faces.
 _MAX_NUMEL = 2**26
+# Polytopes times weights of a measurement that nobody asked for by name: half a second's work.
+_MAX_WORK = 6 * 10**9
 # What a grey picture's black and white are told apart by.
 _GREY_LEVEL = 0.5
 
@@ -104,6 +106,8 @@ class FoldMonitor:
 
     def _partition(self, network: PolytopeNet) -> Partition:
         limit = min(MAX_POLYTOPES, _MAX_NUMEL // max(network.widths, default=1))
+        if self._every is None:
+            limit = min(limit, _MAX_WORK // network.num_parameters)
         body = _without_sigmoid(network)
         with evaluation_mode(body):
             return partition(body, plane=self._plane, max_polytopes=limit)
