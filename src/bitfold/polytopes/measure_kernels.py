@@ -116,13 +116,18 @@ def distances_within_faces(
     for number in range(len(points)):
         x, y = points[number]
         own, deepest = -1, -slack
-        for place in range(starts[cells[number]], starts[cells[number] + 1]):
+        near = range(starts[cells[number]], starts[cells[number] + 1])
+        for place in near:
             face = numbers[place]
-            depth = _depth(x, y, at[offsets[face] : offsets[face + 1]], deepest)
-            if depth > deepest:
-                own, deepest = face, depth
-            if depth >= 0.0:
+            if _holds(x, y, at[offsets[face] : offsets[face + 1]]):
+                own = face
                 break
+        if own < 0:  # between faces, or outside the domain, by rounding or more
+            for place in near:
+                face = numbers[place]
+                depth = _depth(x, y, at[offsets[face] : offsets[face + 1]])
+                if depth > deepest:
+                    own, deepest = face, depth
         if own >= 0:
             sides = slice(offsets[own], offsets[own + 1])
             found[number] = _to_folds(x, y, at[sides], is_fold[sides])
@@ -130,8 +135,20 @@ def distances_within_faces(
 
 
 @njit(cache=True, nogil=True)
-def _depth(x: float, y: float, at: Doubles, least: float) -> float:
-    """How far a point lies within a face; below 0 outside. Not exact at or below ``least``."""
+def _holds(x: float, y: float, at: Doubles) -> bool:
+    """Whether a point lies within a face or on its border."""
+    ax, ay = at[len(at) - 1]
+    for corner in range(len(at)):
+        bx, by = at[corner]
+        if (bx - ax) * (y - ay) < (by - ay) * (x - ax):
+            return False
+        ax, ay = bx, by
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _depth(x: float, y: float, at: Doubles) -> float:
+    """How far a point lies within a face; below 0 outside."""
     depth: float = math.inf
     ax, ay = at[len(at) - 1]
     for corner in range(len(at)):
@@ -140,8 +157,6 @@ def _depth(x: float, y: float, at: Doubles, least: float) -> float:
         length = math.sqrt(dx * dx + dy * dy)
         if length > 0.0:
             depth = min(depth, (dx * (y - ay) - dy * (x - ax)) / length)
-            if depth <= least:
-                return depth
         ax, ay = bx, by
     return depth
 
@@ -159,8 +174,9 @@ def _to_folds(x: float, y: float, at: Doubles, is_fold: NDArray[np.bool_]) -> fl
         square = along_x * along_x + along_y * along_y
         share = (dx * along_x + dy * along_y) / square if square > 0.0 else 0.0
         share = min(max(share, 0.0), 1.0)
-        least = min(least, math.hypot(dx - share * along_x, dy - share * along_y))
-    return least
+        dx, dy = dx - share * along_x, dy - share * along_y
+        least = min(least, dx * dx + dy * dy)
+    return math.sqrt(least)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nnan"})
