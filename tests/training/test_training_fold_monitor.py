@@ -68,7 +68,7 @@ def test_a_line_holds_what_the_network_of_its_epoch_measures(
     columns = run.metrics
     for epoch in (3, 6, 12):
         line = {name: column[epoch - 1] for name, column in columns.items()}
-        found = bitfold.partition(run.network(epoch))
+        found = bitfold.partition(run.network(epoch), with_outputs=True)
         wanted = measure_folds(found, points, level=level).numbers()
         assert {name: line[name] for name in wanted} == wanted
         flips = (bits_of(run, epoch, points) != bits_of(run, epoch - 3, points)).mean()
@@ -175,7 +175,7 @@ def test_a_sigmoid_at_the_end_folds_nothing(tmp_path: Path) -> None:
     """The network up to it is measured; where it is 0.5, what it takes is 0."""
     settings = {"final_activation": "sigmoid", "measure_folds": 6, "learning_rate": 0.05}
     run = bitfold.train(tiny(tmp_path / "run", epochs=60, **settings))
-    found = bitfold.partition(run.network(60).layers[:-1].eval())
+    found = bitfold.partition(run.network(60).layers[:-1].eval(), with_outputs=True)
     points = run.target.grid.coordinates(run.split.training)
     wanted = measure_folds(found, points).numbers()
     assert "fold_boundary_distance" in wanted
@@ -224,7 +224,7 @@ def test_a_clip_is_measured_on_its_middle_frame(tmp_path: Path) -> None:
     on_plane = points[points[:, 2] == 0]
     assert 0 < len(on_plane) < len(points)
     plane = Plane(torch.zeros(3), torch.eye(3)[0], torch.eye(3)[1])
-    found = bitfold.partition(run.network(12), plane=plane)
+    found = bitfold.partition(run.network(12), plane=plane, with_outputs=True)
     wanted = measure_folds(found, on_plane[:, :2], level=0.5).numbers()
     assert {name: run.metrics[name][11] for name in wanted} == wanted
     flips = (bits_of(run, 12, points) != bits_of(run, 8, points)).mean()

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.level_sets import boundary_segments
+from bitfold.polytopes.level_sets import boundary_segments, level_segments
 from bitfold.polytopes.nearness import distance_to_boundary, distances_to_folds
 from bitfold.polytopes.neuron_areas import share_on
 from bitfold.polytopes.partition import Partition
-from bitfold.polytopes.readings import CHUNK_INPUTS, patterns_of
+from bitfold.polytopes.readings import patterns_of
 from bitfold.polytopes.slopes import slope_norms
 
 Doubles = NDArray[np.float64]
@@ -97,7 +97,8 @@ def measure_folds(
     exact, to rounding; `fold_boundary_distance` is a mean over 4,096 places along the folds.
 
     Args:
-        found: a partition of the whole network, not only until some layer.
+        found: a partition of the whole network, not only until some layer; best one that was found
+            ``with_outputs``.
         points: (N, 2), in coordinates of the plane, such as the training points on it; those
             outside the domain do not count. None: no distance to them.
         level: of a network with one output, the value at which it decides; one with several decides
@@ -124,11 +125,10 @@ def measure_folds(
     inner = np.flatnonzero(np.diff(found.owner_offsets) > 0)
     along = np.diff(found.vertices[found.edges], axis=1)[:, 0]
     lengths = np.hypot(along[:, 0], along[:, 1])
-    outputs = found.evaluate(found.vertices)
-    slopes, jumps = slope_norms(found, outputs, inner)
+    slopes, jumps = slope_norms(found, found.vertex_outputs, inner)
     area_on = share_on(found)
     has_folds, num_neurons = len(inner) > 0, found.num_neurons
-    boundary = np.empty(0) if level is None or not has_folds else _boundary(found, outputs, level)
+    boundary = np.empty(0) if level is None or not has_folds else _boundary(found, level)
     near = distances_to_folds(found, wanted) if has_folds and wanted is not None else np.empty(0)
     half_square = num_neurons**2 / 2
     return FoldMeasures(
@@ -160,9 +160,7 @@ def patterns_of_inputs(found: Partition, inputs: Any) -> NDArray[np.uint64]:
         uint64 (N, words), as `Partition.patterns`.
     """
     whole = torch.as_tensor(inputs).detach().to("cpu", torch.float64)
-    starts = range(0, max(1, len(whole)), CHUNK_INPUTS)
-    chunks = [patterns_of(found.program, whole[start : start + CHUNK_INPUTS]) for start in starts]
-    return np.concatenate(chunks)
+    return patterns_of(found.program, whole)
 
 
 def _checked(points: Any) -> Doubles:
@@ -196,5 +194,8 @@ def _by_layer(found: Partition, lengths: Doubles) -> Doubles:
     return sums
 
 
-def _boundary(found: Partition, outputs: Doubles, level: float) -> Doubles:
-    return boundary_segments(found, outputs - level if outputs.shape[1] == 1 else outputs)
+def _boundary(found: Partition, level: float) -> Doubles:
+    outputs = found.vertex_outputs
+    if outputs.shape[1] == 1:
+        return level_segments(found, outputs[:, 0] - level)
+    return boundary_segments(found, outputs)

@@ -78,8 +78,8 @@ def patterns_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> 
 
 def patterns_of(program: Program, inputs: Tensor) -> NDArray[np.uint64]:
     """The same for inputs wherever they lie, float64 (N, ...)."""
-    starts = range(0, max(1, len(inputs)), _CHUNK_INPUTS)
-    chunks = [inputs[start : start + _CHUNK_INPUTS] for start in starts]
+    starts = range(0, max(1, len(inputs)), CHUNK_INPUTS)
+    chunks = [inputs[start : start + CHUNK_INPUTS] for start in starts]
     sizes = inputs.abs().amax(0) if len(inputs) else inputs.sum(0)
     return np.concatenate([_patterns(program, some, sizes) for some in chunks])
 

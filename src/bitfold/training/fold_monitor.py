@@ -110,7 +110,7 @@ class FoldMonitor:
             limit = min(limit, _MAX_WORK // network.num_parameters)
         body = _without_sigmoid(network)
         with evaluation_mode(body):
-            return partition(body, plane=self._plane, max_polytopes=limit)
+            return partition(body, plane=self._plane, max_polytopes=limit, with_outputs=True)
 
     def _flips(self, found: Partition) -> float | None:
         """Share of the signs of all neurons at the points that are not those of the last time."""
