@@ -179,6 +179,7 @@ def epoch_row(shape: str, hidden: list[int], has_kolmogorov: bool, epochs: int) 
         shape=shape,
         epochs=epochs,
         kolmogorov_weight=LAMBDA if has_kolmogorov else 0.0,
+        measure_folds=0,
     )
     rates = best_rates(choose_threads(config, load_target("ring")))
     warm_up = min(50, epochs // 4)

@@ -68,13 +68,14 @@ class EpochCase:
         return f"epoch, {self.shape}, {'K' if self.has_kolmogorov else 'no K'}"
 
     def config(self) -> bitfold.Config:
-        """Return our configuration; frames are off because no recorder listens."""
+        """Return our configuration, which draws and measures no folds, as the other program."""
         return bitfold.Config(
             target="ring",
             points=5000,
             shape=self.shape,
             epochs=self.warm_up + self.our_epochs,
             kolmogorov_weight=LAMBDA if self.has_kolmogorov else 0.0,
+            measure_folds=0,
         )
 
     def quickened(self) -> EpochCase:

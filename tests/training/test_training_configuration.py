@@ -42,6 +42,7 @@ OTHERS: dict[str, Any] = {
     "snapshot_format": "jpg",
     "grad_clip_norm": 1e-3,
     "frame_size": 128,
+    "measure_folds": 3,
     "slice_times": "-0.4,0.4",
 }
 

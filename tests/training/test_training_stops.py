@@ -118,7 +118,7 @@ def test_the_second_interrupt_interrupts_at_once(tmp_path: Path) -> None:
 
 def test_a_full_disk_does_not_end_training(tmp_path: Path) -> None:
     """The system refuses to let files grow: each kind is named once, and all stay readable."""
-    settings = {"epochs": 30, "checkpoint_interval": 4}
+    settings = {"epochs": 30, "checkpoint_interval": 4, "measure_folds": 0}
     assert run_child(tmp_path / "run", settings, largest_file=3000) == 0
     assert (tmp_path / "run" / "notices").read_text().splitlines() == [
         "Cannot write frames: File too large. Training goes on without.",

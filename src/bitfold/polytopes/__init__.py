@@ -1,16 +1,28 @@
 """The folds: exact polytopes of piecewise linear modules on a plane, and sampled ones of any."""
 
+from bitfold.polytopes.measures import (
+    FOLD_MEASURES,
+    LAYER_MEASURE,
+    FoldMeasures,
+    measure_folds,
+    patterns_of_inputs,
+)
 from bitfold.polytopes.partition import Partition, partition
 from bitfold.polytopes.partition_loading import load_partition
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.sampled import SampledPartition, sample_partition, sample_patterns
 
 __all__ = [
+    "FOLD_MEASURES",
+    "LAYER_MEASURE",
+    "FoldMeasures",
     "Partition",
     "Plane",
     "SampledPartition",
     "load_partition",
+    "measure_folds",
     "partition",
+    "patterns_of_inputs",
     "sample_partition",
     "sample_patterns",
 ]

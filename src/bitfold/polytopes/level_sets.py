@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,21 @@ if TYPE_CHECKING:
     from bitfold.polytopes.partition import Partition
 
 Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Some:
+    """Some faces of a partition, with the edges around them alone."""
+
+    vertices: Doubles
+    edges: NDArray[np.int32]
+    face_offsets: NDArray[np.int64]
+    face_edges: NDArray[np.int64]
+
+    @property
+    def num_polytopes(self) -> int:
+        """How many faces there are."""
+        return len(self.face_offsets) - 1
 
 
 def level_lines(found: Partition, values: Doubles) -> list[Doubles]:
@@ -49,20 +65,33 @@ def level_segments(found: Partition, values: Doubles) -> Doubles:
 def _boundary_segments(
     found: Partition, outputs: Doubles
 ) -> Iterator[tuple[Doubles, NDArray[np.int64]]]:
-    """By pair of outputs the segments between them, and the edges at their ends."""
-    winners = np.unique(np.argmax(outputs, 1))
-    count = outputs.shape[1]
-    candidates = range(count) if len(winners) > 1 or count <= 16 else winners
-    for one in candidates:
+    """By pair of outputs the segments between them, and the edges at their ends.
+
+    Only where they matter: a face at whose vertices the same output is the largest has it
+    throughout, as outputs are affine there. Elsewhere one may be the largest at no vertex.
+    """
+    winners = np.argmax(outputs, 1)[found.face_vertices]
+    starts = found.face_offsets[:-1]
+    mixed = np.minimum.reduceat(winners, starts) < np.maximum.reduceat(winners, starts)
+    some, count = _some(found, np.flatnonzero(mixed)), outputs.shape[1]
+    for one in range(count) if some.num_polytopes else ():
         for other in range(one + 1, count):
-            ends, ids = _segments(found, outputs[:, one] - outputs[:, other])
+            ends, ids = _segments(some, outputs[:, one] - outputs[:, other])
             if len(ends):
-                ends, ids = _where_largest(found, outputs, one, (ends, ids))
+                ends, ids = _where_largest(some, outputs, one, (ends, ids))
             if len(ends):
                 yield ends, ids
 
 
-def _segments(found: Partition, values: Doubles) -> tuple[Doubles, NDArray[np.int64]]:
+def _some(found: Partition, faces: NDArray[np.int64]) -> _Some:
+    counts = np.diff(found.face_offsets)[faces]
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    sides = np.repeat(found.face_offsets[faces] - offsets[:-1], counts) + np.arange(offsets[-1])
+    kept, edges = np.unique(found.face_edges[sides], return_inverse=True)
+    return _Some(found.vertices, found.edges[kept], offsets, edges)
+
+
+def _segments(found: Partition | _Some, values: Doubles) -> tuple[Doubles, NDArray[np.int64]]:
     """One segment for each face that is crossed: its ends (n, 2, 2), and their edges (n, 2)."""
     above = values >= 0
     a, b = found.edges.T
@@ -79,7 +108,10 @@ def _segments(found: Partition, values: Doubles) -> tuple[Doubles, NDArray[np.in
 
 
 def _where_largest(
-    found: Partition, outputs: Doubles, one: int, segments: tuple[Doubles, NDArray[np.int64]]
+    found: Partition | _Some,
+    outputs: Doubles,
+    one: int,
+    segments: tuple[Doubles, NDArray[np.int64]],
 ) -> tuple[Doubles, NDArray[np.int64]]:
     """The parts of segments on which an output is at least as large as all others."""
     ends, ids = segments

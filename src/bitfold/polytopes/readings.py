@@ -17,7 +17,10 @@ from bitfold.polytopes.recorder import pack_signs
 from bitfold.polytopes.tracing import Operation
 from bitfold.polytopes.windows import choice_of
 
-# Numbers of one layer that are held at a time.
+#: Inputs that are run at a time: their numbers of one layer stay in a core's second-level cache
+#: while layers are some hundred wide.
+CHUNK_INPUTS = 1024
+# Of large inputs fewer, so that only so many numbers are held.
 _CHUNK_NUMEL = 2**22
 _RIGHT, _UP = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 
@@ -69,14 +72,24 @@ def outputs_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> N
 
 def patterns_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> NDArray[np.uint64]:
     """Which neurons are above their threshold at points (N, 2): uint64 (N, words), a bit each."""
-    found = []
+    chunks = _chunks(plane, points)
+    return np.concatenate([_patterns(program, plane.inputs(c), plane.sizes(c)) for c in chunks])
+
+
+def patterns_of(program: Program, inputs: Tensor) -> NDArray[np.uint64]:
+    """The same for inputs wherever they lie, float64 (N, ...)."""
+    starts = range(0, max(1, len(inputs)), CHUNK_INPUTS)
+    chunks = [inputs[start : start + CHUNK_INPUTS] for start in starts]
+    sizes = inputs.abs().amax(0) if len(inputs) else inputs.sum(0)
+    return np.concatenate([_patterns(program, some, sizes) for some in chunks])
+
+
+def _patterns(program: Program, inputs: Tensor, sizes: Tensor) -> NDArray[np.uint64]:
     with torch.no_grad():
-        for some in _chunks(plane, points):
-            recording = _Recording(program, plane.inputs(some), plane.sizes(some))
-            recording.run()
-            signs = recording.signs or [torch.zeros((len(some), 0), dtype=torch.bool)]
-            found.append(pack_signs(torch.cat(signs, dim=1)).T)
-    return np.ascontiguousarray(np.concatenate(found))
+        recording = _Recording(program, inputs, sizes)
+        recording.run()
+        signs = recording.signs or [torch.zeros((len(inputs), 0), dtype=torch.bool)]
+        return np.ascontiguousarray(pack_signs(torch.cat(signs, dim=1)).T)
 
 
 def maps_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,5 +107,5 @@ def maps_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> NDAr
 
 
 def _chunks(plane: Plane, points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    size = max(1, _CHUNK_NUMEL // max(64, plane.origin.numel()))
+    size = max(1, min(CHUNK_INPUTS, _CHUNK_NUMEL // max(1, plane.origin.numel())))
     return [points[start : start + size] for start in range(0, max(1, len(points)), size)]

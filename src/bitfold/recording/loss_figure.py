@@ -1,4 +1,4 @@
-"""The losses of runs as a figure."""
+"""The losses and folds of runs as a figure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from bitfold.render import plot_losses
 from bitfold.training import Run
 
 
-def draw_loss_figure(runs: Sequence[Run], path: Path) -> None:
-    """Draw combined, task, lambda*K and validation loss of runs over epochs.
+def draw_loss_figure(runs: Sequence[Run], path: Path, *, what: str = "losses") -> None:
+    """Draw metrics of runs over epochs.
 
     Args:
         runs: at least one; runs of the same folder name are told apart by their parents.
         path: a PNG or SVG file.
+        what: ``losses`` (combined, task, lambda*K and validation loss, K, bits and quality),
+            ``gradients``, or ``folds`` beside the losses.
 
     Raises:
-        RenderError: it cannot be written, or has another suffix.
+        RenderError: it cannot be written, or has another suffix, or there is nothing to draw.
     """
     names = [run.path.name for run in runs]
     distinct = len(set(names)) == len(names)
     labels = names if distinct else [str(run.path) for run in runs]
     columns = {label: run.metrics for label, run in zip(labels, runs, strict=True)}
-    plot_losses(columns, path)
+    plot_losses(columns, path, what=what)

@@ -1,71 +1,47 @@
-"""Losses and lengths over epochs, one small panel for each, all runs in every panel."""
+"""Losses, lengths and folds over epochs, one small panel for each, all runs in every panel."""
 
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from bitfold.errors import RenderError
 from bitfold.files import write_atomically
 from bitfold.render.colours import INK, MUTED, RULE, SERIES_COLOURS, Colour
+from bitfold.render.quantities import (
+    MOST_COLUMNS,
+    Columns,
+    Quantity,
+    are_geometric,
+    present,
+)
 from bitfold.render.series import Floats, as_floats, envelope, lone
-
-Columns: TypeAlias = Mapping[str, Sequence[float | None]]
 
 PANEL_WIDTH_INCHES: Final = 3.3
 PANEL_HEIGHT_INCHES: Final = 2.4
+ROW_GAP_INCHES: Final = 0.09
 DOTS_PER_INCH: Final = 160
 # Positive series that span more than this ratio are drawn on a logarithmic scale.
 LOGARITHMIC_FROM_RATIO: Final = 5.0
+# From this ratio on such a scale is marked at powers of ten alone.
+DECADES_FROM_RATIO: Final = 60.0
 # Runs beyond the colours are told apart by dashes as well.
 DASHES: Final = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 ROUND_STEPS: Final = (1, 2, 5, 10)
 LONGEST_NAME: Final = 36
-MOST_COLUMNS: Final = 4
-
-
-@dataclass(frozen=True)
-class _Quantity:
-    """One panel: its title, its unit, and the columns whose product it shows."""
-
-    title: str
-    unit: str
-    columns: tuple[str, ...]
-    is_logarithmic: bool = True
-    has_gaps: bool = True
-
-
-ROWS: Final[dict[str, tuple[tuple[_Quantity, ...], ...]]] = {
-    "losses": (
-        (
-            _Quantity("combined loss", "", ("combined_loss",)),
-            _Quantity("task loss", "", ("task_loss",)),
-            _Quantity("λ·K", "", ("kolmogorov_weight", "kolmogorov_loss")),
-            _Quantity("validation loss", "", ("validation_loss",)),
-        ),
-        (
-            _Quantity("K", "nats per weight", ("kolmogorov_loss",)),
-            _Quantity("description length", "bits", ("description_bits",)),
-            _Quantity("PSNR", "dB", ("psnr_db",), is_logarithmic=False),
-            _Quantity("accuracy", "", ("accuracy",), is_logarithmic=False),
-        ),
-    ),
-    "gradients": (
-        (
-            _Quantity("task → network", "norm", ("grad_norm_task_network",), has_gaps=False),
-            _Quantity("K → network", "norm", ("grad_norm_kolmogorov_network",), has_gaps=False),
-            _Quantity("K → predictor", "norm", ("grad_norm_kolmogorov_predictor",), has_gaps=False),
-        ),
-    ),
-}
+# Of viridis; beyond it yellow is too faint on white.
+LIGHTEST_LAYER: Final = 0.88
 
 
 def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "losses") -> None:
@@ -80,7 +56,9 @@ def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "l
     Args:
         runs: for each run's name its columns, as they stand in ``metrics.jsonl``; None is a gap.
         path: of the figure, ending in ``.png`` or ``.svg``; replaced at once when it is complete.
-        what: ``losses`` (with K, bits and quality in a second row) or ``gradients``.
+        what: ``losses`` (with K, bits and quality in a second row), ``gradients``, or ``folds``
+            (with losses and quality in a first row; of a single run also layer by layer; over the
+            logarithm of epochs if they were measured in such steps).
 
     Raises:
         RenderError: there is nothing to draw, ``what`` or the suffix is unknown, columns differ in
@@ -100,12 +78,8 @@ def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "l
             f"Cannot plot into {path}: expected a name ending in .png or .svg, "
             f"got {path.suffix or 'no ending'}. Rename it."
         )
-    if what not in ROWS:
-        raise RenderError(
-            f"Cannot plot {what!r}: expected one of {', '.join(ROWS)}, got {what!r}. Choose one."
-        )
-    rows = _present(runs, what)
-    figure = _draw(runs, rows)
+    rows = present(runs, what)
+    figure = _draw(runs, rows, by_ratio=what == "folds" and are_geometric(runs))
     stream = io.BytesIO()
     figure.savefig(stream, format=kind, dpi=DOTS_PER_INCH, metadata=_metadata(kind))
     _replace(path, stream.getvalue())
@@ -126,62 +100,23 @@ def _replace(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _present(runs: Mapping[str, Columns], what: str) -> list[list[_Quantity]]:
-    """The rows of panels for which some run has a number."""
-    for name, columns in runs.items():
-        lengths = {len(column) for column in columns.values()}
-        if len(lengths) > 1:
-            raise RenderError(
-                f"Cannot plot the run {name}: expected columns of one length, "
-                f"got {sorted(lengths)}. Read its metrics again."
-            )
-    rows = [
-        [
-            quantity
-            for quantity in row
-            if any(_is_shown(quantity, columns) for columns in runs.values())
-        ]
-        for row in ROWS[what]
-    ]
-    if sum(map(len, rows)) <= MOST_COLUMNS:
-        rows = [[quantity for row in rows for quantity in row]]
-    rows = [row for row in rows if row]
-    if not rows:
-        raise RenderError(
-            f"Cannot plot {what}: expected a run with at least one epoch of them, "
-            f"got {len(runs)} runs without. Choose other runs."
-        )
-    return rows
-
-
-def _is_shown(quantity: _Quantity, columns: Columns) -> bool:
-    values = _values(quantity, columns)
-    # lambda*K is zero where there is no K; a loss that reached zero is worth seeing.
-    return bool(np.isfinite(values).any() and (len(quantity.columns) == 1 or np.nansum(values)))
-
-
-def _values(quantity: _Quantity, columns: Columns) -> Floats:
-    product = np.ones(1)
-    for name in quantity.columns:
-        if name not in columns:
-            return np.empty(0)
-        product = product * as_floats(columns[name])
-    return product
-
-
-def _draw(runs: Mapping[str, Columns], rows: Sequence[Sequence[_Quantity]]) -> Figure:
+def _draw(
+    runs: Mapping[str, Columns], rows: Sequence[Sequence[Quantity]], *, by_ratio: bool
+) -> Figure:
     num_columns = max(map(len, rows))
     # The rows above and below a legend line, which itself takes room at the top.
     legend_lines = -(-len(runs) // MOST_COLUMNS)
     width = max(2, num_columns) * PANEL_WIDTH_INCHES
     height = len(rows) * PANEL_HEIGHT_INCHES + 0.25 * legend_lines + 0.3
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    layout = ConstrainedLayoutEngine(h_pad=ROW_GAP_INCHES)
+    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(len(rows), num_columns)
+    ends = _first_and_last_epoch(runs) if by_ratio else None
     for row_number, row in enumerate(rows):
         for column_number, quantity in enumerate(row):
             axes = figure.add_subplot(grid[row_number, column_number])
-            _draw_panel(axes, quantity, runs)
+            _draw_panel(axes, quantity, runs, ends)
             is_lowest = row_number == len(rows) - 1 or column_number >= len(rows[row_number + 1])
             if is_lowest:
                 axes.set_xlabel("epoch", color=_hex(MUTED), fontsize=8.5)
@@ -189,51 +124,112 @@ def _draw(runs: Mapping[str, Columns], rows: Sequence[Sequence[_Quantity]]) -> F
     return figure
 
 
-def _draw_panel(axes: Axes, quantity: _Quantity, runs: Mapping[str, Columns]) -> None:
+def _first_and_last_epoch(runs: Mapping[str, Columns]) -> tuple[float, float]:
+    epochs = np.concatenate([as_floats(columns["epoch"]) for columns in runs.values()])
+    return float(epochs.min()), float(epochs.max())
+
+
+def _draw_panel(
+    axes: Axes,
+    quantity: Quantity,
+    runs: Mapping[str, Columns],
+    ends: tuple[float, float] | None,
+) -> None:
+    """Draw one quantity of all runs; between the ends of a logarithmic scale, if they are given."""
     _dress(axes, quantity)
-    seen = []
-    for number, columns in enumerate(runs.values()):
-        values = _values(quantity, columns)
-        if np.isfinite(values).any():
-            epochs = as_floats(columns.get("epoch", range(1, len(values) + 1)))
-            _draw_series(axes, quantity, number, epochs, values)
-            seen.append(values[np.isfinite(values)])
-    together = np.concatenate(seen)
+    lines = _lines(axes, quantity, runs)
+    for line in lines:
+        _draw_line(axes, line, by_ratio=ends is not None)
+    together = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     least, most = together.min(), together.max()
-    if quantity.is_logarithmic and least > 0 and most > LOGARITHMIC_FROM_RATIO * least:
-        axes.set_yscale("log")
+    is_logarithmic = quantity.is_logarithmic and least > 0
+    if is_logarithmic and most > LOGARITHMIC_FROM_RATIO * least:
+        _scale_by_ratio(axes, most / least)
     else:
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=ROUND_STEPS))
         axes.yaxis.set_major_formatter(FuncFormatter(_tick))
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND_STEPS, integer=True))
+    if ends is None:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND_STEPS, integer=True))
+    else:
+        axes.set_xscale("log")
+        axes.set_xlim(ends[0] / 1.1, ends[1] * 1.1)
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
-    if len(seen) == 1:
+    if len(lines) == 1:
         # One run needs no comparison, but its last figure is what one looks for.
-        last = axes.set_title(_figure(together[-1]), loc="right", fontsize=9)
+        last = axes.set_title(_figure(together[-1]), loc="right", y=1.0, fontsize=9)
         last.set_color(_hex(_colour(0)))
 
 
-def _draw_series(
-    axes: Axes, quantity: _Quantity, number: int, epochs: Floats, values: Floats
-) -> None:
-    if not quantity.has_gaps:
-        # Measured now and then on purpose: the line goes from one measurement to the next.
-        is_there = np.isfinite(values)
-        epochs, values = epochs[is_there], values[is_there]
-    colour, dash = _hex(_colour(number)), DASHES[number // len(SERIES_COLOURS) % len(DASHES)]
-    reduced = envelope(epochs, values)
+def _scale_by_ratio(axes: Axes, ratio: float) -> None:
+    axes.set_yscale("log")
+    if ratio < DECADES_FROM_RATIO:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(_tick))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    epochs: Floats
+    values: Floats
+    colour: str
+    dash: Any
+
+
+def _lines(axes: Axes, quantity: Quantity, runs: Mapping[str, Columns]) -> list[_Line]:
+    """What a panel shows: a line for each run, or for each layer of a single one."""
+    lines = []
+    for number, columns in enumerate(runs.values()):
+        if quantity.is_by_layer:
+            layers = quantity.layers(columns)
+            colours = colormaps["viridis"](np.linspace(0, LIGHTEST_LAYER, len(layers)))
+            _draw_key(axes, colours)
+            lines += [
+                _line(quantity, columns, layer, to_hex(colour))
+                for layer, colour in zip(layers, colours, strict=True)
+            ]
+            continue
+        values = quantity.values(columns)
+        if np.isfinite(values).any():
+            dash = DASHES[number // len(SERIES_COLOURS) % len(DASHES)]
+            lines.append(_line(quantity, columns, values, _hex(_colour(number)), dash))
+    return lines
+
+
+def _line(
+    quantity: Quantity, columns: Columns, values: Floats, colour: str, dash: Any = "-"
+) -> _Line:
+    epochs = as_floats(columns.get("epoch", range(1, len(values) + 1)))
+    is_there = quantity.looked_at(columns, values)
+    return _Line(epochs[is_there], values[is_there], colour, dash)
+
+
+def _draw_line(axes: Axes, line: _Line, *, by_ratio: bool) -> None:
+    reduced = envelope(line.epochs, line.values, by_ratio=by_ratio)
     if reduced.low is not reduced.high:
         axes.fill_between(
-            reduced.epochs, reduced.low, reduced.high, color=colour, alpha=0.22, linewidth=0
+            reduced.epochs, reduced.low, reduced.high, color=line.colour, alpha=0.22, linewidth=0
         )
-    axes.plot(reduced.epochs, reduced.middle, color=colour, linestyle=dash, linewidth=1.3)
+    axes.plot(reduced.epochs, reduced.middle, color=line.colour, linestyle=line.dash, linewidth=1.3)
     alone = lone(reduced.middle)
-    axes.plot(reduced.epochs[alone], reduced.middle[alone], ".", color=colour, markersize=4)
+    axes.plot(reduced.epochs[alone], reduced.middle[alone], ".", color=line.colour, markersize=4)
 
 
-def _dress(axes: Axes, quantity: _Quantity) -> None:
+def _draw_key(axes: Axes, colours: np.ndarray) -> None:
+    """Draw the colours of layers above the panel, from the first to the last."""
+    place = axes.inset_axes((0.72, 1.05, 0.2, 0.05))
+    place.imshow(colours[None, :, :3], aspect="auto")
+    place.set_axis_off()
+    for side, number in ((-0.05, 1), (1.05, len(colours))):
+        place.text(
+            side, 0.5, str(number), transform=place.transAxes, fontsize=8, color=_hex(MUTED),
+            ha="right" if side < 0 else "left", va="center",
+        )  # fmt: skip
+
+
+def _dress(axes: Axes, quantity: Quantity) -> None:
     title = f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title
-    axes.set_title(title, loc="left", fontsize=9.5, color=_hex(INK))
+    axes.set_title(title, loc="left", y=1.0, fontsize=9.5, color=_hex(INK))
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_hex(RULE))
     axes.tick_params(which="both", labelsize=8, labelcolor=_hex(MUTED), color=_hex(RULE))

@@ -51,7 +51,9 @@ def as_floats(column: Sequence[float | None]) -> Floats:
     return values
 
 
-def envelope(epochs: Floats, values: Floats, num_bins: int = NUM_BINS) -> Envelope:
+def envelope(
+    epochs: Floats, values: Floats, num_bins: int = NUM_BINS, *, by_ratio: bool = False
+) -> Envelope:
     """Reduce a series to bins of equally many epochs, keeping every minimum and maximum.
 
     Source: none, ours.
@@ -60,6 +62,7 @@ def envelope(epochs: Floats, values: Floats, num_bins: int = NUM_BINS) -> Envelo
         epochs: float64 (N,), ascending.
         values: float64 (N,), not a number in gaps.
         num_bins: at most so many bins, >= 1.
+        by_ratio: for a logarithmic scale: bins get longer in equal ratios, from one epoch on.
 
     Returns:
         The series itself if it has no more than two values a bin.
@@ -70,9 +73,12 @@ def envelope(epochs: Floats, values: Floats, num_bins: int = NUM_BINS) -> Envelo
     if len(epochs) <= 2 * num_bins:
         return Envelope(epochs, values, values, values)
     edges = np.linspace(0, len(epochs), num_bins + 1).astype(np.intp)
+    if by_ratio:
+        edges = np.geomspace(1, len(epochs) + 1, num_bins + 1).round().astype(np.intp) - 1
+        edges = np.unique(edges)
     starts = edges[:-1]
     low, high = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
-    middle = np.full(num_bins, np.nan)
+    middle = np.full(len(starts), np.nan)
     for position, (start, stop) in enumerate(zip(starts, edges[1:], strict=True)):
         finite = values[start:stop]
         finite = finite[np.isfinite(finite)]

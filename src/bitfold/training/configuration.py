@@ -173,6 +173,11 @@ class Config:
         1, "kolmogorov", "K in every k-th step alone, with k times its weight", (1, 10**9)
     )
 
+    measure_folds: int | None = whole(
+        None, "folds", "epochs between measurements of the folds, 0: none; by default at frames",
+        (0, 10**9),
+    )  # fmt: skip
+
     output_dir: str | None = word(
         None, "folder", "folder of the run; by default a new dated one under runs/"
     )

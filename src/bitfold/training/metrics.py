@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bitfold.files import AppendOnlyFile
+from bitfold.polytopes import FOLD_MEASURES, LAYER_MEASURE
 from bitfold.training.events import Metrics
 
-#: The names of a line, in order; docs/run-folder.md says what each means.
+#: The names of a line, in order; docs/run-folder.md says what each means. Those after ``seconds``
+#: stand only in lines of epochs whose folds were measured, with one more for each layer; columns
+#: have that one if any line has it.
 METRIC_NAMES = (
     "epoch",
     "combined_loss",
@@ -26,6 +29,9 @@ METRIC_NAMES = (
     "grad_norm_kolmogorov_network",
     "grad_norm_kolmogorov_predictor",
     "seconds",
+    *FOLD_MEASURES,
+    "pattern_flips",
+    "bits_per_polytope",
 )
 
 
@@ -72,9 +78,12 @@ def read_metrics(path: Path) -> dict[str, list[float | int | None]]:
     """Read the metrics as columns: name to a value an epoch, None where there is none.
 
     What is no line of metrics, such as a torn last line left by a kill, is passed over.
+    ``numpy.array(column, float)`` makes a column an array, with NaN for None.
     """
     lines = [line for _, line in _lines(path.read_bytes())] if path.exists() else []
-    return {name: [line.get(name) for line in lines] for name in METRIC_NAMES}
+    layers = {name for line in lines for name in line if name.startswith(LAYER_MEASURE)}
+    names = (*METRIC_NAMES, *sorted(layers, key=lambda name: (len(name), name)))
+    return {name: [line.get(name) for line in lines] for name in names}
 
 
 def finite(metrics: Metrics) -> Metrics:

@@ -10,21 +10,24 @@ from torch import Tensor
 
 from bitfold.audit import TradeMonitor
 from bitfold.training.configuration import Config
+from bitfold.training.fold_monitor import FoldMonitor
 from bitfold.training.learner import EpochResult
 from bitfold.training.watchdogs import Watchdog, make_watchdogs
 
 
 @dataclass(frozen=True)
 class Oversight:
-    """The watchdogs, which may end a run, and the trade monitor, which warns.
+    """The watchdogs, which may end a run, the trade monitor, which warns, and the fold monitor.
 
     Args:
         watchdogs: with their memory.
         monitor: with its own; None without K.
+        folds: measures them, with a memory of its own; None: they are not measured.
     """
 
     watchdogs: list[Watchdog]
     monitor: TradeMonitor | None = None
+    folds: FoldMonitor | None = None
 
     def trade(self, result: EpochResult) -> str | None:
         """Return what the trade monitor has to say of an epoch's steps, if anything."""
@@ -39,10 +42,22 @@ class Oversight:
         kept = {f"watchdog.{w.name}": w.history() for w in self.watchdogs}
         if self.monitor is not None:
             kept["trade.monitor"] = torch.tensor(self.monitor.history(), dtype=torch.float64)
+        if self.folds is not None:
+            kept |= self.folds.history()
         return kept
 
-    def restore(self, kept: Mapping[str, Tensor]) -> None:
-        """Take up what `history` gave; whatever is not in it begins afresh."""
+    def restore(self, kept: Mapping[str, Tensor], *, is_same: bool = True) -> None:
+        """Take up what `history` gave; whatever is not in it begins afresh.
+
+        Args:
+            kept: tensors by name.
+            is_same: whether training goes on by the settings that it had; otherwise only what was
+                measured of the network is taken up.
+        """
+        if self.folds is not None:
+            self.folds.restore(kept)
+        if not is_same:
+            return
         for watchdog in self.watchdogs:
             if f"watchdog.{watchdog.name}" in kept:
                 watchdog.restore(kept[f"watchdog.{watchdog.name}"])
@@ -50,7 +65,7 @@ class Oversight:
             self.monitor.restore(kept["trade.monitor"].tolist())
 
 
-def oversight_of(config: Config) -> Oversight:
+def oversight_of(config: Config, folds: FoldMonitor | None = None) -> Oversight:
     """Return what a configuration asks for, with nothing remembered."""
     monitor = TradeMonitor(unit="step") if config.has_kolmogorov else None
-    return Oversight(make_watchdogs(config.no_watchdog), monitor)
+    return Oversight(make_watchdogs(config.no_watchdog), monitor, folds)

@@ -94,6 +94,7 @@ class Session:
         self._set_status("running", "training", None)
         self._tell(RunStarted(self._run, self._epoch, self._learner.network))
         if self._epoch == 0:
+            self._measure_folds(None)  # what patterns are compared with the first time
             self._append_frame({})
             self._save()
         ending = self._finished() or self._audit_start()
@@ -124,8 +125,8 @@ class Session:
         if result is None:
             return self._give_up(before, request)
         measured = self._measure(epoch, result, start)
-        metrics = finite(measured)
         self._epoch, self._validation_loss = epoch, result.validation_loss
+        metrics = finite({**measured, **self._measure_folds(result.description_bits)})
         self._warn(result)
         ending = self._inspect(measured, result) or self._asked(request) or self._finished()
         self._journal.append_metrics(metrics)
@@ -192,6 +193,12 @@ class Session:
             "grad_norm_kolmogorov_predictor": norms[2],
             "seconds": time.perf_counter() - start,
         }
+
+    def _measure_folds(self, description_bits: float | None) -> Metrics:
+        folds = self._oversight.folds
+        if folds is None or not folds.is_due(self._epoch):
+            return {}
+        return folds.measure(self._learner.network, description_bits)
 
     def _inspect(self, measured: Metrics, result: EpochResult) -> _Ending | None:
         if not self._oversight.watchdogs:

@@ -85,8 +85,8 @@ def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, plac
         weights_of_k = checkpoint.within("weight")
         if learner.weight_schedule.name in weights_of_k:
             learner.weight_schedule.restore(weights_of_k[learner.weight_schedule.name])
-        if _agree(before, now, _deciding_settings()):
-            oversight.restore(checkpoint.tensors)
+        is_same = _agree(before, now, _deciding_settings())
+        oversight.restore(checkpoint.tensors, is_same=is_same)
         learner.order.set_state(checkpoint.tensors["random.order"])
     except (LookupError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

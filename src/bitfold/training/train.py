@@ -20,6 +20,7 @@ from bitfold.training.checkpoints import (
 )
 from bitfold.training.configuration import FIXED, PREDICTOR, Config
 from bitfold.training.events import Listener, Noticed
+from bitfold.training.fold_monitor import fold_monitor_of
 from bitfold.training.folder import RunFolder, new_run_folder
 from bitfold.training.learner import Learner, choose_threads, usable_device
 from bitfold.training.oversight import oversight_of
@@ -68,7 +69,8 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
         with folder.lock():
             folder.clear(settled, overwrite=overwrite)
             folder.write_new(settled, target, split)
-            run, oversight = Run(folder.path, settled), oversight_of(settled)
+            run = Run(folder.path, settled)
+            oversight = oversight_of(settled, fold_monitor_of(settled, target, split))
             Session(run, learner, oversight, epoch=0, listeners=listeners).train()
     return load_run(folder.path)
 
@@ -99,7 +101,8 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
         checkpoint = _newest_checkpoint(run, listeners)
         if checkpoint is not None:
             check_split(checkpoint, run.split, run.path)
-        learner, oversight = Learner(config, run.target, run.split), oversight_of(config)
+        learner = Learner(config, run.target, run.split)
+        oversight = oversight_of(config, fold_monitor_of(config, run.target, run.split))
         epoch = 0
         if checkpoint is not None:
             restore(checkpoint, learner, oversight, run.path)

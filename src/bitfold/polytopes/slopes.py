@@ -1,0 +1,81 @@
+"""How steep a partition's maps are, and how much they differ across its folds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.polytopes.readings import maps_at
+
+if TYPE_CHECKING:
+    from bitfold.polytopes.partition import Partition
+
+Doubles = NDArray[np.float64]
+
+# Outputs whose gradients are held at a time.
+_CHUNK_OUTPUTS = 16
+# Share of the domain's size: of a thinner face, gradients by differences between its vertices would
+# lose more than a third of float64's digits.
+_THIN = 1e-6
+
+
+def slope_norms(
+    found: Partition, outputs: Doubles, folds: NDArray[np.int64]
+) -> tuple[Doubles, ...]:
+    """Return Frobenius norms of the maps' gradients, and of their differences across folds.
+
+    Source: none, ours. Outputs are affine on a face, so the values at three of its vertices give
+    their gradient; for faces too thin for that, the network is run on the face's pieces.
+
+    Args:
+        found: the partition.
+        outputs: float64 (V, outputs), at its vertices.
+        folds: edges that have a face on both sides.
+
+    Returns:
+        By face (F,), and by fold (folds,), in outputs by units of the plane's coordinates.
+    """
+    corners = _triangles(found)
+    sides = found.vertices[corners[:, 1:]] - found.vertices[corners[:, :1]]
+    twice = sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0]
+    reach = np.sqrt((sides**2).sum(2).max(1))
+    is_thin = twice < _THIN * np.ptp(found.vertices, axis=0).max() * reach
+    thin = np.flatnonzero(is_thin)
+    exact = maps_at(found.program, found.plane, found.centroids[thin]) if len(thin) else None
+    inverse = np.stack([sides[:, 1, 1], -sides[:, 0, 1], -sides[:, 1, 0], sides[:, 0, 0]], 1)
+    inverse = (inverse / np.where(is_thin, 1.0, twice)[:, None]).reshape(-1, 2, 2)
+    steep, jumps = np.zeros(found.num_polytopes), np.zeros(len(folds))
+    left, right = found.neighbours[folds].T
+    for start in range(0, outputs.shape[1], _CHUNK_OUTPUTS):
+        some = outputs[:, start : start + _CHUNK_OUTPUTS]
+        rises = some[corners[:, 1:]] - some[corners[:, :1]]
+        gradients = inverse @ rises  # (F, 2, outputs)
+        if exact is not None:
+            chunk = exact[:, start : start + _CHUNK_OUTPUTS, :2]
+            gradients[thin] = chunk.transpose(0, 2, 1)
+        steep += (gradients**2).sum((1, 2))
+        jumps += ((gradients[left] - gradients[right]) ** 2).sum((1, 2))
+    return np.sqrt(steep), np.sqrt(jumps)
+
+
+def _triangles(found: Partition) -> NDArray[np.int64]:
+    """Three vertices of each face, (F, 3): a longest side, and the vertex farthest from it."""
+    starts = found.vertices[found.face_vertices]
+    after = found.edges[found.face_edges].sum(1) - found.face_vertices
+    along = found.vertices[after] - starts
+    faces = np.repeat(np.arange(found.num_polytopes), np.diff(found.face_offsets))
+    base = _largest(found, (along**2).sum(1), faces)
+    from_base, with_base = starts - starts[base][faces], along[base][faces]
+    height = with_base[:, 0] * from_base[:, 1] - with_base[:, 1] * from_base[:, 0]
+    apex = _largest(found, height, faces)
+    chosen = np.stack([found.face_vertices[base], after[base], found.face_vertices[apex]], 1)
+    return chosen.astype(np.int64)
+
+
+def _largest(found: Partition, values: Doubles, faces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """By face, which of its corners has the largest value; of several the first."""
+    most = np.maximum.reduceat(values, found.face_offsets[:-1])
+    corners = np.flatnonzero(values == most[faces])
+    return corners[np.searchsorted(corners, found.face_offsets[:-1])]
