@@ -146,12 +146,10 @@ class Cutting(Bounded):
             return extended
 
         winners = WinnerCut(self._mesh, choice, slack, first, self._max_faces)
-        kept = torch.from_numpy(winners.cut(self.values[source], extend))
-        if not kept.all():
-            self.values = {
-                index: value[kept] if isinstance(value, Tensor) else value
-                for index, value in self.values.items()
-            }
+        kept = torch.from_numpy(np.flatnonzero(winners.cut(self.values[source], extend)))
+        for index, value in self.values.items():
+            if isinstance(value, Tensor) and len(kept) < len(value):
+                self.values[index] = value.index_select(0, kept)
         return super().choose(source, operation)
 
     def _extend(self, ends: NDArray[np.int32], along: NDArray[np.float64]) -> None:

@@ -59,9 +59,9 @@ class Choice:
             half *= 2
         return found
 
-    def candidates(self, values: Tensor, some: slice = slice(None)) -> Tensor:
-        """All elements of some windows, signed so that the largest wins: (N, windows, places)."""
-        found: Tensor = values.reshape(len(values), -1)[:, self.windows[some]]
+    def candidates(self, values: Tensor) -> Tensor:
+        """All elements of all windows, signed so that the largest wins: (N, windows, places)."""
+        found: Tensor = values.reshape(len(values), -1)[:, self.windows]
         return found if self.sign > 0 else -found
 
     def winners(self, values: Tensor, slack: Tensor | float = 0.0) -> Tensor:
@@ -113,7 +113,7 @@ def choice_of(operation: Operation, shape: Sequence[int]) -> Choice:
         tables = _adaptive(arguments, sides) if name in _ADAPTIVE else _sliding(arguments, sides)
         windows, result = _on_grid(tables, tuple(shape))
     sign = -1 if name in _SMALLEST else 1
-    return Choice(torch.from_numpy(windows), result, sign, has_indices)
+    return Choice(torch.from_numpy(np.ascontiguousarray(windows)), result, sign, has_indices)
 
 
 def _along(arguments: Any, shape: tuple[int, ...]) -> tuple[Places, tuple[int, ...]]:
