@@ -148,7 +148,7 @@ class Cutting(Bounded):
         winners = WinnerCut(self._mesh, choice, slack, first, self._max_faces)
         kept = torch.from_numpy(np.flatnonzero(winners.cut(self.values[source], extend)))
         for index, value in self.values.items():
-            if isinstance(value, Tensor) and len(kept) < len(value):
+            if isinstance(value, Tensor) and value.is_floating_point():
                 self.values[index] = value.index_select(0, kept)
         return super().choose(source, operation)
 

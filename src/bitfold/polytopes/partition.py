@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bitfold.errors import PolytopeError
+from bitfold.polytopes.cache import lower
 from bitfold.polytopes.exact import Cutting
 from bitfold.polytopes.level_sets import boundary_between, level_lines
-from bitfold.polytopes.lowering import Bend, lower
+from bitfold.polytopes.lowering import Bend
 from bitfold.polytopes.mesh import Mesh
 from bitfold.polytopes.module import points_like
 from bitfold.polytopes.partition_check import check_partition

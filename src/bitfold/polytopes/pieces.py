@@ -19,6 +19,11 @@ AFFINE: Final = frozenset(
     | {"roll", "flip", "pixel_shuffle", "pixel_unshuffle", "narrow", "diagonal", "unfold", "lift"}
     | {"channel_shuffle", "as_strided", "repeat", "repeat_interleave", "im2col", "squeeze_copy"}
 )
+#: Made of the input's shape alone.
+CONSTANTS: Final = frozenset(
+    {"zeros", "ones", "full", "zeros_like", "ones_like", "full_like"}
+    | {"new_zeros", "new_ones", "new_full"}
+)
 #: Which arguments are multiplied with each other: affine if no more than one depends on the input.
 FACTORS: Final[Mapping[str, tuple[int, ...]]] = {
     **dict.fromkeys(("mm", "bmm", "matmul", "linear", "convolution", "mv", "mul", "div"), (0, 1)),
