@@ -18,6 +18,7 @@ AFFINE: Final = frozenset(
     | {"replication_pad1d", "clone", "detach", "alias", "contiguous", "index_select", "gather"}
     | {"roll", "flip", "pixel_shuffle", "pixel_unshuffle", "narrow", "diagonal", "unfold", "lift"}
     | {"channel_shuffle", "as_strided", "repeat", "repeat_interleave", "im2col", "squeeze_copy"}
+    | {"index", "reflection_pad3d", "replication_pad3d"}
 )
 #: Made of the input's shape alone.
 CONSTANTS: Final = frozenset(
