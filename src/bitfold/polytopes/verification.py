@@ -49,7 +49,7 @@ def verify(
         _verify_rows(Program(lowered, _stirred(items)), example)
         inputs = _inputs_like(example)
         found = module(inputs.to(example)).reshape(len(inputs), -1).double().cpu()
-        run = Bounded(Program(lowered, items), inputs)
+        run = Bounded(Program(lowered, items), inputs, inputs.abs().amax(0))
         outputs = run.run()
         # Twice, for what is quadratic in the unit.
         slack = 2 * run.error(lowered.output) * (_unit_of(lowered, example) / _UNIT)
