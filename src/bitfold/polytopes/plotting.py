@@ -39,7 +39,12 @@ def plot_partition(found: Partition, axes: Any, faces: str, output: int, line_wi
     for layer in range(len(found.layer_sizes))[::-1]:
         lines = found.vertices[found.edges[inner[layers == layer]]]
         axes.add_collection(
-            LineCollection(list(lines), colors=[colours[layer]], linewidths=line_width)
+            LineCollection(
+                list(lines),
+                colors=[colours[layer]],
+                linewidths=line_width,
+                label=str(found.layers[layer]),
+            )
         )
     boundary = found.decision_boundary()
     axes.add_collection(LineCollection(boundary, colors="white", linewidths=2 * _BOUNDARY_WIDTH))
