@@ -53,7 +53,8 @@ class Partition:
         owner_offsets: int32 (E + 1,), where each edge's owners begin in ``owners``; none on the
             border.
         owners: int32, neurons, numbered through all layers.
-        layer_sizes: how many neurons each layer has, in the order of evaluation.
+        layer_sizes: how many neurons each layer has, in the order of evaluation. Of a max-pooling
+            each element of each window is one, active where it wins.
         layers: what bends in each.
         num_given_up: folds that end within a face too thin, within rounding, to say how they go on.
         plane: where it lies among the inputs.
