@@ -144,6 +144,15 @@ def test_what_goes_along_the_other_sides_is_taken() -> None:
         partition(module.eval(), DOMAIN).check()
 
 
+def test_a_module_may_write_to_its_input() -> None:
+    """It gets one of its own."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.LeakyReLU(0.1, inplace=True), nn.Linear(2, 3)).double().eval()
+    found = partition(module, DOMAIN)
+    found.check()
+    assert found.num_polytopes == 4
+
+
 def test_places_of_a_maximum_are_no_outputs() -> None:
     """They jump; that they are there and not used does not matter."""
     jumps = Calls(lambda x: x + x.max(1, keepdim=True).indices)

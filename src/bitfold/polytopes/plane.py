@@ -114,7 +114,8 @@ class OnPlane(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """The outputs at points, of the type and on the device of the points."""
-        origin, u, v = self._rows.to(points)
+        # Type and device one after the other: not every device has float64.
+        origin, u, v = self._rows.to(points.dtype).to(points.device)
         s, t = (points[:, k].reshape(-1, *[1] * origin.ndim) for k in range(2))
         outputs: Tensor = self.network(origin + s * u + t * v)
         return outputs.reshape(len(points), -1)

@@ -48,7 +48,9 @@ def verify(
     with torch.no_grad():
         _verify_rows(Program(lowered, _stirred(items)), example)
         inputs = _inputs_like(example)
-        found = module(inputs.to(example)).reshape(len(inputs), -1).double().cpu()
+        # Type and device one after the other: not every device has float64.
+        given = inputs.clone().to(example.dtype).to(example.device)
+        found = module(given).cpu().double().reshape(len(inputs), -1)
         run = Bounded(Program(lowered, items), inputs, inputs.abs().amax(0))
         outputs = run.run()
         # Twice, for what is quadratic in the unit.

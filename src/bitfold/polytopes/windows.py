@@ -61,7 +61,7 @@ class Choice:
 
     def candidates(self, values: Tensor) -> Tensor:
         """All elements of all windows, signed so that the largest wins: (N, windows, places)."""
-        found: Tensor = values.reshape(len(values), -1)[:, self.windows]
+        found: Tensor = values.reshape(len(values), -1)[:, self.windows.to(values.device)]
         return found if self.sign > 0 else -found
 
     def winners(self, values: Tensor, slack: Tensor | float = 0.0) -> Tensor:
@@ -72,11 +72,12 @@ class Choice:
             slack: (windows,), by how much a later element must be larger.
         """
         best = self.candidates(values)
+        least = slack[:, None] if isinstance(slack, Tensor) else slack
         places = torch.arange(best.shape[2], device=best.device).expand(best.shape).clone()
         half = 1
         while half < best.shape[2]:
             first, second = slice(None, best.shape[2] - half, 2 * half), slice(half, None, 2 * half)
-            is_larger = best[..., second] - best[..., first] > torch.as_tensor(slack)[..., None]
+            is_larger = best[..., second] - best[..., first] > least
             best[..., first] = torch.where(is_larger, best[..., second], best[..., first])
             places[..., first] = torch.where(is_larger, places[..., second], places[..., first])
             half *= 2
