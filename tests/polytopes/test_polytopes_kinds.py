@@ -74,6 +74,8 @@ def calls(function: Function, shape: tuple[int, ...]) -> Kind:
 KINDS = {
     "Linear": Kind(lambda: nn.Linear(6, 5), FLAT),
     "Linear without bias": Kind(lambda: nn.Linear(6, 5, bias=False), FLAT),
+    "Linear along a sequence": Kind(lambda: nn.Linear(6, 4), LINE),
+    "Linear along an image's rows": Kind(lambda: nn.Linear(5, 3, bias=False), IMAGE),
     "Conv1d": Kind(lambda: nn.Conv1d(2, 3, 3, stride=2, padding=1), LINE),
     "Conv2d": Kind(lambda: nn.Conv2d(2, 3, 3), IMAGE),
     "Conv2d, dilated in groups": Kind(lambda: nn.Conv2d(2, 4, 2, dilation=2, groups=2), IMAGE),

@@ -170,6 +170,12 @@ def test_windows_beyond_the_border_are_refused() -> None:
     assert "each hold an element, got" in refused(pool, IMAGES)
 
 
+def test_infinities_are_refused() -> None:
+    """A mask that is minus infinity has no place among values that are interpolated."""
+    masked = Calls(lambda x: torch.cat([x, torch.full((len(x), 1), -torch.inf)], 1).amax(1))
+    assert "got full of what is not finite" in refused(masked)
+
+
 def test_inputs_of_another_shape_are_refused() -> None:
     """By a line that says what the module says, and what to do."""
     assert "Give a plane through inputs of its shape" in refused(nn.Linear(3, 1))

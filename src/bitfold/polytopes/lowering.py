@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.dense_layers import DenseLayers, find_dense_layers
@@ -137,6 +138,10 @@ def _in_float64(operation: Operation) -> Operation:
     )
 
 
+def _numbers_of(operation: Operation) -> list[float]:
+    return [leaf for leaf in tree_leaves(operation.args) if isinstance(leaf, float)]
+
+
 def _check(operation: Operation, all_of_them: Sequence[Operation], derived: set[int]) -> None:
     """Refuse an operation on what depends on the input, unless it is piecewise linear."""
     name = operation.name
@@ -152,6 +157,8 @@ def _check(operation: Operation, all_of_them: Sequence[Operation], derived: set[
         is_fit, name = False, f"{name} of two results"
     elif name == "div" and factors[1]:
         is_fit = False
+    elif name in CONSTANTS and not all(map(math.isfinite, _numbers_of(operation))):
+        is_fit, name = False, f"{name} of what is not finite"
     elif name == "getitem" and operation.args[1] > 0:
         made_by = all_of_them[operation.args[0].index - 1].name
         if made_by in CHOICES:

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflat
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.dispatch import Watch
 from bitfold.polytopes.nonlinearities import named_arguments, operation_name
+from bitfold.polytopes.per_input import LinearPerInput
 from bitfold.polytopes.pieces import CHOICES, PAIRS, PIECEWISE
 
 # Traced twice, so that what depends on the size of the batch shows; any two sizes do that are
@@ -272,7 +273,7 @@ def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
     tracer = _Tracer(names, inputs)
     is_on_cpu = all(item.device.type == "cpu" for item in (*module.parameters(), *module.buffers()))
     try:
-        with torch.no_grad(), _places(module, tracer), tracer:
+        with torch.no_grad(), _places(module, tracer), tracer, LinearPerInput():
             output = module(inputs) if is_on_cpu else functional_call(module, items, inputs)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
