@@ -103,6 +103,26 @@ def test_exact_polytopes(device: torch.device) -> None:
     np.testing.assert_array_equal(theirs.face_vertices, mine.face_vertices)
 
 
+def test_max_pooling_by_both_engines(device: torch.device) -> None:
+    """Its winners too are the processor's: exactly, and on a raster but for single pixels."""
+    plane = bitfold.Plane.through(*np.random.default_rng(0).normal(size=(3, 16)))
+    axis = np.linspace(-0.5, 1.5, 80)
+    found, pixels = [], []
+    for where in (torch.device("cpu"), device):
+        module = nn.Sequential(*network()[:4], nn.MaxPool2d(2), nn.Flatten(), nn.Linear(24, 3))
+        nn.init.constant_(module[-1].weight, 0.5)
+        nn.init.zeros_(module[-1].bias)
+        module.eval().to(where)
+        found.append(bitfold.partition(module, ((-0.5, -0.5), (1.5, 1.5)), plane))
+        pixels.append(sample_partition(module, axis, axis, plane=plane))
+    mine, theirs = found
+    theirs.check()
+    assert mine.num_polytopes > 50
+    np.testing.assert_array_equal(theirs.vertices, mine.vertices)
+    np.testing.assert_array_equal(theirs.owners, mine.owners)
+    assert (pixels[0].folds != pixels[1].folds).mean() < 1e-3
+
+
 def test_sampled_polytopes(device: torch.device) -> None:
     """Folds on a raster are the processor's, but for single pixels that rounding decides."""
     torch.manual_seed(0)

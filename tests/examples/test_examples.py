@@ -18,7 +18,7 @@ import torch
 ROOT = Path(__file__).parents[2]
 FOLDER, PAGE = ROOT / "examples", ROOT / "docs" / "own-loop.md"
 EXAMPLES = sorted(FOLDER.glob("[0-9]*.py"))
-LOOPS = [path for path in EXAMPLES if path.stem != "05_audit"]
+LOOPS = [path for path in EXAMPLES if path.stem not in {"05_audit", "06_cut_through_digits"}]
 LIMIT_SECONDS = 300
 
 #: At least so many times shorter than float32, and so well learned, by name.
@@ -99,6 +99,16 @@ def test_the_audit_example_tells_the_two_losses_apart() -> None:
     before = number(r"neurons: ([\d.]+)% before", printed)
     assert number(r"([\d.]+)% after", printed) < before / 2
     assert number(r"([\d.]+)% right", printed) > 85
+
+
+def test_the_cut_example_finds_and_draws_thousands_of_polytopes(tmp_path: Path) -> None:
+    """They are checked, the network knows its digits, and the picture is one to look at."""
+    path = tmp_path / "cut.png"
+    printed = run("06_cut_through_digits", "--output", str(path))
+    assert number(r"([\d.]+)% right", printed) > 85
+    assert number(r"([\d,]+) polytopes, V - E \+ F = 1", printed) > 1_000
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert path.stat().st_size > 100_000
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)

@@ -43,7 +43,7 @@ def split(polygon: list[Point], form: Map) -> list[tuple[list[Point], bool]]:
 
 
 def winning(polygon: list[Point], forms: Sequence[Map]) -> list[tuple[list[Point], Map]]:
-    """A convex polygon's parts on which one of several forms is the largest; the first of copies."""
+    """A convex polygon by which of several forms is the largest; copies count once."""
     parts = []
     for number, form in enumerate(forms):
         if form in forms[:number]:

@@ -8,7 +8,6 @@ import pytest
 import torch
 from sampled_networks import AXIS, affine, network
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import sample_partition, sample_patterns
@@ -115,7 +114,9 @@ class Returns(nn.Module):
         (lambda z: z[:, :, None], r"got shape \(., 2, 1\)"),
         (lambda z: z[:1].relu(), r"got shape \(1, 2\)|points along the first dimension"),
         (lambda z: z.T.relu().T, "along the first dimension of the input of relu"),
-        (lambda z: functional.max_pool1d(z, 2), "elementwise activations, got max_pool2d"),
+        (lambda z: z.sort(1)[0], "elementwise activations, got sort"),
+        (lambda z: z + z.max(), "over all of a batch"),
+        (lambda z: z + z.amax(0), "over all of a batch"),
         (lambda z: torch.where(z > 0, z, 0.1 * z), "elementwise activations, got where"),
     ],
 )

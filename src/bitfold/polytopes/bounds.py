@@ -125,7 +125,7 @@ class Bounds:
             rows = first + alpha * others[0] if others else first
         else:
             rows = _without_signs(operation).perform(self._size_or_rows)
-        terms = max(self.rows[index][SIZE].numel() for index in inputs) + 4
+        terms = max((self.rows[index][SIZE].numel() for index in inputs), default=0) + 4
         if isinstance(rows, Tensor):
             return _with_rounding(rows.abs(), terms)
         return [_with_rounding(item.abs(), terms) for item in rows]
@@ -186,6 +186,10 @@ class Bounded(Execution):
         """Let go of a result and its bounds."""
         super().forget(index)
         self._bounds.rows.pop(index, None)
+
+    def error(self, index: int) -> Tensor:
+        """What the elements of a result may be off by, flat."""
+        return self._bounds.error(index)
 
     def choice(self, operation: Operation) -> tuple[Choice, Tensor]:
         """What an operation chooses from, and by how much a later element must be larger."""

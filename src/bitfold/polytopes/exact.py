@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import leaky_relu
+from torch.utils._pytree import tree_map
 
 from bitfold.polytopes.bounds import Bounded
 from bitfold.polytopes.first_compile import announce_first_compile
@@ -152,14 +153,13 @@ class Cutting(Bounded):
             return extended
 
         winners = WinnerCut(self._mesh, choice, slack, first, self._max_faces)
-        kept = torch.from_numpy(winners.cut(self.values[source], extend))
-        if not kept.all():
-            self.values = {
-                index: value[kept] if isinstance(value, Tensor) else value
-                for index, value in self.values.items()
-            }
+        kept = torch.from_numpy(np.flatnonzero(winners.cut(self.values[source], extend)))
+        chosen = super().choose(source, operation)
+        if self.program.lowered.last_uses.get(source) == self._number:
+            self.values[source] = None  # it is as large as all its windows
+        self.values = {index: _rows(value, kept) for index, value in self.values.items()}
         self._has_bent()
-        return super().choose(source, operation)
+        return tree_map(lambda value: _rows(value, kept), chosen)
 
     def _has_bent(self) -> None:
         if self.after_bend:
@@ -176,3 +176,10 @@ class Cutting(Bounded):
             whole[:num_old] = value
             extend_rows(whole.reshape(len(whole), -1).numpy(), ends, along, num_old)
             self.values[index] = whole
+
+
+def _rows(value: Any, kept: Tensor) -> Any:
+    """Some rows of what is known of all vertices."""
+    if isinstance(value, Tensor) and value.is_floating_point() and len(kept) < len(value):
+        return value.index_select(0, kept)
+    return value

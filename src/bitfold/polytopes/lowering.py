@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.dense_layers import DenseLayers, find_dense_layers
@@ -19,6 +19,7 @@ from bitfold.polytopes.pieces import (
     AFFINE,
     CASTS,
     CHOICES,
+    CONSTANTS,
     FACTORS,
     NORMS,
     PAIRS,
@@ -26,8 +27,8 @@ from bitfold.polytopes.pieces import (
     PRODUCTS,
     SUMS,
 )
-from bitfold.polytopes.structure import Structure
 from bitfold.polytopes.tracing import Named, Operation, Ref, trace
+from bitfold.polytopes.unused import without_unused
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,13 @@ class Lowered:
         Raises:
             PolytopeError: it does what is not piecewise linear; the error names what and where.
         """
-        found = trace(module, example)
+        found = without_unused(trace(module, example))
         operations = tuple(map(_in_float64, found.operations))
         last_uses: dict[int, int] = {}
         derived = {0, *(k + 1 for k, one in enumerate(operations) if one.is_derived)}
         for number, operation in enumerate(operations):
-            _check(operation, derived)
+            if operation.is_derived:
+                _check(operation, operations, derived)
             last_uses |= dict.fromkeys(operation.refs, number)
         last_uses[found.output] = len(operations)
         stand_ins = [item for one in operations for item in one.stand_ins]
@@ -124,6 +126,8 @@ class Lowered:
 
 def _in_float64(operation: Operation) -> Operation:
     def convert(leaf: Any) -> Any:
+        if isinstance(leaf, torch.device):
+            return torch.device("cpu")
         if not isinstance(leaf, Tensor):
             return leaf
         return leaf.double().cpu() if leaf.is_floating_point() else leaf.cpu()
@@ -134,12 +138,14 @@ def _in_float64(operation: Operation) -> Operation:
     )
 
 
-def _check(operation: Operation, derived: set[int]) -> None:
+def _numbers_of(operation: Operation) -> list[float]:
+    return [leaf for leaf in tree_leaves(operation.args) if isinstance(leaf, float)]
+
+
+def _check(operation: Operation, all_of_them: Sequence[Operation], derived: set[int]) -> None:
     """Refuse an operation on what depends on the input, unless it is piecewise linear."""
     name = operation.name
-    if not operation.is_derived:
-        return
-    is_fit = name in AFFINE | SUMS | NORMS | CASTS | PAIRS | PRODUCTS | CHOICES
+    is_fit = name in AFFINE | CONSTANTS | SUMS | NORMS | CASTS | PAIRS | PRODUCTS | CHOICES
     if name in PIECEWISE:
         is_fit = PIECEWISE[name](operation.arguments) is not None
     factors = [
@@ -151,6 +157,12 @@ def _check(operation: Operation, derived: set[int]) -> None:
         is_fit, name = False, f"{name} of two results"
     elif name == "div" and factors[1]:
         is_fit = False
+    elif name in CONSTANTS and not all(map(math.isfinite, _numbers_of(operation))):
+        is_fit, name = False, f"{name} of what is not finite"
+    elif name == "getitem" and operation.args[1] > 0:
+        made_by = all_of_them[operation.args[0].index - 1].name
+        if made_by in CHOICES:
+            is_fit, name = False, f"the places that {made_by} chose"
     if is_fit:
         return
     where = f" in {operation.place!r}" if operation.place else ""
@@ -158,26 +170,3 @@ def _check(operation: Operation, derived: set[int]) -> None:
         f"Cannot find exact polytopes: expected piecewise linear operations, got {name}{where}. "
         "Use bitfold.polytopes.sample_partition, which compares pixels."
     )
-
-
-_CACHE: WeakKeyDictionary[nn.Module, tuple[Structure, Any, Lowered]] = WeakKeyDictionary()
-
-
-def lower(module: nn.Module, example: Tensor) -> tuple[Lowered, Mapping[str, Tensor]]:
-    """`Lowered.of`, kept until the module's structure, modes or shapes change.
-
-    Returns:
-        What the module does, and its parameters and buffers by name.
-
-    Raises:
-        PolytopeError: the module is in training mode, or see `Lowered.of`.
-    """
-    kind = example.shape, example.dtype, example.device
-    structure, kept_kind, lowered = _CACHE.get(module, (None, None, None))
-    items = structure.items(module) if structure and kept_kind == kind else None
-    if items is None or lowered is None:
-        structure, lowered = Structure(module), Lowered.of(module, example)
-        items = structure.items(module)
-        assert items is not None
-        _CACHE[module] = structure, kind, lowered
-    return lowered, items

@@ -68,7 +68,8 @@ def outline_groups(
     out_starts = np.zeros(len(firsts), np.int32)
     out_refs = np.empty(len(refs), np.int32)
     is_bad = np.zeros(len(firsts) - 1, np.bool_)
-    leaving, stamps = np.empty(len(is_fixed), np.int32), np.full(len(is_fixed), -1, np.int32)
+    leaving = np.empty(len(is_fixed), np.int32)
+    stamps = np.full(len(is_fixed), -1, np.int32)
     total = 0
     for group in range(len(firsts) - 1):
         count, first = 0, -1
@@ -78,19 +79,43 @@ def outline_groups(
                     leaving[edges[ref >> 1, ref & 1]], stamps[edges[ref >> 1, ref & 1]] = ref, group
                     first = ref if first < 0 else first
                     count += 1
-        num_kept, ref = 0, first
-        for step in range(count):
-            out_refs[total + step] = ref
-            num_kept += not is_left_out[edges[ref >> 1, ref & 1]]
-            vertex = edges[ref >> 1, 1 - (ref & 1)]
-            if stamps[vertex] != group or (leaving[vertex] == first) != (step == count - 1):
-                is_bad[group] = True
-                break
-            ref = leaving[vertex]
-        is_bad[group] |= num_kept < 3
+        outline = out_refs[total : total + count]
+        is_simple = _walk(first, edges, (leaving, stamps, group), outline)
+        is_bad[group] = not is_simple or _num_corners(outline, edges, is_left_out) < 3
         total += count
         out_starts[group + 1] = total
     return out_starts, out_refs[:total].copy(), groups, is_bad, is_left_out
+
+
+@njit(cache=True, nogil=True)
+def _walk(first: int, edges: Ints, sides: tuple[Ints, Ints, int], outline: Ints) -> bool:
+    """Write the sides of a group in turn; tell whether one walk passes all of them.
+
+    Args:
+        first: side to begin with.
+        edges: (edges, 2), vertices.
+        sides: by vertex the side that leaves it, and the group whose side that is; the group.
+        outline: (sides of the group,), written.
+    """
+    leaving, stamps, group = sides
+    ref = first
+    for step in range(len(outline)):
+        outline[step] = ref
+        vertex = edges[ref >> 1, 1 - (ref & 1)]
+        if stamps[vertex] != group:
+            return False
+        ref = leaving[vertex]
+        if (ref == first) != (step == len(outline) - 1):
+            return False
+    return len(outline) > 0
+
+
+@njit(cache=True, nogil=True)
+def _num_corners(outline: Ints, edges: Ints, is_left_out: Flags) -> int:
+    count = 0
+    for ref in outline:
+        count += not is_left_out[edges[ref >> 1, ref & 1]]
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -131,21 +156,7 @@ def join_edges(outlines: Outlines, edges: Ints, gone: Flags) -> Any:
         Faces; edges, by the old numbers of vertices; by old edge the new one, -1 if it goes.
     """
     starts, refs, _, _, is_left_out = outlines
-    parents = np.arange(len(edges)).astype(np.int32)
-    for group in range(len(starts) - 1):
-        for at in range(starts[group], starts[group + 1]):
-            after = at + 1 if at + 1 < starts[group + 1] else starts[group]
-            if is_left_out[edges[refs[after] >> 1, refs[after] & 1]]:
-                _unite(parents, refs[at] >> 1, refs[after] >> 1)
-    numbers, num_edges = np.full(len(edges), -1, np.int32), 0
-    for edge in range(len(edges)):
-        if not gone[edge]:
-            root = _root(parents, edge)
-            if root == edge:
-                numbers[edge] = num_edges
-                num_edges += 1
-            else:
-                numbers[edge] = numbers[root]
+    numbers, num_edges = _number_edges(outlines, edges, gone)
     joined = np.full((num_edges, 2), -1, np.int32)
     new_starts, new_refs, total = np.zeros_like(starts), np.empty_like(refs), 0
     for group in range(len(starts) - 1):
@@ -166,3 +177,25 @@ def join_edges(outlines: Outlines, edges: Ints, gone: Flags) -> Any:
             begin, number = vertex, numbers[refs[at] >> 1]
         new_starts[group + 1] = total
     return (new_starts, new_refs[:total].copy()), joined, numbers
+
+
+@njit(cache=True, nogil=True)
+def _number_edges(outlines: Outlines, edges: Ints, gone: Flags) -> tuple[Ints, int]:
+    """By edge what it becomes a part of, -1 if it goes; and how many there will be."""
+    starts, refs, _, _, is_left_out = outlines
+    parents = np.arange(len(edges)).astype(np.int32)
+    for group in range(len(starts) - 1):
+        for at in range(starts[group], starts[group + 1]):
+            after = at + 1 if at + 1 < starts[group + 1] else starts[group]
+            if is_left_out[edges[refs[after] >> 1, refs[after] & 1]]:
+                _unite(parents, refs[at] >> 1, refs[after] >> 1)
+    numbers, num_edges = np.full(len(edges), -1, np.int32), 0
+    for edge in range(len(edges)):
+        if not gone[edge]:
+            root = _root(parents, edge)
+            if root == edge:
+                numbers[edge] = num_edges
+                num_edges += 1
+            else:
+                numbers[edge] = numbers[root]
+    return numbers, num_edges

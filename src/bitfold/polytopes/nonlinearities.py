@@ -87,15 +87,7 @@ NONLINEARITIES: Final[Mapping[str, Nonlinearity]] = {
 # would be wrong.
 REFUSED: Final = frozenset(
     {
-        "max_pool2d_with_indices",
-        "max_pool3d_with_indices",
-        "adaptive_max_pool2d",
-        "adaptive_max_pool3d",
-        "amax",
-        "amin",
         "aminmax",
-        "max",
-        "min",
         "sort",
         "topk",
         "median",

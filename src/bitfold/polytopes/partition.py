@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bitfold.errors import PolytopeError
+from bitfold.polytopes.cache import lower
 from bitfold.polytopes.domain import corners_of
 from bitfold.polytopes.exact import Cutting
 from bitfold.polytopes.filling import Faces
 from bitfold.polytopes.fold_lines import fold_lines
 from bitfold.polytopes.level_sets import boundary_between, level_lines
 from bitfold.polytopes.location import FaceTree
-from bitfold.polytopes.lowering import Bend, lower
+from bitfold.polytopes.lowering import Bend
 from bitfold.polytopes.mesh import Mesh
 from bitfold.polytopes.module import points_like
 from bitfold.polytopes.partition_check import check_partition
@@ -60,7 +61,8 @@ class Partition:
         owner_offsets: int32 (E + 1,), where each edge's owners begin in ``owners``; none on the
             border.
         owners: int32, neurons, numbered through all layers.
-        layer_sizes: how many neurons each layer has, in the order of evaluation.
+        layer_sizes: how many neurons each layer has, in the order of evaluation. Of a max-pooling
+            each element of each window is one, active where it wins.
         layers: what bends in each.
         num_given_up: folds that end within a face too thin, within rounding, to say how they go on.
         plane: where it lies among the inputs.

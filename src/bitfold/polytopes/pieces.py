@@ -18,6 +18,12 @@ AFFINE: Final = frozenset(
     | {"replication_pad1d", "clone", "detach", "alias", "contiguous", "index_select", "gather"}
     | {"roll", "flip", "pixel_shuffle", "pixel_unshuffle", "narrow", "diagonal", "unfold", "lift"}
     | {"channel_shuffle", "as_strided", "repeat", "repeat_interleave", "im2col", "squeeze_copy"}
+    | {"index", "reflection_pad3d", "replication_pad3d"}
+)
+#: Made of the input's shape alone.
+CONSTANTS: Final = frozenset(
+    {"zeros", "ones", "full", "zeros_like", "ones_like", "full_like"}
+    | {"new_zeros", "new_ones", "new_full"}
 )
 #: Which arguments are multiplied with each other: affine if no more than one depends on the input.
 FACTORS: Final[Mapping[str, tuple[int, ...]]] = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from bitfold.errors import PolytopeError
 
@@ -91,6 +91,34 @@ class Plane:
     @cached_property
     def _directions(self) -> Tensor:
         return torch.stack([self.u.reshape(-1), self.v.reshape(-1)])
+
+
+class OnPlane(nn.Module):
+    """A network of what lies on a plane: from its coordinates (N, 2) to the outputs (N, outputs).
+
+    Source: none, ours.
+
+    Args:
+        network: any module that takes a batch of inputs of the plane's shape.
+        plane: where the points lie.
+
+    >>> network = OnPlane(nn.Flatten(), Plane(np.zeros((2, 1)), np.eye(2)[:, :1], np.ones((2, 1))))
+    >>> network(torch.tensor([[3.0, 5.0]])).tolist()
+    [[8.0, 5.0]]
+    """
+
+    def __init__(self, network: nn.Module, plane: Plane) -> None:
+        super().__init__()
+        self.network = network
+        self._rows = torch.stack([plane.origin, plane.u, plane.v])
+
+    def forward(self, points: Tensor) -> Tensor:
+        """The outputs at points, of the type and on the device of the points."""
+        # Type and device one after the other: not every device has float64.
+        origin, u, v = self._rows.to(points.dtype).to(points.device)
+        s, t = (points[:, k].reshape(-1, *[1] * origin.ndim) for k in range(2))
+        outputs: Tensor = self.network(origin + s * u + t * v)
+        return outputs.reshape(len(points), -1)
 
 
 def _real(item: Any) -> Tensor:

@@ -50,19 +50,23 @@ def plot_partition(
         if faces in _SKEWED:
             image.set_clim(*np.nanquantile(filling.pixels, _SHOWN))
 
-    def draw(lines: list[NDArray[np.float64]], colour: Any, width: float, name: str) -> None:
+    def draw(
+        lines: list[NDArray[np.float64]], colour: Any, width: float, name: str, label: str = ""
+    ) -> None:
         style: dict[str, Any] = {
             "colors": [colour],
             "linewidths": width,
             "capstyle": "round",
             "gid": name,
+            "label": label or f"_{name}",  # matplotlib's legends leave out what begins so
         }
         axes.add_collection(LineCollection(lines, joinstyle="round", **style))
 
     colours = layer_colours(len(found.layer_sizes))
     # Late folds are many and short: early ones are drawn over them.
     for layer, lines in reversed(list(enumerate(found.fold_lines()))):
-        draw(lines, colours[layer], line_width, f"layer-{layer + 1}")
+        name, label = f"layer-{layer + 1}", str(found.layers[layer])
+        draw(lines, colours[layer], line_width, name, label)
     if boundary:
         lines = found.decision_boundary()
         width = max(2 * line_width, _THINNEST_BOUNDARY)

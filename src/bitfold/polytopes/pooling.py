@@ -56,35 +56,22 @@ class WinnerCut:
         Returns:
             (vertices,), which of them stay.
         """
+        # Numba takes half a second to import: only those who cut wait for it.
+        from bitfold.polytopes.cut_winners import compare, contested  # noqa: PLC0415
+
+        windows, slack = self._choice.windows.numpy(), self._slack.numpy()
         for comparisons in self._choice.rounds():
-            differences, windows = self._differences(values, comparisons)
-            if not len(windows):
+            tournament = (windows, float(self._choice.sign), np.array(comparisons))
+            rows = values.reshape(len(values), -1).numpy()
+            asked = contested(rows, tournament, slack)
+            if not len(asked):
                 continue
-            number = self._first + len(self._windows)
-            slack = self._slack.numpy()[windows]
-            ends, along = self._mesh.cut(differences, slack, number, self._max_faces)
-            self._windows = np.concatenate([self._windows, windows])
+            differences, number = compare(rows, tournament, asked), self._first + len(self._windows)
+            ends, along = self._mesh.cut(differences, slack[asked[:, 0]], number, self._max_faces)
+            self._windows = np.concatenate([self._windows, asked[:, 0]])
             values = extend(ends, along)
         is_left = self._settle(values.reshape(len(values), -1))
         return dissolve(self._mesh, is_left, self._num_before)
-
-    def _differences(
-        self, values: Tensor, comparisons: list[tuple[int, int, int]]
-    ) -> tuple[Doubles, Longs]:
-        """Later less earlier winner, where either wins somewhere: (vertices, n); their windows."""
-        choice, found, windows = self._choice, [], []
-        step = max(1, _CHUNK_NUMEL // (len(values) * choice.windows.shape[1]))
-        for start in range(0, len(choice.windows), step):
-            some = slice(start, start + step)
-            best = choice.candidates(values, some)
-            slack = self._slack[some]
-            for first, middle, end in comparisons:
-                over = best[..., middle:end].amax(2) - best[..., first:middle].amax(2)
-                low, high = over.aminmax(dim=0)
-                kept = torch.nonzero((high > slack) & (low <= slack))[:, 0]
-                found.append(over[:, kept])
-                windows.append(start + kept)
-        return np.ascontiguousarray(torch.cat(found, 1).numpy()), torch.cat(windows).numpy()
 
     def _settle(self, values: Tensor) -> NDArray[np.bool_]:
         """Give edges to the elements that win beside them; tell which edges have no owner left."""

@@ -14,7 +14,6 @@ from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering import Lowered
 from bitfold.polytopes.pieces import CASTS, CHOICES, PAIRS, PIECEWISE, RELU, Pieces
 from bitfold.polytopes.tracing import Named, Operation, PerInput, Ref
-from bitfold.polytopes.windows import choice_of
 
 
 class Program:
@@ -132,9 +131,8 @@ class Execution:
 
     def choose(self, source: int, operation: Operation) -> Any:
         """What becomes of a result of which the largest elements are handed on, as for `bend`."""
-        values = self.values[source]
-        choice = choice_of(operation, values.shape[1:])
-        return choice.result(choice.pick(values, choice.winners(values)))
+        del source
+        return operation.perform(self._value)
 
     def forget(self, index: int) -> None:
         """Let go of a result that is no longer needed."""

@@ -41,9 +41,7 @@ class _Recording(Bounded):
 
     def choose(self, source: int, operation: Operation) -> Any:
         choice, slack = self.choice(operation)
-        winners = choice.winners(self.values[source], slack)
-        places = torch.arange(choice.windows.shape[1])
-        self.signs.append((winners[..., None] == places).flatten(1))
+        self.signs.append(choice.activations(self.values[source], slack))
         return super().choose(source, operation)
 
 

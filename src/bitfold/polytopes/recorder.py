@@ -20,6 +20,9 @@ from bitfold.polytopes.nonlinearities import (
     named_arguments,
     operation_name,
 )
+from bitfold.polytopes.pieces import CHOICES
+from bitfold.polytopes.tracing import Operation
+from bitfold.polytopes.windows import choice_of
 
 # Points run together. On a CPU a few layers' activations should stay within its caches; an
 # accelerator wants enough of them to be busy.
@@ -77,21 +80,30 @@ class PatternRecorder(Watch):
                 "Its folds are not those of single neurons."
             )
             raise PolytopeError(message)
+        if name in CHOICES:
+            operation = Operation(func, tuple(args), dict(kwargs), "", is_derived=True)
+            values = operation.arguments["self"]
+            choice = choice_of(operation, values.shape[1:])
+            self._append(name, choice.activations(values))
+            return False
         nonlinearity = NONLINEARITIES.get(name)
         if nonlinearity is None:
             return False
         self._num_before_smooth = len(self._signs)
         self._smooth_result = None
         for signs in fold_signs(nonlinearity, named_arguments(func, args, kwargs)):
-            if signs.ndim == 0 or signs.shape[0] != self._num_points:
-                message = (
-                    f"Cannot find polytopes: expected the {self._num_points} points along the "
-                    f"first dimension of the input of {name}, got shape {tuple(signs.shape)}. "
-                    "Keep the batch first throughout the module."
-                )
-                raise PolytopeError(message)
-            self._signs.append(signs.reshape(self._num_points, -1))
+            self._append(name, signs)
         return nonlinearity.is_smooth
+
+    def _append(self, name: str, signs: Tensor) -> None:
+        if signs.ndim == 0 or signs.shape[0] != self._num_points:
+            message = (
+                f"Cannot find polytopes: expected the {self._num_points} points along the "
+                f"first dimension of the input of {name}, got shape {tuple(signs.shape)}. "
+                "Keep the batch first throughout the module."
+            )
+            raise PolytopeError(message)
+        self._signs.append(signs.reshape(self._num_points, -1))
 
     def patterns(self, output: Tensor) -> npt.NDArray[np.uint64]:
         """Pack the signs, one bit each, in the order in which they were computed.

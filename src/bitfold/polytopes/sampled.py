@@ -14,6 +14,7 @@ from torch import nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.module import check_finite, evaluation_mode
+from bitfold.polytopes.plane import OnPlane, Plane
 from bitfold.polytopes.recorder import evaluate_module
 
 MAX_POINTS: Final = 2**28
@@ -54,7 +55,8 @@ def sample_patterns(
 
     A neuron is an element of the input of an elementwise nonlinear operation, be it called as a
     module or as a function: see `bitfold.polytopes.nonlinearities` for the list. One that clips at
-    two values (hardtanh, clamp) counts twice. A smooth one applied last, as an output, does not
+    two values (hardtanh, clamp) counts twice. Each element of each window of a max-pooling is one
+    too, active where it is the window's largest. A smooth one applied last, as an output, does not
     count.
 
     Source: none, ours.
@@ -70,8 +72,8 @@ def sample_patterns(
 
     Raises:
         PolytopeError: if there are no points or too many, a coordinate or weight is not finite, the
-            module cannot take the points, or it does what has no polytopes here (max-pooling,
-            sorting).
+            module cannot take the points, or it does what has no polytopes here, such as
+            sorting.
 
     Guarantees: deterministic on one machine. A sign may differ from exact arithmetic where the
     pre-activation is within float32 rounding of 0.
@@ -105,6 +107,7 @@ def sample_partition(
     ys: npt.NDArray[np.floating],
     *,
     extra: Sequence[float] = (),
+    plane: Plane | None = None,
 ) -> SampledPartition:
     """Find values, folds and the number of polytopes of a module on a raster.
 
@@ -121,6 +124,8 @@ def sample_partition(
         xs: (width,), first coordinate of each column.
         ys: (height,), second coordinate of each row.
         extra: the further d - 2 coordinates, the same for all pixels, such as a time.
+        plane: where the raster lies among the module's inputs, which then may have any shape; None
+            for a module that takes points.
 
     Returns:
         The raster's values, folds and number of polytopes.
@@ -140,6 +145,7 @@ def sample_partition(
     """
     columns, rows = np.asarray(xs, np.float64), np.asarray(ys, np.float64)
     _check_raster(columns, rows)
+    module = module if plane is None else OnPlane(module, plane)
     ring_xs = _finite_float32(_with_ring(columns, rows), "columns")
     ring_ys = _finite_float32(_with_ring(rows, columns), "rows")
     further = _finite_float32(np.asarray(extra, np.float64).reshape(-1), "further coordinates")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflat
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.dispatch import Watch
 from bitfold.polytopes.nonlinearities import named_arguments, operation_name
+from bitfold.polytopes.per_input import LinearPerInput
 from bitfold.polytopes.pieces import CHOICES, PAIRS, PIECEWISE
 
 # Traced twice, so that what depends on the size of the batch shows; any two sizes do that are
@@ -77,6 +78,11 @@ class Operation:
     def is_bend(self) -> bool:
         """Whether it folds."""
         return self.name in PIECEWISE or self.name in PAIRS or self.name in CHOICES
+
+    @property
+    def is_mutable(self) -> bool:
+        """Whether it writes to what it is applied to."""
+        return bool(self.function._schema.is_mutable)
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
@@ -203,6 +209,7 @@ class _Item:
     class _schema:  # noqa: N801 - as PyTorch calls it
         name = "aten::getitem"
         arguments = ()
+        is_mutable = False
 
     def __call__(self, results: Sequence[Any], number: int) -> Any:
         return results[number]
@@ -232,11 +239,30 @@ def trace(module: nn.Module, example: Tensor) -> Trace:
     first, second = (_run(module, example, size) for size in BATCHES)
     if len(first.operations) != len(second.operations) or first.output != second.output:
         _refuse("the same operations for every number of inputs", "others for more of them")
-    for one, other in zip(first.lengths, second.lengths, strict=True):
+    lengths = zip(first.operations, first.lengths, second.lengths, strict=True)
+    for operation, one, other in lengths:
+        where = f"{operation.name} in {operation.place!r}" if operation.place else operation.name
         if one * BATCHES[1] != other * BATCHES[0]:
-            _refuse("each input to be worked on by itself", "an operation that mixes them")
+            _refuse("each input to be worked on by itself", f"{where}, which mixes them")
+        if one not in {0, BATCHES[0]}:
+            _refuse(
+                "inputs along the first side of every result",
+                f"{one} rows for {BATCHES[0]} inputs from {where}",
+            )
     pairs = zip(first.operations, second.operations, strict=True)
-    return Trace(tuple(_merged(*pair) for pair in pairs), first.output, first.lengths)
+    merged = [_merged(*pair) for pair in pairs]
+    return Trace(tuple(_with_derived(merged)), first.output, first.lengths)
+
+
+def _with_derived(operations: Sequence[Operation]) -> Iterator[Operation]:
+    """The same, in which what is made of the number of inputs counts as depending on them."""
+    is_derived = [True]
+    for one in operations:
+        of_the_batch = any(isinstance(leaf, PerInput) for leaf in one.stand_ins)
+        is_derived.append(
+            one.is_derived or of_the_batch or any(is_derived[index] for index in one.refs)
+        )
+        yield one if is_derived[-1] == one.is_derived else replace(one, is_derived=True)
 
 
 def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
@@ -245,11 +271,16 @@ def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
     names = {id(item): name for name, item in items.items()}
     inputs = example.detach().cpu().unsqueeze(0).repeat(size, *[1] * example.ndim)
     tracer = _Tracer(names, inputs)
-    with torch.no_grad(), _places(module, tracer), tracer:
-        if all(item.device.type == "cpu" for item in (*module.parameters(), *module.buffers())):
-            output = module(inputs)
-        else:
-            output = functional_call(module, items, inputs)
+    is_on_cpu = all(item.device.type == "cpu" for item in (*module.parameters(), *module.buffers()))
+    try:
+        with torch.no_grad(), _places(module, tracer), tracer, LinearPerInput():
+            output = module(inputs) if is_on_cpu else functional_call(module, items, inputs)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise PolytopeError(
+            f"Cannot find polytopes: expected a module that takes inputs of shape "
+            f"{tuple(inputs.shape)}, got: {reason}. Give a plane through inputs of its shape."
+        ) from error
     if not isinstance(output, Tensor):
         _refuse("an output that is one tensor", type(output).__name__)
     if tracer.ref_of(output) < 0:

@@ -59,9 +59,9 @@ class Choice:
             half *= 2
         return found
 
-    def candidates(self, values: Tensor, some: slice = slice(None)) -> Tensor:
-        """All elements of some windows, signed so that the largest wins: (N, windows, places)."""
-        found: Tensor = values.reshape(len(values), -1)[:, self.windows[some]]
+    def candidates(self, values: Tensor) -> Tensor:
+        """All elements of all windows, signed so that the largest wins: (N, windows, places)."""
+        found: Tensor = values.reshape(len(values), -1)[:, self.windows.to(values.device)]
         return found if self.sign > 0 else -found
 
     def winners(self, values: Tensor, slack: Tensor | float = 0.0) -> Tensor:
@@ -72,15 +72,22 @@ class Choice:
             slack: (windows,), by how much a later element must be larger.
         """
         best = self.candidates(values)
-        places = torch.arange(best.shape[2]).expand(best.shape).clone()
+        least = slack[:, None] if isinstance(slack, Tensor) else slack
+        places = torch.arange(best.shape[2], device=best.device).expand(best.shape).clone()
         half = 1
         while half < best.shape[2]:
             first, second = slice(None, best.shape[2] - half, 2 * half), slice(half, None, 2 * half)
-            is_larger = best[..., second] - best[..., first] > torch.as_tensor(slack)[..., None]
+            is_larger = best[..., second] - best[..., first] > least
             best[..., first] = torch.where(is_larger, best[..., second], best[..., first])
             places[..., first] = torch.where(is_larger, places[..., second], places[..., first])
             half *= 2
         return places[..., 0]
+
+    def activations(self, values: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+        """Which elements win, as for `winners`: bool (N, neurons), window after window."""
+        winners = self.winners(values, slack)[..., None]
+        found: Tensor = winners == torch.arange(self.windows.shape[1], device=winners.device)
+        return found.flatten(1)
 
     def pick(self, values: Tensor, winners: Tensor) -> Tensor:
         """The elements at places (N, windows) of each window, in the shape of the result."""
@@ -101,7 +108,7 @@ def choice_of(operation: Operation, shape: Sequence[int]) -> Choice:
         shape: of what it is applied to for one input, without the batch.
 
     Raises:
-        PolytopeError: a window lies beyond the border altogether.
+        PolytopeError: a window lies beyond the border altogether, or a maximum is over the batch.
     """
     arguments, name = operation.arguments, operation.name
     has_indices = name not in {"amax", "amin"}
@@ -113,14 +120,19 @@ def choice_of(operation: Operation, shape: Sequence[int]) -> Choice:
         tables = _adaptive(arguments, sides) if name in _ADAPTIVE else _sliding(arguments, sides)
         windows, result = _on_grid(tables, tuple(shape))
     sign = -1 if name in _SMALLEST else 1
-    return Choice(torch.from_numpy(windows), result, sign, has_indices)
+    return Choice(torch.from_numpy(np.ascontiguousarray(windows)), result, sign, has_indices)
 
 
 def _along(arguments: Any, shape: tuple[int, ...]) -> tuple[Places, tuple[int, ...]]:
     """Windows of a maximum over some dimensions, of which the batch is the first."""
-    given = arguments["dim"]
+    given = arguments.get("dim", [])
     given = list(given) if isinstance(given, Sequence) else [given]
     over = sorted(one % (len(shape) + 1) - 1 for one in given)
+    if not over or over[0] < 0:
+        raise PolytopeError(
+            "Cannot find polytopes: expected each input to be worked on by itself, got a maximum "
+            "or minimum over all of a batch. Name the dimensions after the first."
+        )
     rest = [one for one in range(len(shape)) if one not in over]
     places = np.arange(math.prod(shape)).reshape(shape).transpose(*rest, *over)
     windows = places.reshape(math.prod(shape[one] for one in rest), -1)
