@@ -92,7 +92,7 @@ EPOCH_CASES = (
     EpochCase("[100]*5", LARGE, False, 2.0, 9, 40, 150),
     EpochCase("[100]*5", LARGE, True, None, 3, 2, 12, warm_up=3),
 )
-FRAME_CASES = (("[10]*8", SMALL, 3.0, 9), ("[100]*5", LARGE, None, 3))
+FRAME_CASES = (("[10]*8", SMALL, 5.0, 9), ("[100]*5", LARGE, 15.0, 5))
 
 
 def time_epochs(case: EpochCase, picture: np.ndarray) -> Samples:

@@ -143,6 +143,14 @@ def test_a_smooth_network_is_sampled(tmp_path: Path) -> None:
     assert frame.ndim == 3
 
 
+def test_a_sigmoid_at_the_end_folds_nothing(tmp_path: Path) -> None:
+    """It is left out of the polytopes, but not of the values."""
+    run = train(tiny(tmp_path / "run", final_activation="sigmoid", epochs=3))
+    exact, sampled = (slicer(run, engine=engine).slice(None) for engine in ("auto", "sampled"))
+    assert exact.is_exact
+    np.testing.assert_allclose(exact.piece.values, sampled.piece.values, atol=1e-5)
+
+
 def test_layers_of_a_smooth_network_are_refused(tmp_path: Path) -> None:
     """There are no exact folds that could be told apart by layer."""
     run = train(tiny(tmp_path / "run", activation="tanh", epochs=2))

@@ -13,7 +13,7 @@ from rich.table import Table
 from bitfold.errors import PolytopeError
 from bitfold.kolmogorov import Description, KolmogorovLoss
 from bitfold.polytopes import partition, sample_partition
-from bitfold.recording import slice_plane
+from bitfold.recording import slice_plane, without_sigmoid
 from bitfold.targets import Window, window_axes
 from bitfold.training import Run, RunEnded
 
@@ -81,7 +81,7 @@ def _add_polytopes(table: Table, run: Run) -> None:
     time = 0.0 if run.target.is_clip else None
     corners = (window.x0, window.y0), (window.x1, window.y1)
     try:
-        exact = partition(network, corners, slice_plane(time))
+        exact = partition(without_sigmoid(network)[0], corners, slice_plane(time))
     except PolytopeError:
         xs, ys = window_axes(window, _RASTER, _RASTER)
         extra = () if time is None else (time,)

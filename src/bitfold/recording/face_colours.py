@@ -13,7 +13,6 @@ from bitfold.polytopes.filling import identity_colours
 from bitfold.polytopes.raster import Raster
 from bitfold.render import Mark
 
-FACES: Final = ("function", "area", "slope", "identity")
 # Decades of area, as a share of the picture, and of slope, in outputs per picture's side, from the
 # first colour to the last: the same in all frames, so that they can be compared.
 _AREA_DECADES: Final = (-5.0, -1.0)
@@ -22,11 +21,11 @@ _OUTSIDE: Final = np.array([[128, 128, 128]], np.uint8)
 
 
 def face_colours(found: Partition, raster: Raster, faces: str) -> NDArray[np.uint8] | None:
-    """What fills the polytopes on a raster: uint8 (height, width, 3); None: the function itself.
+    """What fills the polytopes on a raster: uint8 (height, width, 3); None: the value.
 
     Source: none, ours.
     """
-    if faces == "function":
+    if faces == "value":
         return None
     if faces == "area":
         colours = _scaled(found.areas, _AREA_DECADES)
@@ -40,7 +39,7 @@ def face_colours(found: Partition, raster: Raster, faces: str) -> NDArray[np.uin
 
 
 def face_mark(faces: str) -> tuple[tuple[str, ...], tuple[Mark, ...]]:
-    """Headings of the panel, and what its key says of the filling; nothing for the function."""
+    """Headings of the panel, and what its key says of the filling; nothing for the value."""
     if faces == "area":
         mark = Mark(("area, 10^-5 to 0.1", "area"), "probability")
         return ("area of polytopes", "area"), (mark,)

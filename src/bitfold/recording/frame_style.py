@@ -23,7 +23,7 @@ class FrameStyle:
         window: the rectangle of the plane that the panels show.
         layout: ``full``, every panel and the legend; ``folds``, the prediction with folds alone;
             ``layers``, the folds of each layer in a panel of its own.
-        faces: what fills the panel with folds: ``function``, the prediction; ``area`` or ``slope``
+        faces: what fills the panel with folds: ``value``, the prediction; ``area`` or ``slope``
             of the polytopes; ``identity``, a colour for each, the same in every frame.
         fold_colour: ``plain``, by ``layer`` or by ``neuron``.
         engine: ``auto``, the exact one where it takes the network; ``sampled`` at the pixels.
@@ -39,7 +39,7 @@ class FrameStyle:
     longer_side_px: int | None = None
     window: Window = dataclasses.field(default_factory=Window)
     layout: str = "full"
-    faces: str = "function"
+    faces: str = "value"
     fold_colour: str = "plain"
     engine: str = "auto"
     image_format: str = "png"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -80,9 +79,8 @@ class NetworkView:
     ) -> NetworkView:
         if target is not None and target.class_colours is not None:
             colours = display_class_colours(target.class_colours) / 255
-        if network.final_activation != "sigmoid":
-            return cls(network, colours)
-        return cls(network.layers[:-1].eval(), colours, is_squashed=True)
+        piecewise, is_squashed = without_sigmoid(network)
+        return cls(piecewise, colours, is_squashed=is_squashed)
 
     @property
     def has_classes(self) -> bool:
@@ -106,8 +104,7 @@ class NetworkView:
                 f"Cannot cut a network of {first.in_features} inputs at time {time}: expected a "
                 "finite one for a clip's network of 3, and none for others. Change --time."
             )
-        axes = torch.eye(3, dtype=torch.float64)
-        return Plane((time or 0.0) * axes[2], axes[0], axes[1])
+        return slice_plane(time or 0.0)
 
     def colours(self, outputs: Doubles) -> Doubles:
         """What the network shows: colours (N, 3), 0 to 1, of outputs (N, outputs)."""
@@ -131,3 +128,17 @@ class NetworkView:
         if self.has_classes:
             return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
         return np.asarray(outputs @ _LUMA if outputs.shape[1] == 3 else outputs[:, 0])
+
+
+def slice_plane(time: float | None) -> Plane | None:
+    """Where a clip's slice lies among a network's inputs x, y, t; None for a picture."""
+    if time is None:
+        return None
+    axes = np.eye(3)
+    return Plane(time * axes[2], axes[0], axes[1])
+
+
+def without_sigmoid(network: PolytopeNet) -> tuple[nn.Module, bool]:
+    """A network without a sigmoid at its end, which folds nothing; and whether it had one."""
+    is_squashed = network.final_activation == "sigmoid"
+    return (network.layers[:-1].eval() if is_squashed else network), is_squashed

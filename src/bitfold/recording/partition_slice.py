@@ -7,14 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
-from torch import nn
+from scipy.special import expit
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes import Partition, Plane, partition, sample_partition
+from bitfold.networks import PolytopeNet
+from bitfold.polytopes import Partition, partition, sample_partition
 from bitfold.polytopes.level_sets import boundary_segments, level_segments
 from bitfold.polytopes.raster import Raster, fold_segments
 from bitfold.recording.face_colours import face_colours, face_mark
 from bitfold.recording.frame_style import FrameStyle
+from bitfold.recording.network_view import slice_plane, without_sigmoid
 from bitfold.render import Ink, Mark, Slice, View
 from bitfold.targets import Target, window_axes
 
@@ -56,8 +58,9 @@ class PartitionSlicer:
         style: how it is drawn.
     """
 
-    def __init__(self, network: nn.Module, target: Target, style: FrameStyle) -> None:
+    def __init__(self, network: PolytopeNet, target: Target, style: FrameStyle) -> None:
         self._network, self._target, self._style = network, target, style
+        self._piecewise, self._is_squashed = without_sigmoid(network)
         self._width, self._height = style.panel_px(target)
         window = style.window
         self._corners = (window.x0, window.y0), (window.x1, window.y1)
@@ -110,14 +113,15 @@ class PartitionSlicer:
 
     def _exact(self, time: float | None) -> PartitionSlice:
         found = partition(
-            self._network,
+            self._piecewise,
             self._corners,
             slice_plane(time),
             max_polytopes=_MOST_POLYTOPES,
             with_outputs=True,
         )
+        values = self._raster.values(found)
         piece = Slice(
-            values=self._raster.values(found),
+            values=expit(values) if self._is_squashed else values,
             folds=self._folds(found),
             ground=face_colours(found, self._raster, self._style.faces),
             boundary=self._boundary(found),
@@ -156,7 +160,7 @@ class PartitionSlicer:
         if self._target.task == "classification":
             segments = boundary_segments(found, outputs)
         elif self._boundary_marks():
-            segments = level_segments(found, outputs[:, 0] - 0.5)
+            segments = level_segments(found, outputs[:, 0] - (0.0 if self._is_squashed else 0.5))
         else:
             return ()
         widths = _CASING * self._line_width, _BOUNDARY * self._line_width
@@ -170,7 +174,7 @@ class PartitionSlicer:
         try:
             # A point: all layers are there, and no folds.
             time = 0.0 if self._target.is_clip else None
-            least = partition(self._network, ((0.0, 0.0), (1e-9, 1e-9)), slice_plane(time))
+            least = partition(self._piecewise, ((0.0, 0.0), (1e-9, 1e-9)), slice_plane(time))
         except PolytopeError:
             return []
         return [
@@ -184,13 +188,6 @@ class PartitionSlicer:
             hues = np.arange(_MOST_NUMBERS) * _GOLDEN % 1
             return _bytes(colormaps["hsv"](hues))
         return None
-
-
-def slice_plane(time: float | None) -> Plane | None:
-    """Where a clip's slice lies among a network's inputs x, y, t; None for a picture."""
-    if time is None:
-        return None
-    return Plane(np.array([0.0, 0.0, time]), np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
 
 
 def _layers_of(found: Partition, neurons: NDArray[np.int32]) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from bitfold.errors import ConfigError
 from bitfold.polytopes import partition
 from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
-from bitfold.recording.partition_slice import slice_plane
+from bitfold.recording.network_view import slice_plane, without_sigmoid
 from bitfold.render import VideoWriter
 from bitfold.targets import Window
 from bitfold.training import Moment, Run
@@ -84,7 +84,7 @@ def nearest_vertex(
     network.load_state_dict(dict(moment.weights))
     window = Window()
     corners = (window.x0, window.y0), (window.x1, window.y1)
-    found = partition(network, corners, slice_plane(time))
+    found = partition(without_sigmoid(network)[0], corners, slice_plane(time))
     inner = found.vertices[(np.abs(found.vertices) < _INNERMOST).all(1)]
     if not len(inner):
         return point

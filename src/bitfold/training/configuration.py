@@ -25,7 +25,7 @@ TASKS = ("auto", "regression", "classification")
 MUON_RATES = ("original", "match_rms_adamw")
 RANGES = ("fixed", "auto")
 LAYOUTS = ("full", "folds", "layers")
-FACES = ("function", "area", "slope", "identity")
+FACES = ("value", "area", "slope", "identity")
 FOLD_COLOURS = ("plain", "layer", "neuron")
 ENGINES = ("auto", "sampled")
 IMAGES = ("png", "jpg", "none")
@@ -199,7 +199,7 @@ class Config:
     layout: str = word(
         "full", "frames", "every panel, folds alone, or a panel for each layer", choices=LAYOUTS
     )
-    faces: str = word("function", "frames", "what fills the panel with folds", choices=FACES)
+    faces: str = word("value", "frames", "what fills the panel with folds", choices=FACES)
     fold_colour: str = word("plain", "frames", "of folds: alike, or by whose", choices=FOLD_COLOURS)
     polytope_engine: str = word(
         "auto", "frames", "exact where the network allows it, or sampled", choices=ENGINES
