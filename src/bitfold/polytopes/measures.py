@@ -14,7 +14,6 @@ from bitfold.polytopes.level_sets import boundary_segments, level_segments
 from bitfold.polytopes.nearness import distance_to_boundary, distances_to_folds
 from bitfold.polytopes.neuron_areas import share_on
 from bitfold.polytopes.partition import Partition
-from bitfold.polytopes.readings import patterns_of
 from bitfold.polytopes.slopes import slope_norms
 
 Doubles = NDArray[np.float64]
@@ -158,9 +157,12 @@ def patterns_of_inputs(found: Partition, inputs: Any) -> NDArray[np.uint64]:
 
     Returns:
         uint64 (N, words), as `Partition.patterns`.
+
+    Raises:
+        PolytopeError: the partition comes from a file, without its network.
     """
     whole = torch.as_tensor(inputs).detach().to("cpu", torch.float64)
-    return patterns_of(found.program, whole)
+    return found.source.patterns_of_inputs(whole)
 
 
 def _checked(points: Any) -> Doubles:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.polytopes.readings import patterns_at
-
 if TYPE_CHECKING:
     from bitfold.polytopes.partition import Partition
 
@@ -54,7 +52,7 @@ def _patterns(found: Partition) -> NDArray[np.uint64]:
     from bitfold.polytopes.measure_kernels import spread_pattern  # noqa: PLC0415 - imports Numba
 
     start = int(np.argmax(found.areas))
-    first = patterns_at(found.program, found.plane, found.centroids[start : start + 1])
+    first = found.source.patterns(found, np.array([start]))
     patterns = np.empty((found.num_polytopes, first.shape[1]), np.uint64)
     patterns[start] = first[0]
     faces = found.face_offsets, found.face_edges

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.program import Program
-from bitfold.polytopes.readings import maps_at, outputs_at, patterns_at
+from bitfold.polytopes.readings import maps_at, outputs_at, patterns_at, patterns_of
 
 if TYPE_CHECKING:
     from bitfold.polytopes.partition import Partition
 
 Doubles = NDArray[np.float64]
 Words = NDArray[np.uint64]
+Faces = NDArray[np.int64] | slice
+ALL_FACES = slice(None)
 
 
 class Source(ABC):
@@ -29,12 +32,16 @@ class Source(ABC):
         """How many operations bend in the whole network."""
 
     @abstractmethod
-    def patterns(self, found: Partition) -> Words:
-        """Activation patterns of the faces, uint64 (F, words)."""
+    def patterns(self, found: Partition, faces: Faces = ALL_FACES) -> Words:
+        """Activation patterns of some faces, uint64 (F, words)."""
 
     @abstractmethod
-    def maps(self, found: Partition) -> Doubles:
-        """Affine maps at the faces' centroids, float64 (F, outputs, 3)."""
+    def patterns_of_inputs(self, inputs: Tensor) -> Words:
+        """Activation patterns of inputs (N, ...), wherever they lie, uint64 (N, words)."""
+
+    @abstractmethod
+    def maps(self, found: Partition, faces: Faces = ALL_FACES) -> Doubles:
+        """Affine maps at the centroids of some faces, float64 (F, outputs, 3)."""
 
     @abstractmethod
     def vertex_outputs(self, found: Partition) -> Doubles:
@@ -62,13 +69,17 @@ class Network(Source):
         """See `Source`."""
         return len(self.program.lowered.bends)
 
-    def patterns(self, found: Partition) -> Words:
+    def patterns(self, found: Partition, faces: Faces = ALL_FACES) -> Words:
         """See `Source`."""
-        return patterns_at(self.program, found.plane, found.centroids)
+        return patterns_at(self.program, found.plane, found.centroids[faces])
 
-    def maps(self, found: Partition) -> Doubles:
+    def patterns_of_inputs(self, inputs: Tensor) -> Words:
         """See `Source`."""
-        return maps_at(self.program, found.plane, found.centroids)
+        return patterns_of(self.program, inputs)
+
+    def maps(self, found: Partition, faces: Faces = ALL_FACES) -> Doubles:
+        """See `Source`."""
+        return maps_at(self.program, found.plane, found.centroids[faces])
 
     def vertex_outputs(self, found: Partition) -> Doubles:
         """See `Source`."""
@@ -98,15 +109,26 @@ class Stored(Source):
         """See `Source`."""
         return self.in_all
 
-    def patterns(self, found: Partition) -> Words:
+    def patterns(self, found: Partition, faces: Faces = ALL_FACES) -> Words:
         """See `Source`."""
         del found
-        return self.arrays["patterns"]
+        return self.arrays["patterns"][faces]
 
-    def maps(self, found: Partition) -> Doubles:
+    def patterns_of_inputs(self, inputs: Tensor) -> Words:
+        """See `Source`.
+
+        Raises:
+            PolytopeError: always.
+        """
+        raise PolytopeError(
+            "Cannot find patterns of inputs: expected a partition with its network, got one from "
+            f"a file and {len(inputs)} inputs. Find the partition anew."
+        )
+
+    def maps(self, found: Partition, faces: Faces = ALL_FACES) -> Doubles:
         """See `Source`."""
         del found
-        return self.arrays["maps"]
+        return self.arrays["maps"][faces]
 
     def vertex_outputs(self, found: Partition) -> Doubles:
         """See `Source`."""
