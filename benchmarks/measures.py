@@ -118,7 +118,7 @@ def table(results: dict[str, Any]) -> str:
     lines = [head, "| --- | --- | --- | --- | --- | --- |"]
     for shape, row in results["cases"].items():
         names = ("partition_seconds", "bitfold_seconds", "straightforward_seconds")
-        times = " | ".join(f"{row[name]['median'] * 1e3:,.3g} ms" for name in names)
+        times = " | ".join(_milliseconds(row[name]["median"]) for name in names)
         ratio = row["times_as_fast"]
         quartiles = f"{ratio['low_quartile']:.3g} to {ratio['high_quartile']:.3g}"
         name = shape.replace("*", r"\*")
@@ -126,6 +126,11 @@ def table(results: dict[str, Any]) -> str:
             f"| {name} | {row['polytopes']:,} | {times} | {ratio['median']:.3g} ({quartiles}) |"
         )
     return "\n".join(lines)
+
+
+def _milliseconds(seconds: float) -> str:
+    milliseconds = seconds * 1e3
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from bitfold.polytopes import (
     FoldMeasures,
     Partition,
     Plane,
+    load_partition,
     measure_folds,
     partition,
     patterns_of_inputs,
@@ -286,6 +288,18 @@ def test_where_windows_of_max_pooling_change_their_winner_is_a_fold() -> None:
     numbers, wanted = measure_folds(found, points).numbers(), slow(found, points)
     assert found.num_polytopes > 20
     assert {name: numbers.get(name) for name in wanted} == pytest.approx(wanted, rel=1e-9)
+
+
+def test_a_partition_from_a_file_is_measured_alike(tmp_path: Path, crossed: Partition) -> None:
+    """All but the patterns of inputs, for which the network is needed."""
+    for number, found in enumerate((crossed, partition(random_network(2, [12, 12], 3)))):
+        found.save(tmp_path / f"{number}.npz")
+        loaded = load_partition(tmp_path / f"{number}.npz")
+        points = np.random.default_rng(0).uniform(0, 0.5, (50, 2))
+        wanted = measure_folds(found, points).numbers()
+        assert measure_folds(loaded, points).numbers() == pytest.approx(wanted, rel=1e-9)
+    with pytest.raises(PolytopeError, match="Cannot find patterns of inputs: expected a partition"):
+        patterns_of_inputs(loaded, points)
 
 
 @pytest.mark.parametrize("points", [[[math.nan, 0.0]], [0.0, 0.0], [[0.0, 0.0, 0.0]]])

@@ -75,7 +75,7 @@ def _depth(x: float, y: float, face: int, faces: Faces) -> float:
         b = face_vertices[k]
         along_x = vertices[b, 0] - vertices[a, 0]
         along_y = vertices[b, 1] - vertices[a, 1]
-        length = np.hypot(along_x, along_y)
+        length = np.sqrt(along_x * along_x + along_y * along_y)
         if length > 0:
             crossed = along_x * (y - vertices[a, 1]) - along_y * (x - vertices[a, 0])
             depth = min(depth, crossed / length)

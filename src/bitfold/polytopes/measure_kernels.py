@@ -1,4 +1,4 @@
-"""Compiled loops over a partition's faces: patterns, places of points, distances to segments.
+"""Compiled loops over a partition's faces: patterns, distances to folds and to other segments.
 
 Importing this module imports Numba.
 """
@@ -62,103 +62,29 @@ def spread_pattern(
 
 
 @njit(cache=True, nogil=True)
-def list_by_cell(low: Ints, high: Ints, num_cells: int) -> tuple[NDArray[np.int64], Ints]:
-    """List the faces that may reach into each cell of a grid.
-
-    Args:
-        low: (F, 2), column and row of the first cell of a face's bounding box.
-        high: (F, 2), of the last.
-        num_cells: along a side of the grid.
-
-    Returns:
-        By cell, row by row, the first of its faces (cells + 1,); faces, ascending within a cell.
-    """
-    starts = np.zeros(num_cells * num_cells + 1, np.int64)
-    for face in range(len(low)):
-        for row in range(low[face, 1], high[face, 1] + 1):
-            for column in range(low[face, 0], high[face, 0] + 1):
-                starts[row * num_cells + column + 1] += 1
-    starts = np.cumsum(starts)
-    faces, place = np.empty(starts[-1], np.int32), starts[:-1].copy()
-    for face in range(len(low)):
-        for row in range(low[face, 1], high[face, 1] + 1):
-            for column in range(low[face, 0], high[face, 0] + 1):
-                cell = row * num_cells + column
-                faces[place[cell]] = face
-                place[cell] += 1
-    return starts, faces
-
-
-@njit(cache=True, nogil=True)
 def distances_within_faces(
     points: Doubles,
-    cells: NDArray[np.int64],
-    listed: tuple[NDArray[np.int64], Ints],
+    numbers: NDArray[np.int64],
     faces: tuple[Ints, Doubles, NDArray[np.bool_]],
-    slack: float,
 ) -> Doubles:
     """Measure how far each point lies from the nearest fold around its own face.
 
     Args:
         points: (N, 2).
-        cells: (N,), the cell of each.
-        listed: what `list_by_cell` gave.
+        numbers: (N,), the face of each.
         faces: offsets of the faces (F + 1,), where their corners lie, counter-clockwise, and
             whether the side from there on is a fold.
-        slack: how far a point may lie outside all faces, for rounding.
 
     Returns:
-        (N,): not a number for a point outside, infinite in a face without a fold.
+        (N,), infinite in a face without a fold.
     """
-    found = np.full(len(points), np.nan)
-    starts, numbers = listed
+    found = np.empty(len(points))
     offsets, at, is_fold = faces
     for number in range(len(points)):
         x, y = points[number]
-        own, deepest = -1, -slack
-        near = range(starts[cells[number]], starts[cells[number] + 1])
-        for place in near:
-            face = numbers[place]
-            if _holds(x, y, at[offsets[face] : offsets[face + 1]]):
-                own = face
-                break
-        if own < 0:  # between faces, or outside the domain, by rounding or more
-            for place in near:
-                face = numbers[place]
-                depth = _depth(x, y, at[offsets[face] : offsets[face + 1]])
-                if depth > deepest:
-                    own, deepest = face, depth
-        if own >= 0:
-            sides = slice(offsets[own], offsets[own + 1])
-            found[number] = _to_folds(x, y, at[sides], is_fold[sides])
+        sides = slice(offsets[numbers[number]], offsets[numbers[number] + 1])
+        found[number] = _to_folds(x, y, at[sides], is_fold[sides])
     return found
-
-
-@njit(cache=True, nogil=True)
-def _holds(x: float, y: float, at: Doubles) -> bool:
-    """Whether a point lies within a face or on its border."""
-    ax, ay = at[len(at) - 1]
-    for corner in range(len(at)):
-        bx, by = at[corner]
-        if (bx - ax) * (y - ay) < (by - ay) * (x - ax):
-            return False
-        ax, ay = bx, by
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _depth(x: float, y: float, at: Doubles) -> float:
-    """How far a point lies within a face; below 0 outside."""
-    depth: float = math.inf
-    ax, ay = at[len(at) - 1]
-    for corner in range(len(at)):
-        bx, by = at[corner]
-        dx, dy = bx - ax, by - ay
-        length = math.sqrt(dx * dx + dy * dy)
-        if length > 0.0:
-            depth = min(depth, (dx * (y - ay) - dy * (x - ax)) / length)
-        ax, ay = bx, by
-    return depth
 
 
 @njit(cache=True, nogil=True)

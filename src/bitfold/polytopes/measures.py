@@ -157,9 +157,12 @@ def patterns_of_inputs(found: Partition, inputs: Any) -> NDArray[np.uint64]:
 
     Returns:
         uint64 (N, words), as `Partition.patterns`.
+
+    Raises:
+        PolytopeError: the partition comes from a file, without its network.
     """
     whole = torch.as_tensor(inputs).detach().to("cpu", torch.float64)
-    return found.source.patterns_of(whole)
+    return found.source.patterns_of_inputs(whole)
 
 
 def _checked(points: Any) -> Doubles:

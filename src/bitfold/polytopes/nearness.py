@@ -14,18 +14,13 @@ Doubles = NDArray[np.float64]
 
 #: Points along the folds at which their distance to the decision boundary is looked at.
 NUM_FOLD_POINTS = 4096
-# Cells of the grid that faces are listed in, for each face; and how often a face may be listed on
-# average before the grid is made coarser.
-_CELLS_PER_FACE, _LISTED_PER_FACE = 2.0, 32.0
-# Share of the domain's size that a point may lie outside of it, for rounding.
-_OUTSIDE = 1e-9
 
 
 def distances_to_folds(found: Partition, points: Doubles) -> Doubles:
     """Measure how far points lie from the nearest fold.
 
     Source: none, ours. The way to the nearest fold crosses no other one, so that fold bounds the
-    point's own polytope: once that is found, in a grid, only its sides need to be looked at.
+    point's own polytope: once that is found only its sides need to be looked at.
 
     Args:
         found: the partition; it has a fold.
@@ -36,31 +31,13 @@ def distances_to_folds(found: Partition, points: Doubles) -> Doubles:
         coordinates.
     """
     # Numba takes half a second to import: only those who measure wait for it.
-    from bitfold.polytopes.measure_kernels import (  # noqa: PLC0415
-        distances_within_faces,
-        list_by_cell,
-    )
+    from bitfold.polytopes.measure_kernels import distances_within_faces  # noqa: PLC0415
 
-    offsets = found.face_offsets
-    corners = found.vertices[found.face_vertices]
-    low = np.minimum.reduceat(corners, offsets[:-1])
-    high = np.maximum.reduceat(corners, offsets[:-1])
-    origin, size = low.min(0), float(np.ptp(found.vertices, axis=0).max())
-    num_cells = max(1, int(np.sqrt(_CELLS_PER_FACE * found.num_polytopes)))
-    while True:
-        scale = num_cells / size
-        first, last = (_cells((at - origin) * scale, num_cells) for at in (low, high))
-        num_listed = np.prod(last.astype(np.int64) - first + 1, axis=1).sum()
-        if num_cells == 1 or num_listed <= _LISTED_PER_FACE * found.num_polytopes:
-            break
-        num_cells = (num_cells + 1) // 2
-    column, row = _cells((points - origin) * scale, num_cells).astype(np.int64).T
-    faces = offsets, corners, (np.diff(found.owner_offsets) > 0)[found.face_edges]
-    listed = list_by_cell(first, last, num_cells)
-    cells = row * num_cells + column
-    distances = distances_within_faces(points, cells, listed, faces, _OUTSIDE * size)
-    kept: Doubles = distances[~np.isnan(distances)]
-    return kept
+    numbers = found.locate(points)
+    is_inside = numbers >= 0
+    is_fold = (np.diff(found.owner_offsets) > 0)[found.face_edges]
+    faces = found.face_offsets, found.vertices[found.face_vertices], is_fold
+    return distances_within_faces(points[is_inside], numbers[is_inside], faces)
 
 
 def distance_to_boundary(found: Partition, segments: Doubles) -> float:
@@ -87,7 +64,3 @@ def distance_to_boundary(found: Partition, segments: Doubles) -> float:
     points = ends[edges, 0] + shares[:, None] * along[edges]
     columns = np.concatenate([segments[:, 0].T, (segments[:, 1] - segments[:, 0]).T])
     return float(distances_to_segments(points, np.ascontiguousarray(columns)).mean())
-
-
-def _cells(at: Doubles, num_cells: int) -> NDArray[np.int32]:
-    return np.clip(np.floor(at), 0, num_cells - 1).astype(np.int32)

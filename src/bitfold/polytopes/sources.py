@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Doubles = NDArray[np.float64]
 Words = NDArray[np.uint64]
-Some = slice | NDArray[np.int64]
-_ALL = slice(None)
+Faces = NDArray[np.int64] | slice
+ALL_FACES = slice(None)
 
 
 class Source(ABC):
@@ -32,16 +32,16 @@ class Source(ABC):
         """How many operations bend in the whole network."""
 
     @abstractmethod
-    def patterns(self, found: Partition, faces: Some = _ALL) -> Words:
+    def patterns(self, found: Partition, faces: Faces = ALL_FACES) -> Words:
         """Activation patterns of some faces, uint64 (F, words)."""
 
     @abstractmethod
-    def maps(self, found: Partition, faces: Some = _ALL) -> Doubles:
-        """Affine maps at some faces' centroids, float64 (F, outputs, 3)."""
+    def patterns_of_inputs(self, inputs: Tensor) -> Words:
+        """Activation patterns of inputs (N, ...), wherever they lie, uint64 (N, words)."""
 
     @abstractmethod
-    def patterns_of(self, inputs: Tensor) -> Words:
-        """Activation patterns of inputs, float64 (N, ...), off the plane as well: (N, words)."""
+    def maps(self, found: Partition, faces: Faces = ALL_FACES) -> Doubles:
+        """Affine maps at the centroids of some faces, float64 (F, outputs, 3)."""
 
     @abstractmethod
     def vertex_outputs(self, found: Partition) -> Doubles:
@@ -69,17 +69,17 @@ class Network(Source):
         """See `Source`."""
         return len(self.program.lowered.bends)
 
-    def patterns(self, found: Partition, faces: Some = _ALL) -> Words:
+    def patterns(self, found: Partition, faces: Faces = ALL_FACES) -> Words:
         """See `Source`."""
         return patterns_at(self.program, found.plane, found.centroids[faces])
 
-    def maps(self, found: Partition, faces: Some = _ALL) -> Doubles:
-        """See `Source`."""
-        return maps_at(self.program, found.plane, found.centroids[faces])
-
-    def patterns_of(self, inputs: Tensor) -> Words:
+    def patterns_of_inputs(self, inputs: Tensor) -> Words:
         """See `Source`."""
         return patterns_of(self.program, inputs)
+
+    def maps(self, found: Partition, faces: Faces = ALL_FACES) -> Doubles:
+        """See `Source`."""
+        return maps_at(self.program, found.plane, found.centroids[faces])
 
     def vertex_outputs(self, found: Partition) -> Doubles:
         """See `Source`."""
@@ -109,22 +109,26 @@ class Stored(Source):
         """See `Source`."""
         return self.in_all
 
-    def patterns(self, found: Partition, faces: Some = _ALL) -> Words:
+    def patterns(self, found: Partition, faces: Faces = ALL_FACES) -> Words:
         """See `Source`."""
         del found
         return self.arrays["patterns"][faces]
 
-    def maps(self, found: Partition, faces: Some = _ALL) -> Doubles:
+    def patterns_of_inputs(self, inputs: Tensor) -> Words:
+        """See `Source`.
+
+        Raises:
+            PolytopeError: always.
+        """
+        raise PolytopeError(
+            "Cannot find patterns of inputs: expected a partition with its network, got one from "
+            f"a file and {len(inputs)} inputs. Find the partition anew."
+        )
+
+    def maps(self, found: Partition, faces: Faces = ALL_FACES) -> Doubles:
         """See `Source`."""
         del found
         return self.arrays["maps"][faces]
-
-    def patterns_of(self, inputs: Tensor) -> Words:
-        """See `Source`; not known."""
-        raise PolytopeError(
-            f"Cannot find the patterns of {len(inputs)} inputs: expected a partition with its "
-            "network, got one that was loaded. Call bitfold.partition(network)."
-        )
 
     def vertex_outputs(self, found: Partition) -> Doubles:
         """See `Source`."""
