@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -79,7 +79,7 @@ def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "l
             f"got {path.suffix or 'no ending'}. Rename it."
         )
     rows = present(runs, what)
-    figure = _draw(runs, rows, by_ratio=what == "folds" and are_geometric(runs))
+    figure = _draw(runs, rows, _scale(runs) if what == "folds" else None)
     stream = io.BytesIO()
     figure.savefig(stream, format=kind, dpi=DOTS_PER_INCH, metadata=_metadata(kind))
     _replace(path, stream.getvalue())
@@ -100,8 +100,33 @@ def _replace(path: Path, content: bytes) -> None:
         ) from error
 
 
+class _Scale(NamedTuple):
+    """Of the epochs of all panels: between which it lies, and whether it is logarithmic."""
+
+    first: float
+    last: float
+    by_ratio: bool
+
+    def set(self, axes: Axes) -> None:
+        """Give it to a panel, with a little room at both ends."""
+        first, last, room = self.first, self.last, 0.02 * (self.last - self.first)
+        if self.by_ratio:
+            axes.set_xscale("log")
+            axes.set_xlim(first / 1.1, last * 1.1)
+        elif room > 0:
+            axes.set_xlim(first - room, last + room)
+
+
+def _scale(runs: Mapping[str, Columns]) -> _Scale | None:
+    columns = [as_floats(columns["epoch"]) for columns in runs.values() if "epoch" in columns]
+    if len(columns) < len(runs):
+        return None
+    epochs = np.concatenate(columns)
+    return _Scale(float(epochs.min()), float(epochs.max()), are_geometric(runs))
+
+
 def _draw(
-    runs: Mapping[str, Columns], rows: Sequence[Sequence[Quantity]], *, by_ratio: bool
+    runs: Mapping[str, Columns], rows: Sequence[Sequence[Quantity]], scale: _Scale | None
 ) -> Figure:
     num_columns = max(map(len, rows))
     # The rows above and below a legend line, which itself takes room at the top.
@@ -112,11 +137,10 @@ def _draw(
     figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(len(rows), num_columns)
-    ends = _first_and_last_epoch(runs) if by_ratio else None
     for row_number, row in enumerate(rows):
         for column_number, quantity in enumerate(row):
             axes = figure.add_subplot(grid[row_number, column_number])
-            _draw_panel(axes, quantity, runs, ends)
+            _draw_panel(axes, quantity, runs, scale)
             is_lowest = row_number == len(rows) - 1 or column_number >= len(rows[row_number + 1])
             if is_lowest:
                 axes.set_xlabel("epoch", color=_hex(MUTED), fontsize=8.5)
@@ -124,22 +148,14 @@ def _draw(
     return figure
 
 
-def _first_and_last_epoch(runs: Mapping[str, Columns]) -> tuple[float, float]:
-    epochs = np.concatenate([as_floats(columns["epoch"]) for columns in runs.values()])
-    return float(epochs.min()), float(epochs.max())
-
-
 def _draw_panel(
-    axes: Axes,
-    quantity: Quantity,
-    runs: Mapping[str, Columns],
-    ends: tuple[float, float] | None,
+    axes: Axes, quantity: Quantity, runs: Mapping[str, Columns], scale: _Scale | None
 ) -> None:
-    """Draw one quantity of all runs; between the ends of a logarithmic scale, if they are given."""
+    """Draw one quantity of all runs, over the scale of epochs that all panels share, if any."""
     _dress(axes, quantity)
     lines = _lines(axes, quantity, runs)
     for line in lines:
-        _draw_line(axes, line, by_ratio=ends is not None)
+        _draw_line(axes, line, by_ratio=scale is not None and scale.by_ratio)
     together = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     least, most = together.min(), together.max()
     is_logarithmic = quantity.is_logarithmic and least > 0
@@ -148,11 +164,10 @@ def _draw_panel(
     else:
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=ROUND_STEPS))
         axes.yaxis.set_major_formatter(FuncFormatter(_tick))
-    if ends is None:
+    if scale is not None:
+        scale.set(axes)
+    if scale is None or not scale.by_ratio:
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND_STEPS, integer=True))
-    else:
-        axes.set_xscale("log")
-        axes.set_xlim(ends[0] / 1.1, ends[1] * 1.1)
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     if len(lines) == 1:
         # One run needs no comparison, but its last figure is what one looks for.
