@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
@@ -306,3 +310,25 @@ def test_few_points_do_not_fill_a_wide_networks_tile() -> None:
     assert not is_compiled(CompiledNet(net("[17]"))(points(127)))
     assert is_compiled(CompiledNet(net("[17]"))(points(128)))
     assert is_compiled(CompiledNet(net("[16]"))(points(127)))
+
+
+def test_a_first_compilation_gives_the_same_bits(tmp_path: Path) -> None:
+    """A process that compiles the loops and one that loads them work out equal gradients."""
+    script = (
+        "import torch\n"
+        "from bitfold.networks import PolytopeNet\n"
+        "from bitfold.networks.dense import CompiledNet\n"
+        "generator = torch.Generator().manual_seed(0)\n"
+        "network = PolytopeNet(2, '[12]*3', 1, generator=generator)\n"
+        "points = torch.rand(300, 2, generator=generator)\n"
+        "CompiledNet(network)(points).square().sum().backward()\n"
+        "print([p.grad.view(torch.int32).flatten().tolist() for p in network.parameters()])\n"
+    )
+    place = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    compiling, loading = (
+        subprocess.run(command, env=place, check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    )
+    assert any(tmp_path.rglob("*.nbi"))
+    assert compiling == loading

@@ -17,7 +17,9 @@ Network = tuple[Floats, NDArray[np.int64], Floats]
 TILE = 256
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+# Inlined, with the flags of those who call: were it a function of its own, whether it is compiled or
+# loaded would decide which of two optimised versions of it runs, and so how sums are rounded.
+@njit(cache=True, nogil=True, inline="always")
 def _add_products(weights: Floats, rows: Floats, out: Floats) -> None:
     """Add weights @ rows to out: (O, I), (I, TILE), (O, TILE); pairs of rows share loads."""
     num_out, num_in = weights.shape
@@ -41,7 +43,7 @@ def _add_products(weights: Floats, rows: Floats, out: Floats) -> None:
                 out[num_out - 1, t] += a * rows[i, t]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+@njit(cache=True, nogil=True, inline="always")
 def _add_gradients(delta: Floats, rows: Floats, weights: Floats, biases: Floats) -> None:
     """Add delta @ rows.T to weights (O, I), and the sums of delta's rows to biases (O,)."""
     num_out, num_in = weights.shape
@@ -106,7 +108,7 @@ def _load(points: Floats, first: int, rows: Floats) -> int:
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outputs: Floats) -> None:
     """Evaluate all layers at all points.
 
@@ -142,7 +144,7 @@ def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outpu
                 outputs[first + t, o] = rows[o, t]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
 def backward(
     points: Floats,
     network: Network,
