@@ -29,7 +29,7 @@ from benchmarks.timing import (
     write_results,
 )
 from bitfold.polytopes import measure_folds
-from bitfold.polytopes.nearness import NUM_FOLD_POINTS
+from bitfold.polytopes.measuring.nearness import NUM_FOLD_POINTS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS = DOCS / "results" / "measures.json"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bitfold.polytopes import sampled
+from bitfold.polytopes.sampling import sampled
 
 
 @pytest.fixture(params=["chain", "general"])

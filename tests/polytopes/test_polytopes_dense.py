@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import bitfold
-from bitfold.polytopes import exact
+from bitfold.polytopes.cutting import exact
 
 
 def dense(seed: int, widths: list[int], bend: Callable[[], nn.Module], *, bias: bool) -> nn.Module:

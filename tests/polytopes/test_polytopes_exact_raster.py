@@ -9,7 +9,7 @@ from torch import nn
 
 import bitfold
 from bitfold.polytopes import sample_partition
-from bitfold.polytopes.raster import Raster, fold_segments
+from bitfold.polytopes.drawing.raster import Raster, fold_segments
 
 LOW, HIGH = (-0.5, -0.5), (0.5, 0.5)
 

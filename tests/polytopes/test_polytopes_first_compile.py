@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bitfold.polytopes import cut_dense
-from bitfold.polytopes.first_compile import MESSAGE, announce_first_compile
+from bitfold.polytopes.cutting import cut_dense
+from bitfold.polytopes.cutting.first_compile import MESSAGE, announce_first_compile
 
 
 @pytest.mark.parametrize("is_compiled", [False, True])

@@ -27,7 +27,7 @@ def test_the_largest_number_of_polytopes_is_exact(
     widths: list[int], num_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as there are may be asked for, in any number of threads; one less is an error."""
-    from bitfold.polytopes import cut_parts
+    from bitfold.polytopes.cutting import cut_parts
 
     monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
     torch.manual_seed(0)
@@ -56,7 +56,7 @@ def test_room_is_made_for_no_more_polytopes_than_there_may_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each part gets 60 bytes for each of them and 4 for each place on its faces' boundaries."""
-    from bitfold.polytopes import cut_parts
+    from bitfold.polytopes.cutting import cut_parts
 
     taken = []
 
@@ -161,8 +161,8 @@ def test_each_layer_of_an_affine_module_is_one_partition() -> None:
 @pytest.mark.parametrize("most", [1, 2, 10, 100, 10**6])
 def test_a_cut_that_is_broken_off_makes_no_more_than_it_may(most: int) -> None:
     """A square and 40 lines across it, cut without the checks that come after."""
-    from bitfold.polytopes.cut import cut
-    from bitfold.polytopes.mesh import Mesh
+    from bitfold.polytopes.cutting.cut import cut
+    from bitfold.polytopes.cutting.mesh import Mesh
 
     square = Mesh(np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]))
     generator = np.random.default_rng(0)

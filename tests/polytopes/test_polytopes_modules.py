@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bitfold.polytopes import sample_partition, sample_patterns
-from bitfold.polytopes.chain import trace_chain
+from bitfold.polytopes.sampling.chain import trace_chain
 
 
 class Functional(nn.Module):

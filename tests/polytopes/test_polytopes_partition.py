@@ -334,7 +334,7 @@ def test_any_number_of_threads_gives_the_same_partition(
     has_copies: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Faces are cut in parts, put together in order, with copies of folds and zeros along them."""
-    from bitfold.polytopes import cut_parts
+    from bitfold.polytopes.cutting import cut_parts
 
     torch.manual_seed(0)
     module = dense([9, 9, 9], nn.ReLU)

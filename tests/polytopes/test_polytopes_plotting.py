@@ -12,7 +12,7 @@ from torch import nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import Partition, partition
-from bitfold.polytopes.filling import fill, identity_colours
+from bitfold.polytopes.drawing.filling import fill, identity_colours
 
 TRIANGLE = ((-2.0, -1.0), (2.0, -1.5), (0.0, 2.0))
 

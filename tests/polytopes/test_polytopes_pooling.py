@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from bitfold.polytopes import Partition, Plane, partition
-from bitfold.polytopes.mesh import Mesh
-from bitfold.polytopes.pooling import dissolve
+from bitfold.polytopes.cutting.mesh import Mesh
+from bitfold.polytopes.cutting.pooling import dissolve
 
 SQUARE = ((-1.0, -1.0), (1.0, 1.0))
 

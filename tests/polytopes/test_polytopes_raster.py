@@ -13,7 +13,7 @@ from sampled_networks import AXIS, ActivationFactory, affine, network
 from torch import Tensor, nn
 
 from bitfold.polytopes import sample_partition, sample_patterns, sampled
-from bitfold.polytopes.sampled import distinct_columns
+from bitfold.polytopes.sampling.sampled import distinct_columns
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.LeakyReLU, nn.Tanh])

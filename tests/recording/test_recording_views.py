@@ -12,7 +12,7 @@ from tiny_runs import tiny
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import partition
-from bitfold.polytopes.filling import identity_colours
+from bitfold.polytopes.drawing.filling import identity_colours
 from bitfold.recording import FrameMaker, FrameStyle
 from bitfold.recording.face_colours import face_colours
 from bitfold.recording.partition_slice import PartitionSlicer

@@ -9,7 +9,7 @@ from typing import Any
 from bitfold.cli.options import add_presentation
 from bitfold.errors import RenderError
 from bitfold.polytopes import Partition, partition
-from bitfold.polytopes.filling import KINDS, Faces, check_output
+from bitfold.polytopes.drawing.filling import KINDS, Faces, check_output
 from bitfold.polytopes.partition import MAX_POLYTOPES
 from bitfold.recording import NetworkView
 from bitfold.render import FigureStyle, draw_partition, surface_of, write_surface

@@ -17,8 +17,8 @@ Network = tuple[Floats, NDArray[np.int64], Floats]
 TILE = 256
 
 
-# Inlined, with the flags of those who call: were it a function of its own, whether it is compiled or
-# loaded would decide which of two optimised versions of it runs, and so how sums are rounded.
+# Inlined, with the flags of those who call: were it a function of its own, whether it is compiled
+# or loaded would decide which of two optimised versions of it runs, and how sums are rounded.
 @njit(cache=True, nogil=True, inline="always")
 def _add_products(weights: Floats, rows: Floats, out: Floats) -> None:
     """Add weights @ rows to out: (O, I), (I, TILE), (O, TILE); pairs of rows share loads."""

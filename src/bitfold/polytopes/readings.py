@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bitfold.polytopes.bounds import Bounded
-from bitfold.polytopes.pieces import Pieces
+from bitfold.polytopes.lowering.bounds import Bounded
+from bitfold.polytopes.lowering.pieces import Pieces
+from bitfold.polytopes.lowering.program import Execution, Program, bent
+from bitfold.polytopes.lowering.tracing import Operation
+from bitfold.polytopes.lowering.windows import choice_of
 from bitfold.polytopes.plane import Plane
-from bitfold.polytopes.program import Execution, Program, bent
-from bitfold.polytopes.recorder import pack_signs
-from bitfold.polytopes.tracing import Operation
-from bitfold.polytopes.windows import choice_of
+from bitfold.polytopes.sampling.recorder import pack_signs
 
 #: Inputs that are run at a time: their numbers of one layer stay in a core's second-level cache
 #: while layers are some hundred wide.

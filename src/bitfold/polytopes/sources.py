@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.program import Program
+from bitfold.polytopes.lowering.program import Program
 from bitfold.polytopes.readings import maps_at, outputs_at, patterns_at, patterns_of
 
 if TYPE_CHECKING:

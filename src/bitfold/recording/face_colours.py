@@ -9,8 +9,8 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from bitfold.polytopes import Partition
-from bitfold.polytopes.filling import identity_colours
-from bitfold.polytopes.raster import Raster
+from bitfold.polytopes.drawing.filling import identity_colours
+from bitfold.polytopes.drawing.raster import Raster
 from bitfold.render import Mark
 
 # Decades of area, as a share of the picture, and of slope, in outputs per picture's side, from the

@@ -14,7 +14,7 @@ from torch import nn
 from bitfold.errors import RunError
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, Plane
-from bitfold.polytopes.plotting import layer_colours
+from bitfold.polytopes.drawing.plotting import layer_colours
 from bitfold.render.colours import display_class_colours
 from bitfold.targets import Target
 from bitfold.training import load_run, read_network

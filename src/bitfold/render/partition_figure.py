@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from bitfold.errors import RenderError
 from bitfold.files import write_atomically
 from bitfold.polytopes import Partition
-from bitfold.polytopes.filling import Faces
-from bitfold.polytopes.plotting import layer_colours
+from bitfold.polytopes.drawing.filling import Faces
+from bitfold.polytopes.drawing.plotting import layer_colours
 
 SUFFIXES: Final = (".svg", ".pdf", ".png")
 #: One column of most journals.

@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from bitfold.polytopes import Partition
-from bitfold.polytopes.filling import Faces, face_numbers, identity_colours
+from bitfold.polytopes.drawing.filling import Faces, face_numbers, identity_colours
 from bitfold.render.surface import Surface
 
 Doubles = NDArray[np.float64]

@@ -18,7 +18,7 @@ from bitfold.polytopes import (
     partition,
     patterns_of_inputs,
 )
-from bitfold.polytopes.module import evaluation_mode
+from bitfold.polytopes.lowering.module import evaluation_mode
 from bitfold.targets import Split, Target, slice_time
 from bitfold.training.configuration import Config
 from bitfold.training.events import Metrics

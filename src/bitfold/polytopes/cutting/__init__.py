@@ -1,0 +1,1 @@
+"""A mesh that is cut wherever a network bends."""

@@ -1,0 +1,242 @@
+"""Compiled loops over vertices and edges: signs, and where edges cross folds.
+
+Importing this module imports Numba.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bitfold.polytopes.cutting.borrowed import borrowed
+
+Doubles = NDArray[np.float64]
+Words = NDArray[np.uint64]
+Ints = NDArray[np.int32]
+
+Crossings = tuple[Ints, Ints, Ints]
+"""By edge the first of its crossings (edges + 1,); of each crossing its neuron, and its vertex."""
+
+_ONE = np.uint64(1)
+_EVERY_SECOND = np.uint64(0x5555555555555555)
+_PAIRS = np.uint64(0x3333333333333333)
+_NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
+_BYTES = np.uint64(0x0101010101010101)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def count_bits(word: np.uint64) -> int:
+    """How many bits are set."""
+    word = word - ((word >> _ONE) & _EVERY_SECOND)
+    word = (word & _PAIRS) + ((word >> np.uint64(2)) & _PAIRS)
+    word = (word + (word >> np.uint64(4))) & _NIBBLES
+    count: int = np.int64((word * _BYTES) >> np.uint64(56))  # type: ignore[assignment]
+    return count
+
+
+@njit(cache=True, nogil=True, inline="always")
+def lowest_bit(word: np.uint64) -> int:
+    """The number of the lowest bit that is set."""
+    return count_bits((word & (~word + _ONE)) - _ONE)
+
+
+@njit(cache=True, nogil=True)
+def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> None:
+    """Tell which values are surely positive and which are surely negative.
+
+    Source: none, ours.
+
+    Args:
+        values: (vertices, neurons).
+        bounds: (neurons,), what a value may be off by.
+        above: (vertices, words), written: bit k % 64 of word k // 64 for neuron k.
+        below: likewise.
+    """
+    num_neurons = values.shape[1]
+    values, bounds = borrowed(values), borrowed(bounds)
+    above, below = borrowed(above), borrowed(below)
+    for vertex in range(values.shape[0]):
+        for word in range(above.shape[1]):
+            first = 64 * word
+            up, down = np.uint64(0), np.uint64(0)
+            for bit in range(min(64, num_neurons - first)):
+                value, bound = values[vertex, first + bit], bounds[first + bit]
+                up |= np.uint64(value > bound) << np.uint64(bit)
+                down |= np.uint64(value < -bound) << np.uint64(bit)
+            above[vertex, word], below[vertex, word] = up, down
+
+
+@njit(cache=True, nogil=True)
+def cross_edges(
+    edges: Ints, signs: tuple[Words, Words], values: Doubles, bounds: Doubles
+) -> tuple[Ints, Ints, Doubles, Ints, Ints, int]:
+    """Find where edges cross folds, in order along each edge.
+
+    Crossings that lie nearer to each other than they may be off share a vertex.
+
+    Source: none, ours.
+
+    Args:
+        edges: (edges, 2), from where to where.
+        signs: see `classify`.
+        values: likewise.
+        bounds: likewise.
+
+    Returns:
+        By edge the first of its crossings (edges + 1,). Of each crossing: its neuron, how far
+        along the edge it is (0 to 1), its vertex. By edge the first of the edges that become of it
+        (edges + 1,). The number of vertices.
+    """
+    starts = _count_crossings(edges, signs)
+    neurons = np.empty(starts[-1], np.int32)
+    places, slack = np.empty(starts[-1]), np.empty(starts[-1])
+    vertices = np.empty(starts[-1], np.int32)
+    children = np.empty(len(edges) + 1, np.int32)
+    num_vertices, num_children = values.shape[0], 0
+    for edge in range(len(edges)):
+        children[edge] = num_children
+        num_children += 1
+        first, end = starts[edge], starts[edge + 1]
+        if first == end:
+            continue
+        ends = (edges[edge, 0], edges[edge, 1])
+        _sort_crossings(ends, signs, values, bounds, (neurons, places, slack), first)
+        for at in range(first, end):
+            near = at > first and places[at] - places[at - 1] <= slack[at] + slack[at - 1]
+            if not near:
+                num_vertices += 1
+                num_children += 1
+            vertices[at] = num_vertices - 1
+    children[len(edges)] = num_children
+    return starts, neurons, places, vertices, children, num_vertices
+
+
+@njit(cache=True, nogil=True)
+def _count_crossings(edges: Ints, signs: tuple[Words, Words]) -> Ints:
+    starts = np.empty(len(edges) + 1, np.int32)
+    above, below, edges = borrowed(signs[0]), borrowed(signs[1]), borrowed(edges)
+    total = 0
+    for edge in range(len(edges)):
+        starts[edge] = total
+        a, b = edges[edge, 0], edges[edge, 1]
+        for word in range(above.shape[1]):
+            crossed = (above[a, word] & below[b, word]) | (below[a, word] & above[b, word])
+            if crossed:
+                total += count_bits(crossed)
+    starts[len(edges)] = total
+    return starts
+
+
+@njit(cache=True, nogil=True)
+def _sort_crossings(
+    ends: tuple[int, int],
+    signs: tuple[Words, Words],
+    values: Doubles,
+    bounds: Doubles,
+    crossings: tuple[Ints, Doubles, Doubles],
+    first: int,
+) -> None:
+    """Write neuron, place and slack of an edge's crossings, by place."""
+    above, below = signs
+    neurons, places, slack = crossings
+    a, b = ends
+    at = first
+    for word in range(above.shape[1]):
+        crossed = (above[a, word] & below[b, word]) | (below[a, word] & above[b, word])
+        while crossed:
+            neuron = 64 * word + lowest_bit(crossed)
+            crossed &= crossed - _ONE
+            fall = values[a, neuron] - values[b, neuron]
+            place = values[a, neuron] / fall
+            k = at
+            while k > first and places[k - 1] > place:
+                neurons[k], places[k], slack[k] = neurons[k - 1], places[k - 1], slack[k - 1]
+                k -= 1
+            neurons[k], places[k], slack[k] = neuron, place, 2 * bounds[neuron] / abs(fall)
+            at += 1
+
+
+@njit(cache=True, nogil=True)
+def split_edges(
+    edges: Ints,
+    owners: Ints,
+    crossings: tuple[Ints, Doubles, Ints],
+    num_vertices: int,
+    made: tuple[Ints, Doubles, Ints, Ints],
+) -> None:
+    """Cut edges at the vertices on them.
+
+    Source: none, ours.
+
+    Args:
+        edges: (edges, 2).
+        owners: (edges,), handed on.
+        crossings: by edge the first of its crossings; of each how far along it is, and its vertex.
+        num_vertices: that there were before.
+        made: written: ends of the edge that each new vertex lies on (new, 2) and how far along it
+            lies (new,); the edges that become of the old ones, and their owners.
+    """
+    starts, places, vertices = crossings
+    ends, along, new_edges, new_owners = made
+    child = 0
+    for edge in range(len(edges)):
+        a, b = edges[edge, 0], edges[edge, 1]
+        last = a
+        for at in range(starts[edge], starts[edge + 1]):
+            vertex = vertices[at]
+            if vertex == last:
+                continue
+            ends[vertex - num_vertices, 0], ends[vertex - num_vertices, 1] = a, b
+            along[vertex - num_vertices] = places[at]
+            new_edges[child, 0], new_edges[child, 1] = last, vertex
+            new_owners[child] = owners[edge]
+            child += 1
+            last = vertex
+        new_edges[child, 0], new_edges[child, 1] = last, b
+        new_owners[child] = owners[edge]
+        child += 1
+
+
+@njit(cache=True, nogil=True)
+def extend_rows(rows: Doubles, ends: Ints, along: Doubles, num_old: int) -> None:
+    """Interpolate numbers at new vertices from those at the ends of what they lie on, in order.
+
+    Source: none, ours.
+
+    Args:
+        rows: (vertices, n), of which the first ``num_old`` are known and the others written.
+        ends: (new, 2), earlier vertices.
+        along: (new,), 0 at the first of them and 1 at the second.
+        num_old: see above.
+    """
+    for k in range(len(along)):
+        a, b, share = ends[k, 0], ends[k, 1], along[k]
+        for column in range(rows.shape[1]):
+            value = rows[a, column]
+            rows[num_old + k, column] = value + share * (rows[b, column] - value)
+
+
+@njit(cache=True, nogil=True)
+def describe(
+    edges: Ints, owners: Ints, faces: tuple[Ints, Ints]
+) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """What lies beside what, see `mesh.Mesh.described`; an edge's owner is one or none here.
+
+    Source: none, ours.
+    """
+    starts, refs = faces
+    corners, around = np.empty(len(refs), np.int32), np.empty(len(refs), np.int32)
+    neighbours = np.full((len(edges), 2), np.int32(-1))
+    for face in range(len(starts) - 1):
+        for k in range(starts[face], starts[face + 1]):
+            edge, side = refs[k] >> 1, refs[k] & 1
+            corners[k], around[k] = edges[edge, side], edge
+            neighbours[edge, side] = face
+    offsets, neurons = np.empty(len(edges) + 1, np.int32), np.empty(len(edges), np.int32)
+    total = 0
+    for edge in range(len(edges)):
+        offsets[edge] = total
+        if owners[edge] >= 0:
+            neurons[total] = owners[edge]
+            total += 1
+    offsets[len(edges)] = total
+    return corners, around, neighbours, offsets, neurons[:total].copy()

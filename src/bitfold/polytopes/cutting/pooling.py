@@ -1,0 +1,189 @@
+"""Cuts a mesh where the winner of a window changes: max-pooling, and maxima of more than two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitfold.polytopes.cutting.mesh import BORDER, Mesh
+from bitfold.polytopes.lowering.windows import Choice
+
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int32]
+Longs = NDArray[np.int64]
+
+# Numbers that are worked on at a time.
+_CHUNK_NUMEL = 2**22
+
+
+class WinnerCut:
+    """One cut of a mesh along the folds of a `windows.Choice`.
+
+    Round after round of the tournament the mesh is cut where the difference of two rounds' winners
+    changes sign. Some of these edges lie where both lose a later round: they are no folds. In the
+    end each edge is owned by the elements that win on its two sides, and goes if they are the same.
+
+    Source: none, ours.
+
+    Args:
+        mesh: what is cut.
+        choice: whose winners change.
+        slack: float64 (windows,), what a difference may be off by.
+        first_neuron: number of the first element of the first window.
+        max_faces: of which there may be no more.
+    """
+
+    def __init__(
+        self, mesh: Mesh, choice: Choice, slack: Tensor, first_neuron: int, max_faces: int
+    ) -> None:
+        self._mesh, self._choice, self._slack = mesh, choice, slack
+        self._first, self._max_faces = first_neuron, max_faces
+        self._num_before = len(mesh.points)
+        # By provisional neuron, numbered from the first one, the window whose winners it compares.
+        self._windows: Longs = np.empty(0, np.int64)
+
+    def cut(self, values: Tensor, extend: Callable[[Ints, Doubles], Tensor]) -> NDArray[np.bool_]:
+        """Do it.
+
+        Args:
+            values: (vertices, ...), what is chosen from.
+            extend: called with what `Mesh.cut` returns; gives the values at all vertices.
+
+        Returns:
+            (vertices,), which of them stay.
+        """
+        # Numba takes half a second to import: only those who cut wait for it.
+        from bitfold.polytopes.cutting.cut_winners import compare, contested  # noqa: PLC0415
+
+        windows, slack = self._choice.windows.numpy(), self._slack.numpy()
+        for comparisons in self._choice.rounds():
+            tournament = (windows, float(self._choice.sign), np.array(comparisons))
+            rows = values.reshape(len(values), -1).numpy()
+            asked = contested(rows, tournament, slack)
+            if not len(asked):
+                continue
+            differences, number = compare(rows, tournament, asked), self._first + len(self._windows)
+            ends, along = self._mesh.cut(differences, slack[asked[:, 0]], number, self._max_faces)
+            self._windows = np.concatenate([self._windows, asked[:, 0]])
+            values = extend(ends, along)
+        is_left = self._settle(values.reshape(len(values), -1))
+        return dissolve(self._mesh, is_left, self._num_before)
+
+    def _settle(self, values: Tensor) -> NDArray[np.bool_]:
+        """Give edges to the elements that win beside them; tell which edges have no owner left."""
+        mesh, first = self._mesh, self._first
+        is_fresh = mesh.owners >= first
+        own = np.stack([np.flatnonzero(is_fresh), mesh.owners[is_fresh]], 1)
+        is_further = mesh.further[:, 1] >= first
+        pairs = np.concatenate([own, mesh.further[is_further]]).astype(np.int64)
+        pairs[:, 1] = self._windows[pairs[:, 1] - first]
+        edges, windows = np.unique(pairs, axis=0).T
+        left, right = mesh.neighbours()[edges].T
+        winners = self._winners(values, np.concatenate([left, right]), np.tile(windows, 2))
+        one, other = winners.reshape(2, -1)
+        changed = np.flatnonzero(one != other)
+        places = self._choice.windows.shape[1] * np.tile(windows[changed], 2) + first
+        neurons = places + np.concatenate([one[changed], other[changed]])
+        owned = np.unique(np.stack([np.tile(edges[changed], 2), neurons], 1), axis=0)
+        mesh.owners[is_fresh] = BORDER
+        # The first of each fresh edge's owners stands in `owners`, the others beside it.
+        is_first = np.diff(owned[:, 0], prepend=-1) != 0
+        is_first &= is_fresh[owned[:, 0]]
+        mesh.owners[owned[is_first, 0]] = owned[is_first, 1]
+        rest = [mesh.further[~is_further], owned[~is_first]]
+        mesh.further = np.concatenate(rest).astype(np.int32)
+        return np.asarray(is_fresh & (mesh.owners == BORDER))
+
+    def _winners(self, values: Tensor, faces: Ints, windows: Longs) -> Longs:
+        """The place that wins in a window on a face, for many of both: int64 (n,)."""
+        num_windows = len(self._choice.windows)
+        asked, back = np.unique(faces.astype(np.int64) * num_windows + windows, return_inverse=True)
+        found = np.empty(len(asked), np.int64)
+        faces, windows = (asked // num_windows).astype(np.int32), asked % num_windows
+        starts, corners = self._mesh.faces[0], torch.from_numpy(self._mesh.corners())
+        sizes = starts[faces + 1] - starts[faces]
+        step = max(1, _CHUNK_NUMEL // (int(sizes.max(initial=1)) * self._choice.windows.shape[1]))
+        for begin in range(0, len(asked), step):
+            some = slice(begin, begin + step)
+            count = torch.from_numpy(sizes[some]).long()
+            firsts = count.cumsum(0) - count
+            owner = torch.repeat_interleave(torch.arange(len(count)), count)
+            at = torch.from_numpy(starts[faces[some]]).long()
+            rows = corners[(at - firsts)[owner] + torch.arange(len(owner))].long()
+            chosen = torch.from_numpy(windows[some])
+            best = values[rows[:, None], self._choice.windows[chosen][owner]] * self._choice.sign
+            found[some] = _tournament(best, owner, firsts, self._slack[chosen])
+        return found[back]
+
+
+def _tournament(best: Tensor, owner: Tensor, firsts: Tensor, slack: Tensor) -> Longs:
+    """Winners on faces: a later element wins if it is surely larger at any vertex.
+
+    Args:
+        best: (rows, places), elements at vertices; changed.
+        owner: (rows,), which pair of a face and a window a row belongs to, ascending.
+        firsts: by pair its first row.
+        slack: by pair.
+    """
+    num_places = best.shape[1]
+    places = torch.arange(num_places).expand(len(slack), num_places).clone()
+    half = 1
+    while half < num_places:
+        first, second = slice(None, num_places - half, 2 * half), slice(half, None, 2 * half)
+        over = best[:, second] - best[:, first]
+        most = torch.from_numpy(np.maximum.reduceat(over.numpy(), firsts, axis=0))
+        wins = most > slack[:, None]
+        places[:, first] = torch.where(wins, places[:, second], places[:, first])
+        best[:, first] = torch.where(wins[owner], best[:, second], best[:, first])
+        half *= 2
+    winners: Longs = places[:, 0].numpy()
+    return winners
+
+
+def dissolve(mesh: Mesh, gone: NDArray[np.bool_], num_fixed: int) -> NDArray[np.bool_]:
+    """Take edges out of a mesh, and the vertices on what then are straight lines.
+
+    Faces that would have no simple outline without an edge, because of rounding, keep it; they
+    are counted in ``mesh.num_given_up``.
+
+    Source: none, ours.
+
+    Args:
+        mesh: changed.
+        gone: (edges,), which go; none on the border.
+        num_fixed: so many vertices were there before, and stay.
+
+    Returns:
+        (vertices,), which stay.
+    """
+    # Numba takes half a second to import: only those who cut wait for it.
+    from bitfold.polytopes.cutting.merging import join_edges, outline_groups  # noqa: PLC0415
+
+    is_fixed = np.arange(len(mesh.points)) < num_fixed
+    if not gone.any():
+        return np.ones_like(is_fixed)
+    beside = mesh.neighbours()
+    while True:
+        outlines = outline_groups(mesh.faces, mesh.edges, beside, gone, is_fixed)
+        is_bad = outlines[3]
+        if not is_bad.any():
+            break
+        mesh.num_given_up += int(is_bad.sum())
+        is_near = is_bad[outlines[2]][beside].any(1)
+        gone = gone & ~is_near
+        is_fixed[mesh.edges[is_near]] = True
+    kept = ~outlines[4]
+    faces, edges, numbers = join_edges(outlines, mesh.edges, gone)
+    owners = np.empty(len(edges), np.int32)
+    owners[numbers[~gone]] = mesh.owners[~gone]
+    mesh.faces, mesh.owners = faces, owners
+    mesh.edges = (np.cumsum(kept) - 1).astype(np.int32)[edges]
+    mesh.points = mesh.points[kept]
+    further = mesh.further.copy()
+    further[:, 0] = numbers[further[:, 0]]
+    mesh.further = np.unique(further, axis=0)
+    return kept

@@ -1,0 +1,1 @@
+"""What a module does, as affine operations and bends."""

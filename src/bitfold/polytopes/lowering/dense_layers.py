@@ -1,0 +1,95 @@
+"""The plain dense layers that a network begins with, as numbers for a compiled loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.polytopes.lowering.pieces import PIECEWISE
+from bitfold.polytopes.lowering.tracing import Named, Operation, Ref
+
+if TYPE_CHECKING:
+    from bitfold.polytopes.lowering.lowered import Lowered
+
+
+class DenseLayers(NamedTuple):
+    """See `cut_dense.cut_dense_layers`.
+
+    Attributes:
+        table: int64 (layers, 4).
+        slopes: float64 (layers, 2).
+        results: by layer the number of its result in the program.
+    """
+
+    table: NDArray[np.int64]
+    slopes: NDArray[np.float64]
+    results: list[int]
+
+    def until(self, result: int) -> DenseLayers:
+        """Those up to a result."""
+        count = sum(number <= result for number in self.results)
+        return DenseLayers(self.table[:count], self.slopes[:count], self.results[:count])
+
+
+def find_dense_layers(lowered: Lowered) -> DenseLayers:
+    """The layers x W^T + b with a bend at 0 that a module begins with, each used by the next.
+
+    Source: none, ours.
+    """
+    derived = [(k, one) for k, one in enumerate(lowered.operations) if one.is_derived]
+    table, slopes, results, source = [], [], list[int](), 0
+    for (number, affine), (bend_number, bend) in zip(derived[::2], derived[1::2], strict=False):
+        names = _weights_of(affine, lowered, source)
+        found = _slopes_of(bend, number + 1)
+        uses = lowered.last_uses.get(source), lowered.last_uses.get(number + 1)
+        if names is None or found is None or uses != (number, bend_number):
+            break
+        weight, bias = names
+        begins = [-1 if name is None else lowered.starts[name] for name in (weight, bias)]
+        outputs, inputs = lowered.shapes[weight]
+        table.append((*begins, inputs, outputs))
+        slopes.append(found)
+        source = bend_number + 1
+        results.append(source)
+    return DenseLayers(
+        np.array(table, np.int64).reshape(-1, 4), np.array(slopes).reshape(-1, 2), results
+    )
+
+
+def _weights_of(
+    operation: Operation, lowered: Lowered, source: int
+) -> tuple[str, str | None] | None:
+    """Names of weight and bias, if an operation is a dense layer of a result."""
+    if operation.name == "addmm" and not operation.kwargs:
+        bias, inputs, weight = operation.args
+    elif operation.name == "mm":
+        bias, (inputs, weight) = None, operation.args
+    else:
+        return None
+    if inputs != Ref(source) or not isinstance(bias, Named | None):
+        return None
+    name = _transposed(weight, lowered)
+    return None if name is None else (name, bias.name if bias else None)
+
+
+def _transposed(leaf: Any, lowered: Lowered) -> str | None:
+    """The parameter that something is the transpose of."""
+    made = lowered.operations[leaf.index - 1] if isinstance(leaf, Ref) else None
+    if made is None or made.is_derived or made.name != "t":
+        return None
+    return made.args[0].name if isinstance(made.args[0], Named) else None
+
+
+def _slopes_of(operation: Operation, source: int) -> tuple[float, float] | None:
+    """Below and above 0, if an operation bends a result there alone, and is 0 there."""
+    if operation.name not in PIECEWISE or operation.arguments["self"] != Ref(source):
+        return None
+    if isinstance(operation.arguments.get("weight"), Named | Ref):
+        return None
+    pieces = PIECEWISE[operation.name](operation.arguments)
+    if pieces is None or tuple(pieces.thresholds) != (0.0,) or any(pieces.intercepts):
+        return None
+    below, above = map(float, pieces.slopes)
+    return below, above

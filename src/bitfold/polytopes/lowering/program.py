@@ -1,0 +1,170 @@
+"""A lowered module with its weights, run in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import leaky_relu
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes.lowering.lowered import Lowered
+from bitfold.polytopes.lowering.pieces import CASTS, CHOICES, PAIRS, PIECEWISE, RELU, Pieces
+from bitfold.polytopes.lowering.tracing import Named, Operation, PerInput, Ref
+
+
+class Program:
+    """A lowered module with its weights as they were when this was made.
+
+    Source: none, ours.
+
+    Args:
+        lowered: the structure.
+        items: parameters and buffers by name, which are copied, to float64 on the CPU.
+
+    Attributes:
+        flat: float64, all its floating-point weights behind one another, see `Lowered.starts`.
+
+    Raises:
+        PolytopeError: a weight is not finite.
+    """
+
+    def __init__(self, lowered: Lowered, items: Mapping[str, Tensor]) -> None:
+        self.lowered = lowered
+        with torch.no_grad():
+            self.flat = _flattened({name: items[name] for name in lowered.shapes})
+            self._constants: dict[Named | Ref, Any] = {
+                Named(name): items[name].cpu().clone() for name in lowered.others
+            }
+
+    def constant(self, leaf: Any) -> Any:
+        """What a reference to weights, or to what is computed of them alone, stands for."""
+        if leaf not in self._constants:
+            self._constants[leaf] = self._made(leaf)
+        return self._constants[leaf]
+
+    def _made(self, leaf: Named | Ref) -> Any:
+        if isinstance(leaf, Ref):
+            return self.lowered.operations[leaf.index - 1].perform(self.constant)
+        start, shape = self.lowered.starts[leaf.name], self.lowered.shapes[leaf.name]
+        return self.flat[start : start + shape.numel()].view(shape)
+
+    def pieces(self, operation: Operation) -> Pieces:
+        """What a piecewise linear operation does to each element."""
+        arguments = operation.arguments
+        if isinstance(arguments.get("weight"), Named | Ref):
+            arguments = {**arguments, "weight": self.constant(arguments["weight"])}
+        pieces = PIECEWISE[operation.name](arguments)
+        assert pieces is not None
+        return pieces
+
+
+def _flattened(items: Mapping[str, Tensor]) -> Tensor:
+    """All numbers of some tensors behind one another, as float64 on the CPU: their own copy."""
+    if len({item.device for item in items.values()}) > 1:
+        items = {name: item.cpu() for name, item in items.items()}
+    pieces = [item.reshape(-1) for item in items.values()]
+    flat = torch.cat(pieces) if pieces else torch.empty(0)
+    flat = flat.to(device="cpu", dtype=torch.float64)
+    if not math.isfinite(flat.sum().item()):
+        for name, item in items.items():
+            _check_finite(name, item)
+    return flat
+
+
+def _check_finite(name: str, item: Tensor) -> None:
+    if num_bad := int((~item.isfinite()).sum()):
+        raise PolytopeError(
+            f"Cannot find polytopes: expected finite weights, got {num_bad} of {item.numel()} "
+            f"not finite in {name}. Use an earlier checkpoint."
+        )
+
+
+class Execution:
+    """One run of a program on a batch of inputs.
+
+    Args:
+        program: what to run.
+        inputs: float64 (N, ...).
+
+    Attributes:
+        values: results that are still needed, by number; while a pair is compared, its two sides
+            and their difference by -1, -2 and -3.
+    """
+
+    def __init__(self, program: Program, inputs: Tensor) -> None:
+        self.program = program
+        self.values: dict[int, Any] = {0: inputs}
+
+    def bend(self, source: int, pieces: Pieces) -> Tensor:
+        """What becomes of a result that is bent; others look at it, or change the batch."""
+        return bent(self.values[source], pieces, self.values[source])
+
+    def run(self) -> Tensor:
+        """Run everything; return the output, (N, outputs)."""
+        lowered = self.program.lowered
+        for number, operation in enumerate(lowered.operations):
+            if operation.is_derived:
+                self.follow(number, operation)
+                for index in lowered.forgotten[number]:
+                    self.forget(index)
+        output: Tensor = self.values[lowered.output]
+        return output.reshape(len(output), -1)
+
+    def follow(self, number: int, operation: Operation) -> None:
+        """Perform one operation on the batch."""
+        name, index = operation.name, number + 1
+        if name in CASTS:
+            self.values[index] = self.values[operation.args[0].index]
+        elif name in PAIRS:
+            self._follow_pair(index, operation)
+        elif name in PIECEWISE:
+            source = operation.arguments["self"].index
+            self.values[index] = self.bend(source, self.program.pieces(operation))
+        elif name in CHOICES:
+            self.values[index] = self.choose(operation.arguments["self"].index, operation)
+        else:
+            self.values[index] = operation.perform(self._value)
+
+    def choose(self, source: int, operation: Operation) -> Any:
+        """What becomes of a result of which the largest elements are handed on, as for `bend`."""
+        del source
+        return operation.perform(self._value)
+
+    def forget(self, index: int) -> None:
+        """Let go of a result that is no longer needed."""
+        del self.values[index]
+
+    def _follow_pair(self, index: int, operation: Operation) -> None:
+        """max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b)."""
+        first, second = (self._value(leaf) for leaf in operation.args[:2])
+        self.values[-1], self.values[-2] = first + 0 * second, second + 0 * first
+        self.values[-3] = self.values[-1] - self.values[-2]
+        over = self.bend(-3, RELU)
+        if operation.name == "maximum":
+            self.values[index] = self.values[-2] + over
+        else:
+            self.values[index] = self.values[-1] - over
+        for key in (-1, -2, -3):
+            self.forget(key)
+
+    def _value(self, leaf: Any) -> Any:
+        if isinstance(leaf, PerInput):
+            return leaf.times * next(len(v) for v in self.values.values() if isinstance(v, Tensor))
+        if isinstance(leaf, Ref) and leaf.index in self.values:
+            return self.values[leaf.index]
+        return self.program.constant(leaf)
+
+
+def bent(values: Tensor, pieces: Pieces, like: Tensor) -> Tensor:
+    """Bend values, on the pieces that other values of the same shape lie on."""
+    if values is like and (leak := pieces.leak) is not None:
+        return leaky_relu(values, leak)
+    result: Tensor = values * pieces.slopes[0] + pieces.intercepts[0]
+    rest = zip(pieces.thresholds, pieces.slopes[1:], pieces.intercepts[1:], strict=True)
+    for threshold, slope, intercept in rest:
+        result = torch.where(like > threshold, values * slope + intercept, result)
+    return result
