@@ -23,8 +23,8 @@ from bitfold.polytopes import (
     measure_folds,
     partition,
     patterns_of_inputs,
-    slopes,
 )
+from bitfold.polytopes.measuring import slopes
 
 Doubles = NDArray[np.float64]
 UNIT = ((0.0, 0.0), (1.0, 1.0))

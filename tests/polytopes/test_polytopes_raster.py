@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sampled_networks import AXIS, ActivationFactory, affine, network
 from torch import Tensor, nn
 
-from bitfold.polytopes import sample_partition, sample_patterns, sampled
+from bitfold.polytopes import sample_partition, sample_patterns
+from bitfold.polytopes.sampling import sampled
 from bitfold.polytopes.sampling.sampled import distinct_columns
 
 
