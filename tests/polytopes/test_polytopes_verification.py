@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import Plane, partition, sample_partition
+from bitfold.polytopes.lowering import lowered
 from bitfold.polytopes.lowering.pieces import PIECEWISE, Pieces
 
 DOMAIN = ((-1.0, -1.0), (1.0, 1.0))
