@@ -27,9 +27,10 @@ def test_the_largest_number_of_polytopes_is_exact(
     widths: list[int], num_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as there are may be asked for, in any number of threads; one less is an error."""
-    from bitfold.polytopes.cutting import cut_parts
+    from bitfold.polytopes.cutting import cut_parts, exact
 
     monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    monkeypatch.setattr(exact, "_ENOUGH_FACES", 0)
     torch.manual_seed(0)
     module = dense(widths, nn.ReLU)
     before = torch.get_num_threads()
@@ -56,7 +57,7 @@ def test_room_is_made_for_no_more_polytopes_than_there_may_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each part gets 60 bytes for each of them and 4 for each place on its faces' boundaries."""
-    from bitfold.polytopes.cutting import cut_parts
+    from bitfold.polytopes.cutting import cut_parts, exact
 
     taken = []
 
@@ -68,6 +69,7 @@ def test_room_is_made_for_no_more_polytopes_than_there_may_be(
     make = cut_parts.make_made
     monkeypatch.setattr(cut_parts, "make_made", make_made)
     monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    monkeypatch.setattr(exact, "_ENOUGH_FACES", 0)
     torch.manual_seed(0)
     module = dense([8, 2000], nn.ReLU)
     before = torch.get_num_threads()

@@ -80,8 +80,12 @@ class Plane:
     def sizes(self, points: NDArray[np.float64]) -> Tensor:
         """How large the terms are at points (N, 2), whose sum is rounded: their largest, (...)."""
         s, t = np.abs(points).max(0).tolist()
-        largest: Tensor = self.origin.abs() + s * self.u.abs() + t * self.v.abs()
-        return largest
+        origin, u, v = self._sizes
+        return torch.from_numpy(origin + s * u + t * v)
+
+    @cached_property
+    def _sizes(self) -> tuple[NDArray[np.float64], ...]:
+        return tuple(item.abs().numpy() for item in (self.origin, self.u, self.v))
 
     @cached_property
     def _flat_origin(self) -> Tensor:

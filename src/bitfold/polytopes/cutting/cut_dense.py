@@ -14,6 +14,9 @@ from bitfold.polytopes.cutting.cut import cut
 from bitfold.polytopes.cutting.cut_edges import Doubles, Ints, extend_rows
 
 _ROUNDING = 2.0**-53
+# Multiplications of a layer up to which OpenBLAS starts no threads: they would go on spinning while
+# faces are cut, on the cores that those need.
+_MOST_PRODUCTS = 2**18
 
 
 @njit(cache=True, nogil=True)
@@ -31,8 +34,8 @@ def cut_dense_layers(
 ) -> Any:
     """Cut along the folds of dense layers, as long as there is nothing but plain folds.
 
-    It stops before a layer whose folds coincide with others or that makes too many polytopes, and
-    after one that makes so many that threads are worth their while.
+    It stops before a layer whose folds coincide with others, that makes too many polytopes or takes
+    many multiplications, and after one that makes so many that threads are worth their while.
 
     Source: none, ours; bounds of rounding as `bounds.Bounds` has them.
 
@@ -58,6 +61,8 @@ def cut_dense_layers(
     values, first_neuron, given_up, done = inputs, 0, 0, 0
     for layer in range(len(layers)):
         outputs = layers[layer, 3]
+        if len(values) * layers[layer, 2] * outputs > _MOST_PRODUCTS:
+            break
         flat, before = _affine(weights, layers[layer], values, bounds)
         made = cut(flat, before[1], edges, owners, faces, first_neuron, 64, limits[1])
         counts = made[8]

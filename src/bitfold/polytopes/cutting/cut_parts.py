@@ -22,8 +22,8 @@ from bitfold.polytopes.cutting.cut_emit import (
 )
 from bitfold.polytopes.cutting.cut_faces import Faces, limit_sizes, measure_faces
 
-# Faces that are worth a thread of their own: a millisecond's work.
-_PART_FACES = 4096
+# Faces that are worth a thread of their own: some milliseconds' work.
+_PART_FACES = 2**14
 
 
 def cut_by_threads(

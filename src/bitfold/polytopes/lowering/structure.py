@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import NoneType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +10,6 @@ from torch import Tensor, nn
 from bitfold.errors import PolytopeError
 
 _PLAIN = (bool, int, float, str, tuple)
-# What most attributes of a module are that are not plain; told apart quickly.
-_HOLDERS = frozenset({dict, set, list, NoneType, type(nn.Module()._parameters)})
 
 
 class Structure:
@@ -40,7 +36,7 @@ class Structure:
                     f"{name or type(part).__name__} in training mode. Call module.eval() first."
                 )
             kept = None if part is module else part
-            self._parts.append((kept, type(part), _settings(part), list(part._modules.items())))
+            self._parts.append((kept, type(part), _Settings(part), list(part._modules.items())))
             own = (*part._parameters.items(), *part._buffers.items())
             names += [f"{name}.{key}" if name else key for key, item in own if item is not None]
         self._names = names
@@ -52,7 +48,7 @@ class Structure:
             part = module if kept is None else kept
             if type(part) is not kind or part.training or list(part._modules.items()) != children:
                 return None
-            if _settings(part) != settings:
+            if not settings.are_of(part):
                 return None
         items = self._items(module)
         if [_kind(item) for item in items] != self._kinds:
@@ -70,12 +66,22 @@ class Structure:
         ]
 
 
-def _settings(part: nn.Module) -> tuple[list[str], list[Any]]:
-    """Names of all attributes, and the plain ones' values."""
-    own = part.__dict__
-    values = own.values()
-    plain = [v for v in values if type(v) not in _HOLDERS and isinstance(v, _PLAIN)]
-    return list(own), plain
+class _Settings:
+    """The plain attributes of a part, which cannot change in place: they are told by identity."""
+
+    def __init__(self, part: nn.Module) -> None:
+        values = part.__dict__.values()
+        self._ids, self._types = [*map(id, values)], [*map(type, values)]
+        # Held, so that nothing else can come to have their identity.
+        self._plain = [value for value in values if isinstance(value, _PLAIN)]
+
+    def are_of(self, part: nn.Module) -> bool:
+        """Whether the part has them still; others may be other objects of the same types."""
+        values = part.__dict__.values()
+        if [*map(id, values)] == self._ids and [*map(type, values)] == self._types:
+            return True
+        plain = [value for value in values if isinstance(value, _PLAIN)]
+        return plain == self._plain and len(values) == len(self._ids)
 
 
 def _kind(item: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
