@@ -126,12 +126,9 @@ def _cut_all(
     new_neurons, new_starts, sides = borrowed(new_neurons), borrowed(new_starts), borrowed(sides)
     further, counts, progress = borrowed(further), borrowed(counts), borrowed(progress)
     new_starts[0] = 0
+    # Every face that is left will be at least one.
+    progress[part] = len(starts) - 1
     for face in range(len(starts) - 1):
-        # Every face that is left will be at least one; other parts are looked at now and then.
-        progress[part] = counts[FACES] + len(starts) - 1 - face
-        if progress[part] > max_faces or (face & 63 == 0 and progress.sum() > max_faces):
-            counts[BROKEN_OFF] = 1
-            return
         num_folds, neuron = count_folds(face, masks)
         if num_folds == 0:
             keep_face(face, starts, refs, children, new_starts, sides, counts)
@@ -140,6 +137,12 @@ def _cut_all(
             face, neuron, starts, refs, edges, children, firsts, vertices, above, below, boundary,
             offsets[1], new_edges, new_neurons, new_starts, sides, counts,
         ):  # fmt: skip
+            # Each cut makes a face more; other parts are looked at now and then.
+            progress[part] += 1
+            is_time = progress[part] & 63 == 0
+            if progress[part] > max_faces or (is_time and progress.sum() > max_faces):
+                counts[BROKEN_OFF] = 1
+                return
             continue
         num_places, found = find_chords(
             face, starts, refs, edges, children, firsts, neurons, vertices, above, below, masks,
@@ -163,6 +166,7 @@ def _cut_all(
             offsets[0], offsets[1], new_ends, new_along, new_edges, new_neurons, new_starts,
             sides, further, counts,
         )  # fmt: skip
+        progress[part] = counts[FACES] + len(starts) - 2 - face
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -286,9 +290,9 @@ def cut(
     num_words = (values.shape[1] + 63) // 64
     above = np.empty((len(values), num_words), np.uint64)
     below = np.empty((len(values), num_words), np.uint64)
-    classify(values, bounds, above, below)
+    has_zeros = classify(values, bounds, above, below)
     signs = (above, below)
-    firsts, neurons, places, vertices, children, num_vertices = cross_edges(
+    firsts, neurons, places, vertices, children, num_vertices, crossed = cross_edges(
         edges, signs, values, bounds
     )
     num_new, num_edges = num_vertices - len(values), children[-1]
@@ -298,7 +302,7 @@ def cut(
     split_edges(edges, owners, crossings, len(values), (ends, along, outer, outer_owners))
     masks = np.empty((len(faces[0]) - 1, num_words), np.uint64)
     touching, sizes = np.empty((num_spare, 2), np.int32), np.empty(9, np.int64)
-    measure_faces(faces, edges, signs, masks, touching, sizes)
+    measure_faces(faces, edges, signs, (crossed, has_zeros), masks, touching, sizes)
     limit_sizes(sizes, max_faces)
     made = make_made(sizes, num_spare)
     before = (faces, edges, children, (firsts, neurons, vertices), signs, masks)
@@ -307,10 +311,10 @@ def cut(
     counts = cut_faces(before, numbers, offsets, sizes, made, progress, 0, max_faces)
     num_faces, num_sides = counts[FACES], counts[SIDES]
     return (
-        np.concatenate((ends, made[0][: counts[VERTICES]])),
-        np.concatenate((along, made[1][: counts[VERTICES]])),
-        np.concatenate((outer, made[2][: counts[EDGES]])),
-        np.concatenate((outer_owners, made[3][: counts[EDGES]] + np.int32(first_neuron))),
+        _behind(ends.reshape(-1), made[0].reshape(-1), 2 * counts[VERTICES], 0).reshape(-1, 2),
+        _behind(along, made[1], counts[VERTICES], 0.0),
+        _behind(outer.reshape(-1), made[2].reshape(-1), 2 * counts[EDGES], 0).reshape(-1, 2),
+        _behind(outer_owners, made[3], counts[EDGES], np.int32(first_neuron)),
         (made[4][: num_faces + 1].copy(), made[5][:num_sides].copy()),
         children,
         made[6],
@@ -323,6 +327,18 @@ def cut(
             counts[BROKEN_OFF],
         ),
     )
+
+
+@njit(cache=True, nogil=True)
+def _behind(first: Any, second: Any, count: int, shift: Any) -> Any:
+    """The first numbers, and behind them some of the second, shifted: Numba's own is far slower."""
+    whole, known = np.empty(len(first) + count, first.dtype), len(first)
+    into, first, second = borrowed(whole), borrowed(first), borrowed(second)
+    for k in range(known):
+        into[k] = first[k]
+    for k in range(count):
+        into[known + k] = second[k] + shift
+    return whole
 
 
 @njit(cache=True, nogil=True)

@@ -105,9 +105,11 @@ def _affine(
 @njit(cache=True, nogil=True)
 def _extended(rows: Doubles, ends: Ints, along: Doubles) -> Doubles:
     """Rows and those of new vertices behind them."""
-    whole = np.empty((len(rows) + len(along), rows.shape[1]))
-    whole[: len(rows)] = rows
-    extend_rows(whole, ends, along, len(rows))
+    whole, known = np.empty((len(rows) + len(along), rows.shape[1])), rows.size
+    into, rows = borrowed(whole.reshape(-1)), borrowed(rows.reshape(-1))
+    for k in range(known):
+        into[k] = rows[k]
+    extend_rows(whole, ends, along, len(whole) - len(along))
     return whole
 
 
@@ -115,10 +117,9 @@ def _extended(rows: Doubles, ends: Ints, along: Doubles) -> Doubles:
 def _bend(values: Doubles, bounds: Doubles, slopes: Doubles) -> Doubles:
     """Bend values, in place; return their sizes and errors."""
     below, above = slopes
-    for vertex in range(values.shape[0]):
-        for neuron in range(values.shape[1]):
-            value = values[vertex, neuron]
-            values[vertex, neuron] = value * (above if value > 0 else below)
+    flat = borrowed(values.reshape(-1))
+    for k in range(len(flat)):
+        flat[k] = flat[k] * (above if flat[k] > 0 else below)
     after: Doubles = bounds * max(abs(below), abs(above))
     after[1] += 8 * _ROUNDING * after[0]
     return after

@@ -16,7 +16,7 @@ Ints = NDArray[np.int32]
 Crossings = tuple[Ints, Ints, Ints]
 """By edge the first of its crossings (edges + 1,); of each crossing its neuron, and its vertex."""
 
-_ONE = np.uint64(1)
+_ONE, _EVERY = np.uint64(1), ~np.uint64(0)
 _EVERY_SECOND = np.uint64(0x5555555555555555)
 _PAIRS = np.uint64(0x3333333333333333)
 _NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -40,7 +40,7 @@ def lowest_bit(word: np.uint64) -> int:
 
 
 @njit(cache=True, nogil=True)
-def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> None:
+def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> bool:
     """Tell which values are surely positive and which are surely negative.
 
     Source: none, ours.
@@ -50,8 +50,11 @@ def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> No
         bounds: (neurons,), what a value may be off by.
         above: (vertices, words), written: bit k % 64 of word k // 64 for neuron k.
         below: likewise.
+
+    Returns:
+        Whether there are others, that count as 0.
     """
-    num_neurons = values.shape[1]
+    num_neurons, zeros = values.shape[1], False
     values, bounds = borrowed(values), borrowed(bounds)
     above, below = borrowed(above), borrowed(below)
     for vertex in range(values.shape[0]):
@@ -63,12 +66,15 @@ def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> No
                 up |= np.uint64(value > bound) << np.uint64(bit)
                 down |= np.uint64(value < -bound) << np.uint64(bit)
             above[vertex, word], below[vertex, word] = up, down
+            unused = max(0, first + 64 - num_neurons)
+            zeros |= (up | down) != _EVERY >> np.uint64(unused)
+    return zeros
 
 
 @njit(cache=True, nogil=True)
 def cross_edges(
     edges: Ints, signs: tuple[Words, Words], values: Doubles, bounds: Doubles
-) -> tuple[Ints, Ints, Doubles, Ints, Ints, int]:
+) -> tuple[Ints, Ints, Doubles, Ints, Ints, int, Words]:
     """Find where edges cross folds, in order along each edge.
 
     Crossings that lie nearer to each other than they may be off share a vertex.
@@ -84,13 +90,45 @@ def cross_edges(
     Returns:
         By edge the first of its crossings (edges + 1,). Of each crossing: its neuron, how far
         along the edge it is (0 to 1), its vertex. By edge the first of the edges that become of it
-        (edges + 1,). The number of vertices.
+        (edges + 1,). The number of vertices. By edge the neurons that cross it (edges, words).
     """
-    starts = _count_crossings(edges, signs)
+    crossed = np.empty((len(edges), signs[0].shape[1]), np.uint64)
+    starts = _count_crossings(edges, signs, crossed)
     neurons = np.empty(starts[-1], np.int32)
     places, slack = np.empty(starts[-1]), np.empty(starts[-1])
     vertices = np.empty(starts[-1], np.int32)
     children = np.empty(len(edges) + 1, np.int32)
+    num_vertices: int = _place_crossings(
+        edges, values, bounds, crossed, starts, neurons, places, slack, vertices, children
+    )
+    return starts, neurons, places, vertices, children, num_vertices, crossed
+
+
+@njit(cache=True, nogil=True)
+def _place_crossings(
+    edges: Ints,
+    values: Doubles,
+    bounds: Doubles,
+    crossed: Words,
+    starts: Ints,
+    neurons: Ints,
+    places: Doubles,
+    slack: Doubles,
+    vertices: Ints,
+    children: Ints,
+) -> int:
+    """Write neuron, place, slack and vertex of each crossing, by edge and place; see `cross_edges`.
+
+    Returns:
+        The number of vertices.
+    """
+    edges, values, bounds, crossed = (
+        borrowed(edges), borrowed(values), borrowed(bounds), borrowed(crossed),
+    )  # fmt: skip
+    starts, neurons, places, slack = (
+        borrowed(starts), borrowed(neurons), borrowed(places), borrowed(slack),
+    )  # fmt: skip
+    vertices, children = borrowed(vertices), borrowed(children)
     num_vertices, num_children = values.shape[0], 0
     for edge in range(len(edges)):
         children[edge] = num_children
@@ -98,8 +136,7 @@ def cross_edges(
         first, end = starts[edge], starts[edge + 1]
         if first == end:
             continue
-        ends = (edges[edge, 0], edges[edge, 1])
-        _sort_crossings(ends, signs, values, bounds, (neurons, places, slack), first)
+        _sort_crossings(edge, first, edges, crossed, values, bounds, neurons, places, slack)
         for at in range(first, end):
             near = at > first and places[at] - places[at - 1] <= slack[at] + slack[at - 1]
             if not near:
@@ -107,44 +144,49 @@ def cross_edges(
                 num_children += 1
             vertices[at] = num_vertices - 1
     children[len(edges)] = num_children
-    return starts, neurons, places, vertices, children, num_vertices
+    total: int = num_vertices
+    return total
 
 
 @njit(cache=True, nogil=True)
-def _count_crossings(edges: Ints, signs: tuple[Words, Words]) -> Ints:
+def _count_crossings(edges: Ints, signs: tuple[Words, Words], crossed: Words) -> Ints:
+    """Write the neurons that cross each edge; return the first of each edge's crossings."""
     starts = np.empty(len(edges) + 1, np.int32)
     above, below, edges = borrowed(signs[0]), borrowed(signs[1]), borrowed(edges)
+    crossed = borrowed(crossed)
     total = 0
     for edge in range(len(edges)):
         starts[edge] = total
         a, b = edges[edge, 0], edges[edge, 1]
         for word in range(above.shape[1]):
-            crossed = (above[a, word] & below[b, word]) | (below[a, word] & above[b, word])
-            if crossed:
-                total += count_bits(crossed)
+            found = (above[a, word] & below[b, word]) | (below[a, word] & above[b, word])
+            crossed[edge, word] = found
+            if found:
+                total += count_bits(found)
     starts[len(edges)] = total
     return starts
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _sort_crossings(
-    ends: tuple[int, int],
-    signs: tuple[Words, Words],
+    edge: int,
+    first: int,
+    edges: Ints,
+    crossed: Words,
     values: Doubles,
     bounds: Doubles,
-    crossings: tuple[Ints, Doubles, Doubles],
-    first: int,
+    neurons: Ints,
+    places: Doubles,
+    slack: Doubles,
 ) -> None:
     """Write neuron, place and slack of an edge's crossings, by place."""
-    above, below = signs
-    neurons, places, slack = crossings
-    a, b = ends
+    a, b = edges[edge, 0], edges[edge, 1]
     at = first
-    for word in range(above.shape[1]):
-        crossed = (above[a, word] & below[b, word]) | (below[a, word] & above[b, word])
-        while crossed:
-            neuron = 64 * word + lowest_bit(crossed)
-            crossed &= crossed - _ONE
+    for word in range(crossed.shape[1]):
+        left = crossed[edge, word]
+        while left:
+            neuron = 64 * word + lowest_bit(left)
+            left &= left - _ONE
             fall = values[a, neuron] - values[b, neuron]
             place = values[a, neuron] / fall
             k = at
@@ -175,8 +217,12 @@ def split_edges(
         made: written: ends of the edge that each new vertex lies on (new, 2) and how far along it
             lies (new,); the edges that become of the old ones, and their owners.
     """
-    starts, places, vertices = crossings
-    ends, along, new_edges, new_owners = made
+    starts, places, vertices = (
+        borrowed(crossings[0]), borrowed(crossings[1]), borrowed(crossings[2]),
+    )  # fmt: skip
+    ends, along = borrowed(made[0]), borrowed(made[1])
+    new_edges, new_owners = borrowed(made[2]), borrowed(made[3])
+    edges, owners = borrowed(edges), borrowed(owners)
     child = 0
     for edge in range(len(edges)):
         a, b = edges[edge, 0], edges[edge, 1]
@@ -208,6 +254,7 @@ def extend_rows(rows: Doubles, ends: Ints, along: Doubles, num_old: int) -> None
         along: (new,), 0 at the first of them and 1 at the second.
         num_old: see above.
     """
+    rows, ends, along = borrowed(rows), borrowed(ends), borrowed(along)
     for k in range(len(along)):
         a, b, share = ends[k, 0], ends[k, 1], along[k]
         for column in range(rows.shape[1]):
@@ -223,7 +270,8 @@ def describe(
 
     Source: none, ours.
     """
-    starts, refs = faces
+    starts, refs = borrowed(faces[0]), borrowed(faces[1])
+    edges, owners = borrowed(edges), borrowed(owners)
     corners, around = np.empty(len(refs), np.int32), np.empty(len(refs), np.int32)
     neighbours = np.full((len(edges), 2), np.int32(-1))
     for face in range(len(starts) - 1):

@@ -45,6 +45,7 @@ def measure_faces(
     faces: Faces,
     edges: Ints,
     signs: tuple[Words, Words],
+    crossed: tuple[Words, bool],
     masks: Words,
     touching: Ints,
     sizes: NDArray[np.int64],
@@ -57,6 +58,8 @@ def measure_faces(
         faces: see `Faces`.
         edges: (edges, 2).
         signs: see `cut_edges.classify`.
+        crossed: by edge the neurons that cross it (edges, words), and whether some vertices lie on
+            folds; if not, a neuron that folds a face crosses its edges.
         masks: (faces, words), written.
         touching: (k, 2), written as far as it goes: edges along which a neuron is 0, and the
             neuron, once for each face beside them in which it is positive.
@@ -66,12 +69,20 @@ def measure_faces(
     """
     starts, refs, ends = borrowed(faces[0]), borrowed(faces[1]), borrowed(edges)
     above, below, masks = borrowed(signs[0]), borrowed(signs[1]), borrowed(masks)
+    crossing, has_zeros = borrowed(crossed[0]), crossed[1]
     sizes[:] = 0
     # Most faces are not folded at all: what they add is kept in registers.
     unfolded_sides, most_sides, unfolded = 0, 0, 0
     for face in range(len(starts) - 1):
         num_chords, zeros = 0, False
         for word in range(masks.shape[1]):
+            if not has_zeros:
+                folding = np.uint64(0)
+                for k in range(starts[face], starts[face + 1]):
+                    folding |= crossing[refs[k] >> 1, word]
+                masks[face, word] = folding
+                num_chords += count_bits(folding)
+                continue
             up, down, both = np.uint64(0), np.uint64(0), ~np.uint64(0)
             for k in range(starts[face], starts[face + 1]):
                 vertex = ends[refs[k] >> 1, refs[k] & 1]

@@ -50,12 +50,13 @@ def cut_by_threads(
     )
     rows = [len(values) * part // len(parts) for part in range(len(parts) + 1)]
 
-    def classify_part(number: int) -> None:
+    def classify_part(number: int) -> bool:
         some = slice(rows[number], rows[number + 1])
-        classify(values[some], bounds, signs[0][some], signs[1][some])
+        found: bool = classify(values[some], bounds, signs[0][some], signs[1][some])
+        return found
 
-    in_order(classify_part, range(len(parts)))
-    firsts, neurons, places, vertices, children, num_vertices = cross_edges(
+    has_zeros = any(in_order(classify_part, range(len(parts))))
+    firsts, neurons, places, vertices, children, num_vertices, crossed = cross_edges(
         edges, signs, values, bounds
     )
     num_new, num_edges = num_vertices - len(values), int(children[-1])
@@ -72,7 +73,7 @@ def cut_by_threads(
         some = (faces[0][first : stop + 1], faces[1])
         masks = np.empty((stop - first, num_words), np.uint64)
         touching, sizes = np.empty((num_spare, 2), np.int32), np.empty(9, np.int64)
-        measure_faces(some, edges, signs, masks, touching, sizes)
+        measure_faces(some, edges, signs, (crossed, has_zeros), masks, touching, sizes)
         limit_sizes(sizes, max_faces)
         made, offsets = make_made(sizes, num_spare), (num_vertices, num_edges)
         before = (some, edges, children, crossings, signs, masks)

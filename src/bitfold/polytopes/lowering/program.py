@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._utils import _flatten_dense_tensors
 from torch.nn.functional import leaky_relu
 
 from bitfold.errors import PolytopeError
@@ -64,10 +65,13 @@ class Program:
 
 def _flattened(items: Mapping[str, Tensor]) -> Tensor:
     """All numbers of some tensors behind one another, as float64 on the CPU: their own copy."""
-    if len({item.device for item in items.values()}) > 1:
-        items = {name: item.cpu() for name, item in items.items()}
-    pieces = [item.reshape(-1) for item in items.values()]
-    flat = torch.cat(pieces) if pieces else torch.empty(0)
+    pieces = list(items.values())
+    if len({item.device for item in pieces}) > 1:
+        pieces = [item.cpu() for item in pieces]
+    if len(pieces) > 1 and len({item.dtype for item in pieces}) == 1:
+        flat: Tensor = _flatten_dense_tensors(pieces)  # type: ignore[no-untyped-call] # torch leaves it so
+    else:
+        flat = torch.cat([item.reshape(-1) for item in [torch.empty(0), *pieces]])
     flat = flat.to(device="cpu", dtype=torch.float64)
     if not math.isfinite(flat.sum().item()):
         for name, item in items.items():

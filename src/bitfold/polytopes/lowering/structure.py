@@ -46,7 +46,10 @@ class Structure:
         """Parameters and buffers by name; None unless all but their values is as it was."""
         for kept, kind, settings, children in self._parts:
             part = module if kept is None else kept
-            if type(part) is not kind or part.training or list(part._modules.items()) != children:
+            if type(part) is not kind or part.training:
+                return None
+            own = part._modules
+            if (own or children) and list(own.items()) != children:
                 return None
             if not settings.are_of(part):
                 return None
