@@ -20,6 +20,7 @@ from bitfold.kolmogorov.targets import (
     HardTargets,
     LinearTargets,
     NoiseTargets,
+    RoundedTargets,
     Shares,
     Targets,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "PredictorChoice",
     "Report",
     "ReportRow",
+    "RoundedTargets",
     "RowColumnPredictor",
     "Shares",
     "Skipped",

@@ -1,6 +1,7 @@
 """The Kolmogorov loss: the description length of a module's weights, as a loss to minimise."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.agreement import agree
 from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.bits import coded_weights, decoded_weights
 from bitfold.kolmogorov.counter import StepCounter
@@ -16,6 +18,8 @@ from bitfold.kolmogorov.coverage import gradient_coverage
 from bitfold.kolmogorov.description import Description
 from bitfold.kolmogorov.options import (
     as_rest,
+    check_count,
+    check_quantise,
     check_rest,
     make_predictor,
     make_targets,
@@ -23,8 +27,9 @@ from bitfold.kolmogorov.options import (
 )
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.portion import Portions
+from bitfold.kolmogorov.quantised import quantised
 from bitfold.kolmogorov.ranges import make_range
-from bitfold.kolmogorov.report import Report, ReportRow
+from bitfold.kolmogorov.report import Report, make_report
 from bitfold.kolmogorov.selection import Pattern
 from bitfold.kolmogorov.summation import Work, mean_nats
 from bitfold.kolmogorov.targets import Targets
@@ -60,8 +65,9 @@ class KolmogorovLoss(nn.Module):
         bins: values that a weight can take, 2 to 65,536.
         weight_range: the first and the last of them; or ``"auto"``: each tensor learns the step
             between two of them, and 0 is one (`LearnedRange`).
-        targets: how a weight is shared among bins: ``"soft"``, ``"linear"``, ``"noise"``, or
-            ``"hard"``: K is what coding takes, escapes included, and has no gradient to ask for.
+        targets: how a weight is shared among bins: ``"soft"``, ``"linear"``, ``"noise"``,
+            ``"rounded"``, or ``"hard"``: K is what coding takes, escapes included, and has no
+            gradient to ask for. None: rounded with ``quantise``, else linear.
         temperature: of soft targets, in bins, > 0.
         predictor_bits: precision in which the predictor is sent, 2 to 16 or 32 (float32). It plays
             no part in K.
@@ -79,6 +85,9 @@ class KolmogorovLoss(nn.Module):
             Where gradients are off, a process works out K by itself, and may do so alone.
         generator: for the predictor's initial values and the seed of what is drawn, on the CPU;
             None uses the global one.
+        quantise: ``"learned"`` for networks that are trained with the weights that a decoder gets,
+            in `quantised` blocks: the task then holds the steps, which begin coarse, and scales
+            are centred at 0. For ``weight_range="auto"`` alone.
 
     Raises:
         KolmogorovError: if a setting is out of bounds or not among those listed, or if the module
@@ -106,7 +115,7 @@ class KolmogorovLoss(nn.Module):
         kind: str | None = None,
         bins: int = 256,
         weight_range: tuple[float, float] | str = "auto",
-        targets: str = "linear",
+        targets: str | None = None,
         temperature: float = 0.1,
         predictor_bits: int = 8,
         rest_bits: int = 32,
@@ -116,35 +125,39 @@ class KolmogorovLoss(nn.Module):
         every: int = 1,
         process_group: dist.ProcessGroup | None = None,
         generator: torch.Generator | None = None,
+        quantise: str | None = None,
     ) -> None:
         super().__init__()
         if isinstance(module, DistributedDataParallel):
             # The group and the module are attributes that PyTorch leaves without types.
             wrapped: Any = module
             module, process_group = wrapped.module, process_group or wrapped.process_group
-        _check_count("every", every)
-        _check_count("bins", bins)
+        check_count("every", every)
+        check_count("bins", bins)
         if sample is not None:
-            _check_count("sample", sample)
+            check_count("sample", sample)
+        check_quantise(quantise, weight_range)
         check_precision(predictor_bits)
         check_rest(rest_bits)
         self.predictor_bits, self.rest_bits, self.every = predictor_bits, rest_bits, every
         self.table = ParameterTable(module, include, exclude)
         dtype = self.table.dtype()
-        self.weight_range = make_range(self.table, bins, weight_range)
-        self.predictor = make_predictor(predictor, predictor_shape, kind)
+        self.quantise, by_task = quantise, quantise is not None
+        self.weight_range = make_range(self.table, bins, weight_range, by_task=by_task)
+        self.predictor = make_predictor(predictor, predictor_shape, kind, is_centred=by_task)
         self.predictor.attach(self.table.layout, self.bins, generator)
         # Tells where the loss is and in what type it computes, whatever it learns.
         self.register_buffer("like", torch.empty(0), persistent=False)
         self.to(self.table.device, dtype)
-        self.targets = make_targets(targets, temperature, bins)
+        usual = "rounded" if by_task else "linear"
+        self.targets = make_targets(targets or usual, temperature, bins)
         self.counter = None
         if targets == "noise" or sample is not None or every > 1:
             self.counter = StepCounter(int(torch.randint(2**62, (), generator=generator)))
         self.portions = Portions(self.table, sample, process_group)
         self._parts = [*self.weight_range.modules(), *self.predictor.modules()]
         self._fit()
-        self._agree()
+        agree(self, self.counter, self.portions.group)
 
     @property
     def bins(self) -> Bins:
@@ -177,6 +190,28 @@ class KolmogorovLoss(nn.Module):
             nats: Tensor = disable(self._step)()
             return nats
         return self._step()
+
+    def quantised(self) -> AbstractContextManager[None]:
+        """The module computes with the weights that a decoder gets, while a block lasts.
+
+        Gradients reach the weights as if nothing had been rounded, and learned steps by what
+        longer ones would change (`straight_through`). Within the block the module holds other
+        tensors; afterwards, also after an exception, its own parameters, unchanged. Whatever goes
+        through ``module.parameters()``, such as clipping, comes after it.
+
+        Raises:
+            KolmogorovError: as calling does, and if such a block is open already.
+
+        Example:
+            >>> network = nn.Linear(10, 10)
+            >>> kolmogorov = KolmogorovLoss(network, quantise="learned")
+            >>> with kolmogorov.quantised():
+            ...     task = network(torch.ones(1, 10)).square().mean()
+            >>> (task + 0.1 * kolmogorov()).backward()
+            >>> kolmogorov.weight_range.log_steps.grad.shape
+            torch.Size([2])
+        """
+        return quantised(self.table, self.weight_range, self.portions.everything())
 
     def out_of_range_count(self) -> Tensor:
         """How many weights lie outside the range of the bins: int64, 0-d, on the device."""
@@ -222,23 +257,8 @@ class KolmogorovLoss(nn.Module):
             KolmogorovError: as calling does.
         """
         self._check()
-        places = self.portions.everything()
-        coded = coded_weights(
-            self.table, self.weight_range, self.predictor, self.predictor_bits, places
-        )
-        is_zero = decoded_weights(self.table, self.weight_range, places) == 0
-        columns = (coded.bits, coded.escapes, is_zero, coded.is_outside)
-        # Summed piece by piece: a stack of the columns would take more memory than they.
-        by_tensor = [[column[part].sum() for column in columns] for *_, part in places.pieces()]
-        sums = torch.stack([torch.stack(row) for row in by_tensor]).tolist()
-        return Report(
-            tuple(
-                ReportRow(name, size, bits + escapes, int(zeros), int(outside))
-                for name, size, (bits, escapes, zeros, outside) in zip(
-                    self.table.names, self.table.sizes, sums, strict=True
-                )
-            )
-        )
+        places, precision = self.portions.everything(), self.predictor_bits
+        return make_report(self.table, self.weight_range, self.predictor, precision, places)
 
     def gradient_coverage(self) -> float:
         """The share of weights in range whose slope under the targets is a tenth of the true one.
@@ -350,19 +370,6 @@ class KolmogorovLoss(nn.Module):
         if not self.predictor.is_trusted:
             self.predictor.check_masses(places)
 
-    def _agree(self) -> None:
-        """Take the first process's initial values everywhere, as data-parallel training does."""
-        if self.portions.group is None:
-            return
-        source = dist.get_global_rank(self.portions.group, 0)
-        own = [*self.parameters(), *self.buffers()]
-        if self.counter is not None:
-            own.append(self.counter.get_extra_state().to(self.like.device))
-        for item in own:
-            dist.broadcast(item.detach(), source, group=self.portions.group)
-        if self.counter is not None:
-            self.counter.set_extra_state(own[-1])
-
     def _coded_sums(self) -> dict[str, Tensor]:
         """Bits of what depends on the weights' values: 0-d tensors."""
         self._check()
@@ -389,11 +396,3 @@ class KolmogorovLoss(nn.Module):
                 rest = self.table.named(names)
                 items[item] = sum(num_rest_bits(values, self.rest_bits) for values in rest)
         return {name: float(bits) for name, bits in items.items()}
-
-
-def _check_count(setting: str, number: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise KolmogorovError(
-            f"Cannot make a Kolmogorov loss: expected {setting} to be a whole number of at least "
-            f"1, got {number!r}. Choose another."
-        )

@@ -10,16 +10,26 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.coordinate import CoordinatePredictor
 from bitfold.kolmogorov.scale import PerTensorPredictor, RowColumnPredictor
 from bitfold.kolmogorov.soft_targets import SoftTargets
-from bitfold.kolmogorov.targets import HardTargets, LinearTargets, NoiseTargets, Targets
+from bitfold.kolmogorov.targets import (
+    HardTargets,
+    LinearTargets,
+    NoiseTargets,
+    RoundedTargets,
+    Targets,
+)
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
 PREDICTORS = ("coordinate", "row_column", "per_tensor")
-TARGETS = ("soft", "linear", "noise", "hard")
+TARGETS = ("soft", "linear", "noise", "rounded", "hard")
 REST_BITS = (0, 16, 32)
 
 
 def make_predictor(
-    predictor: str | WeightPredictor, shape: Sequence[int] | None, kind: str | None
+    predictor: str | WeightPredictor,
+    shape: Sequence[int] | None,
+    kind: str | None,
+    *,
+    is_centred: bool = False,
 ) -> WeightPredictor:
     """A weight predictor by its name; one that is given stays.
 
@@ -27,6 +37,7 @@ def make_predictor(
         predictor: one of `PREDICTORS`, or one of your own.
         shape: of the coordinate predictor; None: its default.
         kind: likewise.
+        is_centred: whether those that learn scales leave locations at 0.
 
     Raises:
         KolmogorovError: if there is none of that name, if shape or kind are out of bounds, or if
@@ -46,7 +57,8 @@ def make_predictor(
         )
     if isinstance(predictor, WeightPredictor):
         return predictor
-    return RowColumnPredictor() if predictor == "row_column" else PerTensorPredictor()
+    by_scales = RowColumnPredictor if predictor == "row_column" else PerTensorPredictor
+    return by_scales(is_centred=is_centred)
 
 
 def make_targets(name: str, temperature: float, num_bins: int) -> Targets:
@@ -60,6 +72,7 @@ def make_targets(name: str, temperature: float, num_bins: int) -> Targets:
         "soft": SoftTargets(temperature, num_bins),
         "linear": LinearTargets(num_bins),
         "noise": NoiseTargets(num_bins),
+        "rounded": RoundedTargets(num_bins),
         "hard": HardTargets(num_bins),
     }
     return known[name]
@@ -75,6 +88,39 @@ def check_rest(rest_bits: int) -> None:
         raise KolmogorovError(
             f"Cannot make a Kolmogorov loss: expected rest_bits of 0, 16 or 32, got {rest_bits!r}. "
             "Choose one of these."
+        )
+
+
+def check_count(setting: str, number: int) -> None:
+    """Refuse what is no whole number of at least 1.
+
+    Raises:
+        KolmogorovError: if it is none.
+    """
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise KolmogorovError(
+            f"Cannot make a Kolmogorov loss: expected {setting} to be a whole number of at least "
+            f"1, got {number!r}. Choose another."
+        )
+
+
+def check_quantise(quantise: str | None, weight_range: tuple[float, float] | str) -> None:
+    """Refuse a way to quantise that there is not, or that does not go with the range.
+
+    Raises:
+        KolmogorovError: if it is neither ``"learned"``, with learned steps, nor None.
+    """
+    if quantise is None:
+        return
+    if quantise != "learned":
+        raise KolmogorovError(
+            f"Cannot make a Kolmogorov loss: expected quantise to be 'learned' or None, got "
+            f"{_found(quantise)}. Choose one of these."
+        )
+    if weight_range != "auto":
+        raise KolmogorovError(
+            "Cannot make a Kolmogorov loss: expected quantise='learned' with weight_range='auto', "
+            f"got {str(weight_range)[:80]!r}, whose steps are fixed. Leave one of them out."
         )
 
 

@@ -97,6 +97,8 @@ class ParameterTable:
         self.buffers = tuple(name for name, _ in module.named_buffers() if name in saved)
         self._nodes = tuple(_Node.of(item) for item in module.modules())
         self._memory = FlatMemory(())
+        # While it is true, the module holds other tensors in place of the parameters.
+        self.is_replaced = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ParameterTable":
         copied = copy.copy(self)
@@ -120,7 +122,7 @@ class ParameterTable:
         Raises:
             KolmogorovError: if a parameter or submodule was added, removed, replaced or resized.
         """
-        for node in self._nodes:
+        for node in () if self.is_replaced else self._nodes:
             if not node.is_unchanged():
                 raise KolmogorovError(
                     f"Cannot describe {type(node.module).__name__}: expected the parameters it had "

@@ -21,6 +21,9 @@ from bitfold.kolmogorov.transmission import FLOAT_BITS
 # it: rounding then adds 1/3072 of a tensor's power, 35 decibels below it.
 STEPS_TO_RMS = 16
 LEAST_REACH = 4
+# Where the task itself feels the rounding: of tensors of two or more dimensions, and of vectors.
+TASK_STEPS_TO_RMS = 0.5
+TASK_VECTOR_STEPS_TO_RMS = 4.0
 # A step needs no precision, only to be the same for both sides: it is sent as a bfloat16.
 STEP_BITS = 16
 
@@ -175,16 +178,58 @@ class LearnedRange(WeightRange):
         return nats.sum() / 2, [nats]
 
 
+class TaskRange(LearnedRange):
+    """Steps that the task holds, because it computes with the weights as they are decoded.
+
+    They begin coarse: at twice the root mean square of a weight tensor, so that weights become -1,
+    0 or 1 step, and at a quarter of it for vectors, whose gains of 1 are not to become 0. From
+    there the task makes them as fine as it needs; fine steps would grow slowly.
+
+    Source: none, ours.
+
+    Args:
+        table: the described parameters.
+        num_bins: how many values a weight can take; the middle one is 0.
+
+    Raises:
+        KolmogorovError: see `Bins`.
+    """
+
+    def __init__(self, table: ParameterTable, num_bins: int) -> None:
+        super().__init__(table, num_bins)
+        dimensions = torch.tensor([item.ndim for item in table.parameters])
+        to_rms = torch.where(dimensions > 1, TASK_STEPS_TO_RMS, TASK_VECTOR_STEPS_TO_RMS)
+        finest = min(STEPS_TO_RMS, num_bins / 2 / LEAST_REACH)
+        longer = (finest / to_rms.to(self.reference.device)).clamp(min=1).log()
+        with torch.no_grad():
+            self.log_steps.add_(longer)
+            self.reference.add_(longer)
+
+    def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
+        """Nothing: the task itself feels what rounding does."""
+        return 0.0, []
+
+
 def make_range(
-    table: ParameterTable, num_bins: int, weight_range: tuple[float, float] | str
+    table: ParameterTable,
+    num_bins: int,
+    weight_range: tuple[float, float] | str,
+    *,
+    by_task: bool = False,
 ) -> WeightRange:
     """A range by what a user says of it: two limits, or ``"auto"``.
+
+    Args:
+        table: the described parameters.
+        num_bins: how many values a weight can take.
+        weight_range: limits, or ``"auto"``.
+        by_task: whether learned steps are held by the task, not by a precision of their own.
 
     Raises:
         KolmogorovError: if it is neither, or see `Bins`.
     """
     if weight_range == "auto":
-        return LearnedRange(table, num_bins)
+        return TaskRange(table, num_bins) if by_task else LearnedRange(table, num_bins)
     given = weight_range if isinstance(weight_range, Sequence) else (weight_range,)
     limits = [float(limit) for limit in given if isinstance(limit, Real)]
     if not len(limits) == len(given) == 2:

@@ -3,6 +3,14 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
+
+from bitfold.kolmogorov.bits import coded_weights, decoded_weights
+from bitfold.kolmogorov.parameters import ParameterTable
+from bitfold.kolmogorov.places import Places
+from bitfold.kolmogorov.ranges import WeightRange
+from bitfold.kolmogorov.weight_predictor import WeightPredictor
+
 
 class ReportRow(NamedTuple):
     """What one tensor takes.
@@ -73,4 +81,36 @@ def _cells(row: ReportRow) -> tuple[str, ...]:
         f"{row.bits_per_weight:.3f}",
         f"{row.num_zeros:,}",
         f"{row.num_out_of_range:,}",
+    )
+
+
+def make_report(
+    table: ParameterTable,
+    weight_range: WeightRange,
+    predictor: WeightPredictor,
+    predictor_bits: int,
+    places: Places,
+) -> Report:
+    """What each tensor takes.
+
+    Args:
+        table: the described parameters.
+        weight_range: turns them into values.
+        predictor: gives bins a cost.
+        predictor_bits: precision in which it is sent.
+        places: all weights.
+    """
+    coded = coded_weights(table, weight_range, predictor, predictor_bits, places)
+    is_zero = decoded_weights(table, weight_range, places) == 0
+    columns = (coded.bits, coded.escapes, is_zero, coded.is_outside)
+    # Summed piece by piece: a stack of the columns would take more memory than they.
+    by_tensor = [[column[part].sum() for column in columns] for *_, part in places.pieces()]
+    sums = torch.stack([torch.stack(row) for row in by_tensor]).tolist()
+    return Report(
+        tuple(
+            ReportRow(name, size, bits + escapes, int(zeros), int(outside))
+            for name, size, (bits, escapes, zeros, outside) in zip(
+                table.names, table.sizes, sums, strict=True
+            )
+        )
     )

@@ -19,6 +19,7 @@ from bitfold.kolmogorov.scale_sums import (
     scale_table,
     sum_scales,
 )
+from bitfold.kolmogorov.table_sums import can_read_table, sum_by_table
 from bitfold.kolmogorov.targets import Targets
 from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
 
@@ -38,6 +39,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
 
     Args:
         distribution: ``"laplace"`` or ``"logistic"``.
+        is_centred: whether all locations are 0 instead of learned: 0 then is the likeliest value.
 
     Raises:
         KolmogorovError: if there is no such distribution.
@@ -45,19 +47,25 @@ class ScalePredictor(WeightPredictor, abc.ABC):
 
     is_trusted = True
 
-    def __init__(self, distribution: str = "laplace") -> None:
+    location: Tensor
+
+    def __init__(self, distribution: str = "laplace", *, is_centred: bool = False) -> None:
         super().__init__()
         if distribution not in DISTRIBUTIONS:
             raise KolmogorovError(
                 f"Cannot make a predictor: expected distribution to be one of "
                 f"{', '.join(DISTRIBUTIONS)}, got {distribution!r}. Choose one of these."
             )
-        self.distribution = distribution
+        self.distribution, self.is_centred = distribution, is_centred
 
     def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
         """Make a location and a scale for each tensor."""
         super().attach(layout, bins, generator)
-        self.location = nn.Parameter(torch.zeros(len(layout.blocks)))
+        centre = torch.zeros(len(layout.blocks))
+        if self.is_centred:
+            self.register_buffer("location", centre, persistent=False)
+        else:
+            self.location = nn.Parameter(centre)
         self.log_scale = nn.Parameter(torch.zeros(len(layout.blocks)))
         self.first_rows: list[int | None] = [None] * len(layout.blocks)
         self.first_columns: list[int | None] = [None] * len(layout.blocks)
@@ -93,13 +101,19 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
     ) -> Summed:
         """The cost of weights in and out of range; by compiled loops where they take them."""
-        if not can_sum_scales(places, values, targets):
-            return super().summed(places, values, targets, with_gradients=with_gradients)
         model = self._model()
-        found = sum_scales(model, self.bins, places, values, targets, with_gradients=with_gradients)
+        if self.is_centred and can_read_table(model, self.bins, places, values, targets):
+            found = sum_by_table(model, places, values, targets)
+        elif can_sum_scales(places, values, targets):
+            found = sum_scales(
+                model, self.bins, places, values, targets, with_gradients=with_gradients
+            )
+        else:
+            return super().summed(places, values, targets, with_gradients=with_gradients)
         sizes = [len(item) for item in self._log_factors()]
         by_factors = torch.split(found.grad_log_factors, [*sizes, 1])[:-1]
-        own = [item.to(self.location.dtype) for item in (found.grad_locations, *by_factors)]
+        by_locations = [] if self.is_centred else [found.grad_locations]
+        own = [item.to(self.location.dtype) for item in (*by_locations, *by_factors)]
         return Summed(values.new_tensor(found.total, dtype=torch.float64), found.grad_values, own)
 
     def fit(self, places: Places, values: Tensor) -> None:
@@ -107,7 +121,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         distances = values / self.bins.width
         for number, whole, part in places.pieces():
             del whole
-            centre = distances[part].median()
+            centre = distances[part].median() * (not self.is_centred)
             mean = (distances[part] - centre).abs().mean() / _MEAN_DISTANCE[self.distribution]
             self.location[number] = centre
             self.log_scale[number] = (mean + SCALE_FLOOR).log()
@@ -120,6 +134,7 @@ class PerTensorPredictor(ScalePredictor):
 
     Args:
         distribution: ``"laplace"`` or ``"logistic"``.
+        is_centred: whether all locations are 0.
 
     Example:
         >>> from bitfold.kolmogorov import KolmogorovLoss
@@ -144,6 +159,7 @@ class RowColumnPredictor(ScalePredictor):
 
     Args:
         distribution: ``"laplace"`` or ``"logistic"``.
+        is_centred: whether all locations are 0.
 
     Example:
         >>> from bitfold.kolmogorov import KolmogorovLoss

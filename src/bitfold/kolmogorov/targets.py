@@ -1,4 +1,4 @@
-"""How a weight meets its bins: linear, noisy and hard targets, and what every kind of them gives.
+"""How a weight meets its bins: targets of several kinds, and what each of them gives.
 
 Write C(j) for the cost of bin j in nats, c for a weight's continuous index, k = floor(c) and
 f = c - k. The *true slope* of the cost at c is that of C between its two nearest bins,
@@ -162,6 +162,39 @@ class NoiseTargets(Targets):
         noisy, moves = self.noisy(index)
         bins, shares, slopes = LinearTargets(self.num_bins).shares(noisy)
         return Shares(bins, shares, slopes * moves)
+
+
+@dataclass(frozen=True)
+class RoundedTargets(Targets):
+    """The nearest bin alone, with the slope that linear targets have.
+
+    Source: straight-through gradients (Bengio, Leonard & Courville 2013); as a target ours.
+
+    The weight costs what it takes in the file, so that the predictor learns of the weights that
+    are sent; the weight itself feels the true slope. Bias: none in the value; the slope is that of
+    another cost, C's linear interpolation, as the value has none. Variance: none.
+
+    Args:
+        num_bins: at least 2.
+
+    Example:
+        >>> bins, shares, slopes = RoundedTargets(256).shares(torch.tensor([99.75]))
+        >>> bins.squeeze(1).tolist(), shares.squeeze(1).tolist(), slopes.squeeze(1).tolist()
+        ([99, 100], [0.0, 1.0], [-1.0, 1.0])
+    """
+
+    num_bins: int
+
+    @property
+    def window(self) -> int:
+        """The two nearest."""
+        return 2
+
+    def shares(self, index: Tensor) -> Shares:
+        """1 for the nearest, 0 for the other; NaN gives NaN shares in valid bins."""
+        bins, _, slopes = LinearTargets(self.num_bins).shares(index)
+        share = index.round() - bins[0]
+        return Shares(bins, torch.stack([1 - share, share]), slopes)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ PREDICTOR = frozenset(
 )
 
 # Hard targets have no gradient to train with.
-_TARGETS = tuple(name for name in TARGETS if name != "hard")
+_TARGETS = tuple(name for name in TARGETS if name not in ("rounded", "hard"))
 _KINDS = tuple(KINDS)
 _ACTIVATIONS, _FINAL_ACTIVATIONS = tuple(ACTIVATIONS), tuple(FINAL_ACTIVATIONS)
 _MANY, _ANY = 2**40, (-1e30, 1e30)

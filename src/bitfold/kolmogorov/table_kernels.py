@@ -1,0 +1,166 @@
+"""Compiled loops over weights whose cost is read from a table, by the logarithm of its scale."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Singles = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+Box = tuple[float, Singles, Singles, int]
+"""The logarithm of a tensor's factor, those of its slower and of its faster lines, and how many
+weights share both."""
+
+Number = Any
+"""A float32, which mypy takes for another type after each operation."""
+
+Curve = tuple[Number, Number, Number, Number, Number, Number]
+"""What the cost is made of at a scale: zero, first, inverse; and by how much each rises from the
+table's entry to the next."""
+
+_FAST = {"reassoc", "contract", "nsz"}
+# So many weights are summed in float32 before their sum is added to one in float64.
+_RUN = 4096
+
+
+# Sums may be put into another order, always the same one: that is what makes the processor work on
+# several weights at a time.
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+def sum_box(
+    values: Singles,
+    box: Box,
+    table: tuple[Singles, float, float],
+    is_rounded: bool,
+    slopes: Singles,
+    gradient: tuple[Doubles, Doubles],
+) -> tuple[float, float]:
+    """Sum what the weights of one tensor cost, with its gradients.
+
+    With x the absolute value, a bin costs ``zero`` for x = 0 and ``zero + first + (x - 1) / scale``
+    beyond; between two bins a cost is interpolated. The table holds all three for logarithms of
+    scales that are evenly spaced, and they too are interpolated between these.
+
+    Source: none, ours.
+
+    Args:
+        values: (n,), all at least one bin away from the ends of the grid.
+        box: see `Box`.
+        table: (3, size): zero, first, 1 / scale; the first logarithm; entries for each nat.
+        is_rounded: whether values cost what the nearest bin does. Slopes are the same.
+        slopes: (n,), written: by the values.
+        gradient: added to: (slower,) and (faster,), by logarithms of factors.
+
+    Returns:
+        Nats, and the derivative by the logarithm of the tensor's factor.
+    """
+    own, slower, faster, together = box
+    costs, low, rate = table
+    by_slower, by_faster = gradient
+    num_faster = faster.shape[0]
+    places, risen = faster * np.float32(rate), np.zeros_like(faster)
+    total = by_own = 0.0
+    for line in range(slower.shape[0]):
+        base, start = np.float32((own + slower[line] - low) * rate), line * num_faster * together
+        stop = start + num_faster * together
+        if together == 1:
+            nats, by_line = _sum_single(
+                values[start:stop], base, places, costs, is_rounded, slopes[start:stop], risen
+            )
+        else:
+            nats, by_line = _sum_shared(
+                values[start:stop], base, places, costs, is_rounded, slopes[start:stop], risen
+            )
+        total += nats
+        by_own += by_line
+        by_slower[line] += by_line * rate
+    by_faster += risen * rate
+    return total, by_own * rate
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+def _sum_single(
+    values: Singles,
+    base: Number,
+    places: Singles,
+    costs: Singles,
+    is_rounded: bool,
+    slopes: Singles,
+    risen: Singles,
+) -> tuple[float, float]:
+    """Sum a line of weights each of which has a scale of its own: nats, and by places."""
+    nats = by_line = np.float32(0)
+    for number in range(values.shape[0]):
+        curve = _curve(base + places[number], costs)
+        cost, slopes[number], rise = _cost(values[number], curve, is_rounded)
+        nats += cost
+        by_line += rise
+        risen[number] += rise
+    return np.float64(nats), np.float64(by_line)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+def _sum_shared(
+    values: Singles,
+    base: Number,
+    places: Singles,
+    costs: Singles,
+    is_rounded: bool,
+    slopes: Singles,
+    risen: Singles,
+) -> tuple[float, float]:
+    """Sum a line of weights some of which share a scale: nats, and by places."""
+    total = by_line = 0.0
+    together = values.shape[0] // places.shape[0]
+    for pair in range(places.shape[0]):
+        curve = _curve(base + places[pair], costs)
+        first, end = pair * together, (pair + 1) * together
+        by_pair = 0.0
+        while first < end:
+            stop = min(first + _RUN, end)
+            nats = risen_by = np.float32(0)
+            for number in range(first, stop):
+                cost, slopes[number], rise = _cost(values[number], curve, is_rounded)
+                nats += cost
+                risen_by += rise
+            total += np.float64(nats)
+            by_pair += np.float64(risen_by)
+            first = stop
+        by_line += by_pair
+        risen[pair] += np.float32(by_pair)
+    return total, by_line
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST, inline="always")
+def _curve(place: Number, costs: Singles) -> Curve:
+    """Read the table at a place, in entries from the first."""
+    within = min(max(place, np.float32(0)), np.float32(costs.shape[1] - 1.01))
+    entry = np.int32(within)
+    share = within - np.float32(entry)
+    zero_rise = costs[0, entry + 1] - costs[0, entry]
+    first_rise = costs[1, entry + 1] - costs[1, entry]
+    inverse_rise = costs[2, entry + 1] - costs[2, entry]
+    return (
+        costs[0, entry] + share * zero_rise,
+        costs[1, entry] + share * first_rise,
+        costs[2, entry] + share * inverse_rise,
+        zero_rise,
+        first_rise,
+        inverse_rise,
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST, inline="always")
+def _cost(value: Number, curve: Curve, is_rounded: bool) -> tuple[Number, Number, Number]:
+    """Find what a weight costs, its slope by the value and its rise by the place."""
+    zero, first, inverse, zero_rise, first_rise, inverse_rise = curve
+    one, nothing = np.float32(1), np.float32(0)
+    size = abs(value)
+    slope = first if size < one else inverse
+    slope = slope if value > nothing else -slope
+    slope = nothing if value == nothing else slope
+    size = np.rint(size) if is_rounded else size
+    near, far = min(size, one), max(size - one, nothing)
+    cost = zero + near * first + far * inverse
+    return cost, slope, zero_rise + near * first_rise + far * inverse_rise

@@ -1,0 +1,98 @@
+"""Tests of costs read from a table against those worked out one by one."""
+
+import pytest
+import torch
+from torch import nn
+
+from bitfold.kolmogorov import (
+    KolmogorovLoss,
+    LinearTargets,
+    PerTensorPredictor,
+    RoundedTargets,
+    RowColumnPredictor,
+    scale,
+)
+from bitfold.kolmogorov.weight_predictor import WeightPredictor
+
+TARGETS = {"linear": LinearTargets, "rounded": RoundedTargets}
+PREDICTORS = {"row_column": RowColumnPredictor, "per_tensor": PerTensorPredictor}
+
+
+@pytest.fixture(params=PREDICTORS)
+def loss(request, make_scale_loss) -> KolmogorovLoss:
+    """A loss of tensors of all shapes whose scales are centred."""
+    predictor = PREDICTORS[request.param](is_centred=True)
+    return make_scale_loss(predictor, torch.float32, quantise="learned")
+
+
+def both_sums(loss, targets, monkeypatch):
+    """By the table and by PyTorch's operations, of values that are no whole numbers."""
+    places = loss.portions.everything()
+    generator = torch.Generator().manual_seed(0)
+    values = 3 * torch.randn(len(places), generator=generator)
+    values[:40] = torch.arange(-20, 20) + 0.37
+    found = loss.predictor.summed(places, values, targets, with_gradients=True)
+    monkeypatch.setattr(scale, "can_read_table", lambda *_: False)
+    monkeypatch.setattr(scale, "can_sum_scales", lambda *_: False)
+    exact = loss.double().predictor
+    expected = exact.summed(places, values.double(), targets, with_gradients=True)
+    return found, expected
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_table_gives_costs_and_gradients(loss, name, monkeypatch):
+    """To within what interpolation between its entries and float32 leave."""
+    found, expected = both_sums(loss, TARGETS[name](256), monkeypatch)
+    assert found.nats.item() == pytest.approx(expected.nats.item(), rel=1e-4)
+    torch.testing.assert_close(
+        found.grad_values.double(), expected.grad_values, rtol=1e-3, atol=1e-4
+    )
+    assert len(found.grad_parameters) == len(expected.grad_parameters)
+    for own, exact in zip(found.grad_parameters, expected.grad_parameters, strict=True):
+        # Between entries a slope is that of a chord.
+        assert (own - exact).norm() <= 1e-2 * exact.norm()
+
+
+def test_the_table_is_what_a_training_step_reads(monkeypatch):
+    """Also for a long run of weights that share one scale."""
+    calls = []
+    read = scale.sum_by_table
+    monkeypatch.setattr(scale, "sum_by_table", lambda *given: calls.append(1) or read(*given))
+    for predictor in ("row_column", "per_tensor"):
+        module = nn.Linear(120, 100)
+        kolmogorov = KolmogorovLoss(module, predictor=predictor, quantise="learned")
+        found = kolmogorov()
+        found.backward()
+        with monkeypatch.context() as patch:
+            patch.setattr(scale, "can_read_table", lambda *_: False)
+            torch.testing.assert_close(found, kolmogorov(), rtol=1e-4, atol=0)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("value", [127.0, -130.0, 1e9, float("nan"), float("inf")])
+def test_weights_near_the_ends_are_left_to_exact_formulas(value):
+    """There bins hold tails, weights are escaped, and what is not finite shows."""
+    module = nn.Linear(6, 5)
+    kolmogorov = KolmogorovLoss(module, quantise="learned")
+    with torch.no_grad():
+        module.weight[2, 3] = value * kolmogorov.weight_range.steps()[0]
+    cost = kolmogorov()
+    assert cost.isfinite() == (abs(value) <= 1e9)
+    if cost.isfinite():
+        expected = WeightPredictor.summed(
+            kolmogorov.predictor,
+            kolmogorov.portions.everything(),
+            kolmogorov._values(),
+            kolmogorov.targets,
+            with_gradients=False,
+        )
+        assert cost.item() == pytest.approx(expected.nats.item() / 35, rel=1e-5)
+
+
+def test_centred_predictors_learn_no_location():
+    """Nor send any; 0 stays the likeliest value."""
+    kolmogorov = KolmogorovLoss(nn.Linear(6, 5), quantise="learned")
+    names = [name for name, _ in kolmogorov.predictor.named_parameters()]
+    assert names == ["log_scale", "row_log_scale", "column_log_scale"]
+    assert kolmogorov.predictor.location.tolist() == [0, 0]
+    assert "location" not in kolmogorov.predictor.state_dict()
