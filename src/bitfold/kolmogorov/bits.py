@@ -11,7 +11,8 @@ from bitfold.kolmogorov.out_of_range import decode, escape_bits, overshoot_bins
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.ranges import WeightRange
-from bitfold.kolmogorov.transmission import sent
+from bitfold.kolmogorov.scale_coding import code_scales, has_coded_scales
+from bitfold.kolmogorov.transmission import sent, sent_bits
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
 # How many weights are decoded at a time, which bounds the memory.
@@ -56,10 +57,7 @@ def coded_weights(
     """
     weights, bins = places.take(table.values()), weight_range.bins
     exact = exact_type(weights.device, weights.dtype)
-    parameters = {
-        name: item if predictor_bits is None else sent(item, predictor_bits)
-        for name, item in predictor.named_parameters()
-    }
+    parameters, is_dead = _as_sent(table, weight_range, predictor, predictor_bits)
     # Taken in one piece: parts that stay would leave no room between them for the next chunk's.
     bits, escapes = weights.new_empty(2, len(weights), dtype=exact)
     coded = CodedWeights(bits, escapes, torch.empty_like(bits, dtype=torch.bool))
@@ -71,7 +69,45 @@ def coded_weights(
         bits[part] = nats[0].to(values.dtype) / math.log(2)
         escapes[part] = escape_bits(values, bins)
         coded.is_outside[part] = bins.outside(values)
+        if is_dead is not None:
+            bits[part].masked_fill_(some.take(is_dead), 0)
+            escapes[part].masked_fill_(some.take(is_dead), 0)
     return coded
+
+
+def predictor_sent_bits(
+    table: ParameterTable,
+    weight_range: WeightRange,
+    predictor: WeightPredictor,
+    predictor_bits: int,
+) -> float:
+    """Bits of a predictor as it is sent: whole exponents (`code_scales`), or numbers of equal size.
+
+    Args:
+        table: the described parameters.
+        weight_range: turns them into values.
+        predictor: learned.
+        predictor_bits: of each number.
+    """
+    if has_coded_scales(predictor):
+        return code_scales(predictor, table, weight_range, table.places()).bits
+    return sent_bits(predictor.parameters(), predictor_bits)
+
+
+def _as_sent(
+    table: ParameterTable,
+    weight_range: WeightRange,
+    predictor: WeightPredictor,
+    predictor_bits: int | None,
+) -> tuple[dict[str, Tensor], Tensor | None]:
+    """A predictor's parameters for a decoder, and which weights need no code, if any can."""
+    own: dict[str, Tensor] = dict(predictor.named_parameters())
+    if predictor_bits is None:
+        return own, None
+    if has_coded_scales(predictor):
+        scales = code_scales(predictor, table, weight_range, table.places())
+        return scales.parameters, scales.is_dead.to(table.device)
+    return {name: sent(item, predictor_bits) for name, item in own.items()}, None
 
 
 @torch.no_grad()

@@ -6,6 +6,8 @@ from torch import Tensor
 from bitfold.kolmogorov.bits import coded_weights
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.portion import Portion, Portions
+from bitfold.kolmogorov.scale_coding import has_coded_scales
+from bitfold.kolmogorov.scale_fitting import fit_scales
 from bitfold.kolmogorov.targets import LinearTargets
 from bitfold.kolmogorov.transmission import sent_bits
 
@@ -39,6 +41,9 @@ def fit_predictor(loss: KolmogorovLoss, num_steps: int = NUM_STEPS) -> None:
         >>> kolmogorov.bits().total < before
         True
     """
+    if has_coded_scales(loss.predictor) and loss.predictor.distribution == "laplace":
+        fit_scales(loss.predictor, loss.table, loss.weight_range, loss.portions.everything())
+        return
     judged = Portions(loss.table, SAMPLE, None).drawn(0)
     before = {name: item.clone() for name, item in loss.predictor.state_dict().items()}
     bits, precision = _best_precision(loss, judged)

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.agreement import agree
 from bitfold.kolmogorov.bins import Bins
-from bitfold.kolmogorov.bits import coded_weights, decoded_weights
+from bitfold.kolmogorov.bits import coded_weights, decoded_weights, predictor_sent_bits
 from bitfold.kolmogorov.counter import StepCounter
 from bitfold.kolmogorov.coverage import gradient_coverage
 from bitfold.kolmogorov.description import Description
@@ -33,7 +33,7 @@ from bitfold.kolmogorov.report import Report, make_report
 from bitfold.kolmogorov.selection import Pattern
 from bitfold.kolmogorov.summation import Work, mean_nats
 from bitfold.kolmogorov.targets import Targets
-from bitfold.kolmogorov.transmission import check_precision, sent_bits
+from bitfold.kolmogorov.transmission import check_precision
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
 
@@ -385,7 +385,9 @@ class KolmogorovLoss(nn.Module):
     def _side_items(self) -> dict[str, float]:
         """Bits of what does not depend on the weights' values."""
         items = {
-            "predictor": sent_bits(self.predictor.parameters(), self.predictor_bits),
+            "predictor": predictor_sent_bits(
+                self.table, self.weight_range, self.predictor, self.predictor_bits
+            ),
             "ranges": self.weight_range.side_bits,
         }
         if self.predictor.side_bits:
