@@ -5,6 +5,7 @@ from bitfold.kolmogorov.choice import choose_predictor
 from bitfold.kolmogorov.code_length import KINDS, CodeLength
 from bitfold.kolmogorov.coordinate import CoordinatePredictor
 from bitfold.kolmogorov.description import Description
+from bitfold.kolmogorov.finishing import finish, prune_dead
 from bitfold.kolmogorov.fitting import fit_predictor
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.loss import KolmogorovLoss
@@ -56,5 +57,7 @@ __all__ = [
     "Targets",
     "WeightPredictor",
     "choose_predictor",
+    "finish",
     "fit_predictor",
+    "prune_dead",
 ]

@@ -94,6 +94,23 @@ def predictor_sent_bits(
     return sent_bits(predictor.parameters(), predictor_bits)
 
 
+def predictor_as_sent(
+    table: ParameterTable,
+    weight_range: WeightRange,
+    predictor: WeightPredictor,
+    predictor_bits: int,
+) -> dict[str, Tensor]:
+    """A predictor's parameters as a decoder gets them, by name.
+
+    Args:
+        table: the described parameters.
+        weight_range: turns them into values.
+        predictor: learned.
+        predictor_bits: of each number.
+    """
+    return _as_sent(table, weight_range, predictor, predictor_bits)[0]
+
+
 def _as_sent(
     table: ParameterTable,
     weight_range: WeightRange,

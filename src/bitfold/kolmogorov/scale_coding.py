@@ -157,7 +157,7 @@ def exponent_bits(exponents: Ints) -> float:
 
     Example:
         >>> round(exponent_bits(np.array([0])), 2), round(exponent_bits(np.zeros(100, int)), 1)
-        (2.09, 13.8)
+        (2.09, 18.6)
     """
     counts = [max(_SEEN >> abs(k), 1) for k in range(-MOST_LINE, MOST_LINE + 1)]
     total, bits = sum(counts), 0.0

@@ -13,6 +13,7 @@ from bitfold.kolmogorov.scale import SCALE_FLOOR, ScalePredictor
 from bitfold.kolmogorov.scale_coding import (
     LEAST_OWN,
     LINE_STEP,
+    MOST_LINE,
     OWN_STEP,
     boxes_of,
     whole_numbers,
@@ -51,7 +52,8 @@ def fit_scales(
         predictor.log_scale[number] = own
         for group, found in zip(lines, (rows, columns), strict=False):
             factors = dict(predictor.named_parameters())[group.name]
-            whole = np.zeros(len(group.is_alive))
+            # Lines without weights are not sent; like this K keeps them without.
+            whole = np.full(len(group.is_alive), -MOST_LINE * LINE_STEP)
             whole[group.is_alive] = found
             factors[group.start : group.start + len(whole)] = torch.from_numpy(whole)
 

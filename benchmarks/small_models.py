@@ -1,0 +1,237 @@
+"""How small do LeNet-300-100 and LeNet-5-Caffe get on MNIST, and how often are they wrong?
+
+``python -m benchmarks.small_models`` trains five seeds of the one and three of the other on MNIST's
+60,000 training pictures and counts the errors of the decoded networks on its 10,000 test pictures,
+which nothing else looks at: the recipes were chosen with ``--validate``, which trains on the first
+50,000 and counts on the last 10,000 training pictures. ``--quick`` trains one seed of
+LeNet-300-100. Trainings that are done are kept and not done again.
+"""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.jobs import run_jobs
+from benchmarks.mnist import Digits, load_test, load_training
+from benchmarks.pages import replace_block
+from benchmarks.studies import MNIST
+from benchmarks.timing import argument_parser, write_results
+from bitfold.kolmogorov import KolmogorovLoss, finish, fit_predictor, prune_dead
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "small-models.md"
+SIDE = 28
+# How far what K learns moves in a step, and the share of the steps in which rates still rise.
+OWN_RATE, RISING = 1e-2, 0.1
+# The share of pictures that are moved by up to a pixel each time that they are seen.
+MOVED = 0.7
+# The share of the epochs after which steps and scales are frozen.
+SOFT = 0.9
+# Parts of a batch that are moved alike, and pictures looked at together when nothing is learned.
+NUM_MOVES, MANY = 4, 1000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Args:
+        make: a new one.
+        weight: of the network's nats, against those of the classes of all training pictures.
+        epochs: how many.
+        batch: pictures.
+        rate: Adam's for the weights, at its highest.
+    """
+
+    make: Callable[[], nn.Module]
+    weight: float
+    epochs: int
+    batch: int
+    rate: float
+
+
+def lenet_300_100() -> nn.Module:
+    """266,610 weights."""
+    return nn.Sequential(
+        nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10)
+    )
+
+
+def lenet_5_caffe() -> nn.Module:
+    """431,080 weights."""
+    return nn.Sequential(
+        nn.Unflatten(1, (1, SIDE)),
+        nn.Conv2d(1, 20, 5),
+        nn.MaxPool2d(2),
+        nn.Conv2d(20, 50, 5),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(800, 500),
+        nn.ReLU(),
+        nn.Linear(500, 10),
+    )
+
+
+RECIPES = {
+    "LeNet-300-100": Recipe(lenet_300_100, weight=0.3, epochs=60, batch=256, rate=2e-3),
+    "LeNet-5-Caffe": Recipe(lenet_5_caffe, weight=0.3, epochs=25, batch=128, rate=2e-3),
+}
+NUM_SEEDS = {"LeNet-300-100": 5, "LeNet-5-Caffe": 3}
+
+
+def train(recipe: Recipe, digits: Digits, seed: int) -> tuple[nn.Module, KolmogorovLoss]:
+    """Train a network to be short, and fit its description."""
+    torch.manual_seed(seed)
+    network = recipe.make()
+    kolmogorov = KolmogorovLoss(network, quantise="learned")
+    groups = [
+        {"params": list(network.parameters()), "lr": recipe.rate},
+        {"params": list(kolmogorov.parameters()), "lr": OWN_RATE},
+    ]
+    optimizer = torch.optim.Adam(groups, fused=True)
+    num_steps = recipe.epochs * -(-len(digits.labels) // recipe.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [recipe.rate, OWN_RATE], num_steps, pct_start=RISING, cycle_momentum=False
+    )
+    weight = recipe.weight * kolmogorov.num_weights / len(digits.labels)
+    for epoch in range(recipe.epochs):
+        if epoch == int(SOFT * recipe.epochs):
+            finish(kolmogorov)
+        for pictures, labels in shuffled(digits, recipe.batch):
+            optimizer.zero_grad()
+            with kolmogorov.quantised():
+                task = functional.cross_entropy(network(pictures), labels)
+            (task + weight * kolmogorov()).backward()
+            optimizer.step()
+            schedule.step()
+    prune_dead(kolmogorov, task_losses(network, digits))
+    fit_predictor(kolmogorov)
+    return network, kolmogorov
+
+
+def shuffled(digits: Digits, batch: int) -> Iterator[Digits]:
+    """Give all digits once, in batches, most of them moved by up to a pixel."""
+    for chosen in torch.randperm(len(digits.labels)).split(batch):
+        pictures = digits.pictures[chosen].view(-1, SIDE, SIDE)
+        moved = (torch.rand(len(chosen)) < MOVED).nonzero()[:, 0]
+        for part in moved.chunk(NUM_MOVES):
+            down, right = torch.randint(-1, 2, (2,)).tolist()
+            pictures[part] = torch.roll(pictures[part], (down, right), (1, 2))
+        yield Digits(pictures.view(len(chosen), -1), digits.labels[chosen])
+
+
+def task_losses(network: nn.Module, digits: Digits) -> Iterator[Tensor]:
+    """Give the loss of many digits at a time, as they are."""
+    for pictures, labels in zip(
+        digits.pictures.split(MANY), digits.labels.split(MANY), strict=True
+    ):
+        yield functional.cross_entropy(network(pictures), labels)
+
+
+@torch.no_grad()
+def error(network: nn.Module, digits: Digits) -> float:
+    """Return the share of digits that a network gets wrong."""
+    told = torch.cat([network(some).argmax(1) for some in digits.pictures.split(MANY)])
+    return (told != digits.labels).double().mean().item()
+
+
+def run(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Train one network, and measure what a decoder gets."""
+    training, judged = load_training(MNIST)
+    if not job["validate"]:
+        training = Digits(*(torch.cat(both) for both in zip(training, judged, strict=True)))
+        judged = load_test(MNIST)
+    recipe = RECIPES[job["network"]]
+    start = time.process_time()
+    network, kolmogorov = train(recipe, training, job["seed"])
+    seconds = time.process_time() - start
+    decoded = copy.deepcopy(network)
+    decoded.load_state_dict(kolmogorov.decoded_state())
+    description, total = kolmogorov.bits(), kolmogorov.report().total
+    return {
+        "bytes": description.total / 8,
+        "items": {name: bits / 8 for name, bits in description.items.items()},
+        "error": error(decoded, judged),
+        "num_left": total.num_weights - total.num_zeros,
+        "seconds": seconds,
+    }
+
+
+def jobs_of(seeds: Mapping[str, int], *, validate: bool) -> list[dict[str, Any]]:
+    """Return the settings of all trainings; the recipe is among them, for what is kept."""
+    return [
+        {
+            "network": name,
+            "weight": RECIPES[name].weight,
+            "epochs": RECIPES[name].epochs,
+            "batch": RECIPES[name].batch,
+            "rate": RECIPES[name].rate,
+            "validate": validate,
+            "seed": seed,
+        }
+        for name, count in seeds.items()
+        for seed in range(count)
+    ]
+
+
+def tables(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of medians and one of all seeds."""
+    medians = ["| network | bytes | error | seeds |", "| --- | --- | --- | --- |"]
+    each = [
+        "| network | seed | bytes | of weights | of scales | of steps | weights left | error "
+        "| processor time |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in RECIPES:
+        own = [result for result in results if result["network"] == name]
+        if not own:
+            continue
+        size = statistics.median(result["bytes"] for result in own)
+        wrong = statistics.median(result["error"] for result in own)
+        medians.append(f"| {name} | {size:,.0f} | {wrong:.2%} | {len(own)} |")
+        each += [_row(result) for result in own]
+    return "\n".join([*medians, "", *each])
+
+
+def _row(result: Mapping[str, Any]) -> str:
+    items = result["items"]
+    coded = items["weights"] + items["out_of_range"]
+    return (
+        f"| {result['network']} | {result['seed']} | {result['bytes']:,.0f} | {coded:,.0f} | "
+        f"{items['predictor']:,.0f} | {items['ranges']:,.0f} | {result['num_left']:,} | "
+        f"{result['error']:.2%} | {result['seconds']:.0f} s |"
+    )
+
+
+def main() -> int:
+    """Train, tabulate."""
+    parser = argument_parser(__doc__.splitlines()[0])
+    parser.add_argument("--validate", action="store_true", help="judge by training pictures")
+    parser.add_argument("--networks", nargs="+", choices=RECIPES, default=list(RECIPES))
+    parser.add_argument("--seeds", type=int, help="of each network; 5 and 3")
+    parser.add_argument("--processes", type=int, default=1)
+    arguments = parser.parse_args()
+    seeds = {name: arguments.seeds or NUM_SEEDS[name] for name in arguments.networks}
+    if arguments.quick:
+        seeds = {"LeNet-300-100": 1}
+    jobs = jobs_of(seeds, validate=arguments.validate)
+    results = run_jobs(run, jobs, "small-models", arguments.processes)
+    text = tables(results)
+    print(text)
+    if not arguments.quick and not arguments.validate and seeds == NUM_SEEDS:
+        replace_block(PAGE, "small-models", text)
+    write_results(arguments.output, {"runs": results})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
