@@ -1,10 +1,13 @@
 """Compiled loops over weights whose cost is read from a table, by the logarithm of its scale."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from bitfold.kolmogorov.near_kernels import fits_near, sum_near
 
 Singles = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -23,6 +26,9 @@ table's entry to the next."""
 _FAST = {"reassoc", "contract", "nsz"}
 # So many weights are summed in float32 before their sum is added to one in float64.
 _RUN = 4096
+# Logarithms beyond it are those of scales far below the floor or above any grid; their
+# exponentials' products stay finite.
+_MOST = 40.0
 
 
 # Sums may be put into another order, always the same one: that is what makes the processor work on
@@ -31,7 +37,7 @@ _RUN = 4096
 def sum_box(
     values: Singles,
     box: Box,
-    table: tuple[Singles, float, float],
+    table: tuple[Singles, float, float, float],
     is_rounded: bool,
     slopes: Singles,
     gradient: tuple[Doubles, Doubles],
@@ -47,7 +53,8 @@ def sum_box(
     Args:
         values: (n,), all at least one bin away from the ends of the grid.
         box: see `Box`.
-        table: (3, size): zero, first, 1 / scale; the first logarithm; entries for each nat.
+        table: (3, size): zero, first, 1 / scale; the first logarithm; entries for each nat; the
+            floor of scales, which the table has in it.
         is_rounded: whether values cost what the nearest bin does. Slopes are the same.
         slopes: (n,), written: by the values.
         gradient: added to: (slower,) and (faster,), by logarithms of factors.
@@ -56,27 +63,34 @@ def sum_box(
         Nats, and the derivative by the logarithm of the tensor's factor.
     """
     own, slower, faster, together = box
-    costs, low, rate = table
+    costs, low, rate, floor = table
     by_slower, by_faster = gradient
     num_faster = faster.shape[0]
-    places, risen = faster * np.float32(rate), np.zeros_like(faster)
+    places, by_place, risen = (
+        faster * np.float32(rate),
+        np.zeros_like(faster),
+        np.zeros_like(faster),
+    )
+    rates = np.exp(np.minimum(-faster, np.float32(_MOST)))
     total = by_own = 0.0
     for line in range(slower.shape[0]):
         base, start = np.float32((own + slower[line] - low) * rate), line * num_faster * together
         stop = start + num_faster * together
-        if together == 1:
-            nats, by_line = _sum_single(
-                values[start:stop], base, places, costs, is_rounded, slopes[start:stop], risen
-            )
+        some, their = values[start:stop], slopes[start:stop]
+        inverse = math.exp(min(-own - slower[line], _MOST))
+        if together > 1:
+            nats, by_line = _sum_shared(some, base, places, costs, is_rounded, their, by_place)
+            by_line *= rate
+        elif fits_near(some, inverse * rates.min(), floor):
+            nats, by_line = sum_near(some, inverse, rates, floor, is_rounded, their, risen)
         else:
-            nats, by_line = _sum_shared(
-                values[start:stop], base, places, costs, is_rounded, slopes[start:stop], risen
-            )
+            nats, by_line = _sum_single(some, base, places, costs, is_rounded, their, by_place)
+            by_line *= rate
         total += nats
         by_own += by_line
-        by_slower[line] += by_line * rate
-    by_faster += risen * rate
-    return total, by_own * rate
+        by_slower[line] += by_line
+    by_faster += risen + by_place * np.float32(rate)
+    return total, by_own
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)

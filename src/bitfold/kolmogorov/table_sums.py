@@ -56,7 +56,7 @@ def sum_by_table(model: ScaleModel, places: Places, values: Tensor, targets: Tar
     grad_values = torch.empty_like(values)
     factors = array(model.log_factors.float())
     gradient = np.zeros(len(factors))
-    table = (_table(model.floor), _LOW, float(_RATE))
+    table = (_table(model.floor), _LOW, float(_RATE), model.floor)
     flat, slopes, nats = array(values), array(grad_values), 0.0
     is_rounded = isinstance(targets, RoundedTargets)
     for number, box in enumerate(model.boxes.tolist()):
