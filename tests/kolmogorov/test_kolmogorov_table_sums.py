@@ -25,12 +25,11 @@ def loss(request, make_scale_loss) -> KolmogorovLoss:
     return make_scale_loss(predictor, torch.float32, quantise="learned")
 
 
-def both_sums(loss, targets, monkeypatch):
-    """By the table and by PyTorch's operations, of values that are no whole numbers."""
+def both_sums(loss, targets, largest, monkeypatch):
+    """By compiled loops and by PyTorch's operations, of values that are no whole numbers."""
     places = loss.portions.everything()
     generator = torch.Generator().manual_seed(0)
-    values = 3 * torch.randn(len(places), generator=generator)
-    values[:40] = torch.arange(-20, 20) + 0.37
+    values = largest * (2 * torch.rand(len(places), generator=generator) - 1)
     found = loss.predictor.summed(places, values, targets, with_gradients=True)
     monkeypatch.setattr(scale, "can_read_table", lambda *_: False)
     monkeypatch.setattr(scale, "can_sum_scales", lambda *_: False)
@@ -39,10 +38,11 @@ def both_sums(loss, targets, monkeypatch):
     return found, expected
 
 
+@pytest.mark.parametrize("largest", [0.4, 0.99, 30.0])
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_table_gives_costs_and_gradients(loss, name, monkeypatch):
-    """To within what interpolation between its entries and float32 leave."""
-    found, expected = both_sums(loss, TARGETS[name](256), monkeypatch)
+def test_compiled_loops_give_costs_and_gradients(loss, name, largest, monkeypatch):
+    """To within what the table, series and float32 leave, for weights below a bin and above."""
+    found, expected = both_sums(loss, TARGETS[name](256), largest, monkeypatch)
     assert found.nats.item() == pytest.approx(expected.nats.item(), rel=1e-4)
     torch.testing.assert_close(
         found.grad_values.double(), expected.grad_values, rtol=1e-3, atol=1e-4
@@ -87,6 +87,24 @@ def test_weights_near_the_ends_are_left_to_exact_formulas(value):
             with_gradients=False,
         )
         assert cost.item() == pytest.approx(expected.nats.item() / 35, rel=1e-5)
+
+
+@pytest.mark.parametrize("log_scale", [-30.0, -6.0, -2.0, 0.0, 2.0, 5.0, 8.0])
+def test_series_and_table_agree_at_every_scale(log_scale, monkeypatch):
+    """Long lines of weights below a bin, from the floor of the scale to that of the grid."""
+    kolmogorov = KolmogorovLoss(nn.Linear(3000, 2), quantise="learned")
+    with torch.no_grad():
+        kolmogorov.predictor.log_scale.fill_(log_scale)
+        kolmogorov.predictor.column_log_scale.normal_()
+    places, targets = kolmogorov.portions.everything(), LinearTargets(256)
+    values = torch.rand(len(places)) - 0.5
+    found = kolmogorov.predictor.summed(places, values, targets, with_gradients=True)
+    monkeypatch.setattr(scale, "can_read_table", lambda *_: False)
+    expected = kolmogorov.predictor.summed(places, values, targets, with_gradients=True)
+    assert found.nats.item() == pytest.approx(expected.nats.item(), rel=1e-4)
+    torch.testing.assert_close(found.grad_values, expected.grad_values, rtol=1e-3, atol=1e-4)
+    for own, exact in zip(found.grad_parameters, expected.grad_parameters, strict=True):
+        assert (own - exact).norm() <= 1e-2 * exact.norm() + 1e-3
 
 
 def test_centred_predictors_learn_no_location():

@@ -9,6 +9,7 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bits import predictor_as_sent
 from bitfold.kolmogorov.fitting import fit_predictor
 from bitfold.kolmogorov.loss import KolmogorovLoss
+from bitfold.kolmogorov.quantised import straight_through, with_weights
 from bitfold.kolmogorov.ranges import LearnedRange
 
 
@@ -78,10 +79,14 @@ def prune_dead(loss: KolmogorovLoss, task_losses: Iterable[Tensor]) -> int:
     parameters = loss.table.parameters
     is_felt = [torch.zeros_like(item, dtype=torch.bool) for item in parameters]
     num_losses = 0
-    with loss.quantised():
+    with torch.no_grad():
+        decoded = straight_through(loss.table, loss.weight_range, loss.portions.everything())
+    # Every loss has a graph of its own down to these.
+    leaves = [item.requires_grad_() for item in decoded]
+    with with_weights(loss.table, leaves):
         for task in task_losses:
             num_losses += 1
-            found = torch.autograd.grad(task, parameters, allow_unused=True)
+            found = torch.autograd.grad(task, leaves, allow_unused=True)
             for felt, gradient in zip(is_felt, found, strict=True):
                 if gradient is not None:
                     felt.logical_or_(gradient != 0)

@@ -148,7 +148,7 @@ def _sum_shared(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST, inline="always")
 def _curve(place: Number, costs: Singles) -> Curve:
-    """Read the table at a place, in entries from the first."""
+    """Read the table at a place, in entries from the first; below it nothing changes any more."""
     within = min(max(place, np.float32(0)), np.float32(costs.shape[1] - 1.01))
     entry = np.int32(within)
     share = within - np.float32(entry)
@@ -159,9 +159,9 @@ def _curve(place: Number, costs: Singles) -> Curve:
         costs[0, entry] + share * zero_rise,
         costs[1, entry] + share * first_rise,
         costs[2, entry] + share * inverse_rise,
-        zero_rise,
-        first_rise,
-        inverse_rise,
+        zero_rise if place > 0 else np.float32(0),
+        first_rise if place > 0 else np.float32(0),
+        inverse_rise if place > 0 else np.float32(0),
     )
 
 

@@ -14,7 +14,7 @@ from bitfold.kolmogorov.targets import LinearTargets, RoundedTargets, Targets
 from bitfold.parts import array
 
 # Beyond these the floor of the scale is all that counts, or the scale spans any grid.
-_LOW, _HIGH = -10.0, 12.0
+_LOW, _HIGH = -12.0, 12.0
 # Entries for each nat: interpolation between two is off by (1/64)^2 / 8 of the second derivative,
 # which is below the cost's own size: 3e-5 of it.
 _RATE = 64
