@@ -69,7 +69,7 @@ def lenet_300_100() -> nn.Module:
 def lenet_5_caffe() -> nn.Module:
     """431,080 weights."""
     return nn.Sequential(
-        nn.Unflatten(1, (1, SIDE)),
+        nn.Unflatten(1, (1, SIDE, SIDE)),
         nn.Conv2d(1, 20, 5),
         nn.MaxPool2d(2),
         nn.Conv2d(20, 50, 5),

@@ -98,6 +98,7 @@ def test_series_and_table_agree_at_every_scale(log_scale, monkeypatch):
         kolmogorov.predictor.column_log_scale.normal_()
     places, targets = kolmogorov.portions.everything(), LinearTargets(256)
     values = torch.rand(len(places)) - 0.5
+    values[values.abs() < 1e-3] = 0.25  # on a bin a slope may be that of either side
     found = kolmogorov.predictor.summed(places, values, targets, with_gradients=True)
     monkeypatch.setattr(scale, "can_read_table", lambda *_: False)
     expected = kolmogorov.predictor.summed(places, values, targets, with_gradients=True)

@@ -22,7 +22,7 @@ _LN2 = math.log(2)
 # A product of masses is kept above exp(-this), far within float64.
 _MOST_NATS = 600.0
 # A scale this small is the floor alone.
-_MOST_RATE = 1e6
+_MOST_RATE = 1e12
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -80,15 +80,18 @@ def sum_near(
         above = one / (one + least * rate)
         half = np.float32(0.5) * rate * above
         power = _exponential(-half)
-        first = np.float32(_LN2) + half - _log_one_plus(power)
+        rest, sum_one, sum_two = one - power, one + power, np.float32(2) + power
+        # One division for all three: nothing else takes as long.
+        over_all = power / (rest * sum_one * sum_two)
+        over_rest, over_one = over_all * sum_one * sum_two, over_all * rest * sum_two
+        first = np.float32(_LN2) + half - _log_one_plus(over_all * rest * sum_one)
         value = values[number]
         slope = first if value > nothing else -first
         slopes[number] = nothing if value == nothing else slope
         size = np.rint(abs(value)) if is_rounded else abs(value)
-        rest = one - power
         mass *= np.float64(rest)
         nats += size * first
-        rise = half * above * (power / rest - size * (one + power / (one + power)))
+        rise = half * above * (over_rest - size * (one + over_one))
         by_line += rise
         risen[number] += rise
     return np.float64(nats) - math.log(mass), np.float64(by_line)
@@ -112,9 +115,8 @@ def _exponential(x: Number) -> Number:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST, inline="always")
-def _log_one_plus(x: Number) -> Number:
-    """ln(1 + x) for x of 0 to 1."""
-    share = x / (np.float32(2) + x)
+def _log_one_plus(share: Number) -> Number:
+    """ln(1 + x) for x of 0 to 1, by x / (2 + x)."""
     square = share * share
     series = np.float32(1 / 7) + square * np.float32(1 / 9)
     series = np.float32(1 / 5) + square * series
