@@ -26,31 +26,33 @@ _MOST_RATE = 1e12
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fits_near(values: Singles, rate: float, floor: float) -> bool:
+def fits_near(weights: Singles, unit: Number, rate: float, floor: float) -> bool:
     """Whether `sum_near` takes a line.
 
     Args:
-        values: (n,).
+        weights: (n,).
+        unit: what turns them into bins.
         rate: 1 / the largest scale of the line, without the floor.
         floor: of scales, at least 1/32.
     """
     largest = np.float32(0)
-    for number in range(values.shape[0]):
-        largest = max(largest, abs(values[number]))
+    for number in range(weights.shape[0]):
+        largest = max(largest, abs(weights[number] * unit))
     half = 0.5 * rate / (1 + floor * rate)
-    return bool(largest < 1 and -math.log(-math.expm1(-half)) * values.shape[0] < _MOST_NATS)
+    return bool(largest < 1 and -math.log(-math.expm1(-half)) * weights.shape[0] < _MOST_NATS)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 def sum_near(
-    values: Singles,
+    weights: Singles,
+    unit: Number,
     base: float,
     rates: Singles,
     floor: float,
     is_rounded: bool,
     slopes: Singles,
     risen: Singles,
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     """Sum what weights of less than a bin cost under centred Laplace distributions.
 
     With x = 1 / (2 scale) and p = exp(-x), the bin of 0 has the mass 1 - p, and the next one costs
@@ -61,21 +63,22 @@ def sum_near(
     Source: none, ours; series from Abramowitz & Stegun 1964, 4.2.1 and 4.1.27.
 
     Args:
-        values: (n,), see `fits_near`.
+        weights: (n,), see `fits_near`.
+        unit: what turns them into bins.
         base: the line's factor of 1 / scale.
         rates: each weight's own factor of it: (n,).
         floor: of scales.
         is_rounded: whether values cost what the nearest bin does.
-        slopes: (n,), written: by the values.
+        slopes: (n,), written: by the weights.
         risen: (n,), added to: by the logarithm of 1 / (base rate).
 
     Returns:
-        Nats, and the sum of what is added to ``risen``.
+        Nats, the sum of what is added to ``risen``, and that of weights times slopes.
     """
     one, nothing = np.float32(1), np.float32(0)
     line, least = np.float32(base), np.float32(floor)
-    mass, nats, by_line = 1.0, nothing, nothing
-    for number in range(values.shape[0]):
+    mass, nats, by_line, moved = 1.0, nothing, nothing, nothing
+    for number in range(weights.shape[0]):
         rate = min(line * rates[number], np.float32(_MOST_RATE))
         above = one / (one + least * rate)
         half = np.float32(0.5) * rate * above
@@ -85,16 +88,19 @@ def sum_near(
         over_all = power / (rest * sum_one * sum_two)
         over_rest, over_one = over_all * sum_one * sum_two, over_all * rest * sum_two
         first = np.float32(_LN2) + half - _log_one_plus(over_all * rest * sum_one)
-        value = values[number]
+        value = weights[number] * unit
         slope = first if value > nothing else -first
-        slopes[number] = nothing if value == nothing else slope
-        size = np.rint(abs(value)) if is_rounded else abs(value)
+        slope = nothing if value == nothing else slope
+        slopes[number] = slope * unit
+        size = abs(value)
+        moved += size * first
+        size = np.rint(size) if is_rounded else size
         mass *= np.float64(rest)
         nats += size * first
         rise = half * above * (over_rest - size * (one + over_one))
         by_line += rise
         risen[number] += rise
-    return np.float64(nats) - math.log(mass), np.float64(by_line)
+    return np.float64(nats) - math.log(mass), np.float64(by_line), np.float64(moved)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST, inline="always")

@@ -2,6 +2,7 @@
 
 import abc
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -101,20 +102,43 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
     ) -> Summed:
         """The cost of weights in and out of range; by compiled loops where they take them."""
-        model = self._model()
-        if self.is_centred and can_read_table(model, self.bins, places, values, targets):
-            found = sum_by_table(model, places, values, targets)
-        elif can_sum_scales(places, values, targets):
-            found = sum_scales(
-                model, self.bins, places, values, targets, with_gradients=with_gradients
-            )
-        else:
+        if not can_sum_scales(places, values, targets):
             return super().summed(places, values, targets, with_gradients=with_gradients)
-        sizes = [len(item) for item in self._log_factors()]
-        by_factors = torch.split(found.grad_log_factors, [*sizes, 1])[:-1]
-        by_locations = [] if self.is_centred else [found.grad_locations]
-        own = [item.to(self.location.dtype) for item in (*by_locations, *by_factors)]
+        model = self._model()
+        found = sum_scales(model, self.bins, places, values, targets, with_gradients=with_gradients)
+        by_locations = [] if self.is_centred else [found.grad_locations.to(self.location.dtype)]
+        own = [*by_locations, *self._by_factors(found.grad_log_factors)]
         return Summed(values.new_tensor(found.total, dtype=torch.float64), found.grad_values, own)
+
+    def summed_in_steps(
+        self, weights: Sequence[Tensor], steps: Tensor, targets: Targets
+    ) -> tuple[Summed, Tensor] | None:
+        """What `summed` and a range of learned steps do, in one pass, for what its loops take.
+
+        Args:
+            weights: of each tensor.
+            steps: of each tensor: (tensors,).
+            targets: how a weight is shared among bins.
+
+        Returns:
+            With gradients by weights in place of values, and the one by logarithms of steps; None
+            if the loops do not take them.
+        """
+        if not self.is_centred:
+            return None
+        model, lengths = self._model(), steps.tolist()
+        if not can_read_table(model, self.bins, weights, lengths, targets):
+            return None
+        found = sum_by_table(model, weights, lengths, targets)
+        nats = torch.tensor(found.total, dtype=torch.float64)
+        own = self._by_factors(found.grad_log_factors)
+        return Summed(nats, found.grad_weights, own), found.grad_log_steps
+
+    def _by_factors(self, gradient: Tensor) -> list[Tensor]:
+        """The gradient by all logarithms of factors as those by the parameters."""
+        sizes = [len(item) for item in self._log_factors()]
+        pieces = torch.split(gradient, [*sizes, 1])[:-1]
+        return [item.to(self.location.dtype) for item in pieces]
 
     def fit(self, places: Places, values: Tensor) -> None:
         """Each tensor's median, and the mean distance from it as its scale."""

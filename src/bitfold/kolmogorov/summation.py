@@ -14,7 +14,8 @@ from bitfold.kolmogorov.bits import coded_weights
 from bitfold.kolmogorov.exact import exact_type
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.portion import Portion
-from bitfold.kolmogorov.ranges import WeightRange
+from bitfold.kolmogorov.ranges import TaskRange, WeightRange
+from bitfold.kolmogorov.scale import ScalePredictor
 from bitfold.kolmogorov.targets import Targets
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
@@ -103,6 +104,8 @@ def _hard_nats(work: Work) -> Tensor:
 def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
     """What all weights take in nats, and its gradients by them and by what the loss learns."""
     places, factor = work.portion
+    if with_gradients and (found := _sum_in_steps(work)) is not None:
+        return found
     all_weights = work.table.values().to(work.dtype)
     values = work.weight_range.values(places.take(all_weights), places)
     summed = work.predictor.summed(places, values, work.targets, with_gradients=with_gradients)
@@ -121,6 +124,22 @@ def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]
     for number, more in enumerate(by_precision if with_gradients else ()):
         by_own[number] = by_own[number] + more
     return nats + precision, by_weights, by_own
+
+
+def _sum_in_steps(work: Work) -> tuple[Tensor, Tensor, list[Tensor]] | None:
+    """The same in one pass over the weights where they lie, if it is a scale for all of them."""
+    table, weight_range, predictor = work.table, work.weight_range, work.predictor
+    is_whole = work.group is None and work.portion.places.chosen is None
+    if not (is_whole and isinstance(weight_range, TaskRange)):
+        return None
+    if not isinstance(predictor, ScalePredictor) or work.dtype != torch.float32:
+        return None
+    found = predictor.summed_in_steps(table.parameters, weight_range.steps(), work.targets)
+    if found is None:
+        return None
+    summed, by_steps = found
+    by_own = [by_steps.to(weight_range.log_steps.dtype), *summed.grad_parameters]
+    return summed.nats, summed.grad_values, by_own
 
 
 def _whole(gradient: Tensor, work: Work) -> Tensor:

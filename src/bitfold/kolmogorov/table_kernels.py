@@ -35,13 +35,14 @@ _MOST = 40.0
 # several weights at a time.
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 def sum_box(
-    values: Singles,
+    weights: Singles,
+    unit: float,
     box: Box,
     table: tuple[Singles, float, float, float],
     is_rounded: bool,
     slopes: Singles,
     gradient: tuple[Doubles, Doubles],
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     """Sum what the weights of one tensor cost, with its gradients.
 
     With x the absolute value, a bin costs ``zero`` for x = 0 and ``zero + first + (x - 1) / scale``
@@ -51,16 +52,18 @@ def sum_box(
     Source: none, ours.
 
     Args:
-        values: (n,), all at least one bin away from the ends of the grid.
+        weights: (n,), all at least one bin away from the ends of the grid.
+        unit: what turns them into bins: 1 / step.
         box: see `Box`.
         table: (3, size): zero, first, 1 / scale; the first logarithm; entries for each nat; the
             floor of scales, which the table has in it.
         is_rounded: whether values cost what the nearest bin does. Slopes are the same.
-        slopes: (n,), written: by the values.
+        slopes: (n,), written: by the weights.
         gradient: added to: (slower,) and (faster,), by logarithms of factors.
 
     Returns:
-        Nats, and the derivative by the logarithm of the tensor's factor.
+        Nats, the derivative by the logarithm of the tensor's factor, and that by the logarithm of
+        the unit.
     """
     own, slower, faster, together = box
     costs, low, rate, floor = table
@@ -72,78 +75,94 @@ def sum_box(
         np.zeros_like(faster),
     )
     rates = np.exp(np.minimum(-faster, np.float32(_MOST)))
-    total = by_own = 0.0
+    total = by_own = by_unit = 0.0
+    single = np.float32(unit)
     for line in range(slower.shape[0]):
         base, start = np.float32((own + slower[line] - low) * rate), line * num_faster * together
         stop = start + num_faster * together
-        some, their = values[start:stop], slopes[start:stop]
+        some, their = weights[start:stop], slopes[start:stop]
         inverse = math.exp(min(-own - slower[line], _MOST))
         if together > 1:
-            nats, by_line = _sum_shared(some, base, places, costs, is_rounded, their, by_place)
+            nats, by_line, moved = _sum_shared(
+                some, single, base, places, costs, is_rounded, their, by_place
+            )
             by_line *= rate
-        elif fits_near(some, inverse * rates.min(), floor):
-            nats, by_line = sum_near(some, inverse, rates, floor, is_rounded, their, risen)
+        elif fits_near(some, single, inverse * rates.min(), floor):
+            nats, by_line, moved = sum_near(
+                some, single, inverse, rates, floor, is_rounded, their, risen
+            )
         else:
-            nats, by_line = _sum_single(some, base, places, costs, is_rounded, their, by_place)
+            nats, by_line, moved = _sum_single(
+                some, single, base, places, costs, is_rounded, their, by_place
+            )
             by_line *= rate
         total += nats
         by_own += by_line
+        by_unit += moved
         by_slower[line] += by_line
     by_faster += risen + by_place * np.float32(rate)
-    return total, by_own
+    return total, by_own, by_unit
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 def _sum_single(
-    values: Singles,
+    weights: Singles,
+    unit: Number,
     base: Number,
     places: Singles,
     costs: Singles,
     is_rounded: bool,
     slopes: Singles,
     risen: Singles,
-) -> tuple[float, float]:
-    """Sum a line of weights each of which has a scale of its own: nats, and by places."""
-    nats = by_line = np.float32(0)
-    for number in range(values.shape[0]):
-        curve = _curve(base + places[number], costs)
-        cost, slopes[number], rise = _cost(values[number], curve, is_rounded)
+) -> tuple[float, float, float]:
+    """Sum a line of weights each of which has a scale of its own: nats, by places and by unit."""
+    nats = by_line = moved = np.float32(0)
+    for number in range(weights.shape[0]):
+        curve, value = _curve(base + places[number], costs), weights[number] * unit
+        cost, slope, rise = _cost(value, curve, is_rounded)
+        slopes[number] = slope * unit
+        moved += slope * value
         nats += cost
         by_line += rise
         risen[number] += rise
-    return np.float64(nats), np.float64(by_line)
+    return np.float64(nats), np.float64(by_line), np.float64(moved)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 def _sum_shared(
-    values: Singles,
+    weights: Singles,
+    unit: Number,
     base: Number,
     places: Singles,
     costs: Singles,
     is_rounded: bool,
     slopes: Singles,
     risen: Singles,
-) -> tuple[float, float]:
-    """Sum a line of weights some of which share a scale: nats, and by places."""
-    total = by_line = 0.0
-    together = values.shape[0] // places.shape[0]
+) -> tuple[float, float, float]:
+    """Sum a line of weights some of which share a scale: nats, by places and by unit."""
+    total = by_line = by_unit = 0.0
+    together = weights.shape[0] // places.shape[0]
     for pair in range(places.shape[0]):
         curve = _curve(base + places[pair], costs)
         first, end = pair * together, (pair + 1) * together
         by_pair = 0.0
         while first < end:
             stop = min(first + _RUN, end)
-            nats = risen_by = np.float32(0)
+            nats = risen_by = moved = np.float32(0)
             for number in range(first, stop):
-                cost, slopes[number], rise = _cost(values[number], curve, is_rounded)
+                value = weights[number] * unit
+                cost, slope, rise = _cost(value, curve, is_rounded)
+                slopes[number] = slope * unit
+                moved += slope * value
                 nats += cost
                 risen_by += rise
             total += np.float64(nats)
             by_pair += np.float64(risen_by)
+            by_unit += np.float64(moved)
             first = stop
         by_line += by_pair
         risen[pair] += np.float32(by_pair)
-    return total, by_line
+    return total, by_line, by_unit
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST, inline="always")

@@ -1,15 +1,17 @@
 """The cost of all weights under Laplace distributions around 0, read from a table."""
 
+from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bitfold.flat_memory import is_plain
 from bitfold.kolmogorov.bins import Bins
-from bitfold.kolmogorov.places import Places
-from bitfold.kolmogorov.scale_sums import ScaleModel, ScaleSum
+from bitfold.kolmogorov.scale_sums import ScaleModel
 from bitfold.kolmogorov.targets import LinearTargets, RoundedTargets, Targets
 from bitfold.parts import array
 
@@ -21,55 +23,82 @@ _RATE = 64
 
 
 def can_read_table(
-    model: ScaleModel, bins: Bins, places: Places, values: Tensor, targets: Targets
+    model: ScaleModel,
+    bins: Bins,
+    weights: Sequence[Tensor],
+    steps: Sequence[float],
+    targets: Targets,
 ) -> bool:
-    """Whether the table takes these weights: all of a module's on the CPU, none near an end.
+    """Whether the table takes the weights of all tensors: on the CPU, none near an end of the grid.
 
     There a bin holds a tail, or a weight is escaped: other formulas.
     """
-    if values.device.type != "cpu" or values.dtype != torch.float32 or model.is_logistic:
+    if model.is_logistic or type(targets) not in (LinearTargets, RoundedTargets):
         return False
-    if places.chosen is not None or len(places) != places.layout.num_weights:
+    if bins.width != 1 or not all(is_plain(item) and item.is_contiguous() for item in weights):
         return False
-    if type(targets) not in (LinearTargets, RoundedTargets) or len(values) == 0:
-        return False
-    least = min(-bins.minimum, bins.maximum) / bins.width - 1
-    low, high = torch.aminmax(values)
-    # False for NaN, too.
-    return bins.width == 1 and -least <= float(low) and float(high) <= least
+    least = min(-bins.minimum, bins.maximum) - 1
+    for item, step in zip(weights, steps, strict=True):
+        low, high = torch.aminmax(item.detach())
+        # False for NaN, too.
+        if not (-least * step <= float(low) and float(high) <= least * step):
+            return False
+    return True
+
+
+class TableSum(NamedTuple):
+    """What weights cost, and its gradients.
+
+    Attributes:
+        total: nats, in float64.
+        grad_weights: float32 (n,), by the weights.
+        grad_log_steps: float64 (tensors,).
+        grad_log_factors: float64, as the factors.
+    """
+
+    total: float
+    grad_weights: Tensor
+    grad_log_steps: Tensor
+    grad_log_factors: Tensor
 
 
 @torch.no_grad()
-def sum_by_table(model: ScaleModel, places: Places, values: Tensor, targets: Targets) -> ScaleSum:
-    """Sum the cost of weights, as `WeightPredictor.summed` does, to within 1e-4 of it.
+def sum_by_table(
+    model: ScaleModel, weights: Sequence[Tensor], steps: Sequence[float], targets: Targets
+) -> TableSum:
+    """Sum the cost of weights in steps, with its gradients, to within 1e-4 of it.
+
+    Beside the gradient nothing of the weights' number is held: allocating it would take as long as
+    what is done with it.
 
     Source: none, ours.
 
     Args:
         model: what is predicted; its locations count as 0.
-        places: all weights.
-        values: float32 (n,) on the CPU, in bins, 0 being one; see `can_read_table`.
+        weights: of each tensor, contiguous float32 on the CPU; see `can_read_table`.
+        steps: of each tensor: a weight over its step is counted in bins, 0 being one.
         targets: linear or rounded. At exactly 0 the slope is 0, the mean of those on both sides.
     """
     from bitfold.kolmogorov.table_kernels import sum_box  # noqa: PLC0415 - see can_sum_scales
 
-    grad_values = torch.empty_like(values)
     factors = array(model.log_factors.float())
-    gradient = np.zeros(len(factors))
+    grad_weights = torch.empty(sum(item.numel() for item in weights), dtype=torch.float32)
+    slopes, gradient, by_steps = array(grad_weights), np.zeros(len(factors)), []
     table = (_table(model.floor), _LOW, float(_RATE), model.floor)
-    flat, slopes, nats = array(values), array(grad_values), 0.0
-    is_rounded = isinstance(targets, RoundedTargets)
-    for number, box in enumerate(model.boxes.tolist()):
+    is_rounded, nats = isinstance(targets, RoundedTargets), 0.0
+    for number, (box, item) in enumerate(zip(model.boxes.tolist(), weights, strict=True)):
         start, size, in_line, together, outer, _, inner, _ = box
-        part = slice(start, start + size)
         slower = slice(outer, outer + size // (in_line * together)) if outer >= 0 else _NONE
         faster = slice(inner, inner + in_line) if inner >= 0 else _NONE
         lines = (float(factors[number]), factors[slower], factors[faster], together)
-        of_lines = (gradient[slower], gradient[faster])
-        found, by_own = sum_box(flat[part], lines, table, is_rounded, slopes[part], of_lines)
-        nats += found
-        gradient[number] += by_own
-    return ScaleSum(nats, grad_values, torch.zeros(0), torch.from_numpy(gradient))
+        of_lines, part = (gradient[slower], gradient[faster]), slopes[start : start + size]
+        flat, unit = array(item.view(-1)), 1 / steps[number]
+        found = sum_box(flat, unit, lines, table, is_rounded, part, of_lines)
+        nats += found[0]
+        gradient[number] += found[1]
+        by_steps.append(-found[2])
+    by_log_steps = torch.tensor(by_steps, dtype=torch.float64)
+    return TableSum(nats, grad_weights, by_log_steps, torch.from_numpy(gradient))
 
 
 # The last factor is a 1, whose gradient nobody wants.
