@@ -82,7 +82,7 @@ def lenet_5_caffe() -> nn.Module:
 
 
 RECIPES = {
-    "LeNet-300-100": Recipe(lenet_300_100, weight=0.36, epochs=50, batch=256, rate=2e-3),
+    "LeNet-300-100": Recipe(lenet_300_100, weight=0.45, epochs=50, batch=256, rate=2e-3),
     "LeNet-5-Caffe": Recipe(lenet_5_caffe, weight=0.27, epochs=15, batch=128, rate=2e-3),
 }
 NUM_SEEDS = {"LeNet-300-100": 5, "LeNet-5-Caffe": 3}

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[2]
-FOLDER, PAGE = ROOT / "examples", ROOT / "docs" / "own-loop.md"
+FOLDER = ROOT / "examples"
+PAGES = {"own-loop": 30, "small-models": 20}
 EXAMPLES = sorted(FOLDER.glob("[0-9]*.py"))
 LOOPS = [path for path in EXAMPLES if path.stem not in {"05_audit", "06_cut_through_digits"}]
 LIMIT_SECONDS = 300
@@ -118,11 +119,13 @@ def test_examples_stay_short_and_are_listed(path: Path) -> None:
     assert path.name in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_examples_of_the_page_on_own_loops_run() -> None:
-    """Each prints what stands there."""
+@pytest.mark.parametrize("page", PAGES)
+def test_the_examples_of_the_pages_on_loops_run(page: str) -> None:
+    """Each prints what stands there; so many there are at least."""
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    found = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
-    assert found.attempted > 30
+    path = ROOT / "docs" / f"{page}.md"
+    found = doctest.testfile(str(path), module_relative=False, optionflags=flags)
+    assert found.attempted > PAGES[page]
     assert found.failed == 0
 
 

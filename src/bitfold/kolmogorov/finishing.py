@@ -67,6 +67,7 @@ def prune_dead(loss: KolmogorovLoss, task_losses: Iterable[Tensor]) -> int:
         KolmogorovError: if there is no task loss at all.
 
     Example:
+        >>> _ = torch.manual_seed(0)
         >>> network = torch.nn.Sequential(torch.nn.Linear(9, 8), torch.nn.Linear(8, 1))
         >>> kolmogorov = KolmogorovLoss(network, quantise="learned")
         >>> _ = network[1].weight.data[0, :3].zero_()
