@@ -1,6 +1,9 @@
 """Tests of costs read from a table against those worked out one by one."""
 
 import copy
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -133,3 +136,29 @@ def test_centred_predictors_learn_no_location():
     assert names == ["log_scale", "row_log_scale", "column_log_scale"]
     assert kolmogorov.predictor.location.tolist() == [0, 0]
     assert "location" not in kolmogorov.predictor.state_dict()
+
+
+def test_a_first_compilation_gives_the_same_bits(tmp_path):
+    """A process that compiles the loops and one that loads them work out equal gradients."""
+    script = (
+        "import torch\n"
+        "from torch import nn\n"
+        "from bitfold.kolmogorov import KolmogorovLoss\n"
+        "torch.manual_seed(0)\n"
+        "module = nn.Sequential(nn.Linear(300, 40), nn.Conv2d(3, 5, 3))\n"
+        "module[0].weight.data[:20] *= 9\n"
+        "loss = KolmogorovLoss(module, quantise='learned')\n"
+        "with loss.quantised():\n"
+        "    sum(w.sin().sum() for m in module for w in m._parameters.values()).backward()\n"
+        "loss().backward()\n"
+        "parameters = [*module.parameters(), *loss.parameters()]\n"
+        "print([p.grad.view(torch.int32).flatten().tolist() for p in parameters])\n"
+    )
+    place = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    compiling, loading = (
+        subprocess.run(command, env=place, check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    )
+    assert any(tmp_path.rglob("*.nbi"))
+    assert compiling == loading
