@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bitfold.kolmogorov.exact import exact_type
 from bitfold.kolmogorov.layout import Block, Layout
 from bitfold.kolmogorov.out_of_range import decode, overshoot_bins
 from bitfold.kolmogorov.parameters import ParameterTable
@@ -171,10 +172,14 @@ def exponent_bits(exponents: Ints) -> float:
 def whole_numbers(table: ParameterTable, weight_range: WeightRange, places: Places) -> Ints:
     """How many steps each weight decodes as: (N,)."""
     bins = weight_range.bins
-    values = weight_range.values(table.values().double().cpu(), places, as_sent=True)
+    weights = table.values()
+    weights = weights.to(exact_type(weights.device, weights.dtype))
+    values = weight_range.values(weights, places, as_sent=True)
     decoded = decode(bins.nearest(values), overshoot_bins(values, bins), bins)
     # Weights that are not finite have no bits either; here they only must not be dead.
-    numbers: Ints = np.nan_to_num(decoded.numpy(), nan=1.0).clip(-1e9, 1e9).astype(np.int64)
+    numbers: Ints = (
+        np.nan_to_num(decoded.double().cpu().numpy(), nan=1.0).clip(-1e9, 1e9).astype(np.int64)
+    )
     return numbers
 
 
