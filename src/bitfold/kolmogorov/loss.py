@@ -28,7 +28,7 @@ from bitfold.kolmogorov.options import (
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.portion import Portions
 from bitfold.kolmogorov.quantised import quantised
-from bitfold.kolmogorov.ranges import make_range
+from bitfold.kolmogorov.ranges import WeightRange, make_range
 from bitfold.kolmogorov.report import Report, make_report
 from bitfold.kolmogorov.selection import Pattern
 from bitfold.kolmogorov.summation import Work, mean_nats
@@ -69,8 +69,8 @@ class KolmogorovLoss(nn.Module):
             ``"rounded"``, or ``"hard"``: K is what coding takes, escapes included, and has no
             gradient to ask for. None: rounded with ``quantise``, else linear.
         temperature: of soft targets, in bins, > 0.
-        predictor_bits: precision in which the predictor is sent, 2 to 16 or 32 (float32). It plays
-            no part in K.
+        predictor_bits: precision in which the predictor is sent, 2 to 16 or 32 (float32), unless it
+            is one of scales with ``quantise``. It plays no part in K.
         rest_bits: bits for each number that is not described: frozen and excluded parameters and
             buffers: 32 (float32), 16 (bfloat16, whole numbers in 32), or 0 if the decoder has them.
         include: which parameters to describe, by name pattern or function of name and parameter.
@@ -226,7 +226,8 @@ class KolmogorovLoss(nn.Module):
 
         - ``weights``: each weight's nearest bin under the predictor *as sent*;
         - ``out_of_range``: the escape codes, at least one bit for each weight in an edge bin;
-        - ``predictor``: its tensors at ``predictor_bits``, each with a float32 offset and step;
+        - ``predictor``: its tensors at ``predictor_bits``, each with a float32 offset and step; with
+          ``quantise`` scales as whole exponents (`code_scales`), lines of zeros as flags;
         - ``ranges``: the two limits of the bins in float32, or each tensor's step as a bfloat16;
         - ``residual_variance`` (`mse`): in float32;
         - ``frozen``, ``excluded``, ``buffers``, if there are any: at ``rest_bits``.
@@ -257,8 +258,7 @@ class KolmogorovLoss(nn.Module):
             KolmogorovError: as calling does.
         """
         self._check()
-        places, precision = self.portions.everything(), self.predictor_bits
-        return make_report(self.table, self.weight_range, self.predictor, precision, places)
+        return make_report(*self._described(), self.portions.everything())
 
     def gradient_coverage(self) -> float:
         """The share of weights in range whose slope under the targets is a tenth of the true one.
@@ -370,24 +370,19 @@ class KolmogorovLoss(nn.Module):
         if not self.predictor.is_trusted:
             self.predictor.check_masses(places)
 
+    def _described(self) -> tuple[ParameterTable, WeightRange, WeightPredictor, int]:
+        return self.table, self.weight_range, self.predictor, self.predictor_bits
+
     def _coded_sums(self) -> dict[str, Tensor]:
         """Bits of what depends on the weights' values: 0-d tensors."""
         self._check()
-        coded = coded_weights(
-            self.table,
-            self.weight_range,
-            self.predictor,
-            self.predictor_bits,
-            self.portions.everything(),
-        )
+        coded = coded_weights(*self._described(), self.portions.everything())
         return {"weights": coded.bits.sum(), "out_of_range": coded.escapes.sum()}
 
     def _side_items(self) -> dict[str, float]:
         """Bits of what does not depend on the weights' values."""
         items = {
-            "predictor": predictor_sent_bits(
-                self.table, self.weight_range, self.predictor, self.predictor_bits
-            ),
+            "predictor": predictor_sent_bits(*self._described()),
             "ranges": self.weight_range.side_bits,
         }
         if self.predictor.side_bits:
