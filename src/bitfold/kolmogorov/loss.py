@@ -226,7 +226,7 @@ class KolmogorovLoss(nn.Module):
 
         - ``weights``: each weight's nearest bin under the predictor *as sent*;
         - ``out_of_range``: the escape codes, at least one bit for each weight in an edge bin;
-        - ``predictor``: its tensors at ``predictor_bits``, each with a float32 offset and step; with
+        - ``predictor``: its tensors at ``predictor_bits``, each with float32 offset and step; with
           ``quantise`` scales as whole exponents (`code_scales`), lines of zeros as flags;
         - ``ranges``: the two limits of the bins in float32, or each tensor's step as a bfloat16;
         - ``residual_variance`` (`mse`): in float32;
