@@ -1,17 +1,15 @@
 """The hard bits: what coding each weight's nearest bin takes, under the predictor as sent."""
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from bitfold.kolmogorov.exact import exact_type
-from bitfold.kolmogorov.out_of_range import decode, escape_bits, overshoot_bins
+from bitfold.kolmogorov.out_of_range import decode, overshoot_bins
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.ranges import WeightRange
-from bitfold.kolmogorov.transmission import sent
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
 # How many weights are decoded at a time, which bounds the memory.
@@ -42,7 +40,7 @@ def coded_weights(
 ) -> CodedWeights:
     """Count what coding weights takes, without host synchronisation.
 
-    Source: C. E. Shannon, 1948, for -log2 of a probability; the escapes see `escape_bits`.
+    Source: none, ours; see `WeightPredictor.hard_bits`.
 
     Args:
         table: the described parameters.
@@ -56,20 +54,14 @@ def coded_weights(
     """
     weights, bins = places.take(table.values()), weight_range.bins
     exact = exact_type(weights.device, weights.dtype)
-    parameters = {
-        name: item if predictor_bits is None else sent(item, predictor_bits)
-        for name, item in predictor.named_parameters()
-    }
+    as_sent = None if predictor_bits is None else predictor.sent(predictor_bits)
     # Taken in one piece: parts that stay would leave no room between them for the next chunk's.
     bits, escapes = weights.new_empty(2, len(weights), dtype=exact)
     coded = CodedWeights(bits, escapes, torch.empty_like(bits, dtype=torch.bool))
     for part, some in places.split(predictor.bits_chunk):
         values = weight_range.values(weights[part].to(exact), some, as_sent=True)
-        indices = bins.nearest(values).unsqueeze(0)
         with torch.autocast(weights.device.type, enabled=False):
-            nats = predictor.coded(some, indices, parameters)
-        bits[part] = nats[0].to(values.dtype) / math.log(2)
-        escapes[part] = escape_bits(values, bins)
+            bits[part], escapes[part] = predictor.hard_bits(some, values, as_sent)
         coded.is_outside[part] = bins.outside(values)
     return coded
 

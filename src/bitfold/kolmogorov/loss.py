@@ -28,7 +28,7 @@ from bitfold.kolmogorov.report import Report, ReportRow
 from bitfold.kolmogorov.selection import Pattern
 from bitfold.kolmogorov.summation import Work, mean_nats
 from bitfold.kolmogorov.targets import Targets
-from bitfold.kolmogorov.transmission import check_precision, sent_bits
+from bitfold.kolmogorov.transmission import check_precision
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
 
@@ -190,8 +190,10 @@ class KolmogorovLoss(nn.Module):
         """The whole description length of the weights, in hard bits and itemised.
 
         - ``weights``: each weight's nearest bin under the predictor *as sent*;
-        - ``out_of_range``: the escape codes, at least one bit for each weight in an edge bin;
+        - ``out_of_range``: the escape codes, at least one bit for each weight in an edge bin; with
+          locations and scales: of weights beyond the reach of their scale's integer table;
         - ``predictor``: its tensors at ``predictor_bits``, each with a float32 offset and step;
+          locations and scales as whole numbers, entropy-coded;
         - ``ranges``: the two limits of the bins in float32, or each tensor's step as a bfloat16;
         - ``residual_variance`` (`mse`): in float32;
         - ``frozen``, ``excluded``, ``buffers``, if there are any: at ``rest_bits``.
@@ -208,7 +210,8 @@ class KolmogorovLoss(nn.Module):
         coded = self._coded_sums()
         values = torch.stack(list(coded.values())).tolist()
         items = dict(zip(coded, values, strict=True))
-        return Description(items | self._side_items(), self.num_weights)
+        side = {name: float(bits) for name, bits in self._side_items().items()}
+        return Description(items | side, self.num_weights)
 
     def bits_tensor(self) -> Tensor:
         """Total of `bits` without host synchronisation: 0-d, on the module's device."""
@@ -375,10 +378,10 @@ class KolmogorovLoss(nn.Module):
         )
         return {"weights": coded.bits.sum(), "out_of_range": coded.escapes.sum()}
 
-    def _side_items(self) -> dict[str, float]:
+    def _side_items(self) -> dict[str, Tensor | float]:
         """Bits of what does not depend on the weights' values."""
-        items = {
-            "predictor": sent_bits(self.predictor.parameters(), self.predictor_bits),
+        items: dict[str, Tensor | float] = {
+            "predictor": self.predictor.sending_bits(self.predictor_bits),
             "ranges": self.weight_range.side_bits,
         }
         if self.predictor.side_bits:
@@ -388,7 +391,7 @@ class KolmogorovLoss(nn.Module):
             if names:
                 rest = self.table.named(names)
                 items[item] = sum(num_rest_bits(values, self.rest_bits) for values in rest)
-        return {name: float(bits) for name, bits in items.items()}
+        return items
 
 
 def _check_count(setting: str, number: int) -> None:

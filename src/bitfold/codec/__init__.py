@@ -1,0 +1,6 @@
+"""The .bitfold file: a module quantised, coded, written and read."""
+
+from bitfold.codec.reading import read_model
+from bitfold.codec.writing import write_model
+
+__all__ = ["read_model", "write_model"]

@@ -1,0 +1,138 @@
+"""The parts of a model file's stream, each written and read by functions that mirror one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bitfold.codec.coder import StreamReader, StreamWriter, damaged
+from bitfold.codec.distance_kernels import get_tensor, put_tensor
+from bitfold.codec.plan import METHODS, ROWS, TensorPlan
+from bitfold.kolmogorov.integer_tables import (
+    FREQUENCY_BITS,
+    LARGEST_SCALE,
+    LEAST_SCALE,
+    integer_tables,
+)
+from bitfold.kolmogorov.sent_scales import (
+    CENTRE_ORDER,
+    DEAD,
+    SCALE_BITS,
+    SHARE_BITS,
+    vector_code,
+)
+
+Ints = NDArray[np.int64]
+
+_METHOD_BITS = 3
+# Chance that a tensor's method is that of the tensor before: 15/16.
+_SAME = 15 << (FREQUENCY_BITS - 4)
+_NO_FACTORS = np.zeros(1, np.int64)
+
+
+def write_methods(writer: StreamWriter, methods: Sequence[int]) -> None:
+    """A flag whether a tensor's method is the last one's, and otherwise 3 bits."""
+    last = None
+    for method in methods:
+        if last is not None:
+            _write_flag(writer, method != last, _SAME)
+        if method != last:
+            writer.bits_of(method, _METHOD_BITS)
+        last = method
+
+
+def read_methods(reader: StreamReader, count: int) -> list[int]:
+    """See `write_methods`."""
+    methods = list[int]()
+    for _ in range(count):
+        if methods and not _read_flag(reader, _SAME):
+            methods.append(methods[-1])
+            continue
+        method = reader.bits_of(_METHOD_BITS)
+        if method >= len(METHODS):
+            raise damaged(f"expected a method, got {method}", reader.position)
+        methods.append(method)
+    return methods
+
+
+def write_vector(writer: StreamWriter, vector: Ints) -> None:
+    """Whole numbers as `sent_scales.vector_bits` counts them."""
+    if len(vector) == 0:
+        return
+    centre, scale, share = (int(item) for item in vector_code(torch.from_numpy(vector)))
+    writer.signed(centre, CENTRE_ORDER)
+    writer.bits_of(scale - LEAST_SCALE, SCALE_BITS)
+    writer.bits_of(share, SHARE_BITS)
+    alive = (1 << FREQUENCY_BITS) - (share << (FREQUENCY_BITS - SHARE_BITS))
+    tables = tuple(integer_tables("laplace"))
+    for part in [vector] if share == 0 else np.split(vector, len(vector)):
+        if share > 0:
+            _write_flag(writer, part[0] == DEAD, alive)
+        if share == 0 or part[0] != DEAD:
+            put_numbers(writer, part, centre, one_scale(scale, len(part)), tables)
+
+
+def read_vector(reader: StreamReader, count: int) -> Ints:
+    """See `write_vector`."""
+    vector = np.full(count, DEAD, np.int64)
+    if count == 0:
+        return vector
+    centre = reader.signed(CENTRE_ORDER)
+    scale = reader.bits_of(SCALE_BITS) + LEAST_SCALE
+    if scale > LARGEST_SCALE:
+        raise damaged(f"expected a scale up to {LARGEST_SCALE}, got {scale}", reader.position)
+    share = reader.bits_of(SHARE_BITS)
+    alive = (1 << FREQUENCY_BITS) - (share << (FREQUENCY_BITS - SHARE_BITS))
+    tables = tuple(integer_tables("laplace"))
+    for part in [vector] if share == 0 else np.split(vector, count):
+        if share == 0 or not _read_flag(reader, alive):
+            scales = one_scale(scale, len(part))
+            get_tensor(reader.state, reader.words, part, centre, scales, tables)
+            reader.check()
+    return vector
+
+
+def put_numbers(
+    writer: StreamWriter,
+    numbers: Ints,
+    location: int,
+    scales: tuple[int, Ints, Ints, int, int],
+    tables: tuple[Ints, Ints, Ints],
+) -> None:
+    """Append numbers by their tables, see `put_tensor`."""
+    count = put_tensor(np.empty(0, np.uint32), numbers, location, scales, tables)
+    out = np.empty(count, np.uint32)
+    put_tensor(out, numbers, location, scales, tables)
+    writer.put(out)
+
+
+def scales_of(tensor: TensorPlan) -> tuple[int, Ints, Ints, int, int]:
+    """Where the scales of a tensor's numbers come from, as the kernels take it."""
+    if tensor.method == ROWS and tensor.item.has_factors:
+        _, in_line, together = tensor.item.sides
+        return tensor.scale, tensor.outer, tensor.inner, in_line, together
+    return one_scale(tensor.scale, tensor.item.size)
+
+
+def one_scale(scale: int, count: int) -> tuple[int, Ints, Ints, int, int]:
+    """The same scale for so many numbers."""
+    return scale, _NO_FACTORS, _NO_FACTORS, 1, max(1, count)
+
+
+def _write_flag(writer: StreamWriter, flag: bool, unset: int) -> None:
+    """A flag that is unset in so many of 2^16 cases."""
+    if flag:
+        writer.symbol(unset, (1 << FREQUENCY_BITS) - unset)
+    else:
+        writer.symbol(0, unset)
+
+
+def _read_flag(reader: StreamReader, unset: int) -> bool:
+    if reader.slot() < unset:
+        reader.take(0, unset)
+        return False
+    reader.take(unset, (1 << FREQUENCY_BITS) - unset)
+    return True
