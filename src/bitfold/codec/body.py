@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from bitfold.codec.coder import StreamReader, StreamWriter, damaged
-from bitfold.codec.distance_kernels import get_tensor
 from bitfold.codec.plan import (
     ABSENT,
     FLOATS,
@@ -22,6 +21,7 @@ from bitfold.codec.plan import (
     TensorPlan,
 )
 from bitfold.codec.stream_parts import (
+    get_numbers,
     put_numbers,
     read_methods,
     read_vector,
@@ -34,7 +34,7 @@ from bitfold.kolmogorov.integer_tables import DISTRIBUTIONS, integer_tables
 
 _TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
 _STEP_BITS, _MANTISSA_BITS = 16, 16
-_BINS_BITS = 16
+_USUAL_BINS, _BINS_BITS = 256, 16
 # Larger ones cannot be told apart in float64.
 _LARGEST_NUMBER = 2**53
 
@@ -47,7 +47,7 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
         _write_grids(writer, plan, on_grid)
         for vector in _vectors(on_grid):
             write_vector(writer, vector)
-    tables = tuple(integer_tables(plan.distribution))
+    tables = integer_tables(plan.distribution)
     for tensor in plan.tensors:
         if tensor.raw is not None:
             writer.plain(tensor.raw)
@@ -67,17 +67,15 @@ def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
         _read_grids(reader, plan, on_grid)
         reader.enter("predictor")
         _read_predictor(reader, on_grid)
-    tables = tuple(integer_tables(plan.distribution))
+    tables = integer_tables(plan.distribution)
     for tensor in plan.tensors:
-        reader.enter(tensor.item.name)
+        reader.enter((tensor.item.name,))
         if tensor.method in _TYPES:
             count = tensor.item.size * (2 if tensor.item.kind == COMPLEX else 1)
             tensor.raw = reader.plain(_TYPES[tensor.method], count)
         elif tensor.method in (SCALES, ROWS):
             tensor.numbers = np.zeros(tensor.item.size, np.int64)
-            given = (tensor.numbers, tensor.location, scales_of(tensor), tables)
-            get_tensor(reader.state, reader.words, *given)
-            reader.check()
+            get_numbers(reader, tensor.numbers, tensor.location, scales_of(tensor), tables)
     reader.finish()
     return plan
 
@@ -86,7 +84,9 @@ def _write_grids(writer: StreamWriter, plan: Plan, tensors: Sequence[TensorPlan]
     writer.bits_of(DISTRIBUTIONS.index(plan.distribution), 1)
     writer.bits_of(plan.grid is not None, 1)
     if plan.grid is not None:
-        writer.bits_of(plan.grid.num_bins - 1, _BINS_BITS)
+        writer.bits_of(plan.grid.num_bins != _USUAL_BINS, 1)
+        if plan.grid.num_bins != _USUAL_BINS:
+            writer.bits_of(plan.grid.num_bins - 1, _BINS_BITS)
         writer.plain(np.array([plan.grid.minimum, plan.grid.maximum], "<f4"))
         return
     steps = np.array([tensor.step for tensor in tensors], "<f4").view("<u4")
@@ -101,7 +101,7 @@ def _read_grids(reader: StreamReader, plan: Plan, tensors: Sequence[TensorPlan])
     reader.enter("steps")
     plan.distribution = DISTRIBUTIONS[reader.bits_of(1)]
     if reader.bits_of(1):
-        num_bins = reader.bits_of(_BINS_BITS) + 1
+        num_bins = reader.bits_of(_BINS_BITS) + 1 if reader.bits_of(1) else _USUAL_BINS
         minimum, maximum = map(float, reader.plain("<f4", 2))
         if not (num_bins > 1 and -1e30 <= minimum < maximum <= 1e30):
             raise damaged("expected two limits and some bins, got others", reader.position)
@@ -138,7 +138,8 @@ def _vectors(tensors: Sequence[TensorPlan]) -> list[Ints]:
 def _read_predictor(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:
     scaled = [tensor for tensor in tensors if tensor.method in (SCALES, ROWS)]
     locations, scales = (read_vector(reader, len(scaled)).tolist() for _ in range(2))
-    for tensor, tensor.location, tensor.scale in zip(scaled, locations, scales, strict=True):
+    for tensor, location, scale in zip(scaled, locations, scales, strict=True):
+        tensor.location, tensor.scale = location, scale
         if max(abs(tensor.location), abs(tensor.scale)) > _LARGEST_NUMBER:
             raise damaged("expected a location and a scale, got more", reader.position)
     with_factors = [t for t in scaled if t.method == ROWS and t.item.has_factors]

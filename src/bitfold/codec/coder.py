@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.codec.rans_kernels import (
+    LAST,
     LOWEST,
     SEGMENT,
     SOUND,
@@ -43,11 +44,12 @@ class StreamWriter:
         """Append symbols, see `rans_kernels.Symbols`."""
         self._pending.append(symbols)
         self._num_pending += len(symbols)
-        if self._num_pending >= SEGMENT:
+        if self._num_pending > SEGMENT:
             everything = np.concatenate(self._pending)
-            whole = len(everything) // SEGMENT * SEGMENT
+            # Something stays for the last segment.
+            whole = (len(everything) - 1) // SEGMENT * SEGMENT
             for first in range(0, whole, SEGMENT):
-                self._code(everything[first : first + SEGMENT])
+                self._code(everything[first : first + SEGMENT], LOWEST)
             self._pending, self._num_pending = [everything[whole:].copy()], len(everything) - whole
 
     def symbol(self, start: int, frequency: int) -> None:
@@ -75,14 +77,13 @@ class StreamWriter:
             self.put(raw[first : first + SEGMENT])
 
     def stream(self) -> bytes:
-        """All that was written; then nothing more can be."""
-        if self._num_pending or not self._coded:
-            self._code(np.concatenate([*self._pending, np.empty(0, np.uint32)]))
+        """All that was written, at least one symbol; then nothing more can be."""
+        self._code(np.concatenate(self._pending), LAST)
         return b"".join(self._coded)
 
-    def _code(self, symbols: NDArray[np.uint32]) -> None:
+    def _code(self, symbols: NDArray[np.uint32], first: int) -> None:
         words = np.empty(len(symbols) + 2, np.uint16)
-        used = encode(symbols, words)
+        used = encode(symbols, words, first)
         self._coded.append(words[len(words) - used :].astype("<u2").tobytes())
 
 
@@ -102,19 +103,21 @@ class StreamReader:
     """
 
     def __init__(self, data: bytes, offset: int) -> None:
-        self.item = "coder"
-        self.bits: dict[str, float] = defaultdict(float)
+        self.item: str | tuple[str] = "coder"
+        self.bits: dict[str | tuple[str], float] = defaultdict(float)
         self._offset = offset
         if (len(data) - offset) % 2:
             raise damaged("expected an even number of bytes in the stream", len(data) - 1)
         self.words = np.frombuffer(data, "<u2", offset=offset).astype(np.uint16)
-        self.state = np.array([LOWEST, 0, 0, SOUND], np.int64)
+        self.state = np.array([LAST, 0, 0, SOUND], np.int64)
         self._before = self._bits_read()
         slot(self.state, self.words)
         self.check()
 
-    def enter(self, item: str) -> None:
-        """Say what is read from now on, and count what was read of the item before.
+    def enter(self, item: str | tuple[str]) -> None:
+        """Say what is read from now on, a tensor (by its name in a tuple) or another part.
+
+        And count what was read of the item before.
 
         The numbers that rANS works on tell fractions of bits: all items add up to the stream.
         """
@@ -122,8 +125,11 @@ class StreamReader:
         self.bits[self.item] += bits - self._before
         self.item, self._before = item, bits
 
+    def _name(self) -> str:
+        return self.item if isinstance(self.item, str) else repr(self.item[0])
+
     def _bits_read(self) -> float:
-        return 16 * int(self.state[1]) - math.log2(int(self.state[0]))
+        return 16 * int(self.state[1]) - math.log2(max(1, int(self.state[0])))
 
     @property
     def position(self) -> int:
@@ -133,9 +139,9 @@ class StreamReader:
     def check(self) -> None:
         """Refuse to go on with what cannot be right."""
         if self.state[3] == TRUNCATED:
-            raise damaged(f"expected more bytes, for {self.item}, got the end", self.position)
+            raise damaged(f"expected more bytes, for {self._name()}, got the end", self.position)
         if self.state[3] != SOUND:
-            raise damaged(f"expected {self.item}, got what is no code of it", self.position)
+            raise damaged(f"expected {self._name()}, got what is no code of it", self.position)
 
     def take(self, start: int, frequency: int) -> None:
         """Remove a symbol that was found by `slot`."""
@@ -173,10 +179,10 @@ class StreamReader:
     def finish(self) -> None:
         """Refuse a stream that goes on, or whose last symbols do not lead to the first state."""
         self.enter("the end")
-        if int(self.state[0]) != LOWEST:
-            raise damaged("expected the coder's first state at the end, got another", self.position)
         if int(self.state[1]) != len(self.words):
             raise damaged("expected the end, got more bytes", self.position)
+        if int(self.state[0]) != LAST:
+            raise damaged("expected the coder's first state at the end, got another", self.position)
 
 
 def damaged(what: str, offset: int) -> ModelFileError:

@@ -20,16 +20,24 @@ from bitfold.codec.rans_kernels import (
     slot,
     take,
 )
-from bitfold.kolmogorov.integer_tables import LARGEST_SCALE, LAST_TABLE, LEAST_SCALE, PER_OCTAVE
+from bitfold.kolmogorov.integer_tables import (
+    LARGEST_SCALE,
+    LAST_TABLE,
+    LEAST_SCALE,
+    PER_OCTAVE,
+    IntegerTables,
+)
 
 Ints = NDArray[np.int64]
 
-Tables = tuple[Ints, Ints, Ints]
-"""As `IntegerTables`."""
+Tables = IntegerTables
 
 Scales = tuple[int, Ints, Ints, int, int]
 """The tensor's scale; factors of the slower and the faster of its two sides; how many of the faster
 there are; weights that share both."""
+
+Model = tuple[int, Scales, Tables]
+"""The location of all numbers, the scales of each, and the tables of the distribution."""
 
 _MOST_ZEROS: Final = 52
 
@@ -56,7 +64,8 @@ def _put(out: Symbols, at: int, distance: int, scale: int, tables: Tables) -> in
     if abs(moved) > reach:
         order = max((number + LEAST_SCALE) // PER_OCTAVE, 0)
         at = put_golomb(out, at, abs(moved) - reach - 1, order)
-    return put_long(out, at, (distance + ((1 << shift) >> 1)) & ((1 << shift) - 1), shift)
+    low = (distance + ((1 << shift) >> 1)) & ((1 << shift) - 1)
+    return int(put_long(out, at, low, shift))
 
 
 @njit(cache=True, nogil=True)
@@ -76,7 +85,7 @@ def _get(state: State, words: Words, scale: int, tables: Tables) -> int:
                 high = middle
         entry = low
     take(state, words, starts[entry], starts[entry + 1] - starts[entry])
-    moved = entry - first - reach - 1
+    moved = int(entry - first - reach - 1)
     if abs(moved) > reach:
         order = max((number + LEAST_SCALE) // PER_OCTAVE, 0)
         beyond = read_golomb(state, words, order, _MOST_ZEROS)
@@ -86,28 +95,25 @@ def _get(state: State, words: Words, scale: int, tables: Tables) -> int:
             return 0
     if shift == 0:
         return moved
-    return (moved << shift) + read_long(state, words, shift) - ((1 << shift) >> 1)
+    return (moved << shift) + int(read_long(state, words, shift)) - ((1 << shift) >> 1)
 
 
 @njit(cache=True, nogil=True)
 def _scale(scales: Scales, outer: int, inner: int) -> int:
-    total = scales[0] + scales[1][outer] + scales[2][inner]
+    total = scales[0] + int(scales[1][outer]) + int(scales[2][inner])
     return min(max(total, LEAST_SCALE), LARGEST_SCALE)
 
 
 @njit(cache=True, nogil=True)
-def put_tensor(
-    out: Symbols, numbers: Ints, location: int, scales: Scales, tables: Tables
-) -> int:
+def put_tensor(out: Symbols, numbers: Ints, model: Model) -> int:
     """Code a tensor's numbers; returns the count of symbols.
 
     Args:
         out: room for them; empty: only count.
         numbers: int64 (n,), in the order of memory.
-        location: of all of them.
-        scales: of each.
-        tables: of the distribution.
+        model: how they are distributed.
     """
+    location, scales, tables = model
     in_line, together = scales[3], scales[4]
     at = 0
     for pair in range(len(numbers) // together):
@@ -118,10 +124,9 @@ def put_tensor(
 
 
 @njit(cache=True, nogil=True)
-def get_tensor(
-    state: State, words: Words, numbers: Ints, location: int, scales: Scales, tables: Tables
-) -> None:
+def get_tensor(state: State, words: Words, numbers: Ints, model: Model) -> None:
     """Decode a tensor's numbers into ``numbers``; see `put_tensor`."""
+    location, scales, tables = model
     in_line, together = scales[3], scales[4]
     for pair in range(len(numbers) // together):
         scale = _scale(scales, pair // in_line, pair % in_line)

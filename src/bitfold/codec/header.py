@@ -10,8 +10,9 @@ from bitfold.codec.coder import damaged
 from bitfold.codec.structure import HASH_BYTES, KINDS, Item, structure_hash
 
 MAGIC, VERSION = b"\xb1F", 1
-_CHECKSUM_AT, _FLAGS_AT, _AFTER_FLAGS = 3, 7, 8
-_HAS_RECIPE, _HAS_NAMES = 1, 2
+_CHECKSUM_AT, _AFTER_CHECKSUM = 3, 7
+# The third byte: the version, times 4, and two flags.
+_FLAGS, _HAS_RECIPE, _HAS_NAMES = 4, 1, 2
 _MOST_VARINT_BYTES, _MOST_DIMENSIONS = 9, 64
 
 
@@ -31,15 +32,15 @@ class Header(NamedTuple):
     end: int
 
 
-def framed(body: bytes) -> bytes:
-    """A file of a body: magic bytes, version, and CRC-32 of what follows before it."""
-    return MAGIC + bytes([VERSION]) + zlib.crc32(body).to_bytes(4, "little") + body
+def framed(items: Sequence[Item], stream: bytes, *, has_recipe: bool, has_names: bool) -> bytes:
+    """A file: magic bytes, version and flags, CRC-32 of all that follows, structure and stream."""
+    first = VERSION * _FLAGS | _HAS_RECIPE * has_recipe | _HAS_NAMES * has_names
+    body = _structure_bytes(items, has_recipe=has_recipe, has_names=has_names) + stream
+    return MAGIC + bytes([first]) + zlib.crc32(body).to_bytes(4, "little") + body
 
 
-def header_bytes(items: Sequence[Item], *, has_recipe: bool, has_names: bool) -> bytes:
-    """The part of the body before the stream."""
-    flags = _HAS_RECIPE * has_recipe | _HAS_NAMES * has_names
-    parts = [bytes([flags])]
+def _structure_bytes(items: Sequence[Item], *, has_recipe: bool, has_names: bool) -> bytes:
+    parts = []
     if not has_recipe:
         parts.append(structure_hash(items))
     if has_names:
@@ -57,20 +58,18 @@ def read_header(data: bytes) -> Header:
     Raises:
         ModelFileError: if it is no model file, is of a later version, or damaged.
     """
-    if len(data) < _AFTER_FLAGS:
-        raise damaged(f"expected at least {_AFTER_FLAGS} bytes, got {len(data)}", len(data))
+    if len(data) < _AFTER_CHECKSUM:
+        raise damaged(f"expected at least {_AFTER_CHECKSUM} bytes, got {len(data)}", len(data))
     if data[:2] != MAGIC:
         raise damaged(f"expected the bytes {MAGIC.hex()}, got {data[:2].hex()}", 0)
-    if data[2] != VERSION:
-        raise damaged(f"expected version {VERSION}, got {data[2]}", 2)
-    found = zlib.crc32(memoryview(data)[_FLAGS_AT:])
-    expected = int.from_bytes(data[_CHECKSUM_AT:_FLAGS_AT], "little")
+    version, flags = divmod(data[2], _FLAGS)
+    if version != VERSION:
+        raise damaged(f"expected version {VERSION}, got {version}", 2)
+    found = zlib.crc32(memoryview(data)[_AFTER_CHECKSUM:])
+    expected = int.from_bytes(data[_CHECKSUM_AT:_AFTER_CHECKSUM], "little")
     if found != expected:
         raise damaged(f"expected checksum {expected:08x}, got {found:08x}", _CHECKSUM_AT)
-    flags = data[_FLAGS_AT]
-    if flags & ~(_HAS_RECIPE | _HAS_NAMES):
-        raise damaged(f"expected flags up to 3, got {flags}", _FLAGS_AT)
-    at, structure, items = _AFTER_FLAGS, b"", None
+    at, structure, items = _AFTER_CHECKSUM, b"", None
     if not flags & _HAS_RECIPE:
         structure, at = _bytes(data, at, HASH_BYTES)
     if flags & _HAS_NAMES:

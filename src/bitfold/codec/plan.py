@@ -101,5 +101,6 @@ class Plan:
     def values(self, tensor: TensorPlan) -> NDArray[np.float64]:
         """The numbers that a grid's bins stand for: float64 (n,); each product is rounded once."""
         if self.grid is None:
-            return tensor.numbers * np.float64(tensor.step)
-        return (tensor.numbers + self.grid.origin) * self.grid.width + self.grid.minimum
+            return tensor.numbers.astype(np.float64) * tensor.step
+        indices = (tensor.numbers + self.grid.origin).astype(np.float64)
+        return indices * self.grid.width + self.grid.minimum

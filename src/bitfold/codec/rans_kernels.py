@@ -23,7 +23,11 @@ State = NDArray[np.int64]
 and, once something was wrong, which (`TRUNCATED` or `DAMAGED`)."""
 
 LOWEST: Final = 1 << 16
-"""States lie between this and 2^32; the first, to which a decoder comes back, is this."""
+"""States lie between this and 2^32; a segment's first, to which a decoder comes back, is this."""
+
+LAST: Final = 1
+"""The first state of the last segment. As no words follow it, its states may be lower: that saves
+up to two bytes of a file."""
 
 SEGMENT: Final = 1 << 20
 MASK: Final = 0xFFFF
@@ -31,17 +35,17 @@ SOUND, TRUNCATED, DAMAGED = 0, 1, 2
 
 
 @njit(cache=True, nogil=True)
-def encode(symbols: Symbols, words: Words) -> int:
+def encode(symbols: Symbols, words: Words, first: int) -> int:
     """Write one segment's words; returns how many.
 
     Args:
         symbols: of the segment, in the order in which they are to be read.
         words: room for two more than there are symbols; filled from the end.
+        first: `LAST` for the last segment, `LOWEST` for others.
     """
-    state, at = LOWEST, len(words)
+    state, at = first, len(words)
     for number in range(len(symbols) - 1, -1, -1):
-        symbol = np.int64(symbols[number])
-        start, frequency = symbol & MASK, (symbol >> 16) + 1
+        start, frequency = int(symbols[number]) & MASK, (int(symbols[number]) >> 16) + 1
         if state >= frequency << 16:
             at -= 1
             words[at] = state & MASK
@@ -56,38 +60,31 @@ def slot(state: State, words: Words) -> int:
     """Where in 2^16 the next symbol lies."""
     if state[2] == 0:
         _begin_segment(state, words)
-    return state[0] & MASK
+    return int(state[0]) & MASK
 
 
 @njit(cache=True, nogil=True)
 def take(state: State, words: Words, start: int, frequency: int) -> None:
     """Remove the symbol that `slot` lies in."""
     number = frequency * (state[0] >> 16) + (state[0] & MASK) - start
-    if number < LOWEST:
-        if state[1] < len(words):
-            number = (number << 16) | np.int64(words[state[1]])
-            state[1] += 1
-        else:
-            number = LOWEST
-            _fail(state, TRUNCATED)
+    # Beyond the last word states are low. If words are missing, the end will not be `LAST`.
+    if number < LOWEST and state[1] < len(words):
+        number = (number << 16) | np.int64(words[state[1]])
+        state[1] += 1
     state[0] = number
     state[2] -= 1
 
 
 @njit(cache=True, nogil=True)
 def _begin_segment(state: State, words: Words) -> None:
-    if state[0] != LOWEST:
+    if state[1] > 0 and state[0] != LOWEST:
         _fail(state, DAMAGED)
-    state[0], state[2] = LOWEST, SEGMENT
+    state[2] = SEGMENT
     if state[1] + 2 > len(words):
         _fail(state, TRUNCATED)
         return
-    high, low = np.int64(words[state[1]]), np.int64(words[state[1] + 1])
+    state[0] = (np.int64(words[state[1]]) << 16) | np.int64(words[state[1] + 1])
     state[1] += 2
-    if high == 0:
-        _fail(state, DAMAGED)
-        return
-    state[0] = (high << 16) | low
 
 
 @njit(cache=True, nogil=True)
@@ -166,4 +163,3 @@ def put_golomb(out: Symbols, at: int, number: int, order: int) -> int:
     at = put_bits(out, at, 1, 1)
     at = put_long(out, at, high & ((1 << zeros) - 1), zeros)
     return put_long(out, at, number & ((1 << order) - 1), order)
-

@@ -1,4 +1,4 @@
-"""The parts of a model file's stream, each written and read by functions that mirror one another."""
+"""The parts of a model file's stream, each with a function to write and one to read it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from bitfold.codec.coder import StreamReader, StreamWriter, damaged
-from bitfold.codec.distance_kernels import get_tensor, put_tensor
+from bitfold.codec.distance_kernels import Scales, get_tensor, put_tensor
 from bitfold.codec.plan import METHODS, ROWS, TensorPlan
 from bitfold.kolmogorov.integer_tables import (
     FREQUENCY_BITS,
     LARGEST_SCALE,
     LEAST_SCALE,
+    IntegerTables,
     integer_tables,
 )
 from bitfold.kolmogorov.sent_scales import (
@@ -67,7 +68,7 @@ def write_vector(writer: StreamWriter, vector: Ints) -> None:
     writer.bits_of(scale - LEAST_SCALE, SCALE_BITS)
     writer.bits_of(share, SHARE_BITS)
     alive = (1 << FREQUENCY_BITS) - (share << (FREQUENCY_BITS - SHARE_BITS))
-    tables = tuple(integer_tables("laplace"))
+    tables = integer_tables("laplace")
     for part in [vector] if share == 0 else np.split(vector, len(vector)):
         if share > 0:
             _write_flag(writer, part[0] == DEAD, alive)
@@ -86,30 +87,32 @@ def read_vector(reader: StreamReader, count: int) -> Ints:
         raise damaged(f"expected a scale up to {LARGEST_SCALE}, got {scale}", reader.position)
     share = reader.bits_of(SHARE_BITS)
     alive = (1 << FREQUENCY_BITS) - (share << (FREQUENCY_BITS - SHARE_BITS))
-    tables = tuple(integer_tables("laplace"))
+    tables = integer_tables("laplace")
     for part in [vector] if share == 0 else np.split(vector, count):
         if share == 0 or not _read_flag(reader, alive):
-            scales = one_scale(scale, len(part))
-            get_tensor(reader.state, reader.words, part, centre, scales, tables)
-            reader.check()
+            get_numbers(reader, part, centre, one_scale(scale, len(part)), tables)
     return vector
 
 
 def put_numbers(
-    writer: StreamWriter,
-    numbers: Ints,
-    location: int,
-    scales: tuple[int, Ints, Ints, int, int],
-    tables: tuple[Ints, Ints, Ints],
+    writer: StreamWriter, numbers: Ints, location: int, scales: Scales, tables: IntegerTables
 ) -> None:
     """Append numbers by their tables, see `put_tensor`."""
-    count = put_tensor(np.empty(0, np.uint32), numbers, location, scales, tables)
-    out = np.empty(count, np.uint32)
-    put_tensor(out, numbers, location, scales, tables)
+    model = (location, scales, tables)
+    out = np.empty(put_tensor(np.empty(0, np.uint32), numbers, model), np.uint32)
+    put_tensor(out, numbers, model)
     writer.put(out)
 
 
-def scales_of(tensor: TensorPlan) -> tuple[int, Ints, Ints, int, int]:
+def get_numbers(
+    reader: StreamReader, numbers: Ints, location: int, scales: Scales, tables: IntegerTables
+) -> None:
+    """Read numbers into an array, see `put_tensor`."""
+    get_tensor(reader.state, reader.words, numbers, (location, scales, tables))
+    reader.check()
+
+
+def scales_of(tensor: TensorPlan) -> Scales:
     """Where the scales of a tensor's numbers come from, as the kernels take it."""
     if tensor.method == ROWS and tensor.item.has_factors:
         _, in_line, together = tensor.item.sides
@@ -117,7 +120,7 @@ def scales_of(tensor: TensorPlan) -> tuple[int, Ints, Ints, int, int]:
     return one_scale(tensor.scale, tensor.item.size)
 
 
-def one_scale(scale: int, count: int) -> tuple[int, Ints, Ints, int, int]:
+def one_scale(scale: int, count: int) -> Scales:
     """The same scale for so many numbers."""
     return scale, _NO_FACTORS, _NO_FACTORS, 1, max(1, count)
 

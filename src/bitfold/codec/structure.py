@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.parameter import is_lazy
 
 from bitfold.errors import ModelFileError
 
@@ -65,7 +66,7 @@ def tensors_of(module: nn.Module) -> list[tuple[Item, Tensor]]:
 
 
 def _item(module: nn.Module, name: str, tensor: Tensor) -> Item:
-    if tensor.is_meta or isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+    if tensor.is_meta or is_lazy(tensor):
         raise ModelFileError(
             f"Cannot code {name!r}: expected a tensor with values, got one without. "
             "Run one forward pass, or move the module to a device, first."

@@ -7,12 +7,6 @@ from pathlib import Path
 
 from torch import nn
 
-from bitfold.codec.body import write_body
-from bitfold.codec.coder import StreamWriter
-from bitfold.codec.from_kolmogorov import plan_of_kolmogorov
-from bitfold.codec.header import framed, header_bytes
-from bitfold.codec.plan import Plan
-from bitfold.codec.recipe import most_numbers, recipe_of, write_recipe
 from bitfold.errors import ModelFileError
 from bitfold.files import write_atomically
 from bitfold.kolmogorov import KolmogorovLoss
@@ -49,6 +43,10 @@ def write_model(
             "Cannot write a model file: expected a KolmogorovLoss of the module given, got one of "
             "another. Pass the module that the loss was made with."
         )
+    # Numba takes 0.4 s to import: only those who write a file import it.
+    from bitfold.codec.encoding import encoded  # noqa: PLC0415 - see above
+    from bitfold.codec.from_kolmogorov import plan_of_kolmogorov  # noqa: PLC0415 - see above
+
     assert kolmogorov is not None
     data = encoded(module, plan_of_kolmogorov(kolmogorov), names=names)
     try:
@@ -58,19 +56,3 @@ def write_model(
             f"Cannot write {path}: {error.strerror}. Make room, or choose another place."
         ) from None
     return len(data)
-
-
-def encoded(module: nn.Module, plan: Plan, *, names: bool = False) -> bytes:
-    """A model file of a module that is coded as planned."""
-    recipe, writer = recipe_of(module), StreamWriter()
-    if recipe is not None:
-        write_recipe(writer, recipe)
-    write_body(writer, plan)
-    stream = writer.stream()
-    items = [tensor.item for tensor in plan.tensors]
-    if recipe is not None and recipe.num_numbers > most_numbers(len(stream)):
-        recipe = None
-        writer = StreamWriter()
-        write_body(writer, plan)
-        stream = writer.stream()
-    return framed(header_bytes(items, has_recipe=recipe is not None, has_names=names) + stream)

@@ -1,4 +1,4 @@
-"""The integer tables that weights are coded by: K's hard bits and the model file read the same ones.
+"""The integer tables that weights are coded by: K's hard bits and the model file share them.
 
 A scale is a whole number i of eighths of an octave and stands for 2^(i/8) + 1/32 bins. For each
 there is a table of frequencies, which add up to 2^16, of the distance of a weight's bin from its

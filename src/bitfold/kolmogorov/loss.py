@@ -190,10 +190,8 @@ class KolmogorovLoss(nn.Module):
         """The whole description length of the weights, in hard bits and itemised.
 
         - ``weights``: each weight's nearest bin under the predictor *as sent*;
-        - ``out_of_range``: the escape codes, at least one bit for each weight in an edge bin; with
-          locations and scales: of weights beyond the reach of their scale's integer table;
-        - ``predictor``: its tensors at ``predictor_bits``, each with a float32 offset and step;
-          locations and scales as whole numbers, entropy-coded;
+        - ``out_of_range``: the escape codes, see `WeightPredictor.hard_bits`;
+        - ``predictor``: its tensors at ``predictor_bits``, see `WeightPredictor.sending_bits`;
         - ``ranges``: the two limits of the bins in float32, or each tensor's step as a bfloat16;
         - ``residual_variance`` (`mse`): in float32;
         - ``frozen``, ``excluded``, ``buffers``, if there are any: at ``rest_bits``.

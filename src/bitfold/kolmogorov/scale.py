@@ -36,6 +36,8 @@ from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
 SCALE_FLOOR = 1 / 32
 # The mean distance from the location, in scales.
 _MEAN_DISTANCE = {"laplace": 1.0, "logistic": 2 * math.log(2)}
+# The logarithm of a factor that leaves no more of any scale than its floor.
+_LOG_NOTHING = -11.0
 
 
 class ScalePredictor(WeightPredictor, abc.ABC):
@@ -260,7 +262,10 @@ class RowColumnPredictor(ScalePredictor):
         return [self.log_scale, self.row_log_scale, self.column_log_scale]
 
     def fit(self, places: Places, values: Tensor) -> None:
-        """As for tensors; rows and columns by their mean distance against the tensor's."""
+        """As for tensors; rows and columns by their mean distance against the tensor's.
+
+        Those in which nothing but the location lies get next to no scale, and count for no other.
+        """
         super().fit(places, values)
         distances = values / self.bins.width
         for number, _, part in places.pieces():
@@ -271,11 +276,21 @@ class RowColumnPredictor(ScalePredictor):
             sizes = (distances[part] - self.location[number]).abs() + SCALE_FLOOR
             outputs, inputs = block.num_outputs, block.num_inputs
             shape = (inputs, outputs, -1) if block.is_transposed else (outputs, inputs, -1)
-            box = sizes.view(shape).mean(2)
-            table = box.t() if block.is_transposed else box
-            mean = table.mean()
-            self.row_log_scale[row : row + outputs] = (table.mean(1) / mean).log()
-            self.column_log_scale[column : column + inputs] = (table.mean(0) / mean).log()
+            box = sizes.view(shape)
+            means, tops = box.mean(2), box.amax(2)
+            table, most = (means.t(), tops.t()) if block.is_transposed else (means, tops)
+            used = most > 0.5 + SCALE_FLOOR
+            in_rows, in_columns = used.any(1), used.any(0)
+            share = (in_rows.unsqueeze(1) & in_columns).to(table.dtype)
+            total, count = (table * share).sum(), share.sum().clamp(min=1)
+            for side, first, is_used in ((1, row, in_rows), (0, column, in_columns)):
+                own = (table * share).sum(side) / share.sum(side).clamp(min=1)
+                factors = torch.where(is_used, own * count / total, 1).log()
+                factors[~is_used] = _LOG_NOTHING
+                factors_of = self.row_log_scale if side else self.column_log_scale
+                factors_of[first : first + len(factors)] = factors
+            if bool(used.any()):
+                self.log_scale[number] = (total / count / _MEAN_DISTANCE[self.distribution]).log()
 
 
 def _padded(vector: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ def whole_scales(log_scales: Tensor, precision_bits: int) -> Tensor:
     Each bit of precision below 8 makes them twice as coarse.
     """
     unit = 2 ** max(0, FINEST_PRECISION - precision_bits)
-    whole = (log_scales.double() * (PER_OCTAVE / math.log(2) / unit)).round() * unit
+    whole: Tensor = (log_scales.double() * (PER_OCTAVE / math.log(2) / unit)).round() * unit
     return whole.nan_to_num().clamp(-LARGEST_FACTOR, LARGEST_FACTOR).long()
 
 

@@ -167,7 +167,9 @@ class WeightPredictor(nn.Module, abc.ABC):
         Returns:
             Bits of the nearest bin and of the escape code, both (n,); NaN where a value is.
         """
-        parameters = dict(self.named_parameters()) if as_sent is None else as_sent
+        parameters = as_sent
+        if parameters is None:
+            parameters = {name: item.detach() for name, item in self.named_parameters()}
         indices = self.bins.nearest(values).unsqueeze(0)
         nats = self.coded(places, indices, parameters)[0].to(values.dtype)
         return nats / math.log(2), escape_bits(values, self.bins)
