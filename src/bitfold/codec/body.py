@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from bitfold.codec.coder import StreamReader, StreamWriter, damaged
+from bitfold.codec.contexts import ContextReader, ContextWriter
 from bitfold.codec.plan import (
     ABSENT,
+    CONTEXT,
     FLOATS,
     GRID,
     HALVES,
@@ -19,21 +21,23 @@ from bitfold.codec.plan import (
     Ints,
     Plan,
     TensorPlan,
+    compact,
 )
 from bitfold.codec.stream_parts import (
     get_numbers,
     put_numbers,
     read_methods,
+    read_steps,
     read_vector,
     scales_of,
     write_methods,
+    write_steps,
     write_vector,
 )
 from bitfold.codec.structure import COMPLEX, REAL, TRANSPOSED, WHOLE, Item
 from bitfold.kolmogorov.integer_tables import DISTRIBUTIONS, integer_tables
 
 _TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
-_STEP_BITS, _MANTISSA_BITS = 16, 16
 _USUAL_BINS, _BINS_BITS = 256, 16
 # Larger ones cannot be told apart in float64.
 _LARGEST_NUMBER = 2**53
@@ -41,24 +45,28 @@ _LARGEST_NUMBER = 2**53
 
 def write_body(writer: StreamWriter, plan: Plan) -> None:
     """Methods, grids, predictor, then each tensor."""
-    write_methods(writer, [tensor.method for tensor in plan.tensors])
+    write_methods(writer, plan.tensors)
     on_grid = [tensor for tensor in plan.tensors if tensor.method in GRID]
     if on_grid:
         _write_grids(writer, plan, on_grid)
         for vector in _vectors(on_grid):
             write_vector(writer, vector)
-    tables = integer_tables(plan.distribution)
+    tables, contexts = integer_tables(plan.distribution), ContextWriter()
     for tensor in plan.tensors:
         if tensor.raw is not None:
             writer.plain(tensor.raw)
         elif tensor.method in (SCALES, ROWS):
-            put_numbers(writer, tensor.numbers, tensor.location, scales_of(tensor), tables)
+            numbers = tensor.numbers.astype(np.int64)
+            put_numbers(writer, numbers, tensor.location, scales_of(tensor), tables)
+        elif tensor.method == CONTEXT:
+            for symbols in contexts.symbols(tensor.numbers.astype(np.int64), tensor.item.sides):
+                writer.put(symbols.copy())
 
 
 def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
     """What `write_body` wrote of these items."""
     reader.enter("methods")
-    methods = read_methods(reader, len(items))
+    methods = read_methods(reader, items)
     plan = Plan([TensorPlan(*pair) for pair in zip(items, methods, strict=True)])
     for tensor in plan.tensors:
         _check_method(reader, tensor)
@@ -67,15 +75,18 @@ def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
         _read_grids(reader, plan, on_grid)
         reader.enter("predictor")
         _read_predictor(reader, on_grid)
-    tables = integer_tables(plan.distribution)
+    tables, contexts = integer_tables(plan.distribution), ContextReader()
     for tensor in plan.tensors:
         reader.enter((tensor.item.name,))
         if tensor.method in _TYPES:
             count = tensor.item.size * (2 if tensor.item.kind == COMPLEX else 1)
             tensor.raw = reader.plain(_TYPES[tensor.method], count)
         elif tensor.method in (SCALES, ROWS):
-            tensor.numbers = np.zeros(tensor.item.size, np.int64)
-            get_numbers(reader, tensor.numbers, tensor.location, scales_of(tensor), tables)
+            numbers = np.zeros(tensor.item.size, np.int64)
+            get_numbers(reader, numbers, tensor.location, scales_of(tensor), tables)
+            tensor.numbers = compact(numbers)
+        elif tensor.method == CONTEXT:
+            tensor.numbers = compact(contexts.read(reader, tensor.item.sides))
     reader.finish()
     return plan
 
@@ -89,12 +100,7 @@ def _write_grids(writer: StreamWriter, plan: Plan, tensors: Sequence[TensorPlan]
             writer.bits_of(plan.grid.num_bins - 1, _BINS_BITS)
         writer.plain(np.array([plan.grid.minimum, plan.grid.maximum], "<f4"))
         return
-    steps = np.array([tensor.step for tensor in tensors], "<f4").view("<u4")
-    has_mantissas = bool((steps & 0xFFFF).any())
-    writer.bits_of(has_mantissas, 1)
-    writer.plain((steps >> 16).astype("<u2"))
-    if has_mantissas:
-        writer.plain((steps & 0xFFFF).astype("<u2"))
+    write_steps(writer, tensors)
 
 
 def _read_grids(reader: StreamReader, plan: Plan, tensors: Sequence[TensorPlan]) -> None:
@@ -107,14 +113,7 @@ def _read_grids(reader: StreamReader, plan: Plan, tensors: Sequence[TensorPlan])
             raise damaged("expected two limits and some bins, got others", reader.position)
         plan.grid = FixedGrid(minimum, maximum, num_bins)
         return
-    has_mantissas = reader.bits_of(1)
-    steps = reader.plain("<u2", len(tensors)).astype("<u4") << np.uint32(16)
-    if has_mantissas:
-        steps |= reader.plain("<u2", len(tensors))
-    for tensor, step in zip(tensors, steps.view("<f4").tolist(), strict=True):
-        if not 0 < step < float("inf"):
-            raise damaged(f"expected a step above 0, got {step}", reader.position)
-        tensor.step = step
+    read_steps(reader, tensors)
 
 
 def _vectors(tensors: Sequence[TensorPlan]) -> list[Ints]:

@@ -134,3 +134,26 @@ def get_tensor(state: State, words: Words, numbers: Ints, model: Model) -> None:
             numbers[number] = _get(state, words, scale, tables) + location
         if state[3] != SOUND:
             return
+
+
+@njit(cache=True, nogil=True)
+def tensor_bits(numbers: Ints, model: Model, costs: NDArray[np.float64]) -> float:
+    """Bits that `put_tensor` takes, by the bits of each symbol."""
+    location, scales, tables = model
+    in_line, together = scales[3], scales[4]
+    total = 0.0
+    for pair in range(len(numbers) // together):
+        scale = _scale(scales, pair // in_line, pair % in_line)
+        shift, number = _split(scale)
+        first, reach = tables[0][number], tables[1][number]
+        for at in range(pair * together, (pair + 1) * together):
+            moved = (numbers[at] - location + ((1 << shift) >> 1)) >> shift
+            total += costs[first + reach + 1 + min(max(moved, -reach - 1), reach + 1)] + shift
+            if abs(moved) > reach:
+                order = max((number + LEAST_SCALE) // PER_OCTAVE, 0)
+                high = ((abs(moved) - reach - 1) >> order) + 1
+                total += 1 + order
+                while high > 1:
+                    high >>= 1
+                    total += 2
+    return total

@@ -4,11 +4,42 @@ from __future__ import annotations
 
 from torch import nn
 
+from bitfold.codec.automatic import Planner, plan_for_bytes
 from bitfold.codec.body import write_body
 from bitfold.codec.coder import StreamWriter
+from bitfold.codec.from_kolmogorov import plan_of_kolmogorov
 from bitfold.codec.header import framed
 from bitfold.codec.plan import Plan
 from bitfold.codec.recipe import Recipe, most_numbers, recipe_of, write_recipe
+from bitfold.errors import ModelFileError
+from bitfold.kolmogorov import KolmogorovLoss
+
+
+def described(module: nn.Module, loss: KolmogorovLoss, *, names: bool) -> bytes:
+    """The file of what a loss describes."""
+    return encoded(module, plan_of_kolmogorov(loss), names=names)
+
+
+def rounded(module: nn.Module, tolerance: float, rest_bits: int, *, names: bool) -> bytes:
+    """The shortest file of a module at a tolerance."""
+    return encoded(module, Planner(module, rest_bits).plan(tolerance)[0], names=names)
+
+
+def in_bytes(module: nn.Module, num_bytes: int, rest_bits: int, *, names: bool) -> bytes:
+    """The most exact file of a module that is no longer than so many bytes.
+
+    Raises:
+        ModelFileError: if the shortest is longer.
+    """
+    data = b""
+    for plan in plan_for_bytes(Planner(module, rest_bits), num_bytes):
+        data = encoded(module, plan, names=names)
+        if len(data) <= num_bytes:
+            return data
+    raise ModelFileError(
+        f"Cannot write a model in {num_bytes:,} bytes: expected at least {len(data):,}, which it "
+        "takes with the coarsest rounding. Allow more, or rest_bits=16 if it has large buffers."
+    )
 
 
 def encoded(module: nn.Module, plan: Plan, *, names: bool = False) -> bytes:

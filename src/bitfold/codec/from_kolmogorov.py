@@ -17,6 +17,7 @@ from bitfold.codec.plan import (
     FixedGrid,
     Plan,
     TensorPlan,
+    compact,
 )
 from bitfold.codec.structure import COMPLEX, TRANSPOSED, WHOLE, Item, tensors_of
 from bitfold.errors import ModelFileError
@@ -98,7 +99,7 @@ def _described(loss: KolmogorovLoss, predictor: ScalePredictor) -> dict[str, Ten
         plan = TensorPlan(
             items[name],
             ROWS if isinstance(predictor, RowColumnPredictor) else SCALES,
-            numbers[number].cpu().numpy(),
+            compact(numbers[number].cpu().numpy()),
             step=steps[number],
             location=int(sent["location"][number]),
             scale=int(sent["log_scale"][number]),

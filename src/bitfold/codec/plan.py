@@ -28,6 +28,13 @@ GRID = (SCALES, ROWS, CONTEXT, COORDINATE)
 Ints = NDArray[np.int64]
 
 
+def compact(numbers: Ints) -> NDArray[Any]:
+    """The same numbers in half the memory, where they fit."""
+    limits = np.iinfo(np.int32)
+    fit = limits.min <= numbers.min(initial=0) and numbers.max(initial=0) <= limits.max
+    return numbers.astype(np.int32) if fit else numbers
+
+
 def _none() -> Ints:
     return np.zeros(0, np.int64)
 
@@ -39,7 +46,8 @@ class TensorPlan:
     Attributes:
         item: which tensor.
         method: one of `METHODS`, by number.
-        numbers: of grid methods: int64 (n,), bins from 0, in the order of memory.
+        numbers: of grid methods: whole numbers (n,), bins from 0, in the order of memory; see
+            `compact`.
         raw: of others: an array of the type that is written.
         step: between two values of the grid, float32.
         location: in bins.
@@ -50,7 +58,7 @@ class TensorPlan:
 
     item: Item
     method: int
-    numbers: Ints = field(default_factory=_none)
+    numbers: NDArray[Any] = field(default_factory=_none)
     raw: NDArray[Any] | None = None
     step: float = 0.0
     location: int = 0
@@ -102,5 +110,5 @@ class Plan:
         """The numbers that a grid's bins stand for: float64 (n,); each product is rounded once."""
         if self.grid is None:
             return tensor.numbers.astype(np.float64) * tensor.step
-        indices = (tensor.numbers + self.grid.origin).astype(np.float64)
+        indices = tensor.numbers.astype(np.float64) + self.grid.origin
         return indices * self.grid.width + self.grid.minimum

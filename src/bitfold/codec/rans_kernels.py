@@ -55,7 +55,7 @@ def encode(symbols: Symbols, words: Words, first: int) -> int:
     return len(words) - at + 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def slot(state: State, words: Words) -> int:
     """Where in 2^16 the next symbol lies."""
     if state[2] == 0:
@@ -63,7 +63,7 @@ def slot(state: State, words: Words) -> int:
     return int(state[0]) & MASK
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def take(state: State, words: Words, start: int, frequency: int) -> None:
     """Remove the symbol that `slot` lies in."""
     number = frequency * (state[0] >> 16) + (state[0] & MASK) - start
@@ -75,7 +75,7 @@ def take(state: State, words: Words, start: int, frequency: int) -> None:
     state[2] -= 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _begin_segment(state: State, words: Words) -> None:
     if state[1] > 0 and state[0] != LOWEST:
         _fail(state, DAMAGED)
@@ -87,7 +87,7 @@ def _begin_segment(state: State, words: Words) -> None:
     state[1] += 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _fail(state: State, how: int) -> None:
     """Remember the first thing that is wrong; what is read from then on is of no use."""
     if state[3] == SOUND:

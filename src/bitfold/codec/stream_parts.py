@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bitfold.codec.coder import StreamReader, StreamWriter, damaged
 from bitfold.codec.distance_kernels import Scales, get_tensor, put_tensor
-from bitfold.codec.plan import METHODS, ROWS, TensorPlan
+from bitfold.codec.plan import ROWS, TensorPlan
+from bitfold.codec.structure import Item
 from bitfold.kolmogorov.integer_tables import (
     FREQUENCY_BITS,
     LARGEST_SCALE,
@@ -34,29 +35,77 @@ _SAME = 15 << (FREQUENCY_BITS - 4)
 _NO_FACTORS = np.zeros(1, np.int64)
 
 
-def write_methods(writer: StreamWriter, methods: Sequence[int]) -> None:
-    """A flag whether a tensor's method is the last one's, and otherwise 3 bits."""
-    last = None
-    for method in methods:
-        if last is not None:
-            _write_flag(writer, method != last, _SAME)
-        if method != last:
-            writer.bits_of(method, _METHOD_BITS)
-        last = method
+def write_methods(writer: StreamWriter, tensors: Sequence[TensorPlan]) -> None:
+    """Each tensor's method: a flag whether it is that of the last tensor of its sort, or 3 bits.
+
+    The sorts are vectors and others; the first of one follows the last of the other.
+    """
+    last: dict[bool, int] = {}
+    for tensor in tensors:
+        expected = _expected(last, tensor.item)
+        if expected is not None:
+            _write_flag(writer, tensor.method != expected, _SAME)
+        if tensor.method != expected:
+            writer.bits_of(tensor.method, _METHOD_BITS)
+        last[tensor.item.is_vector] = tensor.method
 
 
-def read_methods(reader: StreamReader, count: int) -> list[int]:
+def read_methods(reader: StreamReader, items: Sequence[Item]) -> list[int]:
     """See `write_methods`."""
-    methods = list[int]()
-    for _ in range(count):
-        if methods and not _read_flag(reader, _SAME):
-            methods.append(methods[-1])
-            continue
-        method = reader.bits_of(_METHOD_BITS)
-        if method >= len(METHODS):
-            raise damaged(f"expected a method, got {method}", reader.position)
+    methods, last = list[int](), dict[bool, int]()
+    for item in items:
+        method = _expected(last, item)
+        if method is None or _read_flag(reader, _SAME):
+            method = reader.bits_of(_METHOD_BITS)
+        last[item.is_vector] = method
         methods.append(method)
     return methods
+
+
+def _expected(last: dict[bool, int], item: Item) -> int | None:
+    """The method of the last tensor of the same sort, or else of the other."""
+    return last.get(item.is_vector, last.get(not item.is_vector))
+
+
+def write_steps(writer: StreamWriter, tensors: Sequence[TensorPlan]) -> None:
+    """Each tensor's step: as a bfloat16, if all are; or each in the form that suits it.
+
+    These are: that of the last tensor of its sort, a bfloat16, a float32.
+    """
+    steps = np.array([tensor.step for tensor in tensors], "<f4").view("<u4").tolist()
+    lasts, repeats = dict[bool, int](), 0
+    for tensor, step in zip(tensors, steps, strict=True):
+        repeats += lasts.get(tensor.item.is_vector) == step
+        lasts[tensor.item.is_vector] = step
+    in_forms = any(step & 0xFFFF for step in steps) or 15 * repeats > 2 * len(steps)
+    writer.bits_of(in_forms, 1)
+    last: dict[bool, int] = {}
+    for tensor, step in zip(tensors, steps, strict=True):
+        is_long, sort = bool(step & 0xFFFF), tensor.item.is_vector
+        if in_forms:
+            writer.bits_of(step == last.get(sort), 1)
+        if not in_forms or step != last.get(sort):
+            if in_forms:
+                writer.bits_of(is_long, 1)
+            writer.bits_of(step if is_long else step >> 16, 32 if is_long else 16)
+        last[sort] = step
+
+
+def read_steps(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:
+    """See `write_steps`."""
+    in_forms = reader.bits_of(1)
+    last: dict[bool, int] = {}
+    for tensor in tensors:
+        sort = tensor.item.is_vector
+        if in_forms and reader.bits_of(1):
+            step = last.get(sort, 0)
+        else:
+            is_long = in_forms and reader.bits_of(1)
+            step = reader.bits_of(32) if is_long else reader.bits_of(16) << 16
+        last[sort] = step
+        tensor.step = float(np.uint32(step).view(np.float32))
+        if not 0 < tensor.step < float("inf"):
+            raise damaged(f"expected a step above 0, got {tensor.step}", reader.position)
 
 
 def write_vector(writer: StreamWriter, vector: Ints) -> None:

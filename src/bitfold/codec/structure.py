@@ -49,6 +49,11 @@ class Item(NamedTuple):
         outer, inner, _ = self.sides
         return outer > 1 and inner > 1
 
+    @property
+    def is_vector(self) -> bool:
+        """Whether it has fewer than two dimensions, as biases and gains have."""
+        return len(self.shape) < 2
+
     def __str__(self) -> str:
         return f"{self.name} {'x'.join(map(str, self.shape)) or 'scalar'} {self.kind}"
 
