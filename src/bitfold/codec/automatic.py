@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -24,8 +24,8 @@ from bitfold.kolmogorov.sent_scales import best_scale, vector_bits
 #: Vectors such as biases and gains are few and matter much: they are rounded more finely.
 VECTOR_TOLERANCE = 1 / 8
 #: Between these the tolerance for a size is looked for.
-FINEST, COARSEST = 2.0**-13, 4.0
-_BISECTIONS = 10
+FINEST, COARSEST = 2.0**-20, 4.0
+_BISECTIONS = 12
 # Bits of a tensor's own location and scale, about.
 _SCALE_BITS = 8
 
@@ -82,15 +82,25 @@ class Planner:
         return grid_for(_values(tensor), tolerance * finer)
 
 
-def plan_for_bytes(planner: Planner, num_bytes: int) -> Iterator[Plan]:
+def plan_for_bytes(
+    planner: Planner, num_bytes: int, size_of: Callable[[Plan, float], float]
+) -> Iterator[Plan]:
     """Plans of about so many bytes and less, each a little shorter than the one before.
 
     Source: none, ours; the tolerance is found by bisection of its logarithm.
+
+    Args:
+        planner: of the module.
+        num_bytes: wanted.
+        size_of: of a plan that takes about so many bits, in bytes.
     """
+    plan, bits = planner.plan(0.0)
+    if size_of(plan, bits) <= num_bytes:
+        yield plan
     low, high = (math.log2(tolerance) for tolerance in (FINEST, COARSEST))
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if planner.plan(2**middle)[1] > 8 * num_bytes:
+        if size_of(*planner.plan(2**middle)) > num_bytes:
             low = middle
         else:
             high = middle

@@ -14,6 +14,9 @@ from bitfold.codec.recipe import Recipe, most_numbers, recipe_of, write_recipe
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss
 
+# Up to this size a file is written in full at each step of the search for one of a given size.
+_MOST_BITS_TRIED = 2**21
+
 
 def described(module: nn.Module, loss: KolmogorovLoss, *, names: bool) -> bytes:
     """The file of what a loss describes."""
@@ -31,8 +34,14 @@ def in_bytes(module: nn.Module, num_bytes: int, rest_bits: int, *, names: bool) 
     Raises:
         ModelFileError: if the shortest is longer.
     """
+
+    def size_of(plan: Plan, bits: float) -> float:
+        if bits > _MOST_BITS_TRIED:
+            return bits / 8
+        return len(encoded(module, plan, names=names))
+
     data = b""
-    for plan in plan_for_bytes(Planner(module, rest_bits), num_bytes):
+    for plan in plan_for_bytes(Planner(module, rest_bits), num_bytes, size_of):
         data = encoded(module, plan, names=names)
         if len(data) <= num_bytes:
             return data

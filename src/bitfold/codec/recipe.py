@@ -9,15 +9,17 @@ import torch
 from torch import nn
 
 from bitfold.codec.coder import StreamReader, StreamWriter, damaged
+from bitfold.errors import ShapeError
 from bitfold.networks import PolytopeNet
 from bitfold.networks.polytope_net import count_parameters
+from bitfold.networks.shape import check_widths
 
 # By their number in a file: only ever added to, at the end.
 ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
 FINAL_ACTIVATIONS = ("none", "relu", "leaky_relu", "sigmoid")
 #: A network may have so many numbers, and so many more for each byte of its file.
 LEAST_NUMBERS, NUMBERS_PER_BYTE = 2**20, 2**12
-_WIDTH_ORDER, _MOST_LAYERS = 3, 1_000
+_WIDTH_ORDER, _MOST_LAYERS = 3, 256
 
 
 class Recipe(NamedTuple):
@@ -88,6 +90,12 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
             raise damaged(f"expected at most {_MOST_LAYERS} layers, got more", reader.position)
         widths += [width] * length
     recipe = Recipe(in_features, tuple(widths), out_features, activation, final)
+    try:
+        check_widths(recipe.widths)
+    except ShapeError as error:
+        raise damaged(
+            f"expected layers that can be built ({error}), got others", reader.position
+        ) from None
     most = most_numbers(num_bytes)
     if recipe.num_numbers > most:
         raise damaged(
