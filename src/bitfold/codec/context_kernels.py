@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from bitfold.codec.rans_kernels import (
     DAMAGED,
+    LOWEST,
     SOUND,
     State,
     Symbols,
     Words,
     _fail,
+    begin_segment,
     put_long,
     read_long,
-    slot,
-    take,
 )
 
 Ints = NDArray[np.int64]
@@ -90,13 +90,28 @@ def _put(out: Symbols, at: int, contexts: Ints, context: int, bit: int) -> int:
 
 @njit(cache=True, nogil=True, inline="always")
 def _get(state: State, words: Words, contexts: Ints, context: int) -> int:
-    chance = _chance(contexts, context)
-    bit = 1 if slot(state, words) >= chance else 0
-    if bit:
-        take(state, words, chance, (1 << 16) - chance)
-    else:
-        take(state, words, 0, chance)
-    _learn(contexts, context, bit)
+    """As `slot` and `take`, in one piece: a call that hands an array on costs more than a bit."""
+    if state[2] == 0:
+        begin_segment(state, words)
+    fast, slow = contexts[context, 0], contexts[context, 1]
+    seen = contexts[context, 2]
+    chance = min(max((fast + slow) >> 1, _LEAST), (1 << 16) - _LEAST)
+    number = state[0]
+    where = number & 0xFFFF
+    bit = 1 if where >= chance else 0
+    start = chance * bit
+    frequency = chance + bit * ((1 << 16) - 2 * chance)
+    number = frequency * (number >> 16) + where - start
+    at = state[1]
+    if number < LOWEST and at < len(words):
+        number = (number << 16) | np.int64(words[at])
+        state[1] = at + 1
+    state[0] = number
+    state[2] -= 1
+    pace, target = _PACES[seen], (1 - bit) << 16
+    contexts[context, 0] = fast + ((target - fast) >> min(pace, _FAST))
+    contexts[context, 1] = slow + ((target - slow) >> min(pace, _SLOW))
+    contexts[context, 2] = min(seen + 1, _SEEN)
     return bit
 
 
@@ -165,7 +180,8 @@ def _get_number(state: State, words: Words, contexts: Ints, surroundings: tuple[
         high = _get(state, words, contexts, _digit_context(exponent, place, high))
         number = 2 * number + high
     rest = max(exponent - 2, 0)
-    number = (number << rest) | int(read_long(state, words, rest))
+    if rest:
+        number = (number << rest) | int(read_long(state, words, rest))
     return -number if is_negative else number
 
 

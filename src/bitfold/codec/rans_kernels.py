@@ -59,7 +59,7 @@ def encode(symbols: Symbols, words: Words, first: int) -> int:
 def slot(state: State, words: Words) -> int:
     """Where in 2^16 the next symbol lies."""
     if state[2] == 0:
-        _begin_segment(state, words)
+        begin_segment(state, words)
     return int(state[0]) & MASK
 
 
@@ -75,8 +75,9 @@ def take(state: State, words: Words, start: int, frequency: int) -> None:
     state[2] -= 1
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _begin_segment(state: State, words: Words) -> None:
+@njit(cache=True, nogil=True)
+def begin_segment(state: State, words: Words) -> None:
+    """Begin with the next two words."""
     if state[1] > 0 and state[0] != LOWEST:
         _fail(state, DAMAGED)
     state[2] = SEGMENT
@@ -87,7 +88,7 @@ def _begin_segment(state: State, words: Words) -> None:
     state[1] += 2
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _fail(state: State, how: int) -> None:
     """Remember the first thing that is wrong; what is read from then on is of no use."""
     if state[3] == SOUND:
