@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         quality, least = _quality(found, arguments)
         _write_as_good(arguments.output, network, quality, least)
     else:
-        write_model(arguments.output, network, num_bytes=arguments.bytes)
+        write_model(arguments.output, network, num_bytes=arguments.bytes, sort_neurons=True)
     if not arguments.quiet:
         print(model_info(arguments.output))
         is_regression = found.target.task == "regression"
@@ -111,7 +111,7 @@ def _write_as_good(path: Path, network: nn.Module, quality: Quality, least: floa
     """The shortest file whose network, as decoded, is good enough."""
 
     def is_good(tolerance: float) -> bool:
-        write_model(trial, network, tolerance=tolerance)
+        write_model(trial, network, tolerance=tolerance, sort_neurons=True)
         return quality(read_model(trial, into=copy.deepcopy(network))) >= least
 
     if quality(network) < least:
@@ -125,7 +125,8 @@ def _write_as_good(path: Path, network: nn.Module, quality: Quality, least: floa
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
             low, high = (middle, high) if is_good(2**middle) else (low, middle)
-        write_model(path, network, tolerance=2**low if is_good(2**low) else 0)
+        tolerance = 2**low if is_good(2**low) else 0
+        write_model(path, network, tolerance=tolerance, sort_neurons=True)
     finally:
         trial.unlink(missing_ok=True)
 

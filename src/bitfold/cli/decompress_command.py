@@ -15,7 +15,7 @@ from bitfold.codec import read_model
 from bitfold.errors import RenderError
 from bitfold.files import write_atomically
 from bitfold.networks import PolytopeNet
-from bitfold.polytopes.plotting import layer_colours
+from bitfold.polytopes.drawing.plotting import layer_colours
 from bitfold.recording import NetworkView
 from bitfold.render.encode import encode_png
 from bitfold.targets import Grid

@@ -24,6 +24,7 @@ def write_model(
     tolerance: float | None = None,
     num_bytes: int | None = None,
     rest_bits: int | None = None,
+    sort_neurons: bool = False,
     names: bool = False,
 ) -> int:
     """Write a module's weights and buffers as a ``.bitfold`` file.
@@ -46,6 +47,10 @@ def write_model(
         num_bytes: instead of a tolerance: the size that the file may have at most.
         rest_bits: of numbers that are not rounded to a grid: 32 (float32, also if None) or 16
             (bfloat16), whole ones always in 32. A loss has its own.
+        sort_neurons: without a loss: whether hidden neurons may be written in the order that codes
+            shortest, where the network's function provably stays the same but for the order in
+            which it adds up: linear layers with elementwise activations between them in an
+            ``nn.Sequential`` or `PolytopeNet`.
         names: whether names and shapes are written too, so that an error of `read_model` can say
             what differs.
 
@@ -58,17 +63,20 @@ def write_model(
         KolmogorovError: if the loss's module has changed.
     """
     # Numba takes 0.4 s to import: only those who write a file import it.
-    from bitfold.codec.encoding import described, in_bytes, rounded  # noqa: PLC0415 - see above
+    from bitfold.codec.encoding import Layout, described, in_bytes, rounded  # noqa: PLC0415 - see above
 
     _check_options(tolerance, num_bytes, rest_bits)
     if kolmogorov is not None:
-        _check_loss(module, kolmogorov, (tolerance, num_bytes, rest_bits))
+        options = (tolerance, num_bytes, rest_bits, sort_neurons or None)
+        _check_loss(module, kolmogorov, options)
         data = described(module, kolmogorov, names=names)
-    elif num_bytes is not None:
-        data = in_bytes(module, num_bytes, rest_bits or 32, names=names)
     else:
         finest = TOLERANCE if tolerance is None else tolerance
-        data = rounded(module, finest, rest_bits or 32, names=names)
+        layout = Layout(rest_bits or 32, names=names, sort_neurons=sort_neurons)
+        if num_bytes is not None:
+            data = in_bytes(module, num_bytes, layout)
+        else:
+            data = rounded(module, finest, layout)
     try:
         write_atomically(Path(path), data)
     except OSError as error:
@@ -102,6 +110,6 @@ def _check_loss(
         )
     if any(option is not None for option in options):
         raise ModelFileError(
-            "Cannot write a model file: expected no tolerance, num_bytes or rest_bits beside a "
-            "KolmogorovLoss, which says how to round, got some. Leave them or the loss out."
+            "Cannot write a model file: expected no tolerance, num_bytes, rest_bits or sort_neurons "
+            "beside a KolmogorovLoss, which says what to write, got some. Leave them or it out."
         )
