@@ -110,6 +110,7 @@ def _check_loss(
         )
     if any(option is not None for option in options):
         raise ModelFileError(
-            "Cannot write a model file: expected no tolerance, num_bytes, rest_bits or sort_neurons "
-            "beside a KolmogorovLoss, which says what to write, got some. Leave them or it out."
+            "Cannot write a model file: expected no tolerance, num_bytes, rest_bits or "
+            "sort_neurons beside a KolmogorovLoss, which says what to write, got some. "
+            "Leave them or it out."
         )
