@@ -2,14 +2,17 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from codec_files import assert_same_state, round_trip, scrambled, write_checked
 from torch import nn
 
 import bitfold
+from bitfold.codec.distance_kernels import put_tensor, tensor_bits
+from bitfold.codec.stream_parts import one_scale
 from bitfold.kolmogorov import KolmogorovLoss, PerTensorPredictor, RowColumnPredictor, fit_predictor
-from bitfold.kolmogorov.integer_tables import coded_bits
+from bitfold.kolmogorov.integer_tables import coded_bits, integer_tables, symbol_bits
 from bitfold.kolmogorov.sent_scales import DEAD, vector_bits
 
 
@@ -181,3 +184,20 @@ def test_vectors_take_what_is_counted():
     both = torch.cat([alive, torch.full((1000,), DEAD)])
     assert vector_bits(both) < vector_bits(alive) + 1200
     assert coded_bits(torch.zeros(1000, dtype=int), torch.full((1000,), -64)).symbols.sum() < 0.1
+
+
+@pytest.mark.parametrize("distribution", ["laplace", "logistic"])
+@pytest.mark.parametrize("scale", [-64, -20, 0, 24, 40, 41, 90, 128])
+def test_each_distance_takes_the_bits_that_are_counted(distribution, scale):
+    """Near or far out, the coder's symbols are those that the loss counts, and so are the bits."""
+    distances = np.array([0, 1, -1, 5, -40, 300, -70_000, 2**31 + 7, -(2**50)])
+    for one in distances:
+        given = np.array([one + 3])
+        model = (3, one_scale(scale, 1), integer_tables(distribution))
+        room = np.empty(200, np.uint32)
+        symbols = room[: put_tensor(room, given, model)]
+        assert put_tensor(room[:0], given, model) == len(symbols)
+        bits = float((16 - np.log2((symbols >> np.uint32(16)) + 1.0)).sum())
+        cost = coded_bits(torch.tensor([one]), torch.tensor([scale]), distribution)
+        assert bits == pytest.approx(float(cost.symbols + cost.escapes), abs=1e-9)
+        assert bits == pytest.approx(tensor_bits(given, model, symbol_bits(distribution)), abs=1e-9)
