@@ -44,6 +44,7 @@ SPEED_CASES = (
     ("[512]", [512], 12.0, 5),
 )
 COUNT_WIDTHS = ([4], [8, 8], [16] * 3, [10] * 8, [32, 16, 8], [64], [24] * 4, [6] * 12)
+TURN_SECONDS = 0.02
 NUM_COUNTED, NUM_CHECKED = 64, 1000
 ACTIVATIONS: tuple[Callable[[], nn.Module], ...] = (
     nn.ReLU,
@@ -81,16 +82,20 @@ def peer(network: nn.Sequential) -> Any:
     return found
 
 
+def repeated(once: Callable[[], Any]) -> Callable[[], list[float]]:
+    """Return a turn: calls for about TURN_SECONDS, at least one, that gives their times."""
+    count = max(1, round(TURN_SECONDS / min(seconds_of(once) for _ in range(3))))
+    return lambda: [seconds_of(once) for _ in range(count)]
+
+
 def measure_speed(widths: list[int], rounds: int) -> dict[str, Any]:
     """Return times of both, and their ratio."""
     torch.manual_seed(0)
     network = dense(widths, nn.ReLU)
     ours, theirs = bitfold.partition(network), peer(network)
-    repeats = 5 if ours.num_polytopes < 5000 else 1
+    # A turn of either takes about as long, so that neither meets the other's caches more often.
     slow, fast = alternate(
-        lambda: [seconds_of(lambda: peer(network)) for _ in range(repeats)],
-        lambda: [seconds_of(lambda: bitfold.partition(network)) for _ in range(2 * repeats)],
-        rounds,
+        repeated(lambda: peer(network)), repeated(lambda: bitfold.partition(network)), rounds
     )
     ratio = ratios(slow, fast)
     return {

@@ -23,10 +23,11 @@ ALLOWED: dict[str, set[str]] = {
     "flat_memory": set(),
     "parts": set(),
     **dict.fromkeys(DOMAINS, BASE),
+    "codec": BASE | DOMAINS,
     "render": BASE | DOMAINS,
     "training": BASE | DOMAINS,
     "recording": BASE | DOMAINS | {"render", "training"},
-    "cli": BASE | DOMAINS | {"render", "training", "recording"},
+    "cli": BASE | DOMAINS | {"codec", "render", "training", "recording"},
 }
 ALLOWED["__main__"] = {"cli"}
 ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}

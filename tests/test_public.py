@@ -21,6 +21,7 @@ NAMES = {
     "GradientAudit",
     "KolmogorovError",
     "KolmogorovLoss",
+    "ModelFileError",
     "PolytopeError",
     "PolytopeNet",
     "PredictorChoice",
@@ -38,8 +39,10 @@ NAMES = {
     "load_partition",
     "load_run",
     "partition",
+    "read_model",
     "resume",
     "train",
+    "write_model",
 }
 
 

@@ -1,12 +1,14 @@
 """See the folds a network learns, and the bits it takes to describe them."""
 
 from bitfold.audit import GradientAudit, assert_gradients_reach, audit_gradients
+from bitfold.codec import read_model, write_model
 from bitfold.errors import (
     AuditError,
     BitfoldError,
     CheckpointError,
     ConfigError,
     KolmogorovError,
+    ModelFileError,
     PolytopeError,
     RenderError,
     RunError,
@@ -34,6 +36,7 @@ __all__ = [
     "GradientAudit",
     "KolmogorovError",
     "KolmogorovLoss",
+    "ModelFileError",
     "Partition",
     "Plane",
     "PolytopeError",
@@ -53,6 +56,8 @@ __all__ = [
     "load_partition",
     "load_run",
     "partition",
+    "read_model",
     "resume",
     "train",
+    "write_model",
 ]

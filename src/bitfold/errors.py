@@ -31,6 +31,18 @@ class KolmogorovError(BitfoldError, ValueError):
     """A Kolmogorov loss cannot be built from these settings, or no longer fits its module."""
 
 
+class ModelFileError(BitfoldError):
+    """A model file cannot be read, or not into this module; or a module not be written.
+
+    Attributes:
+        offset: byte of the file at which it was found out, if it was found in a file.
+    """
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
 class PolytopeError(BitfoldError):
     """The polytopes of a module cannot be found, or those of a file not be read."""
 

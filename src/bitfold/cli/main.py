@@ -9,7 +9,10 @@ from importlib.metadata import version
 
 from bitfold.cli import (
     audit_command,
+    compress_command,
+    decompress_command,
     demo_command,
+    info_command,
     plot_command,
     polytopes_command,
     render_command,
@@ -58,7 +61,7 @@ def _parser() -> OneLineParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         demo_command, train_command, resume_command, render_command, plot_command,
-        polytopes_command, audit_command,
+        polytopes_command, audit_command, compress_command, info_command, decompress_command,
     ):  # fmt: skip
         command.add_to(commands)
     return parser

@@ -1,18 +1,17 @@
 """The hard bits: what coding each weight's nearest bin takes, under the predictor as sent."""
 
-import math
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from bitfold.kolmogorov.exact import exact_type
-from bitfold.kolmogorov.out_of_range import decode, escape_bits, overshoot_bins
+from bitfold.kolmogorov.out_of_range import decode, overshoot_bins
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.ranges import WeightRange
 from bitfold.kolmogorov.scale_coding import code_scales, has_coded_scales
-from bitfold.kolmogorov.transmission import sent, sent_bits
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
 # How many weights are decoded at a time, which bounds the memory.
@@ -43,7 +42,7 @@ def coded_weights(
 ) -> CodedWeights:
     """Count what coding weights takes, without host synchronisation.
 
-    Source: C. E. Shannon, 1948, for -log2 of a probability; the escapes see `escape_bits`.
+    Source: none, ours; see `WeightPredictor.hard_bits`.
 
     Args:
         table: the described parameters.
@@ -57,17 +56,17 @@ def coded_weights(
     """
     weights, bins = places.take(table.values()), weight_range.bins
     exact = exact_type(weights.device, weights.dtype)
-    parameters, is_dead = _as_sent(table, weight_range, predictor, predictor_bits)
+    as_sent, is_dead = _as_sent(table, weight_range, predictor, predictor_bits)
+    # Whole exponents are given to the formulas: they have no integer tables yet.
+    by_formula = partial(WeightPredictor.hard_bits, predictor)
+    hard_bits = predictor.hard_bits if is_dead is None else by_formula
     # Taken in one piece: parts that stay would leave no room between them for the next chunk's.
     bits, escapes = weights.new_empty(2, len(weights), dtype=exact)
     coded = CodedWeights(bits, escapes, torch.empty_like(bits, dtype=torch.bool))
     for part, some in places.split(predictor.bits_chunk):
         values = weight_range.values(weights[part].to(exact), some, as_sent=True)
-        indices = bins.nearest(values).unsqueeze(0)
         with torch.autocast(weights.device.type, enabled=False):
-            nats = predictor.coded(some, indices, parameters)
-        bits[part] = nats[0].to(values.dtype) / math.log(2)
-        escapes[part] = escape_bits(values, bins)
+            bits[part], escapes[part] = hard_bits(some, values, as_sent)
         coded.is_outside[part] = bins.outside(values)
         if is_dead is not None:
             bits[part].masked_fill_(some.take(is_dead), 0)
@@ -80,8 +79,8 @@ def predictor_sent_bits(
     weight_range: WeightRange,
     predictor: WeightPredictor,
     predictor_bits: int,
-) -> float:
-    """Bits of a predictor as it is sent: whole exponents (`code_scales`), or numbers of equal size.
+) -> Tensor | float:
+    """Bits of a predictor as it is sent: whole exponents (`code_scales`), or as it says itself.
 
     Args:
         table: the described parameters.
@@ -91,24 +90,7 @@ def predictor_sent_bits(
     """
     if has_coded_scales(predictor):
         return code_scales(predictor, table, weight_range, table.places()).bits
-    return sent_bits(predictor.parameters(), predictor_bits)
-
-
-def predictor_as_sent(
-    table: ParameterTable,
-    weight_range: WeightRange,
-    predictor: WeightPredictor,
-    predictor_bits: int,
-) -> dict[str, Tensor]:
-    """A predictor's parameters as a decoder gets them, by name.
-
-    Args:
-        table: the described parameters.
-        weight_range: turns them into values.
-        predictor: learned.
-        predictor_bits: of each number.
-    """
-    return _as_sent(table, weight_range, predictor, predictor_bits)[0]
+    return predictor.sending_bits(predictor_bits)
 
 
 def _as_sent(
@@ -116,15 +98,14 @@ def _as_sent(
     weight_range: WeightRange,
     predictor: WeightPredictor,
     predictor_bits: int | None,
-) -> tuple[dict[str, Tensor], Tensor | None]:
-    """A predictor's parameters for a decoder, and which weights need no code, if any can."""
-    own: dict[str, Tensor] = dict(predictor.named_parameters())
+) -> tuple[dict[str, Tensor] | None, Tensor | None]:
+    """What a decoder gets of a predictor, and which weights need no code, if any can."""
     if predictor_bits is None:
-        return own, None
+        return None, None
     if has_coded_scales(predictor):
         scales = code_scales(predictor, table, weight_range, table.places())
         return scales.parameters, scales.is_dead.to(table.device)
-    return {name: sent(item, predictor_bits) for name, item in own.items()}, None
+    return predictor.sent(predictor_bits), None
 
 
 @torch.no_grad()

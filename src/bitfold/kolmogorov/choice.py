@@ -17,7 +17,7 @@ from bitfold.kolmogorov.predictor_choice import ChoiceRow, PredictorChoice, Skip
 from bitfold.kolmogorov.ranges import LearnedRange
 from bitfold.kolmogorov.scale import PerTensorPredictor, RowColumnPredictor, ScalePredictor
 from bitfold.kolmogorov.selection import Pattern
-from bitfold.kolmogorov.transmission import MIN_PREDICTOR_BITS, sent_bits
+from bitfold.kolmogorov.transmission import MIN_PREDICTOR_BITS
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
 # Up to this many weights a network is run for each weight in a second or so; it is tried on larger
@@ -146,7 +146,7 @@ class _Trial:
     def _reason_to_skip(self, loss: KolmogorovLoss) -> str | None:
         if not self._is_open or self._best is None:
             return None
-        least, found = sent_bits(loss.predictor.parameters(), MIN_PREDICTOR_BITS), self._best[0]
+        least, found = float(loss.predictor.sending_bits(MIN_PREDICTOR_BITS)), self._best[0]
         if least >= found.total_bits:
             return (
                 f"it takes at least {least:,} bits itself, more than the whole description by "

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.bits import predictor_as_sent
 from bitfold.kolmogorov.fitting import fit_predictor
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.quantised import straight_through, with_weights
 from bitfold.kolmogorov.ranges import LearnedRange
+from bitfold.kolmogorov.scale_coding import code_scales, has_coded_scales
 
 
 @torch.no_grad()
 def finish(loss: KolmogorovLoss) -> None:
-    """Fit the predictor, and freeze it and the steps as a decoder gets them.
+    """Fit the predictor, and freeze it and the steps; scales and steps as a decoder gets them.
 
     What is trained afterwards is the weights alone, under exactly the code that they are sent in.
     Give it the last tenth of a training or less, at a falling rate, and `fit_predictor` once more
@@ -35,9 +35,11 @@ def finish(loss: KolmogorovLoss) -> None:
     """
     with torch.enable_grad():
         fit_predictor(loss)
-    sent = predictor_as_sent(loss.table, loss.weight_range, loss.predictor, loss.predictor_bits)
-    for name, item in loss.predictor.named_parameters():
-        item.copy_(sent[name])
+    predictor, places = loss.predictor, loss.portions.everything()
+    if has_coded_scales(predictor):
+        sent = code_scales(predictor, loss.table, loss.weight_range, places).parameters
+        for name, item in predictor.named_parameters():
+            item.copy_(sent[name])
     if isinstance(loss.weight_range, LearnedRange):
         steps = loss.weight_range.steps(as_sent=True)
         loss.weight_range.log_steps.copy_(steps.log())

@@ -9,14 +9,13 @@ from bitfold.kolmogorov.portion import Portion, Portions
 from bitfold.kolmogorov.scale_coding import has_coded_scales
 from bitfold.kolmogorov.scale_fitting import fit_scales
 from bitfold.kolmogorov.targets import LinearTargets
-from bitfold.kolmogorov.transmission import sent_bits
 
 # Scales start where they are best; a network from places to bins comes within 1 % in this many.
 NUM_STEPS = 150
 LEARNING_RATE = 0.03
 # Weights that a step looks at, and that the precision is chosen by.
 SAMPLE = 2**14
-PRECISIONS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
+PRECISIONS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
 
 
 def fit_predictor(loss: KolmogorovLoss, num_steps: int = NUM_STEPS) -> None:
@@ -105,5 +104,6 @@ def _best_precision(loss: KolmogorovLoss, portion: Portion) -> tuple[float, int]
     for precision in PRECISIONS:
         coded = coded_weights(loss.table, loss.weight_range, loss.predictor, precision, places)
         of_weights = float(coded.bits.sum()) * factor
-        found.append((of_weights + sent_bits(loss.predictor.parameters(), precision), precision))
+        of_predictor = float(loss.predictor.sending_bits(precision))
+        found.append((of_weights + of_predictor, precision))
     return min(found)

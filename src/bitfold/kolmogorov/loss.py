@@ -225,9 +225,8 @@ class KolmogorovLoss(nn.Module):
         """The whole description length of the weights, in hard bits and itemised.
 
         - ``weights``: each weight's nearest bin under the predictor *as sent*;
-        - ``out_of_range``: the escape codes, at least one bit for each weight in an edge bin;
-        - ``predictor``: its tensors at ``predictor_bits``, each with float32 offset and step; with
-          ``quantise`` scales as whole exponents (`code_scales`), lines of zeros as flags;
+        - ``out_of_range``: the escape codes, see `WeightPredictor.hard_bits`;
+        - ``predictor``: its tensors at ``predictor_bits``, see `WeightPredictor.sending_bits`;
         - ``ranges``: the two limits of the bins in float32, or each tensor's step as a bfloat16;
         - ``residual_variance`` (`mse`): in float32;
         - ``frozen``, ``excluded``, ``buffers``, if there are any: at ``rest_bits``.
@@ -244,7 +243,8 @@ class KolmogorovLoss(nn.Module):
         coded = self._coded_sums()
         values = torch.stack(list(coded.values())).tolist()
         items = dict(zip(coded, values, strict=True))
-        return Description(items | self._side_items(), self.num_weights)
+        side = {name: float(bits) for name, bits in self._side_items().items()}
+        return Description(items | side, self.num_weights)
 
     def bits_tensor(self) -> Tensor:
         """Total of `bits` without host synchronisation: 0-d, on the module's device."""
@@ -379,9 +379,9 @@ class KolmogorovLoss(nn.Module):
         coded = coded_weights(*self._described(), self.portions.everything())
         return {"weights": coded.bits.sum(), "out_of_range": coded.escapes.sum()}
 
-    def _side_items(self) -> dict[str, float]:
+    def _side_items(self) -> dict[str, Tensor | float]:
         """Bits of what does not depend on the weights' values."""
-        items = {
+        items: dict[str, Tensor | float] = {
             "predictor": predictor_sent_bits(*self._described()),
             "ranges": self.weight_range.side_bits,
         }
@@ -392,4 +392,4 @@ class KolmogorovLoss(nn.Module):
             if names:
                 rest = self.table.named(names)
                 items[item] = sum(num_rest_bits(values, self.rest_bits) for values in rest)
-        return {name: float(bits) for name, bits in items.items()}
+        return items

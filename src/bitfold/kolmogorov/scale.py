@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
+from bitfold.kolmogorov.integer_tables import coded_bits
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.log_mass import DISTRIBUTIONS
 from bitfold.kolmogorov.places import Places
@@ -20,6 +21,15 @@ from bitfold.kolmogorov.scale_sums import (
     scale_table,
     sum_scales,
 )
+from bitfold.kolmogorov.sent_scales import (
+    DEAD,
+    LARGEST_DEAD_SCALE,
+    LARGEST_FACTOR,
+    summed_scales,
+    vector_bits,
+    whole_bins,
+    whole_scales,
+)
 from bitfold.kolmogorov.table_sums import can_read_table, sum_by_table
 from bitfold.kolmogorov.targets import Targets
 from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
@@ -28,6 +38,8 @@ from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
 SCALE_FLOOR = 1 / 32
 # The mean distance from the location, in scales.
 _MEAN_DISTANCE = {"laplace": 1.0, "logistic": 2 * math.log(2)}
+# The logarithm of a factor that leaves no more of any scale than its floor.
+_LOG_NOTHING = -11.0
 
 
 class ScalePredictor(WeightPredictor, abc.ABC):
@@ -97,6 +109,38 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         last = self.bins.num_bins - 1
         log_mass = DISTRIBUTIONS[self.distribution]
         return -log_mass(indices - location, scale, indices == 0, indices == last)
+
+    def sent(self, precision_bits: int) -> dict[str, Tensor]:
+        """Locations in whole bins from `origin`, logarithms of scales in eighths of an octave."""
+        locations = self.location - self.bins.minimum / self.bins.width - self.origin
+        scales = whole_scales(self.log_scale, precision_bits)
+        return {"location": whole_bins(locations), "log_scale": scales}
+
+    def sending_bits(self, precision_bits: int) -> Tensor:
+        """Bits of the whole numbers that are sent."""
+        vectors = self.sent(precision_bits).values()
+        return torch.stack([vector_bits(vector).double() for vector in vectors]).sum()
+
+    def hard_bits(
+        self, places: Places, values: Tensor, as_sent: dict[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """By the integer tables; beyond the range the bins are thought to go on."""
+        if as_sent is None:
+            return super().hard_bits(places, values, as_sent)
+        indices = whole_bins((values - self.bins.minimum) / self.bins.width)
+        distances = indices - self.origin - as_sent["location"][places.boxes]
+        cost = coded_bits(distances, self.sent_scales(places, as_sent), self.distribution)
+        not_finite = 0 * values
+        return cost.symbols + not_finite, cost.escapes + not_finite
+
+    @property
+    def origin(self) -> int:
+        """Index of the bin nearest to 0, which need not be in the range."""
+        return round(-self.bins.minimum / self.bins.width)
+
+    def sent_scales(self, places: Places, as_sent: dict[str, Tensor]) -> Tensor:
+        """Each weight's scale as it is sent: int64 (n,)."""
+        return summed_scales(as_sent["log_scale"][places.boxes])
 
     def summed(
         self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
@@ -194,6 +238,8 @@ class RowColumnPredictor(ScalePredictor):
 
     row_starts: Tensor
     column_starts: Tensor
+    row_owners: Tensor
+    column_owners: Tensor
 
     def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
         """Make a factor for each row and column too."""
@@ -207,8 +253,41 @@ class RowColumnPredictor(ScalePredictor):
         # Kept where they are needed, so that no step waits for them.
         self.register_buffer("row_starts", _starts(self.first_rows), persistent=False)
         self.register_buffer("column_starts", _starts(self.first_columns), persistent=False)
+        owners = _owners(layout, self.first_rows)
+        self.register_buffer("row_owners", owners[0], persistent=False)
+        self.register_buffer("column_owners", owners[1], persistent=False)
         self.row_log_scale = nn.Parameter(torch.zeros(rows))
         self.column_log_scale = nn.Parameter(torch.zeros(columns))
+
+    def sent(self, precision_bits: int) -> dict[str, Tensor]:
+        """As for tensors; rows and columns without any but tiny scales as `DEAD`."""
+        found = super().sent(precision_bits)
+        rows = whole_scales(self.row_log_scale, precision_bits)
+        columns = whole_scales(self.column_log_scale, precision_bits)
+        if len(rows) == 0:
+            return found | {"row_log_scale": rows, "column_log_scale": columns}
+        owners = (self.row_owners, self.column_owners)
+        tops = [
+            _largest(rows, owners[0], len(self.layout.blocks)),
+            _largest(columns, owners[1], len(self.layout.blocks)),
+        ]
+        scales = found["log_scale"]
+        dead_rows = scales[owners[0]] + rows + tops[1][owners[0]] <= LARGEST_DEAD_SCALE
+        dead_columns = scales[owners[1]] + columns + tops[0][owners[1]] <= LARGEST_DEAD_SCALE
+        return found | {
+            "row_log_scale": torch.where(dead_rows, DEAD, rows),
+            "column_log_scale": torch.where(dead_columns, DEAD, columns),
+        }
+
+    def sent_scales(self, places: Places, as_sent: dict[str, Tensor]) -> Tensor:
+        """The sum of the tensor's, the row's and the column's."""
+        boxes, by_rows = places.boxes, as_sent["row_log_scale"]
+        by_columns = as_sent["column_log_scale"]
+        rows = _numbers(self.row_starts[boxes], places.outputs, len(by_rows))
+        columns = _numbers(self.column_starts[boxes], places.inputs, len(by_columns))
+        return summed_scales(
+            as_sent["log_scale"][boxes], _padded(by_rows)[rows], _padded(by_columns)[columns]
+        )
 
     def log_scales(self, places: Places) -> Tensor:
         """The sum of the tensor's, the row's and the column's."""
@@ -223,7 +302,10 @@ class RowColumnPredictor(ScalePredictor):
         return [self.log_scale, self.row_log_scale, self.column_log_scale]
 
     def fit(self, places: Places, values: Tensor) -> None:
-        """As for tensors; rows and columns by their mean distance against the tensor's."""
+        """As for tensors; rows and columns by their mean distance against the tensor's.
+
+        Those in which nothing but the location lies get next to no scale, and count for no other.
+        """
         super().fit(places, values)
         distances = values / self.bins.width
         for number, _, part in places.pieces():
@@ -234,11 +316,21 @@ class RowColumnPredictor(ScalePredictor):
             sizes = (distances[part] - self.location[number]).abs() + SCALE_FLOOR
             outputs, inputs = block.num_outputs, block.num_inputs
             shape = (inputs, outputs, -1) if block.is_transposed else (outputs, inputs, -1)
-            box = sizes.view(shape).mean(2)
-            table = box.t() if block.is_transposed else box
-            mean = table.mean()
-            self.row_log_scale[row : row + outputs] = (table.mean(1) / mean).log()
-            self.column_log_scale[column : column + inputs] = (table.mean(0) / mean).log()
+            box = sizes.view(shape)
+            means, tops = box.mean(2), box.amax(2)
+            table, most = (means.t(), tops.t()) if block.is_transposed else (means, tops)
+            used = most > 0.5 + SCALE_FLOOR
+            in_rows, in_columns = used.any(1), used.any(0)
+            share = (in_rows.unsqueeze(1) & in_columns).to(table.dtype)
+            total, count = (table * share).sum(), share.sum().clamp(min=1)
+            for side, first, is_used in ((1, row, in_rows), (0, column, in_columns)):
+                own = (table * share).sum(side) / share.sum(side).clamp(min=1)
+                factors = torch.where(is_used, own * count / total, 1).log()
+                factors[~is_used] = _LOG_NOTHING
+                factors_of = self.row_log_scale if side else self.column_log_scale
+                factors_of[first : first + len(factors)] = factors
+            if bool(used.any()):
+                self.log_scale[number] = (total / count / _MEAN_DISTANCE[self.distribution]).log()
 
 
 def _padded(vector: Tensor) -> Tensor:
@@ -249,6 +341,22 @@ def _padded(vector: Tensor) -> Tensor:
 def _starts(firsts: list[int | None]) -> Tensor:
     """Number of each tensor's first row or column; -1 where it has none."""
     return torch.tensor([-1 if first is None else first for first in firsts])
+
+
+def _owners(layout: Layout, firsts: list[int | None]) -> tuple[Tensor, Tensor]:
+    """The tensor of each row, and of each column, that has a factor: int64."""
+    rows, columns = list[int](), list[int]()
+    for number, (block, first) in enumerate(zip(layout.blocks, firsts, strict=True)):
+        if first is not None:
+            rows += [number] * block.num_outputs
+            columns += [number] * block.num_inputs
+    return torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64)
+
+
+def _largest(factors: Tensor, owners: Tensor, num_tensors: int) -> Tensor:
+    """Each tensor's largest factor."""
+    lowest = factors.new_full((num_tensors,), -LARGEST_FACTOR)
+    return lowest.scatter_reduce(0, owners, factors, "amax")
 
 
 def _numbers(starts: Tensor, within: Tensor, count: int) -> Tensor:

@@ -1,6 +1,7 @@
 """What every weight predictor is: a distribution over bins for each weight, from its place."""
 
 import abc
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,9 +13,10 @@ from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.chunk_sizes import chunk_size
 from bitfold.kolmogorov.exact import exact_type
 from bitfold.kolmogorov.layout import Layout
-from bitfold.kolmogorov.out_of_range import confine
+from bitfold.kolmogorov.out_of_range import confine, escape_bits
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.targets import Targets
+from bitfold.kolmogorov.transmission import sent, sent_bits
 
 # Masses are summed in float32, and a decoder's table has no more than 16 bits.
 _MASS_TOLERANCE = 1e-4
@@ -137,6 +139,40 @@ class WeightPredictor(nn.Module, abc.ABC):
         """
         nats: Tensor = torch.func.functional_call(self, parameters, (places, indices))
         return nats
+
+    def sent(self, precision_bits: int) -> dict[str, Tensor]:
+        """What a decoder gets of the parameters, by name; see `transmission.sent`.
+
+        Args:
+            precision_bits: 2 to 16 or 32.
+        """
+        return {name: sent(item, precision_bits) for name, item in self.named_parameters()}
+
+    def sending_bits(self, precision_bits: int) -> Tensor | float:
+        """Bits that the parameters take; a tensor where that depends on their values."""
+        return sent_bits(self.parameters(), precision_bits)
+
+    def hard_bits(
+        self, places: Places, values: Tensor, as_sent: dict[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """What coding values takes, one by one.
+
+        Source: C. E. Shannon, 1948, for -log2 of a probability; the escapes see `escape_bits`.
+
+        Args:
+            places: n weights.
+            values: floating (n,), in the units of the bins.
+            as_sent: what a decoder has of the parameters; None: they as they are.
+
+        Returns:
+            Bits of the nearest bin and of the escape code, both (n,); NaN where a value is.
+        """
+        parameters = as_sent
+        if parameters is None:
+            parameters = {name: item.detach() for name, item in self.named_parameters()}
+        indices = self.bins.nearest(values).unsqueeze(0)
+        nats = self.coded(places, indices, parameters)[0].to(values.dtype)
+        return nats / math.log(2), escape_bits(values, self.bins)
 
     def smooth_nats(self, places: Places, values: Tensor, targets: Targets) -> Tensor:
         """The cost of weights that are shared among bins, as a graph.

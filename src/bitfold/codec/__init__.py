@@ -1,0 +1,7 @@
+"""The .bitfold file: a module quantised, coded, written and read."""
+
+from bitfold.codec.information import FileItem, ModelFileInfo, model_info
+from bitfold.codec.reading import read_model
+from bitfold.codec.writing import write_model
+
+__all__ = ["FileItem", "ModelFileInfo", "model_info", "read_model", "write_model"]

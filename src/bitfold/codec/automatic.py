@@ -1,0 +1,152 @@
+"""The shortest plan of a module that no Kolmogorov loss describes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bitfold.codec.contexts import ContextWriter, Symbols
+from bitfold.codec.distance_kernels import tensor_bits
+from bitfold.codec.from_kolmogorov import plain
+from bitfold.codec.grids import OnGrid, grid_for, own_grid
+from bitfold.codec.plan import CONTEXT, SCALES, Plan, TensorPlan, compact
+from bitfold.codec.scale_fit import row_scales
+from bitfold.codec.stream_parts import scales_of
+from bitfold.codec.structure import REAL, TRANSPOSED, Item, tensors_of
+from bitfold.kolmogorov.integer_tables import integer_tables, symbol_bits
+from bitfold.kolmogorov.sent_scales import best_scale, vector_bits
+
+#: Vectors such as biases and gains are few and matter much: they are rounded more finely.
+VECTOR_TOLERANCE = 1 / 8
+#: Between these the tolerance for a size is looked for.
+FINEST, COARSEST = 2.0**-20, 4.0
+_BISECTIONS = 12
+# Bits of a tensor's own location and scale, about.
+_SCALE_BITS = 8
+
+
+class Planner:
+    """Chooses for each parameter of a module what takes the fewest bits; buffers stay as they are.
+
+    Source: none, ours.
+
+    Args:
+        module: any.
+        rest_bits: of what is written as it is, 16 or 32.
+    """
+
+    def __init__(self, module: nn.Module, rest_bits: int) -> None:
+        self._rest_bits = rest_bits
+        self._tensors = tensors_of(module)
+        self._own_grids = dict[str, OnGrid | None]()
+        for name, _ in module.named_parameters():
+            item, tensor = next(pair for pair in self._tensors if pair[0].name == name)
+            if item.kind in (REAL, TRANSPOSED) and bool(torch.isfinite(tensor).all()):
+                self._own_grids[name] = own_grid(_values(tensor)) if item.size else None
+
+    def plan(self, tolerance: float) -> tuple[Plan, float]:
+        """What is shortest at a tolerance.
+
+        Args:
+            tolerance: rounding errors over weights, both root mean square; 0: weights that lie on
+                no grid are written as they are.
+
+        Returns:
+            The plan, and about how many bits it takes.
+        """
+        contexts, tensors, total = ContextWriter(), list[TensorPlan](), 0.0
+        for item, tensor in self._tensors:
+            grid = self._grid(item, tensor, tolerance)
+            if grid is None:
+                tensors.append(plain(item, tensor, self._rest_bits))
+                raw = tensors[-1].raw
+                total += 0 if raw is None else 8 * raw.nbytes
+                continue
+            plan, bits = _shortest(item, grid, contexts)
+            tensors.append(plan)
+            total += bits
+        return Plan(tensors), total
+
+    def _grid(self, item: Item, tensor: Tensor, tolerance: float) -> OnGrid | None:
+        if item.name not in self._own_grids or item.size == 0:
+            return None
+        own = self._own_grids[item.name]
+        if own is not None or tolerance == 0:
+            return own
+        finer = VECTOR_TOLERANCE if item.is_vector else 1.0
+        return grid_for(_values(tensor), tolerance * finer)
+
+
+def plan_for_bytes(
+    planner: Planner, num_bytes: int, size_of: Callable[[Plan, float], float]
+) -> Iterator[Plan]:
+    """Plans of about so many bytes and less, each a little shorter than the one before.
+
+    Source: none, ours; the tolerance is found by bisection of its logarithm.
+
+    Args:
+        planner: of the module.
+        num_bytes: wanted.
+        size_of: of a plan that takes about so many bits, in bytes.
+    """
+    plan, bits = planner.plan(0.0)
+    if size_of(plan, bits) <= num_bytes:
+        yield plan
+    low, high = (math.log2(tolerance) for tolerance in (FINEST, COARSEST))
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if size_of(*planner.plan(2**middle)) > num_bytes:
+            low = middle
+        else:
+            high = middle
+    step = 2.0**-_BISECTIONS
+    while high < math.log2(COARSEST):
+        yield planner.plan(2**high)[0]
+        high, step = high + step, 2 * step
+    yield planner.plan(COARSEST)[0]
+
+
+def _values(tensor: Tensor) -> NDArray[np.float32]:
+    return tensor.reshape(-1).to(torch.float32).cpu().numpy()
+
+
+def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[TensorPlan, float]:
+    """The method that takes the fewest bits, and how many."""
+    numbers = compact(grid.numbers)
+    plans = [TensorPlan(item, SCALES, numbers, step=grid.step)]
+    location = int(np.median(grid.numbers))
+    mean = np.abs(grid.numbers - location).mean()
+    plans[0].location = location
+    plans[0].scale = int(best_scale(torch.tensor(mean)))
+    found = [(_scale_cost(plans[0]), 0)]
+    if item.has_factors:
+        plan = row_scales(plans[0])
+        plans.append(plan)
+        sides = torch.from_numpy(plan.outer), torch.from_numpy(plan.inner)
+        sent = sum(float(vector_bits(side)) for side in sides)
+        found.append((_scale_cost(plan) + sent, 1))
+    before = contexts.contexts.copy()
+    plans.append(TensorPlan(item, CONTEXT, numbers, step=grid.step))
+    found.append((_cost(contexts.symbols(grid.numbers, item.sides)), len(plans) - 1))
+    bits, chosen = min(found)
+    if plans[chosen].method != CONTEXT:
+        contexts.contexts = before
+    return plans[chosen], bits
+
+
+def _scale_cost(plan: TensorPlan) -> float:
+    model = (plan.location, scales_of(plan), integer_tables("laplace"))
+    return (
+        float(tensor_bits(plan.numbers.astype(np.int64), model, symbol_bits("laplace")))
+        + 2 * _SCALE_BITS
+    )
+
+
+def _cost(parts: Iterator[Symbols]) -> float:
+    """Bits of symbols."""
+    return sum(float((16 - np.log2((part >> np.uint32(16)) + 1.0)).sum()) for part in parts)

@@ -1,0 +1,168 @@
+"""The stream of a model file: a plan written, and read again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bitfold.codec.coder import StreamReader, StreamWriter, damaged
+from bitfold.codec.contexts import ContextReader, ContextWriter
+from bitfold.codec.plan import (
+    ABSENT,
+    CONTEXT,
+    FLOATS,
+    GRID,
+    HALVES,
+    ROWS,
+    SCALES,
+    WHOLES,
+    FixedGrid,
+    Ints,
+    Plan,
+    TensorPlan,
+    compact,
+)
+from bitfold.codec.stream_parts import (
+    get_numbers,
+    put_numbers,
+    read_methods,
+    read_steps,
+    read_vector,
+    scales_of,
+    write_methods,
+    write_steps,
+    write_vector,
+)
+from bitfold.codec.structure import COMPLEX, REAL, TRANSPOSED, WHOLE, Item
+from bitfold.kolmogorov.integer_tables import DISTRIBUTIONS, integer_tables
+
+_TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
+_USUAL_BINS, _BINS_BITS = 256, 16
+# Larger ones cannot be told apart in float64.
+_LARGEST_NUMBER = 2**53
+
+
+def write_body(writer: StreamWriter, plan: Plan) -> None:
+    """Methods, grids, predictor, then each tensor."""
+    write_methods(writer, plan.tensors)
+    on_grid = [tensor for tensor in plan.tensors if tensor.method in GRID]
+    if on_grid:
+        _write_grids(writer, plan, on_grid)
+        for vector in _vectors(on_grid):
+            write_vector(writer, vector)
+    tables, contexts = integer_tables(plan.distribution), ContextWriter()
+    for tensor in plan.tensors:
+        if tensor.raw is not None:
+            writer.plain(tensor.raw)
+        elif tensor.method in (SCALES, ROWS):
+            numbers = tensor.numbers.astype(np.int64)
+            put_numbers(writer, numbers, tensor.location, scales_of(tensor), tables)
+        elif tensor.method == CONTEXT:
+            for symbols in contexts.symbols(tensor.numbers.astype(np.int64), tensor.item.sides):
+                writer.put(symbols.copy())
+
+
+def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
+    """What `write_body` wrote of these items."""
+    reader.enter("methods")
+    methods = read_methods(reader, items)
+    plan = Plan([TensorPlan(*pair) for pair in zip(items, methods, strict=True)])
+    for tensor in plan.tensors:
+        _check_method(reader, tensor)
+    on_grid = [tensor for tensor in plan.tensors if tensor.method in GRID]
+    if on_grid:
+        _read_grids(reader, plan, on_grid)
+        reader.enter("predictor")
+        _read_predictor(reader, on_grid)
+    tables, contexts = integer_tables(plan.distribution), ContextReader()
+    for tensor in plan.tensors:
+        reader.enter((tensor.item.name,))
+        if tensor.method in _TYPES:
+            count = tensor.item.size * (2 if tensor.item.kind == COMPLEX else 1)
+            tensor.raw = reader.plain(_TYPES[tensor.method], count)
+        elif tensor.method in (SCALES, ROWS):
+            numbers = np.zeros(tensor.item.size, np.int64)
+            get_numbers(reader, numbers, tensor.location, scales_of(tensor), tables)
+            tensor.numbers = compact(numbers)
+        elif tensor.method == CONTEXT:
+            tensor.numbers = compact(contexts.read(reader, tensor.item.sides))
+    reader.finish()
+    return plan
+
+
+def _write_grids(writer: StreamWriter, plan: Plan, tensors: Sequence[TensorPlan]) -> None:
+    writer.bits_of(DISTRIBUTIONS.index(plan.distribution), 1)
+    writer.bits_of(plan.grid is not None, 1)
+    if plan.grid is not None:
+        writer.bits_of(plan.grid.num_bins != _USUAL_BINS, 1)
+        if plan.grid.num_bins != _USUAL_BINS:
+            writer.bits_of(plan.grid.num_bins - 1, _BINS_BITS)
+        writer.plain(np.array([plan.grid.minimum, plan.grid.maximum], "<f4"))
+        return
+    write_steps(writer, tensors)
+
+
+def _read_grids(reader: StreamReader, plan: Plan, tensors: Sequence[TensorPlan]) -> None:
+    reader.enter("steps")
+    plan.distribution = DISTRIBUTIONS[reader.bits_of(1)]
+    if reader.bits_of(1):
+        num_bins = reader.bits_of(_BINS_BITS) + 1 if reader.bits_of(1) else _USUAL_BINS
+        minimum, maximum = map(float, reader.plain("<f4", 2))
+        if not (num_bins > 1 and -1e30 <= minimum < maximum <= 1e30):
+            raise damaged("expected two limits and some bins, got others", reader.position)
+        plan.grid = FixedGrid(minimum, maximum, num_bins)
+        return
+    read_steps(reader, tensors)
+
+
+def _vectors(tensors: Sequence[TensorPlan]) -> list[Ints]:
+    """Locations, scales, factors of outputs and of inputs."""
+    scaled = [tensor for tensor in tensors if tensor.method in (SCALES, ROWS)]
+    none = np.zeros(0, np.int64)
+    sides = [
+        (tensor.inner, tensor.outer)
+        if tensor.item.kind == TRANSPOSED
+        else (tensor.outer, tensor.inner)
+        for tensor in scaled
+    ]
+    return [
+        np.array([tensor.location for tensor in scaled], np.int64),
+        np.array([tensor.scale for tensor in scaled], np.int64),
+        np.concatenate([none, *(outputs for outputs, _ in sides)]),
+        np.concatenate([none, *(inputs for _, inputs in sides)]),
+    ]
+
+
+def _read_predictor(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:
+    scaled = [tensor for tensor in tensors if tensor.method in (SCALES, ROWS)]
+    locations, scales = (read_vector(reader, len(scaled)).tolist() for _ in range(2))
+    for tensor, location, scale in zip(scaled, locations, scales, strict=True):
+        tensor.location, tensor.scale = location, scale
+        if max(abs(tensor.location), abs(tensor.scale)) > _LARGEST_NUMBER:
+            raise damaged("expected a location and a scale, got more", reader.position)
+    with_factors = [t for t in scaled if t.method == ROWS and t.item.has_factors]
+    for is_output in (True, False):
+        sizes = []
+        for tensor in with_factors:
+            outer, inner, _ = tensor.item.sides
+            sizes.append(outer if is_output != (tensor.item.kind == TRANSPOSED) else inner)
+        factors = read_vector(reader, sum(sizes))
+        # Far below or above all scales it makes no difference where; sums must not overflow.
+        parts = np.split(np.clip(factors, -(2**20), 2**20), np.cumsum(sizes)[:-1])
+        for tensor, part in zip(with_factors, parts, strict=False):
+            if is_output != (tensor.item.kind == TRANSPOSED):
+                tensor.outer = part
+            else:
+                tensor.inner = part
+
+
+def _check_method(reader: StreamReader, tensor: TensorPlan) -> None:
+    is_real = tensor.item.kind in (REAL, TRANSPOSED)
+    fits = {WHOLES: tensor.item.kind == WHOLE, FLOATS: tensor.item.kind != WHOLE, ABSENT: True}
+    fits[HALVES] = fits[FLOATS]
+    if not fits.get(tensor.method, is_real and tensor.item.size > 0):
+        raise damaged(
+            f"expected a method that suits {tensor.item.name!r}, got {tensor.method}",
+            reader.position,
+        )

@@ -1,0 +1,114 @@
+"""What a model file says of each tensor, between the module and the stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.codec.structure import Item
+
+# Methods by their number in a file: only ever added to, at the end.
+ABSENT, FLOATS, HALVES, WHOLES, SCALES, ROWS, CONTEXT, COORDINATE = range(8)
+METHODS = (
+    "absent",
+    "float32",
+    "bfloat16",
+    "whole numbers",
+    "one scale",
+    "rows and columns",
+    "context",
+    "coordinate",
+)
+#: Methods that code numbers of a grid.
+GRID = (SCALES, ROWS, CONTEXT, COORDINATE)
+
+Ints = NDArray[np.int64]
+
+
+def compact(numbers: Ints) -> NDArray[Any]:
+    """The same numbers in half the memory, where they fit."""
+    limits = np.iinfo(np.int32)
+    fit = limits.min <= numbers.min(initial=0) and numbers.max(initial=0) <= limits.max
+    return numbers.astype(np.int32) if fit else numbers
+
+
+def _none() -> Ints:
+    return np.zeros(0, np.int64)
+
+
+@dataclass
+class TensorPlan:
+    """How one tensor is coded.
+
+    Attributes:
+        item: which tensor.
+        method: one of `METHODS`, by number.
+        numbers: of grid methods: whole numbers (n,), bins from 0, in the order of memory; see
+            `compact`.
+        raw: of others: an array of the type that is written.
+        step: between two values of the grid, float32.
+        location: in bins.
+        scale: see `integer_tables`.
+        outer: factors of the slower side, in eighths of an octave; or none.
+        inner: of the faster one.
+    """
+
+    item: Item
+    method: int
+    numbers: NDArray[Any] = field(default_factory=_none)
+    raw: NDArray[Any] | None = None
+    step: float = 0.0
+    location: int = 0
+    scale: int = 0
+    outer: Ints = field(default_factory=_none)
+    inner: Ints = field(default_factory=_none)
+
+
+@dataclass
+class FixedGrid:
+    """The same values for all tensors: those of `Bins`.
+
+    Attributes:
+        minimum: float32.
+        maximum: float32.
+        num_bins: 2 to 65,536.
+    """
+
+    minimum: float
+    maximum: float
+    num_bins: int
+
+    @property
+    def width(self) -> float:
+        """As `Bins.width`."""
+        return (self.maximum - self.minimum) / (self.num_bins - 1)
+
+    @property
+    def origin(self) -> int:
+        """As `ScalePredictor.origin`."""
+        return round(-self.minimum / self.width)
+
+
+@dataclass
+class Plan:
+    """How a module is coded.
+
+    Attributes:
+        tensors: in the order of `tensors_of`.
+        distribution: of the integer tables.
+        grid: None: each tensor has a step.
+    """
+
+    tensors: list[TensorPlan]
+    distribution: str = "laplace"
+    grid: FixedGrid | None = None
+
+    def values(self, tensor: TensorPlan) -> NDArray[np.float64]:
+        """The numbers that a grid's bins stand for: float64 (n,); each product is rounded once."""
+        if self.grid is None:
+            return tensor.numbers.astype(np.float64) * tensor.step
+        indices = tensor.numbers.astype(np.float64) + self.grid.origin
+        return indices * self.grid.width + self.grid.minimum

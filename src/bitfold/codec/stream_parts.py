@@ -1,0 +1,190 @@
+"""The parts of a model file's stream, each with a function to write and one to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bitfold.codec.coder import StreamReader, StreamWriter, damaged
+from bitfold.codec.distance_kernels import Scales, get_tensor, put_tensor
+from bitfold.codec.plan import ROWS, TensorPlan
+from bitfold.codec.structure import Item
+from bitfold.kolmogorov.integer_tables import (
+    FREQUENCY_BITS,
+    LARGEST_SCALE,
+    LEAST_SCALE,
+    IntegerTables,
+    integer_tables,
+)
+from bitfold.kolmogorov.sent_scales import (
+    CENTRE_ORDER,
+    DEAD,
+    SCALE_BITS,
+    SHARE_BITS,
+    vector_code,
+)
+
+Ints = NDArray[np.int64]
+
+_METHOD_BITS = 3
+# Chance that a tensor's method is that of the tensor before: 15/16.
+_SAME = 15 << (FREQUENCY_BITS - 4)
+_NO_FACTORS = np.zeros(1, np.int64)
+
+
+def write_methods(writer: StreamWriter, tensors: Sequence[TensorPlan]) -> None:
+    """Each tensor's method: a flag whether it is that of the last tensor of its sort, or 3 bits.
+
+    The sorts are vectors and others; the first of one follows the last of the other.
+    """
+    last: dict[bool, int] = {}
+    for tensor in tensors:
+        expected = _expected(last, tensor.item)
+        if expected is not None:
+            _write_flag(writer, tensor.method != expected, _SAME)
+        if tensor.method != expected:
+            writer.bits_of(tensor.method, _METHOD_BITS)
+        last[tensor.item.is_vector] = tensor.method
+
+
+def read_methods(reader: StreamReader, items: Sequence[Item]) -> list[int]:
+    """See `write_methods`."""
+    methods, last = list[int](), dict[bool, int]()
+    for item in items:
+        method = _expected(last, item)
+        if method is None or _read_flag(reader, _SAME):
+            method = reader.bits_of(_METHOD_BITS)
+        last[item.is_vector] = method
+        methods.append(method)
+    return methods
+
+
+def _expected(last: dict[bool, int], item: Item) -> int | None:
+    """The method of the last tensor of the same sort, or else of the other."""
+    return last.get(item.is_vector, last.get(not item.is_vector))
+
+
+def write_steps(writer: StreamWriter, tensors: Sequence[TensorPlan]) -> None:
+    """Each tensor's step: as a bfloat16, if all are; or each in the form that suits it.
+
+    These are: that of the last tensor of its sort, a bfloat16, a float32.
+    """
+    steps = np.array([tensor.step for tensor in tensors], "<f4").view("<u4").tolist()
+    lasts, repeats = dict[bool, int](), 0
+    for tensor, step in zip(tensors, steps, strict=True):
+        repeats += lasts.get(tensor.item.is_vector) == step
+        lasts[tensor.item.is_vector] = step
+    in_forms = any(step & 0xFFFF for step in steps) or 15 * repeats > 2 * len(steps)
+    writer.bits_of(in_forms, 1)
+    last: dict[bool, int] = {}
+    for tensor, step in zip(tensors, steps, strict=True):
+        is_long, sort = bool(step & 0xFFFF), tensor.item.is_vector
+        if in_forms:
+            writer.bits_of(step == last.get(sort), 1)
+        if not in_forms or step != last.get(sort):
+            if in_forms:
+                writer.bits_of(is_long, 1)
+            writer.bits_of(step if is_long else step >> 16, 32 if is_long else 16)
+        last[sort] = step
+
+
+def read_steps(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:
+    """See `write_steps`."""
+    in_forms = reader.bits_of(1)
+    last: dict[bool, int] = {}
+    for tensor in tensors:
+        sort = tensor.item.is_vector
+        if in_forms and reader.bits_of(1):
+            step = last.get(sort, 0)
+        else:
+            is_long = in_forms and reader.bits_of(1)
+            step = reader.bits_of(32) if is_long else reader.bits_of(16) << 16
+        last[sort] = step
+        tensor.step = float(np.uint32(step).view(np.float32))
+        if not 0 < tensor.step < float("inf"):
+            raise damaged(f"expected a step above 0, got {tensor.step}", reader.position)
+
+
+def write_vector(writer: StreamWriter, vector: Ints) -> None:
+    """Whole numbers as `sent_scales.vector_bits` counts them."""
+    if len(vector) == 0:
+        return
+    centre, scale, share = (int(item) for item in vector_code(torch.from_numpy(vector)))
+    writer.signed(centre, CENTRE_ORDER)
+    writer.bits_of(scale - LEAST_SCALE, SCALE_BITS)
+    writer.bits_of(share, SHARE_BITS)
+    alive = (1 << FREQUENCY_BITS) - (share << (FREQUENCY_BITS - SHARE_BITS))
+    tables = integer_tables("laplace")
+    for part in [vector] if share == 0 else np.split(vector, len(vector)):
+        if share > 0:
+            _write_flag(writer, part[0] == DEAD, alive)
+        if share == 0 or part[0] != DEAD:
+            put_numbers(writer, part, centre, one_scale(scale, len(part)), tables)
+
+
+def read_vector(reader: StreamReader, count: int) -> Ints:
+    """See `write_vector`."""
+    vector = np.full(count, DEAD, np.int64)
+    if count == 0:
+        return vector
+    centre = reader.signed(CENTRE_ORDER)
+    scale = reader.bits_of(SCALE_BITS) + LEAST_SCALE
+    if scale > LARGEST_SCALE:
+        raise damaged(f"expected a scale up to {LARGEST_SCALE}, got {scale}", reader.position)
+    share = reader.bits_of(SHARE_BITS)
+    alive = (1 << FREQUENCY_BITS) - (share << (FREQUENCY_BITS - SHARE_BITS))
+    tables = integer_tables("laplace")
+    for part in [vector] if share == 0 else np.split(vector, count):
+        if share == 0 or not _read_flag(reader, alive):
+            get_numbers(reader, part, centre, one_scale(scale, len(part)), tables)
+    return vector
+
+
+def put_numbers(
+    writer: StreamWriter, numbers: Ints, location: int, scales: Scales, tables: IntegerTables
+) -> None:
+    """Append numbers by their tables, see `put_tensor`."""
+    model = (location, scales, tables)
+    out = np.empty(put_tensor(np.empty(0, np.uint32), numbers, model), np.uint32)
+    put_tensor(out, numbers, model)
+    writer.put(out)
+
+
+def get_numbers(
+    reader: StreamReader, numbers: Ints, location: int, scales: Scales, tables: IntegerTables
+) -> None:
+    """Read numbers into an array, see `put_tensor`."""
+    get_tensor(reader.state, reader.words, numbers, (location, scales, tables))
+    reader.check()
+
+
+def scales_of(tensor: TensorPlan) -> Scales:
+    """Where the scales of a tensor's numbers come from, as the kernels take it."""
+    if tensor.method == ROWS and tensor.item.has_factors:
+        _, in_line, together = tensor.item.sides
+        return tensor.scale, tensor.outer, tensor.inner, in_line, together
+    return one_scale(tensor.scale, tensor.item.size)
+
+
+def one_scale(scale: int, count: int) -> Scales:
+    """The same scale for so many numbers."""
+    return scale, _NO_FACTORS, _NO_FACTORS, 1, max(1, count)
+
+
+def _write_flag(writer: StreamWriter, flag: bool, unset: int) -> None:
+    """A flag that is unset in so many of 2^16 cases."""
+    if flag:
+        writer.symbol(unset, (1 << FREQUENCY_BITS) - unset)
+    else:
+        writer.symbol(0, unset)
+
+
+def _read_flag(reader: StreamReader, unset: int) -> bool:
+    if reader.slot() < unset:
+        reader.take(0, unset)
+        return False
+    reader.take(unset, (1 << FREQUENCY_BITS) - unset)
+    return True

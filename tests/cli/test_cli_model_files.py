@@ -1,0 +1,120 @@
+"""``bitfold compress``, ``info`` and ``decompress``: a run's network as a file, and back."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import bitfold
+from bitfold.cli.main import main
+
+SMALL = [
+    "--shape", "[6]*2", "--epochs", "30", "--batch-size", "128", "--seed", "3", "--size", "32",
+    "--snapshot-format", "none", "--quiet",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one output."""
+    folder = tmp_path_factory.mktemp("ring") / "run"
+    assert main(["train", "ring", *SMALL, "-o", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two classes."""
+    folder = tmp_path_factory.mktemp("classes") / "run"
+    assert main(["train", "disk", *SMALL, "--task", "classification", "-o", str(folder)]) == 0
+    return folder
+
+
+def test_a_file_of_few_bytes_draws_its_picture_in_a_fresh_process(ring, tmp_path, capsys):
+    """It is no longer than asked, and the picture is what the decoded network shows."""
+    path, picture = tmp_path / "net.bitfold", tmp_path / "picture.png"
+    assert main(["compress", str(ring), "-o", str(path), "--bytes", "100"]) == 0
+    assert 80 < path.stat().st_size <= 100
+    assert "as decoded" in capsys.readouterr().out
+    command = ["decompress", str(path), "-o", str(picture), "--size", "40", "20"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "bitfold", *command], capture_output=True, check=True, text=True
+    )
+    assert f"40 x 20 pixels from {path.stat().st_size} bytes" in ran.stdout
+    shown = np.asarray(Image.open(picture).convert("L"), dtype=float) / 255
+    assert shown.shape == (20, 40)
+    x, y = np.meshgrid((np.arange(40) + 0.5) / 40 - 0.5, (np.arange(20) + 0.5) / 20 - 0.5)
+    points = torch.tensor(np.stack([x.ravel(), y.ravel()], 1), dtype=torch.float32)
+    expected = bitfold.read_model(path)(points).detach().clamp(0, 1).view(20, 40).numpy()
+    assert np.abs(shown - expected).max() < 0.6 / 255
+
+
+def test_a_quality_is_met_by_the_decoded_network(ring, classes, tmp_path, capsys):
+    """PSNR and error are those of the file's network; lower ones need fewer bytes."""
+    path, sizes = tmp_path / "net.bitfold", []
+    assert main(["compress", str(ring), "-o", str(path)]) == 0
+    whole = float(re.search(r"PSNR ([\d.]+) dB", capsys.readouterr().out)[1])
+    for less in (0.1, 1.0):
+        given = ["--psnr", f"{whole - less:.3f}"]
+        assert main(["compress", str(ring), "-o", str(path), *given]) == 0
+        reached = float(re.search(r"PSNR ([\d.]+) dB", capsys.readouterr().out)[1])
+        assert whole - less - 0.01 <= reached <= whole
+        sizes.append(path.stat().st_size)
+    assert sizes[1] < sizes[0]
+    assert main(["compress", str(classes), "-o", str(path), "--error", "0.6"]) == 0
+    assert float(re.search(r"([\d.]+) % of the pixels", capsys.readouterr().out)[1]) <= 60
+    assert main(["decompress", str(path), "-o", str(tmp_path / "a.png"), "--size", "9"]) == 0
+    assert [item.name for item in tmp_path.iterdir() if "trial" in item.name] == []
+
+
+def test_info_lists_every_byte(ring, tmp_path, capsys):
+    """The parts of the table add up to its last line."""
+    path = tmp_path / "net.bitfold"
+    assert main(["compress", str(ring), "-o", str(path), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["info", str(path)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert rows[0][0] == "header"
+    assert rows[-1][0] == "total"
+    assert sum(float(row[1]) for row in rows[:-1]) == pytest.approx(path.stat().st_size, abs=1)
+    assert float(rows[-1][1]) == path.stat().st_size
+
+
+@pytest.fixture
+def places(ring: Path, classes: Path, tmp_path: Path) -> dict[str, Path]:
+    """Runs, files that hold no picture, and a place for what is written."""
+    bitfold.write_model(tmp_path / "module", nn.Linear(2, 1))
+    bitfold.write_model(tmp_path / "other", bitfold.PolytopeNet(5, [3], 1))
+    names = ("module", "other", "out")
+    return {"RING": ring, "CLASSES": classes, **{n.upper(): tmp_path / n for n in names}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compress", "RING", "-o", "OUT", "--bytes", "9"], "at least"),
+        (["compress", "RING", "-o", "OUT", "--psnr", "90"], "of the network itself"),
+        (["compress", "CLASSES", "-o", "OUT", "--psnr", "20"], "--error"),
+        (["compress", "RING", "-o", "OUT", "--error", "nan"], "finite"),
+        (["compress", "OUT", "-o", "OUT"], "run"),
+        (["info", "OUT"], "No such file"),
+        (["decompress", "MODULE", "-o", "OUT"], "into=module"),
+        (["decompress", "OTHER", "-o", "OUT"], "2 or 3 inputs"),
+        (["decompress", "OTHER", "-o", "OUT", "--size", "0"], "one or two sides"),
+    ],
+)
+def test_what_cannot_be_done_takes_one_line(arguments, message, places, tmp_path, capsys):
+    """Exit code 2, a line that says what to do, and no file."""
+    assert main([str(places.get(one, one)) for one in arguments]) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["module", "other"]

@@ -1,0 +1,54 @@
+"""Files that the tests of the codec write, each checked as a whole."""
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bitfold.codec import ModelFileInfo, model_info, read_model, write_model
+from bitfold.kolmogorov import KolmogorovLoss
+
+
+def write_checked(
+    path: Path, module: nn.Module, loss: KolmogorovLoss | None = None, **options: object
+) -> ModelFileInfo:
+    """Write a file; its bytes belong to items, and with a loss it is as long as the loss says."""
+    num_bytes = write_model(path, module, loss, **options)
+    assert num_bytes == path.stat().st_size
+    info = model_info(path, into=copy.deepcopy(module))
+    assert info.num_bytes == num_bytes
+    assert abs(sum(item.bits for item in info.items) - 8 * num_bytes) < 1e-3
+    assert all(item.bits >= 0 for item in info.items)
+    if loss is not None:
+        counted = loss.bits().total / 8
+        if options.get("names"):  # they are asked for beside what the loss counts
+            counted += info.items[0].bits / 8 - 7
+        assert abs(num_bytes - counted) < 0.01 * counted + 16
+    return info
+
+
+def scrambled(module: nn.Module) -> nn.Module:
+    """A copy with other numbers."""
+    other = copy.deepcopy(module)
+    with torch.no_grad():
+        for item in (*other.parameters(), *other.buffers()):
+            item.fill_(7)
+    return other
+
+
+def assert_same_state(found: nn.Module, expected: dict[str, torch.Tensor]) -> None:
+    """Every number is the very one."""
+    state = found.state_dict()
+    assert state.keys() == expected.keys()
+    for name, item in expected.items():
+        assert state[name].dtype == item.dtype
+        assert torch.equal(state[name], item), name
+
+
+def round_trip(
+    path: Path, module: nn.Module, loss: KolmogorovLoss | None = None, **options: object
+) -> nn.Module:
+    """Write a module, and read it into another of the same structure."""
+    write_checked(path, module, loss, **options)
+    return read_model(path, into=scrambled(module))

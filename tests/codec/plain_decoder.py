@@ -1,0 +1,323 @@
+"""A decoder in plain Python, written from docs/file-format.md; it shares no code with bitfold."""
+
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+
+ONE = 1 << 96
+Sides = tuple[int, ...]
+
+
+def times(a: int, b: int) -> int:
+    """A fixed-point product."""
+    return (a * b) >> 96
+
+
+def exponential(y: int) -> int:
+    """Of minus y."""
+    r, total, term, n = y >> 8, 0, ONE, 1
+    while True:
+        total += term
+        term = -((term * r) >> 96) // n
+        n += 1
+        if abs(term) <= 1:
+            break
+    for _ in range(8):
+        total = times(total, total)
+    return total
+
+
+@cache
+def table(s: int, is_logistic: bool) -> list[int]:
+    """Frequencies in order."""
+    root = math.isqrt(math.isqrt(math.isqrt(2 ** (s % 8 + 768))))
+    octave = s // 8
+    scale = (root << octave if octave >= 0 else root >> -octave) + (ONE >> 5)
+    h = p = exponential(2**192 // (2 * scale))
+    tails = []
+    while len(tails) < 2 or tails[-2] - tails[-1] >= ONE >> 16:
+        tails.append((p << 96) // (ONE + p) if is_logistic else p // 2)
+        p = times(times(p, h), h)
+    reach = len(tails) - 2
+    half = [round_up(tails[d] - tails[d + 1]) for d in range(reach)] + [round_up(tails[reach])]
+    return [*reversed(half), 2**16 - 2 * sum(half), *half]
+
+
+def round_up(q: int) -> int:
+    """The frequency of a probability."""
+    return max(1, ((q << 16) + (ONE >> 1)) >> 96)
+
+
+class Decoder:
+    """Reads symbols."""
+
+    def __init__(self, stream: bytes) -> None:
+        self.words = list(struct.unpack(f"<{len(stream) // 2}H", stream))
+        self.at = self.left = 0
+        self.means: dict[tuple[object, ...], list[int]] = {}
+
+    def slot(self) -> int:
+        """Where the next symbol lies."""
+        if self.left == 0:
+            assert self.at == 0 or self.x == 2**16
+            self.x, self.left = (self.words[self.at] << 16) + self.words[self.at + 1], 2**20
+            self.at += 2
+        return self.x % 2**16
+
+    def take(self, start: int, frequency: int) -> None:
+        """Remove a symbol."""
+        self.x = frequency * (self.x >> 16) + self.x % 2**16 - start
+        if self.x < 2**16 and self.at < len(self.words):
+            self.x, self.at = (self.x << 16) + self.words[self.at], self.at + 1
+        self.left -= 1
+
+    def bits(self, n: int) -> int:
+        """Plain bits."""
+        value = 0
+        while n > 0:
+            some = min(n, 16)
+            one = self.slot() >> (16 - some)
+            self.take(one << (16 - some), 1 << (16 - some))
+            value, n = (value << some) + one, n - some
+        return value
+
+    def golomb(self, k: int) -> int:
+        """An exponential Golomb code."""
+        z = 0
+        while self.bits(1) == 0:
+            z += 1
+        return ((2**z + self.bits(z) - 1) << k) + self.bits(k)
+
+    def signed(self, k: int) -> int:
+        """The same with a sign."""
+        n = self.golomb(k)
+        return -(n + 1) // 2 if n % 2 else n // 2
+
+    def flag(self, f: int) -> bool:
+        """Whether it is set."""
+        is_set = self.slot() >= f
+        self.take(*((f, 2**16 - f) if is_set else (0, f)))
+        return is_set
+
+    def distance(self, s: int, is_logistic: bool = False) -> int:
+        """By the table of a scale."""
+        m = max(0, (s - 40 + 7) // 8)
+        tabled = s - 8 * m
+        frequencies, slot, start, symbol = table(tabled, is_logistic), self.slot(), 0, 0
+        while slot >= start + frequencies[symbol]:
+            start, symbol = start + frequencies[symbol], symbol + 1
+        self.take(start, frequencies[symbol])
+        reach = len(frequencies) // 2 - 1
+        u = symbol - reach - 1
+        if abs(u) > reach:
+            e = self.golomb(max(0, tabled // 8))
+            u = u + e if u > 0 else u - e
+        return (u << m) + self.bits(m) - 2 ** (m - 1) if m else u
+
+    def vector(self, n: int) -> list[int]:
+        """Whole numbers around a centre."""
+        if n == 0:
+            return []
+        c, s, a = self.signed(4), self.bits(8) - 64, self.bits(8)
+        return [
+            -512 if a and self.flag(2**16 - 256 * a) else c + self.distance(s) for _ in range(n)
+        ]
+
+    def learned(self, *context: object) -> int:
+        """A bit by what was learned in its context."""
+        means = self.means.setdefault(context, [2**15, 2**15, 0])
+        fast, slow, seen = means
+        bit = self.flag(min(max((fast + slow) >> 1, 32), 2**16 - 32))
+        target, pace = 0 if bit else 2**16, round(math.log2(seen + 1.5))
+        means[0] = fast + ((target - fast) >> min(pace, 5))
+        means[1] = slow + ((target - slow) >> min(pace, 8))
+        means[2] = min(seen + 1, 255)
+        return int(bit)
+
+    def context(self, outer: int, inner: int, together: int) -> list[int]:
+        """A tensor of method 6."""
+        rows, columns, in_row = [1] * outer, [1] * inner, inner * together
+        for name, used, count in (("row", rows, in_row), ("column", columns, outer * together)):
+            last = 0
+            for i in range(len(used)) if len(used) > 1 and count >= 4 else ():
+                last = used[i] = self.learned(name, last)
+        numbers = [0] * (outer * in_row)
+        for i in range(len(numbers)):
+            if rows[i // in_row] and columns[i % in_row // together]:
+                a, b, c = (numbers[i - n] if i >= n else 0 for n in (1, 2, in_row))
+                numbers[i] = self.number(a, b, c)
+        return numbers
+
+    def number(self, a: int, b: int, c: int) -> int:
+        """One of its numbers, by its neighbours."""
+        size = min((2 * abs(a) + abs(b) + 2 * abs(c)).bit_length(), 15)
+        signs = [0 if n == 0 else 1 if n > 0 else 2 for n in (a, c)]
+        if not self.learned("zero", size):
+            return 0
+        is_negative = self.learned("sign", *signs)
+        e = 0
+        while self.learned("exponent", size, e):
+            e += 1
+        value, before = 1, ()
+        for _ in range(min(2, e)):
+            digit = self.learned("digit", e, *before)
+            value, before = 2 * value + digit, (digit,)
+        value = (value << max(e - 2, 0)) + self.bits(max(e - 2, 0))
+        return -value if is_negative else value
+
+
+def decode(data: bytes, tensors: Sequence[tuple[Sides, str]] | None) -> list[list[float] | None]:
+    """The numbers of each tensor, of shapes and kinds given or by the recipe; None if absent."""
+    assert data[:2] == b"\xb1F"
+    assert data[2] // 4 == 1
+    assert zlib.crc32(data[7:]) == int.from_bytes(data[3:7], "little")
+    at = 7 if data[2] & 1 else 11
+    if data[2] & 2:
+        at = skip_names(data, at)
+    d = Decoder(data[at:])
+    if data[2] & 1:
+        tensors = recipe(d)
+    assert tensors is not None
+    found = body(d, tensors)
+    assert d.at == len(d.words)
+    assert d.x == 1
+    return found
+
+
+def skip_names(data: bytes, at: int) -> int:
+    """Where the stream starts behind them."""
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value += (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    for _ in range(varint()):
+        length = varint()
+        at += length
+        varint()
+        for _ in range(varint()):
+            varint()
+    return at
+
+
+def recipe(d: Decoder) -> list[tuple[Sides, str]]:
+    """Shapes of the network's tensors."""
+    inputs, outputs = d.golomb(1) + 1, d.golomb(1) + 1
+    d.golomb(0)
+    d.golomb(0)
+    widths = [inputs]
+    for _ in range(d.golomb(0)):
+        width = d.golomb(3) + 1
+        widths += [width] * (d.golomb(1) + 1)
+    widths.append(outputs)
+    shapes = []
+    for ins, outs in pairwise(widths):
+        shapes += [((outs, ins), "real"), ((outs,), "real")]
+    return shapes
+
+
+def body(d: Decoder, tensors: Sequence[tuple[Sides, str]]) -> list[list[float] | None]:
+    """Methods, grids, predictor and tensors."""
+    methods, last = [], dict[bool, int]()
+    for shape, _ in tensors:
+        sort = len(shape) < 2
+        method = last.get(sort, last.get(not sort))
+        if method is None or d.flag(15 * 2**12):
+            method = d.bits(3)
+        last[sort] = method
+        methods.append(method)
+    gridded = [i for i, method in enumerate(methods) if method in {4, 5, 6}]
+    is_logistic, steps, fixed = grids(d, gridded, tensors)
+    scaled = [i for i in gridded if methods[i] < 6]
+    locations, scales = (dict(zip(scaled, d.vector(len(scaled)), strict=True)) for _ in range(2))
+    factors = predictor_factors(d, [i for i in scaled if methods[i] == 5], tensors)
+    found: list[list[float] | None] = []
+    for i, (shape, kind) in enumerate(tensors):
+        outer, inner, *_ = (*shape, 1, 1)
+        together, size = math.prod(shape[2:]), math.prod(shape)
+        if methods[i] < 4:
+            found.append(plain(d, methods[i], size * (2 if kind == "complex" else 1)))
+            continue
+        if methods[i] == 6:
+            numbers = d.context(outer, inner, together)
+        else:
+            by_outer, by_inner = factors.get(i, ([0] * outer, [0] * inner))
+            sums = (
+                scales[i] + by_outer[n // (inner * together)] + by_inner[n // together % inner]
+                for n in range(size)
+            )
+            numbers = [locations[i] + d.distance(min(max(s, -64), 128), is_logistic) for s in sums]
+        found.append([value(q, steps.get(i), fixed) for q in numbers])
+    return found
+
+
+def grids(
+    d: Decoder, gridded: Sequence[int], tensors: Sequence[tuple[Sides, str]]
+) -> tuple[bool, dict[int, float], tuple[int, float, float] | None]:
+    """Whether it is logistic, steps, and the one grid of all."""
+    if not gridded:
+        return False, {}, None
+    is_logistic = bool(d.bits(1))
+    if d.bits(1):
+        bins = d.bits(16) + 1 if d.bits(1) else 256
+        low, high = (as_float(d.bits(16) + (d.bits(16) << 16)) for _ in range(2))
+        return is_logistic, {}, (bins, low, high)
+    steps, last, has_forms = {}, dict[bool, int](), d.bits(1)
+    for i in gridded:
+        sort = len(tensors[i][0]) < 2
+        if not (has_forms and d.bits(1)):
+            last[sort] = d.bits(32) if has_forms and d.bits(1) else d.bits(16) << 16
+        steps[i] = as_float(last[sort])
+    return is_logistic, steps, None
+
+
+def predictor_factors(
+    d: Decoder, rowed: Sequence[int], tensors: Sequence[tuple[Sides, str]]
+) -> dict[int, tuple[list[int], list[int]]]:
+    """Factors of the first and of the second dimension."""
+    rowed = [i for i in rowed if min((*tensors[i][0], 1, 1)[:2]) > 1]
+    sides: dict[int, list[list[int]]] = {i: [[], []] for i in rowed}
+    for is_output in (True, False):
+        places = [0 if is_output != (tensors[i][1] == "transposed") else 1 for i in rowed]
+        sizes = [tensors[i][0][place] for i, place in zip(rowed, places, strict=True)]
+        rest = d.vector(sum(sizes))
+        for i, place, size in zip(rowed, places, sizes, strict=True):
+            sides[i][place], rest = rest[:size], rest[size:]
+    return {i: (first, second) for i, (first, second) in sides.items()}
+
+
+def plain(d: Decoder, method: int, count: int) -> list[float] | None:
+    """Numbers as they are."""
+    if method == 0:
+        return None
+    if method == 2:
+        return [as_float(d.bits(16) << 16) for _ in range(count)]
+    raw = [d.bits(16) + (d.bits(16) << 16) for _ in range(count)]
+    if method == 1:
+        return [as_float(one) for one in raw]
+    return [one - 2**32 if one >= 2**31 else one for one in raw]
+
+
+def value(q: int, step: float | None, fixed: tuple[int, float, float] | None) -> float:
+    """A number on its grid."""
+    if fixed is None:
+        assert step is not None
+        return q * step
+    bins, low, high = fixed
+    width = (high - low) / (bins - 1)
+    return (q + round(-low / width)) * width + low
+
+
+def as_float(bits: int) -> float:
+    """A float32 of its bits."""
+    return float(struct.unpack("<f", struct.pack("<I", bits))[0])
