@@ -137,10 +137,7 @@ def _cut_all(
             face, neuron, starts, refs, edges, children, firsts, vertices, above, below, boundary,
             offsets[1], new_edges, new_neurons, new_starts, sides, counts,
         ):  # fmt: skip
-            # Each cut makes a face more; other parts are looked at now and then.
-            progress[part] += 1
-            is_time = progress[part] & 63 == 0
-            if progress[part] > max_faces or (is_time and progress.sum() > max_faces):
+            if _are_too_many(progress, part, max_faces):
                 counts[BROKEN_OFF] = 1
                 return
             continue
@@ -167,6 +164,15 @@ def _cut_all(
             sides, further, counts,
         )  # fmt: skip
         progress[part] = counts[FACES] + len(starts) - 2 - face
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _are_too_many(progress: NDArray[np.int64], part: int, max_faces: int) -> bool:
+    """Count one face more; other parts are looked at now and then."""
+    progress[part] += 1
+    is_time = progress[part] & 63 == 0
+    found = progress[part] > max_faces or (is_time and progress.sum() > max_faces)
+    return found
 
 
 @njit(cache=True, nogil=True, inline="always")
