@@ -171,8 +171,7 @@ def _are_too_many(progress: NDArray[np.int64], part: int, max_faces: int) -> boo
     """Count one face more; other parts are looked at now and then."""
     progress[part] += 1
     is_time = progress[part] & 63 == 0
-    found = progress[part] > max_faces or (is_time and progress.sum() > max_faces)
-    return found
+    return bool(progress[part] > max_faces or (is_time and progress.sum() > max_faces))
 
 
 @njit(cache=True, nogil=True, inline="always")
