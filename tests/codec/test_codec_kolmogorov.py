@@ -78,7 +78,7 @@ def test_the_predictor_is_sent_in_the_precision_that_is_counted(tmp_path, precis
     loss = KolmogorovLoss(module, predictor_bits=precision)
     info = write_checked(tmp_path / "net.bitfold", module, loss)
     bits = {item.name: item.bits for item in info.items}
-    assert bits["predictor"] == pytest.approx(loss.bits().items["predictor"], abs=1)
+    assert bits["predictor"] == pytest.approx(loss.bits().items["predictor"], abs=2)
     fine = KolmogorovLoss(module).bits().items["predictor"]
     assert (bits["predictor"] < 0.9 * fine) == (precision < 8)
 

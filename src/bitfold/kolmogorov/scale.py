@@ -45,14 +45,15 @@ _LOG_NOTHING = -11.0
 class ScalePredictor(WeightPredictor, abc.ABC):
     """A Laplace or logistic distribution, whose location each tensor has and whose scale is given.
 
-    Locations and scales are measured in bins, locations from the value 0. A scale is the
-    exponential of what is learned, plus 1/32 of a bin.
+    Locations and scales are measured in bins, locations from the value 0. A location is the bin of
+    the tensor's median when the predictor is fitted. A scale is the exponential of what is learned,
+    plus 1/32 of a bin.
 
     Source: none, ours.
 
     Args:
         distribution: ``"laplace"`` or ``"logistic"``.
-        is_centred: whether all locations are 0 instead of learned: 0 then is the likeliest value.
+        is_centred: whether all locations are 0, which then is the likeliest value.
 
     Raises:
         KolmogorovError: if there is no such distribution.
@@ -74,11 +75,9 @@ class ScalePredictor(WeightPredictor, abc.ABC):
     def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
         """Make a location and a scale for each tensor."""
         super().attach(layout, bins, generator)
-        centre = torch.zeros(len(layout.blocks))
-        if self.is_centred:
-            self.register_buffer("location", centre, persistent=False)
-        else:
-            self.location = nn.Parameter(centre)
+        # Set by `fit` and not learned: K is flat where weights gather half-way between two bins.
+        zeros = torch.zeros(len(layout.blocks))
+        self.register_buffer("location", zeros, persistent=not self.is_centred)
         self.log_scale = nn.Parameter(torch.zeros(len(layout.blocks)))
         self.first_rows: list[int | None] = [None] * len(layout.blocks)
         self.first_columns: list[int | None] = [None] * len(layout.blocks)
@@ -150,8 +149,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
             return super().summed(places, values, targets, with_gradients=with_gradients)
         model = self._model()
         found = sum_scales(model, self.bins, places, values, targets, with_gradients=with_gradients)
-        by_locations = [] if self.is_centred else [found.grad_locations.to(self.location.dtype)]
-        own = [*by_locations, *self._by_factors(found.grad_log_factors)]
+        own = self._by_factors(found.grad_log_factors)
         return Summed(values.new_tensor(found.total, dtype=torch.float64), found.grad_values, own)
 
     def summed_in_steps(
@@ -189,7 +187,10 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         distances = values / self.bins.width
         for number, whole, part in places.pieces():
             del whole
-            centre = distances[part].median() * (not self.is_centred)
+            first = self.bins.minimum / self.bins.width
+            centre = (distances[part].median() - first).round() + first
+            if self.is_centred:
+                centre = torch.zeros_like(centre)
             mean = (distances[part] - centre).abs().mean() / _MEAN_DISTANCE[self.distribution]
             self.location[number] = centre
             self.log_scale[number] = (mean + SCALE_FLOOR).log()
@@ -208,7 +209,7 @@ class PerTensorPredictor(ScalePredictor):
         >>> from bitfold.kolmogorov import KolmogorovLoss
         >>> kolmogorov = KolmogorovLoss(nn.Linear(30, 20), predictor=PerTensorPredictor())
         >>> sum(parameter.numel() for parameter in kolmogorov.predictor.parameters())
-        4
+        2
     """
 
     def log_scales(self, places: Places) -> Tensor:
@@ -233,7 +234,7 @@ class RowColumnPredictor(ScalePredictor):
         >>> from bitfold.kolmogorov import KolmogorovLoss
         >>> kolmogorov = KolmogorovLoss(nn.Linear(30, 20), predictor=RowColumnPredictor())
         >>> [parameter.numel() for parameter in kolmogorov.predictor.parameters()]
-        [2, 2, 20, 30]
+        [2, 20, 30]
     """
 
     row_starts: Tensor
