@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import regioncam
 import torch
 from torch import nn
 
 import bitfold
+from benchmarks.mixed_networks import mixed_network
 from benchmarks.timing import (
     alternate,
     argument_parser,
@@ -46,14 +46,6 @@ SPEED_CASES = (
 COUNT_WIDTHS = ([4], [8, 8], [16] * 3, [10] * 8, [32, 16, 8], [64], [24] * 4, [6] * 12)
 TURN_SECONDS = 0.02
 NUM_COUNTED, NUM_CHECKED = 64, 1000
-ACTIVATIONS: tuple[Callable[[], nn.Module], ...] = (
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.ReLU6,
-    nn.Hardtanh,
-    nn.Hardsigmoid,
-)
 
 
 def dense(
@@ -129,20 +121,11 @@ def check_many(count: int) -> list[str]:
     """Return what is wrong with partitions of random networks of mixed kinds."""
     wrong = []
     for seed in range(count):
-        torch.manual_seed(seed)
-        generator = np.random.default_rng(seed)
-        widths = generator.integers(1, 14, generator.integers(1, 6)).tolist()
-        activation = ACTIVATIONS[seed % len(ACTIVATIONS)]
-        network = dense(widths, activation, outputs=int(generator.integers(1, 5)))
-        with torch.no_grad():
-            for parameter in network.parameters():
-                if generator.random() < 0.2:  # coincidences, and zeros
-                    parameter.copy_((2 * parameter).round() / 2)
+        kind, network, domain, plane = mixed_network(seed)
         try:
-            size = float(generator.choice([0.5, 3.0, 100.0]))
-            bitfold.partition(network, ((-size, -size), (size, size))).check()
+            bitfold.partition(network, domain, plane).check()
         except PolytopeError as error:
-            wrong.append(f"seed {seed}, {widths}, {activation.__name__}: {error}")
+            wrong.append(f"seed {seed}, {kind}: {error}")
     return wrong
 
 

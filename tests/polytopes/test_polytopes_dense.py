@@ -90,3 +90,14 @@ def test_the_border_far_from_the_origin() -> None:
     assert near.num_polytopes >= 3
     shifted.check()
     assert shifted.num_polytopes == near.num_polytopes
+
+
+def test_faces_and_what_lies_beside_them() -> None:
+    """Offsets and vertices; and across each side the face that has the same edge."""
+    found = bitfold.partition(dense(2, [8, 8], nn.ReLU, bias=True), ((-2, -2), (2, 2)))
+    offsets, vertices = found.faces
+    assert offsets[-1] == len(vertices) == len(found.face_neighbours)
+    for face in range(found.num_polytopes):
+        sides = slice(offsets[face], offsets[face + 1])
+        for edge, beside in zip(found.face_edges[sides], found.face_neighbours[sides], strict=True):
+            assert sorted(found.neighbours[edge]) == sorted((face, beside))

@@ -84,6 +84,18 @@ class Partition:
     source: Source = field(repr=False)
 
     @property
+    def faces(self) -> tuple[Ints, Ints]:
+        """The faces as offsets (F + 1,) and vertices, counter-clockwise."""
+        return self.face_offsets, self.face_vertices
+
+    @cached_property
+    def face_neighbours(self) -> Ints:
+        """Beside ``face_edges``: the face on the other side of each, -1 beyond the border."""
+        own = np.repeat(np.arange(self.num_polytopes, dtype=np.int32), np.diff(self.face_offsets))
+        found: Ints = self.neighbours[self.face_edges].sum(1, dtype=np.int32) - own
+        return found
+
+    @property
     def num_polytopes(self) -> int:
         """How many polytopes there are."""
         return len(self.face_offsets) - 1
