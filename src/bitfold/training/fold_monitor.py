@@ -30,8 +30,8 @@ MAX_POLYTOPES = 200_000
 MAX_PATTERN_POINTS = 1000
 # Numbers of one layer at all vertices, half a gigabyte; there are about as many of them as faces.
 _MAX_NUMEL = 2**26
-# Polytopes times weights of a measurement that nobody asked for by name: half a second's work.
-_MAX_WORK = 6 * 10**9
+# Polytopes times weights of a measurement that nobody asked for by name: some epochs' time.
+_MAX_WORK = 5 * 10**8
 # What a grey picture's black and white are told apart by.
 _GREY_LEVEL = 0.5
 
