@@ -52,7 +52,7 @@ def main() -> None:
     """Train on nine lines of ten, and say what the network takes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--weight", type=float, default=0.5, help="of K, lambda")
+    parser.add_argument("--weight", type=float, default=0.4, help="of K, lambda")
     options = parser.parse_args()
     torch.manual_seed(0)
     lines = make_lines()[torch.randperm(1_000)]

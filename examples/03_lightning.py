@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--mnist", type=Path, help="folder of MNIST's four .gz files")
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--weight", type=float, default=0.2, help="of K, lambda")
+    parser.add_argument("--weight", type=float, default=0.25, help="of K, lambda")
     options = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     lightning.seed_everything(0, verbose=False)
