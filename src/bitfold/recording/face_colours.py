@@ -57,7 +57,12 @@ def face_mark(faces: str) -> tuple[tuple[str, ...], tuple[Mark, ...]]:
 def _scaled(numbers: NDArray[np.float64], decades: tuple[float, float]) -> NDArray[np.uint8]:
     low, high = decades
     share = (np.log10(np.maximum(numbers, 1e-300)) - low) / (high - low)
-    return _bytes(colormaps["cividis"](np.clip(share, 0, 1))[:, :3])
+    return mapped("cividis", np.clip(share, 0, 1))
+
+
+def mapped(name: str, shares: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Colours (n, 3) of shares (n,), 0 to 1, by one of matplotlib's maps."""
+    return np.asarray(colormaps[name](shares, bytes=True))[:, :3]
 
 
 def _bytes(rgb: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from scipy.special import expit
 
@@ -14,7 +13,7 @@ from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, partition, sample_partition
 from bitfold.polytopes.drawing.raster import Raster, fold_segments
 from bitfold.polytopes.level_sets import boundary_segments, level_segments
-from bitfold.recording.face_colours import face_colours, face_mark
+from bitfold.recording.face_colours import face_colours, face_mark, mapped
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.network_view import slice_plane, without_sigmoid
 from bitfold.render import Ink, Mark, Slice, View
@@ -186,7 +185,7 @@ class PartitionSlicer:
             return _layer_colours(len(self._layers))
         if self._style.fold_colour == "neuron":
             hues = np.arange(_MOST_NUMBERS) * _GOLDEN % 1
-            return _bytes(colormaps["hsv"](hues))
+            return mapped("hsv", hues)
         return None
 
 
@@ -197,8 +196,4 @@ def _layers_of(found: Partition, neurons: NDArray[np.int32]) -> NDArray[np.uint8
 
 
 def _layer_colours(count: int) -> NDArray[np.uint8]:
-    return _bytes(colormaps["turbo"](np.linspace(0.08, 0.95, max(2, count))))
-
-
-def _bytes(rgba: NDArray[np.float64]) -> NDArray[np.uint8]:
-    return np.rint(255 * rgba[:, :3]).astype(np.uint8)
+    return mapped("turbo", np.linspace(0.08, 0.95, max(2, count)))
