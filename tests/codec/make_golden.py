@@ -51,6 +51,7 @@ def main() -> None:
         predictors = {
             "rows": {"predictor": RowColumnPredictor("laplace")},
             "logistic": {"predictor": PerTensorPredictor("logistic")},
+            "learned": {"quantise": "learned"},
             "fixed": {"predictor": "per_tensor", "weight_range": (-1.0, 2.0), "bins": 64},
         }
         options: dict[str, dict[str, object]] = {

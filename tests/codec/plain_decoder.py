@@ -117,14 +117,33 @@ class Decoder:
             u = u + e if u > 0 else u - e
         return (u << m) + self.bits(m) - 2 ** (m - 1) if m else u
 
-    def vector(self, n: int) -> list[int]:
-        """Whole numbers around a centre."""
-        if n == 0:
-            return []
-        c, s, a = self.signed(4), self.bits(8) - 64, self.bits(8)
-        return [
-            -512 if a and self.flag(2**16 - 256 * a) else c + self.distance(s) for _ in range(n)
-        ]
+    def flags(self, besides: Sequence[int]) -> list[int]:
+        """Whether lines are dead, by what stands beside each."""
+        seen, before, found = dict[tuple[int, int], list[int]](), 0, list[int]()
+        for beside in besides:
+            counts = seen.setdefault((before, beside), [0, 0])
+            f = ((2 * counts[0] + 1) << 16) // (2 * sum(counts) + 2)
+            before = int(self.flag(min(max(f, 1), 2**16 - 1)))
+            counts[before] += 1
+            found.append(before)
+        return found
+
+    def exponents(self, n: int, unit: int) -> list[int]:
+        """Of lines that are alive."""
+        most = 120 >> unit
+        counts = [max(16 >> (abs(k) << unit >> 3), 1) for k in range(-most, most + 1)]
+        found = []
+        for _ in range(n):
+            ends = [(sum(counts[: k + 1]) << 16) // sum(counts) for k in range(len(counts))]
+            slot = self.slot()
+            k = next(k for k, end in enumerate(ends) if slot < end)
+            start = ends[k - 1] if k else 0
+            self.take(start, ends[k] - start)
+            found.append((k - most) << unit)
+            counts[k] += 32 if unit >= 2 else 64
+            if sum(counts) > 2**15:
+                counts = [max(count >> 1, 1) for count in counts]
+        return found
 
     def learned(self, *context: object) -> int:
         """A bit by what was learned in its context."""
@@ -239,8 +258,7 @@ def body(d: Decoder, tensors: Sequence[tuple[Sides, str]]) -> list[list[float] |
     gridded = [i for i, method in enumerate(methods) if method in {4, 5, 6}]
     is_logistic, steps, fixed = grids(d, gridded, tensors)
     scaled = [i for i in gridded if methods[i] < 6]
-    locations, scales = (dict(zip(scaled, d.vector(len(scaled)), strict=True)) for _ in range(2))
-    factors = predictor_factors(d, [i for i in scaled if methods[i] == 5], tensors)
+    sent = scales(d, scaled, [i for i in scaled if methods[i] == 5], tensors)
     found: list[list[float] | None] = []
     for i, (shape, kind) in enumerate(tensors):
         outer, inner, *_ = (*shape, 1, 1)
@@ -251,12 +269,12 @@ def body(d: Decoder, tensors: Sequence[tuple[Sides, str]]) -> list[list[float] |
         if methods[i] == 6:
             numbers = d.context(outer, inner, together)
         else:
-            by_outer, by_inner = factors.get(i, ([0] * outer, [0] * inner))
-            sums = (
-                scales[i] + by_outer[n // (inner * together)] + by_inner[n // together % inner]
-                for n in range(size)
-            )
-            numbers = [locations[i] + d.distance(min(max(s, -64), 128), is_logistic) for s in sums]
+            location, by_outer, by_inner = sent[i]
+            numbers = []
+            for n in range(size):
+                row, column = by_outer[n // (inner * together)], by_inner[n // together % inner]
+                s = None if row is None or column is None else min(max(row + column, -64), 128)
+                numbers.append(location + (0 if s is None else d.distance(s, is_logistic)))
         found.append([value(q, steps.get(i), fixed) for q in numbers])
     return found
 
@@ -281,19 +299,39 @@ def grids(
     return is_logistic, steps, None
 
 
-def predictor_factors(
-    d: Decoder, rowed: Sequence[int], tensors: Sequence[tuple[Sides, str]]
-) -> dict[int, tuple[list[int], list[int]]]:
-    """Factors of the first and of the second dimension."""
-    rowed = [i for i in rowed if min((*tensors[i][0], 1, 1)[:2]) > 1]
-    sides: dict[int, list[list[int]]] = {i: [[], []] for i in rowed}
-    for is_output in (True, False):
-        places = [0 if is_output != (tensors[i][1] == "transposed") else 1 for i in rowed]
-        sizes = [tensors[i][0][place] for i, place in zip(rowed, places, strict=True)]
-        rest = d.vector(sum(sizes))
-        for i, place, size in zip(rowed, places, sizes, strict=True):
-            sides[i][place], rest = rest[:size], rest[size:]
-    return {i: (first, second) for i, (first, second) in sides.items()}
+Exponents = list[int | None]
+
+
+def scales(
+    d: Decoder, scaled: Sequence[int], rowed: Sequence[int], tensors: Sequence[tuple[Sides, str]]
+) -> dict[int, tuple[int, Exponents, Exponents]]:
+    """Location, exponents of the first dimension with the tensor's, and of the second; or None."""
+    found = {}
+    neurons, unit = [0], 3
+    has_locations = bool(scaled) and d.bits(1)
+    for i in scaled:
+        location = d.signed(2) if has_locations else 0
+        first, second = (*tensors[i][0], 1, 1)[:2]
+        if d.bits(1):
+            found[i] = (location, [None] * first, [None] * second)
+            continue
+        own, sides = d.bits(8) - 128, [[0] * first, [0] * second]
+        if i in rowed and min(first, second) > 1:
+            before = neurons
+            for side, place in enumerate((1, 0) if tensors[i][1] == "transposed" else (0, 1)):
+                count = (first, second)[place]
+                if d.flag(15 * 2**12):
+                    unit = d.bits(2)
+                besides = [0] * count
+                if side == 1 and count % len(before) == 0:
+                    besides = [before[n // (count // len(before))] for n in range(count)]
+                flags = d.flags(besides)
+                values = iter(d.exponents(flags.count(0), unit))
+                sides[place] = [None if flag else next(values) for flag in flags]
+                neurons = flags if side == 0 else neurons
+        rows = [None if one is None else own + one for one in sides[0]]
+        found[i] = (location, rows, sides[1])
+    return found
 
 
 def plain(d: Decoder, method: int, count: int) -> list[float] | None:

@@ -89,14 +89,37 @@ def test_mutated_files_are_refused_or_read(files, tmp_path):
 
 
 def test_every_truncated_file_is_refused(files, tmp_path):
-    """At every length, with the checksum right; the error has the place."""
+    """At every length; with the checksum made right too, but for a rare coincidence."""
     path = tmp_path / "net.bitfold"
+    read = tried = 0
     for data, module in files:
         for length in (*range(40), *range(40, len(data), 7), len(data) - 1, len(data) - 2):
-            path.write_bytes(with_checksum(data[:length]) if length >= 7 else data[:length])
-            with pytest.raises(bitfold.ModelFileError) as caught:
-                bitfold.read_model(path, into=module)
-            assert caught.value.offset is None or caught.value.offset <= length
+            for is_right in (False, True) if length >= 7 else (False,):
+                path.write_bytes(with_checksum(data[:length]) if is_right else data[:length])
+                tried += is_right
+                try:
+                    bitfold.read_model(path, into=module)
+                except bitfold.ModelFileError as error:
+                    assert error.offset is None or error.offset <= length
+                else:
+                    # Whatever is left of the stream then ends in the coder's first state.
+                    assert is_right
+                    read += 1
+    assert tried > 500
+    assert read <= tried / 200
+
+
+def test_names_that_no_line_can_show_are_refused(tmp_path):
+    """On both sides: they could move a terminal's cursor, or look like another message."""
+    path, module = tmp_path / "net.bitfold", nn.Module()
+    module.register_parameter("a\x1b[2J", nn.Parameter(torch.ones(3)))
+    with pytest.raises(bitfold.ModelFileError, match="printable"):
+        write_checked(path, module, names=True)
+    write_checked(path, nn.Linear(2, 2), names=True)
+    path.write_bytes(with_checksum(path.read_bytes().replace(b"weight", b"w\neigh")))
+    with pytest.raises(bitfold.ModelFileError, match="printable") as caught:
+        bitfold.read_model(path, into=nn.Linear(2, 2))
+    assert caught.value.offset is not None
 
 
 def test_extended_files_are_refused(files, tmp_path):

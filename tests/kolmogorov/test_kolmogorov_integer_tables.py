@@ -14,7 +14,7 @@ from bitfold.kolmogorov.integer_tables import (
     scale_in_bins,
 )
 from bitfold.kolmogorov.log_mass import DISTRIBUTIONS
-from bitfold.kolmogorov.sent_scales import DEAD, best_scale, vector_bits, whole_scales
+from bitfold.kolmogorov.sent_scales import best_scale
 
 
 @pytest.mark.parametrize("distribution", ["laplace", "logistic"])
@@ -68,20 +68,3 @@ def test_the_best_scale_is_the_one_drawn_from(scale):
         return float((cost.symbols + cost.escapes).sum())
 
     assert bits(found) < 1.001 * min(bits(found + more) for more in range(-4, 5))
-
-
-def test_precision_makes_factors_coarser():
-    """Each bit less doubles the unit; more than 8 change nothing."""
-    logs = torch.linspace(-5, 5, 301)
-    for precision, unit in ((16, 1), (8, 1), (7, 2), (5, 8)):
-        whole = whole_scales(logs, precision)
-        assert (whole % unit == 0).all()
-        assert (whole - logs.double() * 8 / math.log(2)).abs().max() <= unit / 2 + 1e-6
-
-
-def test_dead_rows_cost_their_flag_alone():
-    """What is alive costs the same beside them."""
-    alive = torch.randint(-9, 9, (200,), generator=torch.Generator().manual_seed(0))
-    both = torch.cat([alive, torch.full((200,), DEAD)])
-    assert float(vector_bits(both) - vector_bits(alive)) == pytest.approx(400, abs=1)
-    assert vector_bits(torch.zeros(0, dtype=torch.int64)) == 0

@@ -10,24 +10,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bitfold.codec.contexts import ContextWriter, Symbols
+from bitfold.codec.contexts import ContextWriter
 from bitfold.codec.distance_kernels import tensor_bits
 from bitfold.codec.from_kolmogorov import plain
 from bitfold.codec.grids import OnGrid, grid_for, own_grid
 from bitfold.codec.plan import CONTEXT, SCALES, Plan, TensorPlan, compact
-from bitfold.codec.scale_fit import row_scales
-from bitfold.codec.stream_parts import scales_of
+from bitfold.codec.scale_fit import one_scale_for, row_scales
+from bitfold.codec.stream_parts import model_of
 from bitfold.codec.structure import REAL, TRANSPOSED, Item, tensors_of
 from bitfold.kolmogorov.integer_tables import integer_tables, symbol_bits
-from bitfold.kolmogorov.sent_scales import best_scale, vector_bits
+from bitfold.kolmogorov.sent_scales import DEAD, scale_symbols
+from bitfold.kolmogorov.symbol_kernels import bits_of
 
 #: Vectors such as biases and gains are few and matter much: they are rounded more finely.
 VECTOR_TOLERANCE = 1 / 8
 #: Between these the tolerance for a size is looked for.
 FINEST, COARSEST = 2.0**-20, 4.0
 _BISECTIONS = 12
-# Bits of a tensor's own location and scale, about.
-_SCALE_BITS = 8
 
 
 class Planner:
@@ -118,21 +117,13 @@ def _values(tensor: Tensor) -> NDArray[np.float32]:
 def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[TensorPlan, float]:
     """The method that takes the fewest bits, and how many."""
     numbers = compact(grid.numbers)
-    plans = [TensorPlan(item, SCALES, numbers, step=grid.step)]
-    location = int(np.median(grid.numbers))
-    mean = np.abs(grid.numbers - location).mean()
-    plans[0].location = location
-    plans[0].scale = int(best_scale(torch.tensor(mean)))
-    found = [(_scale_cost(plans[0]), 0)]
-    if item.has_factors:
-        plan = row_scales(plans[0])
-        plans.append(plan)
-        sides = torch.from_numpy(plan.outer), torch.from_numpy(plan.inner)
-        sent = sum(float(vector_bits(side)) for side in sides)
-        found.append((_scale_cost(plan) + sent, 1))
+    plans = [TensorPlan(item, SCALES, numbers, step=grid.step, scale=one_scale_for(grid.numbers))]
+    if item.has_factors and plans[0].scale.own != DEAD:
+        plans.append(row_scales(plans[0]))
+    found = [(_scale_cost(plan), number) for number, plan in enumerate(plans)]
     before = contexts.contexts.copy()
     plans.append(TensorPlan(item, CONTEXT, numbers, step=grid.step))
-    found.append((_cost(contexts.symbols(grid.numbers, item.sides)), len(plans) - 1))
+    found.append((sum(map(bits_of, contexts.symbols(grid.numbers, item.sides))), len(plans) - 1))
     bits, chosen = min(found)
     if plans[chosen].method != CONTEXT:
         contexts.contexts = before
@@ -140,13 +131,6 @@ def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[Tensor
 
 
 def _scale_cost(plan: TensorPlan) -> float:
-    model = (plan.location, scales_of(plan), integer_tables("laplace"))
-    return (
-        float(tensor_bits(plan.numbers.astype(np.int64), model, symbol_bits("laplace")))
-        + 2 * _SCALE_BITS
-    )
-
-
-def _cost(parts: Iterator[Symbols]) -> float:
-    """Bits of symbols."""
-    return sum(float((16 - np.log2((part >> np.uint32(16)) + 1.0)).sum()) for part in parts)
+    model = model_of(plan, integer_tables("laplace"))
+    of_weights = tensor_bits(plan.numbers.astype(np.int64), model, symbol_bits("laplace"))
+    return float(of_weights) + bits_of(scale_symbols([plan.scale]))

@@ -15,32 +15,29 @@ from bitfold.codec.plan import (
     GRID,
     HALVES,
     ROWS,
-    SCALES,
+    SCALED,
     WHOLES,
     FixedGrid,
-    Ints,
     Plan,
     TensorPlan,
     compact,
 )
+from bitfold.codec.scale_stream import line_counts, read_scales
 from bitfold.codec.stream_parts import (
     get_numbers,
+    model_of,
     put_numbers,
     read_methods,
     read_steps,
-    read_vector,
-    scales_of,
     write_methods,
     write_steps,
-    write_vector,
 )
 from bitfold.codec.structure import COMPLEX, REAL, TRANSPOSED, WHOLE, Item
 from bitfold.kolmogorov.integer_tables import DISTRIBUTIONS, integer_tables
+from bitfold.kolmogorov.sent_scales import scale_symbols
 
 _TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
 _USUAL_BINS, _BINS_BITS = 256, 16
-# Larger ones cannot be told apart in float64.
-_LARGEST_NUMBER = 2**53
 
 
 def write_body(writer: StreamWriter, plan: Plan) -> None:
@@ -49,15 +46,15 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
     on_grid = [tensor for tensor in plan.tensors if tensor.method in GRID]
     if on_grid:
         _write_grids(writer, plan, on_grid)
-        for vector in _vectors(on_grid):
-            write_vector(writer, vector)
+        scales = [tensor.scale for tensor in on_grid if tensor.method in SCALED]
+        if scales:
+            writer.put(scale_symbols(scales))
     tables, contexts = integer_tables(plan.distribution), ContextWriter()
     for tensor in plan.tensors:
         if tensor.raw is not None:
             writer.plain(tensor.raw)
-        elif tensor.method in (SCALES, ROWS):
-            numbers = tensor.numbers.astype(np.int64)
-            put_numbers(writer, numbers, tensor.location, scales_of(tensor), tables)
+        elif tensor.method in SCALED:
+            put_numbers(writer, tensor.numbers.astype(np.int64), model_of(tensor, tables))
         elif tensor.method == CONTEXT:
             for symbols in contexts.symbols(tensor.numbers.astype(np.int64), tensor.item.sides):
                 writer.put(symbols.copy())
@@ -81,9 +78,9 @@ def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
         if tensor.method in _TYPES:
             count = tensor.item.size * (2 if tensor.item.kind == COMPLEX else 1)
             tensor.raw = reader.plain(_TYPES[tensor.method], count)
-        elif tensor.method in (SCALES, ROWS):
+        elif tensor.method in SCALED:
             numbers = np.zeros(tensor.item.size, np.int64)
-            get_numbers(reader, numbers, tensor.location, scales_of(tensor), tables)
+            get_numbers(reader, numbers, model_of(tensor, tables))
             tensor.numbers = compact(numbers)
         elif tensor.method == CONTEXT:
             tensor.numbers = compact(contexts.read(reader, tensor.item.sides))
@@ -116,45 +113,11 @@ def _read_grids(reader: StreamReader, plan: Plan, tensors: Sequence[TensorPlan])
     read_steps(reader, tensors)
 
 
-def _vectors(tensors: Sequence[TensorPlan]) -> list[Ints]:
-    """Locations, scales, factors of outputs and of inputs."""
-    scaled = [tensor for tensor in tensors if tensor.method in (SCALES, ROWS)]
-    none = np.zeros(0, np.int64)
-    sides = [
-        (tensor.inner, tensor.outer)
-        if tensor.item.kind == TRANSPOSED
-        else (tensor.outer, tensor.inner)
-        for tensor in scaled
-    ]
-    return [
-        np.array([tensor.location for tensor in scaled], np.int64),
-        np.array([tensor.scale for tensor in scaled], np.int64),
-        np.concatenate([none, *(outputs for outputs, _ in sides)]),
-        np.concatenate([none, *(inputs for _, inputs in sides)]),
-    ]
-
-
 def _read_predictor(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:
-    scaled = [tensor for tensor in tensors if tensor.method in (SCALES, ROWS)]
-    locations, scales = (read_vector(reader, len(scaled)).tolist() for _ in range(2))
-    for tensor, location, scale in zip(scaled, locations, scales, strict=True):
-        tensor.location, tensor.scale = location, scale
-        if max(abs(tensor.location), abs(tensor.scale)) > _LARGEST_NUMBER:
-            raise damaged("expected a location and a scale, got more", reader.position)
-    with_factors = [t for t in scaled if t.method == ROWS and t.item.has_factors]
-    for is_output in (True, False):
-        sizes = []
-        for tensor in with_factors:
-            outer, inner, _ = tensor.item.sides
-            sizes.append(outer if is_output != (tensor.item.kind == TRANSPOSED) else inner)
-        factors = read_vector(reader, sum(sizes))
-        # Far below or above all scales it makes no difference where; sums must not overflow.
-        parts = np.split(np.clip(factors, -(2**20), 2**20), np.cumsum(sizes)[:-1])
-        for tensor, part in zip(with_factors, parts, strict=False):
-            if is_output != (tensor.item.kind == TRANSPOSED):
-                tensor.outer = part
-            else:
-                tensor.inner = part
+    scaled = [tensor for tensor in tensors if tensor.method in SCALED]
+    sides = [line_counts(t.item) if t.method == ROWS else () for t in scaled]
+    for tensor, scale in zip(scaled, read_scales(reader, sides) if scaled else (), strict=True):
+        tensor.scale = scale
 
 
 def _check_method(reader: StreamReader, tensor: TensorPlan) -> None:

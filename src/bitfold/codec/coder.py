@@ -16,8 +16,6 @@ from bitfold.codec.rans_kernels import (
     SOUND,
     TRUNCATED,
     encode,
-    put_golomb,
-    put_long,
     read_golomb,
     read_long,
     read_plain,
@@ -25,6 +23,7 @@ from bitfold.codec.rans_kernels import (
     take,
 )
 from bitfold.errors import ModelFileError
+from bitfold.kolmogorov.symbol_kernels import ONE, put_flag, put_golomb, put_long
 
 _MOST_ZEROS = 52
 
@@ -61,14 +60,16 @@ class StreamWriter:
         out = np.empty(5, np.uint32)
         self.put(out[: put_long(out, 0, number, num_bits)])
 
+    def flag(self, is_set: bool, unset: int) -> None:
+        """Append a flag that is unset in so many of 2^16 cases."""
+        out = np.empty(1, np.uint32)
+        put_flag(out, 0, is_set, unset)
+        self.put(out)
+
     def golomb(self, number: int, order: int = 0) -> None:
         """Append a number of at least 0 by an exponential Golomb code."""
         out = np.empty(64, np.uint32)
         self.put(out[: put_golomb(out, 0, number, order)])
-
-    def signed(self, number: int, order: int) -> None:
-        """Append a number by the code of 0, -1, 1, -2, ... counted from 0."""
-        self.golomb(-2 * number - 1 if number < 0 else 2 * number, order)
 
     def plain(self, values: NDArray[Any]) -> None:
         """Append the bytes of an array, 16 bits a symbol, little-endian; their count is even."""
@@ -158,6 +159,14 @@ class StreamReader:
         self.check()
         return number
 
+    def flag(self, unset: int) -> bool:
+        """Whether a flag is set that is unset in so many of 2^16 cases."""
+        if self.slot() < unset:
+            self.take(0, unset)
+            return False
+        self.take(unset, ONE - unset)
+        return True
+
     def golomb(self, order: int = 0) -> int:
         """See `StreamWriter.golomb`."""
         number = int(read_golomb(self.state, self.words, order, _MOST_ZEROS))
@@ -165,7 +174,7 @@ class StreamReader:
         return number
 
     def signed(self, order: int) -> int:
-        """See `StreamWriter.signed`."""
+        """A number that was written by `put_signed`."""
         unsigned = self.golomb(order)
         return -(unsigned + 1) // 2 if unsigned % 2 else unsigned // 2
 

@@ -19,13 +19,12 @@ from bitfold.codec.rans_kernels import (
     LOWEST,
     SOUND,
     State,
-    Symbols,
     Words,
     _fail,
     begin_segment,
-    put_long,
     read_long,
 )
+from bitfold.kolmogorov.symbol_kernels import Symbols, put_long
 
 Ints = NDArray[np.int64]
 

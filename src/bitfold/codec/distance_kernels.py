@@ -10,11 +10,8 @@ from bitfold.codec.rans_kernels import (
     DAMAGED,
     SOUND,
     State,
-    Symbols,
     Words,
     _fail,
-    put_golomb,
-    put_long,
     read_golomb,
     read_long,
     slot,
@@ -27,6 +24,8 @@ from bitfold.kolmogorov.integer_tables import (
     PER_OCTAVE,
     IntegerTables,
 )
+from bitfold.kolmogorov.sent_scales import ALIVE
+from bitfold.kolmogorov.symbol_kernels import Symbols, put_golomb, put_long
 
 Ints = NDArray[np.int64]
 
@@ -99,9 +98,10 @@ def _get(state: State, words: Words, scale: int, tables: Tables) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _scale(scales: Scales, outer: int, inner: int) -> int:
+def _scale(scales: Scales, outer: int, inner: int) -> tuple[bool, int]:
+    """Whether such weights are coded at all, and their scale."""
     total = scales[0] + int(scales[1][outer]) + int(scales[2][inner])
-    return min(max(total, LEAST_SCALE), LARGEST_SCALE)
+    return total >= ALIVE, min(max(total, LEAST_SCALE), LARGEST_SCALE)
 
 
 @njit(cache=True, nogil=True)
@@ -117,8 +117,8 @@ def put_tensor(out: Symbols, numbers: Ints, model: Model) -> int:
     in_line, together = scales[3], scales[4]
     at = 0
     for pair in range(len(numbers) // together):
-        scale = _scale(scales, pair // in_line, pair % in_line)
-        for number in range(pair * together, (pair + 1) * together):
+        is_alive, scale = _scale(scales, pair // in_line, pair % in_line)
+        for number in range(pair * together, (pair + 1) * together if is_alive else 0):
             at = _put(out, at, numbers[number] - location, scale, tables)
     return at
 
@@ -129,9 +129,10 @@ def get_tensor(state: State, words: Words, numbers: Ints, model: Model) -> None:
     location, scales, tables = model
     in_line, together = scales[3], scales[4]
     for pair in range(len(numbers) // together):
-        scale = _scale(scales, pair // in_line, pair % in_line)
+        is_alive, scale = _scale(scales, pair // in_line, pair % in_line)
         for number in range(pair * together, (pair + 1) * together):
-            numbers[number] = _get(state, words, scale, tables) + location
+            distance = _get(state, words, scale, tables) if is_alive else 0
+            numbers[number] = distance + location
         if state[3] != SOUND:
             return
 
@@ -143,7 +144,9 @@ def tensor_bits(numbers: Ints, model: Model, costs: NDArray[np.float64]) -> floa
     in_line, together = scales[3], scales[4]
     total = 0.0
     for pair in range(len(numbers) // together):
-        scale = _scale(scales, pair // in_line, pair % in_line)
+        is_alive, scale = _scale(scales, pair // in_line, pair % in_line)
+        if not is_alive:
+            continue
         shift, number = _split(scale)
         first, reach = tables[0][number], tables[1][number]
         for at in range(pair * together, (pair + 1) * together):

@@ -19,14 +19,15 @@ from bitfold.codec.plan import (
     TensorPlan,
     compact,
 )
-from bitfold.codec.structure import COMPLEX, TRANSPOSED, WHOLE, Item, tensors_of
+from bitfold.codec.structure import COMPLEX, WHOLE, Item, tensors_of
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss, RowColumnPredictor
-from bitfold.kolmogorov.exact import exact_type
-from bitfold.kolmogorov.integer_tables import MAX_DISTANCE
 from bitfold.kolmogorov.ranges import FixedRange, LearnedRange
 from bitfold.kolmogorov.scale import ScalePredictor
-from bitfold.kolmogorov.sent_scales import whole_bins
+from bitfold.kolmogorov.scale_coding import code_scales, numbers_in_parts
+
+# What lies further out cannot be told apart everywhere.
+_MOST_BINS = 2**50
 
 
 def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
@@ -88,45 +89,25 @@ def _wholes(item: Item, flat: Tensor) -> NDArray[np.int32]:
 
 @torch.no_grad()
 def _described(loss: KolmogorovLoss, predictor: ScalePredictor) -> dict[str, TensorPlan]:
-    sent = {name: item.cpu().numpy() for name, item in predictor.sent(loss.predictor_bits).items()}
-    steps: list[float] = [0.0] * len(loss.table.names)
-    if isinstance(loss.weight_range, LearnedRange):
-        steps = loss.weight_range.steps(as_sent=True).tolist()
-    items = {item.name: item for item, _ in tensors_of(loss.table.module)}
-    numbers = torch.split(_numbers(loss, predictor), loss.table.sizes)
+    table, weight_range = loss.table, loss.weight_range
+    scales = code_scales(predictor, table, weight_range, loss.predictor_bits)
+    steps: list[float] = [0.0] * len(table.names)
+    if isinstance(weight_range, LearnedRange):
+        steps = weight_range.steps(as_sent=True).tolist()
+    items = {item.name: item for item, _ in tensors_of(table.module)}
+    method = ROWS if isinstance(predictor, RowColumnPredictor) else SCALES
     plans = {}
-    for number, name in enumerate(loss.table.names):
-        plan = TensorPlan(
-            items[name],
-            ROWS if isinstance(predictor, RowColumnPredictor) else SCALES,
-            compact(numbers[number].cpu().numpy()),
-            step=steps[number],
-            location=int(sent["location"][number]),
-            scale=int(sent["log_scale"][number]),
-        )
-        row, column = predictor.first_rows[number], predictor.first_columns[number]
-        if row is not None and column is not None:
-            block = predictor.layout.blocks[number]
-            rows = sent["row_log_scale"][row : row + block.num_outputs]
-            columns = sent["column_log_scale"][column : column + block.num_inputs]
-            is_transposed = items[name].kind == TRANSPOSED
-            plan.outer, plan.inner = (columns, rows) if is_transposed else (rows, columns)
-        plans[name] = plan
+    for number, (name, step, scale) in enumerate(zip(table.names, steps, scales, strict=True)):
+        parts = [part.cpu().numpy() for part in numbers_in_parts(table, weight_range, number)]
+        numbers = np.concatenate(parts)
+        _check_weights(name, table.parameters[number], numbers)
+        plans[name] = TensorPlan(items[name], method, compact(numbers), step=step, scale=scale)
     return plans
 
 
-def _numbers(loss: KolmogorovLoss, predictor: ScalePredictor) -> Tensor:
-    """Index of each weight's bin, from the one nearest to 0: int64 (N,)."""
-    weights, bins = loss.table.values(), loss.bins
-    exact = exact_type(weights.device, weights.dtype)
-    numbers = torch.empty(len(weights), dtype=torch.int64, device=weights.device)
-    for part, some in loss.portions.everything().split(predictor.bits_chunk):
-        values = loss.weight_range.values(weights[part].to(exact), some, as_sent=True)
-        indices = (values - bins.minimum) / bins.width
-        if not bool((indices.abs() < MAX_DISTANCE // 2).all()):
-            raise ModelFileError(
-                "Cannot write a model file: expected finite weights within 2^51 bins, got others. "
-                "Look for NaN or infinite weights, and for steps that are far too short."
-            )
-        numbers[part] = whole_bins(indices) - predictor.origin
-    return numbers
+def _check_weights(name: str, weights: Tensor, numbers: NDArray[np.int64]) -> None:
+    if not bool(torch.isfinite(weights).all()) or np.abs(numbers).max() > _MOST_BINS:
+        raise ModelFileError(
+            f"Cannot write {name!r}: expected finite weights within 2^50 bins, got others. "
+            "Look for NaN or infinite weights, and for steps that are far too short."
+        )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bitfold.codec.coder import damaged
 from bitfold.codec.structure import HASH_BYTES, KINDS, Item, structure_hash
+from bitfold.errors import ModelFileError
 
 MAGIC, VERSION = b"\xb1F", 1
 _CHECKSUM_AT, _AFTER_CHECKSUM = 3, 7
@@ -46,6 +47,11 @@ def _structure_bytes(items: Sequence[Item], *, has_recipe: bool, has_names: bool
     if has_names:
         parts.append(_varint(len(items)))
         for item in items:
+            if not item.name.isprintable():
+                raise ModelFileError(
+                    f"Cannot write names: expected printable ones, got {item.name!r}. "
+                    "Rename it, or write the file without names."
+                )
             name = item.name.encode()
             numbers = [KINDS.index(item.kind), len(item.shape), *item.shape]
             parts += [_varint(len(name)), name, *map(_varint, numbers)]
@@ -85,10 +91,10 @@ def _read_items(data: bytes, at: int) -> tuple[tuple[Item, ...], int]:
         length, at = _read_varint(data, at)
         start = at
         raw, at = _bytes(data, at, length)
-        try:
-            name = raw.decode()
-        except UnicodeDecodeError:
-            raise damaged("expected a name in UTF-8, got other bytes", start) from None
+        name = raw.decode(errors="replace")
+        # Others could move a terminal's cursor, or end a line of an error.
+        if name.encode() != raw or not name.isprintable():
+            raise damaged("expected a name of printable UTF-8, got other bytes", start)
         kind, at = _read_varint(data, at)
         num_dimensions, at = _read_varint(data, at)
         if kind >= len(KINDS) or num_dimensions > _MOST_DIMENSIONS:

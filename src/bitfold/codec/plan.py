@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.codec.structure import Item
+from bitfold.kolmogorov.sent_scales import SentScale
 
 # Methods by their number in a file: only ever added to, at the end.
 ABSENT, FLOATS, HALVES, WHOLES, SCALES, ROWS, CONTEXT, COORDINATE = range(8)
@@ -25,7 +26,12 @@ METHODS = (
 #: Methods that code numbers of a grid.
 GRID = (SCALES, ROWS, CONTEXT, COORDINATE)
 
+#: Those that have scales: their numbers are coded by the integer tables.
+SCALED = (SCALES, ROWS)
+
 Ints = NDArray[np.int64]
+
+_ALONE = SentScale(0, 0)
 
 
 def compact(numbers: Ints) -> NDArray[Any]:
@@ -50,10 +56,7 @@ class TensorPlan:
             `compact`.
         raw: of others: an array of the type that is written.
         step: between two values of the grid, float32.
-        location: in bins.
-        scale: see `integer_tables`.
-        outer: factors of the slower side, in eighths of an octave; or none.
-        inner: of the faster one.
+        scale: what is sent of its distribution.
     """
 
     item: Item
@@ -61,10 +64,7 @@ class TensorPlan:
     numbers: NDArray[Any] = field(default_factory=_none)
     raw: NDArray[Any] | None = None
     step: float = 0.0
-    location: int = 0
-    scale: int = 0
-    outer: Ints = field(default_factory=_none)
-    inner: Ints = field(default_factory=_none)
+    scale: SentScale = _ALONE
 
 
 @dataclass
@@ -88,7 +88,7 @@ class FixedGrid:
 
     @property
     def origin(self) -> int:
-        """As `ScalePredictor.origin`."""
+        """As `Bins.origin`."""
         return round(-self.minimum / self.width)
 
 

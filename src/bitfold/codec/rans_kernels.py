@@ -1,6 +1,6 @@
 """The entropy coder's compiled loops: rANS over frequencies that add up to 2^16. Imports Numba.
 
-A symbol is its start and its frequency among 2^16. The encoder takes them last first, as rANS is a
+The encoder takes them last first, as rANS is a
 stack; the decoder reads words of 16 bits in order. A stream is cut into segments of `SEGMENT`
 symbols, each of which begins with a state of its own, so that memory is bounded.
 
@@ -13,8 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Symbols = NDArray[np.uint32]
-"""start + 2^16 (frequency - 1), one a symbol."""
+from bitfold.kolmogorov.symbol_kernels import MASK, Symbols
 
 Words = NDArray[np.uint16]
 
@@ -30,7 +29,6 @@ LAST: Final = 1
 up to two bytes of a file."""
 
 SEGMENT: Final = 1 << 20
-MASK: Final = 0xFFFF
 SOUND, TRUNCATED, DAMAGED = 0, 1, 2
 
 
@@ -133,34 +131,3 @@ def read_plain(state: State, words: Words, out: Words) -> None:
         out[number] = read_bits(state, words, 16)
         if state[3] != SOUND:
             return
-
-
-@njit(cache=True, nogil=True)
-def put_bits(out: Symbols, at: int, number: int, num_bits: int) -> int:
-    """Append a number of up to 16 bits; an empty ``out`` only counts. Returns the new end."""
-    if len(out):
-        width = 16 - num_bits
-        out[at] = (number << width) | (((1 << width) - 1) << 16)
-    return at + 1
-
-
-@njit(cache=True, nogil=True)
-def put_long(out: Symbols, at: int, number: int, num_bits: int) -> int:
-    """Append a number of up to 62 bits, 16 at a time, the highest ones first."""
-    while num_bits > 16:
-        at = put_bits(out, at, (number >> (num_bits - 16)) & MASK, 16)
-        num_bits -= 16
-    return put_bits(out, at, number & ((1 << num_bits) - 1), num_bits) if num_bits else at
-
-
-@njit(cache=True, nogil=True)
-def put_golomb(out: Symbols, at: int, number: int, order: int) -> int:
-    """Append a number of at least 0 by its exponential Golomb code."""
-    high = (number >> order) + 1
-    zeros = 0
-    while high >> (zeros + 1):
-        at = put_bits(out, at, 0, 1)
-        zeros += 1
-    at = put_bits(out, at, 1, 1)
-    at = put_long(out, at, high & ((1 << zeros) - 1), zeros)
-    return put_long(out, at, number & ((1 << order) - 1), order)

@@ -6,27 +6,43 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bitfold.codec.plan import ROWS, Ints, TensorPlan
+from bitfold.codec.structure import TRANSPOSED
 from bitfold.kolmogorov.integer_tables import PER_OCTAVE
-from bitfold.kolmogorov.sent_scales import DEAD, best_scale
+from bitfold.kolmogorov.sent_scales import (
+    COARSEST_UNIT,
+    DEAD,
+    MOST_LINE,
+    MOST_OWN,
+    Lines,
+    SentScale,
+    best_scale,
+)
 
 _ROUNDS = 4
 
 
+def one_scale_for(numbers: Ints) -> SentScale:
+    """The median, and the most likely scale around it."""
+    location = int(np.median(numbers))
+    mean = np.abs(numbers - location).mean()
+    return SentScale(location, _own(mean) if mean else DEAD)
+
+
 def row_scales(plan: TensorPlan) -> TensorPlan:
-    """A plan with scales of rows and columns of one with a single scale.
+    """A plan with scales of rows and columns of one with a single scale, which is not dead.
 
     Source: none, ours. Each side's scales are in turn what is most likely given the other's, as
     for a rank-1 model of a Laplace distribution's scales; rounded as coarsely as saves bits.
     """
     outer, inner, together = plan.item.sides
-    distances = np.abs(plan.numbers - plan.location).reshape(outer, inner, together)
+    location = plan.scale.location
+    distances = np.abs(plan.numbers - location).reshape(outer, inner, together)
     means = distances.mean(axis=2)
     rows, columns = means.any(axis=1), means.any(axis=0)
     alive = means[rows][:, columns]
-    if alive.size == 0:
-        alive = np.ones((1, 1))
     by_rows, by_columns = np.ones(alive.shape[0]), np.ones(alive.shape[1])
     # No distance is shorter than what keeps a logarithm finite.
     sizes = alive + 1e-3 * alive.mean()
@@ -34,24 +50,28 @@ def row_scales(plan: TensorPlan) -> TensorPlan:
         by_rows = (sizes / by_columns).mean(axis=1)
         by_columns = (sizes / by_rows[:, None]).mean(axis=0)
     total = float(np.exp(np.log(by_rows).mean() + np.log(by_columns).mean()))
-    return replace(
-        plan,
-        method=ROWS,
-        scale=int(best_scale(torch.tensor(total))),
-        outer=_factors(by_rows, rows, inner * together),
-        inner=_factors(by_columns, columns, outer * together),
+    lines = (
+        _lines(by_rows, rows, inner * together),
+        _lines(by_columns, columns, outer * together),
     )
+    if plan.item.kind == TRANSPOSED:
+        lines = lines[1], lines[0]
+    return replace(plan, method=ROWS, scale=SentScale(location, _own(total), lines))
 
 
-def _factors(by_side: np.typing.NDArray[np.float64], alive: Ints, count: int) -> Ints:
+def _own(mean: float) -> int:
+    return min(int(best_scale(torch.tensor(mean))), MOST_OWN)
+
+
+def _lines(by_side: NDArray[np.float64], alive: NDArray[np.bool_], count: int) -> Lines:
     """In eighths of an octave around their mean, coarser for rows of fewer numbers.
 
     An error of d octaves costs a number (d ln 2)^2 / 2 nats, d being evenly spread within a unit;
     a unit twice as large saves a bit. Both together are least at a unit of 40 / sqrt(count).
     """
-    unit = 2 ** int(np.clip(np.rint(np.log2(40 / np.sqrt(count))), 0, 3))
+    unit = int(np.clip(np.rint(np.log2(40 / np.sqrt(count))), 0, COARSEST_UNIT))
     logarithms = np.log2(by_side)
-    eighths = (logarithms - logarithms.mean()) * PER_OCTAVE
-    factors = np.full(len(alive), DEAD, np.int64)
-    factors[alive.astype(bool)] = np.clip(np.rint(eighths / unit) * unit, -128, 128)[: alive.sum()]
-    return factors
+    units = np.rint((logarithms - logarithms.mean()) * PER_OCTAVE / 2**unit).astype(np.int64)
+    exponents = np.full(len(alive), DEAD, np.int64)
+    exponents[alive] = np.clip(units * 2**unit, -MOST_LINE, MOST_LINE)
+    return Lines(exponents, unit)

@@ -5,33 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bitfold.codec.coder import StreamReader, StreamWriter, damaged
-from bitfold.codec.distance_kernels import Scales, get_tensor, put_tensor
-from bitfold.codec.plan import ROWS, TensorPlan
-from bitfold.codec.structure import Item
-from bitfold.kolmogorov.integer_tables import (
-    FREQUENCY_BITS,
-    LARGEST_SCALE,
-    LEAST_SCALE,
-    IntegerTables,
-    integer_tables,
-)
-from bitfold.kolmogorov.sent_scales import (
-    CENTRE_ORDER,
-    DEAD,
-    SCALE_BITS,
-    SHARE_BITS,
-    vector_code,
-)
+from bitfold.codec.distance_kernels import Model, Scales, get_tensor, put_tensor
+from bitfold.codec.plan import TensorPlan
+from bitfold.codec.structure import TRANSPOSED, Item
+from bitfold.kolmogorov.integer_tables import IntegerTables
 
 Ints = NDArray[np.int64]
 
 _METHOD_BITS = 3
-# Chance that a tensor's method is that of the tensor before: 15/16.
-_SAME = 15 << (FREQUENCY_BITS - 4)
+# Chance in 2^16 that a tensor's method is that of the tensor before.
+SAME = 15 << 12
 _NO_FACTORS = np.zeros(1, np.int64)
 
 
@@ -44,7 +30,7 @@ def write_methods(writer: StreamWriter, tensors: Sequence[TensorPlan]) -> None:
     for tensor in tensors:
         expected = _expected(last, tensor.item)
         if expected is not None:
-            _write_flag(writer, tensor.method != expected, _SAME)
+            writer.flag(tensor.method != expected, SAME)
         if tensor.method != expected:
             writer.bits_of(tensor.method, _METHOD_BITS)
         last[tensor.item.is_vector] = tensor.method
@@ -55,7 +41,7 @@ def read_methods(reader: StreamReader, items: Sequence[Item]) -> list[int]:
     methods, last = list[int](), dict[bool, int]()
     for item in items:
         method = _expected(last, item)
-        if method is None or _read_flag(reader, _SAME):
+        if method is None or reader.flag(SAME):
             method = reader.bits_of(_METHOD_BITS)
         last[item.is_vector] = method
         methods.append(method)
@@ -108,83 +94,30 @@ def read_steps(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:
             raise damaged(f"expected a step above 0, got {tensor.step}", reader.position)
 
 
-def write_vector(writer: StreamWriter, vector: Ints) -> None:
-    """Whole numbers as `sent_scales.vector_bits` counts them."""
-    if len(vector) == 0:
-        return
-    centre, scale, share = (int(item) for item in vector_code(torch.from_numpy(vector)))
-    writer.signed(centre, CENTRE_ORDER)
-    writer.bits_of(scale - LEAST_SCALE, SCALE_BITS)
-    writer.bits_of(share, SHARE_BITS)
-    alive = (1 << FREQUENCY_BITS) - (share << (FREQUENCY_BITS - SHARE_BITS))
-    tables = integer_tables("laplace")
-    for part in [vector] if share == 0 else np.split(vector, len(vector)):
-        if share > 0:
-            _write_flag(writer, part[0] == DEAD, alive)
-        if share == 0 or part[0] != DEAD:
-            put_numbers(writer, part, centre, one_scale(scale, len(part)), tables)
-
-
-def read_vector(reader: StreamReader, count: int) -> Ints:
-    """See `write_vector`."""
-    vector = np.full(count, DEAD, np.int64)
-    if count == 0:
-        return vector
-    centre = reader.signed(CENTRE_ORDER)
-    scale = reader.bits_of(SCALE_BITS) + LEAST_SCALE
-    if scale > LARGEST_SCALE:
-        raise damaged(f"expected a scale up to {LARGEST_SCALE}, got {scale}", reader.position)
-    share = reader.bits_of(SHARE_BITS)
-    alive = (1 << FREQUENCY_BITS) - (share << (FREQUENCY_BITS - SHARE_BITS))
-    tables = integer_tables("laplace")
-    for part in [vector] if share == 0 else np.split(vector, count):
-        if share == 0 or not _read_flag(reader, alive):
-            get_numbers(reader, part, centre, one_scale(scale, len(part)), tables)
-    return vector
-
-
-def put_numbers(
-    writer: StreamWriter, numbers: Ints, location: int, scales: Scales, tables: IntegerTables
-) -> None:
+def put_numbers(writer: StreamWriter, numbers: Ints, model: Model) -> None:
     """Append numbers by their tables, see `put_tensor`."""
-    model = (location, scales, tables)
     out = np.empty(put_tensor(np.empty(0, np.uint32), numbers, model), np.uint32)
     put_tensor(out, numbers, model)
     writer.put(out)
 
 
-def get_numbers(
-    reader: StreamReader, numbers: Ints, location: int, scales: Scales, tables: IntegerTables
-) -> None:
+def get_numbers(reader: StreamReader, numbers: Ints, model: Model) -> None:
     """Read numbers into an array, see `put_tensor`."""
-    get_tensor(reader.state, reader.words, numbers, (location, scales, tables))
+    get_tensor(reader.state, reader.words, numbers, model)
     reader.check()
 
 
-def scales_of(tensor: TensorPlan) -> Scales:
-    """Where the scales of a tensor's numbers come from, as the kernels take it."""
-    if tensor.method == ROWS and tensor.item.has_factors:
-        _, in_line, together = tensor.item.sides
-        return tensor.scale, tensor.outer, tensor.inner, in_line, together
-    return one_scale(tensor.scale, tensor.item.size)
+def model_of(tensor: TensorPlan, tables: IntegerTables) -> Model:
+    """How a tensor's numbers are distributed, as the kernels take it."""
+    item, sent = tensor.item, tensor.scale
+    if not sent.lines:
+        return sent.location, one_scale(sent.own, item.size), tables
+    rows, columns = (side.exponents for side in sent.lines)
+    _, in_line, together = item.sides
+    outer, inner = (columns, rows) if item.kind == TRANSPOSED else (rows, columns)
+    return sent.location, (sent.own, outer, inner, in_line, together), tables
 
 
 def one_scale(scale: int, count: int) -> Scales:
     """The same scale for so many numbers."""
     return scale, _NO_FACTORS, _NO_FACTORS, 1, max(1, count)
-
-
-def _write_flag(writer: StreamWriter, flag: bool, unset: int) -> None:
-    """A flag that is unset in so many of 2^16 cases."""
-    if flag:
-        writer.symbol(unset, (1 << FREQUENCY_BITS) - unset)
-    else:
-        writer.symbol(0, unset)
-
-
-def _read_flag(reader: StreamReader, unset: int) -> bool:
-    if reader.slot() < unset:
-        reader.take(0, unset)
-        return False
-    reader.take(unset, (1 << FREQUENCY_BITS) - unset)
-    return True

@@ -41,9 +41,7 @@ def write_model(
         path: of the file; written whole or not at all.
         module: any module. A `PolytopeNet` is written with how to build it.
         kolmogorov: codes exactly what this loss describes, to within 1 % and 16 bytes of
-            ``kolmogorov.bits()``; what `read_model` gives is its ``decoded_state()``. With
-            ``quantise="learned"`` the file can be some per cent longer: its scales are not yet
-            written by the code that is counted.
+            ``kolmogorov.bits()``; what `read_model` gives is its ``decoded_state()``.
         tolerance: without a loss: rounding errors over weights, both root mean square; 1/64 if
             None; 0 writes what lies on no grid in float32.
         num_bytes: instead of a tolerance: the size that the file may have at most.

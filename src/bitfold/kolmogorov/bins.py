@@ -66,6 +66,11 @@ class Bins:
         """Distance between two neighbouring values."""
         return (self.maximum - self.minimum) / (self.num_bins - 1)
 
+    @property
+    def origin(self) -> int:
+        """Index of the bin nearest to 0, which need not be in the range."""
+        return round(-self.minimum / self.width)
+
     def clamp(self, weights: Tensor) -> Tensor:
         """Weights moved to the nearer limit where they lie outside; gradient zero there.
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.bits import sent_predictor
 from bitfold.kolmogorov.coordinate import CoordinatePredictor
 from bitfold.kolmogorov.fitting import adopt_range, fit_predictor
 from bitfold.kolmogorov.loss import KolmogorovLoss
@@ -146,7 +147,9 @@ class _Trial:
     def _reason_to_skip(self, loss: KolmogorovLoss) -> str | None:
         if not self._is_open or self._best is None:
             return None
-        least, found = float(loss.predictor.sending_bits(MIN_PREDICTOR_BITS)), self._best[0]
+        described = loss.table, loss.weight_range, loss.predictor
+        least = float(sent_predictor(*described, MIN_PREDICTOR_BITS).bits)
+        found = self._best[0]
         if least >= found.total_bits:
             return (
                 f"it takes at least {least:,} bits itself, more than the whole description by "

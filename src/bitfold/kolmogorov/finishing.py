@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.bits import sent_predictor
 from bitfold.kolmogorov.fitting import fit_predictor
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.quantised import straight_through, with_weights
 from bitfold.kolmogorov.ranges import LearnedRange
-from bitfold.kolmogorov.scale_coding import code_scales, has_coded_scales
+from bitfold.kolmogorov.scale import ScalePredictor
+from bitfold.kolmogorov.sent_scales import logarithms
 
 
 @torch.no_grad()
@@ -35,11 +37,11 @@ def finish(loss: KolmogorovLoss) -> None:
     """
     with torch.enable_grad():
         fit_predictor(loss)
-    predictor, places = loss.predictor, loss.portions.everything()
-    if has_coded_scales(predictor):
-        sent = code_scales(predictor, loss.table, loss.weight_range, places).parameters
-        for name, item in predictor.named_parameters():
-            item.copy_(sent[name])
+    if isinstance(loss.predictor, ScalePredictor):
+        described = loss.table, loss.weight_range, loss.predictor
+        sent = sent_predictor(*described, loss.predictor_bits).parameters
+        for name, item in loss.predictor.named_parameters():
+            item.copy_(logarithms(sent[name]))
     if isinstance(loss.weight_range, LearnedRange):
         steps = loss.weight_range.steps(as_sent=True)
         loss.weight_range.log_steps.copy_(steps.log())

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from bitfold.kolmogorov.bits import coded_weights
+from bitfold.kolmogorov.bits import coded_weights, sent_predictor
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.portion import Portion, Portions
-from bitfold.kolmogorov.scale_coding import has_coded_scales
+from bitfold.kolmogorov.scale import ScalePredictor
 from bitfold.kolmogorov.scale_fitting import fit_scales
 from bitfold.kolmogorov.targets import LinearTargets
 
@@ -16,6 +16,8 @@ LEARNING_RATE = 0.03
 # Weights that a step looks at, and that the precision is chosen by.
 SAMPLE = 2**14
 PRECISIONS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
+# In others scales are sent as in one of these.
+SCALE_PRECISIONS = (5, 6, 7, 8)
 
 
 def fit_predictor(loss: KolmogorovLoss, num_steps: int = NUM_STEPS) -> None:
@@ -40,8 +42,9 @@ def fit_predictor(loss: KolmogorovLoss, num_steps: int = NUM_STEPS) -> None:
         >>> kolmogorov.bits().total < before
         True
     """
-    if has_coded_scales(loss.predictor) and loss.predictor.distribution == "laplace":
-        fit_scales(loss.predictor, loss.table, loss.weight_range, loss.portions.everything())
+    predictor = loss.predictor
+    if isinstance(predictor, ScalePredictor) and predictor.fits_exactly:
+        fit_scales(predictor, loss.table, loss.weight_range, loss.predictor_bits)
         return
     judged = Portions(loss.table, SAMPLE, None).drawn(0)
     before = {name: item.clone() for name, item in loss.predictor.state_dict().items()}
@@ -100,10 +103,12 @@ def _sent_values(loss: KolmogorovLoss) -> Tensor:
 def _best_precision(loss: KolmogorovLoss, portion: Portion) -> tuple[float, int]:
     """Bits of weights and predictor at the precision where they are fewest, and that precision."""
     places, factor = portion
+    is_scales = isinstance(loss.predictor, ScalePredictor)
     found = []
-    for precision in PRECISIONS:
-        coded = coded_weights(loss.table, loss.weight_range, loss.predictor, precision, places)
+    for precision in SCALE_PRECISIONS if is_scales else PRECISIONS:
+        described = loss.table, loss.weight_range, loss.predictor
+        as_sent = sent_predictor(*described, precision)
+        coded = coded_weights(*described, as_sent, places)
         of_weights = float(coded.bits.sum()) * factor
-        of_predictor = float(loss.predictor.sending_bits(precision))
-        found.append((of_weights + of_predictor, precision))
+        found.append((of_weights + float(as_sent.bits), precision))
     return min(found)

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.agreement import agree
 from bitfold.kolmogorov.bins import Bins
-from bitfold.kolmogorov.bits import coded_weights, decoded_weights, predictor_sent_bits
+from bitfold.kolmogorov.bits import coded_weights, decoded_weights, sent_predictor
 from bitfold.kolmogorov.counter import StepCounter
 from bitfold.kolmogorov.coverage import gradient_coverage
 from bitfold.kolmogorov.description import Description
@@ -33,7 +33,7 @@ from bitfold.kolmogorov.report import Report, make_report
 from bitfold.kolmogorov.selection import Pattern
 from bitfold.kolmogorov.summation import Work, mean_nats
 from bitfold.kolmogorov.targets import Targets
-from bitfold.kolmogorov.transmission import check_precision
+from bitfold.kolmogorov.transmission import make_precision
 from bitfold.kolmogorov.weight_predictor import WeightPredictor
 
 
@@ -69,8 +69,9 @@ class KolmogorovLoss(nn.Module):
             ``"rounded"``, or ``"hard"``: K is what coding takes, escapes included, and has no
             gradient to ask for. None: rounded with ``quantise``, else linear.
         temperature: of soft targets, in bins, > 0.
-        predictor_bits: precision in which the predictor is sent, 2 to 16 or 32 (float32), unless it
-            is one of scales with ``quantise``. It plays no part in K.
+        predictor_bits: precision in which the predictor is sent, 2 to 16 or 32 (float32). Scales of
+            rows and columns are sent in eighths of an octave from 8 on, in octaves up to 5. None: 5
+            with ``quantise``, else 8. It plays no part in K.
         rest_bits: bits for each number that is not described: frozen and excluded parameters and
             buffers: 32 (float32), 16 (bfloat16, whole numbers in 32), or 0 if the decoder has them.
         include: which parameters to describe, by name pattern or function of name and parameter.
@@ -117,7 +118,7 @@ class KolmogorovLoss(nn.Module):
         weight_range: tuple[float, float] | str = "auto",
         targets: str | None = None,
         temperature: float = 0.1,
-        predictor_bits: int = 8,
+        predictor_bits: int | None = None,
         rest_bits: int = 32,
         include: Pattern | None = None,
         exclude: Pattern | None = None,
@@ -137,9 +138,9 @@ class KolmogorovLoss(nn.Module):
         if sample is not None:
             check_count("sample", sample)
         check_quantise(quantise, weight_range)
-        check_precision(predictor_bits)
         check_rest(rest_bits)
-        self.predictor_bits, self.rest_bits, self.every = predictor_bits, rest_bits, every
+        self.predictor_bits = make_precision(predictor_bits, is_short=quantise is not None)
+        self.rest_bits, self.every = rest_bits, every
         self.table = ParameterTable(module, include, exclude)
         dtype = self.table.dtype()
         self.quantise, by_task = quantise, quantise is not None
@@ -240,16 +241,19 @@ class KolmogorovLoss(nn.Module):
         Raises:
             KolmogorovError: as calling does.
         """
-        coded = self._coded_sums()
-        values = torch.stack(list(coded.values())).tolist()
-        items = dict(zip(coded, values, strict=True))
-        side = {name: float(bits) for name, bits in self._side_items().items()}
-        return Description(items | side, self.num_weights)
+        items = {name: float(bits) for name, bits in self._items().items()}
+        return Description(items, self.num_weights)
 
     def bits_tensor(self) -> Tensor:
-        """Total of `bits` without host synchronisation: 0-d, on the module's device."""
-        coded = self._coded_sums()
-        return coded["weights"] + coded["out_of_range"] + sum(self._side_items().values())
+        """Total of `bits`: 0-d, on the module's device.
+
+        Without host synchronisation where the predictor's bits do not depend on the weights; those
+        of scales do, since a decoder needs none of dead rows and columns.
+        """
+        items = self._items()
+        weights = self.like.new_zeros(()) + items.pop("weights")
+        total: Tensor = weights + sum(items.values())
+        return total
 
     def report(self) -> Report:
         """What each tensor takes: bits, bits per weight, zeros, weights out of range.
@@ -258,7 +262,8 @@ class KolmogorovLoss(nn.Module):
             KolmogorovError: as calling does.
         """
         self._check()
-        return make_report(*self._described(), self.portions.everything())
+        as_sent = sent_predictor(*self._described(), self.predictor_bits)
+        return make_report(*self._described(), as_sent, self.portions.everything())
 
     def gradient_coverage(self) -> float:
         """The share of weights in range whose slope under the targets is a tenth of the true one.
@@ -370,19 +375,18 @@ class KolmogorovLoss(nn.Module):
         if not self.predictor.is_trusted:
             self.predictor.check_masses(places)
 
-    def _described(self) -> tuple[ParameterTable, WeightRange, WeightPredictor, int]:
-        return self.table, self.weight_range, self.predictor, self.predictor_bits
+    def _described(self) -> tuple[ParameterTable, WeightRange, WeightPredictor]:
+        return self.table, self.weight_range, self.predictor
 
-    def _coded_sums(self) -> dict[str, Tensor]:
-        """Bits of what depends on the weights' values: 0-d tensors."""
+    def _items(self) -> dict[str, Tensor | float]:
+        """Bits of each part; 0-d tensors where they are on the module's device."""
         self._check()
-        coded = coded_weights(*self._described(), self.portions.everything())
-        return {"weights": coded.bits.sum(), "out_of_range": coded.escapes.sum()}
-
-    def _side_items(self) -> dict[str, Tensor | float]:
-        """Bits of what does not depend on the weights' values."""
+        as_sent = sent_predictor(*self._described(), self.predictor_bits)
+        coded = coded_weights(*self._described(), as_sent, self.portions.everything())
         items: dict[str, Tensor | float] = {
-            "predictor": predictor_sent_bits(*self._described()),
+            "weights": coded.bits.sum(),
+            "out_of_range": coded.escapes.sum(),
+            "predictor": as_sent.bits,
             "ranges": self.weight_range.side_bits,
         }
         if self.predictor.side_bits:

@@ -116,6 +116,10 @@ def decode(indices: Tensor, overshoot: Tensor, bins: Bins) -> Tensor:
         >>> escape_bits(weights, bins)
         tensor([3., 0., 5.], dtype=torch.float64)
     """
-    side = torch.where(indices == 0, -1, 1)
     # One product and one sum, however far out: a model file's decoder rounds the same.
-    return (indices + side * overshoot) * bins.width + bins.minimum
+    return decoded_index(indices, overshoot) * bins.width + bins.minimum
+
+
+def decoded_index(indices: Tensor, overshoot: Tensor) -> Tensor:
+    """The bins that a decoder gets, thought to go on beyond the ends; see `decode`."""
+    return indices + torch.where(indices == 0, -1, 1) * overshoot

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from bitfold.kolmogorov.bits import coded_weights, decoded_weights
+from bitfold.kolmogorov.bits import SentPredictor, coded_weights, decoded_weights
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.ranges import WeightRange
@@ -88,7 +88,7 @@ def make_report(
     table: ParameterTable,
     weight_range: WeightRange,
     predictor: WeightPredictor,
-    predictor_bits: int,
+    as_sent: SentPredictor,
     places: Places,
 ) -> Report:
     """What each tensor takes.
@@ -97,10 +97,10 @@ def make_report(
         table: the described parameters.
         weight_range: turns them into values.
         predictor: gives bins a cost.
-        predictor_bits: precision in which it is sent.
+        as_sent: what a decoder has of it.
         places: all weights.
     """
-    coded = coded_weights(table, weight_range, predictor, predictor_bits, places)
+    coded = coded_weights(table, weight_range, predictor, as_sent, places)
     is_zero = decoded_weights(table, weight_range, places) == 0
     columns = (coded.bits, coded.escapes, is_zero, coded.is_outside)
     # Summed piece by piece: a stack of the columns would take more memory than they.

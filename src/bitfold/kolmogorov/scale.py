@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
-from bitfold.kolmogorov.integer_tables import coded_bits
+from bitfold.kolmogorov.integer_tables import LARGEST_SCALE, LEAST_SCALE, coded_bits
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.log_mass import DISTRIBUTIONS
 from bitfold.kolmogorov.places import Places
@@ -21,18 +21,11 @@ from bitfold.kolmogorov.scale_sums import (
     scale_table,
     sum_scales,
 )
-from bitfold.kolmogorov.sent_scales import (
-    DEAD,
-    LARGEST_DEAD_SCALE,
-    LARGEST_FACTOR,
-    summed_scales,
-    vector_bits,
-    whole_bins,
-    whole_scales,
-)
+from bitfold.kolmogorov.sent_scales import ALIVE
 from bitfold.kolmogorov.table_sums import can_read_table, sum_by_table
 from bitfold.kolmogorov.targets import Targets
 from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
+from bitfold.kolmogorov.whole_numbers import whole_numbers
 
 # In bins: a weight in the bin of its location then costs 1e-7 nats, one beside it 16.
 SCALE_FLOOR = 1 / 32
@@ -60,6 +53,9 @@ class ScalePredictor(WeightPredictor, abc.ABC):
     """
 
     is_trusted = True
+
+    line_names: tuple[str, ...] = ()
+    """The parameters of rows and columns."""
 
     location: Tensor
 
@@ -109,37 +105,44 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         log_mass = DISTRIBUTIONS[self.distribution]
         return -log_mass(indices - location, scale, indices == 0, indices == last)
 
-    def sent(self, precision_bits: int) -> dict[str, Tensor]:
-        """Locations in whole bins from `origin`, logarithms of scales in eighths of an octave."""
-        locations = self.location - self.bins.minimum / self.bins.width - self.origin
-        scales = whole_scales(self.log_scale, precision_bits)
-        return {"location": whole_bins(locations), "log_scale": scales}
-
-    def sending_bits(self, precision_bits: int) -> Tensor:
-        """Bits of the whole numbers that are sent."""
-        vectors = self.sent(precision_bits).values()
-        return torch.stack([vector_bits(vector).double() for vector in vectors]).sum()
-
     def hard_bits(
         self, places: Places, values: Tensor, as_sent: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
-        """By the integer tables; beyond the range the bins are thought to go on."""
+        """By the integer tables; beyond the range the bins are thought to go on.
+
+        Args:
+            places: n weights.
+            values: floating (n,), in the units of the bins.
+            as_sent: whole numbers, see `scale_coding.as_parameters`; None: the distributions as
+                they are.
+        """
         if as_sent is None:
             return super().hard_bits(places, values, as_sent)
-        indices = whole_bins((values - self.bins.minimum) / self.bins.width)
-        distances = indices - self.origin - as_sent["location"][places.boxes]
-        cost = coded_bits(distances, self.sent_scales(places, as_sent), self.distribution)
+        distances = whole_numbers(values, self.bins) - as_sent["location"][places.boxes]
+        scales = self.sent_scales(places, as_sent)
+        within = scales.clamp(LEAST_SCALE, LARGEST_SCALE)
+        cost, is_dead = coded_bits(distances, within, self.distribution), scales < ALIVE
         not_finite = 0 * values
-        return cost.symbols + not_finite, cost.escapes + not_finite
-
-    @property
-    def origin(self) -> int:
-        """Index of the bin nearest to 0, which need not be in the range."""
-        return round(-self.bins.minimum / self.bins.width)
+        symbols, escapes = (item.masked_fill(is_dead, 0) + not_finite for item in cost)
+        return symbols, escapes
 
     def sent_scales(self, places: Places, as_sent: dict[str, Tensor]) -> Tensor:
-        """Each weight's scale as it is sent: int64 (n,)."""
-        return summed_scales(as_sent["log_scale"][places.boxes])
+        """Each weight's scale as it is sent, below `ALIVE` if it has none: int64 (n,)."""
+        return as_sent["log_scale"][places.boxes]
+
+    @property
+    def fits_exactly(self) -> bool:
+        """Whether `scale_fitting.fit_scales` fits it: Laplace distributions around 0."""
+        return self.is_centred and self.distribution == "laplace"
+
+    def first_lines(self, number: int) -> tuple[int, ...]:
+        """Where a tensor's rows and columns begin in those of all; nothing if it has none."""
+        row, column = self.first_rows[number], self.first_columns[number]
+        return () if row is None or column is None else (row, column)
+
+    def line_log_scales(self) -> list[Tensor]:
+        """Logarithms of rows' and columns' factors, of all tensors together."""
+        return [self.get_parameter(name).detach() for name in self.line_names]
 
     def summed(
         self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
@@ -239,8 +242,7 @@ class RowColumnPredictor(ScalePredictor):
 
     row_starts: Tensor
     column_starts: Tensor
-    row_owners: Tensor
-    column_owners: Tensor
+    line_names = ("row_log_scale", "column_log_scale")
 
     def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
         """Make a factor for each row and column too."""
@@ -254,31 +256,8 @@ class RowColumnPredictor(ScalePredictor):
         # Kept where they are needed, so that no step waits for them.
         self.register_buffer("row_starts", _starts(self.first_rows), persistent=False)
         self.register_buffer("column_starts", _starts(self.first_columns), persistent=False)
-        owners = _owners(layout, self.first_rows)
-        self.register_buffer("row_owners", owners[0], persistent=False)
-        self.register_buffer("column_owners", owners[1], persistent=False)
         self.row_log_scale = nn.Parameter(torch.zeros(rows))
         self.column_log_scale = nn.Parameter(torch.zeros(columns))
-
-    def sent(self, precision_bits: int) -> dict[str, Tensor]:
-        """As for tensors; rows and columns without any but tiny scales as `DEAD`."""
-        found = super().sent(precision_bits)
-        rows = whole_scales(self.row_log_scale, precision_bits)
-        columns = whole_scales(self.column_log_scale, precision_bits)
-        if len(rows) == 0:
-            return found | {"row_log_scale": rows, "column_log_scale": columns}
-        owners = (self.row_owners, self.column_owners)
-        tops = [
-            _largest(rows, owners[0], len(self.layout.blocks)),
-            _largest(columns, owners[1], len(self.layout.blocks)),
-        ]
-        scales = found["log_scale"]
-        dead_rows = scales[owners[0]] + rows + tops[1][owners[0]] <= LARGEST_DEAD_SCALE
-        dead_columns = scales[owners[1]] + columns + tops[0][owners[1]] <= LARGEST_DEAD_SCALE
-        return found | {
-            "row_log_scale": torch.where(dead_rows, DEAD, rows),
-            "column_log_scale": torch.where(dead_columns, DEAD, columns),
-        }
 
     def sent_scales(self, places: Places, as_sent: dict[str, Tensor]) -> Tensor:
         """The sum of the tensor's, the row's and the column's."""
@@ -286,9 +265,7 @@ class RowColumnPredictor(ScalePredictor):
         by_columns = as_sent["column_log_scale"]
         rows = _numbers(self.row_starts[boxes], places.outputs, len(by_rows))
         columns = _numbers(self.column_starts[boxes], places.inputs, len(by_columns))
-        return summed_scales(
-            as_sent["log_scale"][boxes], _padded(by_rows)[rows], _padded(by_columns)[columns]
-        )
+        return as_sent["log_scale"][boxes] + _padded(by_rows)[rows] + _padded(by_columns)[columns]
 
     def log_scales(self, places: Places) -> Tensor:
         """The sum of the tensor's, the row's and the column's."""
@@ -342,22 +319,6 @@ def _padded(vector: Tensor) -> Tensor:
 def _starts(firsts: list[int | None]) -> Tensor:
     """Number of each tensor's first row or column; -1 where it has none."""
     return torch.tensor([-1 if first is None else first for first in firsts])
-
-
-def _owners(layout: Layout, firsts: list[int | None]) -> tuple[Tensor, Tensor]:
-    """The tensor of each row, and of each column, that has a factor: int64."""
-    rows, columns = list[int](), list[int]()
-    for number, (block, first) in enumerate(zip(layout.blocks, firsts, strict=True)):
-        if first is not None:
-            rows += [number] * block.num_outputs
-            columns += [number] * block.num_inputs
-    return torch.tensor(rows, dtype=torch.int64), torch.tensor(columns, dtype=torch.int64)
-
-
-def _largest(factors: Tensor, owners: Tensor, num_tensors: int) -> Tensor:
-    """Each tensor's largest factor."""
-    lowest = factors.new_full((num_tensors,), -LARGEST_FACTOR)
-    return lowest.scatter_reduce(0, owners, factors, "amax")
 
 
 def _numbers(starts: Tensor, within: Tensor, count: int) -> Tensor:

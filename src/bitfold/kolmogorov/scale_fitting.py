@@ -6,32 +6,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bitfold.kolmogorov.integer_tables import PER_OCTAVE
 from bitfold.kolmogorov.parameters import ParameterTable
-from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.ranges import WeightRange
 from bitfold.kolmogorov.scale import SCALE_FLOOR, ScalePredictor
-from bitfold.kolmogorov.scale_coding import (
-    LEAST_OWN,
-    LINE_STEP,
-    MOST_LINE,
-    OWN_STEP,
-    boxes_of,
-    whole_numbers,
-)
+from bitfold.kolmogorov.scale_coding import as_box, numbers_in_parts
+from bitfold.kolmogorov.sent_scales import LEAST_OWN, MOST_LINE, MOST_OWN, unit_of
 
 Floats = NDArray[np.float64]
 
+_NATS_AN_EIGHTH = math.log(2) / PER_OCTAVE
 # Rows, columns and the tensor are fitted in turn, so often: more changed nothing.
 _ROUNDS = 4
-# Exponents of lines that are tried, and what one of them is thought to take in nats: where two are
-# as good, the smaller one is sent in fewer bits.
+# Exponents of lines that are tried, in octaves, and what one of them is thought to take in nats:
+# where two are as good, the smaller one is sent in fewer bits.
 _MOST_TRIED = 6
-_NATS_OF_EXPONENT = 0.7
+_NATS_AN_OCTAVE = 0.7
 
 
 @torch.no_grad()
 def fit_scales(
-    predictor: ScalePredictor, table: ParameterTable, weight_range: WeightRange, places: Places
+    predictor: ScalePredictor, table: ParameterTable, weight_range: WeightRange, precision_bits: int
 ) -> None:
     """Set a predictor's scales to those, among the ones that can be sent, that code shortest.
 
@@ -41,30 +36,39 @@ def fit_scales(
         predictor: centred, with Laplace distributions.
         table: the described parameters, which stay as they are.
         weight_range: turns them into values.
-        places: all weights.
+        precision_bits: in which it is sent.
     """
-    for number, box, lines in boxes_of(predictor, whole_numbers(table, weight_range, places)):
+    unit = 2 ** unit_of(precision_bits)
+    for number, block in enumerate(predictor.layout.blocks):
+        numbers = torch.cat(list(numbers_in_parts(table, weight_range, number)))
+        box = as_box(numbers, block).cpu().numpy()
         if not box.any():
             continue
-        alive = [group.is_alive for group in lines] or [np.ones(side, bool) for side in box.shape]
+        lines = list(zip(predictor.line_names, predictor.first_lines(number), strict=False))
+        alive = [np.asarray(box.any(axes)) for axes in ((1, 2), (0, 2))]
+        if not lines:
+            alive = [np.ones_like(side) for side in alive]
         sizes = np.abs(box[alive[0]][:, alive[1]]).astype(float)
-        own, rows, columns = _fit_box(sizes, has_lines=bool(lines))
-        predictor.log_scale[number] = own
-        for group, found in zip(lines, (rows, columns), strict=False):
-            factors = dict(predictor.named_parameters())[group.name]
+        own, *found = _fit_box(sizes, unit if lines else 0)
+        predictor.log_scale[number] = own * _NATS_AN_EIGHTH
+        for (name, first), is_alive, exponents in zip(lines, alive, found, strict=False):
             # Lines without weights are not sent; like this K keeps them without.
-            whole = np.full(len(group.is_alive), -MOST_LINE * LINE_STEP)
-            whole[group.is_alive] = found
-            factors[group.start : group.start + len(whole)] = torch.from_numpy(whole)
+            whole = np.full(len(is_alive), -float(MOST_LINE))
+            whole[is_alive] = exponents
+            logarithms = torch.from_numpy(whole * _NATS_AN_EIGHTH)
+            predictor.get_parameter(name)[first : first + len(whole)] = logarithms
 
 
-def _fit_box(sizes: Floats, *, has_lines: bool) -> tuple[float, Floats, Floats]:
-    """The tensor's logarithm, the rows' and the columns': sizes (rows, columns, offsets)."""
+def _fit_box(sizes: Floats, unit: int) -> tuple[int, Floats, Floats]:
+    """The tensor's exponent, the rows' and the columns', in eighths: sizes as box; 0: no lines."""
     rows, columns = np.zeros(sizes.shape[0]), np.zeros(sizes.shape[1])
-    tried = np.arange(-_MOST_TRIED, _MOST_TRIED + 1) * LINE_STEP
-    toll = _NATS_OF_EXPONENT * np.abs(tried / LINE_STEP)[:, None]
-    own = _best_own(sizes, 0.0 * sizes[:, :, :1], math.log(sizes.mean()))
-    for _ in range(_ROUNDS if has_lines else 0):
+    own = _best_own(sizes, 0.0 * sizes[:, :, :1], round(math.log(sizes.mean()) / _NATS_AN_EIGHTH))
+    if not unit:
+        return own, rows, columns
+    most = _MOST_TRIED * PER_OCTAVE // unit
+    tried = np.arange(-most, most + 1) * unit
+    toll = _NATS_AN_OCTAVE / PER_OCTAVE * np.abs(tried)[:, None]
+    for _ in range(_ROUNDS):
         base = (own + columns)[None, :, None]
         found = [_nats(sizes, base + more).sum((1, 2)) for more in tried]
         rows = tried[(np.stack(found) + toll).argmin(0)]
@@ -75,15 +79,14 @@ def _fit_box(sizes: Floats, *, has_lines: bool) -> tuple[float, Floats, Floats]:
     return own, rows, columns
 
 
-def _best_own(sizes: Floats, lines: Floats, near: float) -> float:
-    middle = round(near / OWN_STEP)
-    tried = np.arange(middle - 24, middle + 25).clip(LEAST_OWN, -LEAST_OWN - 1) * OWN_STEP
-    return float(min(tried, key=lambda own: _nats(sizes, own + lines).sum()))
+def _best_own(sizes: Floats, lines: Floats, near: int) -> int:
+    tried = np.arange(near - 24, near + 25).clip(LEAST_OWN, MOST_OWN)
+    return int(min(tried, key=lambda own: _nats(sizes, own + lines).sum()))
 
 
-def _nats(sizes: Floats, logarithms: Floats) -> Floats:
-    """What weights cost by the logarithms of their scales, see `log_mass_laplace`."""
-    inverse = 1 / (np.exp(logarithms) + SCALE_FLOOR)
+def _nats(sizes: Floats, exponents: Floats) -> Floats:
+    """What weights cost by their scales in eighths of an octave, see `log_mass_laplace`."""
+    inverse = 1 / (np.exp(exponents * _NATS_AN_EIGHTH) + SCALE_FLOOR)
     zero = -np.log(-np.expm1(-inverse / 2))
     beyond = math.log(2) - np.log(-np.expm1(-inverse)) - inverse / 2
     nats: Floats = np.where(sizes == 0, zero, beyond + sizes * inverse)

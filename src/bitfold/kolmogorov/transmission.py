@@ -10,16 +10,23 @@ from bitfold.errors import KolmogorovError
 FLOAT_BITS = 32
 MIN_PREDICTOR_BITS = 2
 MAX_PREDICTOR_BITS = 16
+USUAL_PRECISION, SHORT_PRECISION = 8, 5
 
 
-def check_precision(precision_bits: int) -> None:
-    """Refuse a precision that no predictor is sent in.
+def make_precision(precision_bits: int | None, *, is_short: bool) -> int:
+    """The precision that a predictor is sent in; a usual one for None.
+
+    Args:
+        precision_bits: 2 to 16 or 32; or None.
+        is_short: whether it describes few bits, of which it must not take many itself.
 
     Raises:
         KolmogorovError: if ``precision_bits`` is neither 2 to 16 nor 32.
     """
+    if precision_bits is None:
+        return SHORT_PRECISION if is_short else USUAL_PRECISION
     if MIN_PREDICTOR_BITS <= precision_bits <= MAX_PREDICTOR_BITS or precision_bits == FLOAT_BITS:
-        return
+        return precision_bits
     raise KolmogorovError(
         f"Cannot send a predictor: expected predictor_bits of {MIN_PREDICTOR_BITS} to "
         f"{MAX_PREDICTOR_BITS} or {FLOAT_BITS}, got {precision_bits}. Pass for example 8."
