@@ -71,9 +71,7 @@ def code_scales(
     return found
 
 
-def _is_used(
-    predictor: ScalePredictor, table: ParameterTable, weight_range: WeightRange
-) -> Tensor:
+def _is_used(predictor: ScalePredictor, table: ParameterTable, weight_range: WeightRange) -> Tensor:
     """Whether each weight is decoded as something else than its tensor's location: bool (N,)."""
     weights, locations = table.values(), sent_locations(predictor).tolist()
     used = torch.empty_like(weights, dtype=torch.bool)
