@@ -62,15 +62,16 @@ class Decoder:
     def slot(self) -> int:
         """Where the next symbol lies."""
         if self.left == 0:
-            assert self.at == 0 or self.x == 2**16
-            self.x, self.left = (self.words[self.at] << 16) + self.words[self.at + 1], 2**20
-            self.at += 2
+            assert self.at == 0 or self.x == 2**32
+            high, middle, low = self.words[self.at : self.at + 3]
+            self.x, self.left = (high << 32) + (middle << 16) + low, 2**20
+            self.at += 3
         return self.x % 2**16
 
     def take(self, start: int, frequency: int) -> None:
         """Remove a symbol."""
         self.x = frequency * (self.x >> 16) + self.x % 2**16 - start
-        if self.x < 2**16 and self.at < len(self.words):
+        if self.x < 2**32 and self.at < len(self.words):
             self.x, self.at = (self.x << 16) + self.words[self.at], self.at + 1
         self.left -= 1
 

@@ -80,7 +80,7 @@ def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
             tensor.raw = reader.plain(_TYPES[tensor.method], count)
         elif tensor.method in SCALED:
             numbers = np.zeros(tensor.item.size, np.int64)
-            get_numbers(reader, numbers, model_of(tensor, tables))
+            get_numbers(reader, numbers, model_of(tensor, tables), plan.distribution)
             tensor.numbers = compact(numbers)
         elif tensor.method == CONTEXT:
             tensor.numbers = compact(contexts.read(reader, tensor.item.sides))

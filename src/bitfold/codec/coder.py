@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.codec.rans_kernels import (
+    FIRST_WORDS,
     LAST,
     LOWEST,
     SEGMENT,
@@ -83,7 +84,7 @@ class StreamWriter:
         return b"".join(self._coded)
 
     def _code(self, symbols: NDArray[np.uint32], first: int) -> None:
-        words = np.empty(len(symbols) + 2, np.uint16)
+        words = np.empty(len(symbols) + FIRST_WORDS, np.uint16)
         used = encode(symbols, words, first)
         self._coded.append(words[len(words) - used :].astype("<u2").tobytes())
 

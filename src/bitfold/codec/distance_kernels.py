@@ -1,5 +1,6 @@
 """Compiled loops that code whole numbers by the integer tables. Importing this imports Numba."""
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -8,14 +9,14 @@ from numpy.typing import NDArray
 
 from bitfold.codec.rans_kernels import (
     DAMAGED,
+    LOWEST,
     SOUND,
     State,
     Words,
     _fail,
+    begin_segment,
     read_golomb,
     read_long,
-    slot,
-    take,
 )
 from bitfold.kolmogorov.integer_tables import (
     LARGEST_SCALE,
@@ -23,9 +24,10 @@ from bitfold.kolmogorov.integer_tables import (
     LEAST_SCALE,
     PER_OCTAVE,
     IntegerTables,
+    integer_tables,
 )
 from bitfold.kolmogorov.sent_scales import ALIVE
-from bitfold.kolmogorov.symbol_kernels import Symbols, put_golomb, put_long
+from bitfold.kolmogorov.symbol_kernels import MASK, Symbols, put_golomb, put_long
 
 Ints = NDArray[np.int64]
 
@@ -38,55 +40,84 @@ there are; weights that share both."""
 Model = tuple[int, Scales, Tables]
 """The location of all numbers, the scales of each, and the tables of the distribution."""
 
+#: More symbols than one number takes.
+MOST_SYMBOLS: Final = 70
 _MOST_ZEROS: Final = 52
+# So many low bits of a place are not looked at when its symbol is looked up.
+_NEAR: Final = 6
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _split(scale: int) -> tuple[int, int]:
     """Low bits that are sent plainly, and the number of the table."""
     shift = (scale - LAST_TABLE + PER_OCTAVE - 1) // PER_OCTAVE if scale > LAST_TABLE else 0
     return shift, scale - PER_OCTAVE * shift - LEAST_SCALE
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _scale(scales: Scales, outer: int, inner: int) -> tuple[bool, int]:
+    """Whether such weights are coded at all, and their scale."""
+    total = scales[0] + int(scales[1][outer]) + int(scales[2][inner])
+    return total >= ALIVE, min(max(total, LEAST_SCALE), LARGEST_SCALE)
+
+
 @njit(cache=True, nogil=True)
-def _put(out: Symbols, at: int, distance: int, scale: int, tables: Tables) -> int:
-    shift, number = _split(scale)
-    firsts, reaches, starts = tables
-    moved = (distance + ((1 << shift) >> 1)) >> shift
-    reach = reaches[number]
-    inside = min(max(moved, -reach - 1), reach + 1)
-    if len(out):
-        entry = firsts[number] + reach + 1 + inside
-        start = starts[entry]
-        out[at] = start | ((starts[entry + 1] - start - 1) << 16)
+def _put_far(
+    out: Symbols, at: int, moved: int, reach: int, order: int, symbol: tuple[int, int]
+) -> int:
+    """A symbol, and how far beyond the table's reach a distance is."""
+    start, end = symbol
+    out[at] = start | ((end - start - 1) << 16)
     at += 1
-    if abs(moved) > reach:
-        order = max((number + LEAST_SCALE) // PER_OCTAVE, 0)
-        at = put_golomb(out, at, abs(moved) - reach - 1, order)
-    low = (distance + ((1 << shift) >> 1)) & ((1 << shift) - 1)
-    return int(put_long(out, at, low, shift))
+    return int(put_golomb(out, at, abs(moved) - reach - 1, order)) if abs(moved) > reach else at
 
 
 @njit(cache=True, nogil=True)
-def _get(state: State, words: Words, scale: int, tables: Tables) -> int:
-    shift, number = _split(scale)
+def put_tensor(out: Symbols, numbers: Ints, first: int, model: Model) -> tuple[int, int]:
+    """Code a tensor's numbers, as many as there is room for.
+
+    Args:
+        out: room for them; for at least `MOST_SYMBOLS` times the numbers of a row and column.
+        numbers: int64 (n,), in the order of memory.
+        first: of the numbers to code; a multiple of those of a row and column.
+        model: how they are distributed.
+
+    Returns:
+        The count of symbols, and the first number that is left.
+    """
+    location, scales, tables = model
+    in_line, together = scales[3], scales[4]
     firsts, reaches, starts = tables
-    first, reach = firsts[number], reaches[number]
-    where = slot(state, words)
-    entry = first + reach + 1
-    if not starts[entry] <= where < starts[entry + 1]:
-        low, high = first, first + 2 * reach + 3
-        while high - low > 1:
-            middle = (low + high) >> 1
-            if starts[middle] <= where:
-                low = middle
+    at, room = 0, len(out) - MOST_SYMBOLS * together
+    for pair in range(first // together, len(numbers) // together):
+        if at > room:
+            return at, pair * together
+        is_alive, scale = _scale(scales, pair // in_line, pair % in_line)
+        if not is_alive:
+            continue
+        shift, table = _split(scale)
+        reach, half = reaches[table], (1 << shift) >> 1
+        centre = firsts[table] + reach + 1
+        for number in range(pair * together, (pair + 1) * together):
+            distance = numbers[number] - location + half
+            moved = distance >> shift
+            inside = centre + min(max(moved, -reach - 1), reach + 1)
+            start, end = starts[inside], starts[inside + 1]
+            if -reach <= moved <= reach:
+                out[at] = start | ((end - start - 1) << 16)
+                at += 1
             else:
-                high = middle
-        entry = low
-    take(state, words, starts[entry], starts[entry + 1] - starts[entry])
-    moved = int(entry - first - reach - 1)
-    if abs(moved) > reach:
-        order = max((number + LEAST_SCALE) // PER_OCTAVE, 0)
+                order = max((table + LEAST_SCALE) // PER_OCTAVE, 0)
+                at = _put_far(out, at, moved, reach, order, (start, end))
+            if shift:
+                at = put_long(out, at, distance & ((1 << shift) - 1), shift)
+    return at, len(numbers)
+
+
+@njit(cache=True, nogil=True)
+def _get_far(state: State, words: Words, moved: int, shift: int, order: int) -> int:
+    """A distance of which more is told than its symbol; ``moved`` is that, or 0 if it is inside."""
+    if order >= 0:
         beyond = read_golomb(state, words, order, _MOST_ZEROS)
         moved = moved + beyond if moved > 0 else moved - beyond
         if abs(moved) > 1 << 53:
@@ -98,43 +129,64 @@ def _get(state: State, words: Words, scale: int, tables: Tables) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _scale(scales: Scales, outer: int, inner: int) -> tuple[bool, int]:
-    """Whether such weights are coded at all, and their scale."""
-    total = scales[0] + int(scales[1][outer]) + int(scales[2][inner])
-    return total >= ALIVE, min(max(total, LEAST_SCALE), LARGEST_SCALE)
-
-
-@njit(cache=True, nogil=True)
-def put_tensor(out: Symbols, numbers: Ints, model: Model) -> int:
-    """Code a tensor's numbers; returns the count of symbols.
+def get_tensor(state: State, words: Words, numbers: Ints, model: Model, near: Ints) -> None:
+    """Decode a tensor's numbers into ``numbers``; see `put_tensor`.
 
     Args:
-        out: room for them; empty: only count.
-        numbers: int64 (n,), in the order of memory.
+        state: of the decoder.
+        words: of the stream.
+        numbers: int64 (n,), written.
         model: how they are distributed.
+        near: see `near_symbols`.
     """
     location, scales, tables = model
     in_line, together = scales[3], scales[4]
-    at = 0
+    firsts, reaches, starts = tables
     for pair in range(len(numbers) // together):
         is_alive, scale = _scale(scales, pair // in_line, pair % in_line)
-        for number in range(pair * together, (pair + 1) * together if is_alive else 0):
-            at = _put(out, at, numbers[number] - location, scale, tables)
-    return at
-
-
-@njit(cache=True, nogil=True)
-def get_tensor(state: State, words: Words, numbers: Ints, model: Model) -> None:
-    """Decode a tensor's numbers into ``numbers``; see `put_tensor`."""
-    location, scales, tables = model
-    in_line, together = scales[3], scales[4]
-    for pair in range(len(numbers) // together):
-        is_alive, scale = _scale(scales, pair // in_line, pair % in_line)
+        if not is_alive:
+            numbers[pair * together : (pair + 1) * together] = location
+            continue
+        shift, table = _split(scale)
+        reach = reaches[table]
+        centre = firsts[table] + reach + 1
         for number in range(pair * together, (pair + 1) * together):
-            distance = _get(state, words, scale, tables) if is_alive else 0
-            numbers[number] = distance + location
+            if state[2] == 0:
+                begin_segment(state, words)
+            # As `slot` and `take`, in one piece: a call that hands arrays on takes longer.
+            held = state[0]
+            where = held & MASK
+            entry = near[table, where >> _NEAR]
+            while starts[entry + 1] <= where:
+                entry += 1
+            held = (starts[entry + 1] - starts[entry]) * (held >> 16) + where - starts[entry]
+            if held < LOWEST and state[1] < len(words):
+                held = (held << 16) | np.int64(words[state[1]])
+                state[1] += 1
+            state[0] = held
+            state[2] -= 1
+            moved = entry - centre
+            if abs(moved) > reach or shift:
+                order = max((table + LEAST_SCALE) // PER_OCTAVE, 0) if abs(moved) > reach else -1
+                moved = _get_far(state, words, moved, shift, order)
+            numbers[number] = moved + location
         if state[3] != SOUND:
             return
+
+
+@cache
+def near_symbols(distribution: str) -> Ints:
+    """Of each table and each 2^6 places of 2^16 the symbol that the first lies in: (tables, 2^10).
+
+    As where it stands among the tables' starts.
+    """
+    tables = integer_tables(distribution)
+    found = np.empty((len(tables.firsts), 1 << (16 - _NEAR)), np.int64)
+    for row, first, reach in zip(found, tables.firsts, tables.reaches, strict=True):
+        starts = tables.starts[first : first + 2 * reach + 3]
+        places = np.arange(len(row)) << _NEAR
+        row[:] = first + np.searchsorted(starts, places, side="right") - 1
+    return found
 
 
 @njit(cache=True, nogil=True)

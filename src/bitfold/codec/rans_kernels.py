@@ -21,12 +21,16 @@ State = NDArray[np.int64]
 """Of a decoder: the number that rANS works on, the next word's index, symbols left in the segment,
 and, once something was wrong, which (`TRUNCATED` or `DAMAGED`)."""
 
-LOWEST: Final = 1 << 16
-"""States lie between this and 2^32; a segment's first, to which a decoder comes back, is this."""
+LOWEST: Final = 1 << 32
+"""States lie between this and 2^48; a segment's first, to which a decoder comes back, is this. The
+quotients of states 2^16 times as large as frequencies lose next to nothing by being rounded."""
+
+FIRST_WORDS: Final = 3
+"""A segment begins with so many words of its state."""
 
 LAST: Final = 1
 """The first state of the last segment. As no words follow it, its states may be lower: that saves
-up to two bytes of a file."""
+up to four bytes of a file."""
 
 SEGMENT: Final = 1 << 20
 SOUND, TRUNCATED, DAMAGED = 0, 1, 2
@@ -38,19 +42,22 @@ def encode(symbols: Symbols, words: Words, first: int) -> int:
 
     Args:
         symbols: of the segment, in the order in which they are to be read.
-        words: room for two more than there are symbols; filled from the end.
+        words: room for three more than there are symbols; filled from the end.
         first: `LAST` for the last segment, `LOWEST` for others.
     """
     state, at = first, len(words)
     for number in range(len(symbols) - 1, -1, -1):
         start, frequency = int(symbols[number]) & MASK, (int(symbols[number]) >> 16) + 1
-        if state >= frequency << 16:
+        if state >= frequency << 32:
             at -= 1
             words[at] = state & MASK
             state >>= 16
         state = ((state // frequency) << 16) + state % frequency + start
-    words[at - 1], words[at - 2] = state & MASK, state >> 16
-    return len(words) - at + 2
+    for _ in range(FIRST_WORDS):
+        at -= 1
+        words[at] = state & MASK
+        state >>= 16
+    return len(words) - at
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -75,15 +82,17 @@ def take(state: State, words: Words, start: int, frequency: int) -> None:
 
 @njit(cache=True, nogil=True)
 def begin_segment(state: State, words: Words) -> None:
-    """Begin with the next two words."""
+    """Begin with the next words."""
     if state[1] > 0 and state[0] != LOWEST:
         _fail(state, DAMAGED)
     state[2] = SEGMENT
-    if state[1] + 2 > len(words):
+    if state[1] + FIRST_WORDS > len(words):
         _fail(state, TRUNCATED)
         return
-    state[0] = (np.int64(words[state[1]]) << 16) | np.int64(words[state[1] + 1])
-    state[1] += 2
+    state[0] = 0
+    for _ in range(FIRST_WORDS):
+        state[0] = (state[0] << 16) | np.int64(words[state[1]])
+        state[1] += 1
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.codec.coder import StreamReader, StreamWriter, damaged
-from bitfold.codec.distance_kernels import Model, Scales, get_tensor, put_tensor
+from bitfold.codec.distance_kernels import (
+    MOST_SYMBOLS,
+    Model,
+    Scales,
+    get_tensor,
+    near_symbols,
+    put_tensor,
+)
 from bitfold.codec.plan import TensorPlan
 from bitfold.codec.structure import TRANSPOSED, Item
 from bitfold.kolmogorov.integer_tables import IntegerTables
@@ -18,6 +25,8 @@ Ints = NDArray[np.int64]
 _METHOD_BITS = 3
 # Chance in 2^16 that a tensor's method is that of the tensor before.
 SAME = 15 << 12
+# Numbers for which there is room at a time, however many symbols each takes.
+_PART = 2**14
 _NO_FACTORS = np.zeros(1, np.int64)
 
 
@@ -96,14 +105,16 @@ def read_steps(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:
 
 def put_numbers(writer: StreamWriter, numbers: Ints, model: Model) -> None:
     """Append numbers by their tables, see `put_tensor`."""
-    out = np.empty(put_tensor(np.empty(0, np.uint32), numbers, model), np.uint32)
-    put_tensor(out, numbers, model)
-    writer.put(out)
+    together, at = model[1][4], 0
+    room = np.empty(MOST_SYMBOLS * (together + min(len(numbers), _PART)), np.uint32)
+    while at < len(numbers):
+        count, at = put_tensor(room, numbers, at, model)
+        writer.put(room[:count].copy())
 
 
-def get_numbers(reader: StreamReader, numbers: Ints, model: Model) -> None:
-    """Read numbers into an array, see `put_tensor`."""
-    get_tensor(reader.state, reader.words, numbers, model)
+def get_numbers(reader: StreamReader, numbers: Ints, model: Model, distribution: str) -> None:
+    """Read numbers into an array, see `get_tensor`."""
+    get_tensor(reader.state, reader.words, numbers, model, near_symbols(distribution))
     reader.check()
 
 
