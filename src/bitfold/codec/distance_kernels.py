@@ -62,14 +62,9 @@ def _scale(scales: Scales, outer: int, inner: int) -> tuple[bool, int]:
 
 
 @njit(cache=True, nogil=True)
-def _put_far(
-    out: Symbols, at: int, moved: int, reach: int, order: int, symbol: tuple[int, int]
-) -> int:
-    """A symbol, and how far beyond the table's reach a distance is."""
-    start, end = symbol
-    out[at] = start | ((end - start - 1) << 16)
-    at += 1
-    return int(put_golomb(out, at, abs(moved) - reach - 1, order)) if abs(moved) > reach else at
+def _put_far(out: Symbols, at: int, beyond: int, table: int) -> int:
+    """How far beyond the table's reach a distance is."""
+    return int(put_golomb(out, at, beyond, max((table + LEAST_SCALE) // PER_OCTAVE, 0)))
 
 
 @njit(cache=True, nogil=True)
@@ -103,12 +98,10 @@ def put_tensor(out: Symbols, numbers: Ints, first: int, model: Model) -> tuple[i
             moved = distance >> shift
             inside = centre + min(max(moved, -reach - 1), reach + 1)
             start, end = starts[inside], starts[inside + 1]
-            if -reach <= moved <= reach:
-                out[at] = start | ((end - start - 1) << 16)
-                at += 1
-            else:
-                order = max((table + LEAST_SCALE) // PER_OCTAVE, 0)
-                at = _put_far(out, at, moved, reach, order, (start, end))
+            out[at] = start | ((end - start - 1) << 16)
+            at += 1
+            if abs(moved) > reach:
+                at = _put_far(out, at, abs(moved) - reach - 1, table)
             if shift:
                 at = put_long(out, at, distance & ((1 << shift) - 1), shift)
     return at, len(numbers)
