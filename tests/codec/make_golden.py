@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import bitfold
-from bitfold.kolmogorov import PerTensorPredictor, RowColumnPredictor
+from bitfold.kolmogorov import CoordinatePredictor, PerTensorPredictor, RowColumnPredictor
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "models"
 
@@ -26,14 +26,19 @@ def modules() -> dict[str, nn.Module]:
         ),
     }
     for module in made.values():
-        for number, item in enumerate(module.parameters()):
-            waves = np.sin(np.arange(item.numel()) ** 1.5 + number) * np.float32(0.3 + number)
-            with torch.no_grad():
-                item.copy_(torch.from_numpy(waves.astype(np.float32)).view(item.shape))
+        set_to_waves(module)
     with torch.no_grad():
         made["layers"][3].weight[::3] = 0
         made["layers"][3].weight[0, 0] = 400
     return made
+
+
+def set_to_waves(module: nn.Module) -> None:
+    """Make a module's parameters sines."""
+    for number, item in enumerate(module.parameters()):
+        waves = np.sin(np.arange(item.numel()) ** 1.5 + number) * np.float32(0.3 + number)
+        with torch.no_grad():
+            item.copy_(torch.from_numpy(waves.astype(np.float32)).view(item.shape))
 
 
 def state_hash(module: nn.Module) -> str:
@@ -53,11 +58,21 @@ def main() -> None:
             "logistic": {"predictor": PerTensorPredictor("logistic")},
             "learned": {"quantise": "learned"},
             "fixed": {"predictor": "per_tensor", "weight_range": (-1.0, 2.0), "bins": 64},
+            "places": {"predictor": CoordinatePredictor((5, 4)), "bins": 128},
         }
+        if name == "network":
+            predictors["manybins"] = {
+                "predictor": CoordinatePredictor((2,)),
+                "weight_range": (-1.0, 2.0),
+                "bins": 1500,
+            }
         options: dict[str, dict[str, object]] = {
             key: {"kolmogorov": bitfold.KolmogorovLoss(module, rest_bits=16, **settings)}
             for key, settings in predictors.items()
         }
+        for option in options.values():
+            if isinstance(option["kolmogorov"].predictor, CoordinatePredictor):
+                set_to_waves(option["kolmogorov"].predictor)
         options |= {"rounded": {"tolerance": 0.1}, "exact": {"tolerance": 0, "names": True}}
         for key, option in options.items():
             path = GOLDEN / f"{name}-{key}.bitfold"

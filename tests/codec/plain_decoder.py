@@ -3,9 +3,11 @@
 import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
+
+import plain_network
 
 ONE = 1 << 96
 Sides = tuple[int, ...]
@@ -189,7 +191,9 @@ class Decoder:
         return -value if is_negative else value
 
 
-def decode(data: bytes, tensors: Sequence[tuple[Sides, str]] | None) -> list[list[float] | None]:
+def decode(
+    data: bytes, tensors: Sequence[tuple[Sides, str]] | None, names: Sequence[str] = ()
+) -> list[list[float] | None]:
     """The numbers of each tensor, of shapes and kinds given or by the recipe; None if absent."""
     assert data[:2] == b"\xb1F"
     assert data[2] // 4 == 1
@@ -200,8 +204,10 @@ def decode(data: bytes, tensors: Sequence[tuple[Sides, str]] | None) -> list[lis
     d = Decoder(data[at:])
     if data[2] & 1:
         tensors = recipe(d)
+        layers = range(0, len(tensors), 2)
+        names = [f"layers.{layer}.{leaf}" for layer in layers for leaf in ("weight", "bias")]
     assert tensors is not None
-    found = body(d, tensors)
+    found = body(d, tensors, names)
     assert d.at == len(d.words)
     assert d.x == 1
     return found
@@ -246,7 +252,9 @@ def recipe(d: Decoder) -> list[tuple[Sides, str]]:
     return shapes
 
 
-def body(d: Decoder, tensors: Sequence[tuple[Sides, str]]) -> list[list[float] | None]:
+def body(
+    d: Decoder, tensors: Sequence[tuple[Sides, str]], names: Sequence[str]
+) -> list[list[float] | None]:
     """Methods, grids, predictor and tensors."""
     methods, last = [], dict[bool, int]()
     for shape, _ in tensors:
@@ -256,10 +264,11 @@ def body(d: Decoder, tensors: Sequence[tuple[Sides, str]]) -> list[list[float] |
             method = d.bits(3)
         last[sort] = method
         methods.append(method)
-    gridded = [i for i, method in enumerate(methods) if method in {4, 5, 6}]
+    gridded = [i for i, method in enumerate(methods) if method in {4, 5, 6, 7}]
     is_logistic, steps, fixed = grids(d, gridded, tensors)
     scaled = [i for i in gridded if methods[i] < 6]
     sent = scales(d, scaled, [i for i in scaled if methods[i] == 5], tensors)
+    by_place = coordinate_numbers(d, [i for i in gridded if methods[i] == 7], tensors, names, fixed)
     found: list[list[float] | None] = []
     for i, (shape, kind) in enumerate(tensors):
         outer, inner, *_ = (*shape, 1, 1)
@@ -269,6 +278,8 @@ def body(d: Decoder, tensors: Sequence[tuple[Sides, str]]) -> list[list[float] |
             continue
         if methods[i] == 6:
             numbers = d.context(outer, inner, together)
+        elif methods[i] == 7:
+            numbers = [by_place(i, n) for n in range(size)]
         else:
             location, by_outer, by_inner = sent[i]
             numbers = []
@@ -333,6 +344,35 @@ def scales(
         rows = [None if one is None else own + one for one in sides[0]]
         found[i] = (location, rows, sides[1])
     return found
+
+
+def coordinate_numbers(
+    d: Decoder,
+    chosen: Sequence[int],
+    tensors: Sequence[tuple[Sides, str]],
+    names: Sequence[str],
+    fixed: tuple[int, float, float] | None,
+) -> Callable[[int, int], int]:
+    """The network of tensors of method 7, and what reads a number by its tensor and index."""
+    if not chosen:
+        return lambda i, n: 0
+    if fixed is None:
+        bins = d.bits(16) + 1 if d.bits(1) else 256
+        first = -(bins // 2)
+    else:
+        bins, low, high = fixed
+        first = -round(-low / ((high - low) / (bins - 1)))
+    named = [(names[i], tensors[i][0], tensors[i][1] == "transposed") for i in chosen]
+    placed = plain_network.tensors_of(named)
+    inputs = plain_network.inputs_of(placed)
+    layers = plain_network.read_layers(d, len(inputs), bins)
+
+    def read(i: int, n: int) -> int:
+        found = plain_network.coordinates(placed, chosen.index(i), n)
+        of_bins = plain_network.masses(layers, [found[number] for number in inputs])
+        return first + plain_network.read_bin(d, of_bins)
+
+    return read
 
 
 def plain(d: Decoder, method: int, count: int) -> list[float] | None:

@@ -25,7 +25,8 @@ def test_a_decoder_from_the_specification_reads_the_same_numbers(name):
         (tuple(item.shape), "transposed" if at == "2.weight" else kinds.get(item.dtype, "real"))
         for at, item in own
     ]
-    found = decode(path.read_bytes(), None if name.startswith("network") else tensors)
+    names = [at for at, _ in own]
+    found = decode(path.read_bytes(), None if name.startswith("network") else tensors, names)
     bitfold.read_model(path, into=module)
     for (at, item), numbers in zip(own, found, strict=True):
         expected = torch.tensor(numbers, dtype=torch.float64).to(item.dtype).view(item.shape)

@@ -8,9 +8,11 @@ import numpy as np
 
 from bitfold.codec.coder import StreamReader, StreamWriter, damaged
 from bitfold.codec.contexts import ContextReader, ContextWriter
+from bitfold.codec.coordinate_coding import CoordinateCoder, read_network, write_network
 from bitfold.codec.plan import (
     ABSENT,
     CONTEXT,
+    COORDINATE,
     FLOATS,
     GRID,
     HALVES,
@@ -49,6 +51,10 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
         scales = [tensor.scale for tensor in on_grid if tensor.method in SCALED]
         if scales:
             writer.put(scale_symbols(scales))
+    coordinates = None
+    if plan.coordinate is not None:
+        write_network(writer, plan)
+        coordinates = CoordinateCoder(plan)
     tables, contexts = integer_tables(plan.distribution), ContextWriter()
     for tensor in plan.tensors:
         if tensor.raw is not None:
@@ -58,6 +64,8 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
         elif tensor.method == CONTEXT:
             for symbols in contexts.symbols(tensor.numbers.astype(np.int64), tensor.item.sides):
                 writer.put(symbols.copy())
+        elif tensor.method == COORDINATE and coordinates is not None:
+            coordinates.write(writer, tensor)
 
 
 def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
@@ -72,6 +80,10 @@ def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
         _read_grids(reader, plan, on_grid)
         reader.enter("predictor")
         _read_predictor(reader, on_grid)
+    coordinates = None
+    if any(tensor.method == COORDINATE for tensor in on_grid):
+        read_network(reader, plan)
+        coordinates = CoordinateCoder(plan)
     tables, contexts = integer_tables(plan.distribution), ContextReader()
     for tensor in plan.tensors:
         reader.enter((tensor.item.name,))
@@ -84,6 +96,8 @@ def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
             tensor.numbers = compact(numbers)
         elif tensor.method == CONTEXT:
             tensor.numbers = compact(contexts.read(reader, tensor.item.sides))
+        elif tensor.method == COORDINATE and coordinates is not None:
+            coordinates.read(reader, tensor)
     reader.finish()
     return plan
 

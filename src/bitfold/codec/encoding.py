@@ -9,6 +9,7 @@ from torch import nn
 from bitfold.codec.automatic import Planner, plan_for_bytes
 from bitfold.codec.body import write_body
 from bitfold.codec.coder import StreamWriter
+from bitfold.codec.coordinate_coding import check_readable
 from bitfold.codec.from_kolmogorov import plan_of_kolmogorov
 from bitfold.codec.header import framed
 from bitfold.codec.neurons import with_sorted_neurons
@@ -87,6 +88,7 @@ def encoded(module: nn.Module, plan: Plan, *, names: bool = False) -> bytes:
     if recipe is not None and recipe.num_numbers > most_numbers(len(stream)):
         # A reader would refuse to build so large a network on the word of so small a file.
         recipe, stream = None, _stream(None, plan)
+    check_readable(plan, len(stream))
     items = [tensor.item for tensor in plan.tensors]
     return framed(items, stream, has_recipe=recipe is not None, has_names=names)
 

@@ -7,8 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bitfold.codec.from_coordinates import coordinate_network
 from bitfold.codec.plan import (
     ABSENT,
+    COORDINATE,
     FLOATS,
     HALVES,
     ROWS,
@@ -21,7 +23,7 @@ from bitfold.codec.plan import (
 )
 from bitfold.codec.structure import COMPLEX, WHOLE, Item, tensors_of
 from bitfold.errors import ModelFileError
-from bitfold.kolmogorov import KolmogorovLoss, RowColumnPredictor
+from bitfold.kolmogorov import CoordinatePredictor, KolmogorovLoss, RowColumnPredictor
 from bitfold.kolmogorov.ranges import FixedRange, LearnedRange
 from bitfold.kolmogorov.scale import ScalePredictor
 from bitfold.kolmogorov.scale_coding import code_scales, numbers_in_parts
@@ -34,18 +36,27 @@ def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
     """Code exactly what a loss describes.
 
     Raises:
-        ModelFileError: if its predictor is of one's own, or a weight is not finite.
+        ModelFileError: if its predictor is of one's own or a coordinate predictor of another kind
+            than ``"cross_entropy"``, or a weight or a parameter is not finite.
         KolmogorovError: if its module is no longer the one described.
     """
     loss.out_of_range_count()  # refuses a module that has changed
-    predictor = loss.predictor
-    if not isinstance(predictor, ScalePredictor):
+    predictor, coordinate, distribution = loss.predictor, None, "laplace"
+    if isinstance(predictor, CoordinatePredictor):
+        coordinate = coordinate_network(predictor, loss.predictor_bits)
+        described = _described(loss, COORDINATE)
+    elif isinstance(predictor, ScalePredictor):
+        scales = code_scales(predictor, loss.table, loss.weight_range, loss.predictor_bits)
+        method = ROWS if isinstance(predictor, RowColumnPredictor) else SCALES
+        described, distribution = _described(loss, method), predictor.distribution
+        for name, scale in zip(loss.table.names, scales, strict=True):
+            described[name].scale = scale
+    else:
         raise ModelFileError(
-            "Cannot write a model file: expected the predictor per_tensor or row_column, got "
-            f"{type(predictor).__name__}. Write it without the loss, or fit another predictor by "
-            "bitfold.choose_predictor(loss)."
+            "Cannot write a model file: expected the predictor per_tensor, row_column or "
+            f"coordinate, got {type(predictor).__name__}. Write it without the loss, or fit "
+            "another predictor by bitfold.choose_predictor(loss)."
         )
-    described = _described(loss, predictor)
     tensors = []
     for item, tensor in tensors_of(loss.table.module):
         plan = described.get(item.name)
@@ -54,7 +65,7 @@ def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
     if isinstance(loss.weight_range, FixedRange):
         bins = loss.bins
         grid = FixedGrid(bins.minimum, bins.maximum, bins.num_bins)
-    return Plan(tensors, predictor.distribution, grid)
+    return Plan(tensors, distribution, grid, coordinate)
 
 
 def plain(item: Item, tensor: Tensor, rest_bits: int) -> TensorPlan:
@@ -88,20 +99,18 @@ def _wholes(item: Item, flat: Tensor) -> NDArray[np.int32]:
 
 
 @torch.no_grad()
-def _described(loss: KolmogorovLoss, predictor: ScalePredictor) -> dict[str, TensorPlan]:
+def _described(loss: KolmogorovLoss, method: int) -> dict[str, TensorPlan]:
     table, weight_range = loss.table, loss.weight_range
-    scales = code_scales(predictor, table, weight_range, loss.predictor_bits)
     steps: list[float] = [0.0] * len(table.names)
     if isinstance(weight_range, LearnedRange):
         steps = weight_range.steps(as_sent=True).tolist()
     items = {item.name: item for item, _ in tensors_of(table.module)}
-    method = ROWS if isinstance(predictor, RowColumnPredictor) else SCALES
     plans = {}
-    for number, (name, step, scale) in enumerate(zip(table.names, steps, scales, strict=True)):
+    for number, (name, step) in enumerate(zip(table.names, steps, strict=True)):
         parts = [part.cpu().numpy() for part in numbers_in_parts(table, weight_range, number)]
         numbers = np.concatenate(parts)
         _check_weights(name, table.parameters[number], numbers)
-        plans[name] = TensorPlan(items[name], method, compact(numbers), step=step, scale=scale)
+        plans[name] = TensorPlan(items[name], method, compact(numbers), step=step)
     return plans
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,28 @@ class FixedGrid:
         return round(-self.minimum / self.width)
 
 
+class CoordinateNetwork(NamedTuple):
+    """The coordinate predictor, as whole numbers.
+
+    Attributes:
+        tensors: int64, weights (outputs, inputs) and biases (outputs,) in turn, in steps.
+        steps: the code of each tensor's step, see `sent_network`.
+    """
+
+    tensors: tuple[Ints, ...]
+    steps: tuple[int, ...]
+
+    @property
+    def num_bins(self) -> int:
+        """That it tells the probabilities of."""
+        return len(self.tensors[-1])
+
+    @property
+    def hidden_widths(self) -> list[int]:
+        """Of its hidden layers."""
+        return [len(biases) for biases in self.tensors[1:-2:2]]
+
+
 @dataclass
 class Plan:
     """How a module is coded.
@@ -100,11 +122,17 @@ class Plan:
         tensors: in the order of `tensors_of`.
         distribution: of the integer tables.
         grid: None: each tensor has a step.
+        coordinate: the predictor of tensors that are coded by it.
     """
 
     tensors: list[TensorPlan]
     distribution: str = "laplace"
     grid: FixedGrid | None = None
+    coordinate: CoordinateNetwork | None = None
+
+    def first_bin(self, num_bins: int) -> int:
+        """The number that the first of so many bins stands for."""
+        return -(num_bins // 2) if self.grid is None else -self.grid.origin
 
     def values(self, tensor: TensorPlan) -> NDArray[np.float64]:
         """The numbers that a grid's bins stand for: float64 (n,); each product is rounded once."""

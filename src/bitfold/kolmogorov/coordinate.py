@@ -4,20 +4,33 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.bins import Bins
 from bitfold.kolmogorov.code_length import KINDS, CodeLength
+from bitfold.kolmogorov.fixed_point import fixed_bits, fixed_coordinates
 from bitfold.kolmogorov.fused import FusedSum, fused_bin_nats, fused_sum
-from bitfold.kolmogorov.layout import Layout
+from bitfold.kolmogorov.layout import Layout, varying_coordinates
+from bitfold.kolmogorov.out_of_range import escape_bits
 from bitfold.kolmogorov.places import Places
 from bitfold.kolmogorov.prediction import Prediction
+from bitfold.kolmogorov.sent_network import (
+    fixed_network_of,
+    network_bits,
+    sent_network,
+    shape_bits,
+)
 from bitfold.kolmogorov.soft_targets import SoftTargets
 from bitfold.kolmogorov.targets import LinearTargets, NoiseTargets, Targets
 from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
+from bitfold.parts import array
 
+# Weights whose hard bits are counted at a time.
+_FIXED_CHUNK = 2**16
 MAX_WIDTH = 4_096
 MAX_LAYERS = 32
 
@@ -67,7 +80,7 @@ class CoordinatePredictor(WeightPredictor):
         super().attach(layout, bins, generator)
         self.code: CodeLength = KINDS[self.kind](bins)
         self.side_bits = self.code.side_bits
-        self.coordinates = _varying(layout)
+        self.coordinates = varying_coordinates(layout.blocks)
         widths = [len(self.coordinates), *self.shape]
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(widths):
@@ -96,6 +109,43 @@ class CoordinatePredictor(WeightPredictor):
             layers = [parameters[name] for name, _ in self.named_parameters()]
             return fused_bin_nats(indices[0], self.inputs(places), layers).unsqueeze(0)
         return super().coded(places, indices, parameters)
+
+    def sent(self, precision_bits: int) -> dict[str, Tensor]:
+        """A distribution over bins: whole numbers, see `sent_network`; others as any predictor."""
+        if self.kind != "cross_entropy":
+            return super().sent(precision_bits)
+        return sent_network(dict(self.named_parameters()), precision_bits)
+
+    def sending_bits(self, precision_bits: int) -> Tensor | float:
+        """Of a distribution over bins: of its shape and of the whole numbers, entropy-coded."""
+        if self.kind != "cross_entropy":
+            return super().sending_bits(precision_bits)
+        shape = shape_bits(self.shape, self.bins.num_bins)
+        return network_bits(self.sent(precision_bits)) + shape
+
+    def hard_bits(
+        self, places: Places, values: Tensor, as_sent: dict[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """By the integer frequencies that the file is coded with, on the CPU, wherever values are.
+
+        NaN for all weights while a parameter is not finite.
+        """
+        if as_sent is None or self.kind != "cross_entropy":
+            return super().hard_bits(places, values, as_sent)
+        network = fixed_network_of(as_sent)
+        indices = self.bins.nearest(values)
+        bits = [
+            fixed_bits(network, self._fixed_coordinates(some), array(indices[part].cpu()))
+            for part, some in places.split(_FIXED_CHUNK)
+        ]
+        not_finite = torch.stack([(0 * item.detach()).sum() for item in self.parameters()]).sum()
+        counted = torch.from_numpy(np.concatenate(bits)).to(values)
+        return counted + 0 * values + not_finite, escape_bits(values, self.bins)
+
+    def _fixed_coordinates(self, places: Places) -> NDArray[np.int64]:
+        located = (places.boxes, places.outputs, places.inputs, places.offsets)
+        chosen = [array(item.cpu()) for item in located]
+        return fixed_coordinates(self.layout.blocks, chosen, self.coordinates)
 
     def layers(self) -> list[Tensor]:
         """Weights and biases in turn, in the order of `parameters`."""
@@ -152,19 +202,6 @@ class CoordinatePredictor(WeightPredictor):
 def has_kernels(tensor: Tensor) -> bool:
     """Whether the compiled loops take a tensor: float32 on the CPU."""
     return tensor.device.type == "cpu" and tensor.dtype == torch.float32
-
-
-def _varying(layout: Layout) -> tuple[int, ...]:
-    """Which coordinates differ between weights; the layer, if none does."""
-    blocks = layout.blocks
-    differ = (
-        len({block.layer for block in blocks}) > 1,
-        any(block.num_outputs > 1 for block in blocks),
-        any(block.num_inputs > 1 for block in blocks),
-        any(block.num_offsets > 1 for block in blocks),
-        len({block.kind for block in blocks}) > 1,
-    )
-    return tuple(number for number, differs in enumerate(differ) if differs) or (0,)
 
 
 def _check_shape(shape: Sequence[int]) -> None:

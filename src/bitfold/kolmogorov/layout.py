@@ -1,5 +1,6 @@
 """Where each weight of a module stands: layer, output, input, kernel offset and kind."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -40,6 +41,39 @@ class Block(NamedTuple):
         return self.num_outputs * self.num_inputs * self.num_offsets
 
 
+def make_blocks(parameters: Sequence[tuple[str, Sequence[int], bool]]) -> tuple[Block, ...]:
+    """The boxes of parameters, by what a decoder knows of them.
+
+    Args:
+        parameters: name, shape, and whether inputs are the first dimension, in the module's order.
+
+    Example:
+        >>> blocks = make_blocks([("a.weight", (3, 2), False), ("a.bias", (3,), False)])
+        >>> [(block.layer, block.num_inputs) for block in blocks]
+        [(0, 2), (0, 1)]
+    """
+    blocks = []
+    places = _places([name for name, _, _ in parameters])
+    for (_, shape, is_transposed), (layer, is_bias) in zip(parameters, places, strict=True):
+        kind = BIAS if is_bias else WEIGHT if len(shape) > 1 else SCALE
+        first, second, *_ = (*shape, 1, 1)
+        sides = (second, first) if is_transposed else (first, second)
+        blocks.append(Block(layer, kind, *sides, math.prod(shape[2:]), is_transposed))
+    return tuple(blocks)
+
+
+def varying_coordinates(blocks: Sequence[Block]) -> tuple[int, ...]:
+    """Which of the five coordinates differ between weights; the layer, if none does."""
+    differ = (
+        len({block.layer for block in blocks}) > 1,
+        any(block.num_outputs > 1 for block in blocks),
+        any(block.num_inputs > 1 for block in blocks),
+        any(block.num_offsets > 1 for block in blocks),
+        len({block.kind for block in blocks}) > 1,
+    )
+    return tuple(number for number, differs in enumerate(differ) if differs) or (0,)
+
+
 class Layout:
     """The boxes of a module's described parameters, one behind the other in a flat order.
 
@@ -59,10 +93,8 @@ class Layout:
     """
 
     def __init__(self, module: nn.Module, parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
-        names = [name for name, _ in parameters]
-        self.blocks = tuple(
-            _block(module, name, item.shape, layer, is_bias)
-            for (name, item), (layer, is_bias) in zip(parameters, _places(names), strict=True)
+        self.blocks = make_blocks(
+            [(name, item.shape, _is_transposed(module, name, item)) for name, item in parameters]
         )
         self.starts = [0]
         for block in self.blocks:
@@ -180,11 +212,6 @@ def _places(names: Sequence[str]) -> Iterator[tuple[int, bool]]:
         taken[is_bias] += 1
 
 
-def _block(module: nn.Module, name: str, shape: torch.Size, layer: int, is_bias: bool) -> Block:
-    kind = BIAS if is_bias else WEIGHT if len(shape) > 1 else SCALE
-    sides = [*shape[:2], 1, 1][:2] if len(shape) != 1 else [shape[0], 1]
-    offsets = shape[2:].numel() if len(shape) > 2 else 1
+def _is_transposed(module: nn.Module, name: str, item: Tensor) -> bool:
     owner = module.get_submodule(name.rpartition(".")[0])
-    if isinstance(owner, _ConvTransposeNd) and len(shape) > 2:
-        return Block(layer, kind, sides[1], sides[0], offsets, is_transposed=True)
-    return Block(layer, kind, sides[0], sides[1], offsets)
+    return isinstance(owner, _ConvTransposeNd) and item.ndim > 2

@@ -248,7 +248,8 @@ class KolmogorovLoss(nn.Module):
         """Total of `bits`: 0-d, on the module's device.
 
         Without host synchronisation where the predictor's bits do not depend on the weights; those
-        of scales do, since a decoder needs none of dead rows and columns.
+        of scales do, since a decoder needs none of dead rows and columns, and those of
+        `CoordinatePredictor` are counted on the CPU.
         """
         items = self._items()
         weights = self.like.new_zeros(()) + items.pop("weights")

@@ -79,6 +79,11 @@ class Places:
         return self._located_or_kept()[2]
 
     @property
+    def offsets(self) -> Tensor:
+        """Kernel offset of each weight: int64 (n,)."""
+        return self._located_or_kept()[3]
+
+    @property
     def positions(self) -> Tensor:
         """Normalised position of each weight: float32 (n, 5), see `Layout.positions`."""
         if self._positions is not None:
