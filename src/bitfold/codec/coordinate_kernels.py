@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from bitfold.codec.rans_kernels import (
     SOUND,
     State,
-    Symbols,
     Words,
     read_golomb,
     slot,
@@ -23,7 +22,7 @@ from bitfold.kolmogorov.fixed_point_kernels import (
     weigh_bins,
 )
 from bitfold.kolmogorov.sent_network import FixedNetwork
-from bitfold.kolmogorov.symbol_kernels import put_golomb
+from bitfold.kolmogorov.symbol_kernels import Symbols, put_golomb
 
 Ints = NDArray[np.int64]
 
