@@ -181,7 +181,7 @@ def _read_tensor(reader: StreamReader, shape: tuple[int, ...]) -> Ints:
         raise damaged("expected a centre and a scale, got more", reader.position)
     numbers = np.zeros(math.prod(shape), np.int64)
     model = (centre, one_scale(scale, len(numbers)), integer_tables("laplace"))
-    get_numbers(reader, numbers, model)
+    get_numbers(reader, numbers, model, "laplace")
     if np.abs(numbers).max() > MAX_NUMBER:
         raise damaged(f"expected numbers up to {MAX_NUMBER}, got more", reader.position)
     return numbers.reshape(shape)
