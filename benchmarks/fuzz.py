@@ -70,6 +70,7 @@ def seeds() -> list[tuple[bytes, Any]]:
                     {"predictor": "per_tensor", "rest_bits": 16},
                     {"quantise": "learned"},
                     {"weight_range": (-0.1, 0.2), "bins": 17},
+                    {"predictor": "coordinate", "predictor_shape": (3,), "bins": 9},
                 )
             ]
             files: list[dict[str, Any]] = [{"kolmogorov": loss} for loss in losses]
