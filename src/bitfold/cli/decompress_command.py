@@ -6,11 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from bitfold.cli.options import add_presentation
+from bitfold.cli.pictures import draw_picture
 from bitfold.codec import read_model
 from bitfold.errors import RenderError
 from bitfold.files import write_atomically
@@ -18,11 +15,8 @@ from bitfold.networks import PolytopeNet
 from bitfold.polytopes.drawing.plotting import layer_colours
 from bitfold.recording import NetworkView
 from bitfold.render.encode import encode_png
-from bitfold.targets import Grid
 
 _MOST_PIXELS = 2**28
-# Pixels whose colours are worked out at a time.
-_CHUNK = 2**16
 
 
 def add_to(commands: Any) -> None:
@@ -57,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     is_classes = arguments.classes or network.out_features not in {1, 3}
     colours = layer_colours(network.out_features) if is_classes else None
-    picture = _draw(NetworkView(network, colours), width, height, arguments.time)
+    picture = draw_picture(NetworkView(network, colours), width, height, arguments.time)
     try:
         write_atomically(arguments.output, encode_png(picture))
     except OSError as error:
@@ -77,18 +71,3 @@ def _size(given: list[int]) -> tuple[int, int]:
             f"most {_MOST_PIXELS:,} pixels, got others. Pass for example --size 1024."
         )
     return given[0], given[-1]
-
-
-@torch.no_grad()
-def _draw(view: NetworkView, width: int, height: int, time: float) -> NDArray[np.uint8]:
-    grid, network = Grid(width, height), view.network
-    picture = np.empty((height * width, 3), np.uint8)
-    first = next(item for item in network.parameters() if item.ndim == 2)
-    for start in range(0, len(picture), _CHUNK):
-        pixels = np.arange(start, min(start + _CHUNK, len(picture)))
-        points = torch.from_numpy(grid.coordinates(pixels))
-        if first.shape[1] == 3:
-            points = torch.cat([points, torch.full((len(points), 1), time)], 1)
-        shown = view.colours(network(points).double().numpy())
-        picture[pixels] = np.rint(255 * np.nan_to_num(shown)).astype(np.uint8)
-    return picture.reshape(height, width, 3)

@@ -16,6 +16,7 @@ from bitfold.cli import (
     plot_command,
     polytopes_command,
     render_command,
+    report_command,
     resume_command,
     train_command,
 )
@@ -62,6 +63,7 @@ def _parser() -> OneLineParser:
     for command in (
         demo_command, train_command, resume_command, render_command, plot_command,
         polytopes_command, audit_command, compress_command, info_command, decompress_command,
+        report_command,
     ):  # fmt: skip
         command.add_to(commands)
     return parser

@@ -87,7 +87,7 @@ def baselines(state: Mapping[str, Tensor], decoded: Mapping[str, Tensor]) -> lis
     ]
     found += [_uniform(state, num_bits) for num_bits in UNIFORM_BITS]
     entropy = sum(_entropy_bits(item) for item in decoded.values())
-    note = "of the file's quantised weights, each tensor by itself; a limit, not a file"
+    note = "of the file's weights, each tensor by itself; a limit, no file"
     return [*found, Baseline("order-0 entropy", math.ceil(entropy / 8), decoded, note)]
 
 
@@ -113,7 +113,7 @@ def _uniform(state: Mapping[str, Tensor], num_bits: int) -> Baseline:
     decoded = {name: _on_grid(item, num_bits) for name, item in state.items()}
     num_numbers = sum(item.numel() for item in state.values())
     num_bytes = math.ceil(num_bits * num_numbers / 8) + _SIDE_BYTES * len(state)
-    note = "min-max for each tensor; smallest number and step in float32 included"
+    note = "min-max for each tensor, steps included"
     return Baseline(f"uniform {num_bits} bits", num_bytes, decoded, note)
 
 

@@ -109,6 +109,14 @@ ROWS: Final[dict[str, tuple[tuple[Quantity, ...], ...]]] = {
             _ACCURACY,
         ),
     ),
+    "summary": (
+        (
+            Quantity("combined loss", "", ("combined_loss",), needs="kolmogorov_loss"),
+            _TASK,
+            Quantity("K", "nats per weight", ("kolmogorov_loss",)),
+        ),
+        (_VALIDATION, _BITS, _PSNR, _ACCURACY),
+    ),
     "gradients": (
         (
             _norm("task → network", "grad_norm_task_network"),

@@ -1,0 +1,171 @@
+"""What a report says of a run: everything is measured here, nothing drawn."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from torch import Tensor
+
+from bitfold.cli.quality import Quality, QualityMeter, spread_pixels
+from bitfold.cli.run_file import CodedRun
+from bitfold.codec import Baseline, ModelFileInfo, baselines, model_info
+from bitfold.kolmogorov import bound
+from bitfold.networks import PolytopeNet
+from bitfold.training import Run
+
+#: Pixels that a picture is measured at, about: all of most.
+MOST_PIXELS = 2**20
+DELTA = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A network and what its file decodes to, at the same pixels.
+
+    Args:
+        where: in words, which pixels.
+        num_pixels: how many.
+        itself: the network in float32.
+        decoded: what the file gives.
+    """
+
+    where: str
+    num_pixels: int
+    itself: Quality
+    decoded: Quality
+
+
+@dataclass(frozen=True)
+class Promise:
+    """The bound that follows from a file, and what it is about.
+
+    Args:
+        error: the most that the decoded network is wrong by, with probability 1 - delta.
+        guess: error of the constant answer that is best over the whole picture.
+        covers_all: whether every pixel was learned, so that nothing is left to bound.
+    """
+
+    error: float
+    guess: float
+    covers_all: bool
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether a constant answer does as well."""
+        return self.error >= self.guess
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """All that a report says.
+
+    Args:
+        run: the run.
+        epoch: of the network.
+        network: in float32.
+        coded: its file.
+        info: of the file's bytes.
+        picture: at the whole picture.
+        training: at the training points.
+        validation: at the validation points.
+        promise: what follows for pixels that were not learned.
+        rows: baselines, each with the quality of what it decodes to.
+    """
+
+    run: Run
+    epoch: int
+    network: PolytopeNet
+    coded: CodedRun
+    info: ModelFileInfo
+    picture: Comparison
+    training: Comparison
+    validation: Comparison
+    promise: Promise
+    rows: tuple[tuple[Baseline, Quality], ...]
+
+    @property
+    def num_weights(self) -> int:
+        """Weights and biases of the network."""
+        return sum(item.numel() for item in self.network.parameters())
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the file."""
+        return len(self.coded.data)
+
+
+def gather(run: Run, coded: CodedRun) -> Facts:
+    """Measure a run's newest network and its file.
+
+    Args:
+        run: of any task.
+        coded: of that network.
+    """
+    epoch, network, target = run.epochs()[-1], run.network(), run.target
+    everywhere = QualityMeter(target, spread_pixels(target, MOST_PIXELS))
+    is_all = everywhere.num_pixels == target.num_usable
+    name = "all pixels" if is_all else "pixels, evenly spread"
+    picture, training, validation = (
+        _compare(where, meter, network, coded)
+        for where, meter in (
+            (name, everywhere),
+            ("training points", QualityMeter(target, run.split.training)),
+            ("validation points", QualityMeter(target, run.split.validation)),
+        )
+    )
+    return Facts(
+        run=run,
+        epoch=epoch,
+        network=network,
+        coded=coded,
+        info=_info(coded.data),
+        picture=picture,
+        training=training,
+        validation=validation,
+        promise=_promise(run, coded, training),
+        rows=_rows(network, coded, everywhere),
+    )
+
+
+def _compare(where: str, meter: QualityMeter, network: PolytopeNet, coded: CodedRun) -> Comparison:
+    itself, decoded = meter.measure(network), meter.measure(coded.network)
+    return Comparison(where, meter.num_pixels, itself, decoded)
+
+
+def _info(data: bytes) -> ModelFileInfo:
+    with TemporaryDirectory(prefix="bitfold-") as folder:
+        path = Path(folder) / "net.bitfold"
+        path.write_bytes(data)
+        return model_info(path)
+
+
+def _promise(run: Run, coded: CodedRun, training: Comparison) -> Promise:
+    target, num_points = run.target, training.num_pixels
+    seen = training.decoded.bounded_error
+    error = bound(8 * len(coded.data), seen, num_points, DELTA) if math.isfinite(seen) else 1.0
+    values = target.values(spread_pixels(target, MOST_PIXELS))
+    if target.task == "regression":
+        guess = float(np.square(values - values.mean(0, dtype=np.float64)).mean())
+    else:
+        guess = 1 - float(np.bincount(values.astype(np.int64)).max() / len(values))
+    learned = len(run.split.training) + len(run.split.validation)
+    return Promise(error, guess, covers_all=learned >= target.num_usable)
+
+
+def _rows(
+    network: PolytopeNet, coded: CodedRun, meter: QualityMeter
+) -> tuple[tuple[Baseline, Quality], ...]:
+    trial = copy.deepcopy(network)
+
+    def quality(state: Mapping[str, Tensor]) -> Quality:
+        trial.load_state_dict(dict(state))
+        return meter.measure(trial)
+
+    rows = baselines(network.state_dict(), coded.network.state_dict())
+    return tuple((row, quality(row.state)) for row in rows)
