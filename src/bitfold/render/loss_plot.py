@@ -57,7 +57,7 @@ def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "l
         runs: for each run's name its columns, as they stand in ``metrics.jsonl``; None is a gap.
         path: of the figure, ending in ``.png`` or ``.svg``; replaced at once when it is complete.
         what: ``losses`` (with K, bits and quality in a second row), ``summary`` (these without
-            lambda*K), ``gradients``, or ``folds``
+            lambda*K, in three columns), ``gradients``, or ``folds``
             (with losses and quality in a first row; of a single run also layer by layer; over the
             logarithm of epochs if they were measured in such steps).
 

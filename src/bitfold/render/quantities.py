@@ -109,14 +109,6 @@ ROWS: Final[dict[str, tuple[tuple[Quantity, ...], ...]]] = {
             _ACCURACY,
         ),
     ),
-    "summary": (
-        (
-            Quantity("combined loss", "", ("combined_loss",), needs="kolmogorov_loss"),
-            _TASK,
-            Quantity("K", "nats per weight", ("kolmogorov_loss",)),
-        ),
-        (_VALIDATION, _BITS, _PSNR, _ACCURACY),
-    ),
     "gradients": (
         (
             _norm("task → network", "grad_norm_task_network"),
@@ -152,6 +144,14 @@ ROWS: Final[dict[str, tuple[tuple[Quantity, ...], ...]]] = {
             _fold("neurons on everywhere", "always_on_neurons", "share"),
             _fold("area where a neuron is on", "mean_area_on", "share"),
         ),
+    ),
+    "summary": (
+        (
+            Quantity("combined loss", "", ("combined_loss",), needs="kolmogorov_loss"),
+            _TASK,
+            Quantity("K", "nats per weight", ("kolmogorov_loss",)),
+        ),
+        (_VALIDATION, _BITS, _PSNR, _ACCURACY),
     ),
 }
 

@@ -39,7 +39,7 @@ figure { margin: 0; }
 figcaption { font-size: 14px; margin-top: 6px; }
 img { max-width: 100%; height: auto; border-radius: 6px; display: block; }
 .pictures img { width: 100%; }
-svg { width: 100%; height: auto; display: block; }
+svg { width: 100%; min-width: 640px; height: auto; display: block; }
 svg * { stroke-linejoin: round; stroke-linecap: butt; }
 table { border-collapse: collapse; width: 100%; font-size: 14.5px;
   font-variant-numeric: tabular-nums; }
