@@ -64,6 +64,20 @@ def test_panels_are_those_that_runs_have(tmp_path: Path) -> None:
     assert not {"λ·K", "K (nats per weight)", "accuracy"} & set(titles(path))
 
 
+def test_a_summary_leaves_out_what_says_nothing(tmp_path: Path) -> None:
+    """Without K combined is the task loss once more; with K lambda*K is combined's rest."""
+    path, columns = tmp_path / "loss.svg", run(5, description_bits=[9.0] * 5)
+    plot_losses({"one": columns}, path, what="summary")
+    shown = titles(path)
+    for title in ("combined loss", "task loss", "K (nats per weight)", "description length (bits)"):
+        assert title in shown
+    assert "λ·K" not in shown
+    without = {n: v for n, v in columns.items() if n[:5] not in ("kolmo", "descr")}
+    plot_losses({"one": without}, path, what="summary")
+    assert {"task loss", "validation loss", "PSNR (dB)"} <= set(titles(path))
+    assert "combined loss" not in titles(path)
+
+
 def test_gradient_norms_measured_now_and_then_are_drawn(tmp_path: Path) -> None:
     """One value in 50 epochs is enough for a panel."""
     norms: list[float | None] = [1.0 if number % 50 == 49 else None for number in range(200)]

@@ -29,8 +29,8 @@ from bitfold.training.configuration import Config, config_toml, read_config
 _CONTINUED_FILES = ("metrics.jsonl", "trajectory.bin", "video.mp4", "video.previous.mp4")
 #: The configuration last: until it is gone the folder counts as a run, which can be overwritten.
 _OWN_FILES = (
-    *_CONTINUED_FILES, "audit.txt", "loss.png", "last_frame.png", "run.json", "target.safetensors",
-    "split.safetensors", "config.toml",
+    *_CONTINUED_FILES, "audit.txt", "loss.png", "last_frame.png", "report.html", "run.json",
+    "target.safetensors", "split.safetensors", "config.toml",
 )  # fmt: skip
 
 
