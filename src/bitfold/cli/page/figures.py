@@ -45,9 +45,9 @@ def image(rgb: NDArray[np.uint8], description: str) -> Markup:
 
 
 def curve(run: Run) -> Markup | None:
-    """Losses over epochs as SVG in the colours of the page; None before the first epoch."""
+    """Losses over epochs as SVG in the colours of the page; None if there are none yet."""
     metrics = run.metrics
-    if not metrics["epoch"]:
+    if all(loss is None for loss in metrics["task_loss"]):
         return None
     with TemporaryDirectory(prefix="bitfold-") as folder:
         path = Path(folder) / "curve.svg"
