@@ -28,6 +28,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "row_column": BY_SCALES,
     "per_tensor": BY_SCALES,
     "coordinate": {"kolmogorov_weight": 0.001},
+    "coarse": {"kolmogorov_weight": 1e-6, "kolmogorov_predictor": "per_tensor"},
 }
 
 
@@ -36,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A run of each predictor."""
     folder = tmp_path_factory.mktemp("runs")
     for name, settings in KINDS.items():
-        changes = {**settings, "kolmogorov_predictor": name, "output_dir": str(folder / name)}
+        changes = {"kolmogorov_predictor": name, **settings, "output_dir": str(folder / name)}
         bitfold.train(bitfold.Config(**SMALL, **changes))
     return {name: folder / name for name in KINDS}
 
@@ -95,7 +96,7 @@ def test_a_k_that_is_shorter_is_what_codes(
         return bitfold.write_model(*arguments, **options, names="tolerance" in options)
 
     monkeypatch.setattr("bitfold.cli.run_file.write_model", write)
-    data = compressed(runs["row_column"])
+    data = compressed(runs["row_column"], "--as-trained")
     kolmogorov = bitfold.load_run(runs["row_column"]).kolmogorov()
     bitfold.write_model(tmp_path / "k", kolmogorov.table.module, kolmogorov)
     assert data == (tmp_path / "k").read_bytes()
@@ -117,6 +118,19 @@ def test_sizes_and_qualities_take_what_meets_them_better(
         anew = code_run(run, wish=Wish(more.num_bytes, as_trained=False))
         errors = [_error(run, one.network) for one in (code_run(run, wish=more), anew, trained)]
         assert errors[0] == min(errors)
+
+
+def test_what_k_describes_is_not_taken_where_it_is_longer_and_worse(
+    runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fixed grid that nothing was trained for is left, unless one insists."""
+    run = bitfold.load_run(runs["coarse"])
+    anew, trained = (code_run(run, wish=Wish(as_trained=one)) for one in (False, True))
+    assert len(anew.data) < len(trained.data)
+    assert _error(run, anew.network) < _error(run, trained.network)
+    assert compressed(runs["coarse"]) == anew.data
+    assert "coded anew, which is shorter and no worse; as K was" in capsys.readouterr().out
+    assert compressed(runs["coarse"], "--as-trained") == trained.data
 
 
 def test_a_k_that_cannot_be_written_falls_back(

@@ -62,7 +62,8 @@ def code_run(run: Run, epoch: int | None = None, wish: Wish | None = None) -> Co
     """Code a run's network.
 
     A run with K has weights that were trained to be described by it: these are coded, as they are
-    decoded, by K itself or by plain codes, whichever is shorter. A run without is rounded.
+    decoded, by K itself or by plain codes, whichever is shorter; unless the network's own weights,
+    rounded anew, are both shorter and no worse. A run without K is rounded.
 
     Source: none, ours.
 
@@ -90,9 +91,18 @@ def code_run(run: Run, epoch: int | None = None, wish: Wish | None = None) -> Co
         return _as_good(run, network, trained, wish)
     if wish.num_bytes is not None:
         return _in_bytes(run, network, trained, wish.num_bytes)
-    if trained is not None:
+    if trained is not None and wish.as_trained:
         return trained
-    return _coded(network, f"coded anew, {why_not}", sort_neurons=True)
+    anew = _coded(network, f"coded anew, {why_not}", sort_neurons=True)
+    return anew if trained is None else _undominated(run, anew, trained)
+
+
+def _undominated(run: Run, anew: CodedRun, trained: CodedRun) -> CodedRun:
+    """What K describes, unless the network's own weights are shorter and no worse."""
+    error = _error(run)
+    if len(anew.data) >= len(trained.data) or error(anew.network) > error(trained.network):
+        return trained
+    return _told_apart(replace(anew, how="coded anew, which is shorter and no worse"), trained)
 
 
 def _why_not(run: Run, error: RunError | ModelFileError) -> str:
