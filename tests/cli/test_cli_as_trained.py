@@ -16,7 +16,7 @@ from PIL import Image
 
 import bitfold
 from bitfold.cli.main import main
-from bitfold.cli.run_file import Wish, code_run
+from bitfold.cli.run_file import CodedRun, Wish, code_run
 from bitfold.errors import ModelFileError
 
 SMALL: dict[str, Any] = {
@@ -28,7 +28,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "row_column": BY_SCALES,
     "per_tensor": BY_SCALES,
     "coordinate": {"kolmogorov_weight": 0.001},
-    "coarse": {"kolmogorov_weight": 1e-6, "kolmogorov_predictor": "per_tensor"},
 }
 
 
@@ -120,17 +119,24 @@ def test_sizes_and_qualities_take_what_meets_them_better(
         assert errors[0] == min(errors)
 
 
-def test_what_k_describes_is_not_taken_where_it_is_longer_and_worse(
-    runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("is_longer", "is_worse"), [(True, True), (True, False), (False, True)])
+def test_what_k_describes_is_left_only_if_it_is_longer_and_worse(
+    is_longer: bool, is_worse: bool, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fixed grid that nothing was trained for is left, unless one insists."""
-    run = bitfold.load_run(runs["coarse"])
-    anew, trained = (code_run(run, wish=Wish(as_trained=one)) for one in (False, True))
-    assert len(anew.data) < len(trained.data)
-    assert _error(run, anew.network) < _error(run, trained.network)
-    assert compressed(runs["coarse"]) == anew.data
-    assert "coded anew, which is shorter and no worse; as K was" in capsys.readouterr().out
-    assert compressed(runs["coarse"], "--as-trained") == trained.data
+    """Then the network's own weights are taken, unless one insists on K's."""
+    run = bitfold.load_run(runs["row_column"])
+    anew = code_run(run, wish=Wish(as_trained=False))
+    network = run.new_network() if is_worse else run.network()
+    trained = CodedRun(anew.data[:9] + anew.data[9:] * (1 + is_longer), network, "as trained")
+    monkeypatch.setattr("bitfold.cli.run_file._as_trained", lambda *_: trained)
+    found = code_run(run)
+    if is_longer and is_worse:
+        assert found.data == anew.data
+        told = f"as K was trained it takes {len(trained.data):,} bytes"
+        assert found.how == f"coded anew, which is shorter and no worse; {told}"
+    else:
+        assert found is trained
+    assert code_run(run, wish=Wish(as_trained=True)) is trained
 
 
 def test_a_k_that_cannot_be_written_falls_back(
