@@ -35,6 +35,7 @@ NAMES = {
     "WeightPredictor",
     "assert_gradients_reach",
     "audit_gradients",
+    "bound",
     "choose_predictor",
     "load_partition",
     "load_run",

@@ -21,6 +21,7 @@ from bitfold.kolmogorov import (
     KolmogorovLoss,
     PredictorChoice,
     WeightPredictor,
+    bound,
     choose_predictor,
 )
 from bitfold.networks import PolytopeNet
@@ -52,6 +53,7 @@ __all__ = [
     "WeightPredictor",
     "assert_gradients_reach",
     "audit_gradients",
+    "bound",
     "choose_predictor",
     "load_partition",
     "load_run",

@@ -9,6 +9,7 @@ from bitfold.kolmogorov.finishing import finish, prune_dead
 from bitfold.kolmogorov.fitting import fit_predictor
 from bitfold.kolmogorov.layout import Layout
 from bitfold.kolmogorov.loss import KolmogorovLoss
+from bitfold.kolmogorov.occam import bound, inverse_kl
 from bitfold.kolmogorov.options import PREDICTORS, TARGETS
 from bitfold.kolmogorov.parameters import ParameterTable
 from bitfold.kolmogorov.places import Places
@@ -56,8 +57,10 @@ __all__ = [
     "Summed",
     "Targets",
     "WeightPredictor",
+    "bound",
     "choose_predictor",
     "finish",
     "fit_predictor",
+    "inverse_kl",
     "prune_dead",
 ]
