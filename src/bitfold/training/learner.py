@@ -15,6 +15,7 @@ from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import CompiledNet, count_parameters, parse_shape
 from bitfold.targets import Split, Target
 from bitfold.training.configuration import Config
+from bitfold.training.description import build_kolmogorov
 from bitfold.training.optimizers import (
     network_optimizers,
     predictor_optimizer,
@@ -98,24 +99,10 @@ class Learner:
         self._weight = 0.0
 
     def _build_kolmogorov(self, device: torch.device) -> KolmogorovLoss | None:
-        config = self.config
-        if not config.has_kolmogorov:
+        if not self.config.has_kolmogorov:
             return None
-        limits = (config.kolmogorov_weight_min, config.kolmogorov_weight_max)
-        is_network = config.kolmogorov_predictor == "coordinate"
-        return KolmogorovLoss(
-            self.network,
-            predictor=config.kolmogorov_predictor,
-            predictor_shape=config.predictor_shape if is_network else None,
-            kind=config.kolmogorov_loss_type if is_network else None,
-            bins=config.kolmogorov_bins,
-            weight_range="auto" if config.kolmogorov_range == "auto" else limits,
-            targets=config.kolmogorov_targets,
-            temperature=config.kolmogorov_temperature,
-            predictor_bits=config.kolmogorov_predictor_bits,
-            every=config.kolmogorov_every,
-            generator=stream(config.seed, "predictor"),
-        ).to(device)
+        generator = stream(self.config.seed, "predictor")
+        return build_kolmogorov(self.config, self.network, generator).to(device)
 
     def _choose_weight(self) -> WeightSchedule:
         if self.kolmogorov is None:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from bitfold.errors import CheckpointError, RunError
+from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import PolytopeNet
 from bitfold.targets import Split, Target
 from bitfold.training.checkpoints import (
@@ -20,6 +21,7 @@ from bitfold.training.checkpoints import (
     read_checkpoint,
 )
 from bitfold.training.configuration import Config
+from bitfold.training.description import restored_kolmogorov
 from bitfold.training.folder import RunFolder
 from bitfold.training.metrics import read_metrics
 from bitfold.training.trajectory import TrajectoryReader
@@ -97,15 +99,47 @@ class Run:
             RunError: the run has not kept its weights at that epoch.
             CheckpointError, TrajectoryError: what it has kept is damaged or another network's.
         """
-        kept = self.epochs()
+        wanted = self._chosen(epoch, self.epochs(), "the network")
+        return self._filled(self._weights(wanted))
+
+    def kolmogorov(self, epoch: int | None = None) -> KolmogorovLoss:
+        """Return K as the run had learned it at the end of an epoch, with its network.
+
+        ``kolmogorov.table.module`` is the network: `bitfold.write_model` takes the two.
+
+        Args:
+            epoch: of a checkpoint: frames hold no predictor; by default the last of them.
+
+        Returns:
+            The loss of a network of its own, in evaluation mode, on the CPU: predictor, ranges and
+            steps are those that were trained.
+
+        Raises:
+            RunError: the run was trained without K, or has no checkpoint of that epoch.
+            CheckpointError: the checkpoint is damaged or another network's.
+        """
+        saved = [checkpoint_epoch(path) for path in checkpoint_paths(self.checkpoints)]
+        wanted = self._chosen(epoch, saved, "K")
+        checkpoint = read_checkpoint(checkpoint_path(self.checkpoints, wanted))
+        network = self._filled(checkpoint.within("network"))
+        found = restored_kolmogorov(checkpoint, network, self.path)
+        if found is None:
+            raise RunError(
+                f"Cannot load K of {self.path} at epoch {wanted}: expected a run that is trained "
+                "with --kolmogorov-weight, got one without. Use bitfold.KolmogorovLoss(network)."
+            )
+        return found
+
+    def _chosen(self, epoch: int | None, kept: list[int], what: str) -> int:
         wanted = epoch if epoch is not None else (kept[-1] if kept else 0)
         if wanted not in kept:
             near = min(kept, key=lambda one: abs(one - wanted), default=None)
             hint = f" The nearest kept epoch is {near}." if near is not None else ""
-            raise RunError(
-                f"Cannot load the network of {self.path} at epoch {wanted}: not kept.{hint}"
-            )
-        network, weights = self.new_network(), self._weights(wanted)
+            raise RunError(f"Cannot load {what} of {self.path} at epoch {wanted}: not kept.{hint}")
+        return wanted
+
+    def _filled(self, weights: dict[str, Tensor]) -> PolytopeNet:
+        network = self.new_network()
         check_same_shapes(network, weights, self.path)
         network.load_state_dict(weights)
         return network.eval()

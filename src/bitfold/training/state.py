@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +11,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from bitfold.errors import CheckpointError
-from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.targets import Split
 from bitfold.training.checkpoints import Checkpoint
 from bitfold.training.configuration import (
     PREDICTOR,
     Config,
-    config_from_mapping,
     config_toml,
 )
+from bitfold.training.description import configuration_of, predictor_state
 from bitfold.training.learner import Learner
 from bitfold.training.optimizers import keeps_memory
 from bitfold.training.oversight import Oversight
@@ -73,11 +71,11 @@ def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, plac
     weights = checkpoint.within("network")
     check_same_shapes(learner.network, weights, place)
     try:
-        before, now = _configuration(checkpoint), learner.config
+        before, now = configuration_of(checkpoint), learner.config
         learner.network.load_state_dict(weights)
         has_predictor = learner.kolmogorov is not None and _agree(before, now, PREDICTOR)
         if has_predictor and before.has_kolmogorov and learner.kolmogorov is not None:
-            learner.kolmogorov.load_state_dict(_predictor_state(checkpoint, learner.kolmogorov))
+            learner.kolmogorov.load_state_dict(predictor_state(checkpoint, learner.kolmogorov))
         for name, optimizer in _named_optimizers(learner):
             is_kept = keeps_memory(before, now) if "network" in name else has_predictor
             if is_kept:
@@ -109,23 +107,6 @@ def check_split(checkpoint: Checkpoint, split: Split, place: Path) -> None:
                 f"Cannot continue {place}: its {name} points are not its checkpoint's. Restore "
                 "split.safetensors from a copy of the run."
             )
-
-
-def _predictor_state(checkpoint: Checkpoint, kolmogorov: KolmogorovLoss) -> dict[str, Tensor]:
-    """Return what it has learned, and its count of steps if both count them.
-
-    Whether steps are counted depends on ``kolmogorov_every``, which a continued run may change.
-    """
-    own = kolmogorov.state_dict()
-    counts = {name: tensor for name, tensor in own.items() if name.startswith("counter.")}
-    kept = checkpoint.within("predictor")
-    learned = {n: t for n, t in kept.items() if n in own or not n.startswith("counter.")}
-    return counts | learned
-
-
-def _configuration(checkpoint: Checkpoint) -> Config:
-    """Return what the checkpoint was written under, whatever the run's file says by now."""
-    return config_from_mapping(tomllib.loads(checkpoint.facts["config"]), place="a checkpoint")
 
 
 def _agree(before: Config, now: Config, names: frozenset[str]) -> bool:
