@@ -126,7 +126,8 @@ class Run:
         if found is None:
             raise RunError(
                 f"Cannot load K of {self.path} at epoch {wanted}: expected a run that is trained "
-                "with --kolmogorov-weight, got one without. Use bitfold.KolmogorovLoss(network)."
+                "with --kolmogorov-weight, got one without. Describe its network by a "
+                "bitfold.KolmogorovLoss of your own."
             )
         return found
 
