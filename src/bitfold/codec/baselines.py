@@ -1,0 +1,134 @@
+"""What a network takes by the means that everybody has: baselines for its model file."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import importlib
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+#: Widths of the uniform grids.
+UNIFORM_BITS = (8, 4, 3)
+#: What installs the library that a row without a size needs.
+ZSTD_INSTALL = "pip install 'bitfold[zstd]'"
+# All at the highest level that asks for no special decoder.
+_GZIP_LEVEL, _BZIP2_LEVEL, _ZSTD_LEVEL = 9, 9, 19
+# The lower limit and the step of a uniform grid, in float32.
+_SIDE_BYTES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """One way to write a network's weights.
+
+    Args:
+        name: of the way.
+        num_bytes: that it takes, of numbers alone: no names and no shapes; None: see ``note``.
+        state: what it decodes to, fit for ``load_state_dict``.
+        note: what it is, or why there is no size.
+    """
+
+    name: str
+    num_bytes: int | None
+    state: Mapping[str, Tensor]
+    note: str
+
+
+def baselines(state: Mapping[str, Tensor], decoded: Mapping[str, Tensor]) -> list[Baseline]:
+    """Write a network's weights by usual means.
+
+    - ``float32`` and ``float16``: numbers as they are, or rounded;
+    - ``gzip``, ``zstd``, ``bzip2``: the bytes of float16, little-endian, tensor after tensor in
+      the order of ``state``, at their highest usual levels (9, 19, 9);
+    - ``uniform 8``, ``4`` and ``3 bits``: each tensor rounded to evenly spaced values from its
+      smallest to its largest number (min-max), both ends and all between in so many bits, with
+      the smallest and the step in float32;
+    - ``order-0 entropy``: no code, but what an ideal one takes of the *quantised* weights
+      without regard to their places: for each tensor its numbers' entropy by their own
+      frequencies, which themselves are free. A code that knows neither places nor predictors and
+      does send its frequencies takes more.
+
+    Source: usual means; none, ours.
+
+    Args:
+        state: of the network in float32 (or more), by name.
+        decoded: the same as decoded from its model file: the quantised weights.
+
+    Returns:
+        From the longest kind to the shortest; zstd has no size where Python (before 3.14) has no
+        library for it.
+
+    Example:
+        >>> rows = baselines({"w": torch.arange(4.0)}, {"w": torch.tensor([0.0, 0, 1, 1])})
+        >>> [(row.name, row.num_bytes) for row in rows if row.name != "zstd of float16"][-2:]
+        [('uniform 3 bits', 10), ('order-0 entropy', 1)]
+    """
+    half = {name: item.to(torch.float16) for name, item in state.items()}
+    data = b"".join(item.cpu().contiguous().numpy().tobytes() for item in half.values())
+    if sys.byteorder == "big":
+        data = np.frombuffer(data, "=f2").astype("<f2").tobytes()
+    rounded = {name: item.to(state[name].dtype) for name, item in half.items()}
+    num_numbers = sum(item.numel() for item in state.values())
+    zstd = _zstd()
+    found = [
+        Baseline("float32", 4 * num_numbers, state, "no loss"),
+        Baseline("float16", 2 * num_numbers, rounded, "rounded to half precision"),
+        _packed("gzip", rounded, gzip.compress(data, _GZIP_LEVEL, mtime=0), _GZIP_LEVEL),
+        _packed("zstd", rounded, zstd and zstd(data, _ZSTD_LEVEL), _ZSTD_LEVEL),
+        _packed("bzip2", rounded, bz2.compress(data, _BZIP2_LEVEL), _BZIP2_LEVEL),
+    ]
+    found += [_uniform(state, num_bits) for num_bits in UNIFORM_BITS]
+    entropy = sum(_entropy_bits(item) for item in decoded.values())
+    note = "of the file's quantised weights, each tensor by itself; a limit, not a file"
+    return [*found, Baseline("order-0 entropy", math.ceil(entropy / 8), decoded, note)]
+
+
+def _packed(name: str, state: Mapping[str, Tensor], data: bytes | None, level: int) -> Baseline:
+    note = f"level {level}" if data is not None else f"not installed: {ZSTD_INSTALL}"
+    num_bytes = None if data is None else len(data)
+    return Baseline(f"{name} of float16", num_bytes, state, note)
+
+
+def _zstd() -> Callable[[bytes, int], bytes] | None:
+    """Python's own from 3.14 on, or the same module for versions before."""
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            module: Any = importlib.import_module(name)
+        except ImportError:
+            continue
+        compress: Callable[[bytes, int], bytes] = module.compress
+        return compress
+    return None
+
+
+def _uniform(state: Mapping[str, Tensor], num_bits: int) -> Baseline:
+    decoded = {name: _on_grid(item, num_bits) for name, item in state.items()}
+    num_numbers = sum(item.numel() for item in state.values())
+    num_bytes = math.ceil(num_bits * num_numbers / 8) + _SIDE_BYTES * len(state)
+    note = "min-max for each tensor; smallest number and step in float32 included"
+    return Baseline(f"uniform {num_bits} bits", num_bytes, decoded, note)
+
+
+def _on_grid(item: Tensor, num_bits: int) -> Tensor:
+    if item.numel() == 0:
+        return item
+    low, high = item.amin().float(), item.amax().float()
+    step = (high - low) / (2**num_bits - 1)
+    if not step > 0:
+        return low.expand_as(item).to(item.dtype)
+    rounded: Tensor = ((item - low) / step).round() * step + low
+    return rounded.to(item.dtype)
+
+
+def _entropy_bits(item: Tensor) -> float:
+    _, counts = torch.unique(item, return_counts=True)
+    share = counts.double() / max(1, item.numel())
+    return float(-(counts * share.log2()).sum())
