@@ -85,7 +85,13 @@ class Learner:
         self.kolmogorov = self._build_kolmogorov()
         self.steps: LearnedSteps | None = None
         if self.kolmogorov is not None and config.is_quantised:
-            self.steps = LearnedSteps(self.kolmogorov, config.epochs)
+            self.steps = LearnedSteps(
+                self.kolmogorov,
+                config.epochs,
+                config.target_bits,
+                self._training_losses,
+                self._measure,
+            )
         self.optimizers = network_optimizers(config, self.network)
         self.predictor_optimizers = (
             [predictor_optimizer(config, self.kolmogorov)] if self.kolmogorov is not None else []
@@ -187,8 +193,8 @@ class Learner:
             has_k.append(self._is_k_due())
             parts += self._step(points, wanted)
             sizes.append(len(points))
-        if self.steps is not None and self.steps.is_last(epoch):
-            self.steps.conclude(self._training_losses())
+        if self.steps is not None:
+            self.steps.end(epoch, self._weight)
         result = self._result(torch.stack(parts).reshape(len(sizes), -1), sizes, has_k)
         if result.description_bits is None:
             return result

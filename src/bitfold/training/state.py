@@ -53,7 +53,7 @@ def capture(
     tensors[f"weight.{schedule.name}"] = schedule.history()
     if learner.steps is not None:
         tensors |= {f"decoded.{n}": t for n, t in learner.decoded_state().items()}
-        tensors["steps.learned"] = learner.steps.history()
+        tensors |= learner.steps.history()
     facts = {"config": config_toml(learner.config), "validation_loss": validation_loss}
     return Checkpoint(epoch, tensors, facts)
 
@@ -80,7 +80,7 @@ def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, plac
         if has_predictor and before.has_kolmogorov and learner.kolmogorov is not None:
             learner.kolmogorov.load_state_dict(predictor_state(checkpoint, learner.kolmogorov))
             if learner.steps is not None:
-                learner.steps.restore(checkpoint.tensors["steps.learned"])
+                learner.steps.restore(checkpoint.tensors)
         for name, optimizer in _named_optimizers(learner):
             is_kept = keeps_memory(before, now) if "network" in name else has_predictor
             if is_kept:
