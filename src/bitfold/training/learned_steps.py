@@ -12,6 +12,7 @@ from bitfold.kolmogorov import KolmogorovLoss, finish, fit_predictor, prune_dead
 from bitfold.kolmogorov.budget import NEARNESS, round_to_bits
 from bitfold.kolmogorov.first_steps import begin_steps
 from bitfold.training.bits_weight import TOLERANCE
+from bitfold.training.description import FINISH_FACTS
 
 #: Steps begin at a quarter of a tensor's root mean square: coarse ones silence narrow networks.
 STEPS_TO_RMS = 4.0
@@ -107,7 +108,7 @@ class LearnedSteps:
         score, weights = self._best or ((math.nan, math.nan), [])
         facts = [float(self.is_hard), float(self._kolmogorov.predictor_bits), *score]
         kept = {f"steps.best.{number}": item for number, item in enumerate(weights)}
-        return {"steps.facts": torch.tensor(facts, dtype=torch.float64), **kept}
+        return {FINISH_FACTS: torch.tensor(facts, dtype=torch.float64), **kept}
 
     def restore(self, kept: Mapping[str, Tensor]) -> None:
         """Take up a memory that `history` gave.
@@ -115,7 +116,7 @@ class LearnedSteps:
         Raises:
             LookupError, ValueError: it is no such memory, or another network's.
         """
-        is_hard, predictor_bits, *score = kept["steps.facts"].tolist()
+        is_hard, predictor_bits, *score = kept[FINISH_FACTS].tolist()
         self._thaw()
         self._kolmogorov.predictor_bits = int(predictor_bits)
         if not is_hard:
