@@ -20,8 +20,8 @@ from bitfold.cli.frontier_record import (
 )
 from bitfold.cli.frontier_report import draw_figures, print_table
 from bitfold.cli.frontier_training import measured_point, run_name, train_point
-from bitfold.cli.options import add_presentation, add_settings, given_settings, make_config, require
-from bitfold.errors import ConfigError, RunError
+from bitfold.cli.options import add_presentation, add_settings, make_config, require
+from bitfold.errors import ConfigError
 from bitfold.targets import load_target
 from bitfold.training import Config, RunFolder, dated_folder, load_run, settings_of
 
@@ -64,7 +64,7 @@ def add_to(commands: Any) -> None:
                         help="the best is the smallest of at most this mean squared error, or of "
                         "classes share of wrong pixels")  # fmt: skip
     curve.add_argument("--output-dir", "-o", metavar="DIR", type=Path,
-                       help="folder of the curve; by default a new dated one under runs/")  # fmt: skip
+                       help="folder of the curve; by default a new dated one")  # fmt: skip
     parser.add_argument("--config", metavar="FILE", help="read settings from TOML; flags win")
     add_settings(parser, leave_out=("target", *_OWN), defaults=DEFAULTS)
     add_presentation(parser)
@@ -145,7 +145,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[Path, FrontierRecord, Config]:
     record = before or FrontierRecord(settings, (), ())
     changed = replace(
         record,
-        weights=tuple(dict.fromkeys((*record.weights, *weights))),
+        kolmogorov_weights=tuple(dict.fromkeys((*record.kolmogorov_weights, *weights))),
         seeds=tuple(dict.fromkeys((*record.seeds, *seeds))),
         wanted=wanted if wanted != Wanted() else record.wanted,
     )
@@ -155,9 +155,7 @@ def _plan(arguments: argparse.Namespace) -> tuple[Path, FrontierRecord, Config]:
 def _first_values(arguments: argparse.Namespace, before: FrontierRecord | None) -> dict[str, Any]:
     """What settings are where the command line says nothing."""
     if before is not None:
-        return {**before.settings, "kolmogorov_weight": before.weights[0]}
-    quantise = given_settings(arguments).get("kolmogorov_quantise")
-    del quantise
+        return {**before.settings, "kolmogorov_weight": before.kolmogorov_weights[0]}
     return {**DEFAULTS, "kolmogorov_weight": _weights(arguments.lambdas or LAMBDAS)[0]}
 
 
@@ -247,5 +245,3 @@ def _wanted(arguments: argparse.Namespace, task: str) -> Wanted:
             f"Cannot use --bytes: expected at least 1, got {arguments.bytes}. Ask for more."
         )
     return Wanted(arguments.bytes, least)
-
-

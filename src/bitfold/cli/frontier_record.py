@@ -25,7 +25,7 @@ class FrontierPoint:
     """One network of a curve.
 
     Args:
-        weight: lambda.
+        kolmogorov_weight: lambda.
         seed: of its training.
         run: its run's folder, within the frontier's.
         status: how its run ended; only of a completed one there is a file.
@@ -36,7 +36,7 @@ class FrontierPoint:
         description_bits: by K at the end; None without K.
     """
 
-    weight: Weight
+    kolmogorov_weight: Weight
     seed: int
     run: str
     status: str
@@ -77,11 +77,11 @@ class Wanted:
         measured = [(point, point.measure) for point in points]
         known = [(point, found) for point, found in measured if found is not None]
         if self.num_bytes is not None:
-            fits = [(e, n, p) for p, (n, e) in known if n <= self.num_bytes]
+            fits = [(e, float(n), p) for p, (n, e) in known if n <= self.num_bytes]
         elif self.error is not None:
             fits = [(float(n), e, p) for p, (n, e) in known if e <= self.error]
         else:
-            fits = [(n * e, n, p) for p, (n, e) in known]
+            fits = [(n * e, float(n), p) for p, (n, e) in known]
         return min(fits, key=lambda item: item[:2])[2] if fits else None
 
 
@@ -91,25 +91,27 @@ class FrontierRecord:
 
     Args:
         settings: of every training, but lambda, seed and folder.
-        weights: lambdas asked for.
+        kolmogorov_weights: lambdas asked for.
         seeds: asked for.
         points: what is there, in the order in which it was trained.
         wanted: what the best is chosen by.
     """
 
     settings: Mapping[str, Any]
-    weights: tuple[Weight, ...]
+    kolmogorov_weights: tuple[Weight, ...]
     seeds: tuple[int, ...]
     points: tuple[FrontierPoint, ...] = ()
     wanted: Wanted = field(default_factory=Wanted)
 
     def find(self, weight: Weight, seed: int) -> FrontierPoint | None:
         """Return the network of a lambda and seed, if it is there."""
-        return next((p for p in self.points if (p.weight, p.seed) == (weight, seed)), None)
+        return next(
+            (p for p in self.points if (p.kolmogorov_weight, p.seed) == (weight, seed)), None
+        )
 
     def missing(self) -> list[tuple[Weight, int]]:
         """Return what is still to be trained: a whole curve, then that of the next seed."""
-        asked = [(weight, seed) for seed in self.seeds for weight in self.weights]
+        asked = [(weight, seed) for seed in self.seeds for weight in self.kolmogorov_weights]
         return [(weight, seed) for weight, seed in asked if self.find(weight, seed) is None]
 
     def with_point(self, point: FrontierPoint) -> FrontierRecord:
@@ -148,8 +150,9 @@ class FrontierRecord:
 def pareto_front(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
     """Return the points with a file that no other one beats, by rising size.
 
-    >>> make = lambda size, error: FrontierPoint(1.0, 0, "", "completed", "", size, error)
-    >>> [p.num_bytes for p in pareto_front([make(9, 0.1), make(5, 0.2), make(8, 0.3), make(9, 0.2)])]
+    >>> sizes = {0.1: 9, 0.2: 5, 0.3: 8}
+    >>> points = [FrontierPoint(1.0, 0, "", "completed", "", n, e) for e, n in sizes.items()]
+    >>> [point.num_bytes for point in pareto_front(points)]
     [5, 9]
     """
     known = [(found, point) for point in points if (found := point.measure) is not None]
@@ -178,14 +181,15 @@ def read_record(folder: Path) -> FrontierRecord | None:
             item.pop("is_on_front"), item.pop("is_best")
         wanted = Wanted(**content.pop("wanted"))
         read = tuple(_checked(FrontierPoint(**item)) for item in points)
-        weights, seeds = tuple(content.pop("weights")), tuple(content.pop("seeds"))
+        weights = tuple(content.pop("kolmogorov_weights"))
+        seeds = tuple(content.pop("seeds"))
         return FrontierRecord(dict(content.pop("settings")), weights, seeds, read, wanted)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(
-            f"Cannot read {path}: expected the record of a frontier, version {VERSION}, got another "
-            f"file ({str(error)[:100]}). Move it away; runs that are done are not trained again."
+            f"Cannot read {path}: expected the record of a frontier, version {VERSION}, got "
+            f"another file ({str(error)[:100]}). Move it away; runs that are done are not trained again."
         ) from None
 
 

@@ -28,9 +28,13 @@ def print_table(record: FrontierRecord, folder: Path, console: Console) -> None:
             note = "best"
         style = "bold" if point == best else ("" if point in front else "dim")
         table.add_row(
-            str(point.weight), str(point.seed), _count(point.num_bytes), _quality(point), note,
+            str(point.kolmogorov_weight),
+            str(point.seed),
+            _count(point.num_bytes),
+            _quality(point),
+            note,
             style=style,
-        )  # fmt: skip
+        )
     console.print(table)
     if best is None and front:
         console.print(f"None of them is {_asked(record)}.", highlight=False)
@@ -46,16 +50,19 @@ def draw_figures(record: FrontierRecord, folder: Path) -> None:
         RenderError: a figure cannot be written.
     """
     front, best = record.front(), record.best()
-    several = len({point.seed for point in record.points}) > 1
+    # Numbers by size, and then what is written in words.
+    order = sorted(
+        record.points, key=lambda p: (isinstance(p.kolmogorov_weight, str), p.kolmogorov_weight)
+    )
     points = [
         SizePoint(
             point.num_bytes,
             _height(point, is_regression=_is_regression(record)),
-            f"λ {point.weight}" + (f", seed {point.seed}" if several else ""),
+            f"λ {point.kolmogorov_weight}",
             point in front,
             point == best,
         )
-        for point in record.points
+        for point in order
         if point.num_bytes is not None
     ]
     title = f"{Path(str(record.settings['target'])).name}, {record.settings['shape']}"

@@ -62,7 +62,8 @@ def _parser() -> OneLineParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         demo_command, train_command, resume_command, frontier_command, render_command,
-        plot_command, polytopes_command, audit_command, compress_command, info_command, decompress_command,
+        plot_command, polytopes_command, audit_command, compress_command, info_command,
+        decompress_command,
     ):  # fmt: skip
         command.add_to(commands)
     return parser

@@ -139,8 +139,8 @@ class _Moves:
     def _move(self, chosen: Tensor) -> None:
         flat = torch.cat([item.flatten() for item in self._loss.table.parameters])
         flat[chosen] = (self._wanted * self._steps)[chosen]
-        sizes = self._loss.table.sizes
-        for item, piece in zip(self._loss.table.parameters, flat.split(sizes), strict=True):
+        pieces = torch.split(flat, self._loss.table.sizes)
+        for item, piece in zip(self._loss.table.parameters, pieces, strict=True):
             item.copy_(piece.view_as(item))
 
 

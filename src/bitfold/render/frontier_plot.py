@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
@@ -14,13 +16,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from bitfold.errors import RenderError
 from bitfold.files import write_atomically
-from bitfold.render.colours import BLUE, INK, MUTED, RULE, VERMILLION, Colour
+from bitfold.render.colours import INK, MUTED, RULE, VERMILLION, Colour
 
 WIDTH_INCHES: Final = 6.4
 HEIGHT_INCHES: Final = 4.2
 DOTS_PER_INCH: Final = 160
-# Labels of the front beyond this number would hide one another.
-MOST_LABELS: Final = 12
+# Of viridis.
+LIGHTEST: Final = 0.9
+# Labels in one column of the legend.
+MOST_IN_COLUMN: Final = 14
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class SizePoint:
     Args:
         num_bytes: of its file.
         quality: what the decoded network comes to, in the unit of the axis.
-        label: what stands beside it.
+        label: of its colour; those of one label are drawn alike.
         is_on_front: whether no other network is both shorter and better.
         is_best: whether it is the one that was asked for.
     """
@@ -60,13 +64,13 @@ def plot_frontier(
 ) -> None:
     """Draw size against quality.
 
-    The front is a line through large dots with their labels; what it beats are small hollow dots;
-    the best has a ring and its size and quality in words. Nothing of pyplot's global state is used.
+    The front is a line through full dots, what it beats are hollow ones; the best has a ring, and
+    stands in words above. Nothing of pyplot's global state is used.
 
     Source: none, ours.
 
     Args:
-        points: at least one.
+        points: at least one; labels are told apart by colours from dark to light, in their order.
         path: of the figure, ending in ``.png`` or ``.svg``; replaced at once when it is complete.
         title: of the figure.
         axis: the upright one.
@@ -103,47 +107,58 @@ def _draw(points: Sequence[SizePoint], title: str, axis: QualityAxis) -> Figure:
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    _dress(axes, title, axis)
-    beaten = [point for point in points if not point.is_on_front]
-    axes.plot(
-        [point.num_bytes for point in beaten], [point.quality for point in beaten],
-        "o", markersize=4, markerfacecolor="white", markeredgecolor=_hex(RULE), zorder=2,
-    )  # fmt: skip
+    _dress(axes, axis)
+    best = next((point for point in points if point.is_best), None)
+    axes.set_title(title, loc="left", fontsize=10, color=_hex(INK))
+    if best is not None:
+        axes.set_title(_told(best, axis), loc="right", fontsize=8.5, color=_hex(VERMILLION))
     front = sorted((p for p in points if p.is_on_front), key=lambda point: point.num_bytes)
     axes.plot(
         [point.num_bytes for point in front], [point.quality for point in front],
-        "o-", color=_hex(BLUE), markersize=5.5, linewidth=1.3, zorder=3,
+        "-", color=_hex(RULE), linewidth=1.3, zorder=2,
     )  # fmt: skip
-    for point in front[:: -(-len(front) // MOST_LABELS) or 1]:
-        if not point.is_best:
-            _write(axes, point, point.label, MUTED)
-    for point in points:
-        if point.is_best:
-            _ring(axes, point, axis)
-    axes.margins(0.12, 0.14)
+    labels = list(dict.fromkeys(point.label for point in points))
+    for label, colour in zip(labels, _colours(len(labels)), strict=True):
+        _draw_label(axes, [point for point in points if point.label == label], colour)
+    if best is not None:
+        axes.plot(
+            [best.num_bytes], [best.quality], "o", markersize=12, markerfacecolor="none",
+            markeredgecolor=_hex(VERMILLION), markeredgewidth=1.8, zorder=5,
+        )  # fmt: skip
+    axes.margins(0.08, 0.1)
+    num_columns = -(-len(labels) // MOST_IN_COLUMN)
+    legend = axes.legend(
+        loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8,
+        ncols=num_columns, handletextpad=0.3, labelcolor=_hex(INK),
+    )  # fmt: skip
+    legend.set_zorder(1)
     return figure
 
 
-def _ring(axes: Axes, point: SizePoint, axis: QualityAxis) -> None:
-    axes.plot(
-        [point.num_bytes], [point.quality], "o", markersize=12, markerfacecolor="none",
-        markeredgecolor=_hex(VERMILLION), markeredgewidth=1.8, zorder=4,
-    )  # fmt: skip
+def _draw_label(axes: Axes, points: Sequence[SizePoint], colour: str) -> None:
+    """Draw the dots of one label: full on the front, hollow where they are beaten."""
+    for is_full in (True, False):
+        some = [point for point in points if point.is_on_front == is_full]
+        axes.plot(
+            [point.num_bytes for point in some], [point.quality for point in some], "o",
+            markersize=6.5 if is_full else 5, zorder=4 if is_full else 3,
+            color=colour, markerfacecolor=colour if is_full else "white",
+        )  # fmt: skip
+    axes.plot([], [], "o", markersize=6.5, color=colour, label=points[0].label)
+
+
+def _colours(number: int) -> list[str]:
+    """From dark to light; the lightest of the colour map is too faint on white."""
+    shares = np.linspace(0, LIGHTEST, number) if number > 1 else np.zeros(1)
+    return [to_hex(colour) for colour in colormaps["viridis"](shares)]
+
+
+def _told(best: SizePoint, axis: QualityAxis) -> str:
     unit = axis.title.rpartition("(")[2].rstrip(")") if "(" in axis.title else ""
-    number = f"{point.quality:.3g}" if axis.is_logarithmic else f"{point.quality:.2f}"
-    text = f"best: {point.num_bytes:,} bytes, {number} {unit}\n{point.label}"
-    _write(axes, point, text.strip(), INK, gap=10)
+    return f"best: {best.num_bytes:,} bytes, {best.quality:.4g} {unit}".strip()
 
 
-def _write(axes: Axes, point: SizePoint, text: str, colour: Colour, gap: float = 6) -> None:
-    axes.annotate(
-        text, (point.num_bytes, point.quality), xytext=(gap, -gap), textcoords="offset points",
-        ha="left", va="top", fontsize=7.5, color=_hex(colour), zorder=5,
-    )  # fmt: skip
-
-
-def _dress(axes: Axes, title: str, axis: QualityAxis) -> None:
-    axes.set_title(title, loc="left", fontsize=10, color=_hex(INK))
+def _dress(axes: Axes, axis: QualityAxis) -> None:
     axes.set_xlabel("size of the file (bytes)", fontsize=8.5, color=_hex(MUTED))
     axes.set_ylabel(axis.title, fontsize=8.5, color=_hex(MUTED))
     axes.set_xscale("log")
@@ -164,4 +179,5 @@ def _dress(axes: Axes, title: str, axis: QualityAxis) -> None:
 
 
 def _hex(colour: Colour) -> str:
-    return to_hex([channel / 255 for channel in colour])
+    red, green, blue = (channel / 255 for channel in colour)
+    return to_hex((red, green, blue))

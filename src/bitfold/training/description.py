@@ -14,7 +14,7 @@ from bitfold.networks import PolytopeNet
 from bitfold.training.checkpoints import Checkpoint
 from bitfold.training.configuration import Config, config_from_mapping
 
-#: In a checkpoint: whether steps and predictor are frozen, the predictor's bits, and the best score.
+#: In a checkpoint: whether steps and predictor are frozen, the predictor's bits, the best score.
 FINISH_FACTS = "steps.facts"
 
 

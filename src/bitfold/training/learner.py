@@ -129,18 +129,22 @@ class Learner:
 
     @torch.no_grad()
     def _measure(self) -> tuple[float, float]:
-        """Return task loss over the training points and K as they are, for a start."""
-        total, sizes = self._points.new_zeros(()), map(len, self._points.split(self.config.batch_size))
+        """Return task loss over the training points and K as they are."""
+        total = self._points.new_zeros(())
         with self.decoded():
-            for size, loss in zip(sizes, self._training_losses(), strict=True):
-                total = total + loss * size
+            for points, wanted in self._stored_batches():
+                total = total + self.task.loss(self._forward(points), wanted) * len(points)
         return float(total) / len(self._points), float(self._present_k())
 
     def _training_losses(self) -> Iterator[Tensor]:
-        """Give the task loss of all training points in their stored order, batch by batch."""
-        size = self.config.batch_size
-        for points, wanted in zip(self._points.split(size), self._wanted.split(size), strict=True):
+        """Give the task loss of all training points, batch by batch."""
+        for points, wanted in self._stored_batches():
             yield self.task.loss(self._forward(points), wanted)
+
+    def _stored_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give the training points in their stored order, and what is wanted of them."""
+        size = self.config.batch_size
+        return zip(torch.split(self._points, size), torch.split(self._wanted, size), strict=True)
 
     def decoded(self) -> AbstractContextManager[None]:
         """The network computes with what is trained, while a block lasts.
