@@ -96,6 +96,18 @@ def test_one_epoch_is_enough_to_finish(tmp_path: Path) -> None:
     assert run.metrics["description_bits"][0] == pytest.approx(heard.ended.kolmogorov.bits().total)
 
 
+@pytest.mark.parametrize("predictor", ["row_column", "per_tensor", "coordinate"])
+def test_a_finished_runs_k_can_be_had_again(tmp_path: Path, predictor: str) -> None:
+    """With the precision that the finish chose for its predictor."""
+    run, heard = trained(tmp_path / "run", kolmogorov_predictor=predictor)
+    assert heard.ended.kolmogorov is not None
+    found, wanted = run.kolmogorov(), heard.ended.kolmogorov
+    assert found.bits().items == wanted.bits().items
+    assert found.predictor_bits == wanted.predictor_bits
+    for name, item in wanted.decoded_state().items():
+        assert torch.equal(found.decoded_state()[name], item)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_network_that_is_not_finite_is_left_to_the_watchdog(tmp_path: Path, value: float) -> None:
     """Nothing is fitted to it: the run ends as one without learned steps would."""

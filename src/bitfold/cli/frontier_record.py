@@ -189,7 +189,7 @@ def read_record(folder: Path) -> FrontierRecord | None:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(
             f"Cannot read {path}: expected the record of a frontier, version {VERSION}, got "
-            f"another file ({str(error)[:100]}). Move it away; runs that are done are not trained again."
+            f"another file ({str(error)[:100]}). Move it away: runs that are done stay as they are."
         ) from None
 
 
