@@ -10,7 +10,7 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.fitting import fit_predictor
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.ranges import LearnedRange
-from bitfold.kolmogorov.scale_coding import has_coded_scales
+from bitfold.kolmogorov.scale import ScalePredictor
 
 #: How near to the number of bits is near enough, as a share of it.
 NEARNESS = 0.005
@@ -145,7 +145,7 @@ class _Moves:
 
 
 def _fitted_bits(loss: KolmogorovLoss) -> float:
-    if has_coded_scales(loss.predictor):
+    if isinstance(loss.predictor, ScalePredictor):
         fit_predictor(loss)
     return loss.bits().total
 
