@@ -1,6 +1,6 @@
 """Is `bits:N` met within 2 % at the end of runs with learned steps, by count and by file?
 
-[10]*8, 5,000 points, 500 epochs, Adam 3e-3. Exit code 1 if a description ends outside 2 % of N.
+[10]*8, 5,000 points, 300 epochs, Adam 3e-3. Exit code 1 if a description ends outside 2 % of N.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bitfold.training import Run
 from bitfold.training.bits_weight import TOLERANCE
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "lambda.md"
-CASES = (("ring", 2000), ("ring", 3000), ("ring", 4500), ("rgb-ring", 3000), ("spiral", 4000))
+CASES = (("ring", 2000), ("ring", 3000), ("ring", 4500), ("rgb-ring", 3000))
 MOST_PIXELS = 2**16
 
 
@@ -38,6 +38,7 @@ def learned_run(job: Mapping[str, Any]) -> dict[str, Any]:
         save_interval="1000000",
         checkpoint_interval=1_000_000,
         measure_folds=0,
+        audit=False,
     )
     return in_temporary_run(config, _measured)
 
@@ -80,8 +81,8 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 def main() -> int:
     """Train and tabulate."""
     parser = argument_parser(__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=500)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     if arguments.quick:
