@@ -1,7 +1,7 @@
 """What does a network of the ring cost, and what does it show? The frontier in the docs.
 
-``python -m benchmarks.frontier_figure`` is `bitfold frontier ring --seeds 0,1 --epochs 300`, whose figure and
-networks docs/frontier.md then shows. Networks that are trained are kept and not trained again.
+``python -m benchmarks.frontier_figure`` is `bitfold frontier ring --seeds 0,1 --epochs 300`,
+whose figure and front docs/frontier.md then shows. What is trained is kept.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ def main() -> int:
     parser = argument_parser(__doc__.splitlines()[0])
     arguments = parser.parse_args()
     folder = CACHE / ("frontier-quick" if arguments.quick else "frontier-ring")
-    curve = ["--seeds", "0", "--epochs", "60"] if arguments.quick else ["--seeds", "0,1", "--epochs", "300"]
-    code = bitfold(["frontier", "ring", *curve, *QUICKLY, "--output-dir", str(folder)])
+    seeds, epochs = ("0", "60") if arguments.quick else ("0,1", "300")
+    curve = ["--seeds", seeds, "--epochs", epochs, *QUICKLY]
+    code = bitfold(["frontier", "ring", *curve, "--output-dir", str(folder)])
     record = read_record(folder)
     if code or record is None:
         return code or 1
