@@ -31,7 +31,7 @@ def begin_steps(loss: KolmogorovLoss, steps_to_rms: float) -> None:
         >>> network = torch.nn.Linear(20, 30)
         >>> kolmogorov = KolmogorovLoss(network, quantise="learned")
         >>> begin_steps(kolmogorov, 4.0)
-        >>> rms = network.weight.square().mean().sqrt()
+        >>> rms = network.weight.detach().square().mean().sqrt()
         >>> round(float(rms / kolmogorov.weight_range.steps()[0]), 3)
         4.0
     """
