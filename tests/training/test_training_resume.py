@@ -81,6 +81,58 @@ def test_a_cosine_goes_on_where_an_interrupted_run_stopped(tmp_path: Path) -> No
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
+LEARNED: dict[str, Any] = {**WITH_K, "kolmogorov_quantise": "learned", "epochs": 25}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"audit": True},
+        {"kolmogorov_weight": "bits:700", "lr_schedule": "cosine"},
+        {"kolmogorov_weight": "mdl", "kolmogorov_predictor": "per_tensor", "optimizer": "muon"},
+        {"kolmogorov_predictor": "coordinate"},
+        {"kolmogorov_predictor": "coordinate", "kolmogorov_loss_type": "gaussian_nll"},
+        {"kolmogorov_targets": "linear", "kolmogorov_every": 3, "target": "rgb-ring"},
+    ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
+)
+@pytest.mark.parametrize("epoch", [12, 21, 23])
+def test_learned_steps_go_on_where_an_interrupted_run_stopped(
+    tmp_path: Path, settings: dict[str, Any], epoch: int
+) -> None:
+    """Before, at and after the epoch at which steps and predictor are frozen."""
+    bitfold.train(tiny(tmp_path / "whole", **{**LEARNED, **settings}))
+    heard = Heard()
+    bitfold.train(
+        tiny(tmp_path / "parts", **{**LEARNED, **settings}), [interrupt_after(epoch), heard]
+    )
+    assert heard.ended.epoch == epoch + 1
+    bitfold.resume(tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_finished_run_with_learned_steps_thaws_for_more_epochs(tmp_path: Path) -> None:
+    """Steps move again up to nine tenths of the new number, and are then frozen once more."""
+    heard = Heard()
+    bitfold.train(tiny(tmp_path / "run", **LEARNED, checkpoint_interval=2))
+    before = steps_by_epoch(tmp_path / "run")
+    bitfold.resume(tmp_path / "run", [heard], epochs=50)
+    after = steps_by_epoch(tmp_path / "run")
+    assert before[24] == before[25] != after[46]
+    assert after[46] == after[48] == after[50]
+    assert heard.ended.kolmogorov is not None
+    assert not any(item.requires_grad for item in heard.ended.kolmogorov.parameters())
+
+
+def steps_by_epoch(folder: Path) -> dict[int, list[float]]:
+    """The learned steps in each checkpoint there is."""
+    found = {}
+    for path in sorted((folder / "checkpoints").iterdir()):
+        checkpoint = read_checkpoint(path)
+        found[checkpoint.epoch] = checkpoint.tensors["predictor.weight_range.log_steps"].tolist()
+    return found
+
+
 def test_resuming_a_completed_run_changes_nothing(tmp_path: Path) -> None:
     """Without more epochs to train the run ends at once and keeps its last frame."""
     bitfold.train(tiny(tmp_path / "run", save_interval="5"))

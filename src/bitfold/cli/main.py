@@ -12,6 +12,7 @@ from bitfold.cli import (
     compress_command,
     decompress_command,
     demo_command,
+    frontier_command,
     info_command,
     plot_command,
     polytopes_command,
@@ -61,9 +62,9 @@ def _parser() -> OneLineParser:
     parser.add_argument("--version", action="version", version=f"bitfold {version('bitfold')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
-        demo_command, train_command, resume_command, render_command, plot_command,
-        polytopes_command, audit_command, compress_command, info_command, decompress_command,
-        report_command,
+        demo_command, train_command, resume_command, frontier_command, render_command,
+        plot_command, polytopes_command, audit_command, compress_command, info_command,
+        decompress_command, report_command,
     ):  # fmt: skip
         command.add_to(commands)
     return parser

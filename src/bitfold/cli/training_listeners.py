@@ -30,21 +30,28 @@ class CommandListeners:
         config: of the run.
         quiet: whether nothing is shown.
         every_epoch: whether a line an epoch is printed where there is no terminal.
+        draws: whether frames are drawn.
     """
 
-    def __init__(self, config: Config, *, quiet: bool, every_epoch: bool = False) -> None:
+    def __init__(
+        self, config: Config, *, quiet: bool, every_epoch: bool = False, draws: bool = True
+    ) -> None:
         self.console = Console(quiet=quiet)
         self._errors = Console(stderr=True)
         self._ending = _Ending()
         self._report = ProgressReport(self.console, every_epoch=every_epoch)
         self._logs: list[LogFile] = log_listeners(config)
-        recorder = Recorder(
-            on_progress=self._report.drawing, on_problem=self._problem, on_notice=self._notice
-        )
         self.all: list[Listener] = [self._ending, self._report, *self._logs]
         if config.tensorboard:
             self.all.append(TensorboardListener())
-        self.all.append(recorder)
+        if draws:
+            self.all.append(
+                Recorder(
+                    on_progress=self._report.drawing,
+                    on_problem=self._problem,
+                    on_notice=self._notice,
+                )
+            )
 
     @property
     def ended(self) -> RunEnded:

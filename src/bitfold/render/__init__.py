@@ -1,5 +1,6 @@
 from bitfold.render.encode import encode_jpeg, encode_png
 from bitfold.render.frame import FramePainter
+from bitfold.render.frontier_plot import QualityAxis, SizePoint, plot_frontier
 from bitfold.render.ink import Ink
 from bitfold.render.loss_plot import plot_losses
 from bitfold.render.panels import Mark, View
@@ -14,7 +15,9 @@ __all__ = [
     "FramePainter",
     "Ink",
     "Mark",
+    "QualityAxis",
     "Scene",
+    "SizePoint",
     "Slice",
     "Surface",
     "VideoWriter",
@@ -22,6 +25,7 @@ __all__ = [
     "draw_partition",
     "encode_jpeg",
     "encode_png",
+    "plot_frontier",
     "plot_losses",
     "surface_of",
     "write_surface",

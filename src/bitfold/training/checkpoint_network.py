@@ -12,7 +12,7 @@ from bitfold.errors import CheckpointError, ConfigError
 from bitfold.networks import PolytopeNet
 from bitfold.training.checkpoints import read_checkpoint
 from bitfold.training.configuration import Config, config_from_mapping
-from bitfold.training.run import check_same_shapes
+from bitfold.training.run import check_same_shapes, trained_weights
 
 _WEIGHT = re.compile(r"layers\.(\d{1,9})\.weight")
 
@@ -32,7 +32,7 @@ def read_network(path: Path) -> tuple[PolytopeNet, Config]:
         CheckpointError: the file is missing, damaged, or no state of a training.
     """
     checkpoint = read_checkpoint(path)
-    weights = checkpoint.within("network")
+    weights = trained_weights(checkpoint)
     try:
         config = config_from_mapping(tomllib.loads(checkpoint.facts["config"]), place=str(path))
         in_features, out_features = _features(weights)

@@ -16,6 +16,12 @@ from bitfold.errors import ConfigError
 from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS
 from bitfold.networks import ACTIVATIONS, FINAL_ACTIVATIONS, parse_shape
 from bitfold.training.frame_schedule import FrameSchedule
+from bitfold.training.kolmogorov_settings import (
+    USUAL,
+    KolmogorovSettings,
+    check_kolmogorov,
+    kolmogorov_settings,
+)
 from bitfold.training.settings import closest, real, settings_of, switch, whole, word, words
 
 OPTIMIZERS = ("adam", "adamw", "muon", "sgd", "sgd_momentum", "rmsprop")
@@ -39,11 +45,12 @@ FIXED = frozenset(
 PREDICTOR = frozenset(
     {"kolmogorov_shape", "kolmogorov_loss_type", "kolmogorov_bins", "kolmogorov_weight_min"}
     | {"kolmogorov_weight_max", "kolmogorov_temperature", "kolmogorov_predictor_bits"}
-    | {"kolmogorov_predictor", "kolmogorov_targets", "kolmogorov_range"}
+    | {"kolmogorov_predictor", "kolmogorov_targets", "kolmogorov_range", "kolmogorov_quantise"}
 )
 
 # Hard targets have no gradient to train with.
-_TARGETS = tuple(name for name in TARGETS if name not in ("rounded", "hard"))
+_TARGETS = tuple(name for name in TARGETS if name != "hard")
+_QUANTISE = tuple(USUAL)
 _KINDS = tuple(KINDS)
 _ACTIVATIONS, _FINAL_ACTIVATIONS = tuple(ACTIVATIONS), tuple(FINAL_ACTIVATIONS)
 _MANY, _ANY = 2**40, (-1e30, 1e30)
@@ -89,9 +96,10 @@ class Config:
     seed: int = whole(0, "training", "decides weights, points and order", (0, 2**63 - 1))
     optimizer: str = word("adam", "training", "optimiser of the network", choices=OPTIMIZERS)
     learning_rate: float = real(1e-3, "training", "rate of the network", (0, 1e6), positive=True)
-    lr_schedule: str = word(
-        "constant", "training", "of both rates; cosine ends at a hundredth", choices=SCHEDULES
-    )
+    lr_schedule: str | None = word(
+        None, "training", "of both rates; cosine ends at a hundredth; by default constant, with "
+        "learned steps cosine", choices=SCHEDULES,
+    )  # fmt: skip
     grad_clip_norm: float | None = real(
         None, "training", "clip the network's gradient to this norm", positive=True
     )
@@ -139,10 +147,18 @@ class Config:
         (0, 1e6),
         positive=True,
     )
-    kolmogorov_predictor: str = word(
-        "coordinate",
+    kolmogorov_quantise: str = word(
+        "none",
         "kolmogorov",
-        "what predicts weights: a network from places, scales of rows and columns, or of tensors",
+        "learned: the task computes with the weights that a decoder gets, in steps that are "
+        "learned; for the smallest networks",
+        choices=_QUANTISE,
+    )
+    kolmogorov_predictor: str | None = word(
+        None,
+        "kolmogorov",
+        "what predicts weights: a network from places, scales of rows and columns, or of tensors; "
+        "by default coordinate, with learned steps row_column",
         choices=PREDICTORS,
     )
     kolmogorov_shape: str = word(
@@ -152,20 +168,23 @@ class Config:
         "cross_entropy", "kolmogorov", "what the coordinate predictor predicts", choices=_KINDS
     )
     kolmogorov_bins: int = whole(256, "kolmogorov", "values a weight can take", (2, 65536))
-    kolmogorov_range: str = word(
-        "fixed", "kolmogorov", "where the bins lie; auto: each tensor learns it", choices=RANGES
-    )
+    kolmogorov_range: str | None = word(
+        None, "kolmogorov", "where the bins lie; auto: each tensor learns it; by default fixed, "
+        "with learned steps auto", choices=RANGES,
+    )  # fmt: skip
     kolmogorov_weight_min: float = real(-3.0, "kolmogorov", "centre of the first bin", _ANY)
     kolmogorov_weight_max: float = real(3.0, "kolmogorov", "centre of the last bin", _ANY)
-    kolmogorov_targets: str = word(
-        "soft", "kolmogorov", "how a weight is shared among bins", choices=_TARGETS
-    )
+    kolmogorov_targets: str | None = word(
+        None, "kolmogorov", "how a weight is shared among bins; by default soft, with learned "
+        "steps rounded", choices=_TARGETS,
+    )  # fmt: skip
     kolmogorov_temperature: float = real(
         0.1, "kolmogorov", "temperature of the soft targets", positive=True
     )
-    kolmogorov_lr: float = real(
-        1e-3, "kolmogorov", "rate of the weight predictor, by Adam", positive=True
-    )
+    kolmogorov_lr: float | None = real(
+        None, "kolmogorov", "rate of the weight predictor and of learned steps, by Adam; by "
+        "default 0.001, with learned steps 0.01", positive=True,
+    )  # fmt: skip
     kolmogorov_predictor_bits: int = whole(
         8, "kolmogorov", "bits in which a parameter of the predictor is sent", (2, 32)
     )
@@ -229,16 +248,7 @@ class Config:
                 "Cannot use --kolmogorov-predictor-bits: expected 2 to 16, or 32 for float32, got "
                 f"{self.kolmogorov_predictor_bits}."
             )
-        is_unitless = self.kolmogorov_loss_type == "mse"
-        if (
-            self.kolmogorov_weight == "mdl"
-            and is_unitless
-            and self.kolmogorov_predictor == ("coordinate")
-        ):
-            raise ConfigError(
-                "Cannot use --kolmogorov-weight mdl: expected a --kolmogorov-loss-type in nats, "
-                "got mse. Choose cross_entropy, gaussian_nll or laplacian_nll."
-            )
+        check_kolmogorov(self)
         FrameSchedule.parse(self.save_interval)
         parse_times(self.slice_times)
 
@@ -246,6 +256,16 @@ class Config:
     def has_kolmogorov(self) -> bool:
         """Whether K is part of the loss: a predictor is configured and lambda is not always 0."""
         return self.kolmogorov_weight != 0 and self.predictor_shape is not None
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether the task computes with the weights that a decoder gets."""
+        return self.kolmogorov_quantise == "learned"
+
+    @property
+    def kolmogorov_settings(self) -> KolmogorovSettings:
+        """The settings of K that have no default of their own, as they are used."""
+        return kolmogorov_settings(self)
 
     @property
     def target_bits(self) -> int | None:

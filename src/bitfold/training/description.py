@@ -14,6 +14,9 @@ from bitfold.networks import PolytopeNet
 from bitfold.training.checkpoints import Checkpoint
 from bitfold.training.configuration import Config, config_from_mapping
 
+#: In a checkpoint: whether steps and predictor are frozen, the predictor's bits, the best score.
+FINISH_FACTS = "steps.facts"
+
 
 def build_kolmogorov(
     config: Config, network: PolytopeNet, generator: torch.Generator
@@ -25,21 +28,32 @@ def build_kolmogorov(
         network: to describe.
         generator: of the predictor's first values, and of what is drawn in training.
     """
+    settings = config.kolmogorov_settings
     limits = (config.kolmogorov_weight_min, config.kolmogorov_weight_max)
-    is_network = config.kolmogorov_predictor == "coordinate"
+    is_network = settings.kolmogorov_predictor == "coordinate"
     return KolmogorovLoss(
         network,
-        predictor=config.kolmogorov_predictor,
+        predictor=settings.kolmogorov_predictor,
         predictor_shape=config.predictor_shape if is_network else None,
         kind=config.kolmogorov_loss_type if is_network else None,
         bins=config.kolmogorov_bins,
-        weight_range="auto" if config.kolmogorov_range == "auto" else limits,
-        targets=config.kolmogorov_targets,
+        weight_range="auto" if settings.kolmogorov_range == "auto" else limits,
+        targets=settings.kolmogorov_targets,
         temperature=config.kolmogorov_temperature,
         predictor_bits=config.kolmogorov_predictor_bits,
         every=config.kolmogorov_every,
         generator=generator,
+        quantise="learned" if config.is_quantised else None,
     )
+
+
+def side_bits(config: Config, kolmogorov: KolmogorovLoss) -> float:
+    """Return the bits of a description that no lambda changes."""
+    changing = {"weights", "out_of_range"}
+    if config.is_quantised and config.kolmogorov_settings.kolmogorov_predictor != "coordinate":
+        changing.add("predictor")  # rows and columns come and go, and with them their scales
+    items = kolmogorov.bits().items
+    return sum(bits for name, bits in items.items() if name not in changing)
 
 
 def configuration_of(checkpoint: Checkpoint) -> Config:
@@ -73,6 +87,8 @@ def restored_kolmogorov(
             return None
         kolmogorov = build_kolmogorov(config, network, torch.Generator().manual_seed(config.seed))
         kolmogorov.load_state_dict(predictor_state(checkpoint, kolmogorov))
+        if FINISH_FACTS in checkpoint.tensors:
+            kolmogorov.predictor_bits = int(checkpoint.tensors[FINISH_FACTS][1])
     except (LookupError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(

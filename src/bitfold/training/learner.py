@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,8 @@ from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import CompiledNet, count_parameters, parse_shape
 from bitfold.targets import Split, Target
 from bitfold.training.configuration import Config
-from bitfold.training.description import build_kolmogorov
+from bitfold.training.description import build_kolmogorov, side_bits
+from bitfold.training.learned_steps import LearnedSteps
 from bitfold.training.optimizers import (
     network_optimizers,
     predictor_optimizer,
@@ -80,7 +82,16 @@ class Learner:
         self.task = make_task(target.task)
         device = usable_device(config.device)
         self.network = build_network(config, target, stream(config.seed, "network")).to(device)
-        self.kolmogorov = self._build_kolmogorov(device)
+        self.kolmogorov = self._build_kolmogorov()
+        self.steps: LearnedSteps | None = None
+        if self.kolmogorov is not None and config.is_quantised:
+            self.steps = LearnedSteps(
+                self.kolmogorov,
+                config.epochs,
+                config.target_bits,
+                self._training_losses,
+                self._measure,
+            )
         self.optimizers = network_optimizers(config, self.network)
         self.predictor_optimizers = (
             [predictor_optimizer(config, self.kolmogorov)] if self.kolmogorov is not None else []
@@ -98,35 +109,57 @@ class Learner:
         self.weight_schedule = self._choose_weight()
         self._weight = 0.0
 
-    def _build_kolmogorov(self, device: torch.device) -> KolmogorovLoss | None:
+    def _build_kolmogorov(self) -> KolmogorovLoss | None:
         if not self.config.has_kolmogorov:
             return None
-        generator = stream(self.config.seed, "predictor")
-        return build_kolmogorov(self.config, self.network, generator).to(device)
+        return build_kolmogorov(self.config, self.network, stream(self.config.seed, "predictor"))
 
     def _choose_weight(self) -> WeightSchedule:
         if self.kolmogorov is None:
             return ConstantWeight(0.0)
-        changing = ("weights", "out_of_range")
-        items = self.kolmogorov.bits().items
         problem = Problem(
             is_classification=isinstance(self.task, ClassificationTask),
             num_points=len(self._points),
             num_channels=self._wanted[0].numel(),
             num_weights=self.kolmogorov.num_weights,
-            side_bits=sum(bits for name, bits in items.items() if name not in changing),
+            side_bits=side_bits(self.config, self.kolmogorov),
             measure=self._measure,
         )
         return choose_schedule(self.config, problem)
 
     @torch.no_grad()
     def _measure(self) -> tuple[float, float]:
-        """Return task loss over the training points and K as they are, for a start."""
-        size, total = self.config.batch_size, self._points.new_zeros(())
-        for start in range(0, len(self._points), size):
-            points, wanted = self._points[start : start + size], self._wanted[start : start + size]
-            total = total + self.task.loss(self._forward(points), wanted) * len(points)
+        """Return task loss over the training points and K as they are."""
+        total = self._points.new_zeros(())
+        with self.decoded():
+            for points, wanted in self._stored_batches():
+                total = total + self.task.loss(self._forward(points), wanted) * len(points)
         return float(total) / len(self._points), float(self._present_k())
+
+    def _training_losses(self) -> Iterator[Tensor]:
+        """Give the task loss of all training points, batch by batch."""
+        for points, wanted in self._stored_batches():
+            yield self.task.loss(self._forward(points), wanted)
+
+    def _stored_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give the training points in their stored order, and what is wanted of them."""
+        size = self.config.batch_size
+        return zip(torch.split(self._points, size), torch.split(self._wanted, size), strict=True)
+
+    def decoded(self) -> AbstractContextManager[None]:
+        """The network computes with what is trained, while a block lasts.
+
+        With learned steps these are the weights that a decoder gets; otherwise its own.
+        """
+        if self.kolmogorov is None or self.steps is None:
+            return nullcontext()
+        return self.kolmogorov.quantised()
+
+    def decoded_state(self) -> dict[str, Tensor]:
+        """Return the weights that `decoded` computes with, by name."""
+        if self.kolmogorov is None or self.steps is None:
+            return self.network.state_dict()
+        return self.kolmogorov.decoded_state()
 
     def _present_k(self) -> Tensor:
         """Return K itself, whatever is due in the next step, and count no step."""
@@ -150,8 +183,11 @@ class Learner:
         """
         factor = rate_factor(self.config, epoch)
         set_rate(self.optimizers, factor * self.config.learning_rate)
-        set_rate(self.predictor_optimizers, factor * self.config.kolmogorov_lr)
+        own_rate = self.config.kolmogorov_settings.kolmogorov_lr
+        set_rate(self.predictor_optimizers, factor * own_rate)
         self._weight = self.weight_schedule.weight(epoch)
+        if self.steps is not None:
+            self.steps.begin(epoch)
         parts: list[Tensor] = []
         sizes: list[int] = []
         has_k: list[bool] = []
@@ -161,6 +197,8 @@ class Learner:
             has_k.append(self._is_k_due())
             parts += self._step(points, wanted)
             sizes.append(len(points))
+        if self.steps is not None:
+            self.steps.end(epoch, self._weight)
         result = self._result(torch.stack(parts).reshape(len(sizes), -1), sizes, has_k)
         if result.description_bits is None:
             return result
@@ -181,7 +219,8 @@ class Learner:
 
     def _step(self, points: Tensor, wanted: Tensor) -> list[Tensor]:
         """Step both optimisers; return [task loss] or [task loss, K], still on the device."""
-        task = self.task.loss(self._forward(points), wanted)
+        with self.decoded():
+            task = self.task.loss(self._forward(points), wanted)
         parts = [task.detach()]
         combined = task
         if self.kolmogorov is not None:
@@ -199,7 +238,8 @@ class Learner:
 
     @torch.no_grad()
     def _result(self, parts: Tensor, sizes: list[int], has_k: list[bool]) -> EpochResult:
-        outputs = self._forward(self._validation_points)
+        with self.decoded():
+            outputs = self._forward(self._validation_points)
         wanted = self._validation_wanted
         numbers = [
             *self._means(parts, sizes, has_k),
@@ -241,18 +281,20 @@ class Learner:
         Returns:
             Of the task loss with respect to the network, over the first batch of training points in
             their stored order; of K (not weighted by lambda) with respect to the network; of K with
-            respect to the predictor. The last two are None without K.
+            respect to the predictor. The last two are None without K, the last one also while the
+            predictor is frozen.
         """
         size = self.config.batch_size
         own = list(self.network.parameters())
-        task = self.task.loss(self._forward(self._points[:size]), self._wanted[:size])
+        with self.decoded():
+            task = self.task.loss(self._forward(self._points[:size]), self._wanted[:size])
         norms = [_norm(torch.autograd.grad(task, own, allow_unused=True))]
         if self.kolmogorov is not None:
-            predictor = list(self.kolmogorov.parameters())
+            predictor = [p for p in self.kolmogorov.parameters() if p.requires_grad]
             found = torch.autograd.grad(self._present_k(), [*own, *predictor], allow_unused=True)
-            norms += [_norm(found[: len(own)]), _norm(found[len(own) :])]
-        first, *others = torch.stack(norms).tolist()
-        of_network, of_predictor = others if others else (None, None)
+            norms += [_norm(found[: len(own)])]
+            norms += [_norm(found[len(own) :])] if predictor else []
+        first, of_network, of_predictor = [*torch.stack(norms).tolist(), None, None][:3]
         return first, of_network, of_predictor
 
     def terms(self) -> dict[str, Callable[[], Tensor]]:
@@ -261,9 +303,12 @@ class Learner:
         points, wanted = self._points[:size], self._wanted[:size]
         # What torch.compile makes of the network cannot be followed; the rest is what trains.
         forward = self.network if self.config.use_compile else self._forward
-        terms: dict[str, Callable[[], Tensor]] = {
-            "task": lambda: self.task.loss(forward(points), wanted)
-        }
+
+        def task() -> Tensor:
+            with self.decoded():
+                return self.task.loss(forward(points), wanted)
+
+        terms: dict[str, Callable[[], Tensor]] = {"task": task}
         if self.kolmogorov is not None:
             terms["K"] = self._present_k
         return terms
@@ -271,7 +316,7 @@ class Learner:
     def modules(self) -> dict[str, nn.Module]:
         """Return what learns, by name."""
         modules: dict[str, nn.Module] = {"network": self.network}
-        if self.kolmogorov is not None:
+        if self.kolmogorov is not None and not (self.steps is not None and self.steps.is_hard):
             modules["predictor"] = self.kolmogorov
         return modules
 

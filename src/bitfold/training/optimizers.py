@@ -52,7 +52,8 @@ def network_optimizers(config: Config, network: nn.Module) -> list[Optimizer]:
 
 def predictor_optimizer(config: Config, predictor: nn.Module) -> Optimizer:
     """Return the optimiser of the weight predictor: always Adam, at ``kolmogorov_lr``."""
-    return torch.optim.Adam(predictor.parameters(), lr=config.kolmogorov_lr, fused=True)
+    rate = config.kolmogorov_settings.kolmogorov_lr
+    return torch.optim.Adam(predictor.parameters(), lr=rate, fused=True)
 
 
 def keeps_memory(before: Config, now: Config) -> bool:
@@ -72,7 +73,7 @@ def rate_factor(config: Config, epoch: int) -> float:
     >>> rate_factor(Config(epochs=100, lr_schedule="cosine"), 1)
     1.0
     """
-    if config.lr_schedule == "constant":
+    if config.kolmogorov_settings.lr_schedule == "constant":
         return 1.0
     progress = min(1.0, (epoch - 1) / max(1, config.epochs - 1))
     return COSINE_END + (1 - COSINE_END) * 0.5 * (1 + math.cos(math.pi * progress))

@@ -15,6 +15,7 @@ from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import PolytopeNet
 from bitfold.targets import Split, Target
 from bitfold.training.checkpoints import (
+    Checkpoint,
     checkpoint_epoch,
     checkpoint_path,
     checkpoint_paths,
@@ -147,7 +148,7 @@ class Run:
 
     def _weights(self, epoch: int) -> dict[str, Tensor]:
         if checkpoint_path(self.checkpoints, epoch).exists():
-            return read_checkpoint(checkpoint_path(self.checkpoints, epoch)).within("network")
+            return trained_weights(read_checkpoint(checkpoint_path(self.checkpoints, epoch)))
         with closing(TrajectoryReader(self.folder.trajectory)) as reader:
             return next(dict(m.weights) for m in reader.moments() if m.epoch == epoch)
 
@@ -167,6 +168,11 @@ def load_run(path: str | Path) -> Run:
     """
     folder = RunFolder(Path(path))
     return Run(folder.path, folder.read_config())
+
+
+def trained_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Return a checkpoint's weights as what it was trained for: decoded, with learned steps."""
+    return checkpoint.within("decoded") or checkpoint.within("network")
 
 
 def build_network(config: Config, target: Target, generator: Any = None) -> PolytopeNet:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from bitfold.audit import GradientAudit
 from bitfold.errors import AuditError
 from bitfold.training.auditing import AUDIT_EXIT_CODE, audit_learner, cut_message
@@ -198,7 +200,8 @@ class Session:
         folds = self._oversight.folds
         if folds is None or not folds.is_due(self._epoch):
             return {}
-        return folds.measure(self._learner.network, description_bits)
+        with torch.no_grad(), self._learner.decoded():
+            return folds.measure(self._learner.network, description_bits)
 
     def _inspect(self, measured: Metrics, result: EpochResult) -> _Ending | None:
         if not self._oversight.watchdogs:
@@ -236,7 +239,7 @@ class Session:
         return _Ending("completed", f"Training completed {self._epoch} epochs.", 0)
 
     def _append_frame(self, metrics: Metrics) -> bool:
-        weights = self._learner.network.state_dict()
+        weights = self._learner.decoded_state()
         return self._journal.append_frame(self._epoch, metrics, weights)
 
     def _save(self) -> None:

@@ -51,6 +51,9 @@ def capture(
     tensors |= oversight.history()
     schedule = learner.weight_schedule
     tensors[f"weight.{schedule.name}"] = schedule.history()
+    if learner.steps is not None:
+        tensors |= {f"decoded.{n}": t for n, t in learner.decoded_state().items()}
+        tensors |= learner.steps.history()
     facts = {"config": config_toml(learner.config), "validation_loss": validation_loss}
     return Checkpoint(epoch, tensors, facts)
 
@@ -76,6 +79,8 @@ def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, plac
         has_predictor = learner.kolmogorov is not None and _agree(before, now, PREDICTOR)
         if has_predictor and before.has_kolmogorov and learner.kolmogorov is not None:
             learner.kolmogorov.load_state_dict(predictor_state(checkpoint, learner.kolmogorov))
+            if learner.steps is not None:
+                learner.steps.restore(checkpoint.tensors)
         for name, optimizer in _named_optimizers(learner):
             is_kept = keeps_memory(before, now) if "network" in name else has_predictor
             if is_kept:

@@ -62,6 +62,7 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
     settled = config.replace(
         task=target.task, threads=choose_threads(config, target), output_dir=str(folder.path)
     )
+    settled = _settled(settled)
     with _limited_threads(settled.threads):
         # Made first: what is wrong with the settings shows before anything is on disk.
         learner = Learner(settled, target, split)
@@ -150,7 +151,13 @@ def _changed(config: Config, changes: dict[str, Any]) -> Config:
                 f"Cannot continue a run with another {flag(name)}: it would be another run. Start "
                 "one with `bitfold train`."
             )
-    return config.replace(**changes)
+    return _settled(config.replace(**changes))
+
+
+def _settled(config: Config) -> Config:
+    """Return a configuration that says outright how K is made, where it is part of the loss."""
+    settings = config.kolmogorov_settings._asdict() if config.has_kolmogorov else {}
+    return config.replace(**settings)
 
 
 def _newest_checkpoint(run: Run, listeners: Sequence[Listener]) -> Checkpoint | None:
