@@ -74,7 +74,8 @@ def schedule_of(num_bits: int = 1000, **settings: Any) -> BitsWeight:
         (1950, {}),
         (1900, {"seed": 1}),
         (2050, {"seed": 2, "target": "rgb-ring"}),
-        (1000, {"seed": 3, **PER_TENSOR}),
+        # A tensor that dies takes its scale along, at once: 1 % of a description of 1,000 bits.
+        (4000, {"seed": 3, "shape": "[16]*4", **PER_TENSOR}),
         (1950, {"seed": 4, "optimizer": "sgd_momentum", "learning_rate": 0.03}),
         (1000, {"seed": 5, "kolmogorov_loss_type": "mse"}),
         (1950, {"seed": 6, "lr_schedule": "cosine", "epochs": 200}),
