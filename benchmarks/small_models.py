@@ -64,6 +64,10 @@ class Recipe:
     focus: float = 0.0
     predictor: str = "row_column"
 
+    def settings(self) -> dict[str, Any]:
+        """Return all numbers: what is kept of a training is known by them."""
+        return {name: item for name, item in vars(self).items() if name != "make"}
+
 
 def lenet_300_100() -> nn.Module:
     """266,610 weights."""
@@ -185,17 +189,9 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def jobs_of(seeds: Mapping[str, int], *, validate: bool) -> list[dict[str, Any]]:
-    """Return the settings of all trainings; the recipe is among them, for what is kept."""
+    """Return the settings of all trainings."""
     return [
-        {
-            "network": name,
-            "weight": RECIPES[name].weight,
-            "epochs": RECIPES[name].epochs,
-            "batch": RECIPES[name].batch,
-            "rate": RECIPES[name].rate,
-            "validate": validate,
-            "seed": seed,
-        }
+        {"network": name, **RECIPES[name].settings(), "validate": validate, "seed": seed}
         for name, count in seeds.items()
         for seed in range(count)
     ]
