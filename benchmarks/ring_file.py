@@ -57,7 +57,7 @@ def fresh() -> PolytopeNet:
 
 @torch.no_grad()
 def without_biases(network: nn.Module) -> nn.Module:
-    """Return a network with the same weights and biases of 0, which cost nothing until they help."""
+    """Return a network of the same weights; biases of 0 cost nothing until they help."""
     bare = copy.deepcopy(network)
     for tensor in bare.parameters():
         tensor.mul_(tensor.ndim > 1)
