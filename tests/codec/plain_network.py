@@ -34,18 +34,19 @@ class Tensor(NamedTuple):
 def read_layers(d: Any, num_inputs: int, num_bins: int) -> list[Layer]:
     """The network of a stream."""
     hidden = [d.golomb(3) + 1 for _ in range(d.golomb(0) + 1)]
-    layers = []
+    layers, precision = [], d.bits(4) + 1
     for ins, outs in pairwise([num_inputs, *hidden, num_bins]):
-        (flat, factor, shift), (biases, *step) = (read_tensor(d, n) for n in (ins * outs, outs))
+        both = (read_tensor(d, n, precision) for n in (ins * outs, outs))
+        (flat, factor, shift), (biases, *step) = both
         rows = [flat[ins * j : ins * (j + 1)] for j in range(outs)]
         layers.append(Layer(rows, factor, shift, [(n * step[0] << 16) >> step[1] for n in biases]))
     return layers
 
 
-def read_tensor(d: Any, count: int) -> tuple[list[int], int, int]:
+def read_tensor(d: Any, count: int, precision: int) -> tuple[list[int], int, int]:
     """Numbers of steps, and the step."""
-    code, centre, scale = d.bits(8), d.signed(4), d.bits(8) - 64
-    numbers = [centre + d.distance(scale) for _ in range(count)]
+    code, lowest = d.bits(8), d.bits(19) - 2**17
+    numbers = [lowest + d.bits(precision) for _ in range(count)]
     return numbers, 8 + code % 8, 31 - code // 8
 
 

@@ -209,7 +209,7 @@ def test_what_a_reader_would_refuse_is_not_written():
     items = [TensorPlan(Item("weight", (2**20, 1), REAL), COORDINATE)]
     shapes = [(1000, 1), (1000,), (256, 1000), (256,)]
     tensors = tuple(torch.zeros(shape, dtype=torch.int64).numpy() for shape in shapes)
-    plan = Plan(items, coordinate=CoordinateNetwork(tensors, (0,) * 4))
+    plan = Plan(items, coordinate=CoordinateNetwork(tensors, (0,) * 4, 8))
     check_readable(plan, 10**6)
     with pytest.raises(bitfold.ModelFileError, match="Choose a smaller predictor_shape"):
         check_readable(plan, 1000)
@@ -220,7 +220,8 @@ def test_numbers_beyond_the_bounds_of_fixed_point_are_refused():
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module, predictor=CoordinatePredictor((2,)), bins=4)
     plan = plan_of_kolmogorov(loss)
-    plan.coordinate.tensors[0][0, 0] = 2**17 + 1
+    plan.coordinate.tensors[0][:] = 2**17
+    plan.coordinate.tensors[0][0, 0] += 1
     writer = StreamWriter()
     write_network(writer, plan)
     with pytest.raises(bitfold.ModelFileError, match="numbers up to 131072"):

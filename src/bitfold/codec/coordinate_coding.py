@@ -8,26 +8,30 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from bitfold.codec.coder import StreamReader, StreamWriter, damaged
-from bitfold.codec.coordinate_kernels import SYMBOLS_EACH, SYMBOLS_OUTSIDE, get_bins, put_bins
+from bitfold.codec.coordinate_kernels import (
+    SYMBOLS_EACH,
+    SYMBOLS_OUTSIDE,
+    get_bins,
+    get_plain,
+    plain_symbols,
+    put_bins,
+)
 from bitfold.codec.plan import COORDINATE, CoordinateNetwork, Ints, Plan, TensorPlan, compact
 from bitfold.codec.recipe import most_numbers
-from bitfold.codec.stream_parts import get_numbers, one_scale, put_numbers
 from bitfold.codec.structure import TRANSPOSED, Item
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov.coordinate import MAX_LAYERS, MAX_WIDTH
 from bitfold.kolmogorov.fixed_point import fixed_coordinates
-from bitfold.kolmogorov.integer_tables import LARGEST_SCALE, LEAST_SCALE, integer_tables
 from bitfold.kolmogorov.layout import Block, make_blocks, varying_coordinates
 from bitfold.kolmogorov.sent_network import (
     BINS_BITS,
-    CENTRE_ORDER,
+    LOWEST_BITS,
     MAX_NUMBER,
-    SCALE_BITS,
+    PRECISION_BITS,
     STEP_BITS,
     USUAL_BINS,
     WIDTH_ORDER,
     fixed_network,
-    numbers_codes,
     shapes_of,
 )
 
@@ -52,13 +56,13 @@ def write_network(writer: StreamWriter, plan: Plan) -> None:
     writer.golomb(len(hidden) - 1, 0)
     for width in hidden:
         writer.golomb(width - 1, WIDTH_ORDER)
-    tables = integer_tables("laplace")
-    codes = numbers_codes(network.tensors)
-    for tensor, step, (centre, scale) in zip(network.tensors, network.steps, codes, strict=True):
+    precision = network.precision_bits
+    writer.bits_of(precision - 1, PRECISION_BITS)
+    for tensor, step in zip(network.tensors, network.steps, strict=True):
+        lowest = int(tensor.min())
         writer.bits_of(step, STEP_BITS)
-        writer.signed(centre, CENTRE_ORDER)
-        writer.bits_of(scale - LEAST_SCALE, SCALE_BITS)
-        put_numbers(writer, tensor.reshape(-1), (centre, one_scale(scale, tensor.size), tables))
+        writer.bits_of(lowest + MAX_NUMBER, LOWEST_BITS)
+        writer.put(plain_symbols(tensor.reshape(-1) - lowest, precision))
 
 
 def read_network(reader: StreamReader, plan: Plan) -> None:
@@ -74,11 +78,12 @@ def read_network(reader: StreamReader, plan: Plan) -> None:
     found = excess(items, sum(map(math.prod, shapes)), 2 * len(reader.words))
     if found is not None:
         raise damaged(found, reader.position)
+    precision = reader.bits_of(PRECISION_BITS) + 1
     steps, tensors = list[int](), list[Ints]()
     for shape in shapes:
         steps.append(reader.bits_of(STEP_BITS))
-        tensors.append(_read_tensor(reader, shape))
-    plan.coordinate = CoordinateNetwork(tuple(tensors), tuple(steps))
+        tensors.append(_read_tensor(reader, shape, precision))
+    plan.coordinate = CoordinateNetwork(tuple(tensors), tuple(steps), precision)
 
 
 class CoordinateCoder:
@@ -174,14 +179,12 @@ def _read_widths(reader: StreamReader) -> list[int]:
     return widths
 
 
-def _read_tensor(reader: StreamReader, shape: tuple[int, ...]) -> Ints:
-    centre = reader.signed(CENTRE_ORDER)
-    scale = reader.bits_of(SCALE_BITS) + LEAST_SCALE
-    if abs(centre) > MAX_NUMBER or scale > LARGEST_SCALE:
-        raise damaged("expected a centre and a scale, got more", reader.position)
-    numbers = np.zeros(math.prod(shape), np.int64)
-    model = (centre, one_scale(scale, len(numbers)), integer_tables("laplace"))
-    get_numbers(reader, numbers, model, "laplace")
+def _read_tensor(reader: StreamReader, shape: tuple[int, ...], precision_bits: int) -> Ints:
+    lowest = reader.bits_of(LOWEST_BITS) - MAX_NUMBER
+    numbers = np.empty(math.prod(shape), np.int64)
+    get_plain(reader.state, reader.words, precision_bits, numbers)
+    reader.check()
+    numbers += lowest
     if np.abs(numbers).max() > MAX_NUMBER:
         raise damaged(f"expected numbers up to {MAX_NUMBER}, got more", reader.position)
     return numbers.reshape(shape)

@@ -10,6 +10,7 @@ from bitfold.codec.rans_kernels import (
     SOUND,
     State,
     Words,
+    read_bits,
     read_golomb,
     slot,
     take,
@@ -114,3 +115,19 @@ def _get(state: State, words: Words, cumulative: Ints, span: Span) -> int:
     start = start_of(cumulative, low, span)
     take(state, words, start, start_of(cumulative, low + 1, span) - start)
     return low
+
+
+def plain_symbols(numbers: Ints, num_bits: int) -> Symbols:
+    """Numbers of 0 to 2^num_bits - 1, up to 16 bits each, plainly."""
+    width = 16 - num_bits
+    symbols = (numbers << width) | (((1 << width) - 1) << 16)
+    return symbols.astype(np.uint32)
+
+
+@njit(cache=True, nogil=True)
+def get_plain(state: State, words: Words, num_bits: int, numbers: Ints) -> None:
+    """Read as many numbers as there are, see `plain_symbols`."""
+    for number in range(len(numbers)):
+        numbers[number] = read_bits(state, words, num_bits)
+        if state[3] != SOUND:
+            return

@@ -8,6 +8,7 @@ from bitfold.codec.plan import CoordinateNetwork
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import CoordinatePredictor
 from bitfold.kolmogorov.sent_network import STEPS
+from bitfold.kolmogorov.transmission import MAX_PREDICTOR_BITS
 
 
 @torch.no_grad()
@@ -31,4 +32,6 @@ def coordinate_network(predictor: CoordinatePredictor, precision_bits: int) -> C
         )
     sent = predictor.sent(precision_bits)
     steps = sent.pop(STEPS)
-    return CoordinateNetwork(tuple(item.numpy() for item in sent.values()), tuple(steps.tolist()))
+    tensors = tuple(item.numpy() for item in sent.values())
+    precision = min(precision_bits, MAX_PREDICTOR_BITS)
+    return CoordinateNetwork(tensors, tuple(steps.tolist()), precision)

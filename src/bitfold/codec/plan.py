@@ -98,10 +98,12 @@ class CoordinateNetwork(NamedTuple):
     Attributes:
         tensors: int64, weights (outputs, inputs) and biases (outputs,) in turn, in steps.
         steps: the code of each tensor's step, see `sent_network`.
+        precision_bits: 1 to 16, of each number, counted from its tensor's lowest.
     """
 
     tensors: tuple[Ints, ...]
     steps: tuple[int, ...]
+    precision_bits: int
 
     @property
     def num_bins(self) -> int:

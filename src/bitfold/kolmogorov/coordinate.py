@@ -117,11 +117,11 @@ class CoordinatePredictor(WeightPredictor):
         return sent_network(dict(self.named_parameters()), precision_bits)
 
     def sending_bits(self, precision_bits: int) -> Tensor | float:
-        """Of a distribution over bins: of its shape and of the whole numbers, entropy-coded."""
+        """Of a distribution over bins: of its shape and of the whole numbers."""
         if self.kind != "cross_entropy":
             return super().sending_bits(precision_bits)
         shape = shape_bits(self.shape, self.bins.num_bins)
-        return network_bits(self.sent(precision_bits)) + shape
+        return network_bits([item.numel() for item in self.parameters()], precision_bits) + shape
 
     def hard_bits(
         self, places: Places, values: Tensor, as_sent: dict[str, Tensor] | None

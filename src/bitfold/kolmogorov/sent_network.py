@@ -10,8 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bitfold.kolmogorov.integer_tables import coded_bits
-from bitfold.kolmogorov.sent_scales import best_scale
 from bitfold.kolmogorov.transmission import MAX_PREDICTOR_BITS
 
 Ints = NDArray[np.int64]
@@ -22,8 +20,8 @@ FRACTION_BITS = 16
 MAX_NUMBER = 2**17
 #: In which a tensor's step is sent: code c stands for (8 + c mod 8) * 2^(c // 8 - 31).
 STEP_BITS = 8
-#: Order of the exponential Golomb code of a tensor's centre, and bits of its scale.
-CENTRE_ORDER, SCALE_BITS = 4, 8
+#: In which the precision of a network is sent, and the lowest number of a tensor.
+PRECISION_BITS, LOWEST_BITS = 4, 19
 #: Order of the exponential Golomb code of a width.
 WIDTH_ORDER = 3
 #: So many bins are sent in one bit, others in so many more.
@@ -52,18 +50,12 @@ class FixedNetwork(NamedTuple):
     shifts: Ints
 
 
-class NumbersCode(NamedTuple):
-    """How a tensor's whole numbers are sent: around a centre, by the Laplace table of a scale."""
-
-    centre: int
-    scale: int
-
-
 def sent_network(parameters: Mapping[str, Tensor], precision_bits: int) -> dict[str, Tensor]:
     """Each parameter in whole steps of its tensor, and the codes of the steps.
 
     Source: none, ours. A step is the shortest of those that can be sent in which the tensor's
-    spread is less than 2^precision steps, and its largest value at most `MAX_NUMBER` of them.
+    spread is at most 2^precision - 2 steps, so that all numbers lie within 2^precision from the
+    lowest, and its largest value at most `MAX_NUMBER` of them.
 
     Args:
         parameters: floating, by name; what is not finite counts as 0.
@@ -82,10 +74,12 @@ def sent_network(parameters: Mapping[str, Tensor], precision_bits: int) -> dict[
         values = np.nan_to_num(item.detach().cpu().double().numpy(), posinf=0.0, neginf=0.0)
         spread, largest = float(np.ptp(values)), float(np.abs(values).max())
         precision = min(precision_bits, MAX_PREDICTOR_BITS)
-        least = max(spread / (2**precision - 1), largest / MAX_NUMBER)
+        least = max(spread / (2**precision - 2), largest / MAX_NUMBER)
         codes.append(min(int(np.searchsorted(lengths, least)), len(lengths) - 1))
-        numbers = np.rint(values / lengths[codes[-1]])
-        sent[name] = torch.from_numpy(numbers.clip(-MAX_NUMBER, MAX_NUMBER).astype(np.int64))
+        numbers = np.rint(values / lengths[codes[-1]]).clip(-MAX_NUMBER, MAX_NUMBER)
+        # Only what has diverged beyond the longest step reaches further.
+        within = numbers.clip(max=numbers.min() + 2**precision - 1)
+        sent[name] = torch.from_numpy(within.astype(np.int64))
     return sent | {STEPS: torch.tensor(codes, dtype=torch.int64)}
 
 
@@ -97,32 +91,17 @@ def step_lengths() -> NDArray[np.float64]:
     return lengths
 
 
-def numbers_codes(tensors: Sequence[Ints]) -> list[NumbersCode]:
-    """How each tensor's whole numbers are best sent: their median, and the scale around it."""
-    centres = [int(np.sort(item, axis=None)[(item.size - 1) // 2]) for item in tensors]
-    means = [np.abs(item - centre).mean() for item, centre in zip(tensors, centres, strict=True)]
-    scales = best_scale(torch.tensor(means, dtype=torch.float64)).tolist()
-    return [NumbersCode(*pair) for pair in zip(centres, scales, strict=True)]
+def network_bits(sizes: Sequence[int], precision_bits: int) -> int:
+    """Bits in which a network is sent: of each tensor its step, lowest number and numbers.
 
-
-def network_bits(as_sent: Mapping[str, Tensor]) -> float:
-    """Bits in which a network is sent: of each tensor its step, centre, scale and numbers.
-
-    The centre is sent by a signed exponential Golomb code of order 4, step and scale in 8 bits
-    each, the numbers' distances from the centre by the Laplace table of the scale.
+    The same whatever the parameters are, so that lambda does not change what it weighs against.
 
     Args:
-        as_sent: see `sent_network`.
+        sizes: of its tensors.
+        precision_bits: see `sent_network`.
     """
-    flat = [item.reshape(-1) for name, item in as_sent.items() if name != STEPS]
-    codes = numbers_codes([item.numpy() for item in flat])
-    sizes = torch.tensor([len(item) for item in flat])
-    centres, scales = (torch.tensor(column) for column in zip(*codes, strict=True))
-    distances = torch.cat(flat) - centres.repeat_interleave(sizes)
-    cost = coded_bits(distances, scales.repeat_interleave(sizes))
-    of_centres = sum(_golomb_bits(_unsigned(code.centre), CENTRE_ORDER) for code in codes)
-    of_numbers = float((cost.symbols + cost.escapes).sum())
-    return of_numbers + of_centres + (STEP_BITS + SCALE_BITS) * len(flat)
+    each = min(precision_bits, MAX_PREDICTOR_BITS)
+    return PRECISION_BITS + sum(STEP_BITS + LOWEST_BITS + each * size for size in sizes)
 
 
 def shape_bits(hidden: Sequence[int], num_bins: int) -> int:
@@ -139,11 +118,6 @@ def shape_bits(hidden: Sequence[int], num_bins: int) -> int:
 def _golomb_bits(number: int, order: int) -> int:
     """Bits of the exponential Golomb code of a number of at least 0."""
     return 2 * ((number >> order) + 1).bit_length() - 1 + order
-
-
-def _unsigned(number: int) -> int:
-    """0, -1, 1, -2, ... counted from 0."""
-    return -2 * number - 1 if number < 0 else 2 * number
 
 
 def fixed_network(tensors: Sequence[Ints], steps: Sequence[int]) -> FixedNetwork:
