@@ -8,12 +8,16 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# Numba sees a change in a loop's own file alone, not in those that it was compiled together with.
+LOOPS := $(wildcard src/bitfold/*/*kernels.py src/bitfold/*/fused*.py src/bitfold/polytopes/*/*.py)
+FORGET := "import pathlib; [path.unlink() for path in pathlib.Path('src').rglob('*.nb[ic]')]"
+
 .PHONY: demo test check bench clean
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.installed $(VENV)/.loops
 	$(BIN)/bitfold demo
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-test $(VENV)/.loops
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-check
@@ -21,7 +25,7 @@ check: $(VENV)/.installed-check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-bench
+bench: $(VENV)/.installed-bench $(VENV)/.loops
 	$(BIN)/python -m benchmarks.speed
 
 $(VENV)/.created:
@@ -35,6 +39,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.installed-%: $(VENV)/.created pyproject.toml constraints.txt
 	$(PIP) --editable '.[$*]'
+	touch $@
+
+$(VENV)/.loops: $(LOOPS) | $(VENV)/.created
+	$(BIN)/python -c $(FORGET)
 	touch $@
 
 clean:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from bitfold.cli import draw_poly_classifier, draw_poly_while_training
-from bitfold.cli.demo_command import demo_config
+from bitfold.cli.demo_command import DEMO, demo_config
 from bitfold.cli.draw_poly import find_run
 from bitfold.cli.main import main
 from bitfold.errors import RunError
@@ -133,11 +133,20 @@ def test_plot_of_folds(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         main(["plot", str(trained), "--what", "fold"])
 
 
-def test_demo_s_configuration_is_a_run_with_cross_entropy_k(tmp_path: Path) -> None:
-    """The demo trains on the ring with K by cross-entropy, at the seed that is asked for."""
+def test_the_demo_ends_with_a_ring_in_some_hundred_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It trains with K and learned steps, at the seed that is asked for, and says how to go on."""
     config = demo_config(4, str(tmp_path))
-    assert (config.target, config.seed, config.kolmogorov_loss_type) == ("ring", 4, "cross_entropy")
+    assert (config.target, config.seed, config.is_quantised) == ("ring", 4, True)
     assert config.has_kolmogorov
+    short = {"size": 32, "epochs": 20, "shape": "[6]*2", "points": 100, "validation_points": 50}
+    monkeypatch.setattr("bitfold.cli.demo_command.DEMO", {**DEMO, **short})
+    assert main(["demo", "--output-dir", str(tmp_path / "run")]) == 0
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    path = tmp_path / "run" / "ring.bitfold"
+    assert f"The ring in {path.stat().st_size:,} bytes" in last
+    assert last.split(": ")[1].split()[:3] == ["bitfold", "decompress", str(path)]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT to a child needs POSIX")
