@@ -7,9 +7,8 @@ import gzip
 import importlib
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +16,6 @@ from torch import Tensor
 
 #: Widths of the uniform grids.
 UNIFORM_BITS = (8, 4, 3)
-#: What installs the library that a row without a size needs.
-ZSTD_INSTALL = "pip install 'bitfold[zstd]'"
 # All at the highest level that asks for no special decoder.
 _GZIP_LEVEL, _BZIP2_LEVEL, _ZSTD_LEVEL = 9, 9, 19
 # The lower limit and the step of a uniform grid, in float32.
@@ -31,13 +28,13 @@ class Baseline:
 
     Args:
         name: of the way.
-        num_bytes: that it takes, of numbers alone: no names and no shapes; None: see ``note``.
+        num_bytes: that it takes, of numbers alone: no names and no shapes.
         state: what it decodes to, fit for ``load_state_dict``.
-        note: what it is, or why there is no size.
+        note: what it is.
     """
 
     name: str
-    num_bytes: int | None
+    num_bytes: int
     state: Mapping[str, Tensor]
     note: str
 
@@ -63,12 +60,11 @@ def baselines(state: Mapping[str, Tensor], decoded: Mapping[str, Tensor]) -> lis
         decoded: the same as decoded from its model file: the quantised weights.
 
     Returns:
-        From the longest kind to the shortest; zstd has no size where Python (before 3.14) has no
-        library for it.
+        From the longest kind to the shortest.
 
     Example:
         >>> rows = baselines({"w": torch.arange(4.0)}, {"w": torch.tensor([0.0, 0, 1, 1])})
-        >>> [(row.name, row.num_bytes) for row in rows if row.name != "zstd of float16"][-2:]
+        >>> [(row.name, row.num_bytes) for row in rows][-2:]
         [('uniform 3 bits', 10), ('order-0 entropy', 1)]
     """
     half = {name: item.to(torch.float16) for name, item in state.items()}
@@ -77,12 +73,11 @@ def baselines(state: Mapping[str, Tensor], decoded: Mapping[str, Tensor]) -> lis
         data = np.frombuffer(data, "=f2").astype("<f2").tobytes()
     rounded = {name: item.to(state[name].dtype) for name, item in half.items()}
     num_numbers = sum(item.numel() for item in state.values())
-    zstd = _zstd()
     found = [
         Baseline("float32", 4 * num_numbers, state, "no loss"),
         Baseline("float16", 2 * num_numbers, rounded, "rounded to half precision"),
         _packed("gzip", rounded, gzip.compress(data, _GZIP_LEVEL, mtime=0), _GZIP_LEVEL),
-        _packed("zstd", rounded, zstd and zstd(data, _ZSTD_LEVEL), _ZSTD_LEVEL),
+        _packed("zstd", rounded, _zstd(data, _ZSTD_LEVEL), _ZSTD_LEVEL),
         _packed("bzip2", rounded, bz2.compress(data, _BZIP2_LEVEL), _BZIP2_LEVEL),
     ]
     found += [_uniform(state, num_bits) for num_bits in UNIFORM_BITS]
@@ -91,22 +86,15 @@ def baselines(state: Mapping[str, Tensor], decoded: Mapping[str, Tensor]) -> lis
     return [*found, Baseline("order-0 entropy", math.ceil(entropy / 8), decoded, note)]
 
 
-def _packed(name: str, state: Mapping[str, Tensor], data: bytes | None, level: int) -> Baseline:
-    note = f"level {level}" if data is not None else f"not installed: {ZSTD_INSTALL}"
-    num_bytes = None if data is None else len(data)
-    return Baseline(f"{name} of float16", num_bytes, state, note)
+def _packed(name: str, state: Mapping[str, Tensor], data: bytes, level: int) -> Baseline:
+    return Baseline(f"{name} of float16", len(data), state, f"level {level}")
 
 
-def _zstd() -> Callable[[bytes, int], bytes] | None:
+def _zstd(data: bytes, level: int) -> bytes:
     """Python's own from 3.14 on, or the same module for versions before."""
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            module: Any = importlib.import_module(name)
-        except ImportError:
-            continue
-        compress: Callable[[bytes, int], bytes] = module.compress
-        return compress
-    return None
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    packed: bytes = importlib.import_module(name).compress(data, level)
+    return packed
 
 
 def _uniform(state: Mapping[str, Tensor], num_bits: int) -> Baseline:

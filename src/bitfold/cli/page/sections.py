@@ -146,7 +146,7 @@ def _item_row(item: FileItem) -> list[str]:
 def others(facts: Facts) -> Markup:
     """What usual means take of the same weights, each with what it decodes to."""
     head = ("", "bytes", "", "of this file", *_quality_head(facts.picture.decoded), "")
-    longest = max(row.num_bytes or 0 for row, _ in facts.rows)
+    longest = max(row.num_bytes for row, _ in facts.rows)
     rows = [_other_row("this file", facts.num_bytes, facts, facts.picture.decoded, longest)]
     notes = [""]
     for row, quality in facts.rows:
@@ -166,11 +166,9 @@ def _quality_head(quality: Quality) -> tuple[str, str]:
 
 
 def _other_row(
-    name: str, num_bytes: int | None, facts: Facts, quality: Quality, longest: int
+    name: str, num_bytes: int, facts: Facts, quality: Quality, longest: int
 ) -> list[Markup]:
     last = decibels(quality) if quality.is_regression else percent(quality.error)
-    if num_bytes is None:
-        return [tag("td", name), tag("td", "-"), *(4 * [tag("td")])]
     width = 100 * num_bytes / max(1, longest, facts.num_bytes)
     bar = tag("td", tag("i", style=f"width:{width:.2f}%"), class_="bar")
     texts = (f"{num_bytes / facts.num_bytes:.2f} x", number(quality.task_loss), last)
