@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.small_models import OWN_RATE, RECIPES
+from benchmarks.small_models import RECIPES
 from benchmarks.timing import (
     alternate,
     argument_parser,
@@ -63,7 +63,7 @@ def learned_step() -> Callable[[int], None]:
     """Return a training step with quantised weights and K."""
     network, given = lenet(), batches()
     kolmogorov = KolmogorovLoss(network, quantise="learned")
-    own = {"params": list(kolmogorov.parameters()), "lr": OWN_RATE}
+    own = {"params": list(kolmogorov.parameters()), "lr": RECIPES["LeNet-300-100"].own_rate}
     groups = [{"params": list(network.parameters())}, own]
     optimizer = torch.optim.Adam(groups, RATE, fused=True)
 
