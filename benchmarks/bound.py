@@ -103,14 +103,18 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def jobs_of(num_seeds: int) -> list[dict[str, Any]]:
+    """Return the settings of all trainings; the recipe is among them, for what is kept."""
+    settings = {"network": RECIPE.make.__name__, **RECIPE.settings()}
+    return [{**settings, "seed": seed} for seed in range(num_seeds)]
+
+
 def main() -> int:
     """Train, bound, tabulate."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
-    seeds = range(1 if arguments.quick else NUM_SEEDS)
-    settings = {"network": RECIPE.make.__name__, **RECIPE.settings()}
-    jobs = [{**settings, "seed": seed} for seed in seeds]
+    jobs = jobs_of(1 if arguments.quick else NUM_SEEDS)
     results = run_jobs(run, jobs, "bound", arguments.processes)
     print(table(results))
     if not arguments.quick:

@@ -198,15 +198,19 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def jobs_of(num_seeds: int) -> list[dict[str, Any]]:
+    """Return the settings of all trainings; the recipe is among them, for what is kept."""
+    recipe = {"epochs": EPOCHS, "rate": RATE, "own_rate": OWN_RATE}
+    recipe |= {"weight": WEIGHT, "weight_rises": WEIGHT_RISES}
+    return [{**recipe, "seed": seed} for seed in range(num_seeds)]
+
+
 def main() -> int:
     """Train, measure, tabulate."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
-    recipe = {"epochs": EPOCHS, "rate": RATE, "own_rate": OWN_RATE}
-    recipe |= {"weight": WEIGHT, "weight_rises": WEIGHT_RISES}
-    seeds = range(1 if arguments.quick else NUM_SEEDS)
-    jobs = [{**recipe, "seed": seed} for seed in seeds]
+    jobs = jobs_of(1 if arguments.quick else NUM_SEEDS)
     results = run_jobs(run, jobs, "ring-file", arguments.processes)
     print(table(results))
     if not arguments.quick:
