@@ -67,7 +67,7 @@ def sent_network(parameters: Mapping[str, Tensor], precision_bits: int) -> dict[
     Example:
         >>> found = sent_network({"bias": torch.tensor([0.0, 0.5, -1.0])}, 4)
         >>> found["bias"].tolist(), found[STEPS].tolist()
-        ([0, 5, -10], [197])
+        ([0, 5, -9], [198])
     """
     lengths, sent, codes = step_lengths(), dict[str, Tensor](), list[int]()
     for name, item in parameters.items():
