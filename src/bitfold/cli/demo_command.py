@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -66,4 +67,5 @@ def _write_file(run: Run) -> None:
     path = run.path / FILE_NAME
     data = code_run(run).data
     write_atomically(path, data)
-    print(f"  The ring in {len(data):,} bytes: bitfold decompress {path} -o ring.png --size 1024")
+    again = f"bitfold decompress {shlex.quote(str(path))} -o ring.png --size 1024"
+    print(f"  The ring in {len(data):,} bytes: {again}")
