@@ -138,8 +138,7 @@ class Decoder:
         found = []
         for _ in range(n):
             ends = [(sum(counts[: k + 1]) << 16) // sum(counts) for k in range(len(counts))]
-            slot = self.slot()
-            k = next(k for k, end in enumerate(ends) if slot < end)
+            k = sum(end <= self.slot() for end in ends)
             start = ends[k - 1] if k else 0
             self.take(start, ends[k] - start)
             found.append((k - most) << unit)

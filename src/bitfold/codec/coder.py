@@ -72,10 +72,6 @@ class StreamWriter:
         out = np.empty(64, np.uint32)
         self.put(out[: put_golomb(out, 0, number, order)])
 
-    def signed(self, number: int, order: int) -> None:
-        """Append a number by the code of 0, -1, 1, -2, ... counted from 0."""
-        self.golomb(-2 * number - 1 if number < 0 else 2 * number, order)
-
     def plain(self, values: NDArray[Any]) -> None:
         """Append the bytes of an array, 16 bits a symbol, little-endian; their count is even."""
         raw = np.frombuffer(values.tobytes(), "<u2").astype(np.uint32)
@@ -186,7 +182,7 @@ class StreamReader:
     def plain(self, dtype: str, count: int) -> NDArray[Any]:
         """An array that was written by `StreamWriter.plain`."""
         raw = np.empty(count * np.dtype(dtype).itemsize // 2, "<u2")
-        read_plain(self.state, self.words, raw)
+        read_plain(self.state, self.words, 16, raw)
         self.check()
         return np.frombuffer(raw.tobytes(), dtype)
 

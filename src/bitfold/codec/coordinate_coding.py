@@ -12,11 +12,11 @@ from bitfold.codec.coordinate_kernels import (
     SYMBOLS_EACH,
     SYMBOLS_OUTSIDE,
     get_bins,
-    get_plain,
     plain_symbols,
     put_bins,
 )
 from bitfold.codec.plan import COORDINATE, CoordinateNetwork, Ints, Plan, TensorPlan, compact
+from bitfold.codec.rans_kernels import read_plain
 from bitfold.codec.recipe import most_numbers
 from bitfold.codec.structure import TRANSPOSED, Item
 from bitfold.errors import ModelFileError
@@ -182,7 +182,7 @@ def _read_widths(reader: StreamReader) -> list[int]:
 def _read_tensor(reader: StreamReader, shape: tuple[int, ...], precision_bits: int) -> Ints:
     lowest = reader.bits_of(LOWEST_BITS) - MAX_NUMBER
     numbers = np.empty(math.prod(shape), np.int64)
-    get_plain(reader.state, reader.words, precision_bits, numbers)
+    read_plain(reader.state, reader.words, precision_bits, numbers)
     reader.check()
     numbers += lowest
     if np.abs(numbers).max() > MAX_NUMBER:

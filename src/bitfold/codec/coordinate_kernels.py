@@ -10,7 +10,6 @@ from bitfold.codec.rans_kernels import (
     SOUND,
     State,
     Words,
-    read_bits,
     read_golomb,
     slot,
     take,
@@ -122,12 +121,3 @@ def plain_symbols(numbers: Ints, num_bits: int) -> Symbols:
     width = 16 - num_bits
     symbols = (numbers << width) | (((1 << width) - 1) << 16)
     return symbols.astype(np.uint32)
-
-
-@njit(cache=True, nogil=True)
-def get_plain(state: State, words: Words, num_bits: int, numbers: Ints) -> None:
-    """Read as many numbers as there are, see `plain_symbols`."""
-    for number in range(len(numbers)):
-        numbers[number] = read_bits(state, words, num_bits)
-        if state[3] != SOUND:
-            return

@@ -7,7 +7,7 @@ symbols, each of which begins with a state of its own, so that memory is bounded
 Source: J. Duda 2013, Asymmetric numeral systems, for rANS; the layout of the stream is ours.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -134,9 +134,9 @@ def read_golomb(state: State, words: Words, order: int, most_zeros: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def read_plain(state: State, words: Words, out: Words) -> None:
-    """Numbers of 16 bits into ``out``."""
+def read_plain(state: State, words: Words, num_bits: int, out: NDArray[Any]) -> None:
+    """Numbers of up to 16 bits, sent plainly, into ``out``."""
     for number in range(len(out)):
-        out[number] = read_bits(state, words, 16)
+        out[number] = read_bits(state, words, num_bits)
         if state[3] != SOUND:
             return
