@@ -10,6 +10,29 @@ from bitfold.codec import ModelFileInfo, model_info, read_model, write_model
 from bitfold.kolmogorov import KolmogorovLoss
 
 
+def all_shapes(dtype: torch.dtype = torch.float32) -> nn.Module:
+    """Tensors of all shapes, frozen ones, buffers, and weights out of range."""
+    torch.manual_seed(1)
+    module = nn.ModuleList(
+        [
+            nn.Linear(7, 11),
+            nn.Conv2d(3, 5, 3),
+            nn.ConvTranspose2d(4, 6, (2, 3)),
+            nn.BatchNorm1d(5),
+            nn.Linear(3, 1),
+            nn.Linear(1, 3),
+            nn.Embedding(9, 4),
+        ]
+    ).to(dtype)
+    with torch.no_grad():
+        for number, parameter in enumerate(module.parameters()):
+            parameter.normal_(0, 0.1 + 0.1 * number)
+        module[0].weight[2:6] = 0
+        module[0].weight[1, :2] = torch.tensor([200.0, -3e5])
+    module[5].weight.requires_grad_(False)
+    return module
+
+
 def write_checked(
     path: Path, module: nn.Module, loss: KolmogorovLoss | None = None, **options: object
 ) -> ModelFileInfo:

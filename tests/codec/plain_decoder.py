@@ -139,8 +139,7 @@ class Decoder:
         for _ in range(n):
             ends = [(sum(counts[: k + 1]) << 16) // sum(counts) for k in range(len(counts))]
             k = sum(end <= self.slot() for end in ends)
-            start = ends[k - 1] if k else 0
-            self.take(start, ends[k] - start)
+            self.take(start := ends[k - 1] if k else 0, ends[k] - start)
             found.append((k - most) << unit)
             counts[k] += 32 if unit >= 2 else 64
             if sum(counts) > 2**15:

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 import torch
-from codec_files import assert_same_state, round_trip, scrambled, write_checked
+from codec_files import all_shapes, assert_same_state, round_trip, scrambled, write_checked
 from test_codec_strangers import mutated, with_checksum
 from torch import nn
 
@@ -21,27 +21,6 @@ from bitfold.training import Config
 from bitfold.training.events import RunEnded
 
 
-def all_shapes(dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Tensors of all shapes, a frozen one, buffers, and weights out of range."""
-    torch.manual_seed(1)
-    module = nn.ModuleList(
-        [
-            nn.Linear(7, 11),
-            nn.Conv2d(3, 5, 3),
-            nn.ConvTranspose2d(4, 6, (2, 3)),
-            nn.BatchNorm1d(5),
-            nn.Linear(1, 3),
-            nn.Embedding(9, 4),
-        ]
-    ).to(dtype)
-    with torch.no_grad():
-        for number, parameter in enumerate(module.parameters()):
-            parameter.normal_(0, 0.1 + 0.1 * number)
-        module[0].weight[1, :2] = torch.tensor([200.0, -3e5])
-    module[4].weight.requires_grad_(False)
-    return module
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize(
     ("weight_range", "bins"),
@@ -55,7 +34,7 @@ def test_a_file_holds_what_the_loss_describes(tmp_path, dtype, weight_range, bin
         predictor=CoordinatePredictor((4, 3)),
         bins=bins,
         weight_range=weight_range,
-        exclude="5.*",
+        exclude="6.*",
     )
     found = round_trip(tmp_path / "net.bitfold", module, loss)
     assert_same_state(found, loss.decoded_state())

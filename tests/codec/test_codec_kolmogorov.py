@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from codec_files import assert_same_state, round_trip, scrambled, write_checked
+from codec_files import all_shapes, assert_same_state, round_trip, scrambled, write_checked
 from torch import nn
 
 import bitfold
@@ -13,29 +13,6 @@ from bitfold.codec.distance_kernels import MOST_SYMBOLS, put_tensor, tensor_bits
 from bitfold.codec.stream_parts import one_scale
 from bitfold.kolmogorov import KolmogorovLoss, PerTensorPredictor, RowColumnPredictor, fit_predictor
 from bitfold.kolmogorov.integer_tables import coded_bits, integer_tables, symbol_bits
-
-
-def all_shapes(dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Tensors of all shapes, frozen ones, buffers, and weights out of range."""
-    torch.manual_seed(1)
-    module = nn.ModuleList(
-        [
-            nn.Linear(7, 11),
-            nn.Conv2d(3, 5, 3),
-            nn.ConvTranspose2d(4, 6, (2, 3)),
-            nn.BatchNorm1d(5),
-            nn.Linear(3, 1),
-            nn.Linear(1, 3),
-            nn.Embedding(9, 4),
-        ]
-    ).to(dtype)
-    with torch.no_grad():
-        for number, parameter in enumerate(module.parameters()):
-            parameter.normal_(0, 0.1 + 0.1 * number)
-        module[0].weight[2:6] = 0
-        module[0].weight[1, :2] = torch.tensor([200.0, -3e5])
-    module[5].weight.requires_grad_(False)
-    return module
 
 
 @pytest.mark.parametrize("weight_range", ["auto", (-0.6, 0.5)])
