@@ -28,7 +28,7 @@ _LEAST, _LARGEST = 1e-4, 1e2
 # The error is to fall by a factor e in this many epochs.
 _TIME_CONSTANT_EPOCHS = 10.0
 # Change of ln(lambda) for a change of 1 in the error. Ten times the lambda was measured to take
-# 3 to 30 % off the weights' bits in the end, little of it at once: a small gain would take
+# only a part off the weights' bits in the end, little of it at once: a small gain would take
 # hundreds of epochs. Where a description answers more strongly the gain is halved at each swing.
 _LARGEST_GAIN, _LEAST_GAIN = 50.0, 0.2
 _GAIN_GROWTH = 1.05
