@@ -6,9 +6,10 @@ import inspect
 import linecache
 import sys
 import sysconfig
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 
 import numpy as np
 import torch
@@ -18,7 +19,6 @@ _LIBRARY = Path(sysconfig.get_path("stdlib")).resolve()
 _INSIDE = tuple(
     str(Path(file).resolve().parent) for file in (str(torch.__file__), str(np.__file__), __file__)
 )
-_APPLY: CodeType = inspect.unwrap(vars(torch.autograd.Function)["apply"].__func__).__code__
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Application:
     """A call of a custom autograd.Function, whose forward records no graph of its own.
 
     Args:
-        frame: identity of the call's frame, distinct from those of calls at the same time.
+        frame: identity of the frame of the Function's forward, distinct from those of calls at the
+            same time.
         operation: the Function's name.
         place: where it was called.
     """
@@ -66,38 +67,59 @@ class Locator:
     def __init__(self, root: CodeType) -> None:
         self._root = root
         self._is_inside: dict[str, bool] = {}
+        self._forwards: dict[CodeType, str | None] = {}
 
     def locate(self) -> tuple[Place, Application | None]:
         """Return the innermost frame outside, and the outermost custom Function around it."""
         found: Place | None = None
-        applied: FrameType | None = None
+        application: Application | None = None
         applied_at: Place | None = None
         frame: FrameType | None = sys._getframe(1)
         beyond = False
         while frame is not None:
             code = frame.f_code
             beyond = beyond or code is self._root
-            if code is _APPLY and not beyond:
-                applied, applied_at = frame, None
-            elif not self._inside(code.co_filename):
-                here = Place(code.co_filename, frame.f_lineno)
+            here = Place(code.co_filename, frame.f_lineno)
+            is_outside = not self._inside(code.co_filename)
+            if is_outside:
                 found, applied_at = found or here, applied_at or here
+            function = None if beyond else self._function_of_forward(code)
+            if function is not None:
+                application = Application(id(frame), f"{function}.apply", UNKNOWN)
+                applied_at = None
             # A term that is a function of PyTorch has no frame of its own: look at its caller's.
             if beyond and found is not None:
                 break
             frame = frame.f_back
-        return found or UNKNOWN, self._application(applied, applied_at or UNKNOWN)
+        if application is not None:
+            application = replace(application, place=applied_at or UNKNOWN)
+        return found or UNKNOWN, application
 
-    def _application(self, frame: FrameType | None, place: Place) -> Application | None:
-        if frame is None:
-            return None
-        return Application(id(frame), f"{frame.f_locals['cls'].__name__}.apply", place)
+    def _function_of_forward(self, code: CodeType) -> str | None:
+        """The name of the custom Function whose forward this code is; None for other code.
+
+        `Function.apply` itself leaves no frame since PyTorch 2.14, so forwards are looked for.
+        """
+        if code not in self._forwards:
+            # A term may define Functions while it runs, so the classes are listed at each new code.
+            self._forwards[code] = dict(_forwards(torch.autograd.Function)).get(code)
+        return self._forwards[code]
 
     def _inside(self, file: str) -> bool:
         known = self._is_inside.get(file)
         if known is None:
             known = self._is_inside[file] = _carries_out(file)
         return known
+
+
+def _forwards(base: type) -> Iterator[tuple[CodeType, str]]:
+    """The code of each custom Function's own forward, and the Function's name."""
+    for function in base.__subclasses__():
+        forward = vars(function).get("forward")
+        unwrapped = inspect.unwrap(getattr(forward, "__func__", forward)) if forward else None
+        if isinstance(unwrapped, FunctionType):
+            yield unwrapped.__code__, function.__name__
+        yield from _forwards(function)
 
 
 def _carries_out(file: str) -> bool:
