@@ -9,7 +9,7 @@ endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # Numba sees a change in a loop's own file alone, not in those that it was compiled together with.
-LOOPS := $(wildcard src/bitfold/*/*kernels.py src/bitfold/*/fused*.py src/bitfold/polytopes/*/*.py)
+LOOPS := $(shell grep -rl "@compiled" --include=*.py src)
 FORGET := "import pathlib; [path.unlink() for path in pathlib.Path('src').rglob('*.nb[ic]')]"
 
 .PHONY: demo test check bench clean

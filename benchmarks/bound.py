@@ -23,7 +23,7 @@ from benchmarks.pages import replace_block
 from benchmarks.small_models import PAGE, SIDE, Recipe, error, train
 from benchmarks.studies import MNIST
 from benchmarks.timing import argument_parser, write_results
-from bitfold.kolmogorov import bound
+from bitfold.bounds import bound
 
 # The chance that the bound does not hold.
 DELTA = 0.05

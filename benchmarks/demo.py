@@ -19,7 +19,7 @@ import torch
 
 import bitfold
 from benchmarks.timing import argument_parser, write_results
-from bitfold.cli.demo_command import demo_config
+from bitfold.cli.commands.demo import demo_config
 from bitfold.cli.run_file import code_run
 from bitfold.recording import Recorder
 

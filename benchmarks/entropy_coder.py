@@ -21,10 +21,15 @@ from benchmarks.timing import (
     seconds_of,
     write_results,
 )
-from bitfold.codec.coder import StreamReader, StreamWriter
-from bitfold.codec.distance_kernels import tensor_bits
-from bitfold.codec.stream_parts import get_numbers, put_numbers
-from bitfold.kolmogorov.integer_tables import LAST_TABLE, LEAST_SCALE, integer_tables, symbol_bits
+from bitfold.entropy_coding.laplace_kernels import tensor_bits
+from bitfold.entropy_coding.laplace_tables import (
+    LAST_TABLE,
+    LEAST_SCALE,
+    integer_tables,
+    symbol_bits,
+)
+from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from bitfold.model_file.syntax.stream_parts import get_numbers, put_numbers
 
 ROWS, COLUMNS = 1024, 1024
 QUICK_ROWS = 64

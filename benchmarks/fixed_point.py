@@ -25,9 +25,9 @@ from benchmarks.timing import (
     seconds_of,
     write_results,
 )
+from bitfold.entropy_coding.fixed_point_syntax import STEPS, step_lengths
 from bitfold.kolmogorov import CoordinatePredictor, KolmogorovLoss
-from bitfold.kolmogorov.sent_network import STEPS, step_lengths
-from bitfold.kolmogorov.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 
 MOST_APART, MOST_SECONDS = 0.01, 1.0
 PRECISIONS = (6, 8, 10, 16)

@@ -128,12 +128,12 @@ def fuzz(how: str, runs: int, folder: Path) -> None:
 
     if how == "compiled":
         # Compiled loops cannot call what instrumented ones do: those of others come first.
-        import bitfold.kolmogorov.symbol_kernels  # noqa: PLC0415, F401
+        import bitfold.entropy_coding.symbol_kernels  # noqa: PLC0415, F401
 
         for path in (Path(__file__).parents[1] / "src" / "bitfold" / "codec").glob("*kernels.py"):
-            importlib.import_module(f"bitfold.codec.{path.stem}")
-    with atheris.instrument_imports(include=["bitfold.codec"]):
-        from bitfold.codec import decoding  # noqa: PLC0415, F401 - to be instrumented
+            importlib.import_module(f"bitfold.model_file.{path.stem}")
+    with atheris.instrument_imports(include=["bitfold.model_file"]):
+        from bitfold.model_file import decoding  # noqa: PLC0415, F401 - to be instrumented
     reader = Reader(folder / f"{how}.json", runs)
     corpus = folder / "corpus"
     if not corpus.exists():
@@ -178,7 +178,7 @@ class Reader:
 
     def _read(self, given: bytes) -> None:
         import bitfold  # noqa: PLC0415 - imported by now
-        from bitfold.codec.decoding import decoded  # noqa: PLC0415
+        from bitfold.model_file.decoding import decoded  # noqa: PLC0415
 
         _, module = self.seeds[given[0] % len(self.seeds)]
         data, start = given[1:], time.perf_counter()

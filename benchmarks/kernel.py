@@ -31,7 +31,7 @@ from benchmarks.timing import (
     seconds_of,
     write_results,
 )
-from bitfold.kolmogorov.fused import fused_sum
+from bitfold.kolmogorov.sums.fused.coordinate_sums import fused_sum
 
 NUM_THREADS = 2
 NUM_BINS = 256

@@ -17,7 +17,7 @@ from benchmarks.jobs import default_processes, run_jobs
 from benchmarks.pages import replace_block
 from benchmarks.product import in_temporary_run
 from benchmarks.timing import argument_parser, write_results
-from bitfold.training.bits_weight import SETTLED_EPOCHS, TOLERANCE
+from bitfold.training.weighting.bits_weight import SETTLED_EPOCHS, TOLERANCE
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "lambda.md"
 SMALL: Mapping[str, Any] = {"kolmogorov_shape": "[3]", "kolmogorov_bins": 64}

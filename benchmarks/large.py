@@ -29,8 +29,8 @@ from benchmarks.timing import (
     write_results,
 )
 from bitfold.kolmogorov import KolmogorovLoss
-from bitfold.kolmogorov.log_mass import log_mass_laplace
-from bitfold.kolmogorov.scale import SCALE_FLOOR
+from bitfold.kolmogorov.predictors.laplace_logistic import SCALE_FLOOR
+from bitfold.kolmogorov.sums.log_mass import log_mass_laplace
 
 NUM_THREADS = 2
 MOST_SECONDS, MOST_MEGABYTES = 0.6, 1000.0

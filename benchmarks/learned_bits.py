@@ -17,7 +17,7 @@ from benchmarks.product import in_temporary_run
 from benchmarks.timing import argument_parser, write_results
 from bitfold.cli.quality import QualityMeter, spread_pixels
 from bitfold.training import Run
-from bitfold.training.bits_weight import TOLERANCE
+from bitfold.training.weighting.bits_weight import TOLERANCE
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "lambda.md"
 CASES = (("ring", 2000), ("ring", 3000), ("ring", 4500), ("rgb-ring", 3000))

@@ -12,8 +12,8 @@ from unittest import mock
 from torch import Tensor
 
 from bitfold.kolmogorov import Bins, Shares, SoftTargets, Targets
-from bitfold.kolmogorov.out_of_range import confine
-from bitfold.kolmogorov.soft_targets import MIN_TEMPERATURE
+from bitfold.kolmogorov.grid.escape import confine
+from bitfold.kolmogorov.grid.soft_targets import MIN_TEMPERATURE
 
 
 class HardTargets(Targets):
@@ -60,6 +60,6 @@ def hard_binning(planted: bool = True) -> Iterator[None]:
         return
     with (
         mock.patch("bitfold.kolmogorov.loss.make_targets", make_hard_targets),
-        mock.patch("bitfold.kolmogorov.weight_predictor.confine", confine_without_slope),
+        mock.patch("bitfold.kolmogorov.predictors.weight_predictor.confine", confine_without_slope),
     ):
         yield

@@ -1,7 +1,7 @@
 """See the folds a network learns, and the bits it takes to describe them."""
 
 from bitfold.audit import GradientAudit, assert_gradients_reach, audit_gradients
-from bitfold.codec import read_model, write_model
+from bitfold.bounds import bound
 from bitfold.errors import (
     AuditError,
     BitfoldError,
@@ -21,9 +21,9 @@ from bitfold.kolmogorov import (
     KolmogorovLoss,
     PredictorChoice,
     WeightPredictor,
-    bound,
     choose_predictor,
 )
+from bitfold.model_file import read_model, write_model
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, Plane, load_partition, partition
 from bitfold.training import Config, Run, load_run, resume, train

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from bitfold.kolmogorov import KolmogorovLoss
-from bitfold.training.bits_weight import TOLERANCE, BitsWeight
+from bitfold.training.weighting.bits_weight import TOLERANCE, BitsWeight
 
 
 @pytest.mark.parametrize("num_bits", [2000, 1000])

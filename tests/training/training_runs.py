@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 import bitfold
-from bitfold import files
+from bitfold.runtime import atomic_files as files
 from bitfold.training import (
     Audited,
     Config,

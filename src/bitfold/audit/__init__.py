@@ -2,7 +2,7 @@
 
 from bitfold.audit.audit import assert_gradients_reach, audit_gradients
 from bitfold.audit.report import AuditRow, CutSite, GradientAudit, Verdict
-from bitfold.audit.trade import Trade, TradeMonitor
+from bitfold.audit.trade.monitor import Trade, TradeMonitor
 
 __all__ = [
     "AuditRow",

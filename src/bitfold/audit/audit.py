@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from bitfold.audit.judge import Base, Judge
 from bitfold.audit.probe import Probe, Term
+from bitfold.audit.probed_module import Subject
 from bitfold.audit.report import AuditRow, GradientAudit, Verdict
-from bitfold.audit.subject import Subject
 from bitfold.errors import AuditError
 
 # Evaluations without any displacement, to see whether a value comes out the same again.

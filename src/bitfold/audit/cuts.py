@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from bitfold.audit.places import Place
 from bitfold.audit.report import CutSite
+from bitfold.audit.source_location import Place
 from bitfold.audit.trace import Record, Seen, Trace
 
 # One input of a record: the record's index and the input's position.

@@ -12,8 +12,8 @@ from torch.autograd.function import BackwardCFunction
 
 from bitfold.audit.cuts import CutFinder, Influence
 from bitfold.audit.probe import Evaluation, Probe
+from bitfold.audit.probed_module import Subject
 from bitfold.audit.report import AuditRow, CutSite, Verdict
-from bitfold.audit.subject import Subject
 from bitfold.errors import AuditError
 
 # Below this share of the parameters that influence the value, a gradient reaches too few of them.

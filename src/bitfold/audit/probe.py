@@ -14,8 +14,8 @@ from torch.autograd.function import BackwardCFunction
 
 from bitfold.audit.fingerprint import Fingerprints
 from bitfold.audit.graph import Graph, Passage, leaf_of, nodes_of
-from bitfold.audit.places import Locator
 from bitfold.audit.snapshot import Snapshot
+from bitfold.audit.source_location import Locator
 from bitfold.audit.trace import Trace, Tracer, finite_number
 from bitfold.errors import AuditError
 

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from bitfold.audit.fingerprint import Fingerprints, of_plain
 from bitfold.audit.graph import Graph
-from bitfold.audit.places import Application, Locator, Place
+from bitfold.audit.source_location import Application, Locator, Place
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bitfold.errors import ConfigError, RunError
-from bitfold.files import write_atomically
+from bitfold.runtime.atomic_files import write_atomically
 from bitfold.training import flag
 
 NAME = "frontier.json"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from bitfold.cli.console.training_listeners import CommandListeners
 from bitfold.cli.frontier_record import FrontierPoint, Weight
 from bitfold.cli.quality import QualityMeter, spread_pixels
 from bitfold.cli.run_file import MOST_PIXELS, code_run
-from bitfold.cli.training_listeners import CommandListeners
 from bitfold.errors import RunError
-from bitfold.files import write_atomically
+from bitfold.runtime.atomic_files import write_atomically
 from bitfold.training import Config, Run, RunEnded, RunFolder, resume, train
 
 

@@ -7,21 +7,21 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from bitfold.cli import (
-    audit_command,
-    compress_command,
-    decompress_command,
-    demo_command,
-    frontier_command,
-    info_command,
-    plot_command,
-    polytopes_command,
-    render_command,
-    report_command,
-    resume_command,
-    train_command,
+from bitfold.cli.commands import (
+    audit,
+    compress,
+    decompress,
+    demo,
+    frontier,
+    info,
+    plot,
+    polytopes,
+    render,
+    report,
+    resume,
+    train,
 )
-from bitfold.cli.options import OneLineParser
+from bitfold.cli.console.options import OneLineParser
 from bitfold.errors import BitfoldError
 
 INTERRUPTED = 130
@@ -62,9 +62,9 @@ def _parser() -> OneLineParser:
     parser.add_argument("--version", action="version", version=f"bitfold {version('bitfold')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
-        demo_command, train_command, resume_command, frontier_command, render_command,
-        plot_command, polytopes_command, audit_command, compress_command, info_command,
-        decompress_command, report_command,
+        demo, train, resume, frontier, render,
+        plot, polytopes, audit, compress, info,
+        decompress, report,
     ):  # fmt: skip
         command.add_to(commands)
     return parser

@@ -13,8 +13,8 @@ from typing import Any
 from torch import nn
 
 from bitfold.cli.quality import QualityMeter, spread_pixels
-from bitfold.codec import read_model, write_model
 from bitfold.errors import CheckpointError, ConfigError, ModelFileError, RunError
+from bitfold.model_file import read_model, write_model
 from bitfold.training import Run
 
 #: Pixels that a quality is measured at, evenly spread.

@@ -1,24 +1,13 @@
 """The bits: the description length of any module's weights."""
 
-from bitfold.kolmogorov.bins import Bins
-from bitfold.kolmogorov.choice import choose_predictor
-from bitfold.kolmogorov.code_length import KINDS, CodeLength
-from bitfold.kolmogorov.coordinate import CoordinatePredictor
-from bitfold.kolmogorov.description import Description
-from bitfold.kolmogorov.finishing import finish, prune_dead
-from bitfold.kolmogorov.fitting import fit_predictor
-from bitfold.kolmogorov.layout import Layout
-from bitfold.kolmogorov.loss import KolmogorovLoss
-from bitfold.kolmogorov.occam import bound, inverse_kl
-from bitfold.kolmogorov.options import PREDICTORS, TARGETS
-from bitfold.kolmogorov.parameters import ParameterTable
-from bitfold.kolmogorov.places import Places
-from bitfold.kolmogorov.prediction import Prediction
-from bitfold.kolmogorov.predictor_choice import ChoiceRow, PredictorChoice, Skipped
-from bitfold.kolmogorov.report import Report, ReportRow
-from bitfold.kolmogorov.scale import PerTensorPredictor, RowColumnPredictor
-from bitfold.kolmogorov.soft_targets import SoftTargets
-from bitfold.kolmogorov.targets import (
+from bitfold.kolmogorov.description.description import Description
+from bitfold.kolmogorov.description.report import Report, ReportRow
+from bitfold.kolmogorov.fitting.finishing import finish, prune_dead
+from bitfold.kolmogorov.fitting.fit import fit_predictor
+from bitfold.kolmogorov.fitting.predictor_choice import ChoiceRow, PredictorChoice, Skipped
+from bitfold.kolmogorov.fitting.predictor_search import choose_predictor
+from bitfold.kolmogorov.grid.bins import Bins
+from bitfold.kolmogorov.grid.soft_assignment import (
     HardTargets,
     LinearTargets,
     NoiseTargets,
@@ -26,7 +15,17 @@ from bitfold.kolmogorov.targets import (
     Shares,
     Targets,
 )
-from bitfold.kolmogorov.weight_predictor import Summed, WeightPredictor
+from bitfold.kolmogorov.grid.soft_targets import SoftTargets
+from bitfold.kolmogorov.loss import KolmogorovLoss
+from bitfold.kolmogorov.options import PREDICTORS, TARGETS
+from bitfold.kolmogorov.predictors.code_length import KINDS, CodeLength
+from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
+from bitfold.kolmogorov.predictors.laplace_logistic import PerTensorPredictor, RowColumnPredictor
+from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
+from bitfold.kolmogorov.sums.prediction import Prediction
+from bitfold.kolmogorov.weights.layout import Layout
+from bitfold.kolmogorov.weights.parameters import ParameterTable
+from bitfold.kolmogorov.weights.weight_subset import Places
 
 __all__ = [
     "KINDS",
@@ -57,10 +56,8 @@ __all__ = [
     "Summed",
     "Targets",
     "WeightPredictor",
-    "bound",
     "choose_predictor",
     "finish",
     "fit_predictor",
-    "inverse_kl",
     "prune_dead",
 ]

@@ -9,13 +9,18 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from bitfold.entropy_coding.precision import make_precision
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.agreement import agree
-from bitfold.kolmogorov.bins import Bins
-from bitfold.kolmogorov.bits import coded_weights, decoded_weights, sent_predictor
-from bitfold.kolmogorov.counter import StepCounter
-from bitfold.kolmogorov.coverage import gradient_coverage
-from bitfold.kolmogorov.description import Description
+from bitfold.kolmogorov.autograd import Work, mean_nats
+from bitfold.kolmogorov.description.bits import coded_weights, sent_predictor
+from bitfold.kolmogorov.description.coverage import gradient_coverage
+from bitfold.kolmogorov.description.description import Description
+from bitfold.kolmogorov.description.report import Report, make_report
+from bitfold.kolmogorov.grid.bins import Bins
+from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
+from bitfold.kolmogorov.grid.ranges import WeightRange, make_range
+from bitfold.kolmogorov.grid.soft_assignment import Targets
+from bitfold.kolmogorov.grid.straight_through import quantised
 from bitfold.kolmogorov.options import (
     as_rest,
     check_count,
@@ -25,16 +30,12 @@ from bitfold.kolmogorov.options import (
     make_targets,
     num_rest_bits,
 )
-from bitfold.kolmogorov.parameters import ParameterTable
-from bitfold.kolmogorov.portion import Portions
-from bitfold.kolmogorov.quantised import quantised
-from bitfold.kolmogorov.ranges import WeightRange, make_range
-from bitfold.kolmogorov.report import Report, make_report
-from bitfold.kolmogorov.selection import Pattern
-from bitfold.kolmogorov.summation import Work, mean_nats
-from bitfold.kolmogorov.targets import Targets
-from bitfold.kolmogorov.transmission import make_precision
-from bitfold.kolmogorov.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.process_agreement import agree
+from bitfold.kolmogorov.step_counter import StepCounter
+from bitfold.kolmogorov.weights.parameters import ParameterTable
+from bitfold.kolmogorov.weights.selection import Pattern
+from bitfold.kolmogorov.weights.subsampling import Portions
 
 
 class KolmogorovLoss(nn.Module):
@@ -295,9 +296,9 @@ class KolmogorovLoss(nn.Module):
             KolmogorovError: as calling does.
         """
         self._check()
-        values = decoded_weights(self.table, self.weight_range, self.portions.everything())
-        pieces = self.table.split(values).values()
-        decoded = dict(zip(map(id, self.table.parameters), pieces, strict=True))
+        everything = self.portions.everything()
+        pieces = self.table.split(decoded_weights(self.table, self.weight_range, everything))
+        decoded = dict(zip(map(id, self.table.parameters), pieces.values(), strict=True))
         state = self.table.module.state_dict(keep_vars=True)
         for name, item in state.items():
             if id(item) in decoded:
@@ -312,10 +313,8 @@ class KolmogorovLoss(nn.Module):
         times = 1
         if counter is not None:
             times = 0 if counter.steps % self.every else self.every
-        if times:
-            nats = mean_nats(self._work(times))
-        else:
-            nats = self.like.new_zeros((), requires_grad=True)
+        zero = self.like.new_zeros((), requires_grad=True)
+        nats = mean_nats(self._work(times)) if times else zero
         if counter is not None:
             counter.steps += 1
         return nats

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.coordinate import CoordinatePredictor
-from bitfold.kolmogorov.scale import PerTensorPredictor, RowColumnPredictor
-from bitfold.kolmogorov.soft_targets import SoftTargets
-from bitfold.kolmogorov.targets import (
+from bitfold.kolmogorov.grid.soft_assignment import (
     HardTargets,
     LinearTargets,
     NoiseTargets,
     RoundedTargets,
     Targets,
 )
-from bitfold.kolmogorov.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.grid.soft_targets import SoftTargets
+from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
+from bitfold.kolmogorov.predictors.laplace_logistic import PerTensorPredictor, RowColumnPredictor
+from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 
 PREDICTORS = ("coordinate", "row_column", "per_tensor")
 TARGETS = ("soft", "linear", "noise", "rounded", "hard")

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from bitfold.flat_memory import FlatMemory, is_plain
 from bitfold.networks.polytope_net import PolytopeNet
+from bitfold.runtime.parameter_memory import FlatMemory, is_plain
 
 # Where the loops win, as measured: neurons in the widest layer; the width up to which a tile pays
 # even if few points fill it.

@@ -6,8 +6,9 @@ biases. Importing this module imports Numba.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bitfold.runtime.compiling import compiled
 
 Floats = NDArray[np.float32]
 Network = tuple[Floats, NDArray[np.int64], Floats]
@@ -19,7 +20,7 @@ TILE = 256
 
 # Inlined, with the flags of those who call: were it a function of its own, whether it is compiled
 # or loaded would decide which of two optimised versions of it runs, and how sums are rounded.
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _add_products(weights: Floats, rows: Floats, out: Floats) -> None:
     """Add weights @ rows to out: (O, I), (I, TILE), (O, TILE); pairs of rows share loads."""
     num_out, num_in = weights.shape
@@ -43,7 +44,7 @@ def _add_products(weights: Floats, rows: Floats, out: Floats) -> None:
                 out[num_out - 1, t] += a * rows[i, t]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _add_gradients(delta: Floats, rows: Floats, weights: Floats, biases: Floats) -> None:
     """Add delta @ rows.T to weights (O, I), and the sums of delta's rows to biases (O,)."""
     num_out, num_in = weights.shape
@@ -73,13 +74,13 @@ def _add_gradients(delta: Floats, rows: Floats, weights: Floats, biases: Floats)
         biases[o] += a
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _scaled(value: np.float32, slope: np.float32) -> np.float32:
     """Return slope * value; a slope of 0 gives 0, also for what is not finite, as in PyTorch."""
     return slope * value if slope != 0 else np.float32(0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fold(values: Floats, slope: np.float32, out: Floats) -> None:
     """Write a layer's activation: its sums, those up to 0 times ``slope``; nan stays nan."""
     for o in range(values.shape[0]):
@@ -88,7 +89,7 @@ def _fold(values: Floats, slope: np.float32, out: Floats) -> None:
             out[o, t] = _scaled(value, slope) if value <= 0 else value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _unfold(values: Floats, slope: np.float32, delta: Floats) -> None:
     """Multiply gradients by the activation's derivative, which at 0 is ``slope``."""
     for o in range(values.shape[0]):
@@ -97,7 +98,7 @@ def _unfold(values: Floats, slope: np.float32, delta: Floats) -> None:
             delta[o, t] = _scaled(d, slope) if values[o, t] <= 0 else d
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _load(points: Floats, first: int, rows: Floats) -> int:
     """Copy a tile of points; return how many there are, the last of them standing for the rest."""
     size: int = min(TILE, points.shape[0] - first)
@@ -108,7 +109,7 @@ def _load(points: Floats, first: int, rows: Floats) -> int:
     return size
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outputs: Floats) -> None:
     """Evaluate all layers at all points.
 
@@ -144,7 +145,7 @@ def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outpu
                 outputs[first + t, o] = rows[o, t]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+@compiled(fastmath={"contract", "reassoc"})
 def backward(
     points: Floats,
     network: Network,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bitfold.errors import PolytopeError
+from bitfold.polytopes.backends import Network, Source
 from bitfold.polytopes.cutting.exact import Cutting
 from bitfold.polytopes.cutting.mesh import Mesh
 from bitfold.polytopes.cutting.room import room_for_polytopes
@@ -20,16 +21,15 @@ from bitfold.polytopes.domain import corners_of
 from bitfold.polytopes.drawing.filling import Faces
 from bitfold.polytopes.drawing.plotting import plot_partition
 from bitfold.polytopes.files.partition_file import save_partition
-from bitfold.polytopes.fold_lines import fold_lines
-from bitfold.polytopes.level_sets import boundary_between, level_lines
-from bitfold.polytopes.location import FaceTree
 from bitfold.polytopes.lowering.cache import lower
 from bitfold.polytopes.lowering.lowered import Bend
-from bitfold.polytopes.lowering.module import points_like
 from bitfold.polytopes.lowering.program import Program
-from bitfold.polytopes.partition_check import check_partition
 from bitfold.polytopes.plane import Plane
-from bitfold.polytopes.sources import Network, Source
+from bitfold.polytopes.subdivision.checks import check_partition
+from bitfold.polytopes.subdivision.fold_lines import fold_lines
+from bitfold.polytopes.subdivision.level_sets import boundary_between, level_lines
+from bitfold.polytopes.subdivision.location import FaceTree
+from bitfold.polytopes.tracing.probed_module import points_like
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.files import write_atomically
 from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.render import VideoWriter, encode_jpeg, encode_png
+from bitfold.runtime.atomic_files import write_atomically
 from bitfold.training import Moment, Run, TrajectoryReader
 
 

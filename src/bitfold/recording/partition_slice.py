@@ -12,7 +12,7 @@ from bitfold.errors import PolytopeError
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, partition, sample_partition
 from bitfold.polytopes.drawing.raster import Raster, fold_segments
-from bitfold.polytopes.level_sets import boundary_segments, level_segments
+from bitfold.polytopes.subdivision.level_sets import boundary_segments, level_segments
 from bitfold.recording.face_colours import face_colours, face_mark, mapped
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.network_view import slice_plane, without_sigmoid

@@ -10,7 +10,7 @@ from PIL import Image
 from zlib_ng import zlib_ng
 
 from bitfold.errors import RenderError
-from bitfold.render.scene import is_rgb
+from bitfold.render.frame.scene import is_rgb
 
 HIGHEST_COMPRESSION: Final = 9
 HIGHEST_QUALITY: Final = 100

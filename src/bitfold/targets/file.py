@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from bitfold.errors import TargetError
-from bitfold.files import write_atomically
+from bitfold.runtime.atomic_files import write_atomically
 from bitfold.targets.frames import MAX_CLIP_BYTES, MAX_PICTURE_PIXELS
 from bitfold.targets.signature import one_line
 from bitfold.targets.target import Target, Task

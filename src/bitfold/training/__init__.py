@@ -1,5 +1,5 @@
 from bitfold.training.checkpoint_network import read_network
-from bitfold.training.configuration import (
+from bitfold.training.config.configuration import (
     PREDICTOR,
     Config,
     config_from_mapping,
@@ -7,6 +7,7 @@ from bitfold.training.configuration import (
     read_config,
     read_toml,
 )
+from bitfold.training.config.settings import Setting, flag, settings_of
 from bitfold.training.events import (
     Audited,
     CheckpointWritten,
@@ -21,7 +22,6 @@ from bitfold.training.events import (
 from bitfold.training.folder import RunFolder, dated_folder
 from bitfold.training.metrics import METRIC_NAMES, read_metrics
 from bitfold.training.run import Run, load_run
-from bitfold.training.settings import Setting, flag, settings_of
 from bitfold.training.train import audit_run, resumable_settings, resume, train
 from bitfold.training.trajectory import Moment, TrajectoryReader
 

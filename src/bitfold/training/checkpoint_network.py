@@ -11,7 +11,7 @@ from torch import Tensor
 from bitfold.errors import CheckpointError, ConfigError
 from bitfold.networks import PolytopeNet
 from bitfold.training.checkpoints import read_checkpoint
-from bitfold.training.configuration import Config, config_from_mapping
+from bitfold.training.config.configuration import Config, config_from_mapping
 from bitfold.training.run import check_same_shapes, trained_weights
 
 _WEIGHT = re.compile(r"layers\.(\d{1,9})\.weight")

@@ -17,7 +17,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from bitfold.errors import CheckpointError
-from bitfold.files import write_atomically
+from bitfold.runtime.atomic_files import write_atomically
 
 KEPT = 3
 _LARGEST_HEADER = 2**26  # beyond a hundred thousand tensors

@@ -12,7 +12,7 @@ from bitfold.errors import CheckpointError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import PolytopeNet
 from bitfold.training.checkpoints import Checkpoint
-from bitfold.training.configuration import Config, config_from_mapping
+from bitfold.training.config.configuration import Config, config_from_mapping
 
 #: In a checkpoint: whether steps and predictor are frozen, the predictor's bits, the best score.
 FINISH_FACTS = "steps.facts"

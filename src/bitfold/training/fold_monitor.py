@@ -18,11 +18,11 @@ from bitfold.polytopes import (
     partition,
     patterns_of_inputs,
 )
-from bitfold.polytopes.lowering.module import evaluation_mode
+from bitfold.polytopes.tracing.probed_module import evaluation_mode
 from bitfold.targets import Split, Target, slice_time
-from bitfold.training.configuration import Config
+from bitfold.training.config.configuration import Config
+from bitfold.training.config.frame_schedule import FrameSchedule
 from bitfold.training.events import Metrics
-from bitfold.training.frame_schedule import FrameSchedule
 
 #: Polytopes beyond which a network is not measured: training has to go on.
 MAX_POLYTOPES = 200_000

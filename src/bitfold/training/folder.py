@@ -20,10 +20,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from bitfold.errors import ConfigError, RunError, TargetError
-from bitfold.files import write_atomically
+from bitfold.runtime.atomic_files import write_atomically
 from bitfold.targets import Split, Target, read_target, write_target
 from bitfold.training.checkpoints import checkpoint_paths
-from bitfold.training.configuration import Config, config_toml, read_config
+from bitfold.training.config.configuration import Config, config_toml, read_config
 
 #: What a run writes; only these are removed when one is overwritten.
 _CONTINUED_FILES = ("metrics.jsonl", "trajectory.bin", "video.mp4", "video.previous.mp4")

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from bitfold.errors import RunError
 from bitfold.training.checkpoints import Checkpoint, checkpoint_path, write_checkpoint
+from bitfold.training.config.frame_schedule import FrameSchedule
 from bitfold.training.events import Metrics
-from bitfold.training.frame_schedule import FrameSchedule
 from bitfold.training.metrics import MetricsLog
 from bitfold.training.run import Run
 from bitfold.training.trajectory import TrajectoryWriter

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from bitfold.kolmogorov import KolmogorovLoss, finish, fit_predictor, prune_dead
-from bitfold.kolmogorov.budget import NEARNESS, round_to_bits
-from bitfold.kolmogorov.first_steps import begin_steps
-from bitfold.training.bits_weight import TOLERANCE
+from bitfold.kolmogorov.fitting.budget import NEARNESS, round_to_bits
+from bitfold.kolmogorov.fitting.first_steps import begin_steps
 from bitfold.training.description import FINISH_FACTS
+from bitfold.training.weighting.bits_weight import TOLERANCE
 
 #: Steps begin at a quarter of a tensor's root mean square: coarse ones silence narrow networks.
 STEPS_TO_RMS = 4.0

@@ -15,7 +15,7 @@ from bitfold.errors import ConfigError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import CompiledNet, count_parameters, parse_shape
 from bitfold.targets import Split, Target
-from bitfold.training.configuration import Config
+from bitfold.training.config.configuration import Config
 from bitfold.training.description import build_kolmogorov, side_bits
 from bitfold.training.learned_steps import LearnedSteps
 from bitfold.training.optimizers import (
@@ -26,8 +26,8 @@ from bitfold.training.optimizers import (
 )
 from bitfold.training.run import build_network
 from bitfold.training.tasks import ClassificationTask, make_task
-from bitfold.training.weight_choice import Problem, choose_schedule
-from bitfold.training.weight_schedule import ConstantWeight, WeightSchedule
+from bitfold.training.weighting.weight_choice import Problem, choose_schedule
+from bitfold.training.weighting.weight_schedule import ConstantWeight, WeightSchedule
 
 # Below this many multiplications a step most time goes into starting operations, which more threads
 # do not shorten: the others are left for drawing.

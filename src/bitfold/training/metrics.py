@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from bitfold.files import AppendOnlyFile
 from bitfold.polytopes import FOLD_MEASURES, LAYER_MEASURE
+from bitfold.runtime.atomic_files import AppendOnlyFile
 from bitfold.training.events import Metrics
 
 #: The names of a line, in order; docs/run-folder.md says what each means. Those after ``seconds``

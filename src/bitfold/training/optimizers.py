@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from bitfold.training.configuration import Config
+from bitfold.training.config.configuration import Config
 
 COSINE_END = 0.01  # a rate of 0 would end in epochs that change nothing, which is a loop
 

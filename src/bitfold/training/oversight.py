@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bitfold.audit import TradeMonitor
-from bitfold.training.configuration import Config
+from bitfold.training.config.configuration import Config
 from bitfold.training.fold_monitor import FoldMonitor
 from bitfold.training.learner import EpochResult
 from bitfold.training.watchdogs import Watchdog, make_watchdogs

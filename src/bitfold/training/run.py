@@ -21,7 +21,7 @@ from bitfold.training.checkpoints import (
     checkpoint_paths,
     read_checkpoint,
 )
-from bitfold.training.configuration import Config
+from bitfold.training.config.configuration import Config
 from bitfold.training.description import restored_kolmogorov
 from bitfold.training.folder import RunFolder
 from bitfold.training.metrics import read_metrics

@@ -13,17 +13,17 @@ from torch.optim import Optimizer
 from bitfold.errors import CheckpointError
 from bitfold.targets import Split
 from bitfold.training.checkpoints import Checkpoint
-from bitfold.training.configuration import (
+from bitfold.training.config.configuration import (
     PREDICTOR,
     Config,
     config_toml,
 )
+from bitfold.training.config.settings import settings_of
 from bitfold.training.description import configuration_of, predictor_state
 from bitfold.training.learner import Learner
 from bitfold.training.optimizers import keeps_memory
 from bitfold.training.oversight import Oversight
 from bitfold.training.run import check_same_shapes
-from bitfold.training.settings import settings_of
 
 # Settings of these groups decide how training goes on; those of the others only what is shown.
 _DECIDING_GROUPS = ("training", "optimiser", "kolmogorov")

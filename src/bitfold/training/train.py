@@ -18,7 +18,8 @@ from bitfold.training.checkpoints import (
     delete_later_checkpoints,
     read_newest_checkpoint,
 )
-from bitfold.training.configuration import FIXED, PREDICTOR, Config
+from bitfold.training.config.configuration import FIXED, PREDICTOR, Config
+from bitfold.training.config.settings import flag, settings_of
 from bitfold.training.events import Listener, Noticed
 from bitfold.training.fold_monitor import fold_monitor_of
 from bitfold.training.folder import RunFolder, new_run_folder
@@ -26,7 +27,6 @@ from bitfold.training.learner import Learner, choose_threads, usable_device
 from bitfold.training.oversight import oversight_of
 from bitfold.training.run import Run, load_run
 from bitfold.training.session import Session
-from bitfold.training.settings import flag, settings_of
 from bitfold.training.state import check_split, restore
 
 

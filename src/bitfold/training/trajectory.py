@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import TrajectoryError
-from bitfold.files import AppendOnlyFile, write_atomically
+from bitfold.runtime.atomic_files import AppendOnlyFile, write_atomically
 from bitfold.training.events import Metrics
 from bitfold.training.metrics import finite
 

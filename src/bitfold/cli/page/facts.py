@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from torch import Tensor
 
+from bitfold.bounds import bound
 from bitfold.cli.quality import Quality, QualityMeter, spread_pixels
 from bitfold.cli.run_file import CodedRun
-from bitfold.codec import Baseline, ModelFileInfo, baselines, model_info
-from bitfold.kolmogorov import bound
+from bitfold.model_file import Baseline, ModelFileInfo, baselines, model_info
 from bitfold.networks import PolytopeNet
 from bitfold.training import Run
 

@@ -9,7 +9,7 @@ from bitfold.cli.page.figures import curve, image, last_frame, pictures
 from bitfold.cli.page.markup import Markup, joined, tag
 from bitfold.cli.page.numbers import decibels, number, percent
 from bitfold.cli.quality import Quality
-from bitfold.codec import FileItem
+from bitfold.model_file import FileItem
 
 
 def cards(facts: Facts) -> Markup:

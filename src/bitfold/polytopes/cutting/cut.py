@@ -3,11 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from bitfold.polytopes.cutting import cut_faces as sizes_of
-from bitfold.polytopes.cutting.borrowed import borrowed
 from bitfold.polytopes.cutting.cut_chords import (
     IS_COPY,
     NEXT_COPY,
@@ -44,6 +42,8 @@ from bitfold.polytopes.cutting.cut_faces import (
     measure_faces,
     orient_chords,
 )
+from bitfold.runtime.borrowed_arrays import borrowed
+from bitfold.runtime.compiling import compiled
 
 Numbers = tuple[Doubles, Doubles, Ints, Doubles]
 """Values (vertices, neurons) and what they may be off by (neurons,); of the new vertices on edges
@@ -58,7 +58,7 @@ they are (new,); new edges (new, 2) and their neurons (new,); by face the first 
 (see `cut_faces.Faces`); further owners of new edges (k, 2)."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cut_faces(
     before: Before,
     numbers: Numbers,
@@ -93,7 +93,7 @@ def cut_faces(
     return counts
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cut_all(
     before: Before,
     numbers: Numbers,
@@ -166,7 +166,7 @@ def _cut_all(
         progress[part] = counts[FACES] + len(starts) - 2 - face
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _are_too_many(progress: NDArray[np.int64], part: int, max_faces: int) -> bool:
     """Count one face more; other parts are looked at now and then."""
     progress[part] += 1
@@ -174,7 +174,7 @@ def _are_too_many(progress: NDArray[np.int64], part: int, max_faces: int) -> boo
     return bool(progress[part] > max_faces or (is_time and progress.sum() > max_faces))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _lay_chords(
     num_places: int,
     num_chords: int,
@@ -212,13 +212,13 @@ def _lay_chords(
     return num_halves, num_inner
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _num_pieces(num_places: int, num_halves: int, num_inner: int) -> int:
     """Into how many pieces a face is cut: V - E + F = 1."""
     return 1 + (num_halves - num_places) // 2 - num_inner
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _make_room(sizes: NDArray[np.int64], num_words: int) -> Room:
     """Room for one face at a time.
 
@@ -243,7 +243,7 @@ def _make_room(sizes: NDArray[np.int64], num_words: int) -> Room:
     )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _is_copy(chord: int, chords: Ints) -> bool:
     """Whether an earlier chord lies between the same places: it then is the same segment."""
     chords[chord, NEXT_COPY] = -1
@@ -260,7 +260,7 @@ def _is_copy(chord: int, chords: Ints) -> bool:
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cut(
     values: Doubles,
     bounds: Doubles,
@@ -334,7 +334,7 @@ def cut(
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _behind(first: Any, second: Any, count: int, shift: Any) -> Any:
     """The first numbers, and behind them some of the second, shifted: Numba's own is far slower."""
     whole, known = np.empty(len(first) + count, first.dtype), len(first)
@@ -346,7 +346,7 @@ def _behind(first: Any, second: Any, count: int, shift: Any) -> Any:
     return whole
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def make_made(sizes: NDArray[np.int64], num_spare: int) -> Made:
     """Room for what a cut makes, see `cut_faces.measure_faces`."""
     num_faces, num_vertices = sizes[sizes_of.NUM_FACES], sizes[sizes_of.NUM_VERTICES]

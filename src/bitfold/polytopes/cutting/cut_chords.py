@@ -6,10 +6,9 @@ goes through is decided by signs, never by coordinates: what comes of it is a su
 rounding does. Importing this module imports Numba.
 """
 
-from numba import njit
-
 from bitfold.polytopes.cutting.cut_edges import Doubles, Ints
 from bitfold.polytopes.cutting.cut_faces import END, INSIDE, NEURON, START, VERTEX
+from bitfold.runtime.compiling import compiled
 
 # Columns of half-edges: the next and the previous one around their piece; where they begin; the one
 # on the other side, -1 on the boundary; their edge, -1 until it has a number; their chord.
@@ -19,7 +18,7 @@ NEXT, PREVIOUS, ORIGIN, TWIN, SIDE, CHORD = 0, 1, 2, 3, 4, 5
 MET, IS_COPY, NEXT_COPY = 4, 5, 6
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def lay_boundary(
     num_places: int, num_chords: int, boundary: Ints, chords: Ints, halves: Ints, leaving: Ints
 ) -> None:
@@ -37,7 +36,7 @@ def lay_boundary(
         chords[chord, MET] = -1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def lay_chord(
     chord: int,
     num_places: int,
@@ -113,7 +112,7 @@ def lay_chord(
     return num_halves, num_inner, True
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _find_corner(
     vertex: int,
     came: int,
@@ -155,7 +154,7 @@ def _find_corner(
             return beside, False
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _find_exit(
     entry: int,
     chord: int,
@@ -212,7 +211,7 @@ def _find_exit(
     return -1, False
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _split_half(half: int, vertex: int, num_halves: int, halves: Ints) -> tuple[int, int]:
     """Put a vertex on a half-edge and its twin; return the half-edges that leave it, on the
     half-edge's side and on the other."""
@@ -224,7 +223,7 @@ def _split_half(half: int, vertex: int, num_halves: int, halves: Ints) -> tuple[
     return near, far
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _insert(new: int, old: int, vertex: int, halves: Ints) -> None:
     """Put a half-edge from a vertex behind another one of the same chord."""
     after = halves[old, NEXT]
@@ -233,7 +232,7 @@ def _insert(new: int, old: int, vertex: int, halves: Ints) -> None:
     halves[after, PREVIOUS], halves[old, NEXT] = new, new
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _join(entry: int, leave: int, chord: int, num_halves: int, halves: Ints) -> None:
     """Cut a piece from where a half-edge begins to where another one does."""
     there, back = num_halves, num_halves + 1
@@ -248,7 +247,7 @@ def _join(entry: int, leave: int, chord: int, num_halves: int, halves: Ints) -> 
     halves[there, CHORD], halves[back, CHORD] = chord, chord
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _sign_on_boundary(place: int, chord: int, chords: Ints) -> int:
     start, end = chords[chord, START], chords[chord, END]
     if place in (start, end):
@@ -257,7 +256,7 @@ def _sign_on_boundary(place: int, chord: int, chords: Ints) -> int:
     return int(sign) if start < place < end else -int(sign)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _sign_at(
     vertex: int,
     chord: int,
@@ -288,7 +287,7 @@ def _sign_at(
     return first if gap < 0 else second
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _meet(
     met: int,
     chord: int,
@@ -312,7 +311,7 @@ def _meet(
         meetings[met, 1] = 2 * bounds[neuron] / abs(fall)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _value_at(vertex: int, neuron: int, values: Doubles, ends: Ints, along: Doubles) -> float:
     """Value of a neuron at an old vertex or at one on an old edge."""
     new = vertex - len(values)

@@ -6,12 +6,12 @@ A small network takes microseconds a layer, less than it takes to call from laye
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from bitfold.polytopes.cutting.borrowed import borrowed
 from bitfold.polytopes.cutting.cut import cut
 from bitfold.polytopes.cutting.cut_edges import Doubles, Ints, extend_rows
+from bitfold.runtime.borrowed_arrays import borrowed
+from bitfold.runtime.compiling import compiled
 
 _ROUNDING = 2.0**-53
 # Multiplications of a layer up to which OpenBLAS starts no threads: they would go on spinning while
@@ -19,7 +19,7 @@ _ROUNDING = 2.0**-53
 _MOST_PRODUCTS = 2**18
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cut_dense_layers(
     weights: Doubles,
     layers: NDArray[np.int64],
@@ -79,7 +79,7 @@ def cut_dense_layers(
     return done, points, edges, owners, faces, values, bounds, given_up
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _affine(
     weights: Doubles, layer: NDArray[np.int64], values: Doubles, bounds: Doubles
 ) -> tuple[Doubles, Doubles]:
@@ -102,7 +102,7 @@ def _affine(
     return flat, after
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _extended(rows: Doubles, ends: Ints, along: Doubles) -> Doubles:
     """Rows and those of new vertices behind them."""
     whole, known = np.empty((len(rows) + len(along), rows.shape[1])), rows.size
@@ -113,7 +113,7 @@ def _extended(rows: Doubles, ends: Ints, along: Doubles) -> Doubles:
     return whole
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _bend(values: Doubles, bounds: Doubles, slopes: Doubles) -> Doubles:
     """Bend values, in place; return their sizes and errors."""
     below, above = slopes

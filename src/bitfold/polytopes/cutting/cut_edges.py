@@ -4,10 +4,10 @@ Importing this module imports Numba.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from bitfold.polytopes.cutting.borrowed import borrowed
+from bitfold.runtime.borrowed_arrays import borrowed
+from bitfold.runtime.compiling import compiled
 
 Doubles = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -23,7 +23,7 @@ _NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
 _BYTES = np.uint64(0x0101010101010101)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def count_bits(word: np.uint64) -> int:
     """How many bits are set."""
     word = word - ((word >> _ONE) & _EVERY_SECOND)
@@ -33,13 +33,13 @@ def count_bits(word: np.uint64) -> int:
     return count
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def lowest_bit(word: np.uint64) -> int:
     """The number of the lowest bit that is set."""
     return count_bits((word & (~word + _ONE)) - _ONE)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> bool:
     """Tell which values are surely positive and which are surely negative.
 
@@ -71,7 +71,7 @@ def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> bo
     return zeros
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cross_edges(
     edges: Ints, signs: tuple[Words, Words], values: Doubles, bounds: Doubles
 ) -> tuple[Ints, Ints, Doubles, Ints, Ints, int, Words]:
@@ -104,7 +104,7 @@ def cross_edges(
     return starts, neurons, places, vertices, children, num_vertices, crossed
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _place_crossings(
     edges: Ints,
     values: Doubles,
@@ -148,7 +148,7 @@ def _place_crossings(
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count_crossings(edges: Ints, signs: tuple[Words, Words], crossed: Words) -> Ints:
     """Write the neurons that cross each edge; return the first of each edge's crossings."""
     starts = np.empty(len(edges) + 1, np.int32)
@@ -167,7 +167,7 @@ def _count_crossings(edges: Ints, signs: tuple[Words, Words], crossed: Words) ->
     return starts
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _sort_crossings(
     edge: int,
     first: int,
@@ -197,7 +197,7 @@ def _sort_crossings(
             at += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def split_edges(
     edges: Ints,
     owners: Ints,
@@ -242,7 +242,7 @@ def split_edges(
         child += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def extend_rows(rows: Doubles, ends: Ints, along: Doubles, num_old: int) -> None:
     """Interpolate numbers at new vertices from those at the ends of what they lie on, in order.
 
@@ -262,7 +262,7 @@ def extend_rows(rows: Doubles, ends: Ints, along: Doubles, num_old: int) -> None
             rows[num_old + k, column] = value + share * (rows[b, column] - value)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def describe(
     edges: Ints, owners: Ints, faces: tuple[Ints, Ints]
 ) -> tuple[Ints, Ints, Ints, Ints, Ints]:

@@ -6,10 +6,8 @@ Importing this module imports Numba.
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from bitfold.polytopes.cutting.borrowed import borrowed
 from bitfold.polytopes.cutting.cut_edges import (
     Crossings,
     Ints,
@@ -17,6 +15,8 @@ from bitfold.polytopes.cutting.cut_edges import (
     count_bits,
     lowest_bit,
 )
+from bitfold.runtime.borrowed_arrays import borrowed
+from bitfold.runtime.compiling import compiled
 
 Faces = tuple[Ints, Ints]
 """By face the first of its edges (faces + 1,); edges in turn, 2 e along e and 2 e + 1 against it,
@@ -40,7 +40,7 @@ NUM_FACES, NUM_VERTICES, NUM_EDGES, NUM_SIDES = 0, 1, 2, 3
 MOST_PLACES, MOST_CHORDS, MOST_HALVES, MOST_INNER, NUM_TOUCHING = 4, 5, 6, 7, 8
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def measure_faces(
     faces: Faces,
     edges: Ints,
@@ -106,7 +106,7 @@ def measure_faces(
     sizes[MOST_HALVES] = max(sizes[MOST_HALVES], most_sides)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add_sizes(num_sides: int, num_chords: int, sizes: NDArray[np.int64]) -> None:
     pairs = num_chords * (num_chords - 1) // 2
     places = num_sides + 2 * num_chords
@@ -121,7 +121,7 @@ def _add_sizes(num_sides: int, num_chords: int, sizes: NDArray[np.int64]) -> Non
     sizes[MOST_INNER] = max(sizes[MOST_INNER], pairs)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def limit_sizes(sizes: NDArray[np.int64], max_faces: int) -> None:
     """Lower bounds of what cutting will take to what it can take before it is broken off.
 
@@ -146,7 +146,7 @@ def limit_sizes(sizes: NDArray[np.int64], max_faces: int) -> None:
     sizes[MOST_INNER] = min(sizes[MOST_INNER], steps)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _note_touching(
     face: int,
     faces: Faces,
@@ -175,7 +175,7 @@ def _note_touching(
                 left &= left - _ONE
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def find_chords(
     face: int,
     starts: Ints,
@@ -246,14 +246,14 @@ def find_chords(
     return place, num_chords
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _note_zero(chord: int, place: int, chords: Ints, counts: Ints) -> None:
     if counts[chord] < 2:
         chords[chord, counts[chord]] = place
     counts[chord] += 1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def orient_chords(
     face: int,
     starts: Ints,
@@ -313,7 +313,7 @@ def orient_chords(
     return kept
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _sign_between(
     above: Words,
     below: Words,
@@ -335,7 +335,7 @@ def _sign_between(
     return 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mark_places(
     face: int,
     starts: Ints,
@@ -372,7 +372,7 @@ def _mark_places(
                 marks[place - 1] = 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _change_places(num_places: int, marks: NDArray[Any]) -> tuple[int, int]:
     """The two places where the sign changes; (-1, -1) if there are not two."""
     start = 0

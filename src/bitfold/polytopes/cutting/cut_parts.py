@@ -4,10 +4,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 
-from bitfold.parts import in_order, parts_of
 from bitfold.polytopes.cutting import cut_faces as sizes_of
 from bitfold.polytopes.cutting.cut import Made, cut, cut_faces, make_made
 from bitfold.polytopes.cutting.cut_edges import Doubles, Ints, classify, cross_edges, split_edges
@@ -21,6 +19,8 @@ from bitfold.polytopes.cutting.cut_emit import (
     VERTICES,
 )
 from bitfold.polytopes.cutting.cut_faces import Faces, limit_sizes, measure_faces
+from bitfold.runtime.compiling import compiled
+from bitfold.runtime.threads import in_order, parts_of
 
 # Faces that are worth a thread of their own: some milliseconds' work.
 _PART_FACES = 2**14
@@ -128,7 +128,7 @@ def _assemble(
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def shift_from(numbers: Ints, first: int, by: int) -> None:
     """Add to all numbers that are not below a first one."""
     for k in range(len(numbers)):

@@ -1,10 +1,10 @@
 """Compiled loops over the windows of a maximum. Importing this module imports Numba."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from bitfold.polytopes.cutting.cut_edges import Doubles
+from bitfold.runtime.compiling import compiled
 
 Longs = NDArray[np.int64]
 
@@ -13,7 +13,7 @@ Tournament = tuple[Longs, float, Longs]
 round each comparison (n, 3), of the winner of places [a, b) with that of [b, c)."""
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _over(row: Doubles, window: Longs, sign: float, places: Longs) -> float:
     """By how much the later of two winners is larger."""
     first, second = -np.inf, -np.inf
@@ -24,7 +24,7 @@ def _over(row: Doubles, window: Longs, sign: float, places: Longs) -> float:
     return second - first
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def contested(values: Doubles, tournament: Tournament, slack: Doubles) -> Longs:
     """Which comparisons of a round either side wins somewhere.
 
@@ -56,7 +56,7 @@ def contested(values: Doubles, tournament: Tournament, slack: Doubles) -> Longs:
     return found[:count].copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def compare(values: Doubles, tournament: Tournament, asked: Longs) -> Doubles:
     """Later less earlier winner of some comparisons.
 

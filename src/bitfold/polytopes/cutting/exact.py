@@ -16,10 +16,10 @@ from bitfold.polytopes.cutting.first_compile import announce_first_compile
 from bitfold.polytopes.cutting.mesh import Mesh
 from bitfold.polytopes.cutting.pooling import WinnerCut
 from bitfold.polytopes.lowering.bounds import Bounded
-from bitfold.polytopes.lowering.pieces import Pieces
 from bitfold.polytopes.lowering.program import Program
-from bitfold.polytopes.lowering.tracing import Operation
 from bitfold.polytopes.plane import Plane
+from bitfold.polytopes.tracing.pieces import Pieces
+from bitfold.polytopes.tracing.recorder import Operation
 
 # Polytopes from which on threads are worth their while, so that layers are cut one by one.
 _ENOUGH_FACES = 2**14

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _LOGGER = logging.getLogger("bitfold")
 MESSAGE = "Compiling the loops that cut polytopes, once on this machine: about half a minute."
@@ -18,6 +19,7 @@ def announce_first_compile() -> None:
     """
     from bitfold.polytopes.cutting.cut_dense import cut_dense_layers  # noqa: PLC0415 - imports Numba
 
-    place = cut_dense_layers.stats.cache_path
+    loop: Any = cut_dense_layers
+    place = loop.stats.cache_path
     if place is not None and not any(Path(place).glob("cut_dense.cut_dense_layers-*.nbi")):
         _LOGGER.warning(MESSAGE)

@@ -6,11 +6,11 @@ Importing this module imports Numba.
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from bitfold.polytopes.cutting.cut_edges import Ints
 from bitfold.polytopes.cutting.cut_faces import Faces
+from bitfold.runtime.compiling import compiled
 
 Flags = NDArray[np.bool_]
 
@@ -19,7 +19,7 @@ Outlines = tuple[Ints, Ints, Ints, Flags, Flags]
 which groups have no simple outline; which vertices are left out."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _root(parents: Ints, one: int) -> int:
     while parents[one] != one:
         parents[one] = parents[parents[one]]
@@ -27,14 +27,14 @@ def _root(parents: Ints, one: int) -> int:
     return one
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _unite(parents: Ints, one: int, other: int) -> None:
     """Put two sets together; the smallest member is the root of each."""
     one, other = _root(parents, one), _root(parents, other)
     parents[max(one, other)] = min(one, other)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def outline_groups(
     faces: Faces, edges: Ints, beside: Ints, gone: Flags, is_fixed: Flags
 ) -> Outlines:
@@ -87,7 +87,7 @@ def outline_groups(
     return out_starts, out_refs[:total].copy(), groups, is_bad, is_left_out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _walk(first: int, edges: Ints, sides: tuple[Ints, Ints, int], outline: Ints) -> bool:
     """Write the sides of a group in turn; tell whether one walk passes all of them.
 
@@ -110,7 +110,7 @@ def _walk(first: int, edges: Ints, sides: tuple[Ints, Ints, int], outline: Ints)
     return len(outline) > 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _num_corners(outline: Ints, edges: Ints, is_left_out: Flags) -> int:
     count = 0
     for ref in outline:
@@ -118,7 +118,7 @@ def _num_corners(outline: Ints, edges: Ints, is_left_out: Flags) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _number_groups(parents: Ints) -> tuple[Ints, Ints, Ints]:
     """By face its group; faces by group, and by group the first of them (groups + 1,)."""
     groups = np.empty(len(parents), np.int32)
@@ -141,7 +141,7 @@ def _number_groups(parents: Ints) -> tuple[Ints, Ints, Ints]:
     return groups, members, firsts
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def join_edges(outlines: Outlines, edges: Ints, gone: Flags) -> Any:
     """Make one edge of those that meet at a vertex which is left out.
 
@@ -179,7 +179,7 @@ def join_edges(outlines: Outlines, edges: Ints, gone: Flags) -> Any:
     return (new_starts, new_refs[:total].copy()), joined, numbers
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _number_edges(outlines: Outlines, edges: Ints, gone: Flags) -> tuple[Ints, int]:
     """By edge what it becomes a part of, -1 if it goes; and how many there will be."""
     starts, refs, _, _, is_left_out = outlines

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.sources import apply_maps
+from bitfold.polytopes.backends import apply_maps
 
 if TYPE_CHECKING:
     from bitfold.polytopes.partition import Partition

@@ -3,14 +3,14 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from bitfold.polytopes.cutting.borrowed import borrowed
 from bitfold.polytopes.cutting.cut_edges import Doubles, Ints
+from bitfold.runtime.borrowed_arrays import borrowed
+from bitfold.runtime.compiling import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill_values(
     points: Doubles,
     values: Doubles,
@@ -60,7 +60,7 @@ def fill_values(
                     picture[row, column, channel] = start + column * slope
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill_numbers(
     points: Doubles,
     edges: Ints,
@@ -88,7 +88,7 @@ def fill_numbers(
             picture[row, first : max(first, stop)] = face
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _pixels(low: float, high: float, count: int) -> tuple[int, int]:
     """The pixels whose centres lie from low on and below high: first, and first beyond."""
     first = min(max(np.ceil(low - 0.5), 0.0), float(count))
@@ -96,7 +96,7 @@ def _pixels(low: float, high: float, count: int) -> tuple[int, int]:
     return int(first), int(stop)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _cross_rows(
     a: int,
     b: int,
@@ -126,7 +126,7 @@ def _cross_rows(
     return first, stop
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cover_lines(
     segments: Doubles,
     numbers: NDArray[np.uint8],
@@ -151,7 +151,7 @@ def cover_lines(
         _cover_line(segments, k, numbers[k], half_width, cover, picture)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _cover_line(
     segments: Doubles,
     k: int,

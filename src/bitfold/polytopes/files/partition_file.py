@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.errors import PolytopeError
-from bitfold.files import replacing
+from bitfold.runtime.atomic_files import replacing
 
 if TYPE_CHECKING:
     from bitfold.polytopes.partition import Partition

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.errors import PolytopeError
+from bitfold.polytopes.backends import Stored
 from bitfold.polytopes.files.array_archive import read_arrays
 from bitfold.polytopes.files.partition_file import ARRAYS, FORMAT, GEOMETRY, VERSION
 from bitfold.polytopes.lowering.lowered import Bend
 from bitfold.polytopes.partition import Partition
 from bitfold.polytopes.plane import Plane
-from bitfold.polytopes.sources import Stored
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bitfold.polytopes.lowering.pieces import CASTS, CHOICES, NORMS, PAIRS, PIECEWISE, SUMS, Pieces
 from bitfold.polytopes.lowering.program import Execution, Program
-from bitfold.polytopes.lowering.tracing import Named, Operation, PerInput, Ref
 from bitfold.polytopes.lowering.windows import Choice, choice_of
+from bitfold.polytopes.tracing.pieces import CASTS, CHOICES, NORMS, PAIRS, PIECEWISE, SUMS, Pieces
+from bitfold.polytopes.tracing.recorder import Named, Operation, PerInput, Ref
 
 _ROUNDING = 2.0**-53
 # Rows of what is kept of each result.

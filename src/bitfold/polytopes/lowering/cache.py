@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 from torch import Tensor, nn
 
 from bitfold.polytopes.lowering.lowered import Lowered
-from bitfold.polytopes.lowering.structure import Structure
 from bitfold.polytopes.lowering.verification import verify
+from bitfold.polytopes.tracing.structure import Structure
 
 _CACHE: WeakKeyDictionary[nn.Module, tuple[Structure, Any, Lowered]] = WeakKeyDictionary()
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.polytopes.lowering.pieces import PIECEWISE
-from bitfold.polytopes.lowering.tracing import Named, Operation, Ref
+from bitfold.polytopes.tracing.pieces import PIECEWISE
+from bitfold.polytopes.tracing.recorder import Named, Operation, Ref
 
 if TYPE_CHECKING:
     from bitfold.polytopes.lowering.lowered import Lowered

@@ -15,7 +15,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering.dense_layers import DenseLayers, find_dense_layers
-from bitfold.polytopes.lowering.pieces import (
+from bitfold.polytopes.lowering.unused import without_unused
+from bitfold.polytopes.tracing.pieces import (
     AFFINE,
     CASTS,
     CHOICES,
@@ -27,8 +28,7 @@ from bitfold.polytopes.lowering.pieces import (
     PRODUCTS,
     SUMS,
 )
-from bitfold.polytopes.lowering.tracing import Named, Operation, Ref, trace
-from bitfold.polytopes.lowering.unused import without_unused
+from bitfold.polytopes.tracing.recorder import Named, Operation, Ref, trace
 
 
 @dataclass(frozen=True)

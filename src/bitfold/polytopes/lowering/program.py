@@ -13,8 +13,8 @@ from torch.nn.functional import leaky_relu
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering.lowered import Lowered
-from bitfold.polytopes.lowering.pieces import CASTS, CHOICES, PAIRS, PIECEWISE, RELU, Pieces
-from bitfold.polytopes.lowering.tracing import Named, Operation, PerInput, Ref
+from bitfold.polytopes.tracing.pieces import CASTS, CHOICES, PAIRS, PIECEWISE, RELU, Pieces
+from bitfold.polytopes.tracing.recorder import Named, Operation, PerInput, Ref
 
 
 class Program:

@@ -12,9 +12,9 @@ from torch.utils._pytree import tree_leaves
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering.bounds import Bounded
 from bitfold.polytopes.lowering.lowered import Lowered
-from bitfold.polytopes.lowering.pieces import Pieces
 from bitfold.polytopes.lowering.program import Execution, Program
-from bitfold.polytopes.lowering.tracing import Operation
+from bitfold.polytopes.tracing.pieces import Pieces
+from bitfold.polytopes.tracing.recorder import Operation
 
 _SEED = 0
 _NUM_INPUTS = 4

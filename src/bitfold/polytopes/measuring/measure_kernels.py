@@ -6,15 +6,16 @@ Importing this module imports Numba.
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bitfold.runtime.compiling import compiled
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 Words = NDArray[np.uint64]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def spread_pattern(
     patterns: Words,
     start: int,
@@ -61,7 +62,7 @@ def spread_pattern(
     return num_known
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def distances_within_faces(
     points: Doubles,
     numbers: NDArray[np.int64],
@@ -87,7 +88,7 @@ def distances_within_faces(
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _to_folds(x: float, y: float, at: Doubles, is_fold: NDArray[np.bool_]) -> float:
     """How far a point lies from the nearest of a face's sides that are folds."""
     least = math.inf
@@ -105,7 +106,7 @@ def _to_folds(x: float, y: float, at: Doubles, is_fold: NDArray[np.bool_]) -> fl
     return math.sqrt(least)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nnan"})
+@compiled(error_model="numpy", fastmath={"contract", "reassoc", "nnan"})
 def distances_to_segments(points: Doubles, segments: Doubles) -> Doubles:
     """Measure how far each point lies from the nearest of some segments.
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.level_sets import boundary_segments, level_segments
 from bitfold.polytopes.measuring.nearness import distance_to_boundary, distances_to_folds
 from bitfold.polytopes.measuring.neuron_areas import share_on
 from bitfold.polytopes.measuring.slopes import slope_norms
 from bitfold.polytopes.partition import Partition
+from bitfold.polytopes.subdivision.level_sets import boundary_segments, level_segments
 
 Doubles = NDArray[np.float64]
 

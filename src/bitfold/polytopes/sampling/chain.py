@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from bitfold.polytopes.lowering.dispatch import Watch
-from bitfold.polytopes.lowering.module import points_like, try_run
-from bitfold.polytopes.lowering.nonlinearities import named_arguments, operation_name
 from bitfold.polytopes.sampling import kernels
+from bitfold.polytopes.tracing.dispatch import Watch
+from bitfold.polytopes.tracing.nonlinearities import named_arguments, operation_name
+from bitfold.polytopes.tracing.probed_module import points_like, try_run
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from bitfold.runtime.compiling import compiled
 
 LINEAR: Final = 0
 RELU: Final = 1
@@ -65,7 +66,7 @@ class FlatChain(NamedTuple):
     tile: int
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _apply_pair(
     inputs: npt.NDArray[np.float32],
     weights: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
@@ -100,7 +101,7 @@ def _apply_pair(
             row1[j] = row1[j] + b0 * y0 + b1 * y1 + b2 * y2 + b3 * y3
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _activate(
     row: npt.NDArray[np.float32],
     kind: int,
@@ -123,7 +124,7 @@ def _activate(
             row[j] = abs(row[j])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def evaluate_chain(
     points: npt.NDArray[np.float32],
     chain: FlatChain,
@@ -170,7 +171,7 @@ def evaluate_chain(
                 values[start + j, o] = source[o, j]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_folds(
     patterns: npt.NDArray[np.uint64],
     is_first_band: bool,

@@ -11,18 +11,18 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.lowering.dispatch import Watch
-from bitfold.polytopes.lowering.module import points_like, run
-from bitfold.polytopes.lowering.nonlinearities import (
+from bitfold.polytopes.lowering.windows import choice_of
+from bitfold.polytopes.tracing.dispatch import Watch
+from bitfold.polytopes.tracing.nonlinearities import (
     NONLINEARITIES,
     REFUSED,
     fold_signs,
     named_arguments,
     operation_name,
 )
-from bitfold.polytopes.lowering.pieces import CHOICES
-from bitfold.polytopes.lowering.tracing import Operation
-from bitfold.polytopes.lowering.windows import choice_of
+from bitfold.polytopes.tracing.pieces import CHOICES
+from bitfold.polytopes.tracing.probed_module import points_like, run
+from bitfold.polytopes.tracing.recorder import Operation
 
 # Points run together. On a CPU a few layers' activations should stay within its caches; an
 # accelerator wants enough of them to be busy.

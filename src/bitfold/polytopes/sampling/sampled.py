@@ -13,9 +13,9 @@ import numpy.typing as npt
 from torch import nn
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.lowering.module import check_finite, evaluation_mode
 from bitfold.polytopes.plane import OnPlane, Plane
 from bitfold.polytopes.sampling.recorder import evaluate_module
+from bitfold.polytopes.tracing.probed_module import check_finite, evaluation_mode
 
 MAX_POINTS: Final = 2**28
 # Pixels whose patterns are held at once: few enough to stay in a core's cache between passes, which

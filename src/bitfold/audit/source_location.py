@@ -1,0 +1,133 @@
+"""Places in source code: who called an operation, and from within which custom Function."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+
+# Frames in these folders carry out what the caller's code asks for.
+_LIBRARY = Path(sysconfig.get_path("stdlib")).resolve()
+_INSIDE = tuple(
+    str(Path(file).resolve().parent) for file in (str(torch.__file__), str(np.__file__), __file__)
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of source code.
+
+    Args:
+        file: its path.
+        line: from 1; 0 if unknown.
+    """
+
+    file: str
+    line: int
+
+    def code(self) -> str:
+        """Return what stands there, or an empty string."""
+        return linecache.getline(self.file, self.line).strip()
+
+
+@dataclass(frozen=True)
+class Application:
+    """A call of a custom autograd.Function, whose forward records no graph of its own.
+
+    Args:
+        frame: identity of the frame of the Function's forward, distinct from those of calls at the
+            same time.
+        operation: the Function's name.
+        place: where it was called.
+    """
+
+    frame: int
+    operation: str
+    place: Place
+
+
+UNKNOWN = Place("<unknown>", 0)
+
+
+class Locator:
+    """Finds the place from which an operation was called.
+
+    Args:
+        root: code of the function that calls the term; what lies beyond it is not the term's.
+    """
+
+    def __init__(self, root: CodeType) -> None:
+        self._root = root
+        self._is_inside: dict[str, bool] = {}
+        self._forwards: dict[CodeType, str | None] = {}
+
+    def locate(self) -> tuple[Place, Application | None]:
+        """Return the innermost frame outside, and the outermost custom Function around it."""
+        found: Place | None = None
+        application: Application | None = None
+        applied_at: Place | None = None
+        frame: FrameType | None = sys._getframe(1)
+        beyond = False
+        while frame is not None:
+            code = frame.f_code
+            beyond = beyond or code is self._root
+            here = Place(code.co_filename, frame.f_lineno)
+            is_outside = not self._inside(code.co_filename)
+            if is_outside:
+                found, applied_at = found or here, applied_at or here
+            function = None if beyond else self._function_of_forward(code)
+            if function is not None:
+                application = Application(id(frame), f"{function}.apply", UNKNOWN)
+                applied_at = None
+            # A term that is a function of PyTorch has no frame of its own: look at its caller's.
+            if beyond and found is not None:
+                break
+            frame = frame.f_back
+        if application is not None:
+            application = replace(application, place=applied_at or UNKNOWN)
+        return found or UNKNOWN, application
+
+    def _function_of_forward(self, code: CodeType) -> str | None:
+        """The name of the custom Function whose forward this code is; None for other code.
+
+        `Function.apply` itself leaves no frame since PyTorch 2.14, so forwards are looked for.
+        """
+        if code not in self._forwards:
+            # A term may define Functions while it runs, so the classes are listed at each new code.
+            self._forwards[code] = dict(_forwards(torch.autograd.Function)).get(code)
+        return self._forwards[code]
+
+    def _inside(self, file: str) -> bool:
+        known = self._is_inside.get(file)
+        if known is None:
+            known = self._is_inside[file] = _carries_out(file)
+        return known
+
+
+def _forwards(base: type[Any]) -> Iterator[tuple[CodeType, str]]:
+    """The code of each custom Function's own forward, and the Function's name."""
+    for function in base.__subclasses__():
+        forward = vars(function).get("forward")
+        unwrapped = inspect.unwrap(getattr(forward, "__func__", forward)) if forward else None
+        if isinstance(unwrapped, FunctionType):
+            yield unwrapped.__code__, function.__name__
+        yield from _forwards(function)
+
+
+def _carries_out(file: str) -> bool:
+    if file.startswith("<"):
+        return True
+    path = Path(file).resolve()
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return any(Path(folder) in path.parents for folder in _INSIDE) or (
+        _LIBRARY in path.parents and not installed
+    )

@@ -1,0 +1,48 @@
+"""``bitfold resume RUN``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bitfold.cli.commands.train import Results, show_results
+from bitfold.cli.console.options import add_presentation, add_settings, given_settings
+from bitfold.cli.console.training_listeners import CommandListeners
+from bitfold.training import PREDICTOR, load_run, resumable_settings, resume
+
+
+def add_to(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "resume",
+        help="continue a run from its newest checkpoint",
+        description="Continue a run from its newest checkpoint. A setting that is given is "
+        "changed; those of the weight predictor only in a run that had none.",
+    )
+    parser.add_argument("run", metavar="RUN", help="folder of the run")
+    add_settings(parser, names=[*resumable_settings(), *PREDICTOR])
+    add_presentation(parser)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Continue, and return how it ended."""
+    changes = given_settings(arguments)
+    results = resume_and_draw(Path(arguments.run), changes, quiet=arguments.quiet)
+    show_results(results.run, Console(quiet=arguments.quiet))
+    return results.ended.exit_code
+
+
+def resume_and_draw(
+    path: Path, changes: dict[str, Any], *, quiet: bool, every_epoch: bool = False
+) -> Results:
+    """Continue a run with everything that the command line shows and draws."""
+    config = load_run(path).config
+    shown = config.replace(**{n: v for n, v in changes.items() if n in ("log_file", "tensorboard")})
+    listeners = CommandListeners(shown, quiet=quiet, every_epoch=every_epoch)
+    with listeners:
+        run = resume(path, listeners.all, **changes)
+    return Results(run, listeners.ended)

@@ -1,0 +1,1 @@
+"""Options, progress and summaries that commands share."""

@@ -1,0 +1,117 @@
+"""The description length of a module's weights, tensor by tensor."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from bitfold.kolmogorov.description.bits import SentPredictor, coded_weights
+from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
+from bitfold.kolmogorov.grid.ranges import WeightRange
+from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.weights.parameters import ParameterTable
+from bitfold.kolmogorov.weights.weight_subset import Places
+
+
+class ReportRow(NamedTuple):
+    """What one tensor takes.
+
+    Attributes:
+        name: of the parameter.
+        num_weights: that it holds.
+        bits: of its weights, escape codes included.
+        num_zeros: weights that decode as 0.
+        num_out_of_range: weights outside the range of the bins.
+    """
+
+    name: str
+    num_weights: int
+    bits: float
+    num_zeros: int
+    num_out_of_range: int
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits over weights."""
+        return self.bits / self.num_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What each tensor of a module takes.
+
+    Source: none, ours.
+
+    Args:
+        rows: one a described tensor, in the module's order.
+
+    Example:
+        >>> print(Report((ReportRow("weight", 6, 12.0, 2, 0), ReportRow("bias", 3, 9.0, 0, 1))))
+                weights  bits  bits per weight  zeros  out of range
+        weight        6  12.0            2.000      2             0
+        bias          3   9.0            3.000      0             1
+        total         9  21.0            2.333      2             1
+    """
+
+    rows: tuple[ReportRow, ...]
+
+    @property
+    def total(self) -> ReportRow:
+        """All tensors together."""
+        numbers = [sum(column) for column in zip(*(row[1:] for row in self.rows), strict=True)]
+        return ReportRow("total", int(numbers[0]), numbers[1], int(numbers[2]), int(numbers[3]))
+
+    def __str__(self) -> str:
+        head = ("", "weights", "bits", "bits per weight", "zeros", "out of range")
+        lines = [head, *(_cells(row) for row in (*self.rows, self.total))]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if number else cell.ljust(width)
+                for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in lines
+        )
+
+
+def _cells(row: ReportRow) -> tuple[str, ...]:
+    return (
+        row.name,
+        f"{row.num_weights:,}",
+        f"{row.bits:,.1f}",
+        f"{row.bits_per_weight:.3f}",
+        f"{row.num_zeros:,}",
+        f"{row.num_out_of_range:,}",
+    )
+
+
+def make_report(
+    table: ParameterTable,
+    weight_range: WeightRange,
+    predictor: WeightPredictor,
+    as_sent: SentPredictor,
+    places: Places,
+) -> Report:
+    """What each tensor takes.
+
+    Args:
+        table: the described parameters.
+        weight_range: turns them into values.
+        predictor: gives bins a cost.
+        as_sent: what a decoder has of it.
+        places: all weights.
+    """
+    coded = coded_weights(table, weight_range, predictor, as_sent, places)
+    is_zero = decoded_weights(table, weight_range, places) == 0
+    columns = (coded.bits, coded.escapes, is_zero, coded.is_outside)
+    # Summed piece by piece: a stack of the columns would take more memory than they.
+    by_tensor = [[column[part].sum() for column in columns] for *_, part in places.pieces()]
+    sums = torch.stack([torch.stack(row) for row in by_tensor]).tolist()
+    return Report(
+        tuple(
+            ReportRow(name, size, bits + escapes, int(zeros), int(outside))
+            for name, size, (bits, escapes, zeros, outside) in zip(
+                table.names, table.sizes, sums, strict=True
+            )
+        )
+    )

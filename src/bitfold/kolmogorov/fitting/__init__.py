@@ -1,0 +1,1 @@
+"""Fitting and choosing predictors, the hard finish, the bit budget."""

@@ -1,0 +1,1 @@
+"""Bins: ranges, rounding, soft assignment, escapes."""

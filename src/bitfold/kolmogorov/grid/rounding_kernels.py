@@ -1,0 +1,48 @@
+"""Compiled loops over weights that are rounded to whole steps."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.runtime.compiling import compiled
+
+Weights = NDArray[np.float32]
+
+
+@compiled(error_model="numpy")
+def round_to_steps(
+    weights: Weights, step: float, limits: tuple[float, float], rounded: Weights
+) -> None:
+    """Write each weight as a whole number of steps.
+
+    Within the limits numbers are counted from the lowest, and beyond them from the nearer limit, as
+    `Bins.nearest` and `overshoot_bins` do, so that even halves are rounded to the same side.
+
+    Args:
+        weights: (n,).
+        step: as sent.
+        limits: the lowest and the highest number within the range.
+        rounded: (n,), written.
+    """
+    lowest, highest = limits
+    inverse = 1 / step
+    for i in range(weights.shape[0]):
+        value = np.float64(weights[i]) * inverse
+        number = lowest + np.rint(value - lowest)
+        number = highest + np.rint(value - highest) if value > highest else number
+        number = lowest - np.rint(lowest - value) if value < lowest else number
+        rounded[i] = np.float32(number * step)
+
+
+@compiled(error_model="numpy", fastmath={"reassoc", "contract"})
+def sum_slopes(weights: Weights, rounded: Weights, gradient: Weights) -> float:
+    """The sum of gradient times (rounded - weight): float64, in an order that is always the same.
+
+    Args:
+        weights: (n,).
+        rounded: (n,).
+        gradient: (n,).
+    """
+    total = 0.0
+    for i in range(weights.shape[0]):
+        total += np.float64(gradient[i]) * (np.float64(rounded[i]) - np.float64(weights[i]))
+    return total

@@ -1,0 +1,151 @@
+"""A module with the weights that a decoder gets, for as long as a block of code lasts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
+from bitfold.kolmogorov.grid.ranges import LearnedRange, WeightRange
+from bitfold.kolmogorov.grid.rounding import can_round_plainly, round_plainly, slopes_plainly
+from bitfold.kolmogorov.weights.parameters import ParameterTable
+from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.runtime.accumulation_dtype import exact_type
+
+# What a recurrent layer keeps beside its parameters, and makes anew when they have changed.
+_RECURRENT = ("_flat_weights", "_flat_weight_refs")
+
+
+@contextmanager
+def quantised(table: ParameterTable, weight_range: WeightRange, places: Places) -> Iterator[None]:
+    """Put the weights that a decoder gets in a module's place, while a block lasts.
+
+    Args:
+        table: the described parameters.
+        weight_range: turns weights into values and back.
+        places: all weights.
+
+    Raises:
+        KolmogorovError: if they are replaced already, or if the module has changed.
+    """
+    if table.is_replaced:
+        raise KolmogorovError(
+            f"Cannot quantise {type(table.module).__name__}: expected its own parameters, got "
+            "those of another quantised(). Leave that block first."
+        )
+    table.check()
+    with with_weights(table, straight_through(table, weight_range, places)):
+        yield
+
+
+@contextmanager
+def with_weights(table: ParameterTable, weights: Sequence[Tensor]) -> Iterator[None]:
+    """Put other tensors in the place of a module's described parameters, while a block lasts.
+
+    Each parameter is replaced wherever the module holds it, also where it is tied. Afterwards, and
+    after any exception, the module holds the very parameters that it had.
+
+    Source: none, ours; `torch.func.functional_call` does so for a single call.
+
+    Args:
+        table: the described parameters.
+        weights: one for each of them, of its shape.
+    """
+    by_id = dict(zip(map(id, table.parameters), weights, strict=True))
+    slots = [
+        (owner._parameters, name, item)
+        for owner in table.module.modules()
+        for name, item in owner._parameters.items()
+        if id(item) in by_id
+    ]
+    recurrent = [item for item in table.module.modules() if isinstance(item, nn.RNNBase)]
+    kept = [{name: vars(item)[name] for name in _RECURRENT} for item in recurrent]
+    table.is_replaced = True
+    try:
+        for holder, name, item in slots:
+            # A tensor with a history is no parameter, which is all that a module's dictionary asks.
+            holder[name] = by_id[id(item)]  # type: ignore[assignment]
+        yield
+    finally:
+        for holder, name, item in slots:
+            holder[name] = item
+        for layer, attributes in zip(recurrent, kept, strict=True):
+            vars(layer).update(attributes)
+        table.is_replaced = False
+
+
+def straight_through(
+    table: ParameterTable, weight_range: WeightRange, places: Places
+) -> tuple[Tensor, ...]:
+    """The weights that a decoder gets, with a gradient as if nothing had been rounded.
+
+    A weight w in steps of s decodes as s times a whole number n. Backwards n counts as w / s for
+    the weight, so that it gets the gradient unchanged; and n as n, w / s as itself for the step,
+    whose logarithm gets the gradient times s n - w: a longer step moves weights that were rounded
+    up farther up, and those rounded down farther down.
+
+    Source: Bengio, Leonard & Courville 2013 for the weights; Esser et al. 2020 (LSQ), equation 3,
+    for the step, by its logarithm. Weights beyond the range are escaped, not clipped, and count
+    like all others.
+
+    Args:
+        table: the described parameters.
+        weight_range: turns weights into values and back.
+        places: all weights.
+
+    Returns:
+        For each parameter a tensor of its shape and dtype: bit for bit what a decoder gets.
+    """
+    # PyTorch leaves Function.apply without types.
+    apply: Callable[..., tuple[Tensor, ...]] = _StraightThrough.apply
+    learned = list(weight_range.parameters())
+    return apply((table, weight_range, places), *learned, *table.parameters)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, work: tuple[ParameterTable, WeightRange, Places], *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        table, weight_range, places = work
+        ctx.set_materialize_grads(False)
+        if isinstance(weight_range, LearnedRange) and can_round_plainly(table.parameters):
+            steps = weight_range.steps(as_sent=True)
+            rounded = round_plainly(table.parameters, steps, weight_range.bins)
+        else:
+            flat = decoded_weights(table, weight_range, places)
+            # Pieces of one tensor would be views, whose history one call could not have.
+            rounded = [piece.clone() for piece in table.pieces(flat)]
+        ctx.num_learned = len(inputs) - len(rounded)
+        ctx.save_for_backward(*inputs[ctx.num_learned :], *rounded)
+        return tuple(rounded)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        if not ctx.num_learned or not ctx.needs_input_grad[1]:
+            return (None, *[None] * ctx.num_learned, *gradients)
+        saved = ctx.saved_tensors
+        weights, rounded = saved[: len(gradients)], saved[len(gradients) :]
+        return (None, _by_steps(weights, rounded, gradients), *gradients)
+
+
+def _by_steps(
+    weights: Sequence[Tensor], rounded: Sequence[Tensor], gradients: Sequence[Tensor | None]
+) -> Tensor:
+    """The gradient by the logarithms of the steps: float32 (tensors,)."""
+    slopes = []
+    for weight, centre, gradient in zip(weights, rounded, gradients, strict=True):
+        if gradient is None:
+            slopes.append(weight.new_zeros((), dtype=torch.float32))
+        elif can_round_plainly([weight, gradient]):
+            slopes.append(torch.tensor(slopes_plainly(weight, centre, gradient)).float())
+        else:
+            exact = exact_type(weight.device, weight.dtype)
+            products = gradient.to(exact) * (centre.to(exact) - weight.to(exact))
+            slopes.append(products.sum().to(torch.float32))
+    return torch.stack(slopes)

@@ -1,0 +1,1 @@
+"""Weight predictors: from the position of a weight to the distribution of its value."""

@@ -1,0 +1,226 @@
+"""The coordinate predictor: a small network from the place of a weight to its distribution."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bitfold.entropy_coding.fixed_point_networks import fixed_bits
+from bitfold.entropy_coding.fixed_point_syntax import (
+    fixed_network_of,
+    network_bits,
+    sent_network,
+    shape_bits,
+)
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.grid.bins import Bins
+from bitfold.kolmogorov.grid.escape import escape_bits
+from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, NoiseTargets, Targets
+from bitfold.kolmogorov.grid.soft_targets import SoftTargets
+from bitfold.kolmogorov.predictors.code_length import KINDS, CodeLength
+from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
+from bitfold.kolmogorov.sums.fused.coordinate_sums import FusedSum, fused_bin_nats, fused_sum
+from bitfold.kolmogorov.sums.prediction import Prediction
+from bitfold.kolmogorov.weights.fixed_coordinates import fixed_coordinates
+from bitfold.kolmogorov.weights.layout import Layout, varying_coordinates
+from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.runtime.threads import array
+
+# Weights whose hard bits are counted at a time.
+_FIXED_CHUNK = 2**16
+MAX_WIDTH = 4_096
+MAX_LAYERS = 32
+
+
+class CoordinatePredictor(WeightPredictor):
+    """A small network from normalised positions to the parameters of a code.
+
+    Coordinates that are the same for all weights, such as the kernel offset in a network without
+    convolutions, say nothing and are left out.
+
+    Source: the seed program's predictor; LeakyReLU with slope 0.01 between affine layers.
+
+    Args:
+        shape: widths of the hidden layers, 1 to 32 of them, each 1 to 4,096.
+        kind: ``"cross_entropy"`` (nats), ``"mse"`` (squared units), ``"gaussian_nll"`` or
+            ``"laplacian_nll"`` (nats: density times the width of a bin).
+
+    Raises:
+        KolmogorovError: if ``shape`` is empty, too long, or has a width out of bounds; if there is
+            no such kind.
+
+    Example:
+        >>> from bitfold.kolmogorov import KolmogorovLoss
+        >>> kolmogorov = KolmogorovLoss(nn.Linear(3, 3), predictor=CoordinatePredictor((4,)))
+        >>> sum(parameter.numel() for parameter in kolmogorov.predictor.parameters())
+        1296
+    """
+
+    is_trusted = True
+
+    def __init__(self, shape: Sequence[int] = (5, 5), kind: str = "cross_entropy") -> None:
+        super().__init__()
+        _check_shape(shape)
+        if kind not in KINDS:
+            raise KolmogorovError(
+                f"Cannot make a coordinate predictor: expected kind to be one of "
+                f"{', '.join(KINDS)}, got {kind!r}. Choose one of these."
+            )
+        self.shape, self.kind = tuple(shape), kind
+        self.uses_targets = kind == "cross_entropy"
+        if kind == "mse":
+            # Its variance is that of all weights together.
+            self.bits_chunk = 2**62
+
+    def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
+        """Make the layers, with PyTorch's usual initial values drawn from ``generator``."""
+        super().attach(layout, bins, generator)
+        self.code: CodeLength = KINDS[self.kind](bins)
+        self.side_bits = self.code.side_bits
+        self.coordinates = varying_coordinates(layout.blocks)
+        widths = [len(self.coordinates), *self.shape]
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise(widths):
+            layers += [_affine(fan_in, fan_out, generator), nn.LeakyReLU(0.01)]
+        self.trunk = nn.Sequential(*layers)
+        self.head = _affine(widths[-1], self.code.num_outputs, generator)
+
+    def predict(self, places: Places) -> Prediction:
+        """What the network says of weights."""
+        return Prediction(self.trunk(self.inputs(places)), self.head.weight, self.head.bias)
+
+    def inputs(self, places: Places) -> Tensor:
+        """The coordinates that the network sees: (n, coordinates)."""
+        return places.coordinates(self.coordinates).to(self.head.weight.dtype)
+
+    def forward(self, places: Places, indices: Tensor) -> Tensor:
+        """The cost of bins under the code; no gradient."""
+        if self.kind == "cross_entropy" and len(indices) == 1 and has_kernels(self.head.weight):
+            return fused_bin_nats(indices[0], self.inputs(places), self.layers()).unsqueeze(0)
+        prediction = self.predict(places)
+        return torch.stack([self.code.bin_nats(row, prediction) for row in indices])
+
+    def coded(self, places: Places, indices: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """As any predictor's; a distribution over bins in compiled loops, where they run."""
+        if self.kind == "cross_entropy" and len(indices) == 1 and has_kernels(self.head.weight):
+            layers = [parameters[name] for name, _ in self.named_parameters()]
+            return fused_bin_nats(indices[0], self.inputs(places), layers).unsqueeze(0)
+        return super().coded(places, indices, parameters)
+
+    def sent(self, precision_bits: int) -> dict[str, Tensor]:
+        """A distribution over bins: whole numbers, see `sent_network`; others as any predictor."""
+        if self.kind != "cross_entropy":
+            return super().sent(precision_bits)
+        return sent_network(dict(self.named_parameters()), precision_bits)
+
+    def sending_bits(self, precision_bits: int) -> Tensor | float:
+        """Of a distribution over bins: of its shape and of the whole numbers."""
+        if self.kind != "cross_entropy":
+            return super().sending_bits(precision_bits)
+        shape = shape_bits(self.shape, self.bins.num_bins)
+        return network_bits([item.numel() for item in self.parameters()], precision_bits) + shape
+
+    def hard_bits(
+        self, places: Places, values: Tensor, as_sent: dict[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """By the integer frequencies that the file is coded with, on the CPU, wherever values are.
+
+        NaN for all weights while a parameter is not finite.
+        """
+        if as_sent is None or self.kind != "cross_entropy":
+            return super().hard_bits(places, values, as_sent)
+        network = fixed_network_of(as_sent)
+        indices = self.bins.nearest(values)
+        bits = [
+            fixed_bits(network, self._fixed_coordinates(some), array(indices[part].cpu()))
+            for part, some in places.split(_FIXED_CHUNK)
+        ]
+        not_finite = torch.stack([(0 * item.detach()).sum() for item in self.parameters()]).sum()
+        counted = torch.from_numpy(np.concatenate(bits)).to(values)
+        return counted + 0 * values + not_finite, escape_bits(values, self.bins)
+
+    def _fixed_coordinates(self, places: Places) -> NDArray[np.int64]:
+        located = (places.boxes, places.outputs, places.inputs, places.offsets)
+        chosen = [array(item.cpu()) for item in located]
+        return fixed_coordinates(self.layout.blocks, chosen, self.coordinates)
+
+    def layers(self) -> list[Tensor]:
+        """Weights and biases in turn, in the order of `parameters`."""
+        affine = [layer for layer in (*self.trunk, self.head) if isinstance(layer, nn.Linear)]
+        return [item for layer in affine for item in (layer.weight, layer.bias)]
+
+    def summed(
+        self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
+    ) -> Summed:
+        """As any predictor's; a distribution over bins in compiled loops, where they run."""
+        temperature = targets.temperature if isinstance(targets, SoftTargets) else None
+        is_fused = isinstance(targets, SoftTargets | LinearTargets | NoiseTargets)
+        if not (self.kind == "cross_entropy" and is_fused and has_kernels(values)):
+            return super().summed(places, values, targets, with_gradients=with_gradients)
+        # The quotient can exceed the largest number; its logarithm, which is its cost, cannot.
+        largest = torch.finfo(values.dtype).max
+        index, moves = self.bins.continuous_index(values).clamp_(-largest, largest), None
+        if isinstance(targets, NoiseTargets):
+            index, moves = targets.noisy(index)
+        found = self._fused(places, index, temperature, with_gradients)
+        by_index = found.grad_index.div_(self.bins.width)
+        if moves is not None and with_gradients:
+            by_index *= moves
+        nats = torch.tensor(found.total, dtype=torch.float64)
+        return Summed(nats, by_index, found.grad_layers)
+
+    def _fused(
+        self, places: Places, index: Tensor, temperature: float | None, with_gradients: bool
+    ) -> FusedSum:
+        """The compiled sum, in chunks where there are many weights."""
+        layers, num_bins = self.layers(), self.bins.num_bins
+        if len(places) <= self.bits_chunk:
+            given = (index, self.inputs(places), layers, num_bins, temperature)
+            return fused_sum(*given, with_gradients)
+        total, by_layers = 0.0, list[Tensor]()
+        # Nothing small is to stay of a chunk: it would lie in the room that the next one needs, and
+        # memory would grow by what all chunks take.
+        by_index = torch.empty_like(index if with_gradients else index[:0])
+        for part, some in places.split(self.chunk):
+            given = (index[part], self.inputs(some), layers, num_bins, temperature)
+            found = fused_sum(*given, with_gradients)
+            total += found.total
+            by_index[part if with_gradients else slice(0)] = found.grad_index
+            for item, more in zip(by_layers, found.grad_layers, strict=bool(by_layers)):
+                item.add_(more)
+            by_layers = by_layers or found.grad_layers
+        return FusedSum(total, by_index, by_layers)
+
+    def smooth_nats(self, places: Places, values: Tensor, targets: Targets) -> Tensor:
+        """The cost by kind; only the cross-entropy shares weights among bins."""
+        return self.code.summed_nats(values, self.predict(places), targets)
+
+
+def has_kernels(tensor: Tensor) -> bool:
+    """Whether the compiled loops take a tensor: float32 on the CPU."""
+    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
+
+
+def _check_shape(shape: Sequence[int]) -> None:
+    plain = all(isinstance(width, int) and not isinstance(width, bool) for width in shape)
+    if plain and 1 <= len(shape) <= MAX_LAYERS and all(1 <= width <= MAX_WIDTH for width in shape):
+        return
+    raise KolmogorovError(
+        f"Cannot make a coordinate predictor: expected a shape of 1 to {MAX_LAYERS} whole numbers "
+        f"of 1 to {MAX_WIDTH}, got {str(tuple(shape))[:80]}. Pass for example (5, 5)."
+    )
+
+
+def _affine(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
+    """A linear layer with PyTorch's usual initial values, drawn from ``generator``."""
+    # Made without values, so that no other random state is touched.
+    layer = nn.Linear(fan_in, fan_out, device="meta", dtype=torch.float32).to_empty(device="cpu")
+    bound = 1.0 / math.sqrt(fan_in)
+    with torch.no_grad():
+        layer.weight.uniform_(-bound, bound, generator=generator)
+        layer.bias.uniform_(-bound, bound, generator=generator)
+    return layer

@@ -1,0 +1,1 @@
+"""K over many weights: references in PyTorch and compiled loops."""

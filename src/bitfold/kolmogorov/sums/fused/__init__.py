@@ -1,0 +1,1 @@
+"""K of the coordinate predictor, forward and backward in one compiled loop."""

@@ -1,0 +1,181 @@
+"""K of a coordinate predictor over bins in one compiled pass: tensors in, cost and gradients out.
+
+Everything is in units of bins: the caller turns weights into continuous indices, and gradients by
+the index into gradients by the weight. float32 on the CPU only.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.grid.soft_targets import SoftTargets
+from bitfold.runtime.threads import array, in_order, parts_of
+
+# A part of the weights is worth a thread of its own from this many on: almost a millisecond's work
+# for 256 bins and a small predictor, several times what starting the thread costs.
+_PART_WEIGHTS = 8192
+
+
+class FusedSum(NamedTuple):
+    """What weights cost, and its gradients.
+
+    Attributes:
+        total: nats, summed in float64.
+        grad_index: float32 (N,), derivative by the continuous index; empty without gradients.
+        grad_layers: float32, derivatives by the layers, in their order and shapes; empty without
+            gradients.
+    """
+
+    total: float
+    grad_index: Tensor
+    grad_layers: list[Tensor]
+
+
+@torch.no_grad()
+def fused_sum(  # noqa: PLR0917 - its caller has all of these apart
+    index: Tensor,
+    positions: Tensor,
+    layers: Sequence[Tensor],
+    num_bins: int,
+    temperature: float | None,
+    with_gradients: bool,
+) -> FusedSum:
+    """Sum over weights of the cross-entropy of their shares under the predicted distribution.
+
+    A weight outside of 0 to ``num_bins`` - 1 costs what it would at the edge and 2 ln(1 + d) nats
+    for the d bins that it overshoots by (see `confine`). The sum does not depend on the number of
+    threads. Nothing of size weights by bins, or weights by hidden values, is held.
+
+    Source: none, ours; the cross-entropy is the seed program's, for its windows see `SoftTargets`.
+
+    Args:
+        index: float32 (N,) on the CPU, continuous bin indices, of any size; NaN gives NaN.
+        positions: float32 (N, C).
+        layers: the predictor's, float32: weights (outputs, inputs) and biases (outputs,) in turn,
+            LeakyReLU of slope 0.01 between them, the last pair with ``num_bins`` outputs.
+        num_bins: at least 2.
+        temperature: of soft targets; None for linear ones, a weight shared between its two nearest
+            bins in proportion.
+        with_gradients: whether to work them out.
+
+    Returns:
+        The sum, and its gradients where they are wanted.
+
+    Raises:
+        KolmogorovError: if shapes, types or settings do not fit each other.
+
+    Example:
+        >>> layers = [torch.ones(3, 2), torch.zeros(3), torch.zeros(4, 3), torch.zeros(4)]
+        >>> total, grad_index, grad_layers = fused_sum(
+        ...     torch.tensor([0.0, 5.0]), torch.zeros(2, 2), layers, 4, None, True
+        ... )
+        >>> round(total, 6), grad_index.tolist()  # twice ln 4, and 2 ln(1 + 2) for overshooting
+        (4.969813, [0.0, 0.6666666865348816])
+        >>> [tuple(gradient.shape) for gradient in grad_layers]
+        [(3, 2), (3,), (4, 3), (4,)]
+    """
+    # Numba takes half a second to import, so only those who compute such a K import it.
+    from bitfold.kolmogorov.sums.fused.kernels import sum_rows  # noqa: PLC0415
+
+    widths = _checked_widths(index, positions, layers, num_bins)
+    rate, reach = 0.0, 1
+    if temperature is not None:
+        reach = SoftTargets(temperature, num_bins).reach
+        rate = 1 / temperature
+    packed = torch.cat([layer.flatten() for layer in layers]).numpy()
+    parts = parts_of(0, len(index), _PART_WEIGHTS, len(packed))
+    grad_index = np.empty(len(index), np.float32)
+    grad_layers = np.zeros((len(parts), len(packed) if with_gradients else 0))
+    weights, predictor = (array(index), array(positions)), (packed, widths)
+
+    def sum_part(number: int) -> float:
+        gradients = (grad_index, grad_layers[number])
+        nats: float = sum_rows(weights, predictor, (rate, reach), parts[number], gradients)
+        return nats
+
+    total = sum(in_order(sum_part, range(len(parts))))
+    if not with_gradients:
+        return FusedSum(total, torch.empty(0), [])
+    shaped = _unpacked(grad_layers.sum(axis=0).astype(np.float32), layers)
+    return FusedSum(total, torch.from_numpy(grad_index), shaped)
+
+
+@torch.no_grad()
+def fused_bin_nats(bins: Tensor, positions: Tensor, layers: Sequence[Tensor]) -> Tensor:
+    """Code length of one given bin for each weight: -ln of its softmax probability.
+
+    Source: C. E. Shannon, 1948. Carries no gradient.
+
+    Args:
+        bins: int64 (N,) on the CPU.
+        positions: as for `fused_sum`.
+        layers: likewise; the last biases tell the number of bins.
+
+    Returns:
+        Nats, float32 (N,).
+
+    Raises:
+        KolmogorovError: if shapes or types do not fit each other, or a bin does not exist.
+
+    Example:
+        >>> layers = [torch.ones(3, 2), torch.zeros(3), torch.zeros(4, 3), torch.zeros(4)]
+        >>> fused_bin_nats(torch.tensor([0, 3]), torch.zeros(2, 2), layers)
+        tensor([1.3863, 1.3863])
+    """
+    from bitfold.kolmogorov.sums.fused.kernels import bin_rows  # noqa: PLC0415 - see fused_sum
+
+    num_bins = len(layers[-1])
+    widths = _checked_widths(bins, positions, layers, num_bins, torch.int64)
+    if len(bins) and not 0 <= int(bins.min()) <= int(bins.max()) < num_bins:
+        raise KolmogorovError(
+            f"Cannot code bins: expected bins 0 to {num_bins - 1}, got {int(bins.min())} to "
+            f"{int(bins.max())}. Clamp them to the grid."
+        )
+    packed = torch.cat([layer.flatten() for layer in layers]).numpy()
+    nats = torch.empty(len(bins))
+    bin_rows(array(bins), array(positions), (packed, widths), nats.numpy())
+    return nats
+
+
+def _unpacked(packed: NDArray[np.float32], layers: Sequence[Tensor]) -> list[Tensor]:
+    """What lies one after the other, in the layers' shapes; by NumPy, in half of PyTorch's time."""
+    shaped, start = [], 0
+    for layer in layers:
+        piece = packed[start : start + layer.numel()]
+        shaped.append(torch.from_numpy(piece.reshape(layer.shape)))
+        start += layer.numel()
+    return shaped
+
+
+def _checked_widths(
+    index: Tensor,
+    positions: Tensor,
+    layers: Sequence[Tensor],
+    num_bins: int,
+    dtype: torch.dtype = torch.float32,
+) -> NDArray[np.int64]:
+    """Coordinates, hidden layers, bins; the compiled loops check no bounds."""
+    widths = [positions.shape[-1], *(len(biases) for biases in layers[1::2])]
+    found = [tuple(tensor.shape) for tensor in (index, positions, *layers)]
+    expected: list[tuple[int, ...]] = [(len(index),), (len(index), widths[0])]
+    for fan_in, fan_out in pairwise(widths):
+        expected += [(fan_out, fan_in), (fan_out,)]
+    if found != expected or len(widths) < 3 or min(widths) < 1 or not 2 <= num_bins == widths[-1]:
+        raise KolmogorovError(
+            f"Cannot sum a Kolmogorov loss: expected layers that lead from {widths[0]} coordinates "
+            f"to {num_bins} bins (at least 2) and shapes {expected}, got {found}. Pass weights "
+            "(outputs, inputs) and biases (outputs,) in turn, with a hidden layer at least."
+        )
+    others = {(tensor.dtype, tensor.device.type) for tensor in (positions, *layers)}
+    if others | {(index.dtype, index.device.type)} != {(torch.float32, "cpu"), (dtype, "cpu")}:
+        raise KolmogorovError(
+            f"Cannot sum a Kolmogorov loss: expected {dtype} and float32 on the CPU, got "
+            f"{index.dtype} on {index.device} and {sorted(map(str, others))}. Convert them first."
+        )
+    return np.array(widths, np.int64)

@@ -1,0 +1,187 @@
+"""The predictor's last layer and its softmax over bins, a few weights' rows of bins at a time.
+
+Rows stay in the first-level cache from their logits to their last gradient. Exponentials are powers
+of two of logits times log2(e), which saves the usual reduction by multiples of ln 2. Importing this
+module imports Numba.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.kolmogorov.sums.fused.plan import BLOCK, PANEL, Plan
+from bitfold.runtime.compiling import compiled
+from bitfold.runtime.vector_lanes import (
+    LANES,
+    add,
+    largest,
+    load,
+    maximum,
+    multiply,
+    multiply_add,
+    power_of_two,
+    splat,
+    store,
+    total,
+)
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+_LOG2_E = np.float32(1 / math.log(2))
+# The logit of what fills a row up. Finite, so that a share of 0 of it is 0; its power is 2^-125.
+_FAR_BELOW = np.float32(-1e38)
+# Logits of less than 64 in size need no shift: 65,536 powers of 2^64 add up to 2^80, and gradients
+# are at most hidden values times 2^64 on their way; float32 reaches 2^128.
+_SAFE_POWER = np.float32(64)
+
+
+@compiled
+def load_head(layers: Floats, m: Floats, p: Plan) -> None:
+    """Lay the head out by columns, with the largest size in each."""
+    biases = layers.shape[0] - p.num_bins
+    weights = biases - p.num_bins * p.num_hidden
+    for j in range(p.num_bins):
+        for h in range(p.num_hidden):
+            value = layers[weights + j * p.num_hidden + h]
+            m[p.columns + h * p.pitch + j] = value
+            m[p.peaks + h] = max(m[p.peaks + h], abs(value))
+        value = layers[biases + j]
+        m[p.columns + p.num_hidden * p.pitch + j] = value
+        m[p.peaks + p.num_hidden] = max(m[p.peaks + p.num_hidden], abs(value))
+    last = p.columns + p.num_hidden * p.pitch
+    m[last + p.num_bins : last + p.pitch] = _FAR_BELOW
+    # The hidden value that the biases belong to.
+    m[p.hidden + p.num_hidden * BLOCK : p.hidden + (p.num_hidden + 1) * BLOCK] = np.float32(1)
+
+
+@compiled
+def scale_hidden(m: Floats, p: Plan) -> None:
+    """Write a block's hidden values in powers of two, and bounds of the logits."""
+    scale = splat(_LOG2_E)
+    minus_one = splat(np.float32(-1))
+    for r in range(0, BLOCK, LANES):
+        bound = splat(np.float32(0))
+        for h in range(p.num_hidden + 1):
+            k = h * BLOCK + r
+            x = multiply(load(m, p.hidden + k), scale)
+            store(m, p.scaled + k, x)
+            bound = multiply_add(maximum(x, multiply(x, minus_one)), splat(m[p.peaks + h]), bound)
+        store(m, p.bounds + r, bound)
+
+
+@compiled
+def _shift(m: Floats, p: Plan, r: int) -> np.float32:
+    """Return what to add to a weight's logits: 0 if that is safe, or minus the largest."""
+    if m[p.bounds + r] < _SAFE_POWER:
+        return np.float32(0)
+    most = splat(np.float32(-np.inf))
+    for j in range(p.columns, p.columns + p.pitch, LANES):
+        logit = splat(np.float32(0))
+        for h in range(p.num_hidden + 1):
+            x = splat(m[p.scaled + h * BLOCK + r])
+            logit = multiply_add(x, load(m, j + h * p.pitch), logit)
+        most = maximum(logit, most)
+    shift: np.float32 = -largest(most)
+    return shift
+
+
+@compiled
+def exponentiate(m: Floats, p: Plan, r: int) -> None:
+    """Write the logits of a tile of weights from ``r`` on, their exponentials and their sums."""
+    s0, s1 = splat(_shift(m, p, r)), splat(_shift(m, p, r + 1))
+    s2, s3 = splat(_shift(m, p, r + 2)), splat(_shift(m, p, r + 3))
+    m0 = splat(np.float32(0))
+    m1, m2, m3 = m0, m0, m0
+    for j in range(0, p.pitch, PANEL):
+        a0, a1, a2, a3 = s0, s1, s2, s3
+        b0, b1, b2, b3 = s0, s1, s2, s3
+        for h in range(p.num_hidden + 1):
+            k = p.columns + h * p.pitch + j
+            c, d = load(m, k), load(m, k + LANES)
+            k = p.scaled + h * BLOCK + r
+            x0, x1, x2, x3 = splat(m[k]), splat(m[k + 1]), splat(m[k + 2]), splat(m[k + 3])
+            a0, b0 = multiply_add(x0, c, a0), multiply_add(x0, d, b0)
+            a1, b1 = multiply_add(x1, c, a1), multiply_add(x1, d, b1)
+            a2, b2 = multiply_add(x2, c, a2), multiply_add(x2, d, b2)
+            a3, b3 = multiply_add(x3, c, a3), multiply_add(x3, d, b3)
+        m0 = add(m0, _exponentiate_pair(m, p, j, a0, b0))
+        m1 = add(m1, _exponentiate_pair(m, p, j + p.pitch, a1, b1))
+        m2 = add(m2, _exponentiate_pair(m, p, j + 2 * p.pitch, a2, b2))
+        m3 = add(m3, _exponentiate_pair(m, p, j + 3 * p.pitch, a3, b3))
+    k = p.masses
+    m[k], m[k + 1], m[k + 2], m[k + 3] = total(m0), total(m1), total(m2), total(m3)
+
+
+@compiled
+def _exponentiate_pair(m: Floats, p: Plan, j: int, a: Any, b: Any) -> Any:
+    """Write two registers of logits and their exponentials; return the sum of these two."""
+    store(m, p.logits + j, a)
+    store(m, p.logits + j + LANES, b)
+    a, b = power_of_two(a), power_of_two(b)
+    store(m, p.exponentials + j, a)
+    store(m, p.exponentials + j + LANES, b)
+    return add(a, b)
+
+
+@compiled
+def spread(m: Floats, p: Plan, r: int, used: int) -> None:
+    """Add a tile's gradient by the head, and write its gradient by the hidden values.
+
+    The derivative by the logits is ``exponentials`` over ``masses``: see `share_soft`. Columns go
+    in pairs, so that a row of exponentials is loaded once for two.
+    """
+    i0 = np.float32(1) / m[p.masses]
+    i1 = np.float32(1) / m[p.masses + 1] if used > 1 else np.float32(0)
+    i2 = np.float32(1) / m[p.masses + 2] if used > 2 else np.float32(0)
+    i3 = np.float32(1) / m[p.masses + 3] if used > 3 else np.float32(0)
+    for h in range(0, p.num_columns, 2):
+        k = p.hidden + h * BLOCK + r
+        x0, x1 = splat(m[k] * i0), splat(m[k + 1] * i1)
+        x2, x3 = splat(m[k + 2] * i2), splat(m[k + 3] * i3)
+        k += BLOCK
+        y0, y1 = splat(m[k] * i0), splat(m[k + 1] * i1)
+        y2, y3 = splat(m[k + 2] * i2), splat(m[k + 3] * i3)
+        p0 = splat(np.float32(0))
+        p1, p2, p3, q0, q1, q2, q3 = p0, p0, p0, p0, p0, p0, p0
+        for j in range(0, p.pitch, LANES):
+            k = p.exponentials + j
+            e0, e1 = load(m, k), load(m, k + p.pitch)
+            e2, e3 = load(m, k + 2 * p.pitch), load(m, k + 3 * p.pitch)
+            k = h * p.pitch + j
+            u, v = load(m, p.grad_columns + k), load(m, p.grad_columns + k + p.pitch)
+            u, v = multiply_add(x0, e0, u), multiply_add(y0, e0, v)
+            u, v = multiply_add(x1, e1, u), multiply_add(y1, e1, v)
+            u, v = multiply_add(x2, e2, u), multiply_add(y2, e2, v)
+            u, v = multiply_add(x3, e3, u), multiply_add(y3, e3, v)
+            store(m, p.grad_columns + k, u)
+            store(m, p.grad_columns + k + p.pitch, v)
+            c, d = load(m, p.columns + k), load(m, p.columns + k + p.pitch)
+            p0, q0 = multiply_add(e0, c, p0), multiply_add(e0, d, q0)
+            p1, q1 = multiply_add(e1, c, p1), multiply_add(e1, d, q1)
+            p2, q2 = multiply_add(e2, c, p2), multiply_add(e2, d, q2)
+            p3, q3 = multiply_add(e3, c, p3), multiply_add(e3, d, q3)
+        k = p.grad_hidden + h * BLOCK + r
+        m[k], m[k + 1] = total(p0) * i0, total(p1) * i1
+        m[k + 2], m[k + 3] = total(p2) * i2, total(p3) * i3
+        k += BLOCK
+        m[k], m[k + 1] = total(q0) * i0, total(q1) * i1
+        m[k + 2], m[k + 3] = total(q2) * i2, total(q3) * i3
+
+
+@compiled
+def flush(m: Floats, p: Plan, grad_layers: Doubles) -> None:
+    """Add the gradients gathered in float32 to those in float64, and start anew."""
+    biases = grad_layers.shape[0] - p.num_bins
+    trunk = biases - p.num_bins * p.num_hidden
+    for k in range(trunk):
+        grad_layers[k] += m[p.grad_trunk + k]
+    last = p.grad_columns + p.num_hidden * p.pitch
+    for j in range(p.num_bins):
+        for h in range(p.num_hidden):
+            grad_layers[trunk + j * p.num_hidden + h] += m[p.grad_columns + h * p.pitch + j]
+        grad_layers[biases + j] += m[last + j]
+    m[p.grad_columns : p.grad_columns + p.num_columns * p.pitch] = np.float32(0)
+    m[p.grad_trunk : p.grad_trunk + trunk] = np.float32(0)

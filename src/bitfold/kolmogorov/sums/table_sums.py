@@ -1,0 +1,115 @@
+"""The cost of all weights under Laplace distributions around 0, read from a table."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitfold.kolmogorov.grid.bins import Bins
+from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, RoundedTargets, Targets
+from bitfold.kolmogorov.sums.scale_sums import ScaleModel
+from bitfold.runtime.parameter_memory import is_plain
+from bitfold.runtime.threads import array
+
+# Beyond these the floor of the scale is all that counts, or the scale spans any grid.
+_LOW, _HIGH = -12.0, 12.0
+# Entries for each nat: interpolation between two is off by (1/64)^2 / 8 of the second derivative,
+# which is below the cost's own size: 3e-5 of it.
+_RATE = 64
+
+
+def can_read_table(
+    model: ScaleModel,
+    bins: Bins,
+    weights: Sequence[Tensor],
+    steps: Sequence[float],
+    targets: Targets,
+) -> bool:
+    """Whether the table takes the weights of all tensors: on the CPU, none near an end of the grid.
+
+    There a bin holds a tail, or a weight is escaped: other formulas.
+    """
+    if model.is_logistic or type(targets) not in (LinearTargets, RoundedTargets):
+        return False
+    if bins.width != 1 or not all(is_plain(item) and item.is_contiguous() for item in weights):
+        return False
+    least = min(-bins.minimum, bins.maximum) - 1
+    for item, step in zip(weights, steps, strict=True):
+        low, high = torch.aminmax(item.detach())
+        # False for NaN, too.
+        if not (-least * step <= float(low) and float(high) <= least * step):
+            return False
+    return True
+
+
+class TableSum(NamedTuple):
+    """What weights cost, and its gradients.
+
+    Attributes:
+        total: nats, in float64.
+        grad_weights: float32 (n,), by the weights.
+        grad_log_steps: float64 (tensors,).
+        grad_log_factors: float64, as the factors.
+    """
+
+    total: float
+    grad_weights: Tensor
+    grad_log_steps: Tensor
+    grad_log_factors: Tensor
+
+
+@torch.no_grad()
+def sum_by_table(
+    model: ScaleModel, weights: Sequence[Tensor], steps: Sequence[float], targets: Targets
+) -> TableSum:
+    """Sum the cost of weights in steps, with its gradients, to within 1e-4 of it.
+
+    Beside the gradient nothing of the weights' number is held: allocating it would take as long as
+    what is done with it.
+
+    Source: none, ours.
+
+    Args:
+        model: what is predicted; its locations count as 0.
+        weights: of each tensor, contiguous float32 on the CPU; see `can_read_table`.
+        steps: of each tensor: a weight over its step is counted in bins, 0 being one.
+        targets: linear or rounded. At exactly 0 the slope is 0, the mean of those on both sides.
+    """
+    from bitfold.kolmogorov.sums.table_kernels import sum_box  # noqa: PLC0415 - see can_sum_scales
+
+    factors = array(model.log_factors.float())
+    grad_weights = torch.empty(sum(item.numel() for item in weights), dtype=torch.float32)
+    slopes, gradient, by_steps = array(grad_weights), np.zeros(len(factors)), []
+    table = (_table(model.floor), _LOW, float(_RATE), model.floor)
+    is_rounded, nats = isinstance(targets, RoundedTargets), 0.0
+    for number, (box, item) in enumerate(zip(model.boxes.tolist(), weights, strict=True)):
+        start, size, in_line, together, outer, _, inner, _ = box
+        slower = slice(outer, outer + size // (in_line * together)) if outer >= 0 else _NONE
+        faster = slice(inner, inner + in_line) if inner >= 0 else _NONE
+        lines = (float(factors[number]), factors[slower], factors[faster], together)
+        of_lines, part = (gradient[slower], gradient[faster]), slopes[start : start + size]
+        flat, unit = array(item.view(-1)), 1 / steps[number]
+        found = sum_box(flat, unit, lines, table, is_rounded, part, of_lines)
+        nats += found[0]
+        gradient[number] += found[1]
+        by_steps.append(-found[2])
+    by_log_steps = torch.tensor(by_steps, dtype=torch.float64)
+    return TableSum(nats, grad_weights, by_log_steps, torch.from_numpy(gradient))
+
+
+# The last factor is a 1, whose gradient nobody wants.
+_NONE = slice(-1, None)
+
+
+@cache
+def _table(floor: float) -> NDArray[np.float32]:
+    """What bins cost by the logarithm of the scale above its floor: float32 (3, entries)."""
+    logarithms = np.arange(_LOW * _RATE, _HIGH * _RATE + 1) / _RATE
+    inverse = 1 / (np.exp(logarithms) + floor)
+    zero = -np.log(-np.expm1(-inverse / 2))
+    one = np.log(2) - np.log(-np.expm1(-inverse)) + inverse / 2
+    return np.stack([zero, one - zero, inverse]).astype(np.float32)

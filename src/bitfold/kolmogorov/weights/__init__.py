@@ -1,0 +1,1 @@
+"""Which parameters are described, in which order and at which positions."""

@@ -1,0 +1,228 @@
+"""Every trainable parameter of a module as one vector of weights, each with its position."""
+
+import copy
+from dataclasses import dataclass
+from itertools import chain
+from operator import is_
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.weights.layout import Layout
+from bitfold.kolmogorov.weights.selection import Pattern, select
+from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.runtime.parameter_memory import FlatMemory
+
+# i / (n - 1) in float32, which is spaced by 2^-24 below 1, stays distinct for i < n <= 2^23.
+MAX_SIDE = 2**23
+
+
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """One submodule, with what it held when the table was made."""
+
+    module: nn.Module
+    children: tuple[nn.Module | None, ...]
+    parameters: tuple[nn.Parameter | None, ...]
+    shapes: list[torch.Size | None]
+
+    @classmethod
+    def of(cls, module: nn.Module) -> "_Node":
+        parameters = tuple(module._parameters.values())
+        shapes = [None if item is None else item.shape for item in parameters]
+        return cls(module, tuple(module._modules.values()), parameters, shapes)
+
+    def is_unchanged(self) -> bool:
+        children, parameters = self.module._modules, self.module._parameters
+        if len(children) != len(self.children) or len(parameters) != len(self.parameters):
+            return False
+        if children and not all(map(is_, children.values(), self.children)):
+            return False
+        if not parameters:
+            return True
+        shapes = [None if item is None else item.shape for item in parameters.values()]
+        return shapes == self.shapes and all(map(is_, parameters.values(), self.parameters))
+
+
+class ParameterTable:
+    """The trainable parameters of a module, tied ones once, in the module's order.
+
+    Source: none, ours. The table refers to the module and is no module itself, so that whoever
+    holds it does not register the module's parameters as its own. Parameters that are frozen when
+    the table is made are left out and named in ``frozen``, those left out on request in
+    ``excluded``.
+
+    Args:
+        module: any module with at least one trainable parameter, all on one device.
+        include: which parameters to describe, see `selection.select`.
+        exclude: which of them not to.
+
+    Raises:
+        KolmogorovError: if ``module`` is none, if a parameter or buffer of it is not yet
+            initialised, if no trainable parameter is left to describe, or if one is empty,
+            complex, not finite, longer than 2^23 on a side, on the meta device or on another device
+            than the first.
+
+    Example:
+        >>> table = ParameterTable(nn.Linear(2, 3))
+        >>> table.names, table.num_weights
+        (('weight', 'bias'), 9)
+        >>> table.positions()[-1]
+        tensor([0., 1., 0., 0., 1.])
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        include: Pattern | None = None,
+        exclude: Pattern | None = None,
+    ) -> None:
+        _check_module(module)
+        self.module = module
+        kept, self.frozen, self.excluded = select(module, include, exclude)
+        device = next(iter(kept.values())).device
+        for name, item in kept.items():
+            _check_parameter(name, item, device)
+        self.names = tuple(kept)
+        self.parameters = tuple(kept.values())
+        self.shapes = tuple(item.shape for item in self.parameters)
+        self.sizes = [item.numel() for item in self.parameters]
+        self.num_weights = sum(self.sizes)
+        self.layout = Layout(module, list(kept.items()))
+        # Buffers that are not saved are derived from the rest: a decoder rebuilds them.
+        saved = module.state_dict().keys()
+        self.buffers = tuple(name for name, _ in module.named_buffers() if name in saved)
+        self._nodes = tuple(_Node.of(item) for item in module.modules())
+        self._memory = FlatMemory(())
+        # While it is true, the module holds other tensors in place of the parameters.
+        self.is_replaced = False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ParameterTable":
+        copied = copy.copy(self)
+        memo[id(self)] = copied
+        for name, item in vars(self).items():
+            setattr(copied, name, copy.deepcopy(item, memo))
+        # A copy's parameters lie elsewhere.
+        copied._memory = FlatMemory(())
+        return copied
+
+    def dtype(self) -> torch.dtype:
+        """The type to compute in: the parameters' widest one, at least float32."""
+        widest = torch.float32
+        for item in self.parameters:
+            widest = torch.promote_types(widest, item.dtype)
+        return widest
+
+    def check(self) -> None:
+        """Refuse to go on with a module that is no longer the one described.
+
+        Raises:
+            KolmogorovError: if a parameter or submodule was added, removed, replaced or resized.
+        """
+        for node in () if self.is_replaced else self._nodes:
+            if not node.is_unchanged():
+                raise KolmogorovError(
+                    f"Cannot describe {type(node.module).__name__}: expected the parameters it had "
+                    "when it was wrapped, got added, removed, replaced or resized ones. "
+                    "Make a new KolmogorovLoss."
+                )
+
+    def flatten(self) -> Tensor:
+        """All weights as one vector that carries the gradient: (num_weights,)."""
+        return torch.cat([item.reshape(-1) for item in self.parameters])
+
+    def values(self) -> Tensor:
+        """All weights as one vector without a graph, a copy: (num_weights,)."""
+        if not self._memory.is_that_of(self.parameters):
+            self._memory = FlatMemory(self.parameters)
+        if self._memory.is_plain:
+            return torch.from_numpy(self._memory.flat())
+        with torch.no_grad():
+            return self.flatten()
+
+    def split(self, vector: Tensor) -> dict[str, Tensor]:
+        """A vector laid out as `flatten` does, cut into the parameters' names, shapes and types.
+
+        Args:
+            vector: (num_weights,).
+
+        Returns:
+            For each trainable parameter a tensor of its shape and dtype.
+        """
+        return dict(zip(self.names, self.pieces(vector), strict=True))
+
+    def pieces(self, vector: Tensor) -> list[Tensor]:
+        """The same without the names, in the parameters' order."""
+        pieces = list(torch.split(vector, self.sizes))
+        for number, item in enumerate(self.parameters):
+            if item.ndim != 1:
+                pieces[number] = pieces[number].view(self.shapes[number])
+            if item.dtype != vector.dtype:
+                pieces[number] = pieces[number].to(item.dtype)
+        return pieces
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.parameters[0].device
+
+    def named(self, names: tuple[str, ...]) -> list[Tensor]:
+        """The parameters and buffers of these names."""
+        module = self.module
+        own = dict(module.named_parameters()) | dict(module.named_buffers())
+        return [own[name] for name in names]
+
+    def places(self) -> Places:
+        """All weights, in the order of `flatten`."""
+        return Places(self.layout, 0, self.num_weights, self.device)
+
+    def positions(self) -> Tensor:
+        """Normalised position of each weight, no two alike: layer, output, input, offset, kind.
+
+        Every coordinate goes from 0 to 1. A layer is one weight tensor with its bias, in the
+        module's order; where a module has several of either, its k-th weight goes with its k-th
+        bias. Outputs are a tensor's first dimension, inputs its second (the other way round for a
+        transposed convolution), offsets in the kernel all others together. The kind is 0 for a
+        weight, 1/2 for a gain of a norm or another parameter of one dimension, 1 for a bias.
+
+        Returns:
+            float32 (num_weights, 5), in the order of `flatten`, on the parameters' device.
+        """
+        return self.places().positions
+
+
+def _check_module(module: nn.Module) -> None:
+    if not isinstance(module, nn.Module):
+        raise KolmogorovError(
+            f"Cannot describe a {type(module).__name__}: expected a torch.nn.Module, got none. "
+            "Put parameters that stand alone into an nn.ParameterList."
+        )
+    for name, item in chain(module.named_parameters(), module.named_buffers()):
+        if is_lazy(item):
+            raise KolmogorovError(
+                f"Cannot describe parameter {name!r}: expected finite real numbers, got one "
+                "without a shape. Run one forward pass first."
+            )
+
+
+def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> None:
+    found = None
+    if item.is_meta:
+        found = "one on the meta device, without values. Move the module to a device first"
+    elif item.numel() == 0:
+        found = f"zero elements, shape {tuple(item.shape)}. Remove or freeze it"
+    elif not item.is_floating_point():
+        found = f"{item.dtype}. Split complex parameters into real ones"
+    elif max([*item.shape[:2], item.shape[2:].numel()]) > MAX_SIDE:
+        found = f"shape {tuple(item.shape)}, more than {MAX_SIDE} on a side. Split it"
+    elif item.device != device:
+        found = f"one on {item.device} beside one on {device}. Move the module to one device"
+    elif not bool(torch.isfinite(item.detach()).all()):
+        found = "NaN or infinite values. Initialise it first"
+    if found is not None:
+        raise KolmogorovError(
+            f"Cannot describe parameter {name!r}: expected finite real numbers, got {found}."
+        )

@@ -1,0 +1,88 @@
+"""Which weights one call of the loss looks at: all, a share of several processes, a sample."""
+
+import copy
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.distributed import ProcessGroup
+
+from bitfold.kolmogorov.weights.parameters import ParameterTable
+from bitfold.kolmogorov.weights.weight_subset import Places
+
+
+class Portion(NamedTuple):
+    """Some of the weights, and how much their sum counts.
+
+    Attributes:
+        places: the weights.
+        factor: how many weights each of them stands for.
+    """
+
+    places: Places
+    factor: float
+
+
+class Portions:
+    """Deals out the weights of a module, call by call.
+
+    Source: for ``sample`` stratified sampling, Cochran 1977, chapter 5: the stretch is cut into as
+    many equal strata as weights are to be drawn, one from each. Weight i then is drawn n / N times
+    in expectation, also where it lies in two strata and may be drawn twice, so the sum times N / n
+    is unbiased.
+
+    Args:
+        table: the described parameters.
+        sample: how many weights to look at in a call; None: all.
+        group: processes that share the weights; None: one process.
+    """
+
+    def __init__(
+        self, table: ParameterTable, sample: int | None, group: ProcessGroup | None
+    ) -> None:
+        self._table, self._sample, self.group = table, sample, group
+        self._whole: dict[tuple[int, int, torch.device], Places] = {}
+
+    def everything(self) -> Places:
+        """All weights, whatever the share and the sample."""
+        return self._stretch(0, self._table.num_weights)
+
+    def drawn(self, seed: int, group: ProcessGroup | None = None) -> Portion:
+        """This process's weights in one call.
+
+        Args:
+            seed: 0 to 2^63 - 1, of the sample.
+            group: processes that take part in this call; None: this one alone.
+        """
+        total, rank, num_processes = self._table.num_weights, 0, 1
+        if group is not None:
+            rank, num_processes = group.rank(), group.size()
+        start, stop = total * rank // num_processes, total * (rank + 1) // num_processes
+        stretch, size = self._stretch(start, stop), stop - start
+        if self._sample is None or self._sample >= total or size == 0:
+            return Portion(stretch, 1.0)
+        num_drawn = max(1, self._sample * size // total)
+        chosen = start + _draw(size, num_drawn, seed, stretch.device)
+        places = Places(self._table.layout, start, stop, stretch.device, chosen=chosen)
+        return Portion(places, size / num_drawn)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Portions":
+        # Processes cannot be copied: a copy works with the same ones.
+        return Portions(copy.deepcopy(self._table, memo), self._sample, self.group)
+
+    def _stretch(self, start: int, stop: int) -> Places:
+        key = (start, stop, self._table.device)
+        if key not in self._whole:
+            self._whole[key] = Places(self._table.layout, *key)
+        return self._whole[key]
+
+
+def _draw(size: int, num_drawn: int, seed: int, device: torch.device) -> Tensor:
+    """One index from each of ``num_drawn`` equal strata, ascending: int64 (num_drawn,)."""
+    # Drawn where it is needed, so that nothing waits for it, if there is float64.
+    where = torch.device("cpu") if device.type == "mps" else device
+    generator = torch.Generator(where).manual_seed(seed)
+    drawn = torch.rand(num_drawn, generator=generator, dtype=torch.float64, device=where)
+    strata = torch.arange(num_drawn, device=where) + drawn
+    # Rounding may lift the last one to the size itself.
+    return (strata * (size / num_drawn)).long().clamp_(max=size - 1).to(device)

@@ -1,0 +1,147 @@
+"""Which weights a piece of work is about, and where they stand."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from bitfold.kolmogorov.weights.layout import Layout
+
+# 20 bytes each: up to this many positions are worked out once and kept.
+_MOST_KEPT = 2**20
+# Looking up the box of each weight then takes longer than operations on some dozens of pieces.
+_LONG = 2**16
+
+
+class Places:
+    """Some weights of a module: a stretch of the flat order, or any choice from it.
+
+    Source: none, ours.
+
+    Args:
+        layout: of the module.
+        start: first weight of the stretch.
+        stop: end of the stretch.
+        device: of the tensors it gives.
+        chosen: int64 (n,), flat indices, ascending; None stands for the whole stretch.
+
+    Example:
+        >>> module = torch.nn.Linear(2, 3)
+        >>> layout = Layout(module, list(module.named_parameters()))
+        >>> places = Places(layout, 5, 8, torch.device("cpu"))
+        >>> places.boxes.tolist(), places.outputs.tolist(), places.inputs.tolist()
+        ([0, 1, 1], [2, 0, 1], [1, 0, 0])
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        start: int,
+        stop: int,
+        device: torch.device,
+        *,
+        chosen: Tensor | None = None,
+    ) -> None:
+        self.layout, self.start, self.stop = layout, start, stop
+        self.device, self.chosen = device, chosen
+        self._located: Tensor | None = None
+        self._positions: Tensor | None = None
+        self._coordinates: dict[tuple[int, ...], Tensor] = {}
+
+    def __len__(self) -> int:
+        return self.stop - self.start if self.chosen is None else len(self.chosen)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether this is a stretch that is faster gone through by pieces than by weights."""
+        return self.chosen is None and len(self) > _LONG
+
+    @property
+    def flat(self) -> Tensor:
+        """Index of each weight in the flat order: int64 (n,)."""
+        if self.chosen is not None:
+            return self.chosen
+        return torch.arange(self.start, self.stop, device=self.device)
+
+    @property
+    def boxes(self) -> Tensor:
+        """Number of each weight's parameter: int64 (n,)."""
+        return self._located_or_kept()[0]
+
+    @property
+    def outputs(self) -> Tensor:
+        """Output of each weight, its row: int64 (n,)."""
+        return self._located_or_kept()[1]
+
+    @property
+    def inputs(self) -> Tensor:
+        """Input of each weight, its column: int64 (n,)."""
+        return self._located_or_kept()[2]
+
+    @property
+    def offsets(self) -> Tensor:
+        """Kernel offset of each weight: int64 (n,)."""
+        return self._located_or_kept()[3]
+
+    @property
+    def positions(self) -> Tensor:
+        """Normalised position of each weight: float32 (n, 5), see `Layout.positions`."""
+        if self._positions is not None:
+            return self._positions
+        # What is kept must be fit for training, whoever asks first.
+        with torch.inference_mode(False):
+            positions = self.layout.positions(self.flat)
+        if len(self) <= _MOST_KEPT:
+            self._positions = positions
+        return positions
+
+    def coordinates(self, numbers: tuple[int, ...]) -> Tensor:
+        """Some columns of the positions, side by side in memory: float32 (n, columns)."""
+        if numbers in self._coordinates:
+            return self._coordinates[numbers]
+        with torch.inference_mode(False):
+            columns = torch.stack([self.positions[:, number] for number in numbers], 1)
+        if len(self) <= _MOST_KEPT:
+            self._coordinates[numbers] = columns
+        return columns
+
+    def take(self, vector: Tensor) -> Tensor:
+        """These weights' part of a vector in flat order: (N,) to (n,)."""
+        return vector[self.start : self.stop] if self.chosen is None else vector[self.chosen]
+
+    def pieces(self) -> Iterator[tuple[int, slice, slice]]:
+        """Parts of single boxes, for a stretch.
+
+        Yields:
+            Number of the box, where the part lies in the box and where among these weights.
+        """
+        assert self.chosen is None
+        at = 0
+        for number, first, end in self.layout.pieces(self.start, self.stop):
+            yield number, slice(first, end), slice(at, at + end - first)
+            at += end - first
+
+    def split(self, size: int) -> Iterator[tuple[slice, "Places"]]:
+        """Cut into stretches of at most ``size`` weights; itself, if it is no longer.
+
+        Yields:
+            Where the part lies among these weights, and the part.
+        """
+        if len(self) <= size:
+            yield slice(0, len(self)), self
+            return
+        for first in range(0, len(self), size):
+            part = slice(first, min(first + size, len(self)))
+            start, stop, chosen = self.start + part.start, self.start + part.stop, None
+            if self.chosen is not None:
+                start, stop, chosen = self.start, self.stop, self.chosen[part]
+            yield part, Places(self.layout, start, stop, self.device, chosen=chosen)
+
+    def _located_or_kept(self) -> Tensor:
+        if self._located is not None:
+            return self._located
+        with torch.inference_mode(False):
+            located = self.layout.locate(self.flat)
+        if len(self) <= _MOST_KEPT:
+            self._located = located
+        return located

@@ -1,0 +1,101 @@
+"""A module as the bytes of a model file. Importing this imports Numba."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import nn
+
+from bitfold.entropy_coding.streams import StreamWriter
+from bitfold.errors import ModelFileError
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.model_file.planning.automatic import Planner, plan_for_bytes
+from bitfold.model_file.planning.from_kolmogorov import plan_of_kolmogorov
+from bitfold.model_file.planning.neurons import with_sorted_neurons
+from bitfold.model_file.syntax.body import write_body
+from bitfold.model_file.syntax.coordinate_coding import check_readable
+from bitfold.model_file.syntax.header import framed
+from bitfold.model_file.syntax.plan import Plan
+from bitfold.model_file.syntax.recipe import Recipe, most_numbers, recipe_of, write_recipe
+
+# Up to this size a file is written in full at each step of the search for one of a given size.
+_MOST_BITS_TRIED = 2**21
+
+
+def described(module: nn.Module, loss: KolmogorovLoss, *, names: bool) -> bytes:
+    """The file of what a loss describes."""
+    return encoded(module, plan_of_kolmogorov(loss), names=names)
+
+
+class Layout(NamedTuple):
+    """What a file without a loss is like.
+
+    Attributes:
+        rest_bits: of numbers that are on no grid.
+        names: whether names and shapes are written.
+        sort_neurons: whether hidden neurons may be sorted.
+    """
+
+    rest_bits: int
+    names: bool
+    sort_neurons: bool
+
+
+def rounded(module: nn.Module, tolerance: float, layout: Layout) -> bytes:
+    """The shortest file of a module at a tolerance."""
+    files = [
+        encoded(one, Planner(one, layout.rest_bits).plan(tolerance)[0], names=layout.names)
+        for one in _orders(module, layout)
+    ]
+    return min(files, key=len)
+
+
+def in_bytes(module: nn.Module, num_bytes: int, layout: Layout) -> bytes:
+    """The most exact file of a module that is no longer than so many bytes.
+
+    Raises:
+        ModelFileError: if the shortest is longer.
+    """
+    # Sorted neurons, if they may be, are the shorter ones at nearly all tolerances.
+    one = _orders(module, layout)[-1]
+
+    def size_of(plan: Plan, bits: float) -> float:
+        if bits > _MOST_BITS_TRIED:
+            return bits / 8
+        return len(encoded(one, plan, names=layout.names))
+
+    data = b""
+    for plan in plan_for_bytes(Planner(one, layout.rest_bits), num_bytes, size_of):
+        data = encoded(one, plan, names=layout.names)
+        if len(data) <= num_bytes:
+            return data
+    raise ModelFileError(
+        f"Cannot write a model in {num_bytes:,} bytes: expected at least {len(data):,}, which it "
+        "takes with the coarsest rounding. Allow more, or rest_bits=16 if it has large buffers."
+    )
+
+
+def _orders(module: nn.Module, layout: Layout) -> list[nn.Module]:
+    """The module, and if it may be, and can, with its neurons sorted."""
+    other = with_sorted_neurons(module) if layout.sort_neurons else None
+    return [module] if other is None else [module, other]
+
+
+def encoded(module: nn.Module, plan: Plan, *, names: bool = False) -> bytes:
+    """The file of a module that is coded as planned."""
+    recipe = recipe_of(module)
+    stream = _stream(recipe, plan)
+    if recipe is not None and recipe.num_numbers > most_numbers(len(stream)):
+        # A reader would refuse to build so large a network on the word of so small a file.
+        recipe, stream = None, _stream(None, plan)
+    check_readable(plan, len(stream))
+    items = [tensor.item for tensor in plan.tensors]
+    return framed(items, stream, has_recipe=recipe is not None, has_names=names)
+
+
+def _stream(recipe: Recipe | None, plan: Plan) -> bytes:
+    writer = StreamWriter()
+    if recipe is not None:
+        write_recipe(writer, recipe)
+    write_body(writer, plan)
+    return writer.stream()

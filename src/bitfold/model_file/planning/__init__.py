@@ -1,0 +1,1 @@
+"""Choosing how each tensor is coded."""

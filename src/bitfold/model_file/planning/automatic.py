@@ -1,0 +1,136 @@
+"""The shortest plan of a module that no Kolmogorov loss describes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bitfold.entropy_coding.adaptive_contexts import ContextWriter
+from bitfold.entropy_coding.laplace_kernels import tensor_bits
+from bitfold.entropy_coding.laplace_tables import integer_tables, symbol_bits
+from bitfold.entropy_coding.scale_syntax import DEAD, scale_symbols
+from bitfold.entropy_coding.symbol_kernels import bits_of
+from bitfold.model_file.planning.from_kolmogorov import plain
+from bitfold.model_file.planning.grids import OnGrid, grid_for, own_grid
+from bitfold.model_file.planning.scale_estimate import one_scale_for, row_scales
+from bitfold.model_file.syntax.plan import CONTEXT, SCALES, Plan, TensorPlan, compact
+from bitfold.model_file.syntax.stream_parts import model_of
+from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Item, tensors_of
+
+#: Vectors such as biases and gains are few and matter much: they are rounded more finely.
+VECTOR_TOLERANCE = 1 / 8
+#: Between these the tolerance for a size is looked for.
+FINEST, COARSEST = 2.0**-20, 4.0
+_BISECTIONS = 12
+
+
+class Planner:
+    """Chooses for each parameter of a module what takes the fewest bits; buffers stay as they are.
+
+    Source: none, ours.
+
+    Args:
+        module: any.
+        rest_bits: of what is written as it is, 16 or 32.
+    """
+
+    def __init__(self, module: nn.Module, rest_bits: int) -> None:
+        self._rest_bits = rest_bits
+        self._tensors = tensors_of(module)
+        self._own_grids = dict[str, OnGrid | None]()
+        for name, _ in module.named_parameters():
+            item, tensor = next(pair for pair in self._tensors if pair[0].name == name)
+            if item.kind in (REAL, TRANSPOSED) and bool(torch.isfinite(tensor).all()):
+                self._own_grids[name] = own_grid(_values(tensor)) if item.size else None
+
+    def plan(self, tolerance: float) -> tuple[Plan, float]:
+        """What is shortest at a tolerance.
+
+        Args:
+            tolerance: rounding errors over weights, both root mean square; 0: weights that lie on
+                no grid are written as they are.
+
+        Returns:
+            The plan, and about how many bits it takes.
+        """
+        contexts, tensors, total = ContextWriter(), list[TensorPlan](), 0.0
+        for item, tensor in self._tensors:
+            grid = self._grid(item, tensor, tolerance)
+            if grid is None:
+                tensors.append(plain(item, tensor, self._rest_bits))
+                raw = tensors[-1].raw
+                total += 0 if raw is None else 8 * raw.nbytes
+                continue
+            plan, bits = _shortest(item, grid, contexts)
+            tensors.append(plan)
+            total += bits
+        return Plan(tensors), total
+
+    def _grid(self, item: Item, tensor: Tensor, tolerance: float) -> OnGrid | None:
+        if item.name not in self._own_grids or item.size == 0:
+            return None
+        own = self._own_grids[item.name]
+        if own is not None or tolerance == 0:
+            return own
+        finer = VECTOR_TOLERANCE if item.is_vector else 1.0
+        return grid_for(_values(tensor), tolerance * finer)
+
+
+def plan_for_bytes(
+    planner: Planner, num_bytes: int, size_of: Callable[[Plan, float], float]
+) -> Iterator[Plan]:
+    """Plans of about so many bytes and less, each a little shorter than the one before.
+
+    Source: none, ours; the tolerance is found by bisection of its logarithm.
+
+    Args:
+        planner: of the module.
+        num_bytes: wanted.
+        size_of: of a plan that takes about so many bits, in bytes.
+    """
+    plan, bits = planner.plan(0.0)
+    if size_of(plan, bits) <= num_bytes:
+        yield plan
+    low, high = (math.log2(tolerance) for tolerance in (FINEST, COARSEST))
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if size_of(*planner.plan(2**middle)) > num_bytes:
+            low = middle
+        else:
+            high = middle
+    step = 2.0**-_BISECTIONS
+    while high < math.log2(COARSEST):
+        yield planner.plan(2**high)[0]
+        high, step = high + step, 2 * step
+    yield planner.plan(COARSEST)[0]
+
+
+def _values(tensor: Tensor) -> NDArray[np.float32]:
+    return tensor.reshape(-1).to(torch.float32).cpu().numpy()
+
+
+def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[TensorPlan, float]:
+    """The method that takes the fewest bits, and how many."""
+    numbers = compact(grid.numbers)
+    plans = [TensorPlan(item, SCALES, numbers, step=grid.step, scale=one_scale_for(grid.numbers))]
+    if item.has_factors and plans[0].scale.own != DEAD:
+        plans.append(row_scales(plans[0]))
+    found = [(_scale_cost(plan), number) for number, plan in enumerate(plans)]
+    before = contexts.contexts.copy()
+    plans.append(TensorPlan(item, CONTEXT, numbers, step=grid.step))
+    found.append((sum(map(bits_of, contexts.symbols(grid.numbers, item.sides))), len(plans) - 1))
+    bits, chosen = min(found)
+    if plans[chosen].method != CONTEXT:
+        contexts.contexts = before
+    return plans[chosen], bits
+
+
+def _scale_cost(plan: TensorPlan) -> float:
+    model = model_of(plan, integer_tables("laplace"))
+    of_weights = tensor_bits(plan.numbers.astype(np.int64), model, symbol_bits("laplace"))
+    return float(of_weights) + bits_of(scale_symbols([plan.scale]))

@@ -1,0 +1,122 @@
+"""What a `KolmogorovLoss` describes, as a plan of a model file."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitfold.errors import ModelFileError
+from bitfold.kolmogorov import CoordinatePredictor, KolmogorovLoss, RowColumnPredictor
+from bitfold.kolmogorov.grid.ranges import FixedRange, LearnedRange
+from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
+from bitfold.kolmogorov.predictors.scale_quantisation import code_scales, numbers_in_parts
+from bitfold.model_file.planning.from_coordinates import coordinate_network
+from bitfold.model_file.syntax.plan import (
+    ABSENT,
+    COORDINATE,
+    FLOATS,
+    HALVES,
+    ROWS,
+    SCALES,
+    WHOLES,
+    FixedGrid,
+    Plan,
+    TensorPlan,
+    compact,
+)
+from bitfold.model_file.syntax.structure import COMPLEX, WHOLE, Item, tensors_of
+
+# What lies further out cannot be told apart everywhere.
+_MOST_BINS = 2**50
+
+
+def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
+    """Code exactly what a loss describes.
+
+    Raises:
+        ModelFileError: if its predictor is of one's own or a coordinate predictor of another kind
+            than ``"cross_entropy"``, or a weight or a parameter is not finite.
+        KolmogorovError: if its module is no longer the one described.
+    """
+    loss.out_of_range_count()  # refuses a module that has changed
+    predictor, coordinate, distribution = loss.predictor, None, "laplace"
+    if isinstance(predictor, CoordinatePredictor):
+        coordinate = coordinate_network(predictor, loss.predictor_bits)
+        described = _described(loss, COORDINATE)
+    elif isinstance(predictor, ScalePredictor):
+        scales = code_scales(predictor, loss.table, loss.weight_range, loss.predictor_bits)
+        method = ROWS if isinstance(predictor, RowColumnPredictor) else SCALES
+        described, distribution = _described(loss, method), predictor.distribution
+        for name, scale in zip(loss.table.names, scales, strict=True):
+            described[name].scale = scale
+    else:
+        raise ModelFileError(
+            "Cannot write a model file: expected the predictor per_tensor, row_column or "
+            f"coordinate, got {type(predictor).__name__}. Write it without the loss, or fit "
+            "another predictor by bitfold.choose_predictor(loss)."
+        )
+    tensors = []
+    for item, tensor in tensors_of(loss.table.module):
+        plan = described.get(item.name)
+        tensors.append(plain(item, tensor, loss.rest_bits) if plan is None else plan)
+    grid = None
+    if isinstance(loss.weight_range, FixedRange):
+        bins = loss.bins
+        grid = FixedGrid(bins.minimum, bins.maximum, bins.num_bins)
+    return Plan(tensors, distribution, grid, coordinate)
+
+
+def plain(item: Item, tensor: Tensor, rest_bits: int) -> TensorPlan:
+    """A tensor whose numbers are written as they are, in so many bits each.
+
+    Raises:
+        ModelFileError: if whole numbers have more than 32 bits.
+    """
+    if rest_bits == 0 or item.size == 0:
+        return TensorPlan(item, ABSENT)
+    flat = tensor.reshape(-1)
+    if item.kind == WHOLE:
+        return TensorPlan(item, WHOLES, raw=_wholes(item, flat))
+    if item.kind == COMPLEX:
+        flat = torch.view_as_real(flat.resolve_conj()).reshape(-1)
+    if rest_bits == 16:
+        halves = flat.to(torch.bfloat16).view(torch.int16).cpu().numpy()
+        return TensorPlan(item, HALVES, raw=halves.astype("<i2"))
+    return TensorPlan(item, FLOATS, raw=flat.to(torch.float32).cpu().numpy().astype("<f4"))
+
+
+def _wholes(item: Item, flat: Tensor) -> NDArray[np.int32]:
+    numbers = flat.to(torch.int64).cpu().numpy()
+    limits = np.iinfo(np.int32)
+    if numbers.size and not limits.min <= numbers.min() <= numbers.max() <= limits.max:
+        raise ModelFileError(
+            f"Cannot write {item.name!r}: expected whole numbers of 32 bits, got "
+            f"{numbers.min()} to {numbers.max()}. Leave it out of the module's saved buffers."
+        )
+    return numbers.astype("<i4")
+
+
+@torch.no_grad()
+def _described(loss: KolmogorovLoss, method: int) -> dict[str, TensorPlan]:
+    table, weight_range = loss.table, loss.weight_range
+    steps: list[float] = [0.0] * len(table.names)
+    if isinstance(weight_range, LearnedRange):
+        steps = weight_range.steps(as_sent=True).tolist()
+    items = {item.name: item for item, _ in tensors_of(table.module)}
+    plans = {}
+    for number, (name, step) in enumerate(zip(table.names, steps, strict=True)):
+        parts = [part.cpu().numpy() for part in numbers_in_parts(table, weight_range, number)]
+        numbers = np.concatenate(parts)
+        _check_weights(name, table.parameters[number], numbers)
+        plans[name] = TensorPlan(items[name], method, compact(numbers), step=step)
+    return plans
+
+
+def _check_weights(name: str, weights: Tensor, numbers: NDArray[np.int64]) -> None:
+    if not bool(torch.isfinite(weights).all()) or np.abs(numbers).max() > _MOST_BINS:
+        raise ModelFileError(
+            f"Cannot write {name!r}: expected finite weights within 2^50 bins, got others. "
+            "Look for NaN or infinite weights, and for steps that are far too short."
+        )

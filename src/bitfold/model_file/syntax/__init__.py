@@ -1,0 +1,1 @@
+"""The parts of a .bitfold file, each with its writer and its reader."""

@@ -1,0 +1,102 @@
+"""What of a module a model file holds: its parameters and saved buffers, in one order."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.parameter import is_lazy
+
+from bitfold.errors import ModelFileError
+
+REAL, TRANSPOSED, WHOLE, COMPLEX = "real", "transposed", "whole", "complex"
+KINDS = (REAL, TRANSPOSED, WHOLE, COMPLEX)
+HASH_BYTES = 4
+
+
+class Item(NamedTuple):
+    """One tensor of a module.
+
+    Attributes:
+        name: in the module.
+        shape: of the tensor.
+        kind: one of `KINDS`; transposed: real numbers, inputs first.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+    @property
+    def sides(self) -> tuple[int, int, int]:
+        """Of the slower and the faster of its first two dimensions, and of all others together."""
+        outer, inner, *_ = (*self.shape, 1, 1)
+        return outer, inner, math.prod(self.shape[2:])
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether rows and columns have scales of their own: more than one of both."""
+        outer, inner, _ = self.sides
+        return outer > 1 and inner > 1
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it has fewer than two dimensions, as biases and gains have."""
+        return len(self.shape) < 2
+
+    def __str__(self) -> str:
+        return f"{self.name} {'x'.join(map(str, self.shape)) or 'scalar'} {self.kind}"
+
+
+def tensors_of(module: nn.Module) -> list[tuple[Item, Tensor]]:
+    """Parameters, then buffers that are saved; each tensor once, under its first name.
+
+    Raises:
+        ModelFileError: if one has no values yet or is sparse or quantised.
+    """
+    saved = module.state_dict(keep_vars=True)
+    buffers = ((name, item) for name, item in module.named_buffers() if name in saved)
+    found = [*module.named_parameters(), *buffers]
+    return [(_item(module, name, tensor), tensor.detach()) for name, tensor in found]
+
+
+def _item(module: nn.Module, name: str, tensor: Tensor) -> Item:
+    if tensor.is_meta or is_lazy(tensor):
+        raise ModelFileError(
+            f"Cannot code {name!r}: expected a tensor with values, got one without. "
+            "Run one forward pass, or move the module to a device, first."
+        )
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise ModelFileError(
+            f"Cannot code {name!r}: expected a plain tensor, got a sparse or quantised one. "
+            "Make it dense."
+        )
+    kind = REAL if tensor.is_floating_point() else COMPLEX if tensor.is_complex() else WHOLE
+    owner = module.get_submodule(name.rpartition(".")[0])
+    if kind == REAL and isinstance(owner, _ConvTransposeNd) and tensor.ndim > 2:
+        kind = TRANSPOSED
+    return Item(name, tuple(tensor.shape), kind)
+
+
+def structure_hash(items: Sequence[Item]) -> bytes:
+    """The first four bytes of SHA-256 of the items, one a line."""
+    text = "".join(f"{item}\n" for item in items)
+    return hashlib.sha256(text.encode()).digest()[:HASH_BYTES]
+
+
+def line_counts(item: Item) -> tuple[int, ...]:
+    """Rows (outputs) and columns (inputs) of a tensor that has scales for them."""
+    if not item.has_factors:
+        return ()
+    outer, inner, _ = item.sides
+    return (inner, outer) if item.kind == TRANSPOSED else (outer, inner)

@@ -1,0 +1,1 @@
+"""Plain geometry of a subdivided polygon: location, level sets, checks."""

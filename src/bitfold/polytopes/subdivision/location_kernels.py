@@ -1,0 +1,84 @@
+"""Compiled loops that look for the faces of points. Importing this module imports Numba."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.runtime.compiling import compiled
+
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+Faces = tuple[Doubles, Ints, Ints]
+"""Vertices, face offsets and face vertices of a `Partition`."""
+
+Tree = tuple[NDArray[np.int64], Doubles, int]
+"""Faces in the order of the leaves, `location._boxes`, and how many faces a leaf has."""
+
+# Beyond the depth of any tree that memory holds.
+_DEEPEST = 64
+
+
+@compiled
+def locate_points(
+    points: Doubles,
+    faces: Faces,
+    tree: Tree,
+    tolerance: float,
+    found: NDArray[np.int64],
+) -> None:
+    """Find a face that holds each point, or that it is least beyond.
+
+    Source: none, ours.
+
+    Args:
+        points: (N, 2).
+        faces: see `Faces`.
+        tree: see `Tree`.
+        tolerance: how far beyond the sides of a face a point may lie.
+        found: (N,), written; -1 for a point that no face holds.
+    """
+    order, boxes, leaf_faces = tree
+    num_leaves = len(boxes) // 2
+    stack = np.empty(_DEEPEST, np.int64)
+    for point in range(len(points)):
+        x, y = points[point, 0], points[point, 1]
+        best, deepest, height = -1, -tolerance, 1
+        stack[0] = 1
+        while height and (best < 0 or deepest < 0):
+            height -= 1
+            node = stack[height]
+            if (
+                x < boxes[node, 0] - tolerance
+                or y < boxes[node, 1] - tolerance
+                or x > boxes[node, 2] + tolerance
+                or y > boxes[node, 3] + tolerance
+            ):
+                continue
+            if node < num_leaves:
+                stack[height], stack[height + 1] = 2 * node, 2 * node + 1
+                height += 2
+                continue
+            first = (node - num_leaves) * leaf_faces
+            for k in range(first, min(first + leaf_faces, len(order))):
+                depth = _depth(x, y, order[k], faces)
+                if depth >= deepest:
+                    best, deepest = order[k], depth
+        found[point] = best
+
+
+@compiled(inline="always")
+def _depth(x: float, y: float, face: int, faces: Faces) -> float:
+    """How far within the nearest side of a face a point lies; below 0 if beyond one."""
+    vertices, face_offsets, face_vertices = faces
+    depth = np.inf
+    a = face_vertices[face_offsets[face + 1] - 1]
+    for k in range(face_offsets[face], face_offsets[face + 1]):
+        b = face_vertices[k]
+        along_x = vertices[b, 0] - vertices[a, 0]
+        along_y = vertices[b, 1] - vertices[a, 1]
+        length = np.sqrt(along_x * along_x + along_y * along_y)
+        if length > 0:
+            crossed = along_x * (y - vertices[a, 1]) - along_y * (x - vertices[a, 0])
+            depth = min(depth, crossed / length)
+        a = b
+    return depth

@@ -1,0 +1,1 @@
+"""Recording what a module does to its input."""

@@ -1,0 +1,344 @@
+"""What a module does to a batch of inputs, as a list of operations that can be run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes.tracing.dispatch import Watch
+from bitfold.polytopes.tracing.nonlinearities import named_arguments, operation_name
+from bitfold.polytopes.tracing.per_input import LinearPerInput
+from bitfold.polytopes.tracing.pieces import CHOICES, PAIRS, PIECEWISE
+
+# Traced twice, so that what depends on the size of the batch shows; any two sizes do that are
+# unlikely as sizes of anything else.
+BATCHES = (3, 7)
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The result of an earlier operation; 0 is the input."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Named:
+    """A parameter or buffer of the module, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class PerInput:
+    """A whole number that goes with the size of the batch."""
+
+    times: int
+
+
+_STAND_INS = (Ref, Named, PerInput)
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One operation of PyTorch's ATen library.
+
+    Source: none, ours.
+
+    Args:
+        function: of `torch.ops.aten`.
+        args: its arguments; tensors, and what depends on the batch, stand there as `Ref`, `Named`
+            and `PerInput`.
+        kwargs: likewise.
+        place: dotted name of the submodule that it belongs to, empty for the module itself.
+        is_derived: whether it depends on the input, or on weights alone.
+    """
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    place: str
+    is_derived: bool
+
+    @cached_property
+    def name(self) -> str:
+        """What ATen calls it, such as ``relu``."""
+        return operation_name(self.function)
+
+    @cached_property
+    def is_bend(self) -> bool:
+        """Whether it folds."""
+        return self.name in PIECEWISE or self.name in PAIRS or self.name in CHOICES
+
+    @property
+    def is_mutable(self) -> bool:
+        """Whether it writes to what it is applied to."""
+        return bool(self.function._schema.is_mutable)
+
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """Its arguments by name, defaults included."""
+        return named_arguments(self.function, self.args, self.kwargs)
+
+    @cached_property
+    def stand_ins(self) -> list[Ref | Named | PerInput]:
+        """All that something is to be put in the place of."""
+        leaves = tree_leaves((self.args, dict(self.kwargs)))
+        return [leaf for leaf in leaves if isinstance(leaf, _STAND_INS)]
+
+    @cached_property
+    def refs(self) -> list[int]:
+        """Numbers of the results that it needs."""
+        return [leaf.index for leaf in self.stand_ins if isinstance(leaf, Ref)]
+
+    @cached_property
+    def _slots(self) -> list[int]:
+        return [k for k, leaf in enumerate(self.args) if isinstance(leaf, _STAND_INS)]
+
+    def perform(self, value_of: Callable[[Any], Any]) -> Any:
+        """Do it, with something in the place of each `Ref`, `Named` and `PerInput`."""
+        if len(self._slots) == len(self.stand_ins):
+            args = list(self.args)
+            for k in self._slots:
+                args[k] = value_of(args[k])
+            return self.function(*args, **self.kwargs)
+
+        def fill(leaf: Any) -> Any:
+            return value_of(leaf) if isinstance(leaf, _STAND_INS) else leaf
+
+        args, kwargs = tree_map(fill, (list(self.args), dict(self.kwargs)))
+        return self.function(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All operations, in order; operation k gives result k + 1, and one of them is the output.
+
+    Args:
+        operations: what was done.
+        output: number of the result that is the output.
+        lengths: by operation the first side of a result that depends on the input, else 0.
+    """
+
+    operations: tuple[Operation, ...]
+    output: int
+    lengths: tuple[int, ...]
+
+
+class _Tracer(Watch):
+    """Records every operation, and of which results it was made."""
+
+    def __init__(self, names: Mapping[int, str], inputs: Tensor) -> None:
+        super().__init__()
+        self._names, self.place = names, ""
+        self._results: list[Any] = [inputs]  # kept alive, so that identity means something
+        self._refs = {id(inputs): Ref(0)}
+        self._is_derived = [True]
+        self.operations: list[Operation] = []
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        is_derived = False
+
+        def refer(leaf: Any) -> Any:
+            nonlocal is_derived
+            if not isinstance(leaf, Tensor):
+                return leaf
+            ref = self._refs.get(id(leaf))
+            if ref is not None:
+                is_derived |= self._is_derived[ref.index]
+                return ref
+            name = self._names.get(id(leaf))
+            return leaf.detach() if name is None else Named(name)
+
+        referred = tuple(tree_map(refer, tuple(args))), tree_map(refer, dict(kwargs))
+        result = func(*args, **kwargs)
+        self.operations.append(Operation(func, *referred, self.place, is_derived))
+        self._keep(result, is_derived)
+        return result
+
+    def _keep(self, result: Any, is_derived: bool) -> None:
+        self._results.append(result)
+        self._is_derived.append(is_derived)
+        index = len(self._results) - 1
+        if isinstance(result, Tensor):
+            self._refs[id(result)] = Ref(index)
+            return
+        # Of several results each is fetched by an operation of its own.
+        for number, leaf in enumerate(result if isinstance(result, Sequence) else ()):
+            if isinstance(leaf, Tensor):
+                fetched = Operation(_item, (Ref(index), number), {}, self.place, is_derived)
+                self.operations.append(fetched)
+                self._results.append(leaf)
+                self._is_derived.append(is_derived)
+                self._refs[id(leaf)] = Ref(len(self._results) - 1)
+
+    def lengths(self) -> tuple[int, ...]:
+        results = zip(self._results[1:], self._is_derived[1:], strict=True)
+        return tuple(_length(result) if is_derived else 0 for result, is_derived in results)
+
+    def ref_of(self, output: Tensor) -> int:
+        return self._refs[id(output)].index if id(output) in self._refs else -1
+
+
+def _length(result: Any) -> int:
+    """The first side; of one number 1, and 0 of what is no tensor."""
+    if not isinstance(result, Tensor):
+        return 0
+    return len(result) if result.ndim else 1
+
+
+class _Item:
+    """Fetches one of several results; has a schema's name as operations of ATen do."""
+
+    class _schema:  # noqa: N801 - as PyTorch calls it
+        name = "aten::getitem"
+        arguments = ()
+        is_mutable = False
+
+    def __call__(self, results: Sequence[Any], number: int) -> Any:
+        return results[number]
+
+
+_item = _Item()
+
+
+def trace(module: nn.Module, example: Tensor) -> Trace:
+    """Watch what a module does to inputs of the shape of an example.
+
+    It is run twice, on batches of two sizes; what differs between the two depends on the size. It
+    is run on the CPU: accelerators have operations of their own.
+
+    Source: none, ours.
+
+    Args:
+        module: any module whose operations do not depend on the values of its input.
+        example: one input, without a batch, of the type that it takes.
+
+    Returns:
+        Its operations.
+
+    Raises:
+        PolytopeError: if the two runs differ in more than numbers that go with the batch.
+    """
+    first, second = (_run(module, example, size) for size in BATCHES)
+    if len(first.operations) != len(second.operations) or first.output != second.output:
+        _refuse("the same operations for every number of inputs", "others for more of them")
+    lengths = zip(first.operations, first.lengths, second.lengths, strict=True)
+    for operation, one, other in lengths:
+        where = f"{operation.name} in {operation.place!r}" if operation.place else operation.name
+        if one * BATCHES[1] != other * BATCHES[0]:
+            _refuse("each input to be worked on by itself", f"{where}, which mixes them")
+        if one not in {0, BATCHES[0]}:
+            _refuse(
+                "inputs along the first side of every result",
+                f"{one} rows for {BATCHES[0]} inputs from {where}",
+            )
+    pairs = zip(first.operations, second.operations, strict=True)
+    merged = [_merged(*pair) for pair in pairs]
+    return Trace(tuple(_with_derived(merged)), first.output, first.lengths)
+
+
+def _with_derived(operations: Sequence[Operation]) -> Iterator[Operation]:
+    """The same, in which what is made of the number of inputs counts as depending on them."""
+    is_derived = [True]
+    for one in operations:
+        of_the_batch = any(isinstance(leaf, PerInput) for leaf in one.stand_ins)
+        is_derived.append(
+            one.is_derived or of_the_batch or any(is_derived[index] for index in one.refs)
+        )
+        yield one if is_derived[-1] == one.is_derived else replace(one, is_derived=True)
+
+
+def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
+    items = {name: item.cpu() for name, item in module.named_parameters()}
+    items |= {name: item.cpu() for name, item in module.named_buffers()}
+    names = {id(item): name for name, item in items.items()}
+    inputs = example.detach().cpu().unsqueeze(0).repeat(size, *[1] * example.ndim)
+    tracer = _Tracer(names, inputs)
+    is_on_cpu = all(item.device.type == "cpu" for item in (*module.parameters(), *module.buffers()))
+    try:
+        with torch.no_grad(), _places(module, tracer), tracer, LinearPerInput():
+            output = module(inputs) if is_on_cpu else functional_call(module, items, inputs)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise PolytopeError(
+            f"Cannot find polytopes: expected a module that takes inputs of shape "
+            f"{tuple(inputs.shape)}, got: {reason}. Give a plane through inputs of its shape."
+        ) from error
+    if not isinstance(output, Tensor):
+        _refuse("an output that is one tensor", type(output).__name__)
+    if tracer.ref_of(output) < 0:
+        _refuse("an output that depends on the input", "one that does not")
+    return Trace(tuple(tracer.operations), tracer.ref_of(output), tracer.lengths())
+
+
+@contextmanager
+def _places(module: nn.Module, tracer: _Tracer) -> Iterator[None]:
+    """Tell a tracer which submodule is running."""
+    stack: list[str] = []
+
+    def enter(name: str) -> Callable[..., None]:
+        def hook(*_: Any) -> None:
+            stack.append(tracer.place)
+            tracer.place = name
+
+        return hook
+
+    def leave(*_: Any) -> None:
+        tracer.place = stack.pop()
+
+    handles = []
+    for name, part in module.named_modules():
+        handles += [part.register_forward_pre_hook(enter(name))]
+        handles += [part.register_forward_hook(leave)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _merged(one: Operation, other: Operation) -> Operation:
+    """An operation as two batches saw it, with `PerInput` where they differ."""
+    if one.function is not other.function:
+        _refuse("the same operations for every number of inputs", f"{one.name} or {other.name}")
+    mine, structure = tree_flatten((one.args, dict(one.kwargs)))
+    theirs, _ = tree_flatten((other.args, dict(other.kwargs)))
+    leaves = [_merged_leaf(one.name, *pair) for pair in zip(mine, theirs, strict=True)]
+    args, kwargs = tree_unflatten(leaves, structure)
+    return Operation(one.function, args, kwargs, one.place, one.is_derived)
+
+
+def _merged_leaf(name: str, mine: Any, theirs: Any) -> Any:
+    if isinstance(mine, Tensor):
+        if isinstance(theirs, Tensor) and mine.shape == theirs.shape:
+            return mine
+    elif mine == theirs:
+        return mine
+    elif isinstance(mine, int) and isinstance(theirs, int):
+        times, rest = divmod(mine, BATCHES[0])
+        if rest == 0 and theirs == times * BATCHES[1]:
+            return PerInput(times)
+    return _refuse("arguments that go with the number of inputs", f"others of {name}")
+
+
+def _refuse(expected: str, got: str) -> Any:
+    raise PolytopeError(
+        f"Cannot find polytopes: expected {expected}, got {got}. Wrap the module in one that does."
+    )

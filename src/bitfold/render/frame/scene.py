@@ -1,0 +1,101 @@
+"""What a frame shows: a scene that stays, and slices of the network's output that change."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from bitfold.errors import RenderError
+from bitfold.render.frame.line_compositing import Ink
+
+Task: TypeAlias = Literal["regression", "classification"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What stays the same from frame to frame, for one slice.
+
+    Source: none, ours.
+
+    Args:
+        picture: uint8 (h, w, 3), the target as it is shown, of any size.
+        training: float (N, 2), training points as fractions of the panel, x to the right and y
+            downwards; those outside [0, 1] are not drawn.
+        validation: float (M, 2), validation points likewise.
+        smoothed: uint8 (h, w, 3), the kernel-smoothed training points, or none for no such panel.
+        caption: a few words that tell this slice from others, such as ``t = 0.25``.
+        classes: int (h, w), the class of each pixel, -1 where there is none; classification only.
+        class_colours: uint8 (K, 3), their colours in the picture; classification only.
+
+    Raises:
+        RenderError: an array has another shape or type.
+
+    >>> Scene(np.zeros((2, 2, 3), np.uint8), np.zeros((0, 2)), np.zeros((0, 2))).caption
+    ''
+    """
+
+    picture: npt.NDArray[np.uint8]
+    training: npt.NDArray[np.floating]
+    validation: npt.NDArray[np.floating]
+    smoothed: npt.NDArray[np.uint8] | None = None
+    caption: str = ""
+    classes: npt.NDArray[np.integer] | None = None
+    class_colours: npt.NDArray[np.uint8] | None = None
+
+    def __post_init__(self) -> None:
+        for name, picture in (("picture", self.picture), ("smoothed", self.smoothed)):
+            if picture is not None and not is_rgb(picture):
+                raise RenderError(
+                    f"Cannot draw a scene: expected {name} as uint8 (height, width, 3), "
+                    f"got {picture.dtype} {picture.shape}. Convert it to RGB bytes."
+                )
+        for name, points in (("training", self.training), ("validation", self.validation)):
+            if points.ndim != 2 or points.shape[1] != 2:
+                raise RenderError(
+                    f"Cannot draw a scene: expected {name} points as (N, 2), got {points.shape}. "
+                    "Give x and y as fractions of the panel."
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """What the network says on the raster of one panel.
+
+    Source: none, ours.
+
+    Args:
+        values: float32 (H, W, outputs), at the panel's resolution; what lies outside [0, 1] is
+            clipped, and what is not a number is drawn as 0.
+        folds: bool (H, W), where a fold passes; or lines.
+        ground: uint8 (H, W, 3), under the folds in place of the prediction; None: the prediction.
+        boundary: lines over the folds, drawn in turn: the decision boundary.
+        layers: the folds of single layers, where each has a panel of its own.
+    """
+
+    values: npt.NDArray[np.float32]
+    folds: npt.NDArray[np.bool_] | Ink
+    ground: npt.NDArray[np.uint8] | None = None
+    boundary: tuple[Ink, ...] = ()
+    layers: tuple[Ink, ...] = ()
+
+    @property
+    def ink(self) -> Ink:
+        """The folds as lines."""
+        return self.folds if isinstance(self.folds, Ink) else Ink.of_folds(self.folds)
+
+
+def is_rgb(picture: npt.NDArray[np.generic]) -> bool:
+    """Tell whether an array is a picture of RGB bytes with at least one pixel.
+
+    Source: none, ours.
+
+    >>> is_rgb(np.zeros((2, 2), np.uint8))
+    False
+    """
+    return (
+        picture.dtype == np.uint8
+        and picture.ndim == 3
+        and picture.shape[2] == 3
+        and picture.size > 0
+    )

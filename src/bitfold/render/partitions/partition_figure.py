@@ -1,0 +1,203 @@
+"""A partition as a figure for print: SVG, PDF or PNG, without margins."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
+from numpy.typing import NDArray
+
+from bitfold.errors import RenderError
+from bitfold.polytopes import Partition
+from bitfold.polytopes.drawing.filling import Faces
+from bitfold.polytopes.drawing.plotting import layer_colours
+from bitfold.runtime.atomic_files import write_atomically
+
+SUFFIXES: Final = (".svg", ".pdf", ".png")
+#: One column of most journals.
+COLUMN_MM: Final = 85.0
+_MM_PER_INCH, _POINTS_PER_MM = 25.4, 72 / 25.4
+_KEY_MM, _BAR_MM, _LONGEST_BAR_MM, _SWATCH_MM = 9.5, 16.0, 30.0, 3.2
+_FRAME_MM = 0.15
+_FONT_SIZE, _RULE_WIDTH = 7.0, 0.4
+# Lines are drawn as thin as it takes for them to cover no more than this share of the faces.
+_COVERED, _THINNEST, _THICKEST = 0.25, 0.08, 0.5
+_WITH_BAR: Final = ("value", "area", "slope")
+# Text stays text; the same partition gives the same bytes.
+_SETTINGS: Final[Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "bitfold", "pdf.fonttype": 42,
+    "font.size": _FONT_SIZE, "axes.linewidth": _RULE_WIDTH,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FigureStyle:
+    """How a partition is drawn.
+
+    Source: none, ours.
+
+    Args:
+        faces: what fills them, see `Partition.plot`.
+        output: which output, for the fillings that show one.
+        boundary: whether the decision boundary is drawn.
+        has_legend: whether the layers' colours, and those of the faces, are explained beside it.
+        width_mm: of the whole figure, in millimetres.
+        dots_per_inch: of a PNG, and of what fills the faces.
+        is_y_down: whether y grows downwards, as in pictures.
+    """
+
+    faces: Faces = "value"
+    output: int = 0
+    boundary: bool = False
+    has_legend: bool = True
+    width_mm: float = COLUMN_MM
+    dots_per_inch: int = 300
+    is_y_down: bool = False
+
+
+def draw_partition(found: Partition, path: Path, style: FigureStyle | None = None) -> None:
+    """Draw a partition into a file.
+
+    Lines are drawn as lines, at most as thick as lets the faces be seen, and what fills the faces
+    as a picture between them. An SVG has a group for each: ``faces``, ``layer-1`` and so on,
+    ``boundary``. A PDF has no groups; there the last layer is drawn first.
+
+    Source: none, ours.
+
+    Args:
+        found: the partition.
+        path: of the figure, ending in ``.svg``, ``.pdf`` or ``.png``; replaced at once when it is
+            complete.
+        style: how.
+
+    Raises:
+        RenderError: the suffix is another one, the width leaves no room, or it cannot be written.
+        PolytopeError: there is no such filling or output.
+    """
+    style = style or FigureStyle()
+    kind = path.suffix.lower()
+    if kind not in SUFFIXES:
+        raise RenderError(
+            f"Cannot draw a partition into {path}: expected a name ending in "
+            f"{', '.join(SUFFIXES)}, got {path.suffix or 'no ending'}. Rename it."
+        )
+    metadata = {"Date": None} if kind == ".svg" else {"CreationDate": None}
+    stream = io.BytesIO()
+    with rc_context(_SETTINGS):
+        _figure(found, style, in_pixels=kind == ".png").savefig(
+            stream,
+            format=kind[1:],
+            dpi=style.dots_per_inch,
+            metadata={"Software": None} if kind == ".png" else metadata,
+        )
+    try:
+        write_atomically(path, stream.getvalue())
+    except OSError as error:
+        raise RenderError(
+            f"Cannot write figure {path}: {error.strerror}. Make room, or choose another place."
+        ) from None
+
+
+def _figure(found: Partition, style: FigureStyle, *, in_pixels: bool) -> Figure:
+    across, along = np.ptp(found.vertices, axis=0).tolist()
+    beside = _BAR_MM if style.faces in _WITH_BAR else _KEY_MM
+    width = style.width_mm - 2 * _FRAME_MM - (beside if style.has_legend else 0)
+    height = width * along / across
+    if width < 5 or not 1 <= height <= 5000:
+        raise RenderError(
+            f"Cannot draw a partition: expected a panel of at least 5 mm by 1, got {width:.3g} by "
+            f"{height:.3g}. Choose another width or window."
+        )
+    whole = style.width_mm, height + 2 * _FRAME_MM
+    if in_pixels:  # part of one would be left white
+        pixel_mm = _MM_PER_INCH / style.dots_per_inch
+        whole = round(whole[0] / pixel_mm) * pixel_mm, round(whole[1] / pixel_mm) * pixel_mm
+    width, height = width + whole[0] - style.width_mm, whole[1] - 2 * _FRAME_MM
+    figure = Figure(figsize=(whole[0] / _MM_PER_INCH, whole[1] / _MM_PER_INCH))
+
+    def axes_at(left: float, bottom: float, wide: float, high: float) -> Axes:
+        at = left / whole[0], bottom / whole[1], wide / whole[0], high / whole[1]
+        return figure.add_axes(at)
+
+    panel = axes_at(_FRAME_MM, _FRAME_MM, width, height)
+    image = _draw_panel(found, panel, style, (width, height))
+    if not style.has_legend:
+        return figure
+    left, top = _FRAME_MM + width + 2, height + _FRAME_MM
+    room = min(_LONGEST_BAR_MM, height / 2 - 8)
+    num_layers = len(found.layer_sizes)
+    if num_layers:
+        high = min(_SWATCH_MM * num_layers, max(room, 3))
+        _draw_key(axes_at(left, top - 4 - high, 3, high), num_layers)
+    if image is not None and image.get_label() and room > 5:
+        _draw_bar(figure, axes_at(left, _FRAME_MM + 1, 3, room), image, style.faces)
+    return figure
+
+
+def _draw_panel(
+    found: Partition, panel: Axes, style: FigureStyle, size_mm: tuple[float, float]
+) -> Any:
+    """The partition itself; what fills its faces is returned."""
+    scale = size_mm[0] / float(np.ptp(found.vertices[:, 0]))
+    pixels = max(size_mm) / _MM_PER_INCH * style.dots_per_inch
+    image = found.plot(
+        panel,
+        faces=style.faces,
+        output=style.output,
+        line_width=_line_width(found, size_mm[0] * size_mm[1], scale),
+        boundary=style.boundary,
+        longer_px=round(min(max(pixels, 64), 8192)),
+    )
+    panel.set(xticks=[], yticks=[], frame_on=False, aspect="auto")
+    border = Polygon(_border(found), fill=False, linewidth=_RULE_WIDTH, joinstyle="round")
+    border.set(gid="border", clip_on=False)
+    panel.add_patch(border)
+    if style.is_y_down:
+        panel.invert_yaxis()
+    return image
+
+
+def _line_width(found: Partition, area: float, scale: float) -> float:
+    """In points, for folds on a panel of so many square millimetres, and so many to a unit."""
+    ends = found.vertices[found.edges[np.diff(found.owner_offsets) > 0]]
+    length = float(np.hypot(*(ends[:, 1] - ends[:, 0]).T).sum()) * scale
+    share = _COVERED * area / max(length, 1e-300) * _POINTS_PER_MM
+    return min(max(share, _THINNEST), _THICKEST)
+
+
+def _border(found: Partition) -> NDArray[np.float64]:
+    """The vertices around the domain, which is convex, in turn."""
+    on_border = np.unique(found.edges[found.neighbours.min(1) < 0])
+    points = found.vertices[on_border]
+    apart = points - points.mean(0)
+    return np.asarray(points[np.argsort(np.arctan2(apart[:, 1], apart[:, 0]))])
+
+
+def _draw_key(axes: Axes, count: int) -> None:
+    """Colours of the layers, the first one on top."""
+    for layer, colour in enumerate(layer_colours(count)):
+        axes.add_patch(Rectangle((0, layer), 1, 1, color=colour, linewidth=0))
+    step = -(-count // 10)
+    shown = sorted({*range(0, count, step), count - 1} - set(range(count - step, count - 1)))
+    axes.set(xlim=(0, 1), ylim=(count, 0), xticks=[], yticks=[one + 0.5 for one in shown])
+    axes.set_yticklabels([str(one + 1) for one in shown])
+    axes.tick_params(left=False, right=False, labelleft=False, labelright=True, pad=1.5)
+    axes.set_title("layer", loc="left", fontsize=_FONT_SIZE, pad=3)
+    axes.set_frame_on(False)
+
+
+def _draw_bar(figure: Figure, axes: Axes, image: Any, faces: Faces) -> None:
+    extend = "both" if faces in ("area", "slope") else "neither"
+    bar = figure.colorbar(image, cax=axes, extend=extend, extendfrac=0.04)
+    bar.set_label("")
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(width=_RULE_WIDTH, length=1.5, pad=1.5)
+    bar.ax.locator_params(axis="y", nbins=4)
+    axes.set_title(image.get_label(), loc="left", fontsize=_FONT_SIZE, pad=3)

@@ -1,0 +1,1 @@
+"""Lambda over the epochs: constant, scheduled, or driven to a size."""

@@ -1,0 +1,70 @@
+"""Which schedule of lambda a configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bitfold.training.config.configuration import Config
+from bitfold.training.weighting.bits_weight import BitsWeight
+from bitfold.training.weighting.mdl_weight import (
+    MdlWeight,
+    classification_weight,
+    regression_weight,
+)
+from bitfold.training.weighting.weight_schedule import ConstantWeight, WarmUp, WeightSchedule
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the choice of lambda depends on beside the configuration.
+
+    Args:
+        is_classification: whether the task loss is a mean negative log-likelihood in nats; it is a
+            mean squared error otherwise.
+        num_points: training points.
+        num_channels: values of a point, for regression.
+        num_weights: weights that K describes.
+        side_bits: bits of the description that no lambda changes.
+        measure: gives (task loss, K) of the network as it is.
+    """
+
+    is_classification: bool
+    num_points: int
+    num_channels: int
+    num_weights: int
+    side_bits: float
+    measure: Callable[[], tuple[float, float]]
+
+
+def choose_schedule(config: Config, problem: Problem) -> WeightSchedule:
+    """Return the schedule that ``kolmogorov_weight`` and ``kolmogorov_warmup`` ask for.
+
+    Raises:
+        ConfigError: ``bits:N`` with an N that the predictor alone takes up.
+    """
+    schedule: WeightSchedule
+    if config.kolmogorov_weight == "mdl":
+        schedule = _mdl(config, problem)
+    elif config.target_bits is not None:
+        schedule = BitsWeight(
+            config.target_bits,
+            problem.side_bits,
+            problem.measure,
+            num_idle_epochs=config.kolmogorov_warmup,
+        )
+    else:
+        schedule = ConstantWeight(float(config.kolmogorov_weight))
+    warmup = config.kolmogorov_warmup
+    return WarmUp(schedule, warmup) if warmup else schedule
+
+
+def _mdl(config: Config, problem: Problem) -> WeightSchedule:
+    num_weights = problem.num_weights
+    if problem.is_classification:
+        return ConstantWeight(classification_weight(num_weights, problem.num_points))
+    num_values = problem.num_points * problem.num_channels
+    noise = config.kolmogorov_noise_std
+    if noise is not None:
+        return ConstantWeight(regression_weight(num_weights, num_values, noise * noise))
+    return MdlWeight(num_weights, num_values, lambda: problem.measure()[0])

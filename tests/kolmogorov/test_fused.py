@@ -1,0 +1,280 @@
+"""Tests of the compiled sum against the softmax over weights by bins in float64."""
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+from torch import Tensor
+from torch.nn import functional
+
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.sums.fused.coordinate_sums import FusedSum, fused_bin_nats, fused_sum
+from bitfold.runtime import vector_lanes as fused_lanes
+
+
+class Problem(NamedTuple):
+    """What `fused_sum` takes first."""
+
+    index: Tensor
+    positions: Tensor
+    layers: list[Tensor]
+    num_bins: int
+
+
+def make_problem(
+    num_weights: int, widths: tuple[int, ...], *, spread: float = 1.0, seed: int = 0
+) -> Problem:
+    """Weights, about one in ten out of range, and a predictor with logits of size ``spread``."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    layers = []
+    for fan_in, fan_out in pairwise(widths):
+        layers += [normal(fan_out, fan_in) / math.sqrt(fan_in), normal(fan_out)]
+    layers[-2] *= spread
+    layers[-1] *= spread
+    num_bins = widths[-1]
+    index = (num_bins - 1) / 2 + normal(num_weights) * num_bins / 3.3
+    return Problem(index, normal(num_weights, widths[0]), layers, num_bins)
+
+
+def logits_of(positions: Tensor, layers: list[Tensor]) -> Tensor:
+    """Weights by bins."""
+    values = positions
+    for weights, biases in zip(layers[:-2:2], layers[1:-2:2], strict=True):
+        values = functional.leaky_relu(functional.linear(values, weights, biases), 0.01)
+    return functional.linear(values, *layers[-2:])
+
+
+def shares_of(index: Tensor, num_bins: int, temperature: float | None) -> Tensor:
+    """Weights by bins; the derivative of a distance of 0 is 0, as PyTorch's abs has it."""
+    if temperature is None:
+        floor = index.detach().floor().clamp(max=num_bins - 2)
+        columns = torch.stack([floor, floor + 1], dim=1).long()
+        pair = torch.stack([1 - (index - floor), index - floor], dim=1)
+        return torch.zeros(len(index), num_bins, dtype=index.dtype).scatter(1, columns, pair)
+    distances = (index.unsqueeze(1) - torch.arange(num_bins)).abs()
+    return functional.softmax(-distances / temperature, dim=1)
+
+
+def reference(problem: Problem, temperature: float | None) -> tuple[FusedSum, float]:
+    """The sum in float64 the slow way, and the sum of the weights' largest logits."""
+    leaves = [item.double().requires_grad_() for item in (problem.index, *problem.layers)]
+    index, layers = leaves[0], leaves[1:]
+    logits = logits_of(problem.positions.double(), layers)
+    within = index.clamp(0, problem.num_bins - 1)
+    shares = shares_of(within, problem.num_bins, temperature)
+    costs = logits.logsumexp(dim=1) - (shares * logits).sum(dim=1)
+    escapes = 2 * (index - within.detach()).abs().log1p()
+    total = (costs + escapes).sum()
+    gradients = torch.autograd.grad(total, leaves)
+    # clamp passes the gradient on at the very edges, where abs has none: so does `confine`.
+    found = FusedSum(total.item(), gradients[0], list(gradients[1:]))
+    return found, logits.detach().abs().amax(dim=1).sum().item()
+
+
+def assert_equal_to_reference(problem: Problem, temperature: float | None) -> None:
+    """The total to 1e-6, of the logits where they are larger, and gradients to 1e-5, of norms."""
+    ours = fused_sum(*problem, temperature, True)
+    exact, logits = reference(problem, temperature)
+    assert abs(ours.total - exact.total) <= 1e-6 * max(abs(exact.total), logits)
+    # Logits of size z are off by their rounding, z eps, and probabilities by that share.
+    num_weights = len(problem.index)
+    share = 1e-5 + 4e-7 * logits / num_weights
+    # By this index and this bias the derivative is of the size of a logit and of 1: a norm that is
+    # smaller has cancelled.
+    pairs = [(ours.grad_index, exact.grad_index, logits / num_weights)]
+    pairs += [(*pair, 0.1) for pair in zip(ours.grad_layers, exact.grad_layers, strict=True)]
+    for fast, slow, least in pairs:
+        assert fast.shape == slow.shape and fast.dtype == torch.float32
+        assert (fast - slow).norm() <= share * max(slow.norm().item(), least)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    num_weights=st.integers(1, 300),
+    widths=st.tuples(st.integers(1, 6), st.integers(1, 20))
+    | st.tuples(st.integers(1, 6), st.integers(1, 40), st.integers(1, 8), st.integers(1, 20)),
+    num_bins=st.integers(2, 1000),
+    temperature=st.sampled_from([None, 1e-6, 0.01, 0.1, 0.25, 1.0, 5.0, 300.0, 1e12]),
+    seed=st.integers(0, 1000),
+)
+def test_sum_and_gradients_are_those_of_the_full_softmax(
+    num_weights, widths, num_bins, temperature, seed
+):
+    """Whatever the shapes and the targets, the sum is the slow one's, and so are its gradients."""
+    problem = make_problem(num_weights, (*widths, num_bins), seed=seed)
+    assert_equal_to_reference(problem, temperature)
+
+
+@pytest.mark.parametrize("temperature", [None, 0.1])
+@pytest.mark.parametrize("widths", [(4, 5, 5, 256), (4, 16, 256), (4, 32, 32, 256), (2, 700, 64)])
+def test_usual_and_wide_predictors_are_exact(widths, temperature):
+    """The shapes that the loops are made for, and one that leaves the caches, are exact too."""
+    assert_equal_to_reference(make_problem(811, widths), temperature)
+
+
+@pytest.mark.parametrize("temperature", [None, 0.1, 2.0])
+@pytest.mark.parametrize("spread", [10.0, 40.0, 300.0, 1e4])
+def test_logits_far_apart_are_shifted(spread, temperature):
+    """Logits around and far beyond what may be exponentiated as they are give the exact sum."""
+    problem = make_problem(70, (3, 4, 100), spread=spread)
+    assert_equal_to_reference(problem, temperature)
+
+
+@pytest.mark.parametrize("temperature", [None, 1e-6, 0.1, 1.0, 1e9])
+@pytest.mark.parametrize("num_bins", [2, 3, 17, 256])
+def test_weights_on_bins_and_at_the_edges_are_exact(num_bins, temperature):
+    """A weight exactly on a bin has the kink's mean slope, or by linear targets that above it."""
+    problem = make_problem(2, (2, 3, num_bins))
+    index = torch.arange(num_bins, dtype=torch.float32)
+    halves = (index[:-1] + 0.5).repeat(2)
+    index = torch.cat([index, halves, torch.nextafter(index, torch.tensor(math.inf))[:-1]])
+    positions = torch.linspace(-1, 1, 2 * len(index)).view(-1, 2)
+    assert_equal_to_reference(problem._replace(index=index, positions=positions), temperature)
+
+
+@pytest.mark.parametrize("temperature", [None, 0.1])
+def test_any_finite_index_costs_a_finite_amount_and_is_pulled_back(temperature):
+    """Far out a weight costs 2 ln(1 + overshoot) above the edge, with that slope outwards."""
+    problem = make_problem(6, (2, 3, 10))
+    far = torch.tensor([-3e38, -1e10, -2.0, 11.0, 1e10, 3e38])
+    ours = fused_sum(*problem._replace(index=far), temperature, True)
+    at_edge = fused_sum(*problem._replace(index=far.clamp(0, 9)), temperature, True)
+    overshoot = torch.tensor([3e38, 1e10, 2.0, 2.0, 1e10, 3e38], dtype=torch.float64)
+    extra = 2 * overshoot.log1p().sum().item()
+    assert ours.total - at_edge.total == pytest.approx(extra, rel=1e-6)
+    slopes = torch.tensor([-1, -1, -1, 1, 1, 1]) * 2 / (1 + overshoot)
+    torch.testing.assert_close(ours.grad_index.double(), slopes, rtol=1e-6, atol=0)
+    for ours_by, edge_by in zip(ours.grad_layers, at_edge.grad_layers, strict=True):
+        assert torch.equal(ours_by, edge_by)
+
+
+@pytest.mark.parametrize("temperature", [None, 0.1, 1e9])
+@pytest.mark.parametrize("place", [0, 40, 69])
+def test_a_weight_that_is_not_a_number_shows(place, temperature):
+    """NaN for a weight gives a total of NaN and NaN for its slope."""
+    problem = make_problem(70, (2, 3, 10))
+    problem.index[place] = math.nan
+    ours = fused_sum(*problem, temperature, True)
+    assert math.isnan(ours.total)
+    assert ours.grad_index[place].isnan()
+    assert ours.grad_index.isnan().sum() == 1
+
+
+@pytest.mark.parametrize("layer", range(6))
+def test_a_parameter_that_is_not_a_number_shows(layer):
+    """NaN in any of the predictor's tensors gives a total of NaN."""
+    problem = make_problem(5, (2, 3, 3, 10))
+    problem.layers[layer].view(-1)[-1] = math.nan
+    assert math.isnan(fused_sum(*problem, 0.1, False).total)
+
+
+@pytest.mark.parametrize("temperature", [None, 0.1])
+def test_result_does_not_depend_on_threads(temperature):
+    """Two threads give the sum and the gradients of one, bit for bit; both are exact."""
+    problem = make_problem(17_001, (2, 3, 33))
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for num_threads in (1, 2, 3):
+            torch.set_num_threads(num_threads)
+            found.append(fused_sum(*problem, temperature, True))
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert other.total == found[0].total
+        assert torch.equal(other.grad_index, found[0].grad_index)
+        assert all(map(torch.equal, other.grad_layers, found[0].grad_layers))
+    assert_equal_to_reference(problem, temperature)
+
+
+@pytest.mark.parametrize("num_weights", [0, 5, 17_001])
+def test_without_gradients_the_total_is_the_same(num_weights):
+    """Evaluation costs less and says the same; no weights cost nothing."""
+    problem = make_problem(num_weights, (2, 3, 33))
+    silent, loud = fused_sum(*problem, 0.1, False), fused_sum(*problem, 0.1, True)
+    assert silent.total == loud.total
+    assert silent.grad_index.numel() == 0 and silent.grad_layers == []
+    assert [item.shape for item in loud.grad_layers] == [item.shape for item in problem.layers]
+    assert (silent.total == 0) == (num_weights == 0)
+
+
+def test_inputs_may_be_parameters_and_views():
+    """Layers that require gradients, and tensors that are not contiguous, are read as they are."""
+    problem = make_problem(50, (4, 5, 20))
+    plain = fused_sum(*problem, 0.1, True)
+    layers = [layer.t().contiguous().t().requires_grad_() for layer in problem.layers]
+    index = torch.stack([problem.index, problem.index], dim=1)[:, 1]
+    ours = fused_sum(index, problem.positions.t().contiguous().t(), layers, 20, 0.1, True)
+    assert ours.total == plain.total
+    assert not any(gradient.requires_grad for gradient in ours.grad_layers)
+    assert all(map(torch.equal, ours.grad_layers, plain.grad_layers))
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e4])
+@pytest.mark.parametrize(("num_weights", "widths"), [(1, (1, 1, 2)), (811, (4, 5, 5, 256))])
+def test_bins_cost_their_negative_log_probability(num_weights, widths, spread):
+    """Given bins cost what float64 says, to the logits' rounding."""
+    problem = make_problem(num_weights, widths, spread=spread)
+    bins = problem.index.round().long().clamp(0, widths[-1] - 1)
+    ours = fused_bin_nats(bins, problem.positions, problem.layers)
+    logits = logits_of(problem.positions.double(), [layer.double() for layer in problem.layers])
+    exact = functional.cross_entropy(logits, bins, reduction="none")
+    assert ours.dtype == torch.float32
+    assert (ours - exact).abs().max() <= 1e-6 * (1 + logits.abs().max())
+
+
+def test_what_does_not_fit_is_refused():
+    """Shapes, types, bins and temperatures that the loops would misread are errors."""
+    index, positions, layers, num_bins = make_problem(5, (2, 3, 10))
+    refused = [
+        (index[1:], positions, layers, num_bins, 0.1),
+        (index, positions[:, 1:], layers, num_bins, 0.1),
+        (index, positions, layers[:1] + layers[2:], num_bins, 0.1),
+        (index, positions[:, :1], layers[2:], num_bins, 0.1),
+        (index, positions, layers, num_bins + 1, 0.1),
+        (index, positions, [layers[0].t(), *layers[1:]], num_bins, 0.1),
+        (index, positions, [*layers[:2], layers[2][:1], layers[3][:1]], 1, 0.1),
+        (index.double(), positions, layers, num_bins, 0.1),
+        (index, positions.double(), layers, num_bins, 0.1),
+        (index, positions, [layer.to("meta") for layer in layers], num_bins, 0.1),
+        (index, positions, layers, num_bins, math.inf),
+        (index, positions, layers, num_bins, 0.0),
+    ]
+    for arguments in refused:
+        with pytest.raises(KolmogorovError, match=r"^Cannot (sum|make) .*: expected .*, got "):
+            fused_sum(*arguments, True)
+    for bins in ([0, 1, 2, 3, 10], [-1, 1, 2, 3, 4]):
+        with pytest.raises(KolmogorovError, match="Cannot code bins: expected bins 0 to 9, got"):
+            fused_bin_nats(torch.tensor(bins), positions, layers)
+
+
+@njit
+def power_each(values, results):
+    """Write 2^values, sixteen at a time."""
+    for k in range(0, values.shape[0], fused_lanes.LANES):
+        fused_lanes.store(results, k, fused_lanes.power_of_two(fused_lanes.load(values, k)))
+
+
+def test_powers_of_two_are_exact_to_two_roundings():
+    """2^x is off by at most 2e-7 of itself in the range of normal numbers, and NaN stays NaN."""
+    values = np.linspace(-125, 126.9, 2**18, dtype=np.float32)
+    results = np.empty_like(values)
+    power_each(values, results)
+    exact = np.exp2(values.astype(np.float64))
+    assert np.abs(results / exact - 1).max() < 2e-7
+    assert np.all(results[values == np.round(values)] == exact[values == np.round(values)])
+    special = np.array([-np.inf, -1e38, np.nan, *np.zeros(13)], dtype=np.float32)
+    results = np.empty_like(special)
+    power_each(special, results)
+    assert 0 < results[0] == results[1] < 1e-37
+    assert np.isnan(results[2])

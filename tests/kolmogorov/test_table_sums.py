@@ -1,0 +1,164 @@
+"""Tests of costs read from a table against those worked out one by one."""
+
+import copy
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from bitfold.kolmogorov import (
+    KolmogorovLoss,
+    LinearTargets,
+    PerTensorPredictor,
+    RoundedTargets,
+    RowColumnPredictor,
+)
+from bitfold.kolmogorov.predictors import laplace_logistic as scale
+from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
+
+TARGETS = {"linear": LinearTargets, "rounded": RoundedTargets}
+PREDICTORS = {"row_column": RowColumnPredictor, "per_tensor": PerTensorPredictor}
+
+
+@pytest.fixture(params=PREDICTORS)
+def loss(request, make_scale_loss) -> KolmogorovLoss:
+    """A loss of tensors of all shapes whose scales are centred."""
+    predictor = PREDICTORS[request.param](is_centred=True)
+    return make_scale_loss(predictor, torch.float32, quantise="learned")
+
+
+def both_sums(loss, targets, values):
+    """By compiled loops in steps of several lengths, and by PyTorch's operations in float64."""
+    places = loss.portions.everything()
+    steps = torch.rand(len(loss.table.parameters)) + 0.5
+    weights = loss.table.pieces(values)
+    in_steps = [item * step for item, step in zip(weights, steps, strict=True)]
+    found, by_log_steps = loss.predictor.summed_in_steps(in_steps, steps, targets)
+    by_values = torch.cat(
+        [
+            item.view(-1) * step
+            for item, step in zip(loss.table.pieces(found.grad_values), steps, strict=True)
+        ]
+    )
+    exact = copy.deepcopy(loss.predictor).double()
+    expected = WeightPredictor.summed(exact, places, values.double(), targets, with_gradients=True)
+    moved = loss.table.split(values * expected.grad_values).values()
+    by_steps = -torch.stack([item.double().sum() for item in moved])
+    assert (by_log_steps - by_steps).norm() <= 1e-2 * by_steps.norm() + 1e-3
+    return found._replace(grad_values=by_values), expected
+
+
+@pytest.mark.parametrize("largest", [0.4, 0.99, 30.0])
+@pytest.mark.parametrize("name", TARGETS)
+def test_compiled_loops_give_costs_and_gradients(loss, name, largest):
+    """To within what the table, series and float32 leave, for weights below a bin and above."""
+    generator = torch.Generator().manual_seed(0)
+    values = largest * (2 * torch.rand(loss.num_weights, generator=generator) - 1)
+    found, expected = both_sums(loss, TARGETS[name](256), values)
+    assert found.nats.item() == pytest.approx(expected.nats.item(), rel=1e-4)
+    torch.testing.assert_close(
+        found.grad_values.double(), expected.grad_values, rtol=1e-3, atol=1e-4
+    )
+    assert len(found.grad_parameters) == len(expected.grad_parameters)
+    for own, exact in zip(found.grad_parameters, expected.grad_parameters, strict=True):
+        # Between entries a slope is that of a chord.
+        assert (own - exact).norm() <= 1e-2 * exact.norm()
+
+
+def test_the_table_is_what_a_training_step_reads(monkeypatch):
+    """Also for a long run of weights that share one scale."""
+    for predictor in ("row_column", "per_tensor"):
+        module = nn.Linear(120, 100)
+        kolmogorov = KolmogorovLoss(module, predictor=predictor, quantise="learned")
+        with torch.no_grad():  # away from where scales fit and gradients cancel
+            for item in kolmogorov.predictor.parameters():
+                item.add_(torch.rand(len(item)) + 0.5)
+        found = kolmogorov()
+        found.backward()
+        quick = [item.grad for item in (*module.parameters(), *kolmogorov.parameters())]
+        module.zero_grad()
+        kolmogorov.zero_grad()
+        with monkeypatch.context() as patch:
+            patch.setattr(scale, "can_read_table", lambda *_: False)
+            expected = kolmogorov()
+        expected.backward()
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=0)
+        slow = [item.grad for item in (*module.parameters(), *kolmogorov.parameters())]
+        for own, exact in zip(quick, slow, strict=True):
+            assert 0 < (own - exact).norm() <= 1e-2 * exact.norm()
+
+
+@pytest.mark.parametrize("value", [127.0, -130.0, 1e9, float("nan"), float("inf")])
+def test_weights_near_the_ends_are_left_to_exact_formulas(value):
+    """There bins hold tails, weights are escaped, and what is not finite shows."""
+    module = nn.Linear(6, 5)
+    kolmogorov = KolmogorovLoss(module, quantise="learned")
+    with torch.no_grad():
+        module.weight[2, 3] = value * kolmogorov.weight_range.steps()[0]
+    cost = kolmogorov()
+    assert cost.isfinite() == (abs(value) <= 1e9)
+    if cost.isfinite():
+        expected = WeightPredictor.summed(
+            kolmogorov.predictor,
+            kolmogorov.portions.everything(),
+            kolmogorov._values(),
+            kolmogorov.targets,
+            with_gradients=False,
+        )
+        assert cost.item() == pytest.approx(expected.nats.item() / 35, rel=1e-5)
+
+
+@pytest.mark.parametrize("log_scale", [-30.0, -6.0, -2.0, 0.0, 2.0, 5.0, 8.0])
+def test_series_and_table_agree_at_every_scale(log_scale):
+    """Long lines of weights below a bin, from the floor of the scale to that of the grid."""
+    kolmogorov = KolmogorovLoss(nn.Linear(3000, 2), quantise="learned")
+    with torch.no_grad():
+        kolmogorov.predictor.log_scale.fill_(log_scale)
+        kolmogorov.predictor.column_log_scale.normal_()
+    values = torch.rand(kolmogorov.num_weights) - 0.5
+    values[values.abs() < 1e-3] = 0.25  # on a bin a slope may be that of either side
+    found, expected = both_sums(kolmogorov, LinearTargets(256), values)
+    assert found.nats.item() == pytest.approx(expected.nats.item(), rel=1e-4)
+    torch.testing.assert_close(
+        found.grad_values.double(), expected.grad_values, rtol=1e-3, atol=1e-4
+    )
+    for own, exact in zip(found.grad_parameters, expected.grad_parameters, strict=True):
+        assert (own - exact).norm() <= 1e-2 * exact.norm() + 1e-3
+
+
+def test_centred_predictors_learn_no_location():
+    """Nor send any; 0 stays the likeliest value."""
+    kolmogorov = KolmogorovLoss(nn.Linear(6, 5), quantise="learned")
+    names = [name for name, _ in kolmogorov.predictor.named_parameters()]
+    assert names == ["log_scale", "row_log_scale", "column_log_scale"]
+    assert kolmogorov.predictor.location.tolist() == [0, 0]
+    assert "location" not in kolmogorov.predictor.state_dict()
+
+
+def test_a_first_compilation_gives_the_same_bits(tmp_path):
+    """A process that compiles the loops and one that loads them work out equal gradients."""
+    script = (
+        "import torch\n"
+        "from torch import nn\n"
+        "from bitfold.kolmogorov import KolmogorovLoss\n"
+        "torch.manual_seed(0)\n"
+        "module = nn.Sequential(nn.Linear(300, 40), nn.Conv2d(3, 5, 3))\n"
+        "module[0].weight.data[:20] *= 9\n"
+        "loss = KolmogorovLoss(module, quantise='learned')\n"
+        "with loss.quantised():\n"
+        "    sum(w.sin().sum() for m in module for w in m._parameters.values()).backward()\n"
+        "loss().backward()\n"
+        "parameters = [*module.parameters(), *loss.parameters()]\n"
+        "print([p.grad.view(torch.int32).flatten().tolist() for p in parameters])\n"
+    )
+    place = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    compiling, loading = (
+        subprocess.run(command, env=place, check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    )
+    assert any(tmp_path.rglob("*.nbi"))
+    assert compiling == loading

@@ -1,0 +1,89 @@
+"""Makes the golden model files: ``python tests/model_file/make_golden.py``, run in the root.
+
+They were written once, and every later version has to read the same numbers from them.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import bitfold
+from bitfold.kolmogorov import CoordinatePredictor, PerTensorPredictor, RowColumnPredictor
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "models"
+
+
+def modules() -> dict[str, nn.Module]:
+    """What each file is read into; their weights are sines, the same on all machines."""
+    made = {
+        "network": bitfold.PolytopeNet(2, "[6]*3", 1, "relu"),
+        "layers": nn.Sequential(
+            nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ConvTranspose2d(4, 3, 2), nn.Linear(30, 20)
+        ),
+    }
+    for module in made.values():
+        set_to_waves(module)
+    with torch.no_grad():
+        made["layers"][3].weight[::3] = 0
+        made["layers"][3].weight[0, 0] = 400
+    return made
+
+
+def set_to_waves(module: nn.Module) -> None:
+    """Make a module's parameters sines."""
+    for number, item in enumerate(module.parameters()):
+        waves = np.sin(np.arange(item.numel()) ** 1.5 + number) * np.float32(0.3 + number)
+        with torch.no_grad():
+            item.copy_(torch.from_numpy(waves.astype(np.float32)).view(item.shape))
+
+
+def state_hash(module: nn.Module) -> str:
+    """SHA-256 of all numbers in the order of the state, little-endian."""
+    state = module.state_dict().values()
+    raw = b"".join(np.ascontiguousarray(item.numpy()).tobytes() for item in state)
+    return hashlib.sha256(raw).hexdigest()
+
+
+def main() -> None:
+    """Write the files and the hashes of what they are read as."""
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    hashes = {}
+    for name, module in modules().items():
+        predictors = {
+            "rows": {"predictor": RowColumnPredictor("laplace")},
+            "logistic": {"predictor": PerTensorPredictor("logistic")},
+            "learned": {"quantise": "learned"},
+            "fixed": {"predictor": "per_tensor", "weight_range": (-1.0, 2.0), "bins": 64},
+            "places": {"predictor": CoordinatePredictor((5, 4)), "bins": 128},
+        }
+        if name == "network":
+            predictors["manybins"] = {
+                "predictor": CoordinatePredictor((2,)),
+                "weight_range": (-1.0, 2.0),
+                "bins": 1500,
+            }
+        options: dict[str, dict[str, object]] = {
+            key: {"kolmogorov": bitfold.KolmogorovLoss(module, rest_bits=16, **settings)}
+            for key, settings in predictors.items()
+        }
+        for option in options.values():
+            if isinstance(option["kolmogorov"].predictor, CoordinatePredictor):
+                set_to_waves(option["kolmogorov"].predictor)
+        options |= {"rounded": {"tolerance": 0.1}, "exact": {"tolerance": 0, "names": True}}
+        for key, option in options.items():
+            path = GOLDEN / f"{name}-{key}.bitfold"
+            bitfold.write_model(path, module, **option)
+            into = modules()[name]
+            for item in into.parameters():
+                item.data.fill_(0)
+            hashes[path.stem] = state_hash(bitfold.read_model(path, into=into))
+    text = json.dumps(hashes, indent=2, sort_keys=True)
+    (GOLDEN / "hashes.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Tests that the specification is enough to write a decoder from, and of the page for users."""
+
+import doctest
+from pathlib import Path
+
+import pytest
+import torch
+from make_golden import GOLDEN, modules
+from plain_decoder import decode, table
+
+import bitfold
+from bitfold.entropy_coding.laplace_tables import integer_tables
+
+PAGE = Path(__file__).parents[2] / "docs" / "model-files.md"
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.bitfold")))
+def test_a_decoder_from_the_specification_reads_the_same_numbers(name):
+    """It is in plain Python and shares no code with the package."""
+    path = GOLDEN / f"{name}.bitfold"
+    module = modules()[name.split("-")[0]]
+    own = [*module.named_parameters(), *module.named_buffers()]
+    kinds = {torch.int64: "whole"}
+    tensors = [
+        (tuple(item.shape), "transposed" if at == "2.weight" else kinds.get(item.dtype, "real"))
+        for at, item in own
+    ]
+    names = [at for at, _ in own]
+    found = decode(path.read_bytes(), None if name.startswith("network") else tensors, names)
+    bitfold.read_model(path, into=module)
+    for (at, item), numbers in zip(own, found, strict=True):
+        expected = torch.tensor(numbers, dtype=torch.float64).to(item.dtype).view(item.shape)
+        assert torch.equal(item, expected), at
+
+
+@pytest.mark.parametrize("distribution", ["laplace", "logistic"])
+def test_the_tables_of_the_specification_are_the_packages(distribution):
+    """All of them."""
+    tables = integer_tables(distribution)
+    for number, (first, reach) in enumerate(zip(tables.firsts, tables.reaches, strict=True)):
+        starts = tables.starts[first : first + 2 * reach + 4]
+        assert (starts[1:] - starts[:-1]).tolist() == table(number - 64, distribution == "logistic")
+
+
+def test_the_examples_of_the_page_run():
+    """Each prints what stands there."""
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    found = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
+    assert found.attempted > 15
+    assert found.failed == 0

@@ -1,0 +1,173 @@
+"""Tests that a file holds what a Kolmogorov loss describes, in the bits that it counts."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from model_files import all_shapes, assert_same_state, round_trip, scrambled, write_checked
+from torch import nn
+
+import bitfold
+from bitfold.entropy_coding.laplace_kernels import MOST_SYMBOLS, put_tensor, tensor_bits
+from bitfold.entropy_coding.laplace_tables import coded_bits, integer_tables, symbol_bits
+from bitfold.kolmogorov import KolmogorovLoss, PerTensorPredictor, RowColumnPredictor, fit_predictor
+from bitfold.model_file.syntax.stream_parts import one_scale
+
+
+@pytest.mark.parametrize("weight_range", ["auto", (-0.6, 0.5)])
+@pytest.mark.parametrize("predictor", ["per_tensor", "row_column"])
+@pytest.mark.parametrize("distribution", ["laplace", "logistic"])
+@pytest.mark.parametrize("rest_bits", [16, 32])
+def test_a_file_holds_what_the_loss_describes(
+    tmp_path, predictor, distribution, weight_range, rest_bits
+):
+    """It is read as the loss's decoded state, and has the size that its bits say."""
+    module = all_shapes()
+    kind = PerTensorPredictor if predictor == "per_tensor" else RowColumnPredictor
+    loss = KolmogorovLoss(
+        module,
+        predictor=kind(distribution),
+        weight_range=weight_range,
+        rest_bits=rest_bits,
+        exclude="6.*",
+    )
+    found = round_trip(tmp_path / "net.bitfold", module, loss)
+    assert_same_state(found, loss.decoded_state())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("weight_range", ["auto", (-0.6, 0.5)])
+def test_other_types_are_read_as_they_are_decoded(tmp_path, dtype, weight_range):
+    """A module in another type gets the loss's decoded state in that type."""
+    module = nn.Sequential(nn.Linear(7, 5), nn.Linear(5, 3)).to(dtype)
+    loss = KolmogorovLoss(module, weight_range=weight_range)
+    found = round_trip(tmp_path / "net.bitfold", module, loss)
+    assert_same_state(found, loss.decoded_state())
+
+
+@pytest.mark.parametrize("precision", [3, 5, 8, 16, 32])
+def test_the_predictor_is_sent_in_the_precision_that_is_counted(tmp_path, precision):
+    """A coarse predictor takes fewer bits, in the count and in the file."""
+    torch.manual_seed(0)
+    module = nn.Linear(60, 40)
+    loss = KolmogorovLoss(module, predictor_bits=precision)
+    info = write_checked(tmp_path / "net.bitfold", module, loss)
+    bits = {item.name: item.bits for item in info.items}
+    assert bits["predictor"] == pytest.approx(loss.bits().items["predictor"], rel=0.01)
+    fine = KolmogorovLoss(module).bits().items["predictor"]
+    assert (bits["predictor"] < 0.9 * fine) == (precision < 8)
+
+
+def test_each_tensor_takes_the_bits_that_the_report_says(tmp_path):
+    """The loss's report and the file's items agree tensor by tensor."""
+    module = all_shapes()
+    loss = KolmogorovLoss(module)
+    info = write_checked(tmp_path / "net.bitfold", module, loss)
+    bits = {item.name: item.bits for item in info.items}
+    for row in loss.report().rows:
+        assert bits[row.name] == pytest.approx(row.bits, abs=3)
+    assert bits["steps"] == pytest.approx(loss.bits().items["ranges"], abs=4)
+
+
+def test_empty_rows_and_columns_cost_next_to_nothing(tmp_path):
+    """A network most of whose rows and columns are 0 takes little more than without them."""
+    torch.manual_seed(0)
+    small, large = nn.Linear(100, 60, bias=False), nn.Linear(784, 300, bias=False)
+    with torch.no_grad():
+        large.weight.zero_()
+        large.weight[::5, :100] = small.weight
+    sizes = []
+    for module in (small, large):
+        loss = KolmogorovLoss(module, bins=255, weight_range=(-0.2, 0.2))
+        fit_predictor(loss)
+        info = write_checked(tmp_path / "net.bitfold", module, loss)
+        sizes.append(info.num_bytes)
+    assert sizes[1] < sizes[0] + 200
+    assert info.items[-1].num_dead == 240
+
+
+def test_a_network_of_bitfolds_is_rebuilt(tmp_path):
+    """The file of a PolytopeNet is enough to get it back, and has a short header."""
+    shape = [10, 10, 7, 12]
+    network = bitfold.PolytopeNet(2, shape, 3, "abs", "sigmoid")
+    loss = KolmogorovLoss(network, predictor="per_tensor")
+    info = write_checked(tmp_path / "net.bitfold", network, loss)
+    random = torch.random.get_rng_state()
+    found = bitfold.read_model(tmp_path / "net.bitfold")
+    assert torch.equal(random, torch.random.get_rng_state())
+    assert repr(found) == repr(network)
+    assert_same_state(found, loss.decoded_state())
+    sizes = {item.name: item.bits / 8 for item in info.items}
+    assert sum(sizes[name] for name in ("header", "coder", "recipe", "methods")) < 20
+    into = bitfold.read_model(tmp_path / "net.bitfold", into=scrambled(network))
+    assert_same_state(into, loss.decoded_state())
+
+
+def test_tied_weights_and_submodules_are_read_once(tmp_path):
+    """A tensor that a module has under two names is written once and read under both."""
+    tied = nn.Linear(4, 4)
+    module = nn.Sequential(tied, nn.BatchNorm1d(4), tied)
+    loss = KolmogorovLoss(module)
+    found = round_trip(tmp_path / "net.bitfold", module, loss)
+    assert found[0].weight is found[2].weight
+    assert_same_state(found, loss.decoded_state())
+
+
+def test_what_is_absent_stays(tmp_path):
+    """With rest_bits=0 the decoder has what is not described, and keeps it."""
+    module = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+    loss = KolmogorovLoss(module, rest_bits=0, exclude="1.*")
+    found = round_trip(tmp_path / "net.bitfold", module, loss)
+    assert found[1].running_mean.tolist() == [7.0] * 4
+    assert torch.equal(found[0].weight, loss.decoded_state()["0.weight"])
+
+
+def test_a_trained_network_decodes_to_what_the_loss_decodes(tmp_path):
+    """Training with the loss and fitting its predictor changes nothing of that."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 2))
+    loss = KolmogorovLoss(module)
+    points = torch.randn(200, 6)
+    optimizer = torch.optim.Adam([*module.parameters(), *loss.parameters()], lr=0.01)
+    before = write_checked(tmp_path / "net.bitfold", module, loss).num_bytes
+    for _ in range(150):
+        optimizer.zero_grad()
+        (nn.functional.cross_entropy(module(points), (points[:, 0] > 0).long()) + loss()).backward()
+        optimizer.step()
+    fit_predictor(loss)
+    expected = loss.decoded_state()
+    assert_same_state(round_trip(tmp_path / "net.bitfold", module, loss), expected)
+    assert (tmp_path / "net.bitfold").stat().st_size < 0.6 * before
+
+
+def test_a_loss_of_another_module_is_refused(tmp_path):
+    """Nothing is written of a module that the loss does not describe."""
+    module = nn.Linear(3, 3)
+    loss = KolmogorovLoss(module)
+    with pytest.raises(bitfold.ModelFileError, match="of another"):
+        bitfold.write_model(tmp_path / "net.bitfold", copy.deepcopy(module), loss)
+    with torch.no_grad():
+        module.weight[0, 0] = float("nan")
+    with pytest.raises(bitfold.ModelFileError, match="finite"):
+        bitfold.write_model(tmp_path / "net.bitfold", module, loss)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("distribution", ["laplace", "logistic"])
+@pytest.mark.parametrize("scale", [-64, -20, 0, 24, 40, 41, 90, 128])
+def test_each_distance_takes_the_bits_that_are_counted(distribution, scale):
+    """Near or far out, the coder's symbols are those that the loss counts, and so are the bits."""
+    distances = np.array([0, 1, -1, 5, -40, 300, -70_000, 2**31 + 7, -(2**50)])
+    for one in distances:
+        given = np.array([one + 3])
+        model = (3, one_scale(scale, 1), integer_tables(distribution))
+        room = np.empty(2 * MOST_SYMBOLS, np.uint32)
+        count, end = put_tensor(room, given, 0, model)
+        assert end == 1
+        assert count < MOST_SYMBOLS
+        symbols = room[:count]
+        bits = float((16 - np.log2((symbols >> np.uint32(16)) + 1.0)).sum())
+        cost = coded_bits(torch.tensor([one]), torch.tensor([scale]), distribution)
+        assert bits == pytest.approx(float(cost.symbols + cost.escapes), abs=1e-9)
+        assert bits == pytest.approx(tensor_bits(given, model, symbol_bits(distribution)), abs=1e-9)

@@ -1,0 +1,127 @@
+"""``bits:N`` in runs with learned steps: within 2 % when all is done, by count and by file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from training_runs import Heard, tiny
+
+import bitfold
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.kolmogorov.fitting.budget import round_to_bits
+from bitfold.kolmogorov.fitting.first_steps import begin_steps
+from bitfold.model_file import read_model, write_model
+from bitfold.training.weighting.bits_weight import TOLERANCE
+
+SETTINGS: dict[str, Any] = {
+    "size": 32,
+    "shape": "[8]*3",
+    "points": 600,
+    "validation_points": 200,
+    "batch_size": 200,
+    "epochs": 100,
+    "save_interval": "1000",
+    "checkpoint_interval": 1000,
+    "measure_folds": 0,
+    "kolmogorov_quantise": "learned",
+}
+#: A file's own bytes beside what is counted.
+FILE_BITS = 16 * 8
+
+
+@pytest.mark.parametrize("num_bits", [600, 900, 1300])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_number_of_bits_is_met_at_the_end(tmp_path: Path, num_bits: int, seed: int) -> None:
+    """The final description has N bits within 2 %, and the run does not say otherwise."""
+    heard = Heard()
+    settings = {**SETTINGS, "kolmogorov_weight": f"bits:{num_bits}", "seed": seed}
+    run = bitfold.train(tiny(tmp_path / "run", **settings), [heard])
+    ended = heard.ended
+    assert ended.kolmogorov is not None
+    bits = ended.kolmogorov.bits().total
+    assert abs(bits / num_bits - 1) <= TOLERANCE
+    assert run.metrics["description_bits"][-1] == pytest.approx(bits)
+    assert not any("was not met" in line for line in heard.notices)
+    size = write_model(tmp_path / "net.bitfold", ended.network, ended.kolmogorov)
+    assert abs(8 * size - num_bits) <= TOLERANCE * num_bits + FILE_BITS
+    found = read_model(tmp_path / "net.bitfold").state_dict()
+    assert all(torch.equal(found[n], item) for n, item in run.network().state_dict().items())
+
+
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_a_run_too_short_to_learn_meets_it_too(tmp_path: Path, epochs: int) -> None:
+    """Weights are rounded to the length where lambda had no time to lead there."""
+    heard = Heard()
+    settings = {**SETTINGS, "kolmogorov_weight": "bits:500", "epochs": epochs}
+    bitfold.train(tiny(tmp_path / "run", **settings), [heard])
+    assert heard.ended.kolmogorov is not None
+    assert abs(heard.ended.kolmogorov.bits().total / 500 - 1) <= TOLERANCE
+
+
+def test_what_is_out_of_reach_is_said(tmp_path: Path) -> None:
+    """A length that no rounding of so small a network reaches is missed with a word."""
+    heard = Heard()
+    settings = {**SETTINGS, "kolmogorov_weight": "bits:900000", "epochs": 3, "shape": "[2]"}
+    bitfold.train(tiny(tmp_path / "run", **settings), [heard])
+    assert any("bits:900000 was not met" in line for line in heard.notices)
+
+
+def described() -> tuple[KolmogorovLoss, Callable[[], float]]:
+    """A small network with steps as runs begin with them, and how far its outputs are off."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4))
+    points = torch.randn(300, 12)
+    wanted = network(points).detach()
+    kolmogorov = KolmogorovLoss(network, quantise="learned")
+    begin_steps(kolmogorov, 4.0)
+
+    def task() -> float:
+        with torch.no_grad(), kolmogorov.quantised():
+            return (network(points) - wanted).square().mean().item()
+
+    return kolmogorov, task
+
+
+@pytest.mark.parametrize("num_bits", [1500, 900, 400])
+def test_rounding_meets_what_is_far_away(num_bits: int) -> None:
+    """Longer or shorter than it is."""
+    kolmogorov, task = described()
+    bits = round_to_bits(kolmogorov, num_bits, task)
+    assert bits == kolmogorov.bits().total
+    assert abs(bits / num_bits - 1) <= 0.02
+
+
+@pytest.mark.parametrize("share", [0.97, 1.03])
+def test_where_little_is_missing_the_task_is_asked(share: float) -> None:
+    """What is moved harms less than what would be moved without asking."""
+    kolmogorov, task = described()
+    num_bits = round(share * kolmogorov.bits().total)
+    round_to_bits(kolmogorov, num_bits, task)
+    blind, of_blind = described()
+    round_to_bits(blind, num_bits, lambda: 0.0)
+    assert task() < 0.8 * of_blind()
+
+
+def test_rounding_leaves_alone_what_is_near_enough() -> None:
+    """Not a weight moves if the length is met already."""
+    torch.manual_seed(0)
+    network = nn.Linear(20, 10)
+    kolmogorov = KolmogorovLoss(network, quantise="learned")
+    before = [item.detach().clone() for item in network.parameters()]
+    bits = kolmogorov.bits().total
+    assert round_to_bits(kolmogorov, round(bits), lambda: 0.0) == bits
+    for item, kept in zip(network.parameters(), before, strict=True):
+        assert torch.equal(item, kept)
+
+
+def test_rounding_needs_steps() -> None:
+    """Fixed bins are nothing that a description of a given length is rounded to."""
+    kolmogorov = KolmogorovLoss(nn.Linear(4, 4), weight_range=(-1.0, 1.0))
+    with pytest.raises(KolmogorovError, match="expected a loss that learns steps"):
+        round_to_bits(kolmogorov, 100, lambda: 0.0)
