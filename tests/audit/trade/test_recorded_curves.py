@@ -13,7 +13,7 @@ import pytest
 
 from bitfold.audit import Trade, TradeMonitor
 
-CURVES = Path(__file__).parent.parent / "golden" / "trade"
+CURVES = Path(__file__).parents[2] / "golden" / "trade"
 CUT = sorted(path.stem for path in CURVES.glob("hard-*.npz"))
 CORRECT = sorted(path.stem for path in CURVES.glob("soft-*.npz"))
 Losses = Iterator[tuple[float, float, float]]

@@ -4,18 +4,15 @@ import math
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import njit
 from torch import Tensor
 from torch.nn import functional
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.sums.fused.coordinate_sums import FusedSum, fused_bin_nats, fused_sum
-from bitfold.runtime import vector_lanes as fused_lanes
 
 
 class Problem(NamedTuple):
@@ -256,25 +253,3 @@ def test_what_does_not_fit_is_refused():
     for bins in ([0, 1, 2, 3, 10], [-1, 1, 2, 3, 4]):
         with pytest.raises(KolmogorovError, match="Cannot code bins: expected bins 0 to 9, got"):
             fused_bin_nats(torch.tensor(bins), positions, layers)
-
-
-@njit
-def power_each(values, results):
-    """Write 2^values, sixteen at a time."""
-    for k in range(0, values.shape[0], fused_lanes.LANES):
-        fused_lanes.store(results, k, fused_lanes.power_of_two(fused_lanes.load(values, k)))
-
-
-def test_powers_of_two_are_exact_to_two_roundings():
-    """2^x is off by at most 2e-7 of itself in the range of normal numbers, and NaN stays NaN."""
-    values = np.linspace(-125, 126.9, 2**18, dtype=np.float32)
-    results = np.empty_like(values)
-    power_each(values, results)
-    exact = np.exp2(values.astype(np.float64))
-    assert np.abs(results / exact - 1).max() < 2e-7
-    assert np.all(results[values == np.round(values)] == exact[values == np.round(values)])
-    special = np.array([-np.inf, -1e38, np.nan, *np.zeros(13)], dtype=np.float32)
-    results = np.empty_like(special)
-    power_each(special, results)
-    assert 0 < results[0] == results[1] < 1e-37
-    assert np.isnan(results[2])
