@@ -13,6 +13,8 @@ import bitfold
 
 ROOT = Path(bitfold.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
+#: Stubs of packages whose names are imported when they are first used.
+STUBS = sorted(ROOT.rglob("*.pyi"))
 
 #: Each layer and all that it may import of the others.
 GROUND = {"errors", "runtime"}
@@ -97,7 +99,7 @@ def is_module(name: str) -> bool:
     return name.startswith("bitfold.") and (path.is_dir() or path.with_suffix(".py").is_file())
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
+@pytest.mark.parametrize("path", [*FILES, *STUBS], ids=module_of)
 def test_no_import_goes_up_or_across(path: Path) -> None:
     """Each layer imports itself and those below, also for types and inside functions."""
     layer = layer_of(module_of(path))
@@ -208,12 +210,14 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 
 
 def test_a_packages_init_only_hands_names_on() -> None:
-    """It holds a docstring, imports and ``__all__``."""
-    for path in FILES:
-        if path.name != "__init__.py":
+    """It holds a docstring, imports and ``__all__``, or takes its names from its stub."""
+    from_stub = "__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)"
+    for path in [*FILES, *STUBS]:
+        if path.stem != "__init__":
             continue
         for node in parsed(path).body:
             is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             is_names = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+            is_names |= ast.unparse(node) == from_stub
             is_handed_on = isinstance(node, ast.Import | ast.ImportFrom)
             assert is_docstring or is_names or is_handed_on, f"{path}:{node.lineno}"

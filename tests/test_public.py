@@ -7,8 +7,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 import bitfold
 
 #: A contract: a name that goes away needs a note in the changelog.
@@ -63,18 +61,23 @@ def test_every_error_is_one_of_bitfolds() -> None:
             assert issubclass(getattr(bitfold, name), bitfold.BitfoldError)
 
 
-@pytest.fixture(scope="module")
-def loaded() -> set[str]:
-    """The packages that are loaded in a process that only imports bitfold."""
-    code = "import json, sys, bitfold; print(json.dumps([m.split('.')[0] for m in sys.modules]))"
+HEAVY = {"torch", "numpy", "numba", "scipy", "matplotlib", "av", "PIL", "rich", "jinja2"}
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    """Names are resolved at their first use, so that help texts appear at once."""
+    assert loaded_after("import bitfold") & (HEAVY | {"tensorboard"}) == set()
+
+
+def test_training_loads_neither_pictures_nor_terminals() -> None:
+    """Those who only train load no drawing, video, compiler or terminal."""
+    loaded = loaded_after("from bitfold import Config, KolmogorovLoss, train")
+    assert "torch" in loaded
+    assert loaded & {"numba", "rich", "tensorboard", "matplotlib", "av", "scipy"} == set()
+
+
+def loaded_after(code: str) -> set[str]:
+    """The top packages that a new process has loaded after running some code."""
+    code = f"{code}; import json, sys; print(json.dumps([m.split('.')[0] for m in sys.modules]))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     return set(json.loads(found.stdout))
-
-
-@pytest.mark.parametrize(
-    "package",
-    ["numba", "rich", "tensorboard", "matplotlib", "av", "scipy"],
-)
-def test_importing_is_light(loaded: set[str], package: str) -> None:
-    """Neither drawing, nor video, nor a compiler is loaded by those who only train."""
-    assert package not in loaded

@@ -12,6 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bitfold.errors import ConfigError, ShapeError
+from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS
+from bitfold.networks import ACTIVATIONS, FINAL_ACTIVATIONS
 from bitfold.training import Config, Setting, config_from_mapping, read_config, settings_of
 from bitfold.training.config.configuration import FIXED, PREDICTOR, config_toml
 
@@ -185,3 +187,13 @@ def test_it_is_frozen_and_copies_are_checked() -> None:
 def test_what_cannot_change_are_settings() -> None:
     """The names in the two lists of what a continued run keeps are names of settings."""
     assert {name for name, _, _ in settings_of(Config)} >= FIXED | PREDICTOR
+
+
+def test_words_that_need_pytorch_are_those_of_their_packages() -> None:
+    """The configuration repeats names of predictors, targets and activations to load without it."""
+    choices = {name: one.choices for name, _, one in settings_of(Config)}
+    assert choices["activation"] == tuple(ACTIVATIONS)
+    assert choices["final_activation"] == tuple(FINAL_ACTIVATIONS)
+    assert choices["kolmogorov_predictor"] == tuple(PREDICTORS)
+    assert choices["kolmogorov_loss_type"] == tuple(KINDS)
+    assert {*choices["kolmogorov_targets"], "hard"} == set(TARGETS)

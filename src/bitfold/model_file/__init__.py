@@ -1,16 +1,5 @@
 """The .bitfold file: a module quantised, coded, written and read."""
 
-from bitfold.model_file.baselines import Baseline, baselines
-from bitfold.model_file.information import FileItem, ModelFileInfo, model_info
-from bitfold.model_file.reading import read_model
-from bitfold.model_file.writing import write_model
+from bitfold.runtime.lazy_names import lazy_names
 
-__all__ = [
-    "Baseline",
-    "FileItem",
-    "ModelFileInfo",
-    "baselines",
-    "model_info",
-    "read_model",
-    "write_model",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -1,18 +1,5 @@
 """The network that learns a picture, and the grammar of its shape."""
 
-from bitfold.networks.activations import ACTIVATIONS, FINAL_ACTIVATIONS, activation_gain
-from bitfold.networks.dense import CompiledNet
-from bitfold.networks.polytope_net import PolytopeNet, count_parameters
-from bitfold.networks.shape import check_widths, format_shape, parse_shape
+from bitfold.runtime.lazy_names import lazy_names
 
-__all__ = [
-    "ACTIVATIONS",
-    "FINAL_ACTIVATIONS",
-    "CompiledNet",
-    "PolytopeNet",
-    "activation_gain",
-    "check_widths",
-    "count_parameters",
-    "format_shape",
-    "parse_shape",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -5,29 +5,6 @@ runs that at the vertices of a mesh and cuts it wherever it bends; `drawing`, `m
 `files` are what can be done with the result; `sampling` is the other engine.
 """
 
-from bitfold.polytopes.files.partition_loading import load_partition
-from bitfold.polytopes.measuring.measures import (
-    FOLD_MEASURES,
-    LAYER_MEASURE,
-    FoldMeasures,
-    measure_folds,
-    patterns_of_inputs,
-)
-from bitfold.polytopes.partition import Partition, partition
-from bitfold.polytopes.plane import Plane
-from bitfold.polytopes.sampling.sampled import SampledPartition, sample_partition, sample_patterns
+from bitfold.runtime.lazy_names import lazy_names
 
-__all__ = [
-    "FOLD_MEASURES",
-    "LAYER_MEASURE",
-    "FoldMeasures",
-    "Partition",
-    "Plane",
-    "SampledPartition",
-    "load_partition",
-    "measure_folds",
-    "partition",
-    "patterns_of_inputs",
-    "sample_partition",
-    "sample_patterns",
-]
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -18,8 +18,8 @@ from bitfold.training.checkpoints import (
     delete_later_checkpoints,
     read_newest_checkpoint,
 )
-from bitfold.training.config.configuration import FIXED, PREDICTOR, Config
-from bitfold.training.config.settings import flag, settings_of
+from bitfold.training.config.configuration import PREDICTOR, Config, resumable_settings
+from bitfold.training.config.settings import flag
 from bitfold.training.events import Listener, Noticed
 from bitfold.training.fold_monitor import fold_monitor_of
 from bitfold.training.folder import RunFolder, new_run_folder
@@ -134,11 +134,6 @@ def audit_run(path: str | Path) -> GradientAudit:
         if checkpoint is not None:
             restore(checkpoint, learner, oversight_of(run.config), run.path)
         return audit_learner(learner)
-
-
-def resumable_settings() -> list[str]:
-    """Return the names of the settings that `resume` may change."""
-    return [name for name, _, _ in settings_of(Config) if name not in FIXED | PREDICTOR]
 
 
 def _changed(config: Config, changes: dict[str, Any]) -> Config:

@@ -13,8 +13,7 @@ from typing import Any, Literal
 import tomli_w
 
 from bitfold.errors import ConfigError
-from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS
-from bitfold.networks import ACTIVATIONS, FINAL_ACTIVATIONS, parse_shape
+from bitfold.networks.shape import parse_shape
 from bitfold.training.config.frame_schedule import FrameSchedule
 from bitfold.training.config.kolmogorov_settings import (
     USUAL,
@@ -48,11 +47,14 @@ PREDICTOR = frozenset(
     | {"kolmogorov_predictor", "kolmogorov_targets", "kolmogorov_range", "kolmogorov_quantise"}
 )
 
-# Hard targets have no gradient to train with.
-_TARGETS = tuple(name for name in TARGETS if name != "hard")
+# Names from packages that need PyTorch. They are repeated here so that a help text loads without
+# it; a test compares them with the originals. Hard targets have no gradient to train with.
+_TARGETS = ("soft", "linear", "noise", "rounded")
+_PREDICTORS = ("coordinate", "row_column", "per_tensor")
+_KINDS = ("cross_entropy", "mse", "gaussian_nll", "laplacian_nll")
+_ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
+_FINAL_ACTIVATIONS = ("none", "relu", "leaky_relu", "sigmoid")
 _QUANTISE = tuple(USUAL)
-_KINDS = tuple(KINDS)
-_ACTIVATIONS, _FINAL_ACTIVATIONS = tuple(ACTIVATIONS), tuple(FINAL_ACTIVATIONS)
 _MANY, _ANY = 2**40, (-1e30, 1e30)
 
 
@@ -159,7 +161,7 @@ class Config:
         "kolmogorov",
         "what predicts weights: a network from places, scales of rows and columns, or of tensors; "
         "by default coordinate, with learned steps row_column",
-        choices=PREDICTORS,
+        choices=_PREDICTORS,
     )
     kolmogorov_shape: str = word(
         "[5,5]", "kolmogorov", "hidden layers of the coordinate predictor; none: no K at all"
@@ -367,3 +369,8 @@ def config_toml(config: Config) -> str:
     values = dataclasses.asdict(config)
     kept = {name: value for name, value in values.items() if value is not None}
     return tomli_w.dumps({n: list(v) if isinstance(v, tuple) else v for n, v in kept.items()})
+
+
+def resumable_settings() -> list[str]:
+    """Return the names of the settings that `bitfold.resume` may change in any run."""
+    return [name for name, _, _ in settings_of(Config) if name not in FIXED | PREDICTOR]

@@ -1,0 +1,63 @@
+from bitfold.audit import GradientAudit, assert_gradients_reach, audit_gradients
+from bitfold.bounds import bound
+from bitfold.errors import (
+    AuditError,
+    BitfoldError,
+    CheckpointError,
+    ConfigError,
+    KolmogorovError,
+    ModelFileError,
+    PolytopeError,
+    RenderError,
+    RunError,
+    SamplingError,
+    ShapeError,
+    TargetError,
+    TrajectoryError,
+)
+from bitfold.kolmogorov import (
+    KolmogorovLoss,
+    PredictorChoice,
+    WeightPredictor,
+    choose_predictor,
+)
+from bitfold.model_file import read_model, write_model
+from bitfold.networks import PolytopeNet
+from bitfold.polytopes import Partition, Plane, load_partition, partition
+from bitfold.training import Config, Run, load_run, resume, train
+
+__all__ = [
+    "AuditError",
+    "BitfoldError",
+    "CheckpointError",
+    "Config",
+    "ConfigError",
+    "GradientAudit",
+    "KolmogorovError",
+    "KolmogorovLoss",
+    "ModelFileError",
+    "Partition",
+    "Plane",
+    "PolytopeError",
+    "PolytopeNet",
+    "PredictorChoice",
+    "RenderError",
+    "Run",
+    "RunError",
+    "SamplingError",
+    "ShapeError",
+    "TargetError",
+    "TrajectoryError",
+    "WeightPredictor",
+    "assert_gradients_reach",
+    "audit_gradients",
+    "bound",
+    "choose_predictor",
+    "load_partition",
+    "load_run",
+    "partition",
+    "read_model",
+    "resume",
+    "train",
+    "write_model",
+]
