@@ -1,7 +1,7 @@
 """Are the tables worth their code? K's forward and backward with and without them.
 
-``python -m benchmarks.table_sums [--quick] [--output docs/results/table_sums.json]``; exit code 1 if
-the tables are less than twice as fast for rounded targets, the default with learned steps. The
+``python -m benchmarks.table_sums [--quick] [--output docs/results/table_sums.json]``; exit code 1
+if tables are less than twice as fast for rounded targets, the default with learned steps. The
 predictor is ``row_column``, with ``quantise="learned"``, on networks of four sizes. Without tables,
 `scale_sums.sum_scales` sums K for linear targets, and PyTorch's operations in chunks for rounded
 ones. Both ways take turns in one process. Tables use one thread; the other way uses ``--threads``.
@@ -30,8 +30,11 @@ from benchmarks.timing import (
 from bitfold.kolmogorov import RowColumnPredictor
 
 LEAST_RATIO = 2.0
-#: Tables promise K to within 1e-4; where a slope depends on the table, it is that of a chord.
-MOST_DIFFERENT_NATS, MOST_DIFFERENT_SLOPES = 1e-4, 1e-3
+#: Tables promise K to within 1e-4.
+MOST_DIFFERENT_NATS = 1e-4
+#: The other way adds 128 to a weight in float32 before it finds the bin below: of some 1e-5 of the
+#: weights this rounds to the other side of a kink, which moves the norm of slopes by its root.
+MOST_DIFFERENT_SLOPES = 1e-2
 TARGETS = ("linear", "rounded")
 
 
