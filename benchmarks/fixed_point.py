@@ -61,7 +61,7 @@ def trained(name: str, shape: tuple[int, ...], bins: int, num_steps: int) -> Kol
 
 def measure(loss: KolmogorovLoss, rounds: int) -> dict[str, Any]:
     """Return bits and seconds."""
-    places, values = loss.portions.everything(), loss._values(as_sent=True)
+    subset, values = loss.subsampling.all_weights(), loss._values(as_sent=True)
     predictor, module = loss.predictor, loss.table.module
     as_sent = predictor.sent(loss.predictor_bits)
     steps = step_lengths()[as_sent[STEPS]].tolist()
@@ -71,10 +71,10 @@ def measure(loss: KolmogorovLoss, rounds: int) -> dict[str, Any]:
     }
 
     def fixed() -> torch.Tensor:
-        return predictor.hard_bits(places, values, as_sent)[0]
+        return predictor.hard_bits(subset, values, as_sent)[0]
 
     def floating() -> torch.Tensor:
-        return WeightPredictor.hard_bits(predictor, places, values, received)[0]
+        return WeightPredictor.hard_bits(predictor, subset, values, received)[0]
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.bitfold"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import bitfold
-from bitfold.kolmogorov import Bins, Layout, Places
+from bitfold.kolmogorov import Bins, Layout, WeightSubset
 
 
 class NarrowAndWide(bitfold.WeightPredictor):
@@ -31,7 +31,7 @@ class NarrowAndWide(bitfold.WeightPredictor):
         self.log_wide = nn.Parameter(torch.full((num_tensors,), 2.5))
         self.share = nn.Parameter(torch.zeros(num_tensors))
 
-    def forward(self, places: Places, indices: Tensor) -> Tensor:
+    def forward(self, subset: WeightSubset, indices: Tensor) -> Tensor:
         """Minus the logarithm of the probability of bins, (k, n) as the indices are."""
         values = torch.arange(self.bins.num_bins, device=indices.device) * self.bins.width
         distance = (values + self.bins.minimum).abs() / self.bins.width
@@ -39,7 +39,7 @@ class NarrowAndWide(bitfold.WeightPredictor):
         wide = (-distance / self.log_wide.exp()[:, None]).log_softmax(1)
         narrow = narrow + functional.logsigmoid(-self.share)[:, None]
         wide = wide + functional.logsigmoid(self.share)[:, None]
-        return -torch.logaddexp(narrow, wide)[places.boxes, indices]
+        return -torch.logaddexp(narrow, wide)[subset.block_numbers, indices]
 
 
 def make_network() -> nn.Sequential:

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS, KolmogorovLoss
 from bitfold.kolmogorov.grid import ranges
 from bitfold.kolmogorov.predictors import laplace_logistic as scale
-from bitfold.kolmogorov.weights import weight_subset as places
+from bitfold.kolmogorov.weights import weight_subset as subset
 
 LARGEST = torch.finfo(torch.float32).max
 DESCRIPTIONS = [
@@ -123,8 +123,8 @@ def test_no_step_waits_for_the_device(changes, is_kept, monkeypatch):
     monkeypatch.setattr(ranges, "_plainly", lambda *tensors: (torch.mul, tensors))
     if not is_kept:
         # As in networks of many weights.
-        monkeypatch.setattr(places, "_MOST_KEPT", 0)
-        monkeypatch.setattr(places, "_LONG", 0)
+        monkeypatch.setattr(subset, "_MOST_KEPT", 0)
+        monkeypatch.setattr(subset, "_LONG", 0)
     module = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 2)).double()
     loss = KolmogorovLoss(module, bins=16, **changes)
     loss().backward()

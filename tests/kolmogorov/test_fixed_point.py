@@ -182,7 +182,7 @@ def test_fixed_point_takes_what_floating_point_takes(bins):
         optimizer.zero_grad()
         loss().backward()
         optimizer.step()
-    places, values = loss.portions.everything(), loss._values(as_sent=True)
+    places, values = loss.subsampling.all_weights(), loss._values(as_sent=True)
     floating, _ = WeightPredictor.hard_bits(loss.predictor, places, values, None)
     fixed, _ = loss.predictor.hard_bits(places, values, loss.predictor.sent(16))
     assert float(fixed.sum()) == pytest.approx(float(floating.sum()), rel=0.005)

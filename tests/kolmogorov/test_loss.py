@@ -48,7 +48,7 @@ def slopes_agree(function, module: nn.Module) -> bool:
 
 def hard_binned(loss: KolmogorovLoss):
     """The seed's bug: weights turned into whole bins before the cost."""
-    prediction = loss.predictor.predict(loss.table.places())
+    prediction = loss.predictor.predict(loss.table.all_weights())
     log_probabilities = functional.log_softmax(prediction.outputs(), dim=1)
     return functional.nll_loss(log_probabilities, loss.bins.nearest(loss.table.flatten()))
 
@@ -137,7 +137,7 @@ def test_in_range_k_is_the_plain_soft_cross_entropy(network, make_loss):
     weights = torch.cat([parameter.view(-1) for parameter in network.parameters()])
     index = (weights + 3) / 6 * 255
     shares = torch.softmax(-(index.unsqueeze(1) - torch.arange(256)).abs() / 0.1, dim=1)
-    logits = loss.predictor.predict(loss.table.places()).outputs()
+    logits = loss.predictor.predict(loss.table.all_weights()).outputs()
     expected = -(shares * functional.log_softmax(logits, dim=1)).sum(dim=1).mean()
     assert loss().item() == pytest.approx(expected.item(), rel=1e-9)
 
@@ -146,7 +146,7 @@ def test_mse_is_the_mean_square_in_range(network, make_loss):
     """With all weights in range `mse` is the mean squared difference to the predicted value."""
     loss = make_loss(kind="mse", weight_range=(-30.0, 30.0))
     weights = torch.cat([parameter.view(-1) for parameter in network.parameters()])
-    values = loss.predictor.predict(loss.table.places()).outputs().squeeze(1)
+    values = loss.predictor.predict(loss.table.all_weights()).outputs().squeeze(1)
     assert loss().item() == pytest.approx((weights - values).square().mean().item(), rel=1e-12)
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bitfold.runtime.accumulation_dtype import exact_type
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 #: Frequencies add up to 2 to this power.
 FREQUENCY_BITS = 16
@@ -132,7 +132,7 @@ def symbol_bits(distribution: str) -> NDArray[np.float64]:
 @cache
 def _on_device(distribution: str, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     tables = integer_tables(distribution)
-    costs = torch.from_numpy(symbol_bits(distribution)).to(device, exact_type(device))
+    costs = torch.from_numpy(symbol_bits(distribution)).to(device, accumulation_dtype(device))
     firsts, reaches = (torch.from_numpy(item).to(device) for item in tables[:2])
     return firsts, reaches, costs
 

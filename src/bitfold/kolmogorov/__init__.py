@@ -25,7 +25,7 @@ from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredict
 from bitfold.kolmogorov.sums.prediction import Prediction
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 __all__ = [
     "KINDS",
@@ -43,7 +43,6 @@ __all__ = [
     "NoiseTargets",
     "ParameterTable",
     "PerTensorPredictor",
-    "Places",
     "Prediction",
     "PredictorChoice",
     "Report",
@@ -56,6 +55,7 @@ __all__ = [
     "Summed",
     "Targets",
     "WeightPredictor",
+    "WeightSubset",
     "choose_predictor",
     "finish",
     "fit_predictor",

@@ -16,8 +16,8 @@ from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.subsampling import Portion
-from bitfold.runtime.accumulation_dtype import exact_type
+from bitfold.kolmogorov.weights.subsampling import Subsample
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 
 class Work(NamedTuple):
@@ -28,7 +28,7 @@ class Work(NamedTuple):
         weight_range: turns them into values.
         predictor: gives values a cost.
         targets: how values are shared among bins.
-        portion: which of the weights.
+        subsample: the weights of this call.
         group: processes that share the weights, or None.
         dtype: to compute in.
         own: parameters of the range and of the predictor, in the order of their modules.
@@ -39,7 +39,7 @@ class Work(NamedTuple):
     weight_range: WeightRange
     predictor: WeightPredictor
     targets: Targets
-    portion: Portion
+    subsample: Subsample
     group: dist.ProcessGroup | None
     dtype: torch.dtype
     own: list[nn.Parameter]
@@ -94,8 +94,10 @@ class _MeanNats(torch.autograd.Function):
 
 def _hard_nats(work: Work) -> Tensor:
     """What coding the weights' bins takes under the predictor as it is, in nats."""
-    coded = coded_weights(work.table, work.weight_range, work.predictor, None, work.portion.places)
-    nats = (coded.bits + coded.escapes).sum() * (math.log(2) * work.portion.factor)
+    coded = coded_weights(
+        work.table, work.weight_range, work.predictor, None, work.subsample.subset
+    )
+    nats = (coded.bits + coded.escapes).sum() * (math.log(2) * work.subsample.factor)
     if work.group is not None:
         (nats,) = _add_up([nats], work.group)
     return nats
@@ -103,17 +105,17 @@ def _hard_nats(work: Work) -> Tensor:
 
 def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
     """What all weights take in nats, and its gradients by them and by what the loss learns."""
-    places, factor = work.portion
+    subset, factor = work.subsample
     if with_gradients and (found := _sum_in_steps(work)) is not None:
         return found
     all_weights = work.table.values().to(work.dtype)
-    values = work.weight_range.values(places.take(all_weights), places)
-    summed = work.predictor.summed(places, values, work.targets, with_gradients=with_gradients)
+    values = work.weight_range.values(subset.take(all_weights), subset)
+    summed = work.predictor.summed(subset, values, work.targets, with_gradients=with_gradients)
     nats = summed.nats * factor
     precision, by_precision = work.weight_range.precision_nats()
     by_weights, by_own = all_weights.new_zeros(0), list[Tensor]()
     if with_gradients:
-        by_range = work.weight_range.gradients(summed.grad_values, values, places)
+        by_range = work.weight_range.gradients(summed.grad_values, values, subset)
         by_weights = _whole(by_range.weights, work)
         by_own = [*by_range.parameters, *summed.grad_parameters]
         if factor != 1:
@@ -129,7 +131,7 @@ def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]
 def _sum_in_steps(work: Work) -> tuple[Tensor, Tensor, list[Tensor]] | None:
     """The same in one pass over the weights where they lie, if it is a scale for all of them."""
     table, weight_range, predictor = work.table, work.weight_range, work.predictor
-    is_whole = work.group is None and work.portion.places.chosen is None
+    is_whole = work.group is None and work.subsample.subset.chosen is None
     if not (is_whole and isinstance(weight_range, TaskRange)):
         return None
     if not isinstance(predictor, ScalePredictor) or work.dtype != torch.float32:
@@ -143,22 +145,22 @@ def _sum_in_steps(work: Work) -> tuple[Tensor, Tensor, list[Tensor]] | None:
 
 
 def _whole(gradient: Tensor, work: Work) -> Tensor:
-    """The gradient of a portion as one of all weights: (n,) to (N,)."""
-    places, factor = work.portion
+    """The gradient of a subsample as one of all weights: (n,) to (N,)."""
+    subset, factor = work.subsample
     gradient = gradient if factor == 1 else gradient * factor
-    if len(gradient) == work.table.num_weights and places.chosen is None:
+    if len(gradient) == work.table.num_weights and subset.chosen is None:
         return gradient
     whole = gradient.new_zeros(work.table.num_weights)
-    if places.chosen is None:
-        whole[places.start : places.stop] = gradient
+    if subset.chosen is None:
+        whole[subset.start : subset.stop] = gradient
         return whole
-    return whole.index_add_(0, places.chosen, gradient)
+    return whole.index_add_(0, subset.chosen, gradient)
 
 
 def _add_up(tensors: Sequence[Tensor], group: dist.ProcessGroup) -> list[Tensor]:
     """The sums of tensors over all processes, in one message."""
-    exact = exact_type(tensors[0].device)
-    message = torch.cat([item.reshape(-1).to(exact) for item in tensors])
+    dtype = accumulation_dtype(tensors[0].device)
+    message = torch.cat([item.reshape(-1).to(dtype) for item in tensors])
     dist.all_reduce(message, group=group)
     pieces = torch.split(message, [item.numel() for item in tensors])
     return [

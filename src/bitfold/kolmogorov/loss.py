@@ -35,7 +35,7 @@ from bitfold.kolmogorov.process_agreement import agree
 from bitfold.kolmogorov.step_counter import StepCounter
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.selection import Pattern
-from bitfold.kolmogorov.weights.subsampling import Portions
+from bitfold.kolmogorov.weights.subsampling import Subsampling
 
 
 class KolmogorovLoss(nn.Module):
@@ -156,10 +156,10 @@ class KolmogorovLoss(nn.Module):
         self.counter = None
         if targets == "noise" or sample is not None or every > 1:
             self.counter = StepCounter(int(torch.randint(2**62, (), generator=generator)))
-        self.portions = Portions(self.table, sample, process_group)
+        self.subsampling = Subsampling(self.table, sample, process_group)
         self._parts = [*self.weight_range.modules(), *self.predictor.modules()]
         self._fit()
-        agree(self, self.counter, self.portions.group)
+        agree(self, self.counter, self.subsampling.group)
 
     @property
     def bins(self) -> Bins:
@@ -213,7 +213,7 @@ class KolmogorovLoss(nn.Module):
             >>> kolmogorov.weight_range.log_steps.grad.shape
             torch.Size([2])
         """
-        return quantised(self.table, self.weight_range, self.portions.everything())
+        return quantised(self.table, self.weight_range, self.subsampling.all_weights())
 
     def out_of_range_count(self) -> Tensor:
         """How many weights lie outside the range of the bins: int64, 0-d, on the device."""
@@ -265,7 +265,7 @@ class KolmogorovLoss(nn.Module):
         """
         self._check()
         as_sent = sent_predictor(*self._described(), self.predictor_bits)
-        return make_report(*self._described(), as_sent, self.portions.everything())
+        return make_report(*self._described(), as_sent, self.subsampling.all_weights())
 
     def gradient_coverage(self) -> float:
         """The share of weights in range whose slope under the targets is a tenth of the true one.
@@ -280,8 +280,8 @@ class KolmogorovLoss(nn.Module):
         Raises:
             KolmogorovError: as calling does.
         """
-        places = self.portions.everything()
-        return gradient_coverage(self.predictor, self._values(), self._targets(), places)
+        subset = self.subsampling.all_weights()
+        return gradient_coverage(self.predictor, self._values(), self._targets(), subset)
 
     def decoded_state(self) -> dict[str, Tensor]:
         """The module's state as a decoder of `bits` would get it.
@@ -296,7 +296,7 @@ class KolmogorovLoss(nn.Module):
             KolmogorovError: as calling does.
         """
         self._check()
-        everything = self.portions.everything()
+        everything = self.subsampling.all_weights()
         pieces = self.table.split(decoded_weights(self.table, self.weight_range, everything))
         decoded = dict(zip(map(id, self.table.parameters), pieces.values(), strict=True))
         state = self.table.module.state_dict(keep_vars=True)
@@ -326,7 +326,7 @@ class KolmogorovLoss(nn.Module):
             self.weight_range,
             self.predictor,
             self._targets(),
-            self.portions.drawn(self._seed("sample"), group),
+            self.subsampling.draw(self._seed("sample"), group),
             group,
             self.like.dtype,
             self._own_parameters(),
@@ -340,7 +340,7 @@ class KolmogorovLoss(nn.Module):
 
     def _group(self) -> dist.ProcessGroup | None:
         """Who takes part in a call: without gradients a process may look at K by itself."""
-        return self.portions.group if torch.is_grad_enabled() else None
+        return self.subsampling.group if torch.is_grad_enabled() else None
 
     def _targets(self) -> Targets:
         """The targets of the step to come."""
@@ -364,16 +364,16 @@ class KolmogorovLoss(nn.Module):
     def _values(self, *, as_sent: bool = False) -> Tensor:
         self._check()
         weights = self.table.values().to(self.like.dtype)
-        places = self.portions.everything()
-        return self.weight_range.values(weights, places, as_sent=as_sent)
+        subset = self.subsampling.all_weights()
+        return self.weight_range.values(weights, subset, as_sent=as_sent)
 
     def _fit(self) -> None:
-        places = self.portions.everything()
+        subset = self.subsampling.all_weights()
         with torch.no_grad():
             # Weights out of range are coded as the edge bin.
-            self.predictor.fit(places, self.bins.clamp(self._values()))
+            self.predictor.fit(subset, self.bins.clamp(self._values()))
         if not self.predictor.is_trusted:
-            self.predictor.check_masses(places)
+            self.predictor.check_masses(subset)
 
     def _described(self) -> tuple[ParameterTable, WeightRange, WeightPredictor]:
         return self.table, self.weight_range, self.predictor
@@ -382,7 +382,7 @@ class KolmogorovLoss(nn.Module):
         """Bits of each part; 0-d tensors where they are on the module's device."""
         self._check()
         as_sent = sent_predictor(*self._described(), self.predictor_bits)
-        coded = coded_weights(*self._described(), as_sent, self.portions.everything())
+        coded = coded_weights(*self._described(), as_sent, self.subsampling.all_weights())
         items: dict[str, Tensor | float] = {
             "weights": coded.bits.sum(),
             "out_of_range": coded.escapes.sum(),

@@ -3,7 +3,7 @@
 import torch
 
 
-def exact_type(device: torch.device, otherwise: torch.dtype = torch.float32) -> torch.dtype:
+def accumulation_dtype(device: torch.device, otherwise: torch.dtype = torch.float32) -> torch.dtype:
     """float64 where the device has it, so that bins, counts and sums of bits do not round.
 
     Args:

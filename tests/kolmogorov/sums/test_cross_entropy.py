@@ -139,7 +139,7 @@ def test_nothing_of_weights_by_bins_is_ever_made(temperature):
         loss().backward()
         loss.bits_tensor()
     assert 0 < largest.numel <= limit
-    table = ParameterTable(nn.Linear(99, 100, bias=False)).places()
+    table = ParameterTable(nn.Linear(99, 100, bias=False)).all_weights()
     with LargestTensor() as plain:
         full_reference(network.weight.view(-1), loss.predictor.predict(table), loss.bins, 1)
     assert plain.numel > limit

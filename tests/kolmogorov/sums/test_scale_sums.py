@@ -14,7 +14,7 @@ from bitfold.kolmogorov.predictors import laplace_logistic as scale
 from bitfold.kolmogorov.predictors.laplace_logistic import PerTensorPredictor, RowColumnPredictor
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
 from bitfold.kolmogorov.sums import scale_sums
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 PREDICTORS = [PerTensorPredictor, RowColumnPredictor]
 DISTRIBUTIONS = ["laplace", "logistic"]
@@ -40,9 +40,11 @@ def _same_number_of_threads() -> Iterator[None]:
     torch.set_num_threads(num_threads)
 
 
-def slow_sum(loss: KolmogorovLoss, places: Places, values: Tensor, targets: Targets) -> Summed:
+def slow_sum(
+    loss: KolmogorovLoss, subset: WeightSubset, values: Tensor, targets: Targets
+) -> Summed:
     """What the base class works out by PyTorch's operations."""
-    return WeightPredictor.summed(loss.predictor, places, values, targets, with_gradients=True)
+    return WeightPredictor.summed(loss.predictor, subset, values, targets, with_gradients=True)
 
 
 def assert_equal_sums(found: Summed, expected: Summed, tolerance: float) -> None:
@@ -68,12 +70,12 @@ def test_compiled_sums_are_those_of_autograd(
 ):
     """Value and all gradients agree to 1e-12: in range and out of it, with the same noise."""
     loss = make_scale_loss(predictor(distribution), **grid)
-    places, values = loss.portions.everything(), loss._values()
+    subset, values = loss.subsampling.all_weights(), loss._values()
     assert (loss.num_out_of_range() > 0) == (grid != GRIDS[0])
     make = MAKE_TARGETS[targets]
-    assert scale.can_sum_scales(places, values, make(grid["bins"]))
-    found = loss.predictor.summed(places, values, make(grid["bins"]), with_gradients=True)
-    assert_equal_sums(found, slow_sum(loss, places, values, make(grid["bins"])), 1e-12)
+    assert scale.can_sum_scales(subset, values, make(grid["bins"]))
+    found = loss.predictor.summed(subset, values, make(grid["bins"]), with_gradients=True)
+    assert_equal_sums(found, slow_sum(loss, subset, values, make(grid["bins"])), 1e-12)
 
 
 @pytest.mark.parametrize("targets", ["linear", "noise"])
@@ -85,17 +87,17 @@ def test_compiled_sums_keep_single_precision(
 ):
     """In float32 the sum is right to 1e-6 of float64's, and the gradients to 1e-5."""
     loss = make_scale_loss(predictor(distribution), torch.float32, **grid)
-    places, make = loss.portions.everything(), MAKE_TARGETS[targets]
+    subset, make = loss.subsampling.all_weights(), MAKE_TARGETS[targets]
     # Values that are multiples of 2^-9 have the same index in both types.
     values = (loss._values() * 512).round() / 512
-    found = loss.predictor.summed(places, values, make(grid["bins"]), with_gradients=True)
+    found = loss.predictor.summed(subset, values, make(grid["bins"]), with_gradients=True)
     assert {item.dtype for item in (found.grad_values, *found.grad_parameters)} == {torch.float32}
     # The same draws; noise of float32 has another generator's stream than that of float64.
     reference = make(grid["bins"])
     if targets == "noise":
         reference = DrawnTargets(grid["bins"], make(grid["bins"]))
     loss.double()
-    expected = slow_sum(loss, places, values.double(), reference)
+    expected = slow_sum(loss, subset, values.double(), reference)
     as_double = Summed(found.nats, found.grad_values.double(), [g.double() for g in found[2]])
     torch.testing.assert_close(as_double.nats, expected.nats, rtol=1e-6, atol=0)
     assert_equal_sums(as_double, expected, 1e-5)
@@ -126,11 +128,13 @@ def test_a_stretch_may_begin_and_end_anywhere(distribution, make_scale_loss):
     bounds = [0, 1, 40, 41, 95, 100, 290, 291, loss.num_weights]
     total = torch.zeros((), dtype=torch.float64)
     for start, stop in pairwise(bounds):
-        places = Places(loss.table.layout, start, stop, values.device)
-        found = loss.predictor.summed(places, values[start:stop], targets, with_gradients=True)
-        assert_equal_sums(found, slow_sum(loss, places, values[start:stop], targets), 1e-12)
+        subset = WeightSubset(loss.table.layout, start, stop, values.device)
+        found = loss.predictor.summed(subset, values[start:stop], targets, with_gradients=True)
+        assert_equal_sums(found, slow_sum(loss, subset, values[start:stop], targets), 1e-12)
         total += found.nats
-    whole = loss.predictor.summed(loss.portions.everything(), values, targets, with_gradients=False)
+    whole = loss.predictor.summed(
+        loss.subsampling.all_weights(), values, targets, with_gradients=False
+    )
     torch.testing.assert_close(total, whole.nats, rtol=1e-13, atol=0)
     assert len(whole.grad_values) == 0
 
@@ -140,16 +144,16 @@ def test_the_number_of_threads_changes_no_bit(targets, monkeypatch, make_scale_l
     """Parts depend on sizes alone and are added up in their order, whoever works them out."""
     monkeypatch.setattr(scale_sums, "_PART_WEIGHTS", 50)
     loss = make_scale_loss(RowColumnPredictor())
-    places, values = loss.portions.everything(), loss._values()
+    subset, values = loss.subsampling.all_weights(), loss._values()
     results = []
     for num_threads in (1, 2, 3):
         torch.set_num_threads(num_threads)
         drawn = MAKE_TARGETS[targets](256)
-        found = loss.predictor.summed(places, values, drawn, with_gradients=True)
+        found = loss.predictor.summed(subset, values, drawn, with_gradients=True)
         results.append([found.nats, found.grad_values, *found.grad_parameters])
     for other in results[1:]:
         assert all(map(torch.equal, results[0], other))
-    expected = slow_sum(loss, places, values, MAKE_TARGETS[targets](256))
+    expected = slow_sum(loss, subset, values, MAKE_TARGETS[targets](256))
     assert_equal_sums(found, expected, 1e-12)
 
 
@@ -158,28 +162,28 @@ def test_bins_of_a_stretch_are_coded_in_parts(monkeypatch, make_scale_loss):
     monkeypatch.setattr(scale_sums, "_PART_WEIGHTS", 50)
     torch.set_num_threads(2)
     loss = make_scale_loss(RowColumnPredictor())
-    places = Places(loss.table.layout, 13, 400, torch.device("cpu"))
-    indices = torch.arange(2 * len(places)).view(2, -1) % 256
-    slow = loss.predictor(places, indices).detach()
+    subset = WeightSubset(loss.table.layout, 13, 400, torch.device("cpu"))
+    indices = torch.arange(2 * len(subset)).view(2, -1) % 256
+    slow = loss.predictor(subset, indices).detach()
     with torch.no_grad():
-        torch.testing.assert_close(loss.predictor(places, indices), slow, rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(loss.predictor(subset, indices), slow, rtol=1e-12, atol=1e-14)
 
 
 def test_others_than_stretches_between_two_bins_on_the_cpu_are_left_to_autograd(make_scale_loss):
     """Samples, soft targets and their like cost the same, only slower."""
     loss = make_scale_loss(RowColumnPredictor())
-    places, values, linear = loss.portions.everything(), loss._values(), LinearTargets(256)
-    assert scale.can_sum_scales(places, values, linear)
-    assert not scale.can_sum_scales(places, values, SoftTargets(0.5, 256))
-    assert not scale.can_sum_scales(places, values.half(), linear)
-    assert not scale.can_sum_scales(places, values.to("meta"), linear)
-    chosen = torch.arange(0, len(places), 3)
-    some = Places(loss.table.layout, 0, len(places), places.device, chosen=chosen)
+    subset, values, linear = loss.subsampling.all_weights(), loss._values(), LinearTargets(256)
+    assert scale.can_sum_scales(subset, values, linear)
+    assert not scale.can_sum_scales(subset, values, SoftTargets(0.5, 256))
+    assert not scale.can_sum_scales(subset, values.half(), linear)
+    assert not scale.can_sum_scales(subset, values.to("meta"), linear)
+    chosen = torch.arange(0, len(subset), 3)
+    some = WeightSubset(loss.table.layout, 0, len(subset), subset.device, chosen=chosen)
     assert not scale.can_sum_scales(some, values[chosen], linear)
     sums = [
         loss.predictor.summed(some, values[chosen], targets, with_gradients=True).nats
         for targets in (linear, SoftTargets(1e-6, 256))
     ]
-    everything = loss.predictor.summed(places, values, linear, with_gradients=False).nats
+    everything = loss.predictor.summed(subset, values, linear, with_gradients=False).nats
     assert 0 < sums[0] < everything
     assert sums[1] != sums[0]

@@ -32,7 +32,7 @@ def loss(request, make_scale_loss) -> KolmogorovLoss:
 
 def both_sums(loss, targets, values):
     """By compiled loops in steps of several lengths, and by PyTorch's operations in float64."""
-    places = loss.portions.everything()
+    subset = loss.subsampling.all_weights()
     steps = torch.rand(len(loss.table.parameters)) + 0.5
     weights = loss.table.pieces(values)
     in_steps = [item * step for item, step in zip(weights, steps, strict=True)]
@@ -44,7 +44,7 @@ def both_sums(loss, targets, values):
         ]
     )
     exact = copy.deepcopy(loss.predictor).double()
-    expected = WeightPredictor.summed(exact, places, values.double(), targets, with_gradients=True)
+    expected = WeightPredictor.summed(exact, subset, values.double(), targets, with_gradients=True)
     moved = loss.table.split(values * expected.grad_values).values()
     by_steps = -torch.stack([item.double().sum() for item in moved])
     assert (by_log_steps - by_steps).norm() <= 1e-2 * by_steps.norm() + 1e-3
@@ -103,7 +103,7 @@ def test_weights_near_the_ends_are_left_to_exact_formulas(value):
     if cost.isfinite():
         expected = WeightPredictor.summed(
             kolmogorov.predictor,
-            kolmogorov.portions.everything(),
+            kolmogorov.subsampling.all_weights(),
             kolmogorov._values(),
             kolmogorov.targets,
             with_gradients=False,

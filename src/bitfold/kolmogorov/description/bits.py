@@ -11,8 +11,8 @@ from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 from bitfold.kolmogorov.predictors.scale_quantisation import as_parameters, code_scales
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.weight_subset import Places
-from bitfold.runtime.accumulation_dtype import exact_type
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 
 class SentPredictor(NamedTuple):
@@ -70,7 +70,7 @@ def coded_weights(
     weight_range: WeightRange,
     predictor: WeightPredictor,
     as_sent: SentPredictor | None,
-    places: Places,
+    subset: WeightSubset,
 ) -> CodedWeights:
     """Count what coding weights takes.
 
@@ -81,18 +81,18 @@ def coded_weights(
         weight_range: turns them into values.
         predictor: gives bins a cost.
         as_sent: what a decoder has of it; None: it as it is.
-        places: the weights.
+        subset: the weights.
 
     Returns:
         Everything in float64, where the device has it; NaN where a weight is not finite.
     """
-    weights, bins = places.take(table.values()), weight_range.bins
-    exact = exact_type(weights.device, weights.dtype)
+    weights, bins = subset.take(table.values()), weight_range.bins
+    exact = accumulation_dtype(weights.device, weights.dtype)
     parameters = None if as_sent is None else as_sent.parameters
     # Taken in one piece: parts that stay would leave no room between them for the next chunk's.
     bits, escapes = weights.new_empty(2, len(weights), dtype=exact)
     coded = CodedWeights(bits, escapes, torch.empty_like(bits, dtype=torch.bool))
-    for part, some in places.split(predictor.bits_chunk):
+    for part, some in subset.split(predictor.bits_chunk):
         values = weight_range.values(weights[part].to(exact), some, as_sent=True)
         with torch.autocast(weights.device.type, enabled=False):
             bits[part], escapes[part] = predictor.hard_bits(some, values, parameters)

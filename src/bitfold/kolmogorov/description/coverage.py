@@ -5,7 +5,7 @@ from torch import Tensor
 
 from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, Targets
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 #: A weight is covered from this share of the true slope on.
 LEAST_SHARE = 0.1
@@ -16,7 +16,7 @@ _CHUNK_NUMEL = 2**20
 
 @torch.no_grad()
 def gradient_coverage(
-    predictor: WeightPredictor, values: Tensor, targets: Targets, places: Places
+    predictor: WeightPredictor, values: Tensor, targets: Targets, subset: WeightSubset
 ) -> float:
     """The share of weights in range that get at least a tenth of the true slope.
 
@@ -27,7 +27,7 @@ def gradient_coverage(
         predictor: gives bins a cost.
         values: floating (n,), in the units of the bins.
         targets: the ones in question.
-        places: of the values.
+        subset: of the values.
 
     Returns:
         0 to 1; NaN if no weight in range has a true slope.
@@ -42,7 +42,7 @@ def gradient_coverage(
     covered, counted = 0, 0
     rows = max(1, _CHUNK_NUMEL // max(targets.window, 2))
     for flat in torch.split(chosen, rows):
-        some = Places(places.layout, 0, len(values), places.device, chosen=flat)
+        some = WeightSubset(subset.layout, 0, len(values), subset.device, chosen=flat)
         true = _slopes(predictor, some, index[flat], linear)
         given = _slopes(predictor, some, index[flat], targets)
         counts = true != 0
@@ -51,7 +51,9 @@ def gradient_coverage(
     return covered / counted if counted else float("nan")
 
 
-def _slopes(predictor: WeightPredictor, places: Places, index: Tensor, targets: Targets) -> Tensor:
+def _slopes(
+    predictor: WeightPredictor, subset: WeightSubset, index: Tensor, targets: Targets
+) -> Tensor:
     bins, _, slopes = targets.shares(index)
-    total: Tensor = (slopes * predictor(places, bins)).sum(dim=0)
+    total: Tensor = (slopes * predictor(subset, bins)).sum(dim=0)
     return total

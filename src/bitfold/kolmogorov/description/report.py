@@ -10,7 +10,7 @@ from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
 from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 
 class ReportRow(NamedTuple):
@@ -90,7 +90,7 @@ def make_report(
     weight_range: WeightRange,
     predictor: WeightPredictor,
     as_sent: SentPredictor,
-    places: Places,
+    subset: WeightSubset,
 ) -> Report:
     """What each tensor takes.
 
@@ -99,13 +99,13 @@ def make_report(
         weight_range: turns them into values.
         predictor: gives bins a cost.
         as_sent: what a decoder has of it.
-        places: all weights.
+        subset: all weights.
     """
-    coded = coded_weights(table, weight_range, predictor, as_sent, places)
-    is_zero = decoded_weights(table, weight_range, places) == 0
+    coded = coded_weights(table, weight_range, predictor, as_sent, subset)
+    is_zero = decoded_weights(table, weight_range, subset) == 0
     columns = (coded.bits, coded.escapes, is_zero, coded.is_outside)
     # Summed piece by piece: a stack of the columns would take more memory than they.
-    by_tensor = [[column[part].sum() for column in columns] for *_, part in places.pieces()]
+    by_tensor = [[column[part].sum() for column in columns] for *_, part in subset.pieces()]
     sums = torch.stack([torch.stack(row) for row in by_tensor]).tolist()
     return Report(
         tuple(

@@ -85,7 +85,7 @@ def prune_dead(loss: KolmogorovLoss, task_losses: Iterable[Tensor]) -> int:
     is_felt = [torch.zeros_like(item, dtype=torch.bool) for item in parameters]
     num_losses = 0
     with torch.no_grad():
-        decoded = straight_through(loss.table, loss.weight_range, loss.portions.everything())
+        decoded = straight_through(loss.table, loss.weight_range, loss.subsampling.all_weights())
     # Every loss has a graph of its own down to these.
     leaves = [item.requires_grad_() for item in decoded]
     with with_weights(loss.table, leaves):

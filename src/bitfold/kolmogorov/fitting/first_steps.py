@@ -44,6 +44,6 @@ def begin_steps(loss: KolmogorovLoss, steps_to_rms: float) -> None:
     finest = LearnedRange(loss.table, loss.bins.num_bins).log_steps
     share = min(STEPS_TO_RMS, loss.bins.num_bins / 2 / LEAST_REACH)
     learned.log_steps.copy_(finest + math.log(max(1.0, share / steps_to_rms)))
-    places = loss.portions.everything()
-    values = learned.values(loss.table.values().to(loss.like.dtype), places)
-    loss.predictor.fit(places, loss.bins.clamp(values))
+    subset = loss.subsampling.all_weights()
+    values = learned.values(loss.table.values().to(loss.like.dtype), subset)
+    loss.predictor.fit(subset, loss.bins.clamp(values))

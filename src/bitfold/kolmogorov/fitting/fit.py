@@ -8,7 +8,7 @@ from bitfold.kolmogorov.fitting.scale_fit import fit_scales
 from bitfold.kolmogorov.grid.soft_assignment import LinearTargets
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
-from bitfold.kolmogorov.weights.subsampling import Portion, Portions
+from bitfold.kolmogorov.weights.subsampling import Subsample, Subsampling
 
 # Scales start where they are best; a network from places to bins comes within 1 % in this many.
 NUM_STEPS = 150
@@ -46,7 +46,7 @@ def fit_predictor(loss: KolmogorovLoss, num_steps: int = NUM_STEPS) -> None:
     if isinstance(predictor, ScalePredictor) and predictor.fits_exactly:
         fit_scales(predictor, loss.table, loss.weight_range, loss.predictor_bits)
         return
-    judged = Portions(loss.table, SAMPLE, None).drawn(0)
+    judged = Subsampling(loss.table, SAMPLE, None).draw(0)
     before = {name: item.clone() for name, item in loss.predictor.state_dict().items()}
     bits, precision = _best_precision(loss, judged)
     with torch.autocast(loss.like.device.type, enabled=False):
@@ -68,7 +68,7 @@ def adopt_range(loss: KolmogorovLoss, like: KolmogorovLoss) -> None:
         like: with the same weights described, bins and sort of range.
     """
     loss.weight_range.load_state_dict(like.weight_range.state_dict())
-    loss.predictor.fit(loss.portions.everything(), _sent_values(loss))
+    loss.predictor.fit(loss.subsampling.all_weights(), _sent_values(loss))
 
 
 def _descend(loss: KolmogorovLoss, num_steps: int) -> None:
@@ -76,16 +76,16 @@ def _descend(loss: KolmogorovLoss, num_steps: int) -> None:
     everything = list(loss.predictor.parameters())
     if not parameters:
         return
-    portions, values = Portions(loss.table, SAMPLE, None), _sent_values(loss)
+    subsampling, values = Subsampling(loss.table, SAMPLE, None), _sent_values(loss)
     # On the centre of a bin a weight is shared with no other one.
     targets = LinearTargets(loss.bins.num_bins)
     optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
     for step in range(num_steps):
-        places, _ = portions.drawn(step)
-        summed = loss.predictor.summed(places, places.take(values), targets, with_gradients=True)
+        subset, _ = subsampling.draw(step)
+        summed = loss.predictor.summed(subset, subset.take(values), targets, with_gradients=True)
         for item, gradient in zip(everything, summed.grad_parameters, strict=True):
-            item.grad = gradient / len(places) if item.requires_grad else None
+            item.grad = gradient / len(subset) if item.requires_grad else None
         optimizer.step()
         schedule.step()
     optimizer.zero_grad()
@@ -94,21 +94,21 @@ def _descend(loss: KolmogorovLoss, num_steps: int) -> None:
 @torch.no_grad()
 def _sent_values(loss: KolmogorovLoss) -> Tensor:
     """The centres of the bins that the weights lie in: (N,)."""
-    places = loss.portions.everything()
+    subset = loss.subsampling.all_weights()
     weights = loss.table.flatten().to(loss.like.dtype)
-    values = loss.weight_range.values(weights, places, as_sent=True)
+    values = loss.weight_range.values(weights, subset, as_sent=True)
     return loss.bins.centres(loss.bins.nearest(values), values.dtype)
 
 
-def _best_precision(loss: KolmogorovLoss, portion: Portion) -> tuple[float, int]:
+def _best_precision(loss: KolmogorovLoss, subsample: Subsample) -> tuple[float, int]:
     """Bits of weights and predictor at the precision where they are fewest, and that precision."""
-    places, factor = portion
+    subset, factor = subsample
     is_scales = isinstance(loss.predictor, ScalePredictor)
     found = []
     for precision in SCALE_PRECISIONS if is_scales else PRECISIONS:
         described = loss.table, loss.weight_range, loss.predictor
         as_sent = sent_predictor(*described, precision)
-        coded = coded_weights(*described, as_sent, places)
+        coded = coded_weights(*described, as_sent, subset)
         of_weights = float(coded.bits.sum()) * factor
         found.append((of_weights + float(as_sent.bits), precision))
     return min(found)

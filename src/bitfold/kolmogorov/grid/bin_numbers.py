@@ -5,8 +5,8 @@ from torch import Tensor
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.escape import decoded_index, overshoot_bins
 from bitfold.kolmogorov.grid.ranges import WeightRange
-from bitfold.kolmogorov.weights.weight_subset import Places
-from bitfold.runtime.accumulation_dtype import exact_type
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 _LIMIT = 2.0**51
 
@@ -26,13 +26,13 @@ def whole_numbers(values: Tensor, bins: Bins) -> Tensor:
     return found - bins.origin
 
 
-def numbers_of(weights: Tensor, weight_range: WeightRange, places: Places) -> Tensor:
+def numbers_of(weights: Tensor, weight_range: WeightRange, subset: WeightSubset) -> Tensor:
     """The same of weights as they are sent: int64 (n,).
 
     Args:
         weights: floating (n,).
         weight_range: turns them into values.
-        places: theirs.
+        subset: theirs.
     """
-    exact = weights.to(exact_type(weights.device, weights.dtype))
-    return whole_numbers(weight_range.values(exact, places, as_sent=True), weight_range.bins)
+    exact = weights.to(accumulation_dtype(weights.device, weights.dtype))
+    return whole_numbers(weight_range.values(exact, subset, as_sent=True), weight_range.bins)

@@ -14,8 +14,8 @@ from bitfold.entropy_coding.precision import FLOAT_BITS
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.weight_subset import Places
-from bitfold.runtime.accumulation_dtype import exact_type
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 # A step is a sixteenth of a tensor's root mean square, or as much as lets the bins reach four of
 # it: rounding then adds 1/3072 of a tensor's power, 35 decibels below it.
@@ -54,21 +54,23 @@ class WeightRange(nn.Module, abc.ABC):
     side_bits: int
 
     @abc.abstractmethod
-    def values(self, weights: Tensor, places: Places, *, as_sent: bool = False) -> Tensor:
+    def values(self, weights: Tensor, subset: WeightSubset, *, as_sent: bool = False) -> Tensor:
         """Weights in the units of the bins.
 
         Args:
             weights: floating (n,).
-            places: of these weights.
+            subset: of these weights.
             as_sent: whether to count in the range that a decoder has.
         """
 
     @abc.abstractmethod
-    def weights(self, values: Tensor, places: Places) -> Tensor:
+    def weights(self, values: Tensor, subset: WeightSubset) -> Tensor:
         """The weights that a decoder makes of values (n,)."""
 
     @abc.abstractmethod
-    def gradients(self, grad_values: Tensor, values: Tensor, places: Places) -> RangeGradients:
+    def gradients(
+        self, grad_values: Tensor, values: Tensor, subset: WeightSubset
+    ) -> RangeGradients:
         """What the gradient by values (n,) is by weights and by the range's parameters."""
 
     @abc.abstractmethod
@@ -93,19 +95,21 @@ class FixedRange(WeightRange):
         super().__init__()
         self.bins = Bins(num_bins, *limits)
 
-    def values(self, weights: Tensor, places: Places, *, as_sent: bool = False) -> Tensor:
+    def values(self, weights: Tensor, subset: WeightSubset, *, as_sent: bool = False) -> Tensor:
         """The weights."""
-        del places, as_sent
+        del subset, as_sent
         return weights
 
-    def weights(self, values: Tensor, places: Places) -> Tensor:
+    def weights(self, values: Tensor, subset: WeightSubset) -> Tensor:
         """The values."""
-        del places
+        del subset
         return values
 
-    def gradients(self, grad_values: Tensor, values: Tensor, places: Places) -> RangeGradients:
+    def gradients(
+        self, grad_values: Tensor, values: Tensor, subset: WeightSubset
+    ) -> RangeGradients:
         """The gradient as it is."""
-        del values, places
+        del values, subset
         return RangeGradients(grad_values, [])
 
     def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
@@ -154,21 +158,23 @@ class LearnedRange(WeightRange):
         steps = self.log_steps.detach().exp()
         return steps.to(torch.bfloat16).to(steps.dtype) if as_sent else steps
 
-    def values(self, weights: Tensor, places: Places, *, as_sent: bool = False) -> Tensor:
+    def values(self, weights: Tensor, subset: WeightSubset, *, as_sent: bool = False) -> Tensor:
         """The weights in steps, clamped to the largest number."""
         largest = torch.finfo(weights.dtype).max
-        in_steps = _times(weights, 1 / self.steps(as_sent=as_sent).to(weights.dtype), places)
+        in_steps = _times(weights, 1 / self.steps(as_sent=as_sent).to(weights.dtype), subset)
         # Infinite weights become NaN: they are not to look like finite ones.
         return in_steps.clamp_(-largest, largest).add_(weights, alpha=0)
 
-    def weights(self, values: Tensor, places: Places) -> Tensor:
+    def weights(self, values: Tensor, subset: WeightSubset) -> Tensor:
         """The values times their steps, as sent."""
-        return _times(values, self.steps(as_sent=True).to(values.dtype), places)
+        return _times(values, self.steps(as_sent=True).to(values.dtype), subset)
 
-    def gradients(self, grad_values: Tensor, values: Tensor, places: Places) -> RangeGradients:
+    def gradients(
+        self, grad_values: Tensor, values: Tensor, subset: WeightSubset
+    ) -> RangeGradients:
         """By weights: over the step. By the logarithm of the step: minus the values' part."""
-        grad_weights = _times(grad_values, 1 / self.steps().to(values.dtype), places)
-        grad_steps = -_products_by_box(grad_values, values, places)
+        grad_weights = _times(grad_values, 1 / self.steps().to(values.dtype), subset)
+        grad_steps = -_products_by_box(grad_values, values, subset)
         return RangeGradients(grad_weights, [grad_steps.to(self.log_steps.dtype)])
 
     def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
@@ -251,31 +257,31 @@ def _first_steps(table: ParameterTable, num_bins: int) -> Tensor:
     return (rms * share).clamp(tiny, huge).to(torch.float32)
 
 
-def _times(by_weight: Tensor, by_box: Tensor, places: Places) -> Tensor:
+def _times(by_weight: Tensor, by_box: Tensor, subset: WeightSubset) -> Tensor:
     """Weights' numbers times those of their tensors: (n,) and (tensors,) to (n,)."""
     if len(by_box) == 1:
         return by_weight * by_box
-    if not places.is_long:
-        return by_weight * by_box[places.boxes]
+    if not subset.is_long:
+        return by_weight * by_box[subset.block_numbers]
     products = torch.empty_like(by_weight)
     multiply, (from_, factors, to) = _plainly(by_weight, by_box, products)
-    for number, _, part in places.pieces():
+    for number, _, part in subset.pieces():
         multiply(from_[part], factors[number], out=to[part])
     return products
 
 
-def _products_by_box(first: Tensor, second: Tensor, places: Places) -> Tensor:
+def _products_by_box(first: Tensor, second: Tensor, subset: WeightSubset) -> Tensor:
     """Sums of products over each tensor's weights: twice (n,) to (tensors,)."""
-    if places.is_long:
+    if subset.is_long:
         # Added up pair by pair, which keeps the precision that one running sum would lose.
-        sums = first.new_zeros(len(places.layout.blocks))
+        sums = first.new_zeros(len(subset.layout.blocks))
         multiply, (from_, factors, to) = _plainly(first, second, sums)
-        for number, _, part in places.pieces():
+        for number, _, part in subset.pieces():
             to[number] = multiply(from_[part], factors[part]).sum()
         return sums
-    exact = exact_type(first.device, first.dtype)
-    sums = first.new_zeros(len(places.layout.blocks), dtype=exact)
-    sums.index_add_(0, places.boxes, (first * second).to(exact))
+    exact = accumulation_dtype(first.device, first.dtype)
+    sums = first.new_zeros(len(subset.layout.blocks), dtype=exact)
+    sums.index_add_(0, subset.block_numbers, (first * second).to(exact))
     return sums.to(first.dtype)
 
 

@@ -13,21 +13,23 @@ from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
 from bitfold.kolmogorov.grid.ranges import LearnedRange, WeightRange
 from bitfold.kolmogorov.grid.rounding import can_round_plainly, round_plainly, slopes_plainly
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.weight_subset import Places
-from bitfold.runtime.accumulation_dtype import exact_type
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 # What a recurrent layer keeps beside its parameters, and makes anew when they have changed.
 _RECURRENT = ("_flat_weights", "_flat_weight_refs")
 
 
 @contextmanager
-def quantised(table: ParameterTable, weight_range: WeightRange, places: Places) -> Iterator[None]:
+def quantised(
+    table: ParameterTable, weight_range: WeightRange, subset: WeightSubset
+) -> Iterator[None]:
     """Put the weights that a decoder gets in a module's place, while a block lasts.
 
     Args:
         table: the described parameters.
         weight_range: turns weights into values and back.
-        places: all weights.
+        subset: all weights.
 
     Raises:
         KolmogorovError: if they are replaced already, or if the module has changed.
@@ -38,7 +40,7 @@ def quantised(table: ParameterTable, weight_range: WeightRange, places: Places) 
             "those of another quantised(). Leave that block first."
         )
     table.check()
-    with with_weights(table, straight_through(table, weight_range, places)):
+    with with_weights(table, straight_through(table, weight_range, subset)):
         yield
 
 
@@ -79,7 +81,7 @@ def with_weights(table: ParameterTable, weights: Sequence[Tensor]) -> Iterator[N
 
 
 def straight_through(
-    table: ParameterTable, weight_range: WeightRange, places: Places
+    table: ParameterTable, weight_range: WeightRange, subset: WeightSubset
 ) -> tuple[Tensor, ...]:
     """The weights that a decoder gets, with a gradient as if nothing had been rounded.
 
@@ -95,7 +97,7 @@ def straight_through(
     Args:
         table: the described parameters.
         weight_range: turns weights into values and back.
-        places: all weights.
+        subset: all weights.
 
     Returns:
         For each parameter a tensor of its shape and dtype: bit for bit what a decoder gets.
@@ -103,21 +105,21 @@ def straight_through(
     # PyTorch leaves Function.apply without types.
     apply: Callable[..., tuple[Tensor, ...]] = _StraightThrough.apply
     learned = list(weight_range.parameters())
-    return apply((table, weight_range, places), *learned, *table.parameters)
+    return apply((table, weight_range, subset), *learned, *table.parameters)
 
 
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, work: tuple[ParameterTable, WeightRange, Places], *inputs: Tensor
+        ctx: Any, work: tuple[ParameterTable, WeightRange, WeightSubset], *inputs: Tensor
     ) -> tuple[Tensor, ...]:
-        table, weight_range, places = work
+        table, weight_range, subset = work
         ctx.set_materialize_grads(False)
         if isinstance(weight_range, LearnedRange) and can_round_plainly(table.parameters):
             steps = weight_range.steps(as_sent=True)
             rounded = round_plainly(table.parameters, steps, weight_range.bins)
         else:
-            flat = decoded_weights(table, weight_range, places)
+            flat = decoded_weights(table, weight_range, subset)
             # Pieces of one tensor would be views, whose history one call could not have.
             rounded = [piece.clone() for piece in table.pieces(flat)]
         ctx.num_learned = len(inputs) - len(rounded)
@@ -145,7 +147,7 @@ def _by_steps(
         elif can_round_plainly([weight, gradient]):
             slopes.append(torch.tensor(slopes_plainly(weight, centre, gradient)).float())
         else:
-            exact = exact_type(weight.device, weight.dtype)
+            exact = accumulation_dtype(weight.device, weight.dtype)
             products = gradient.to(exact) * (centre.to(exact) - weight.to(exact))
             slopes.append(products.sum().to(torch.float32))
     return torch.stack(slopes)

@@ -27,7 +27,7 @@ from bitfold.kolmogorov.sums.fused.coordinate_sums import FusedSum, fused_bin_na
 from bitfold.kolmogorov.sums.prediction import Prediction
 from bitfold.kolmogorov.weights.fixed_coordinates import fixed_coordinates
 from bitfold.kolmogorov.weights.layout import Layout, varying_coordinates
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.threads import array
 
 # Weights whose hard bits are counted at a time.
@@ -89,27 +89,27 @@ class CoordinatePredictor(WeightPredictor):
         self.trunk = nn.Sequential(*layers)
         self.head = _affine(widths[-1], self.code.num_outputs, generator)
 
-    def predict(self, places: Places) -> Prediction:
+    def predict(self, subset: WeightSubset) -> Prediction:
         """What the network says of weights."""
-        return Prediction(self.trunk(self.inputs(places)), self.head.weight, self.head.bias)
+        return Prediction(self.trunk(self.inputs(subset)), self.head.weight, self.head.bias)
 
-    def inputs(self, places: Places) -> Tensor:
+    def inputs(self, subset: WeightSubset) -> Tensor:
         """The coordinates that the network sees: (n, coordinates)."""
-        return places.coordinates(self.coordinates).to(self.head.weight.dtype)
+        return subset.coordinates(self.coordinates).to(self.head.weight.dtype)
 
-    def forward(self, places: Places, indices: Tensor) -> Tensor:
+    def forward(self, subset: WeightSubset, indices: Tensor) -> Tensor:
         """The cost of bins under the code; no gradient."""
         if self.kind == "cross_entropy" and len(indices) == 1 and has_kernels(self.head.weight):
-            return fused_bin_nats(indices[0], self.inputs(places), self.layers()).unsqueeze(0)
-        prediction = self.predict(places)
+            return fused_bin_nats(indices[0], self.inputs(subset), self.layers()).unsqueeze(0)
+        prediction = self.predict(subset)
         return torch.stack([self.code.bin_nats(row, prediction) for row in indices])
 
-    def coded(self, places: Places, indices: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+    def coded(self, subset: WeightSubset, indices: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         """As any predictor's; a distribution over bins in compiled loops, where they run."""
         if self.kind == "cross_entropy" and len(indices) == 1 and has_kernels(self.head.weight):
             layers = [parameters[name] for name, _ in self.named_parameters()]
-            return fused_bin_nats(indices[0], self.inputs(places), layers).unsqueeze(0)
-        return super().coded(places, indices, parameters)
+            return fused_bin_nats(indices[0], self.inputs(subset), layers).unsqueeze(0)
+        return super().coded(subset, indices, parameters)
 
     def sent(self, precision_bits: int) -> dict[str, Tensor]:
         """A distribution over bins: whole numbers, see `sent_network`; others as any predictor."""
@@ -125,26 +125,26 @@ class CoordinatePredictor(WeightPredictor):
         return network_bits([item.numel() for item in self.parameters()], precision_bits) + shape
 
     def hard_bits(
-        self, places: Places, values: Tensor, as_sent: dict[str, Tensor] | None
+        self, subset: WeightSubset, values: Tensor, as_sent: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
         """By the integer frequencies that the file is coded with, on the CPU, wherever values are.
 
         NaN for all weights while a parameter is not finite.
         """
         if as_sent is None or self.kind != "cross_entropy":
-            return super().hard_bits(places, values, as_sent)
+            return super().hard_bits(subset, values, as_sent)
         network = fixed_network_of(as_sent)
         indices = self.bins.nearest(values)
         bits = [
             fixed_bits(network, self._fixed_coordinates(some), array(indices[part].cpu()))
-            for part, some in places.split(_FIXED_CHUNK)
+            for part, some in subset.split(_FIXED_CHUNK)
         ]
         not_finite = torch.stack([(0 * item.detach()).sum() for item in self.parameters()]).sum()
         counted = torch.from_numpy(np.concatenate(bits)).to(values)
         return counted + 0 * values + not_finite, escape_bits(values, self.bins)
 
-    def _fixed_coordinates(self, places: Places) -> NDArray[np.int64]:
-        located = (places.boxes, places.outputs, places.inputs, places.offsets)
+    def _fixed_coordinates(self, subset: WeightSubset) -> NDArray[np.int64]:
+        located = (subset.block_numbers, subset.outputs, subset.inputs, subset.offsets)
         chosen = [array(item.cpu()) for item in located]
         return fixed_coordinates(self.layout.blocks, chosen, self.coordinates)
 
@@ -154,19 +154,19 @@ class CoordinatePredictor(WeightPredictor):
         return [item for layer in affine for item in (layer.weight, layer.bias)]
 
     def summed(
-        self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
+        self, subset: WeightSubset, values: Tensor, targets: Targets, *, with_gradients: bool
     ) -> Summed:
         """As any predictor's; a distribution over bins in compiled loops, where they run."""
         temperature = targets.temperature if isinstance(targets, SoftTargets) else None
         is_fused = isinstance(targets, SoftTargets | LinearTargets | NoiseTargets)
         if not (self.kind == "cross_entropy" and is_fused and has_kernels(values)):
-            return super().summed(places, values, targets, with_gradients=with_gradients)
+            return super().summed(subset, values, targets, with_gradients=with_gradients)
         # The quotient can exceed the largest number; its logarithm, which is its cost, cannot.
         largest = torch.finfo(values.dtype).max
         index, moves = self.bins.continuous_index(values).clamp_(-largest, largest), None
         if isinstance(targets, NoiseTargets):
             index, moves = targets.noisy(index)
-        found = self._fused(places, index, temperature, with_gradients)
+        found = self._fused(subset, index, temperature, with_gradients)
         by_index = found.grad_index.div_(self.bins.width)
         if moves is not None and with_gradients:
             by_index *= moves
@@ -174,18 +174,18 @@ class CoordinatePredictor(WeightPredictor):
         return Summed(nats, by_index, found.grad_layers)
 
     def _fused(
-        self, places: Places, index: Tensor, temperature: float | None, with_gradients: bool
+        self, subset: WeightSubset, index: Tensor, temperature: float | None, with_gradients: bool
     ) -> FusedSum:
         """The compiled sum, in chunks where there are many weights."""
         layers, num_bins = self.layers(), self.bins.num_bins
-        if len(places) <= self.bits_chunk:
-            given = (index, self.inputs(places), layers, num_bins, temperature)
+        if len(subset) <= self.bits_chunk:
+            given = (index, self.inputs(subset), layers, num_bins, temperature)
             return fused_sum(*given, with_gradients)
         total, by_layers = 0.0, list[Tensor]()
         # Nothing small is to stay of a chunk: it would lie in the room that the next one needs, and
         # memory would grow by what all chunks take.
         by_index = torch.empty_like(index if with_gradients else index[:0])
-        for part, some in places.split(self.chunk):
+        for part, some in subset.split(self.chunk):
             given = (index[part], self.inputs(some), layers, num_bins, temperature)
             found = fused_sum(*given, with_gradients)
             total += found.total
@@ -195,9 +195,9 @@ class CoordinatePredictor(WeightPredictor):
             by_layers = by_layers or found.grad_layers
         return FusedSum(total, by_index, by_layers)
 
-    def smooth_nats(self, places: Places, values: Tensor, targets: Targets) -> Tensor:
+    def smooth_nats(self, subset: WeightSubset, values: Tensor, targets: Targets) -> Tensor:
         """The cost by kind; only the cross-entropy shares weights among bins."""
-        return self.code.summed_nats(values, self.predict(places), targets)
+        return self.code.summed_nats(values, self.predict(subset), targets)
 
 
 def has_kernels(tensor: Tensor) -> bool:

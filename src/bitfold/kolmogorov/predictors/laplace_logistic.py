@@ -25,7 +25,7 @@ from bitfold.kolmogorov.sums.scale_sums import (
 )
 from bitfold.kolmogorov.sums.table_sums import can_read_table, sum_by_table
 from bitfold.kolmogorov.weights.layout import Layout
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 # In bins: a weight in the bin of its location then costs 1e-7 nats, one beside it 16.
 SCALE_FLOOR = 1 / 32
@@ -89,46 +89,46 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         return ScaleModel(self.table, self.location, log_factors, SCALE_FLOOR, is_logistic)
 
     @abc.abstractmethod
-    def log_scales(self, places: Places) -> Tensor:
+    def log_scales(self, subset: WeightSubset) -> Tensor:
         """The logarithm of each weight's scale, the floor not yet added: (n,)."""
 
-    def forward(self, places: Places, indices: Tensor) -> Tensor:
+    def forward(self, subset: WeightSubset, indices: Tensor) -> Tensor:
         """Minus the logarithm of the bins' masses; without a graph by compiled loops."""
-        if can_code_bins(places):
-            nats = code_bins(self._model(), self.bins, places, indices)
+        if can_code_bins(subset):
+            nats = code_bins(self._model(), self.bins, subset, indices)
             return nats.to(self.location.dtype)
-        scale = self.log_scales(places).exp() + SCALE_FLOOR
+        scale = self.log_scales(subset).exp() + SCALE_FLOOR
         # Unlike indexing, index_select adds gradients up without sorting them first.
-        location = self.location.index_select(0, places.boxes)
+        location = self.location.index_select(0, subset.block_numbers)
         location = location - self.bins.minimum / self.bins.width
         last = self.bins.num_bins - 1
         log_mass = DISTRIBUTIONS[self.distribution]
         return -log_mass(indices - location, scale, indices == 0, indices == last)
 
     def hard_bits(
-        self, places: Places, values: Tensor, as_sent: dict[str, Tensor] | None
+        self, subset: WeightSubset, values: Tensor, as_sent: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
         """By the integer tables; beyond the range the bins are thought to go on.
 
         Args:
-            places: n weights.
+            subset: n weights.
             values: floating (n,), in the units of the bins.
             as_sent: whole numbers, see `scale_coding.as_parameters`; None: the distributions as
                 they are.
         """
         if as_sent is None:
-            return super().hard_bits(places, values, as_sent)
-        distances = whole_numbers(values, self.bins) - as_sent["location"][places.boxes]
-        scales = self.sent_scales(places, as_sent)
+            return super().hard_bits(subset, values, as_sent)
+        distances = whole_numbers(values, self.bins) - as_sent["location"][subset.block_numbers]
+        scales = self.sent_scales(subset, as_sent)
         within = scales.clamp(LEAST_SCALE, LARGEST_SCALE)
         cost, is_dead = coded_bits(distances, within, self.distribution), scales < ALIVE
         not_finite = 0 * values
         symbols, escapes = (item.masked_fill(is_dead, 0) + not_finite for item in cost)
         return symbols, escapes
 
-    def sent_scales(self, places: Places, as_sent: dict[str, Tensor]) -> Tensor:
+    def sent_scales(self, subset: WeightSubset, as_sent: dict[str, Tensor]) -> Tensor:
         """Each weight's scale as it is sent, below `ALIVE` if it has none: int64 (n,)."""
-        return as_sent["log_scale"][places.boxes]
+        return as_sent["log_scale"][subset.block_numbers]
 
     @property
     def fits_exactly(self) -> bool:
@@ -145,13 +145,13 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         return [self.get_parameter(name).detach() for name in self.line_names]
 
     def summed(
-        self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
+        self, subset: WeightSubset, values: Tensor, targets: Targets, *, with_gradients: bool
     ) -> Summed:
         """The cost of weights in and out of range; by compiled loops where they take them."""
-        if not can_sum_scales(places, values, targets):
-            return super().summed(places, values, targets, with_gradients=with_gradients)
+        if not can_sum_scales(subset, values, targets):
+            return super().summed(subset, values, targets, with_gradients=with_gradients)
         model = self._model()
-        found = sum_scales(model, self.bins, places, values, targets, with_gradients=with_gradients)
+        found = sum_scales(model, self.bins, subset, values, targets, with_gradients=with_gradients)
         own = self._by_factors(found.grad_log_factors)
         return Summed(values.new_tensor(found.total, dtype=torch.float64), found.grad_values, own)
 
@@ -185,10 +185,10 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         pieces = torch.split(gradient, [*sizes, 1])[:-1]
         return [item.to(self.location.dtype) for item in pieces]
 
-    def fit(self, places: Places, values: Tensor) -> None:
+    def fit(self, subset: WeightSubset, values: Tensor) -> None:
         """Each tensor's median, and the mean distance from it as its scale."""
         distances = values / self.bins.width
-        for number, whole, part in places.pieces():
+        for number, whole, part in subset.pieces():
             del whole
             first = self.bins.minimum / self.bins.width
             centre = (distances[part].median() - first).round() + first
@@ -215,9 +215,9 @@ class PerTensorPredictor(ScalePredictor):
         2
     """
 
-    def log_scales(self, places: Places) -> Tensor:
+    def log_scales(self, subset: WeightSubset) -> Tensor:
         """The tensor's."""
-        return self.log_scale.index_select(0, places.boxes)
+        return self.log_scale.index_select(0, subset.block_numbers)
 
 
 class RowColumnPredictor(ScalePredictor):
@@ -259,34 +259,34 @@ class RowColumnPredictor(ScalePredictor):
         self.row_log_scale = nn.Parameter(torch.zeros(rows))
         self.column_log_scale = nn.Parameter(torch.zeros(columns))
 
-    def sent_scales(self, places: Places, as_sent: dict[str, Tensor]) -> Tensor:
+    def sent_scales(self, subset: WeightSubset, as_sent: dict[str, Tensor]) -> Tensor:
         """The sum of the tensor's, the row's and the column's."""
-        boxes, by_rows = places.boxes, as_sent["row_log_scale"]
+        boxes, by_rows = subset.block_numbers, as_sent["row_log_scale"]
         by_columns = as_sent["column_log_scale"]
-        rows = _numbers(self.row_starts[boxes], places.outputs, len(by_rows))
-        columns = _numbers(self.column_starts[boxes], places.inputs, len(by_columns))
+        rows = _numbers(self.row_starts[boxes], subset.outputs, len(by_rows))
+        columns = _numbers(self.column_starts[boxes], subset.inputs, len(by_columns))
         return as_sent["log_scale"][boxes] + _padded(by_rows)[rows] + _padded(by_columns)[columns]
 
-    def log_scales(self, places: Places) -> Tensor:
+    def log_scales(self, subset: WeightSubset) -> Tensor:
         """The sum of the tensor's, the row's and the column's."""
-        boxes = places.boxes
+        boxes = subset.block_numbers
         by_rows, by_columns = self.row_log_scale, self.column_log_scale
-        rows = _numbers(self.row_starts[boxes], places.outputs, len(by_rows))
-        columns = _numbers(self.column_starts[boxes], places.inputs, len(by_columns))
+        rows = _numbers(self.row_starts[boxes], subset.outputs, len(by_rows))
+        columns = _numbers(self.column_starts[boxes], subset.inputs, len(by_columns))
         log_scales = self.log_scale.index_select(0, boxes) + _padded(by_rows).index_select(0, rows)
         return log_scales + _padded(by_columns).index_select(0, columns)
 
     def _log_factors(self) -> list[Tensor]:
         return [self.log_scale, self.row_log_scale, self.column_log_scale]
 
-    def fit(self, places: Places, values: Tensor) -> None:
+    def fit(self, subset: WeightSubset, values: Tensor) -> None:
         """As for tensors; rows and columns by their mean distance against the tensor's.
 
         Those in which nothing but the location lies get next to no scale, and count for no other.
         """
-        super().fit(places, values)
+        super().fit(subset, values)
         distances = values / self.bins.width
-        for number, _, part in places.pieces():
+        for number, _, part in subset.pieces():
             row, column = self.first_rows[number], self.first_columns[number]
             if row is None or column is None:
                 continue

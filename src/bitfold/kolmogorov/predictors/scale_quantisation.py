@@ -22,7 +22,7 @@ from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 from bitfold.kolmogorov.weights.layout import Block
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 # How many weights are rounded at a time, which bounds the memory.
 _CHUNK = 2**20
@@ -75,7 +75,7 @@ def _is_used(predictor: ScalePredictor, table: ParameterTable, weight_range: Wei
     """Whether each weight is decoded as something else than its tensor's location: bool (N,)."""
     weights, locations = table.values(), sent_locations(predictor).tolist()
     used = torch.empty_like(weights, dtype=torch.bool)
-    for part, some in table.places().split(_CHUNK):
+    for part, some in table.all_weights().split(_CHUNK):
         numbers, within = numbers_of(weights[part], weight_range, some), used[part]
         for number, _, piece in some.pieces():
             torch.ne(numbers[piece], locations[number], out=within[piece])
@@ -115,8 +115,8 @@ def numbers_in_parts(
         number: of the tensor.
     """
     layout, flat = table.layout, table.parameters[number].detach().reshape(-1)
-    places = Places(layout, layout.starts[number], layout.starts[number + 1], flat.device)
-    for part, some in places.split(_CHUNK):
+    subset = WeightSubset(layout, layout.starts[number], layout.starts[number + 1], flat.device)
+    for part, some in subset.split(_CHUNK):
         yield numbers_of(flat[part], weight_range, some)
 
 

@@ -15,8 +15,8 @@ from bitfold.kolmogorov.grid.escape import confine, escape_bits
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.weights.chunk_sizes import chunk_size
 from bitfold.kolmogorov.weights.layout import Layout
-from bitfold.kolmogorov.weights.weight_subset import Places
-from bitfold.runtime.accumulation_dtype import exact_type
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 # Masses are summed in float32, and a decoder's table has no more than 16 bits.
 _MASS_TOLERANCE = 1e-4
@@ -58,7 +58,7 @@ class WeightPredictor(nn.Module, abc.ABC):
         ...         super().attach(layout, bins, generator)
         ...         self.logits = nn.Parameter(torch.zeros(bins.num_bins))
         ...
-        ...     def forward(self, places, indices):
+        ...     def forward(self, subset, indices):
         ...         return -self.logits.log_softmax(0)[indices]
         >>> from bitfold.kolmogorov import KolmogorovLoss
         >>> kolmogorov = KolmogorovLoss(nn.Linear(4, 4), predictor=OneHistogram(), bins=16)
@@ -108,20 +108,20 @@ class WeightPredictor(nn.Module, abc.ABC):
             )
         self.layout, self.bins, self.is_attached = layout, bins, True
 
-    def fit(self, places: Places, values: Tensor) -> None:
+    def fit(self, subset: WeightSubset, values: Tensor) -> None:
         """Set the parameters to what suits the weights as they are; called once, after `attach`.
 
         Args:
-            places: all weights.
+            subset: all weights.
             values: floating (N,), in the units of the bins and within their range.
         """
 
     @abc.abstractmethod
-    def forward(self, places: Places, indices: Tensor) -> Tensor:
+    def forward(self, subset: WeightSubset, indices: Tensor) -> Tensor:
         """The cost of bins: minus the logarithm of their probability.
 
         Args:
-            places: n weights.
+            subset: n weights.
             indices: int64 (k, n), k bins for each weight.
 
         Returns:
@@ -129,15 +129,15 @@ class WeightPredictor(nn.Module, abc.ABC):
             up to 1, or less.
         """
 
-    def coded(self, places: Places, indices: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+    def coded(self, subset: WeightSubset, indices: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         """What `forward` gives with other parameters, such as those that a decoder gets.
 
         Args:
-            places: n weights.
+            subset: n weights.
             indices: int64 (k, n).
             parameters: all of them, by name.
         """
-        nats: Tensor = torch.func.functional_call(self, parameters, (places, indices))
+        nats: Tensor = torch.func.functional_call(self, parameters, (subset, indices))
         return nats
 
     def sent(self, precision_bits: int) -> dict[str, Tensor]:
@@ -153,14 +153,14 @@ class WeightPredictor(nn.Module, abc.ABC):
         return sent_bits(self.parameters(), precision_bits)
 
     def hard_bits(
-        self, places: Places, values: Tensor, as_sent: dict[str, Tensor] | None
+        self, subset: WeightSubset, values: Tensor, as_sent: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
         """What coding values takes, one by one.
 
         Source: C. E. Shannon, 1948, for -log2 of a probability; the escapes see `escape_bits`.
 
         Args:
-            places: n weights.
+            subset: n weights.
             values: floating (n,), in the units of the bins.
             as_sent: what a decoder has of the parameters; None: they as they are.
 
@@ -171,14 +171,14 @@ class WeightPredictor(nn.Module, abc.ABC):
         if parameters is None:
             parameters = {name: item.detach() for name, item in self.named_parameters()}
         indices = self.bins.nearest(values).unsqueeze(0)
-        nats = self.coded(places, indices, parameters)[0].to(values.dtype)
+        nats = self.coded(subset, indices, parameters)[0].to(values.dtype)
         return nats / math.log(2), escape_bits(values, self.bins)
 
-    def smooth_nats(self, places: Places, values: Tensor, targets: Targets) -> Tensor:
+    def smooth_nats(self, subset: WeightSubset, values: Tensor, targets: Targets) -> Tensor:
         """The cost of weights that are shared among bins, as a graph.
 
         Args:
-            places: n weights.
+            subset: n weights.
             values: floating (n,), within the bins' range.
             targets: how a weight is shared.
 
@@ -188,31 +188,31 @@ class WeightPredictor(nn.Module, abc.ABC):
         """
         index = self.bins.continuous_index(values)
         bins, shares, slopes = targets.shares(index.detach())
-        nats = self(places, bins)
+        nats = self(subset, bins)
         moved = index - index.detach()  # 0, with a slope of 1
         total: Tensor = (shares * nats).sum() + (moved * (slopes * nats.detach()).sum(dim=0)).sum()
         return total
 
     def summed(
-        self, places: Places, values: Tensor, targets: Targets, *, with_gradients: bool
+        self, subset: WeightSubset, values: Tensor, targets: Targets, *, with_gradients: bool
     ) -> Summed:
         """The cost of weights in and out of range with its gradients, a chunk at a time.
 
         Args:
-            places: n weights.
+            subset: n weights.
             values: floating (n,), in the units of the bins.
             targets: how a weight is shared among bins.
             with_gradients: whether the gradients are wanted.
         """
         parameters = list(self.parameters())
-        total = values.new_zeros((), dtype=exact_type(values.device, values.dtype))
+        total = values.new_zeros((), dtype=accumulation_dtype(values.device, values.dtype))
         grad_values = torch.zeros_like(values)
         numbers = [number for number, item in enumerate(parameters) if item.requires_grad]
         learned = [parameters[number] for number in numbers]
         sums = [torch.zeros_like(item) for item in parameters]
         on_cpu = max(1, min(self.chunk, _MOST_SHARES // targets.window))
         chunk = chunk_size(on_cpu, values.device)
-        for part, some in places.split(chunk):
+        for part, some in subset.split(chunk):
             with torch.set_grad_enabled(with_gradients):
                 leaf = values[part].detach().requires_grad_(with_gradients)
                 within, escapes = confine(leaf, self.bins)
@@ -227,11 +227,11 @@ class WeightPredictor(nn.Module, abc.ABC):
                         sums[number] += gradient
         return Summed(total, grad_values, sums)
 
-    def check_masses(self, places: Places) -> None:
+    def check_masses(self, subset: WeightSubset) -> None:
         """Refuse a predictor whose probabilities no decoder could use.
 
         Args:
-            places: all weights; those at the start of tensors and some others are looked at.
+            subset: all weights; those at the start of tensors and some others are looked at.
 
         Raises:
             KolmogorovError: if `attach` did not reach this class, if costs have another shape or
@@ -243,8 +243,8 @@ class WeightPredictor(nn.Module, abc.ABC):
                 f"Cannot use the predictor {name}: expected its attach to call "
                 "super().attach(layout, bins, generator), got none. Add the call."
             )
-        some = _spread_out(places)
-        indices = torch.arange(self.bins.num_bins, device=places.device).unsqueeze(1)
+        some = _spread_out(subset)
+        indices = torch.arange(self.bins.num_bins, device=subset.device).unsqueeze(1)
         with torch.no_grad():
             nats = self(some, indices.expand(-1, len(some)))
         if nats.shape != (self.bins.num_bins, len(some)):
@@ -267,10 +267,10 @@ class WeightPredictor(nn.Module, abc.ABC):
             )
 
 
-def _spread_out(places: Places) -> Places:
+def _spread_out(subset: WeightSubset) -> WeightSubset:
     """The first weights of some tensors, and others evenly spread."""
-    starts = places.layout.starts[:_NUM_CHECKED]
-    evenly = (len(places) * number // _NUM_CHECKED for number in range(_NUM_CHECKED))
-    chosen = sorted({*starts, *evenly, len(places) - 1} - {len(places)})
-    flat = torch.tensor(chosen, device=places.device)
-    return Places(places.layout, places.start, places.stop, places.device, chosen=flat)
+    starts = subset.layout.starts[:_NUM_CHECKED]
+    evenly = (len(subset) * number // _NUM_CHECKED for number in range(_NUM_CHECKED))
+    chosen = sorted({*starts, *evenly, len(subset) - 1} - {len(subset)})
+    flat = torch.tensor(chosen, device=subset.device)
+    return WeightSubset(subset.layout, subset.start, subset.stop, subset.device, chosen=flat)

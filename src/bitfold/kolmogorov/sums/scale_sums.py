@@ -11,7 +11,7 @@ from torch import Tensor
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, NoiseTargets, Targets
 from bitfold.kolmogorov.weights.layout import Layout
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.threads import array, in_order, parts_of
 
 # A part of the weights is worth a thread of its own from this many on, some milliseconds' work: for
@@ -92,7 +92,7 @@ def scale_table(
     return np.array(table, np.int64)
 
 
-def can_sum_scales(places: Places, values: Tensor, targets: Targets) -> bool:
+def can_sum_scales(subset: WeightSubset, values: Tensor, targets: Targets) -> bool:
     """Whether the compiled loops take these weights: a stretch on the CPU, shared between two bins.
 
     Numba takes 0.4 s to import, so only those who compute such a K import it.
@@ -100,7 +100,7 @@ def can_sum_scales(places: Places, values: Tensor, targets: Targets) -> bool:
     return (
         values.device.type == "cpu"
         and values.dtype in (torch.float32, torch.float64)
-        and places.chosen is None
+        and subset.chosen is None
         and type(targets) in (LinearTargets, NoiseTargets)
     )
 
@@ -109,7 +109,7 @@ def can_sum_scales(places: Places, values: Tensor, targets: Targets) -> bool:
 def sum_scales(
     model: ScaleModel,
     bins: Bins,
-    places: Places,
+    subset: WeightSubset,
     values: Tensor,
     targets: Targets,
     *,
@@ -125,7 +125,7 @@ def sum_scales(
     Args:
         model: what is predicted.
         bins: the grid.
-        places: a stretch of n weights.
+        subset: a stretch of n weights.
         values: float32 or float64 (n,) on the CPU, in the units of the bins.
         targets: linear or noise.
         with_gradients: whether the gradients are wanted.
@@ -140,11 +140,11 @@ def sum_scales(
     weights = (array(values), array(noisy), array(grad_values), array(grid))
     spreads = _spreads(model, bins)
     num_tensors, num_gradients = len(spreads[0]), len(spreads[0]) + len(spreads[1])
-    parts = _parts(places, num_gradients)
+    parts = _parts(subset, num_gradients)
     gradients = np.zeros((len(parts), num_gradients))
 
     def sum_part(number: int) -> float:
-        stretch = (*parts[number], places.start)
+        stretch = (*parts[number], subset.start)
         nats: float = sum_stretch(weights, stretch, model.boxes, spreads, gradients[number])
         return nats
 
@@ -153,14 +153,14 @@ def sum_scales(
     return ScaleSum(total, grad_values, gradient[:num_tensors], gradient[num_tensors:])
 
 
-def can_code_bins(places: Places) -> bool:
+def can_code_bins(subset: WeightSubset) -> bool:
     """Whether the compiled loops take these weights' bins: a stretch on the CPU, no graph."""
-    is_plain = places.device.type == "cpu" and places.chosen is None
+    is_plain = subset.device.type == "cpu" and subset.chosen is None
     return is_plain and not torch.is_grad_enabled()
 
 
 @torch.no_grad()
-def code_bins(model: ScaleModel, bins: Bins, places: Places, indices: Tensor) -> Tensor:
+def code_bins(model: ScaleModel, bins: Bins, subset: WeightSubset, indices: Tensor) -> Tensor:
     """The cost of bins, minus the logarithm of their masses.
 
     Source: none, ours; see `log_mass`.
@@ -168,7 +168,7 @@ def code_bins(model: ScaleModel, bins: Bins, places: Places, indices: Tensor) ->
     Args:
         model: what is predicted.
         bins: the grid.
-        places: a stretch of n weights.
+        subset: a stretch of n weights.
         indices: int64 (k, n) on the CPU, 0 to num_bins - 1.
 
     Returns:
@@ -181,11 +181,11 @@ def code_bins(model: ScaleModel, bins: Bins, places: Places, indices: Tensor) ->
     last = bins.num_bins - 1
 
     def code_part(part: tuple[int, int]) -> None:
-        at = slice(part[0] - places.start, part[1] - places.start)
+        at = slice(part[0] - subset.start, part[1] - subset.start)
         chosen, written = (item[:, at] for item in arrays)
         code_stretch(chosen, (*part, last), model.boxes, spreads, written)
 
-    in_order(code_part, _parts(places, 1))
+    in_order(code_part, _parts(subset, 1))
     return nats
 
 
@@ -208,5 +208,5 @@ def _noisy(values: Tensor, bins: Bins, targets: Targets) -> Tensor:
     return indices
 
 
-def _parts(places: Places, num_gradients: int) -> list[tuple[int, int]]:
-    return parts_of(places.start, places.stop, _PART_WEIGHTS, num_gradients)
+def _parts(subset: WeightSubset, num_gradients: int) -> list[tuple[int, int]]:
+    return parts_of(subset.start, subset.stop, _PART_WEIGHTS, num_gradients)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
-from bitfold.runtime.accumulation_dtype import exact_type
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 # Layer, output, input, kernel offset, kind.
 NUM_COORDINATES = 5
@@ -176,7 +176,7 @@ class Layout:
         """
         if device not in self._tables:
             last_layer = max(block.layer for block in self.blocks)
-            exact = exact_type(device)
+            exact = accumulation_dtype(device)
             names = [(block.layer / max(last_layer, 1), block.kind) for block in self.blocks]
             self._tables[device] = (
                 torch.tensor(list(self._divisors()), device=device).t().contiguous(),

@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.selection import Pattern, select
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.parameter_memory import FlatMemory
 
 # i / (n - 1) in float32, which is spaced by 2^-24 below 1, stays distinct for i < n <= 2^23.
@@ -175,9 +175,9 @@ class ParameterTable:
         own = dict(module.named_parameters()) | dict(module.named_buffers())
         return [own[name] for name in names]
 
-    def places(self) -> Places:
+    def all_weights(self) -> WeightSubset:
         """All weights, in the order of `flatten`."""
-        return Places(self.layout, 0, self.num_weights, self.device)
+        return WeightSubset(self.layout, 0, self.num_weights, self.device)
 
     def positions(self) -> Tensor:
         """Normalised position of each weight, no two alike: layer, output, input, offset, kind.
@@ -191,7 +191,7 @@ class ParameterTable:
         Returns:
             float32 (num_weights, 5), in the order of `flatten`, on the parameters' device.
         """
-        return self.places().positions
+        return self.all_weights().positions
 
 
 def _check_module(module: nn.Module) -> None:

@@ -8,22 +8,22 @@ from torch import Tensor
 from torch.distributed import ProcessGroup
 
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.weight_subset import Places
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 
-class Portion(NamedTuple):
+class Subsample(NamedTuple):
     """Some of the weights, and how much their sum counts.
 
     Attributes:
-        places: the weights.
+        subset: the weights.
         factor: how many weights each of them stands for.
     """
 
-    places: Places
+    subset: WeightSubset
     factor: float
 
 
-class Portions:
+class Subsampling:
     """Deals out the weights of a module, call by call.
 
     Source: for ``sample`` stratified sampling, Cochran 1977, chapter 5: the stretch is cut into as
@@ -41,13 +41,13 @@ class Portions:
         self, table: ParameterTable, sample: int | None, group: ProcessGroup | None
     ) -> None:
         self._table, self._sample, self.group = table, sample, group
-        self._whole: dict[tuple[int, int, torch.device], Places] = {}
+        self._whole: dict[tuple[int, int, torch.device], WeightSubset] = {}
 
-    def everything(self) -> Places:
+    def all_weights(self) -> WeightSubset:
         """All weights, whatever the share and the sample."""
         return self._stretch(0, self._table.num_weights)
 
-    def drawn(self, seed: int, group: ProcessGroup | None = None) -> Portion:
+    def draw(self, seed: int, group: ProcessGroup | None = None) -> Subsample:
         """This process's weights in one call.
 
         Args:
@@ -60,20 +60,20 @@ class Portions:
         start, stop = total * rank // num_processes, total * (rank + 1) // num_processes
         stretch, size = self._stretch(start, stop), stop - start
         if self._sample is None or self._sample >= total or size == 0:
-            return Portion(stretch, 1.0)
+            return Subsample(stretch, 1.0)
         num_drawn = max(1, self._sample * size // total)
         chosen = start + _draw(size, num_drawn, seed, stretch.device)
-        places = Places(self._table.layout, start, stop, stretch.device, chosen=chosen)
-        return Portion(places, size / num_drawn)
+        subset = WeightSubset(self._table.layout, start, stop, stretch.device, chosen=chosen)
+        return Subsample(subset, size / num_drawn)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Portions":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Subsampling":
         # Processes cannot be copied: a copy works with the same ones.
-        return Portions(copy.deepcopy(self._table, memo), self._sample, self.group)
+        return Subsampling(copy.deepcopy(self._table, memo), self._sample, self.group)
 
-    def _stretch(self, start: int, stop: int) -> Places:
+    def _stretch(self, start: int, stop: int) -> WeightSubset:
         key = (start, stop, self._table.device)
         if key not in self._whole:
-            self._whole[key] = Places(self._table.layout, *key)
+            self._whole[key] = WeightSubset(self._table.layout, *key)
         return self._whole[key]
 
 

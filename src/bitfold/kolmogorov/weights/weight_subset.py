@@ -13,7 +13,7 @@ _MOST_KEPT = 2**20
 _LONG = 2**16
 
 
-class Places:
+class WeightSubset:
     """Some weights of a module: a stretch of the flat order, or any choice from it.
 
     Source: none, ours.
@@ -28,8 +28,8 @@ class Places:
     Example:
         >>> module = torch.nn.Linear(2, 3)
         >>> layout = Layout(module, list(module.named_parameters()))
-        >>> places = Places(layout, 5, 8, torch.device("cpu"))
-        >>> places.boxes.tolist(), places.outputs.tolist(), places.inputs.tolist()
+        >>> subset = WeightSubset(layout, 5, 8, torch.device("cpu"))
+        >>> subset.block_numbers.tolist(), subset.outputs.tolist(), subset.inputs.tolist()
         ([0, 1, 1], [2, 0, 1], [1, 0, 0])
     """
 
@@ -64,7 +64,7 @@ class Places:
         return torch.arange(self.start, self.stop, device=self.device)
 
     @property
-    def boxes(self) -> Tensor:
+    def block_numbers(self) -> Tensor:
         """Number of each weight's parameter: int64 (n,)."""
         return self._located_or_kept()[0]
 
@@ -121,7 +121,7 @@ class Places:
             yield number, slice(first, end), slice(at, at + end - first)
             at += end - first
 
-    def split(self, size: int) -> Iterator[tuple[slice, "Places"]]:
+    def split(self, size: int) -> Iterator[tuple[slice, "WeightSubset"]]:
         """Cut into stretches of at most ``size`` weights; itself, if it is no longer.
 
         Yields:
@@ -135,7 +135,7 @@ class Places:
             start, stop, chosen = self.start + part.start, self.start + part.stop, None
             if self.chosen is not None:
                 start, stop, chosen = self.start, self.stop, self.chosen[part]
-            yield part, Places(self.layout, start, stop, self.device, chosen=chosen)
+            yield part, WeightSubset(self.layout, start, stop, self.device, chosen=chosen)
 
     def _located_or_kept(self) -> Tensor:
         if self._located is not None:

@@ -25,7 +25,7 @@ class Smooth(WeightPredictor):
         noise = torch.randn(bins.num_bins, generator=torch.Generator().manual_seed(0))
         self.logits = nn.Parameter(-8 * (place - 0.1).square() + self.ruggedness * noise)
 
-    def forward(self, places, indices):
+    def forward(self, subset, indices):
         """Their softmax."""
         return -self.logits.log_softmax(0)[indices]
 
@@ -112,7 +112,7 @@ def test_weights_without_a_true_slope_are_not_counted():
     """Under a flat distribution no weight has one."""
 
     class Flat(Smooth):
-        def forward(self, places, indices):
+        def forward(self, subset, indices):
             return torch.full(indices.shape, math.log(256), dtype=torch.float64)
 
     assert math.isnan(loss_of(normal_weights(20), Flat()).gradient_coverage())

@@ -29,7 +29,7 @@ class Histogram(WeightPredictor):
         logits = torch.randn(bins.num_bins, generator=torch.Generator().manual_seed(4))
         self.logits = nn.Parameter(logits)
 
-    def forward(self, places, indices):
+    def forward(self, subset, indices):
         """Their softmax."""
         return -self.logits.log_softmax(0)[indices]
 

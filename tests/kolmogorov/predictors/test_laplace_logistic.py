@@ -71,11 +71,11 @@ def test_the_bins_of_every_weight_have_a_mass_of_one_together(
 ):
     """Also as the compiled loops code them, which agree with PyTorch's operations to 1e-12."""
     loss = make_scale_loss(predictor(distribution), bins=num_bins)
-    places = loss.portions.everything()
-    indices = torch.arange(num_bins).unsqueeze(1).expand(-1, len(places))
-    slow = loss.predictor(places, indices)
+    subset = loss.subsampling.all_weights()
+    indices = torch.arange(num_bins).unsqueeze(1).expand(-1, len(subset))
+    slow = loss.predictor(subset, indices)
     with torch.no_grad():
-        compiled = loss.predictor(places, indices)
+        compiled = loss.predictor(subset, indices)
     assert slow.requires_grad and not compiled.requires_grad
     torch.testing.assert_close(compiled, slow.detach(), rtol=1e-12, atol=1e-14)
     masses = torch.exp(-compiled).sum(dim=0)
@@ -88,11 +88,11 @@ def test_rows_are_outputs_and_columns_inputs(is_compiled):
     module = nn.ModuleList([nn.Linear(3, 5), nn.Conv1d(3, 5, 2), nn.ConvTranspose1d(3, 5, 2)])
     predictor = RowColumnPredictor()
     loss = KolmogorovLoss(module, predictor=predictor)
-    places = loss.portions.everything()
+    subset = loss.subsampling.all_weights()
 
     def costs() -> dict[str, Tensor]:
         with torch.set_grad_enabled(not is_compiled):
-            nats = predictor(places, torch.full((1, len(places)), 140))
+            nats = predictor(subset, torch.full((1, len(subset)), 140))
         return loss.table.split(nats[0].detach())
 
     before = costs()

@@ -18,9 +18,9 @@ from bitfold.kolmogorov import (
     KolmogorovLoss,
     Layout,
     PerTensorPredictor,
-    Places,
     RowColumnPredictor,
     WeightPredictor,
+    WeightSubset,
     choose_predictor,
 )
 from bitfold.kolmogorov.fitting import fit as fitting
@@ -35,10 +35,10 @@ class Stripes(WeightPredictor):
         super().attach(layout, bins, generator)
         self.logits = nn.Parameter(torch.randn(2, bins.num_bins))
 
-    def forward(self, places: Places, indices: Tensor) -> Tensor:
+    def forward(self, subset: WeightSubset, indices: Tensor) -> Tensor:
         """The histogram of the column's parity."""
         logs = self.logits.log_softmax(1)
-        return -logs[(places.inputs % 2).expand_as(indices), indices]
+        return -logs[(subset.inputs % 2).expand_as(indices), indices]
 
 
 class Misled(PerTensorPredictor):

@@ -61,11 +61,11 @@ def test_values_are_weights_in_steps_and_back():
     learned = LearnedRange(table, 64)
     with torch.no_grad():
         learned.log_steps.copy_(torch.tensor([0.1, -0.3, 0.2, 0.05]))
-    weights, places = table.flatten().detach(), table.places()
+    weights, subset = table.flatten().detach(), table.all_weights()
     steps = torch.repeat_interleave(learned.steps(), torch.tensor(table.sizes))
-    torch.testing.assert_close(learned.values(weights, places), weights / steps)
-    sent = learned.values(weights, places, as_sent=True)
-    torch.testing.assert_close(learned.weights(sent, places), weights)
+    torch.testing.assert_close(learned.values(weights, subset), weights / steps)
+    sent = learned.values(weights, subset, as_sent=True)
+    torch.testing.assert_close(learned.weights(sent, subset), weights)
     assert torch.equal(learned.steps(as_sent=True), learned.steps().bfloat16().float())
     assert learned.side_bits == 16 * 4
 
@@ -81,28 +81,28 @@ def test_steps_are_sent_in_bfloat16():
     assert (loss.decoded_state()["weight"] - module.weight).abs().max() <= 0.501 * step
 
 
-@pytest.mark.parametrize("portion", ["all", "sample", "long"])
-def test_gradients_go_back_through_the_steps(portion, monkeypatch):
+@pytest.mark.parametrize("subsample", ["all", "sample", "long"])
+def test_gradients_go_back_through_the_steps(subsample, monkeypatch):
     """By weights and by logarithms of steps they are those of autograd through the quotient."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)).double()
     table = ParameterTable(module)
     learned = LearnedRange(table, 64).double()
-    places = table.places()
-    if portion == "long":
+    subset = table.all_weights()
+    if subsample == "long":
         # As in networks of many weights.
         monkeypatch.setattr(places_module, "_LONG", 0)
-        assert places.is_long
-    if portion == "sample":
-        places = type(places)(
-            table.layout, 0, 14, places.device, chosen=torch.tensor([0, 3, 3, 7, 13])
+        assert subset.is_long
+    if subsample == "sample":
+        subset = type(subset)(
+            table.layout, 0, 14, subset.device, chosen=torch.tensor([0, 3, 3, 7, 13])
         )
-    weights = places.take(table.flatten().detach()).requires_grad_()
+    weights = subset.take(table.flatten().detach()).requires_grad_()
     log_steps = learned.log_steps.detach().clone().requires_grad_()
-    values = weights * torch.exp(-log_steps)[places.boxes]
+    values = weights * torch.exp(-log_steps)[subset.block_numbers]
     slopes = torch.randn_like(values)
     expected = torch.autograd.grad(values, [weights, log_steps], slopes)
-    found = learned.gradients(slopes, values.detach(), places)
+    found = learned.gradients(slopes, values.detach(), subset)
     torch.testing.assert_close(found.weights, expected[0])
     torch.testing.assert_close(found.parameters[0], expected[1])
 

@@ -47,8 +47,8 @@ def sent_of(loss: KolmogorovLoss) -> SentPredictor:
 
 def dead_of(loss: KolmogorovLoss) -> dict[str, Tensor]:
     """Which weights are not coded, by name."""
-    places = loss.portions.everything()
-    scales = loss.predictor.sent_scales(places, sent_of(loss).parameters)
+    subset = loss.subsampling.all_weights()
+    scales = loss.predictor.sent_scales(subset, sent_of(loss).parameters)
     return {name: item.bool() for name, item in loss.table.split((scales < ALIVE).float()).items()}
 
 

@@ -23,9 +23,9 @@ class Histograms(WeightPredictor):
         super().attach(layout, bins, generator)
         self.logits = nn.Parameter(torch.zeros(len(layout.blocks), bins.num_bins))
 
-    def forward(self, places, indices):
+    def forward(self, subset, indices):
         """The tensor's histogram at the bins."""
-        return -self.logits.log_softmax(1)[places.boxes, indices]
+        return -self.logits.log_softmax(1)[subset.block_numbers, indices]
 
 
 def network() -> nn.Module:
@@ -130,7 +130,7 @@ def test_a_predictor_without_parameters_works():
     """One that knows everything beforehand takes no bits and has nothing to learn."""
 
     class Uniform(WeightPredictor):
-        def forward(self, places, indices):
+        def forward(self, subset, indices):
             return torch.full(indices.shape, math.log(self.bins.num_bins))
 
     module = network()
@@ -148,8 +148,8 @@ def test_a_predictor_is_fitted_to_the_weights_as_they_are(weight_range):
     given = []
 
     class Fitted(Histograms):
-        def fit(self, places, values):
-            given.append((len(places), values))
+        def fit(self, subset, values):
+            given.append((len(subset), values))
 
     module = network()
     with torch.no_grad():
@@ -165,9 +165,9 @@ def test_what_depends_on_places_may_use_all_of_them():
     """Positions, outputs and inputs are at hand, in whatever portion."""
 
     class ByPlace(Histograms):
-        def forward(self, places, indices):
-            logits = self.logits[places.boxes]
-            slope = places.positions[:, 1:2] + places.outputs[:, None] - places.inputs[:, None]
+        def forward(self, subset, indices):
+            logits = self.logits[subset.block_numbers]
+            slope = subset.positions[:, 1:2] + subset.outputs[:, None] - subset.inputs[:, None]
             bins = torch.linspace(-1, 1, self.bins.num_bins)
             return -(logits + slope * bins).log_softmax(1).gather(1, indices.t()).t()
 
@@ -195,9 +195,9 @@ class Broken(Histograms):
         super().__init__()
         self.change = change
 
-    def forward(self, places, indices):
+    def forward(self, subset, indices):
         """The costs, changed."""
-        return self.change(super().forward(places, indices), places)
+        return self.change(super().forward(subset, indices), subset)
 
 
 class Forgetful(WeightPredictor):
@@ -206,7 +206,7 @@ class Forgetful(WeightPredictor):
     def attach(self, layout, bins, generator):
         """Forget the base."""
 
-    def forward(self, places, indices):
+    def forward(self, subset, indices):
         """Nothing."""
         return indices.float()
 
@@ -214,12 +214,12 @@ class Forgetful(WeightPredictor):
 BROKEN = {
     "add up to at most 1, got 2": lambda: Broken(lambda nats, _: nats - math.log(2)),
     "add up to at most 1, got 1.5": lambda: Broken(
-        lambda nats, places: nats - math.log(1.5) * (places.boxes == 3)
+        lambda nats, subset: nats - math.log(1.5) * (subset.block_numbers == 3)
     ),
     "shape .* as the indices given, got": lambda: Broken(lambda nats, _: nats[0]),
     "finite costs": lambda: Broken(lambda nats, _: nats * math.nan),
     "finite costs, got NaN or infinite": lambda: Broken(
-        lambda nats, places: nats + torch.where(places.outputs == 2, math.inf, 0.0)
+        lambda nats, subset: nats + torch.where(subset.outputs == 2, math.inf, 0.0)
     ),
     "its attach to call": Forgetful,
 }

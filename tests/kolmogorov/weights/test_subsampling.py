@@ -10,7 +10,7 @@ from torch import nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss, ParameterTable
-from bitfold.kolmogorov.weights.subsampling import Portions, _draw
+from bitfold.kolmogorov.weights.subsampling import Subsampling, _draw
 
 CPU = torch.device("cpu")
 
@@ -119,10 +119,10 @@ def test_shares_cover_all_weights_once(num_processes, sample):
     table = ParameterTable(network())
     flats, stood_for = [], 0.0
     for rank in range(num_processes):
-        portions = Portions(table, sample, None)
-        places, factor = portions.drawn(7, share_of(rank, num_processes))
-        flats.append(places.flat)
-        stood_for += factor * len(places)
+        subsampling = Subsampling(table, sample, None)
+        subset, factor = subsampling.draw(7, share_of(rank, num_processes))
+        flats.append(subset.flat)
+        stood_for += factor * len(subset)
     assert stood_for == pytest.approx(table.num_weights)
     drawn = torch.cat(flats)
     if sample is None:

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bitfold.kolmogorov import Layout, ParameterTable, Places
+from bitfold.kolmogorov import Layout, ParameterTable, WeightSubset
 
 
 def naive_places(module: nn.Module) -> list[tuple[int, int, int, int]]:
     """Box, output, input and offset of each weight in flat order, by counting indices."""
-    places = []
+    subset = []
     for box, (name, item) in enumerate(module.named_parameters()):
         owner = module.get_submodule(name.rpartition(".")[0])
         is_transposed = (
@@ -26,8 +26,8 @@ def naive_places(module: nn.Module) -> list[tuple[int, int, int, int]]:
             offset = 0
             for at, side in zip(kernel, shape, strict=True):
                 offset = offset * side + at
-            places.append((box, output, inputs, offset))
-    return places
+            subset.append((box, output, inputs, offset))
+    return subset
 
 
 MODULES = {
@@ -51,18 +51,18 @@ def test_places_are_those_of_a_loop(name):
     assert torch.equal(layout.locate(torch.arange(layout.num_weights)), expected)
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randint(layout.num_weights, (7,), generator=generator).sort().values
-    places = Places(layout, 0, layout.num_weights, torch.device("cpu"), chosen=chosen)
-    assert torch.equal(places.boxes, expected[0, chosen])
-    assert torch.equal(places.outputs, expected[1, chosen])
-    assert torch.equal(places.inputs, expected[2, chosen])
+    subset = WeightSubset(layout, 0, layout.num_weights, torch.device("cpu"), chosen=chosen)
+    assert torch.equal(subset.block_numbers, expected[0, chosen])
+    assert torch.equal(subset.outputs, expected[1, chosen])
+    assert torch.equal(subset.inputs, expected[2, chosen])
 
 
 @pytest.mark.parametrize("name", list(MODULES))
 def test_positions_are_places_over_their_largest(name):
     """Each coordinate is the index over the last index, in float32's nearest."""
     table = ParameterTable(MODULES[name])
-    positions, places = table.positions(), naive_places(MODULES[name])
-    for row, (box, *indices) in enumerate(places):
+    positions, subset = table.positions(), naive_places(MODULES[name])
+    for row, (box, *indices) in enumerate(subset):
         block = table.layout.blocks[box]
         sides = (block.num_outputs, block.num_inputs, block.num_offsets)
         expected = [at / max(side - 1, 1) for at, side in zip(indices, sides, strict=True)]
@@ -80,15 +80,15 @@ def test_cutting_a_stretch_loses_nothing(size, bounds):
     module = MODULES["attention"]
     layout = Layout(module, list(module.named_parameters()))
     start, stop = bounds
-    stretch = Places(layout, start, stop, torch.device("cpu"))
-    chosen = Places(layout, 0, stop, torch.device("cpu"), chosen=stretch.flat)
-    for places in (stretch, chosen):
-        parts = list(places.split(size))
+    stretch = WeightSubset(layout, start, stop, torch.device("cpu"))
+    chosen = WeightSubset(layout, 0, stop, torch.device("cpu"), chosen=stretch.flat)
+    for subset in (stretch, chosen):
+        parts = list(subset.split(size))
         assert all(len(part) <= size for _, part in parts)
         assert torch.equal(torch.cat([part.flat for _, part in parts]), stretch.flat)
         assert torch.equal(torch.cat([part.positions for _, part in parts]), stretch.positions)
         for where, part in parts:
-            assert torch.equal(places.flat[where], part.flat)
+            assert torch.equal(subset.flat[where], part.flat)
             vector = torch.arange(layout.num_weights)
             assert torch.equal(part.take(vector), part.flat)
 
@@ -99,15 +99,15 @@ def test_pieces_lie_in_single_boxes(bounds):
     """The pieces of a stretch are its parts by box, none empty."""
     module = MODULES["attention"]
     layout = Layout(module, list(module.named_parameters()))
-    places = Places(layout, *bounds, torch.device("cpu"))
+    subset = WeightSubset(layout, *bounds, torch.device("cpu"))
     found = []
-    for box, in_box, in_places in places.pieces():
-        flat = places.flat[in_places]
+    for box, in_box, in_places in subset.pieces():
+        flat = subset.flat[in_places]
         assert len(flat) > 0
         assert torch.equal(flat - layout.starts[box], torch.arange(in_box.start, in_box.stop))
-        assert (places.boxes[in_places] == box).all()
+        assert (subset.block_numbers[in_places] == box).all()
         found.append(flat)
-    assert torch.equal(torch.cat([torch.arange(0), *found]), places.flat)
+    assert torch.equal(torch.cat([torch.arange(0), *found]), subset.flat)
 
 
 def test_layers_and_kinds_name_a_box():
@@ -121,7 +121,7 @@ def test_layers_and_kinds_name_a_box():
 
 def test_what_is_kept_is_worked_out_once():
     """Positions and coordinates of the same places are the same tensors at every step."""
-    places = ParameterTable(nn.Linear(3, 3)).places()
-    assert places.positions is places.positions
-    assert places.coordinates((1, 2)) is places.coordinates((1, 2))
-    assert places.boxes.data_ptr() == places.boxes.data_ptr()
+    subset = ParameterTable(nn.Linear(3, 3)).all_weights()
+    assert subset.positions is subset.positions
+    assert subset.coordinates((1, 2)) is subset.coordinates((1, 2))
+    assert subset.block_numbers.data_ptr() == subset.block_numbers.data_ptr()
