@@ -26,7 +26,7 @@ check: $(VENV)/.installed-check
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-bench $(VENV)/.loops
-	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.training.speed
 
 $(VENV)/.created:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'bitfold needs Python 3.11 or newer; set PYTHON=...')"

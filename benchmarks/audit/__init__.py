@@ -1,0 +1,1 @@
+"""How soon the trade monitor reports a fault, and whether it keeps quiet otherwise."""

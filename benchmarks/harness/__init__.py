@@ -1,0 +1,1 @@
+"""Timing, repeated jobs, and the tasks that benchmarks and studies share."""

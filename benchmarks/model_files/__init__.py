@@ -1,0 +1,1 @@
+"""How small, how fast and how safe model files are."""

@@ -1,0 +1,127 @@
+"""Below which error does the size of a file keep a network on pictures that nobody has seen?
+
+``python -m benchmarks.model_files.bound`` trains five seeds of a small convolutional network on
+MNIST's 60,000 training pictures, writes files, and says from their bytes and the errors of the
+decoded networks on those same pictures how often they are wrong at most: no other pictures are
+needed for it. The errors on the 10,000 test pictures stand beside, and nothing was chosen by them.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.harness.folders import MNIST
+from benchmarks.harness.jobs import run_jobs
+from benchmarks.harness.mnist import Digits, load_test, load_training
+from benchmarks.harness.pages import replace_block
+from benchmarks.harness.timing import argument_parser, write_results
+from benchmarks.model_files.model_bytes import through_file
+from benchmarks.model_files.small_models import PAGE, SIDE, Recipe, error, train
+from bitfold.bounds import bound
+
+# The chance that the bound does not hold.
+DELTA = 0.05
+# Decoders that are paid for: each architecture that was tried is one, and there were fewer. How
+# networks are trained does not matter, as the bound holds for all files at once.
+NUM_TRIED = 1024
+NUM_SEEDS = 5
+
+
+def strokes() -> nn.Module:
+    """2,429 weights; no biases, as the mean square of each layer is set to 1 instead."""
+    half, quarter = SIDE // 2, SIDE // 4
+    return nn.Sequential(
+        nn.Unflatten(1, (1, SIDE, SIDE)),
+        nn.Conv2d(1, 5, 5, stride=2, padding=2, bias=False),
+        nn.RMSNorm((5, half, half), elementwise_affine=False),
+        nn.ReLU(),
+        nn.Conv2d(5, 8, 3, padding=1, bias=False),
+        nn.RMSNorm((8, half, half), elementwise_affine=False),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 12, 3, padding=1, bias=False),
+        nn.RMSNorm((12, quarter, quarter), elementwise_affine=False),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(12 * (quarter // 2) ** 2, 10, bias=False),
+    )
+
+
+# One scale a tensor: those of rows and columns cost more than they save in so few weights.
+RECIPE = Recipe(
+    strokes,
+    weight=1.5,
+    epochs=30,
+    batch=128,
+    rate=1e-2,
+    own_rate=3e-2,
+    moved=0.0,
+    focus=1.5,
+    predictor="per_tensor",
+)
+
+
+def run(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Train a network, and bound the error of what is read from its file."""
+    training = Digits(*(torch.cat(both) for both in zip(*load_training(MNIST), strict=True)))
+    start = time.process_time()
+    network, kolmogorov = train(RECIPE, training, job["seed"])
+    seconds = time.process_time() - start
+    num_bytes, decoded = through_file(RECIPE.make, network, kolmogorov)
+    wrong = error(decoded, training)
+    return {
+        "bytes": num_bytes,
+        "bits": kolmogorov.bits().total,
+        "training_error": wrong,
+        "bound": bound(8 * num_bytes, wrong, len(training.labels), DELTA, num_tried=NUM_TRIED),
+        "test_error": error(decoded, load_test(MNIST)),
+        "seconds": seconds,
+    }
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of all seeds and their medians."""
+    lines = [
+        "| seed | bytes of the file | error on the training pictures | bound "
+        "| error on the test pictures | processor time |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    columns = ("bytes", "training_error", "bound", "test_error", "seconds")
+    median = {name: statistics.median(result[name] for result in results) for name in columns}
+    lines += [
+        f"| {result['seed']} | {result['bytes']:,.0f} | {result['training_error']:.2%} | "
+        f"{result['bound']:.2%} | {result['test_error']:.2%} | {result['seconds']:.0f} s |"
+        for result in (*results, {"seed": "median", **median})
+    ]
+    return "\n".join(lines)
+
+
+def jobs_of(num_seeds: int) -> list[dict[str, Any]]:
+    """Return the settings of all trainings; the recipe is among them, for what is kept."""
+    settings = {"network": RECIPE.make.__name__, **RECIPE.settings()}
+    return [{**settings, "seed": seed} for seed in range(num_seeds)]
+
+
+def main() -> int:
+    """Train, bound, tabulate."""
+    parser = argument_parser(__doc__.splitlines()[0])
+    parser.add_argument("--processes", type=int, default=1)
+    arguments = parser.parse_args()
+    jobs = jobs_of(1 if arguments.quick else NUM_SEEDS)
+    results = run_jobs(run, jobs, "bound", arguments.processes)
+    print(table(results))
+    if not arguments.quick:
+        replace_block(PAGE, "bound", table(results))
+    write_results(arguments.output, {"delta": DELTA, "num_tried": NUM_TRIED, "runs": results})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

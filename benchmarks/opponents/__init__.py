@@ -1,0 +1,1 @@
+"""Programs that bitfold is measured against."""

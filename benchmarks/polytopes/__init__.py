@@ -1,0 +1,1 @@
+"""How fast exact partitions and their measures are."""

@@ -1,0 +1,1 @@
+"""Measurements behind the tables and figures of the documentation."""

@@ -1,0 +1,1 @@
+"""A cut gradient, and how much of it soft targets pass on."""

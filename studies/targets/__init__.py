@@ -1,0 +1,1 @@
+"""Targets of K compared on pictures and digits."""
