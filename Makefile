@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 LOOPS := $(shell grep -rl "@compiled" --include=*.py src)
 FORGET := "import pathlib; [path.unlink() for path in pathlib.Path('src').rglob('*.nb[ic]')]"
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs dist bench clean
 
 demo: $(VENV)/.installed $(VENV)/.loops
 	$(BIN)/bitfold demo
@@ -24,6 +24,14 @@ check: $(VENV)/.installed-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet --config .github/zizmor.yml .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+
+dist: $(VENV)/.installed-dist
+	$(BIN)/python tools/check_distributions.py
 
 bench: $(VENV)/.installed-bench $(VENV)/.loops
 	$(BIN)/python -m benchmarks.training.speed

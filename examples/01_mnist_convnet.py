@@ -1,8 +1,11 @@
-"""A convolutional network on digits: three lines make its description ten times shorter.
+"""Three lines for a convolutional network
+=======================================
 
-python examples/01_mnist_convnet.py                       # digits drawn by code, seconds
-python examples/01_mnist_convnet.py --mnist FOLDER        # MNIST, a few minutes
-python examples/01_mnist_convnet.py --mnist FOLDER --weight 0    # what it is without K
+Three lines make the description of a network that reads digits ten times shorter::
+
+    python examples/01_mnist_convnet.py                       # digits drawn by code, seconds
+    python examples/01_mnist_convnet.py --mnist FOLDER        # MNIST, a few minutes
+    python examples/01_mnist_convnet.py --mnist FOLDER --weight 0    # without K
 """
 
 import argparse

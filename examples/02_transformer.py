@@ -1,7 +1,11 @@
-"""A small causal transformer that reads the digits of numbers and writes them in words.
+"""A small transformer
+===================
 
-python examples/02_transformer.py
-python examples/02_transformer.py --weight 0    # what it is without K
+A causal transformer reads the digits of numbers and writes them in words. Its tied embedding is
+described once::
+
+    python examples/02_transformer.py
+    python examples/02_transformer.py --weight 0    # without K
 """
 
 import argparse

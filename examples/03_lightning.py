@@ -1,10 +1,13 @@
-"""A Lightning module whose network is trained to be short: the three lines inside of it.
+"""A Lightning module
+==================
+
+The three lines inside a Lightning module. The loss is a part of the module: it moves to the device,
+is saved in the checkpoint and is optimised with the rest::
 
     python examples/03_lightning.py                    # digits drawn by code
     python examples/03_lightning.py --mnist FOLDER     # MNIST
 
-Needs ``pip install pytorch_lightning``. The loss is a part of the Lightning module: it moves to the
-device, is saved in the checkpoint and is optimised with the rest.
+Needs ``pip install pytorch_lightning``.
 """
 
 import argparse

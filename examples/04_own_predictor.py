@@ -1,7 +1,10 @@
-"""A weight predictor of one's own: narrow and wide weights, mixed, for networks with many zeros.
+"""Your own weight predictor
+=========================
 
-python examples/04_own_predictor.py
-python examples/04_own_predictor.py --mnist FOLDER
+A mixture of narrow and wide weights, for networks with many zeros::
+
+    python examples/04_own_predictor.py
+    python examples/04_own_predictor.py --mnist FOLDER
 """
 
 import argparse

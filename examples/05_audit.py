@@ -1,10 +1,11 @@
-"""An auxiliary loss that looks right and teaches nothing, found before training; and one that does.
+"""A loss whose gradient is cut
+============================
+
+Two auxiliary losses want few neurons of the first layer to be active. The first counts active
+neurons. A count does not change when a neuron's value moves a little, so no gradient reaches the
+network, and PyTorch does not warn. The audit names the line before training::
 
     python examples/05_audit.py
-
-Both want few neurons of the first layer to be active. The first counts active neurons, which is
-what is meant, but a count does not change when a neuron's value moves a little: no gradient reaches
-the network, and nothing in PyTorch says so. The audit does, and names the line.
 """
 
 import torch

@@ -1,7 +1,10 @@
-"""The plane through three digits, as a convolutional network folds it: every polytope, exactly.
+"""Polytopes between three digits
+==============================
 
-python examples/06_cut_through_digits.py                  # digits drawn by code, seconds
-python examples/06_cut_through_digits.py --mnist FOLDER   # MNIST, a minute
+Every polytope of a convolutional network on the plane through three digits, drawn exactly::
+
+    python examples/06_cut_through_digits.py                  # digits drawn by code, seconds
+    python examples/06_cut_through_digits.py --mnist FOLDER   # MNIST, a minute
 """
 
 import argparse

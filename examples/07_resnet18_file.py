@@ -1,7 +1,10 @@
-"""A ResNet-18 of one's own, 11.7 million weights, through a model file and back.
+"""A ResNet-18 as a file
+=====================
 
-python examples/07_resnet18_file.py
-python examples/07_resnet18_file.py --bytes 4000000    # the most exact file of that size
+A ResNet-18 of 11.7 million weights goes through a model file and back::
+
+    python examples/07_resnet18_file.py
+    python examples/07_resnet18_file.py --bytes 4000000    # the most exact file of that size
 """
 
 import argparse

@@ -1,0 +1,60 @@
+"""Builds the wheel and the sdist, checks both, and runs the demo from each in a fresh environment.
+
+``make dist`` runs this; the distributions are left in ``dist/``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DIST = ROOT / "dist"
+
+
+def main() -> int:
+    """Build, check and try; a step that fails ends the program with its own message."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    run(sys.executable, "-m", "build", "--outdir", DIST, ROOT)
+    distributions = sorted(DIST.iterdir())
+    run(sys.executable, "-m", "twine", "check", "--strict", *distributions)
+    wheels = [path for path in distributions if path.suffix == ".whl"]
+    run(sys.executable, "-m", "check_wheel_contents", *wheels)
+    for path in distributions:
+        try_in_fresh_environment(path)
+    print(f"Built and tried {', '.join(path.name for path in distributions)}.")
+    return 0
+
+
+def try_in_fresh_environment(distribution: Path) -> None:
+    """Install a distribution where nothing else is installed, and run the demo there.
+
+    Args:
+        distribution: a wheel or sdist.
+    """
+    with tempfile.TemporaryDirectory(prefix="bitfold-dist-") as folder:
+        place = Path(folder)
+        venv.create(place / "venv", with_pip=True)
+        programs = place / "venv" / ("Scripts" if os.name == "nt" else "bin")
+        python = programs / ("python.exe" if os.name == "nt" else "python")
+        install = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        run(*install, "--constraint", ROOT / "constraints.txt", distribution, folder=place)
+        run(python, "-m", "bitfold", "--version", folder=place)
+        run(python, "-m", "bitfold", "demo", folder=place)
+
+
+def run(*command: str | Path, folder: Path = ROOT) -> None:
+    """Run a command in a folder, and show it; end with its exit code if that is not 0."""
+    print("+", *command, flush=True)
+    done = subprocess.run([str(part) for part in command], cwd=folder, check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
