@@ -21,15 +21,10 @@ from benchmarks.harness.timing import (
     seconds_of,
     write_results,
 )
-from bitfold.entropy_coding.laplace_kernels import tensor_bits
-from bitfold.entropy_coding.laplace_tables import (
-    LAST_TABLE,
-    LEAST_SCALE,
-    integer_tables,
-    symbol_bits,
-)
+from bitfold.entropy_coding.laplace.tables import LAST_TABLE, integer_tables, table_bits
+from bitfold.entropy_coding.laplace.tensors import read_numbers, tensor_bits, write_numbers
+from bitfold.entropy_coding.scales.whole_scales import LEAST_SCALE
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
-from bitfold.model_file.syntax.stream_parts import get_numbers, put_numbers
 
 ROWS, COLUMNS = 1024, 1024
 QUICK_ROWS = 64
@@ -74,10 +69,10 @@ def ours(numbers: Numbers) -> int:
     scales = (OWN_SCALE, numbers.rows, numbers.columns, COLUMNS, 1)
     model = (0, scales, integer_tables("laplace"))
     writer = StreamWriter()
-    put_numbers(writer, numbers.distances, model)
+    write_numbers(writer, numbers.distances, model)
     data = writer.stream()
     found = np.empty_like(numbers.distances)
-    get_numbers(StreamReader(data, 0), found, model, "laplace")
+    read_numbers(StreamReader(data, 0), found, model, "laplace")
     assert np.array_equal(found, numbers.distances)
     return len(data)
 
@@ -135,7 +130,7 @@ def main() -> int:
 def _ideal_bytes(numbers: Numbers) -> float:
     scales = (OWN_SCALE, numbers.rows, numbers.columns, COLUMNS, 1)
     model = (0, scales, integer_tables("laplace"))
-    return float(tensor_bits(numbers.distances, model, symbol_bits("laplace"))) / 8
+    return float(tensor_bits(numbers.distances, model, table_bits("laplace"))) / 8
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ KNOWN_CIRCLES = {
 }
 MOST_FILES = 15
 #: Folders that are still to be divided.
-KNOWN_LARGE = {"training", "entropy_coding"}
+KNOWN_LARGE = {"training"}
 LARGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 

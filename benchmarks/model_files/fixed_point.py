@@ -25,7 +25,7 @@ from benchmarks.harness.timing import (
     seconds_of,
     write_results,
 )
-from bitfold.entropy_coding.fixed_point_syntax import STEPS, step_lengths
+from bitfold.entropy_coding.fixed_point.network import STEPS, step_lengths
 from bitfold.kolmogorov import CoordinatePredictor, KolmogorovLoss
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 

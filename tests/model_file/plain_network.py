@@ -50,6 +50,18 @@ def read_tensor(d: Any, count: int, precision: int) -> tuple[list[int], int, int
     return numbers, 8 + code % 8, 31 - code // 8
 
 
+def layers_of(tensors: Sequence[Any], steps: Sequence[int]) -> list[Layer]:
+    """The layers of a network, by arrays of weights and biases in turn and the codes of steps."""
+    layers = []
+    for number in range(0, len(tensors), 2):
+        (factor, shift), (other, away) = (
+            (8 + step % 8, 31 - step // 8) for step in steps[number : number + 2]
+        )
+        biases = [(n * other << 16) >> away for n in tensors[number + 1].tolist()]
+        layers.append(Layer(tensors[number].tolist(), factor, shift, biases))
+    return layers
+
+
 def tensors_of(named: Sequence[tuple[str, Shape, bool]]) -> list[Tensor]:
     """Where tensors stand: by name, shape and whether they are transposed."""
     found, owner, first, counts = [], "", 0, [0, 0]

@@ -1,4 +1,4 @@
-"""Tests that files of the coordinate predictor hold what its loss describes, bit for bit."""
+"""Files of the coordinate predictor hold exactly what its loss describes."""
 
 import random
 import tracemalloc
@@ -6,16 +6,17 @@ import tracemalloc
 import pytest
 import torch
 from model_files import all_shapes, assert_same_state, round_trip, scrambled, write_checked
-from test_strangers import mutated, with_checksum
+from mutations import mutated, with_checksum
 from torch import nn
 
 import bitfold
+from bitfold.entropy_coding.fixed_point.network import WholeNetwork
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.kolmogorov import CoordinatePredictor, KolmogorovLoss, fit_predictor
 from bitfold.model_file import model_info
 from bitfold.model_file.planning.from_kolmogorov import plan_of_kolmogorov
-from bitfold.model_file.syntax.coordinate_coding import check_readable, read_network, write_network
-from bitfold.model_file.syntax.plan import COORDINATE, CoordinateNetwork, Plan, TensorPlan
+from bitfold.model_file.syntax.coordinates import check_readable, read_network, write_network
+from bitfold.model_file.syntax.plan import COORDINATE, Plan, TensorPlan
 from bitfold.model_file.syntax.structure import REAL, Item
 from bitfold.training import Config
 from bitfold.training.events import RunEnded
@@ -27,7 +28,7 @@ from bitfold.training.events import RunEnded
     [("auto", 256), ("auto", 7), ((-0.6, 0.5), 33), ((1.0, 2.0), 3000)],
 )
 def test_a_file_holds_what_the_loss_describes(tmp_path, dtype, weight_range, bins):
-    """It is read as the loss's decoded state, and has the size that its bits say."""
+    """It is read as the loss's decoded state, and its size is that of the counted bits."""
     module = all_shapes(dtype)
     loss = KolmogorovLoss(
         module,
@@ -42,7 +43,7 @@ def test_a_file_holds_what_the_loss_describes(tmp_path, dtype, weight_range, bin
 
 @pytest.mark.parametrize("bins", [2, 3, 1024, 1025, 65_536])
 def test_any_number_of_bins_can_be_coded(tmp_path, bins):
-    """From two, each with an escape, to as many as there can be, in groups."""
+    """From two, each with an escape, to the most, in groups."""
     torch.manual_seed(0)
     module = nn.Linear(15, 10)
     loss = KolmogorovLoss(
@@ -54,7 +55,7 @@ def test_any_number_of_bins_can_be_coded(tmp_path, bins):
 
 @pytest.mark.parametrize("precision", [2, 5, 8, 16, 32])
 def test_every_item_takes_the_bits_that_are_counted(tmp_path, precision):
-    """The predictor at its precision, each tensor as the report says, and nothing else."""
+    """The predictor takes the bits of its precision, and each tensor those of the report."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(30, 20), nn.Linear(20, 3))
     loss = KolmogorovLoss(
@@ -65,13 +66,13 @@ def test_every_item_takes_the_bits_that_are_counted(tmp_path, precision):
     counted = loss.bits().items["predictor"]
     assert bits["predictor"].bits == pytest.approx(counted, rel=3e-3, abs=2)
     for row in loss.report().rows:
-        # At its end the coder is less exact: its last states are low.
+        # Near its end the coder is less exact: its last states are low.
         assert bits[row.name].bits == pytest.approx(row.bits, rel=3e-3, abs=8)
         assert bits[row.name].method == "coordinate"
 
 
 def test_many_weights_are_coded_in_parts(tmp_path):
-    """A tensor longer than is coded at a time is read as it was."""
+    """A tensor of more weights than are coded at a time is read as it was."""
     torch.manual_seed(0)
     module = nn.Linear(410, 200)
     loss = KolmogorovLoss(module, predictor=CoordinatePredictor((3,)), bins=16)
@@ -80,7 +81,7 @@ def test_many_weights_are_coded_in_parts(tmp_path):
 
 
 def test_a_trained_predictor_tells_weights_apart(tmp_path):
-    """A file is smaller where the predictor learned which weights are which."""
+    """A file gets smaller when the predictor learns the scales of layers."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(40, 30), nn.Linear(30, 30))
     with torch.no_grad():
@@ -96,7 +97,7 @@ def test_a_trained_predictor_tells_weights_apart(tmp_path):
 
 
 def test_the_loss_of_a_run_can_be_written_and_read_by_itself(tmp_path):
-    """Training uses this predictor unless told otherwise; its network is rebuilt from the file."""
+    """Training uses this predictor by default; the file alone rebuilds the network."""
     events = []
     config = Config(
         target="ring",
@@ -127,7 +128,7 @@ def test_other_kinds_are_refused(tmp_path, kind):
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path):
-    """Of the predictor, of the module, and numbers that are too far out."""
+    """Parameters, weights, and numbers that are too far out are refused."""
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module, predictor="coordinate", weight_range=(-1e-20, 1e-20))
     path = tmp_path / "net.bitfold"
@@ -147,15 +148,15 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
 
 
 def claims(sizes: list[int], *, bins: int | None = None) -> StreamReader:
-    """The stream of a predictor that claims hidden layers of such widths."""
+    """The stream of a predictor that claims hidden layers of these widths."""
     writer = StreamWriter()
-    writer.bits_of(bins is not None, 1)
+    writer.write_bits(int(bins is not None), 1)
     if bins is not None:
-        writer.bits_of(bins - 1, 16)
-    writer.golomb(len(sizes) - 1, 0)
+        writer.write_bits(bins - 1, 16)
+    writer.write_golomb(len(sizes) - 1, 0)
     for size in sizes[:40]:
-        writer.golomb(size - 1, 3)
-    writer.bits_of(0, 60)
+        writer.write_golomb(size - 1, 3)
+    writer.write_bits(0, 60)
     return StreamReader(writer.stream(), 0)
 
 
@@ -172,7 +173,7 @@ def claims(sizes: list[int], *, bins: int | None = None) -> StreamReader:
     ],
 )
 def test_claimed_sizes_are_bounded_by_the_file(sizes, bins, num_weights, what):
-    """Neither memory nor work is spent on what a short file may not ask for."""
+    """A short file that claims too much is refused before memory or time is spent."""
     plan = Plan([TensorPlan(Item("weight", (num_weights, 1), REAL), COORDINATE)])
     reader = claims(sizes, bins=bins)
     tracemalloc.start()
@@ -183,12 +184,12 @@ def test_claimed_sizes_are_bounded_by_the_file(sizes, bins, num_weights, what):
     assert caught.value.offset is not None
 
 
-def test_what_a_reader_would_refuse_is_not_written():
+def test_files_that_a_reader_would_refuse_are_not_written():
     """A predictor far too large for its file is refused by the writer too."""
     items = [TensorPlan(Item("weight", (2**20, 1), REAL), COORDINATE)]
     shapes = [(1000, 1), (1000,), (256, 1000), (256,)]
     tensors = tuple(torch.zeros(shape, dtype=torch.int64).numpy() for shape in shapes)
-    plan = Plan(items, coordinate=CoordinateNetwork(tensors, (0,) * 4, 8))
+    plan = Plan(items, coordinate=WholeNetwork(tensors, (0,) * 4, 8))
     check_readable(plan, 10**6)
     with pytest.raises(bitfold.ModelFileError, match="Choose a smaller predictor_shape"):
         check_readable(plan, 1000)
@@ -208,7 +209,7 @@ def test_numbers_beyond_the_bounds_of_fixed_point_are_refused():
 
 
 def test_mutated_files_are_refused_or_read(tmp_path):
-    """1,000 files with a right checksum end in our error with its place, or in a module."""
+    """Each of 1,000 files with a right checksum ends in our error, with a byte, or in a module."""
     chance, path = random.Random(1), tmp_path / "net.bitfold"
     torch.manual_seed(0)
     network = bitfold.PolytopeNet(2, "[5]*2", 1)

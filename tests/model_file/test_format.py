@@ -1,4 +1,4 @@
-"""Tests that the specification is enough to write a decoder from, and of the page for users."""
+"""The specification is enough to write a decoder, and the examples for users run."""
 
 import doctest
 from pathlib import Path
@@ -9,7 +9,7 @@ from make_golden import GOLDEN, modules
 from plain_decoder import decode, table
 
 import bitfold
-from bitfold.entropy_coding.laplace_tables import integer_tables
+from bitfold.entropy_coding.laplace.tables import integer_tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "model-files.md"
 
@@ -35,7 +35,7 @@ def test_a_decoder_from_the_specification_reads_the_same_numbers(name):
 
 @pytest.mark.parametrize("distribution", ["laplace", "logistic"])
 def test_the_tables_of_the_specification_are_the_packages(distribution):
-    """All of them."""
+    """Each table of each scale."""
     tables = integer_tables(distribution)
     for number, (first, reach) in enumerate(zip(tables.firsts, tables.reaches, strict=True)):
         starts = tables.starts[first : first + 2 * reach + 4]
@@ -43,7 +43,7 @@ def test_the_tables_of_the_specification_are_the_packages(distribution):
 
 
 def test_the_examples_of_the_page_run():
-    """Each prints what stands there."""
+    """Each prints what the page says."""
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     found = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
     assert found.attempted > 15

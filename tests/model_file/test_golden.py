@@ -1,4 +1,4 @@
-"""Tests that files and tables of earlier versions mean what they meant."""
+"""Files of earlier versions are read as ever, by the same tables."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ import torch
 from make_golden import GOLDEN, modules, state_hash
 
 import bitfold
-from bitfold.entropy_coding.laplace_tables import integer_tables
+from bitfold.entropy_coding.laplace.tables import integer_tables
 
 HASHES = json.loads((GOLDEN / "hashes.json").read_text(encoding="utf-8"))
 
@@ -27,7 +27,7 @@ print(repr([item.float().tolist() for item in found.parameters()]))
 
 @pytest.mark.parametrize("name", sorted(HASHES))
 def test_golden_files_are_read_as_ever(name):
-    """Every number is the very one that the file was written with."""
+    """Every number is exactly the one that was written."""
     module = modules()[name.split("-")[0]]
     with torch.no_grad():
         for item in module.parameters():
@@ -37,7 +37,7 @@ def test_golden_files_are_read_as_ever(name):
 
 @pytest.mark.parametrize("name", sorted(HASHES))
 def test_other_types_and_threads_get_the_same_numbers(name):
-    """A module in float64 gets what rounds to the numbers in float32, on any count of threads."""
+    """Modules in float64 get numbers that round to those in float32, on any count of threads."""
     given = modules()[name.split("-")[0]].double()
     threads = torch.get_num_threads(), numba.get_num_threads()
     try:
@@ -51,7 +51,7 @@ def test_other_types_and_threads_get_the_same_numbers(name):
 
 
 def test_a_fresh_process_with_other_settings_gets_the_same_network():
-    """Whatever the threads and the default type."""
+    """Neither the threads nor the default type matter."""
     path = GOLDEN / "network-rows.bitfold"
     here = bitfold.read_model(path)
     expected = repr([item.tolist() for item in here.parameters()])
@@ -73,7 +73,7 @@ def test_a_fresh_process_with_other_settings_gets_the_same_network():
     ],
 )
 def test_the_tables_are_those_of_the_format(distribution, digest):
-    """Each of them to the last number: a decoder's must be the same."""
+    """To the last number, as every decoder needs the same tables."""
     tables = integer_tables(distribution)
     raw = b"".join(item.astype("<i8").tobytes() for item in tables)
     assert hashlib.sha256(raw).hexdigest() == digest

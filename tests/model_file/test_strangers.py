@@ -1,31 +1,25 @@
-"""Tests that a damaged or hostile file is refused, whatever is wrong with it."""
+"""A damaged or hostile file is refused, whatever is wrong with it."""
 
 import random
 import tracemalloc
-import zlib
 
 import pytest
 import torch
 from model_files import scrambled, write_checked
+from mutations import mutated, with_checksum
 from torch import nn
 
 import bitfold
-from bitfold.entropy_coding.adaptive_kernels import new_contexts, put_table
-from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from bitfold.entropy_coding.streams import StreamWriter
 from bitfold.model_file import model_info
 from bitfold.model_file.syntax.header import MAGIC
 
 NUM_MUTATED = 2_000
 
 
-def with_checksum(data: bytes) -> bytes:
-    """A file whose checksum is right, so that the parser itself is reached."""
-    return data[:3] + zlib.crc32(data[7:]).to_bytes(4, "little") + data[7:]
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> list[tuple[bytes, nn.Module | None]]:
-    """Small files of all sorts, and the modules to read them into."""
+    """Small files of all sorts, each with the module into which it is read."""
     path = tmp_path_factory.mktemp("files") / "net.bitfold"
     torch.manual_seed(0)
     network = bitfold.PolytopeNet(2, "[5]*3", 1)
@@ -45,27 +39,8 @@ def files(tmp_path_factory) -> list[tuple[bytes, nn.Module | None]]:
     return found
 
 
-def mutated(data: bytes, chance: random.Random) -> bytes:
-    """A file with some bytes changed, cut, added or put elsewhere."""
-    changed = bytearray(data)
-    for _ in range(chance.choice((1, 1, 2, 8))):
-        at = chance.randrange(2, len(changed)) if len(changed) > 2 else 0
-        what = chance.randrange(5)
-        if what == 0 and changed:
-            changed[at] ^= 1 << chance.randrange(8)
-        elif what == 1 and changed:
-            changed[at] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
-        elif what == 2:
-            del changed[at : at + chance.choice((1, 2, 4, 50))]
-        elif what == 3:
-            changed[at:at] = chance.randbytes(chance.choice((1, 2, 4, 50)))
-        else:
-            changed[at : at + 4] = bytes(4)
-    return bytes(changed)
-
-
 def test_mutated_files_are_refused_or_read(files, tmp_path):
-    """2,000 files with a right checksum end in our error with its place, or in a module."""
+    """Each of 2,000 files with a right checksum ends in our error, with a byte, or in a module."""
     chance, refused = random.Random(0), 0
     path = tmp_path / "net.bitfold"
     for number in range(NUM_MUTATED):
@@ -84,12 +59,12 @@ def test_mutated_files_are_refused_or_read(files, tmp_path):
                 assert all(bool((item == 7).all()) for item in state)
         else:
             assert isinstance(found, nn.Module)
-    # What is left of the others is bits that are weights: nothing but a checksum tells.
+    # The others have changed bits of weights, which only a checksum can tell.
     assert refused > 0.8 * NUM_MUTATED
 
 
 def test_every_truncated_file_is_refused(files, tmp_path):
-    """At every length; with the checksum made right too, but for a rare coincidence."""
+    """At every length; with a right checksum too, but for a rare coincidence."""
     path = tmp_path / "net.bitfold"
     read = tried = 0
     for data, module in files:
@@ -102,7 +77,7 @@ def test_every_truncated_file_is_refused(files, tmp_path):
                 except bitfold.ModelFileError as error:
                     assert error.offset is None or error.offset <= length
                 else:
-                    # Whatever is left of the stream then ends in the coder's first state.
+                    # The rest of the stream happens to end in the coder's first state.
                     assert is_right
                     read += 1
     assert tried > 500
@@ -110,7 +85,7 @@ def test_every_truncated_file_is_refused(files, tmp_path):
 
 
 def test_names_that_no_line_can_show_are_refused(tmp_path):
-    """On both sides: they could move a terminal's cursor, or look like another message."""
+    """Writer and reader refuse them: they could move a cursor, or look like another message."""
     path, module = tmp_path / "net.bitfold", nn.Module()
     module.register_parameter("a\x1b[2J", nn.Parameter(torch.ones(3)))
     with pytest.raises(bitfold.ModelFileError, match="printable"):
@@ -123,7 +98,7 @@ def test_names_that_no_line_can_show_are_refused(tmp_path):
 
 
 def test_extended_files_are_refused(files, tmp_path):
-    """Nothing may follow."""
+    """No byte may follow the stream."""
     path = tmp_path / "net.bitfold"
     for data, module in files:
         for more in (b"\0", b"\0\0", b"\xff" * 8):
@@ -133,7 +108,7 @@ def test_extended_files_are_refused(files, tmp_path):
 
 
 def test_any_changed_bit_is_noticed(files, tmp_path):
-    """Without a new checksum each single changed bit is refused."""
+    """A file with one changed bit and the old checksum is refused."""
     path, (data, module) = tmp_path / "net.bitfold", files[-1]
     for bit in range(0, 8 * len(data), 5):
         changed = bytearray(data)
@@ -144,7 +119,7 @@ def test_any_changed_bit_is_noticed(files, tmp_path):
 
 
 def names_header(*numbers: int) -> bytes:
-    """The start of a file with names, its varints as given."""
+    """The start of a file with names, whose varints are given."""
     body = bytearray(4)
     for given in numbers:
         number = given
@@ -156,7 +131,7 @@ def names_header(*numbers: int) -> bytes:
 
 
 def test_claimed_sizes_are_bounded_by_the_file(tmp_path):
-    """Counts and shapes of 2^60 make no room for what the file cannot hold."""
+    """Claims of 2^60 tensors or numbers reserve no memory."""
     path = tmp_path / "net.bitfold"
     hostile = [
         names_header(2**60),
@@ -177,18 +152,18 @@ def test_claimed_sizes_are_bounded_by_the_file(tmp_path):
 
 
 def hostile_recipe(in_features: int, width: int, num_layers: int) -> bytes:
-    """A file that claims a network of so many inputs, and layers of such a width."""
+    """A file whose recipe claims these inputs, this width and this many layers."""
     writer = StreamWriter()
     for number, order in ((in_features - 1, 1), (0, 1), (0, 0), (0, 0), (1, 0)):
-        writer.golomb(number, order)
-    writer.golomb(width - 1, 3)
-    writer.golomb(num_layers - 1, 1)
+        writer.write_golomb(number, order)
+    writer.write_golomb(width - 1, 3)
+    writer.write_golomb(num_layers - 1, 1)
     return with_checksum(MAGIC + bytes([4 + 1]) + bytes(4) + writer.stream())
 
 
 @pytest.mark.parametrize("data", [b"", b"\xb1", b"PK\x03\x04" * 10, bytes(100)])
 def test_what_is_no_model_file_is_refused(tmp_path, data):
-    """Also the empty file, with the byte where it was noticed."""
+    """The error names the byte, also for an empty file."""
     path = tmp_path / "net.bitfold"
     path.write_bytes(data)
     with pytest.raises(bitfold.ModelFileError, match="at byte") as caught:
@@ -206,22 +181,3 @@ def test_a_later_version_and_a_missing_file_say_so(tmp_path, files):
         bitfold.read_model(path)
     with pytest.raises(bitfold.ModelFileError, match="No such file"):
         bitfold.read_model(tmp_path / "other.bitfold")
-
-
-def test_endless_codes_come_to_an_end():
-    """A code of zeros without end is given up."""
-    writer = StreamWriter()
-    for _ in range(100):
-        writer.bits_of(0, 1)
-    with pytest.raises(bitfold.ModelFileError, match="no code of it"):
-        StreamReader(writer.stream(), 0).golomb(0)
-
-
-def test_the_context_coder_has_room_for_the_largest_numbers():
-    """Each number takes at most as many symbols as there is room for."""
-    import numpy as np
-
-    numbers = np.full(100, -(2**51) + 1)
-    used = (np.ones(1, np.int64), np.ones(100, np.int64), 0, 1)
-    room = np.empty(100 * 60, np.uint32)
-    assert put_table(room, numbers, used, new_contexts()) <= len(room)

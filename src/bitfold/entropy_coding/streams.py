@@ -1,4 +1,4 @@
-"""Writing and reading the stream of symbols, item by item."""
+"""A stream of symbols: `StreamWriter`, and `StreamReader` for everything that it writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.entropy_coding.rans_kernels import (
+from bitfold.entropy_coding.damage import damaged
+from bitfold.entropy_coding.numbers.flags import get_flag, put_flag
+from bitfold.entropy_coding.numbers.golomb import get_golomb, get_signed, put_golomb, put_signed
+from bitfold.entropy_coding.numbers.plain_bits import get_long, get_plain, put_long
+from bitfold.entropy_coding.rans.coder import (
     FIRST_WORDS,
     LAST,
     LOWEST,
@@ -17,73 +21,75 @@ from bitfold.entropy_coding.rans_kernels import (
     SOUND,
     TRUNCATED,
     encode,
-    read_golomb,
-    read_long,
-    read_plain,
     slot,
-    take,
 )
-from bitfold.entropy_coding.symbol_kernels import ONE, put_flag, put_golomb, put_long
-from bitfold.errors import ModelFileError
+from bitfold.entropy_coding.rans.symbols import Symbols
 
-_MOST_ZEROS = 52
+# More symbols than any single number takes.
+_MOST_SYMBOLS = 128
 
 
 class StreamWriter:
     """Collects symbols and codes them segment by segment.
 
-    Source: none, ours.
+    Example:
+        >>> writer = StreamWriter()
+        >>> writer.write_golomb(12, order=2)
+        >>> writer.write_flag(True, zeros=2**15)
+        >>> reader = StreamReader(writer.stream(), offset=0)
+        >>> reader.read_golomb(order=2), reader.read_flag(zeros=2**15)
+        (12, True)
     """
 
     def __init__(self) -> None:
-        self._pending: list[NDArray[np.uint32]] = []
+        self._pending: list[Symbols] = []
         self._num_pending = 0
         self._coded: list[bytes] = []
+        self._room = np.empty(_MOST_SYMBOLS, np.uint32)
 
-    def put(self, symbols: NDArray[np.uint32]) -> None:
-        """Append symbols, see `rans_kernels.Symbols`."""
+    def write_symbols(self, symbols: Symbols) -> None:
+        """Append symbols; the array must not change afterwards."""
         self._pending.append(symbols)
         self._num_pending += len(symbols)
         if self._num_pending > SEGMENT:
             everything = np.concatenate(self._pending)
-            # Something stays for the last segment.
+            # At least one symbol stays for the last segment.
             whole = (len(everything) - 1) // SEGMENT * SEGMENT
             for first in range(0, whole, SEGMENT):
                 self._code(everything[first : first + SEGMENT], LOWEST)
             self._pending, self._num_pending = [everything[whole:].copy()], len(everything) - whole
 
-    def symbol(self, start: int, frequency: int) -> None:
-        """Append one symbol."""
-        self.put(np.array([start | ((frequency - 1) << 16)], np.uint32))
-
-    def bits_of(self, number: int, num_bits: int) -> None:
+    def write_bits(self, number: int, num_bits: int) -> None:
         """Append a number of up to 62 bits plainly."""
-        out = np.empty(5, np.uint32)
-        self.put(out[: put_long(out, 0, number, num_bits)])
+        self._write_room(put_long(self._room, 0, number, num_bits))
 
-    def flag(self, is_set: bool, unset: int) -> None:
-        """Append a flag that is unset in so many of 2^16 cases."""
-        out = np.empty(1, np.uint32)
-        put_flag(out, 0, is_set, unset)
-        self.put(out)
+    def write_flag(self, is_set: bool, zeros: int) -> None:
+        """Append a flag whose probability of being unset is ``zeros / 2**16``."""
+        self._write_room(put_flag(self._room, 0, int(is_set), zeros))
 
-    def golomb(self, number: int, order: int = 0) -> None:
+    def write_golomb(self, number: int, order: int) -> None:
         """Append a number of at least 0 by an exponential Golomb code."""
-        out = np.empty(64, np.uint32)
-        self.put(out[: put_golomb(out, 0, number, order)])
+        self._write_room(put_golomb(self._room, 0, number, order))
 
-    def plain(self, values: NDArray[Any]) -> None:
-        """Append the bytes of an array, 16 bits a symbol, little-endian; their count is even."""
+    def write_signed(self, number: int, order: int) -> None:
+        """Append a number of either sign by an exponential Golomb code."""
+        self._write_room(put_signed(self._room, 0, number, order))
+
+    def write_array(self, values: NDArray[Any]) -> None:
+        """Append an array's bytes, 16 bits a symbol, little-endian; their count must be even."""
         raw = np.frombuffer(values.tobytes(), "<u2").astype(np.uint32)
         for first in range(0, len(raw), SEGMENT):
-            self.put(raw[first : first + SEGMENT])
+            self.write_symbols(raw[first : first + SEGMENT])
 
     def stream(self) -> bytes:
-        """All that was written, at least one symbol; then nothing more can be."""
+        """Everything that was written, at least one symbol. Nothing can be written afterwards."""
         self._code(np.concatenate(self._pending), LAST)
         return b"".join(self._coded)
 
-    def _code(self, symbols: NDArray[np.uint32], first: int) -> None:
+    def _write_room(self, num_symbols: int) -> None:
+        self.write_symbols(self._room[:num_symbols].copy())
+
+    def _code(self, symbols: Symbols, first: int) -> None:
         words = np.empty(len(symbols) + FIRST_WORDS, np.uint16)
         used = encode(symbols, words, first)
         self._coded.append(words[len(words) - used :].astype("<u2").tobytes())
@@ -94,14 +100,16 @@ class StreamReader:
 
     Args:
         data: the whole file.
-        offset: where the stream starts; it goes on to the end.
+        offset: byte where the stream starts; it extends to the end of the file.
 
     Attributes:
-        item: what is being read.
-        bits: that the items before it took, fractions of bits included.
+        state: of the decoder, for compiled loops.
+        words: of the stream, for compiled loops.
+        item: the part that is being read.
+        bits: of each part that was read before, fractions of bits included.
 
     Raises:
-        ModelFileError: by every method, if the stream ends too early or is no such stream.
+        ModelFileError: by every method, if the stream ends too early or is damaged.
     """
 
     def __init__(self, data: bytes, offset: int) -> None:
@@ -117,88 +125,75 @@ class StreamReader:
         self.check()
 
     def enter(self, item: str | tuple[str]) -> None:
-        """Say what is read from now on, a tensor (by its name in a tuple) or another part.
+        """Begin another part of the stream, and count the bits of the part before.
 
-        And count what was read of the item before.
+        The rANS state tells fractions of bits, so that all parts add up to the stream.
 
-        The numbers that rANS works on tell fractions of bits: all items add up to the stream.
+        Args:
+            item: name of the part; a tensor's name stands in a tuple.
         """
         bits = self._bits_read()
         self.bits[self.item] += bits - self._before
         self.item, self._before = item, bits
 
-    def _name(self) -> str:
-        return self.item if isinstance(self.item, str) else repr(self.item[0])
-
-    def _bits_read(self) -> float:
-        return 16 * int(self.state[1]) - math.log2(max(1, int(self.state[0])))
+    def check(self) -> None:
+        """Raise the error for the first fault that a compiled loop found, if there is one."""
+        if self.state[3] == TRUNCATED:
+            raise damaged(f"expected more bytes, for {self._name()}, got the end", self.position)
+        if self.state[3] != SOUND:
+            raise damaged(f"expected {self._name()}, got what is no code of it", self.position)
 
     @property
     def position(self) -> int:
         """Byte of the file up to which the stream was read."""
         return self._offset + 2 * int(self.state[1])
 
-    def check(self) -> None:
-        """Refuse to go on with what cannot be right."""
-        if self.state[3] == TRUNCATED:
-            raise damaged(f"expected more bytes, for {self._name()}, got the end", self.position)
-        if self.state[3] != SOUND:
-            raise damaged(f"expected {self._name()}, got what is no code of it", self.position)
+    @property
+    def num_bytes(self) -> int:
+        """Size of the stream."""
+        return 2 * len(self.words)
 
-    def take(self, start: int, frequency: int) -> None:
-        """Remove a symbol that was found by `slot`."""
-        take(self.state, self.words, start, frequency)
-        self.check()
-
-    def slot(self) -> int:
-        """Where in 2^16 the next symbol lies."""
-        return int(slot(self.state, self.words))
-
-    def bits_of(self, num_bits: int) -> int:
-        """A number that was written plainly."""
-        number = int(read_long(self.state, self.words, num_bits))
+    def read_bits(self, num_bits: int) -> int:
+        """Read a number that `StreamWriter.write_bits` wrote."""
+        number = int(get_long(self.state, self.words, num_bits))
         self.check()
         return number
 
-    def flag(self, unset: int) -> bool:
-        """Whether a flag is set that is unset in so many of 2^16 cases."""
-        if self.slot() < unset:
-            self.take(0, unset)
-            return False
-        self.take(unset, ONE - unset)
-        return True
+    def read_flag(self, zeros: int) -> bool:
+        """Read a flag that `StreamWriter.write_flag` wrote."""
+        flag = bool(get_flag(self.state, self.words, zeros))
+        self.check()
+        return flag
 
-    def golomb(self, order: int = 0) -> int:
-        """See `StreamWriter.golomb`."""
-        number = int(read_golomb(self.state, self.words, order, _MOST_ZEROS))
+    def read_golomb(self, order: int) -> int:
+        """Read a number that `StreamWriter.write_golomb` wrote."""
+        number = int(get_golomb(self.state, self.words, order))
         self.check()
         return number
 
-    def signed(self, order: int) -> int:
-        """A number that was written by `put_signed`."""
-        unsigned = self.golomb(order)
-        return -(unsigned + 1) // 2 if unsigned % 2 else unsigned // 2
+    def read_signed(self, order: int) -> int:
+        """Read a number that `StreamWriter.write_signed` wrote."""
+        number = int(get_signed(self.state, self.words, order))
+        self.check()
+        return number
 
-    def plain(self, dtype: str, count: int) -> NDArray[Any]:
-        """An array that was written by `StreamWriter.plain`."""
+    def read_array(self, dtype: str, count: int) -> NDArray[Any]:
+        """Read an array that `StreamWriter.write_array` wrote."""
         raw = np.empty(count * np.dtype(dtype).itemsize // 2, "<u2")
-        read_plain(self.state, self.words, 16, raw)
+        get_plain(self.state, self.words, 16, raw)
         self.check()
         return np.frombuffer(raw.tobytes(), dtype)
 
     def finish(self) -> None:
-        """Refuse a stream that goes on, or whose last symbols do not lead to the first state."""
+        """Check that the stream ends here, in the state in which the encoder began."""
         self.enter("the end")
         if int(self.state[1]) != len(self.words):
             raise damaged("expected the end, got more bytes", self.position)
         if int(self.state[0]) != LAST:
             raise damaged("expected the coder's first state at the end, got another", self.position)
 
+    def _name(self) -> str:
+        return self.item if isinstance(self.item, str) else repr(self.item[0])
 
-def damaged(what: str, offset: int) -> ModelFileError:
-    """The error for a file that is none of ours, or no longer."""
-    return ModelFileError(
-        f"Cannot read a model file: {what} at byte {offset:,}. "
-        "Get the file again from where it came from.",
-        offset,
-    )
+    def _bits_read(self) -> float:
+        return 16 * int(self.state[1]) - math.log2(max(1, int(self.state[0])))

@@ -1,4 +1,4 @@
-"""What a network takes by the means that everybody has: baselines for its model file."""
+"""The size of a network by usual means: baselines for its model file."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Baseline:
 
     Args:
         name: of the way.
-        num_bytes: that it takes, of numbers alone: no names and no shapes.
-        state: what it decodes to, fit for ``load_state_dict``.
-        note: what it is.
+        num_bytes: of the numbers alone, without names and shapes.
+        state: the decoded tensors, fit for ``load_state_dict``.
+        note: a remark for readers of a table.
     """
 
     name: str
@@ -46,21 +46,18 @@ def baselines(state: Mapping[str, Tensor], decoded: Mapping[str, Tensor]) -> lis
     - ``gzip``, ``zstd``, ``bzip2``: the bytes of float16, little-endian, tensor after tensor in
       the order of ``state``, at their highest usual levels (9, 19, 9);
     - ``uniform 8``, ``4`` and ``3 bits``: each tensor rounded to evenly spaced values from its
-      smallest to its largest number (min-max), both ends and all between in so many bits, with
-      the smallest and the step in float32;
-    - ``order-0 entropy``: no code, but what an ideal one takes of the *quantised* weights
-      without regard to their places: for each tensor its numbers' entropy by their own
-      frequencies, which themselves are free. A code that knows neither places nor predictors and
-      does send its frequencies takes more.
-
-    Source: usual means; none, ours.
+      smallest to its largest number (min-max), each in that many bits, with the smallest number and
+      the step in float32;
+    - ``order-0 entropy``: no file, but the size under an ideal code of the *quantised* weights that
+      ignores their positions: the entropy of each tensor's numbers by their own frequencies, which
+      themselves cost nothing. A real code has to send its frequencies and takes more.
 
     Args:
         state: of the network in float32 (or more), by name.
-        decoded: the same as decoded from its model file: the quantised weights.
+        decoded: the quantised weights, as decoded from its model file.
 
     Returns:
-        From the longest kind to the shortest.
+        From the usual longest to the usual shortest.
 
     Example:
         >>> rows = baselines({"w": torch.arange(4.0)}, {"w": torch.tensor([0.0, 0, 1, 1])})
@@ -91,7 +88,7 @@ def _packed(name: str, state: Mapping[str, Tensor], data: bytes, level: int) -> 
 
 
 def _zstd(data: bytes, level: int) -> bytes:
-    """Python's own from 3.14 on, or the same module for versions before."""
+    """Compress by Python's own module, or by its backport to versions before 3.14."""
     name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     packed: bytes = importlib.import_module(name).compress(data, level)
     return packed

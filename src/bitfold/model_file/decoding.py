@@ -1,4 +1,4 @@
-"""The bytes of a model file as a module. Importing this imports Numba."""
+"""The module that the bytes of a model file describe. Importing this module imports Numba."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bitfold.entropy_coding.streams import StreamReader, damaged
+from bitfold.entropy_coding.damage import damaged
+from bitfold.entropy_coding.streams import StreamReader
 from bitfold.errors import ModelFileError
 from bitfold.model_file.syntax.body import read_body
 from bitfold.model_file.syntax.header import Header, read_header
@@ -20,13 +21,13 @@ from bitfold.model_file.syntax.structure import COMPLEX, Item, structure_hash, t
 
 
 class Parsed(NamedTuple):
-    """A file that was read, and what it is for.
+    """A file that was read.
 
     Attributes:
         header: of the file.
-        module: that was given, or that the file rebuilt; None if there is neither.
-        plan: what it says of each tensor.
-        parts: bits of the parts of the stream before the tensors.
+        module: the one that was given or else built by the recipe; None if there is neither.
+        plan: how each tensor is coded, with its numbers.
+        parts: bits of each part of the stream before the tensors.
         bits: of each tensor.
     """
 
@@ -38,18 +39,18 @@ class Parsed(NamedTuple):
 
 
 def decoded(data: bytes, into: nn.Module | None = None) -> nn.Module:
-    """The module of a file's bytes, see `read_model`."""
+    """Decode a file's bytes into a module, see `read_model`."""
     found = parsed(data, into)
     module = found.module
     if module is None:
         raise ModelFileError(
-            "Cannot rebuild a network: expected a file that says how, got one without. "
+            "Cannot rebuild a network: expected a file with its recipe, got one without. "
             "Pass the module to read it into: read_model(path, into=module)."
         )
     tensors = [tensor for _, tensor in tensors_of(module)]
     with torch.no_grad():
         pairs = zip(found.plan.tensors, tensors, strict=True)
-        # All are worked out before one is replaced.
+        # All values are worked out before any is replaced, so that an error changes nothing.
         values = [_values(found.plan, planned, own) for planned, own in pairs]
         for own, value in zip(tensors, values, strict=True):
             if value is not None:
@@ -58,11 +59,15 @@ def decoded(data: bytes, into: nn.Module | None = None) -> nn.Module:
 
 
 def parsed(data: bytes, into: nn.Module | None = None) -> Parsed:
-    """Read all of a file, and check that it fits the module, if one is given.
+    """Read all of a file, and check that it is for the given module.
+
+    Args:
+        data: all bytes of the file.
+        into: the module; None if the file has a recipe or names.
 
     Raises:
-        ModelFileError: if it is damaged, not for this module, or if nothing says which tensors it
-            is for: neither a module, nor a recipe, nor names.
+        ModelFileError: if the file is damaged or not for this module, or if there is neither a
+            module, nor a recipe, nor names, so that the tensors are unknown.
     """
     header = read_header(data)
     reader = StreamReader(data, header.end)
@@ -77,8 +82,8 @@ def parsed(data: bytes, into: nn.Module | None = None) -> Parsed:
             _check_same(written, items, header)
     elif written is None:
         raise ModelFileError(
-            "Cannot read a model file by itself: expected one that says how to build its network "
-            "or which tensors it has, got neither. Pass the module: into=module."
+            "Cannot read a model file by itself: expected one with a recipe or names, got neither. "
+            "Pass the module: into=module."
         )
     else:
         items = list(written)
@@ -90,7 +95,7 @@ def parsed(data: bytes, into: nn.Module | None = None) -> Parsed:
 
 
 def _check_claims(items: Sequence[Item], num_bytes: int, offset: int) -> None:
-    """Refuse to make room for more numbers than a file of that size may claim."""
+    """Refuse to make room for more numbers than a file of this size may claim."""
     total, most = sum(item.size for item in items), most_numbers(num_bytes)
     if total > most:
         raise damaged(
@@ -100,7 +105,7 @@ def _check_claims(items: Sequence[Item], num_bytes: int, offset: int) -> None:
 
 
 def _values(plan: Plan, tensor: TensorPlan, own: Tensor) -> Tensor | None:
-    """What a tensor becomes, of its own type and shape; None if the file does not say."""
+    """The new values of a tensor, of its own type and shape; None if the file has none."""
     if tensor.method == ABSENT:
         return None
     numbers: NDArray[Any] = plan.values(tensor) if tensor.raw is None else tensor.raw
@@ -112,18 +117,18 @@ def _values(plan: Plan, tensor: TensorPlan, own: Tensor) -> Tensor | None:
     value = flat.to(own.dtype).reshape(own.shape)
     if tensor.raw is None and not bool(torch.isfinite(value).all()):
         raise damaged(
-            f"expected numbers that {own.dtype} has, for {tensor.item.name}, got larger", 0
+            f"expected numbers that fit {own.dtype}, for {tensor.item.name}, got larger", 0
         )
     return value
 
 
 def _check_same(written: Sequence[Item] | None, own: Sequence[Item], header: Header) -> None:
-    """Refuse a module of another structure, and say what differs, as far as the file says."""
+    """Refuse a module of another structure, and say what differs if the file has names."""
     if written is None:
         raise ModelFileError(
             "Cannot read a model file into this module: expected the structure "
             f"{header.structure.hex()}, got {structure_hash(own).hex()}, of {len(own)} tensors. "
-            "Pass the architecture that was written; a file written with names=True says more."
+            "Pass the architecture that was written; files written with names=True name the tensor."
         )
     differing = [pair for pair in zip(written, own, strict=False) if pair[0] != pair[1]]
     if not differing and len(written) == len(own):

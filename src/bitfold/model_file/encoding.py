@@ -1,4 +1,4 @@
-"""A module as the bytes of a model file. Importing this imports Numba."""
+"""A module as the bytes of a model file. Importing this module imports Numba."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from bitfold.model_file.planning.automatic import Planner, plan_for_bytes
 from bitfold.model_file.planning.from_kolmogorov import plan_of_kolmogorov
 from bitfold.model_file.planning.neurons import with_sorted_neurons
 from bitfold.model_file.syntax.body import write_body
-from bitfold.model_file.syntax.coordinate_coding import check_readable
-from bitfold.model_file.syntax.header import framed
+from bitfold.model_file.syntax.coordinates import check_readable
+from bitfold.model_file.syntax.header import with_header
 from bitfold.model_file.syntax.plan import Plan
 from bitfold.model_file.syntax.recipe import Recipe, most_numbers, recipe_of, write_recipe
 
-# Up to this size a file is written in full at each step of the search for one of a given size.
+# The search for a given size encodes files of up to this many bits in full to know their size.
 _MOST_BITS_TRIED = 2**21
 
 
 def described(module: nn.Module, loss: KolmogorovLoss, *, names: bool) -> bytes:
-    """The file of what a loss describes."""
+    """The file that codes exactly what a loss describes."""
     return encoded(module, plan_of_kolmogorov(loss), names=names)
 
 
-class Layout(NamedTuple):
-    """What a file without a loss is like.
+class FileOptions(NamedTuple):
+    """Options of a file that is written without a loss.
 
     Attributes:
         rest_bits: of numbers that are on no grid.
@@ -41,32 +41,32 @@ class Layout(NamedTuple):
     sort_neurons: bool
 
 
-def rounded(module: nn.Module, tolerance: float, layout: Layout) -> bytes:
+def rounded(module: nn.Module, tolerance: float, options: FileOptions) -> bytes:
     """The shortest file of a module at a tolerance."""
     files = [
-        encoded(one, Planner(one, layout.rest_bits).plan(tolerance)[0], names=layout.names)
-        for one in _orders(module, layout)
+        encoded(one, Planner(one, options.rest_bits).plan(tolerance)[0], names=options.names)
+        for one in _orders(module, options)
     ]
     return min(files, key=len)
 
 
-def in_bytes(module: nn.Module, num_bytes: int, layout: Layout) -> bytes:
-    """The most exact file of a module that is no longer than so many bytes.
+def in_bytes(module: nn.Module, num_bytes: int, options: FileOptions) -> bytes:
+    """The most exact file of a module of at most ``num_bytes``.
 
     Raises:
-        ModelFileError: if the shortest is longer.
+        ModelFileError: if the shortest file is longer.
     """
-    # Sorted neurons, if they may be, are the shorter ones at nearly all tolerances.
-    one = _orders(module, layout)[-1]
+    # If neurons may be sorted, the sorted file is the shorter one at nearly all tolerances.
+    one = _orders(module, options)[-1]
 
     def size_of(plan: Plan, bits: float) -> float:
         if bits > _MOST_BITS_TRIED:
             return bits / 8
-        return len(encoded(one, plan, names=layout.names))
+        return len(encoded(one, plan, names=options.names))
 
     data = b""
-    for plan in plan_for_bytes(Planner(one, layout.rest_bits), num_bytes, size_of):
-        data = encoded(one, plan, names=layout.names)
+    for plan in plan_for_bytes(Planner(one, options.rest_bits), num_bytes, size_of):
+        data = encoded(one, plan, names=options.names)
         if len(data) <= num_bytes:
             return data
     raise ModelFileError(
@@ -75,9 +75,9 @@ def in_bytes(module: nn.Module, num_bytes: int, layout: Layout) -> bytes:
     )
 
 
-def _orders(module: nn.Module, layout: Layout) -> list[nn.Module]:
-    """The module, and if it may be, and can, with its neurons sorted."""
-    other = with_sorted_neurons(module) if layout.sort_neurons else None
+def _orders(module: nn.Module, options: FileOptions) -> list[nn.Module]:
+    """The module, and a copy with sorted neurons if they may and can be sorted."""
+    other = with_sorted_neurons(module) if options.sort_neurons else None
     return [module] if other is None else [module, other]
 
 
@@ -90,7 +90,7 @@ def encoded(module: nn.Module, plan: Plan, *, names: bool = False) -> bytes:
         recipe, stream = None, _stream(None, plan)
     check_readable(plan, len(stream))
     items = [tensor.item for tensor in plan.tensors]
-    return framed(items, stream, has_recipe=recipe is not None, has_names=names)
+    return with_header(items, stream, has_recipe=recipe is not None, has_names=names)
 
 
 def _stream(recipe: Recipe | None, plan: Plan) -> bytes:

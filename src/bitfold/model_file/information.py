@@ -1,4 +1,4 @@
-"""What a model file consists of."""
+"""The parts of a model file and their sizes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from torch import nn
 
-from bitfold.model_file.reading import bytes_of
+from bitfold.model_file.files import bytes_of
 
 if TYPE_CHECKING:
     from bitfold.model_file.syntax.plan import TensorPlan
@@ -20,12 +20,12 @@ class FileItem(NamedTuple):
 
     Attributes:
         name: of a tensor, or of another part.
-        bits: that it takes; fractions of bits where parts share the coder's stream.
-        num_numbers: that a tensor holds; 0 for other parts.
-        method: by which a tensor is coded.
+        bits: of the part; fractional for parts that share the coder's stream.
+        num_numbers: how many numbers a tensor holds; 0 for other parts.
+        method: the code of a tensor.
         step: between two values of a tensor's grid.
-        num_zeros: numbers that are 0.
-        num_dead: outputs all of whose weights are 0.
+        num_zeros: how many numbers are 0.
+        num_dead: how many outputs have no weight but 0.
     """
 
     name: str
@@ -41,8 +41,6 @@ class FileItem(NamedTuple):
 class ModelFileInfo:
     """A model file, item by item; ``str()`` is a table.
 
-    Source: none, ours.
-
     Args:
         items: all parts; their bits add up to the file's.
         num_bytes: size of the file.
@@ -53,7 +51,7 @@ class ModelFileInfo:
 
     @property
     def num_numbers(self) -> int:
-        """Numbers of all tensors."""
+        """How many numbers all tensors hold."""
         return sum(item.num_numbers for item in self.items)
 
     def __str__(self) -> str:
@@ -77,18 +75,17 @@ class ModelFileInfo:
 
 
 def model_info(path: str | PathLike[str], into: nn.Module | None = None) -> ModelFileInfo:
-    """Say what each byte of a model file is for.
+    """List the parts of a model file and the bits that each takes.
 
-    Source: none, ours. What shares the coder's stream is told apart by the numbers that the coder
-    works on, to fractions of a bit.
+    The coder's state tells parts of its stream apart, to fractions of a bit.
 
     Args:
         path: of the file.
-        into: the module that it was written of, which stays as it is; None: for files that say
-            how to build their network or which tensors they hold.
+        into: the module that was written, which stays as it is; None for files with a recipe or
+            with names.
 
     Raises:
-        ModelFileError: as `read_model`, and if nothing says which tensors the file is for.
+        ModelFileError: as `read_model`, and if there is neither a module, nor a recipe, nor names.
     """
     # Numba takes 0.4 s to import: only those who read a file import it.
     from bitfold.model_file.decoding import parsed  # noqa: PLC0415 - see above

@@ -1,23 +1,12 @@
-"""Tests of scales as they are sent: what they take, what a decoder makes of them, their fit."""
+"""Scales of a predictor as they are sent: which weights they leave out, their bits, their fit."""
 
-import itertools
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from bitfold.entropy_coding.scale_syntax import (
-    ALIVE,
-    DEAD,
-    Lines,
-    SentScale,
-    scale_symbols,
-    unit_of,
-    whole_scales,
-)
-from bitfold.entropy_coding.symbol_kernels import bits_of, put_exponents, put_flags
+from bitfold.entropy_coding.scales.whole_scales import ALIVE
 from bitfold.kolmogorov import KolmogorovLoss, RowColumnPredictor, fit_predictor
 from bitfold.kolmogorov.description.bits import SentPredictor, sent_predictor
 from bitfold.kolmogorov.predictors.scale_quantisation import code_scales
@@ -50,85 +39,6 @@ def dead_of(loss: KolmogorovLoss) -> dict[str, Tensor]:
     subset = loss.subsampling.all_weights()
     scales = loss.predictor.sent_scales(subset, sent_of(loss).parameters)
     return {name: item.bool() for name, item in loss.table.split((scales < ALIVE).float()).items()}
-
-
-def flag_bits(flags: object, beside: object) -> float:
-    """Bits of flags."""
-    room = np.empty(1000, np.uint32)
-    given = (np.array(item, np.int64) for item in (flags, beside))
-    return bits_of(room[: put_flags(room, 0, *given)])
-
-
-def exponent_bits(exponents: object, unit: int = 3) -> float:
-    """Bits of exponents, in eighths of an octave."""
-    room = np.empty(5000, np.uint32)
-    return bits_of(room[: put_exponents(room, 0, np.array(exponents, np.int64), unit)])
-
-
-def test_flags_are_a_probability():
-    """What all sequences of flags are given adds up to 1, whatever stands beside them."""
-    for beside in ([0] * 5, [0, 1, 1, 0, 1]):
-        total = sum(2 ** -flag_bits(flags, beside) for flags in itertools.product([0, 1], repeat=5))
-        assert total == pytest.approx(1, rel=1e-4)
-
-
-@pytest.mark.parametrize("unit", [1, 3])
-def test_exponents_are_a_probability(unit):
-    """Likewise of exponents; those seen before, and those near 0, take fewer bits."""
-    every = range(-120, 121, 2**unit)
-    total = sum(2 ** -exponent_bits(pair, unit) for pair in itertools.product(every, every))
-    assert total == pytest.approx(1, rel=1e-3)
-    assert exponent_bits([24, 24], unit) < exponent_bits([24, 32], unit)
-    assert exponent_bits([8], unit) < exponent_bits([32], unit)
-
-
-def test_long_runs_of_exponents_keep_to_their_bits():
-    """Counts are halved, so that chances stay within 16 bits; a new one then still has one."""
-    assert exponent_bits([8] * 4000) < 50
-    assert exponent_bits([8] * 4000 + [-120]) < 65
-    draws = np.random.default_rng(0).integers(0, 2, 4000)
-    assert exponent_bits(8 * draws) == pytest.approx(4000, rel=0.02)
-
-
-def test_flags_that_are_foretold_take_next_to_nothing():
-    """By the one before them, or by what stands beside them."""
-    runs = np.repeat([1, 0, 1], 200)
-    assert flag_bits(runs, np.zeros_like(runs)) < 60
-    mixed = np.random.default_rng(0).integers(0, 2, 600)
-    assert flag_bits(mixed, mixed) < 40
-    assert flag_bits(mixed, np.zeros_like(mixed)) > 590
-
-
-def test_precision_makes_lines_coarser():
-    """Each bit less than 8 doubles the unit, up to an octave; more than 8 change nothing."""
-    logs = torch.linspace(-5, 5, 301)
-    for precision, unit in ((32, 1), (16, 1), (8, 1), (7, 2), (6, 4), (5, 8), (2, 8)):
-        whole = whole_scales(logs, unit_of(precision), -120, 120)
-        assert (whole % unit == 0).all()
-        assert (whole - logs.double() * 8 / OCTAVE).abs().max() <= unit / 2 + 1e-6
-
-
-def test_columns_are_told_by_the_rows_before():
-    """Neurons that are dead in one layer are foretold in the next; so are all their pixels."""
-    chance = np.random.default_rng(0)
-    neurons = np.where(chance.random(300) < 0.5, DEAD, 0)
-    others = np.where(chance.random(300) < 0.5, DEAD, 0)
-
-    def bits(columns: np.ndarray) -> float:
-        first = SentScale(0, 0, (Lines(neurons, 3), Lines(np.zeros(2, int), 3)))
-        second = SentScale(0, 0, (Lines(np.zeros(2, int), 3), Lines(columns, 3)))
-        return bits_of(scale_symbols([first, SentScale(0, DEAD), second]))
-
-    assert bits(neurons) < bits(others) - 250
-    assert bits(np.repeat(neurons, 4)) < bits(np.repeat(others, 4)) - 100
-
-
-def test_locations_take_a_bit_where_all_are_0():
-    """And a few where they are not."""
-    scales = [SentScale(0, 5), SentScale(0, -3)]
-    assert bits_of(scale_symbols(scales)) == 1 + 2 * 9
-    moved = [SentScale(1, 5), SentScale(-40, -3)]
-    assert 1 + 2 * 9 + 5 < bits_of(scale_symbols(moved)) < 1 + 2 * 9 + 20
 
 
 def test_dead_weights_take_nothing():

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bitfold.entropy_coding.scale_syntax import scale_symbols
 from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 from bitfold.kolmogorov.predictors.scale_quantisation import as_parameters, code_scales
@@ -57,10 +56,10 @@ def sent_predictor(
         predictor_bits: precision in which it is sent.
     """
     if isinstance(predictor, ScalePredictor):
-        from bitfold.entropy_coding.symbol_kernels import bits_of  # noqa: PLC0415 - imports Numba
+        from bitfold.entropy_coding.scales.syntax import scale_bits  # noqa: PLC0415 - imports Numba
 
         scales = code_scales(predictor, table, weight_range, predictor_bits)
-        return SentPredictor(as_parameters(predictor, scales), bits_of(scale_symbols(scales)))
+        return SentPredictor(as_parameters(predictor, scales), scale_bits(scales))
     return SentPredictor(predictor.sent(predictor_bits), predictor.sending_bits(predictor_bits))
 
 

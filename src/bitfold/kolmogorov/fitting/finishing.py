@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from bitfold.entropy_coding.scale_syntax import logarithms
+from bitfold.entropy_coding.scales.whole_scales import logarithms
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.description.bits import sent_predictor
 from bitfold.kolmogorov.fitting.fit import fit_predictor

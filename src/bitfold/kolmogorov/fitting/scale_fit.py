@@ -6,8 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bitfold.entropy_coding.laplace_tables import PER_OCTAVE
-from bitfold.entropy_coding.scale_syntax import LEAST_OWN, MOST_LINE, MOST_OWN, unit_of
+from bitfold.entropy_coding.scales.whole_scales import (
+    LEAST_OWN,
+    MOST_LINE,
+    MOST_OWN,
+    PER_OCTAVE,
+    unit_of,
+)
 from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.predictors.laplace_logistic import SCALE_FLOOR, ScalePredictor
 from bitfold.kolmogorov.predictors.scale_quantisation import as_box, numbers_in_parts

@@ -9,12 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bitfold.entropy_coding.fixed_point_networks import fixed_bits
-from bitfold.entropy_coding.fixed_point_syntax import (
+from bitfold.entropy_coding.fixed_point.network import (
+    MAX_LAYERS,
+    MAX_WIDTH,
     fixed_network_of,
-    network_bits,
-    sent_network,
-    shape_bits,
+    whole_parameters,
 )
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.bins import Bins
@@ -32,8 +31,6 @@ from bitfold.runtime.threads import array
 
 # Weights whose hard bits are counted at a time.
 _FIXED_CHUNK = 2**16
-MAX_WIDTH = 4_096
-MAX_LAYERS = 32
 
 
 class CoordinatePredictor(WeightPredictor):
@@ -112,17 +109,23 @@ class CoordinatePredictor(WeightPredictor):
         return super().coded(subset, indices, parameters)
 
     def sent(self, precision_bits: int) -> dict[str, Tensor]:
-        """A distribution over bins: whole numbers, see `sent_network`; others as any predictor."""
+        """Its parameters as sent: whole numbers, see `whole_parameters`, if it codes bins."""
         if self.kind != "cross_entropy":
             return super().sent(precision_bits)
-        return sent_network(dict(self.named_parameters()), precision_bits)
+        return whole_parameters(dict(self.named_parameters()), precision_bits)
 
     def sending_bits(self, precision_bits: int) -> Tensor | float:
         """Of a distribution over bins: of its shape and of the whole numbers."""
         if self.kind != "cross_entropy":
             return super().sending_bits(precision_bits)
-        shape = shape_bits(self.shape, self.bins.num_bins)
-        return network_bits([item.numel() for item in self.parameters()], precision_bits) + shape
+        # Numba takes 0.4 s to import: only those who count bits import it.
+        from bitfold.entropy_coding.fixed_point.syntax import (  # noqa: PLC0415 - see above
+            parameter_bits,
+            shape_bits,
+        )
+
+        sizes = [item.numel() for item in self.parameters()]
+        return parameter_bits(sizes, precision_bits) + shape_bits(self.shape, self.bins.num_bins)
 
     def hard_bits(
         self, subset: WeightSubset, values: Tensor, as_sent: dict[str, Tensor] | None
@@ -133,10 +136,12 @@ class CoordinatePredictor(WeightPredictor):
         """
         if as_sent is None or self.kind != "cross_entropy":
             return super().hard_bits(subset, values, as_sent)
+        from bitfold.entropy_coding.fixed_point.bins import bin_bits  # noqa: PLC0415 - imports Numba
+
         network = fixed_network_of(as_sent)
         indices = self.bins.nearest(values)
         bits = [
-            fixed_bits(network, self._fixed_coordinates(some), array(indices[part].cpu()))
+            bin_bits(network, self._fixed_coordinates(some), array(indices[part].cpu()))
             for part, some in subset.split(_FIXED_CHUNK)
         ]
         not_finite = torch.stack([(0 * item.detach()).sum() for item in self.parameters()]).sum()

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from bitfold.entropy_coding.laplace_tables import LARGEST_SCALE, LEAST_SCALE, coded_bits
-from bitfold.entropy_coding.scale_syntax import ALIVE
+from bitfold.entropy_coding.laplace.costs import coded_bits
+from bitfold.entropy_coding.scales.whole_scales import ALIVE, LARGEST_SCALE, LEAST_SCALE
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.bin_numbers import whole_numbers
 from bitfold.kolmogorov.grid.bins import Bins

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitfold.entropy_coding.scale_syntax import (
+from bitfold.entropy_coding.scales.whole_scales import (
     DEAD,
     LEAST_OWN,
     MOST_LINE,

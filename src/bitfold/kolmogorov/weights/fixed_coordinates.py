@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.entropy_coding.fixed_point_syntax import FRACTION_BITS
+from bitfold.entropy_coding.fixed_point.network import FRACTION_BITS
 from bitfold.kolmogorov.weights.layout import Block
 
 Ints = NDArray[np.int64]

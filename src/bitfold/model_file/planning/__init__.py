@@ -1,1 +1,1 @@
-"""Choosing how each tensor is coded."""
+"""How each tensor of a module is to be coded: plans, before anything is written."""

@@ -1,4 +1,4 @@
-"""The shortest plan of a module that no Kolmogorov loss describes."""
+"""The shortest plan of a module without a Kolmogorov loss."""
 
 from __future__ import annotations
 
@@ -10,33 +10,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bitfold.entropy_coding.adaptive_contexts import ContextWriter
-from bitfold.entropy_coding.laplace_kernels import tensor_bits
-from bitfold.entropy_coding.laplace_tables import integer_tables, symbol_bits
-from bitfold.entropy_coding.scale_syntax import DEAD, scale_symbols
-from bitfold.entropy_coding.symbol_kernels import bits_of
+from bitfold.entropy_coding.contexts.tensors import ContextWriter
+from bitfold.entropy_coding.laplace.tables import table_bits
+from bitfold.entropy_coding.laplace.tensors import tensor_bits
+from bitfold.entropy_coding.rans.symbols import symbol_bits
+from bitfold.entropy_coding.scales.syntax import scale_bits
+from bitfold.entropy_coding.scales.whole_scales import DEAD
 from bitfold.model_file.planning.from_kolmogorov import plain
 from bitfold.model_file.planning.grids import OnGrid, grid_for, own_grid
 from bitfold.model_file.planning.scale_estimate import one_scale_for, row_scales
 from bitfold.model_file.syntax.plan import CONTEXT, SCALES, Plan, TensorPlan, compact
-from bitfold.model_file.syntax.stream_parts import model_of
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Item, tensors_of
 
-#: Vectors such as biases and gains are few and matter much: they are rounded more finely.
+#: Vectors such as biases and gains are few and matter much, so they are rounded more finely.
 VECTOR_TOLERANCE = 1 / 8
-#: Between these the tolerance for a size is looked for.
+#: The tolerance for a given size is searched between these.
 FINEST, COARSEST = 2.0**-20, 4.0
 _BISECTIONS = 12
 
 
 class Planner:
-    """Chooses for each parameter of a module what takes the fewest bits; buffers stay as they are.
-
-    Source: none, ours.
+    """Chooses the code of each parameter that takes the fewest bits; buffers stay as they are.
 
     Args:
         module: any.
-        rest_bits: of what is written as it is, 16 or 32.
+        rest_bits: of numbers that are written as they are, 16 or 32.
     """
 
     def __init__(self, module: nn.Module, rest_bits: int) -> None:
@@ -49,14 +47,14 @@ class Planner:
                 self._own_grids[name] = own_grid(_values(tensor)) if item.size else None
 
     def plan(self, tolerance: float) -> tuple[Plan, float]:
-        """What is shortest at a tolerance.
+        """The shortest plan at a tolerance.
 
         Args:
-            tolerance: rounding errors over weights, both root mean square; 0: weights that lie on
-                no grid are written as they are.
+            tolerance: root mean square of rounding errors over that of weights; with 0, weights
+                that lie on no grid are written as they are.
 
         Returns:
-            The plan, and about how many bits it takes.
+            The plan, and an estimate of its bits.
         """
         contexts, tensors, total = ContextWriter(), list[TensorPlan](), 0.0
         for item, tensor in self._tensors:
@@ -84,14 +82,14 @@ class Planner:
 def plan_for_bytes(
     planner: Planner, num_bytes: int, size_of: Callable[[Plan, float], float]
 ) -> Iterator[Plan]:
-    """Plans of about so many bytes and less, each a little shorter than the one before.
+    """Yield plans of about ``num_bytes`` and less, each a little shorter than the one before.
 
-    Source: none, ours; the tolerance is found by bisection of its logarithm.
+    The tolerance is found by bisection of its logarithm.
 
     Args:
         planner: of the module.
-        num_bytes: wanted.
-        size_of: of a plan that takes about so many bits, in bytes.
+        num_bytes: the size that is asked for.
+        size_of: returns a plan's size in bytes, given the plan and an estimate of its bits.
     """
     plan, bits = planner.plan(0.0)
     if size_of(plan, bits) <= num_bytes:
@@ -115,7 +113,7 @@ def _values(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[TensorPlan, float]:
-    """The method that takes the fewest bits, and how many."""
+    """The plan of the method that takes the fewest bits, and these bits."""
     numbers = compact(grid.numbers)
     plans = [TensorPlan(item, SCALES, numbers, step=grid.step, scale=one_scale_for(grid.numbers))]
     if item.has_factors and plans[0].scale.own != DEAD:
@@ -123,7 +121,9 @@ def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[Tensor
     found = [(_scale_cost(plan), number) for number, plan in enumerate(plans)]
     before = contexts.contexts.copy()
     plans.append(TensorPlan(item, CONTEXT, numbers, step=grid.step))
-    found.append((sum(map(bits_of, contexts.symbols(grid.numbers, item.sides))), len(plans) - 1))
+    found.append(
+        (sum(map(symbol_bits, contexts.symbols(grid.numbers, item.sides))), len(plans) - 1)
+    )
     bits, chosen = min(found)
     if plans[chosen].method != CONTEXT:
         contexts.contexts = before
@@ -131,6 +131,6 @@ def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[Tensor
 
 
 def _scale_cost(plan: TensorPlan) -> float:
-    model = model_of(plan, integer_tables("laplace"))
-    of_weights = tensor_bits(plan.numbers.astype(np.int64), model, symbol_bits("laplace"))
-    return float(of_weights) + bits_of(scale_symbols([plan.scale]))
+    model = Plan([plan]).model(plan)
+    of_weights = tensor_bits(plan.numbers.astype(np.int64), model, table_bits("laplace"))
+    return float(of_weights) + scale_bits([plan.scale])

@@ -1,23 +1,22 @@
-"""The coordinate predictor of a loss, as it is written."""
+"""The coordinate predictor of a loss in whole numbers."""
 
 from __future__ import annotations
 
 import torch
 
-from bitfold.entropy_coding.fixed_point_syntax import STEPS
+from bitfold.entropy_coding.fixed_point.network import STEPS, WholeNetwork
 from bitfold.entropy_coding.precision import MAX_PREDICTOR_BITS
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import CoordinatePredictor
-from bitfold.model_file.syntax.plan import CoordinateNetwork
 
 
 @torch.no_grad()
-def coordinate_network(predictor: CoordinatePredictor, precision_bits: int) -> CoordinateNetwork:
-    """A predictor in whole numbers.
+def coordinate_network(predictor: CoordinatePredictor, precision_bits: int) -> WholeNetwork:
+    """Round a predictor to whole numbers.
 
     Raises:
-        ModelFileError: if it gives something else than a distribution over bins, or one of its
-            parameters is not finite.
+        ModelFileError: if its kind is not ``"cross_entropy"``, or one of its parameters is not
+            finite.
     """
     if predictor.kind != "cross_entropy":
         raise ModelFileError(
@@ -28,10 +27,10 @@ def coordinate_network(predictor: CoordinatePredictor, precision_bits: int) -> C
     if not all(bool(torch.isfinite(item).all()) for item in predictor.parameters()):
         raise ModelFileError(
             "Cannot write a model file: expected a predictor of finite parameters, got others. "
-            "Train it at a lower rate, or fit another by bitfold.choose_predictor(loss)."
+            "Train it at a lower rate, or fit another one by bitfold.choose_predictor(loss)."
         )
     sent = predictor.sent(precision_bits)
     steps = sent.pop(STEPS)
     tensors = tuple(item.numpy() for item in sent.values())
     precision = min(precision_bits, MAX_PREDICTOR_BITS)
-    return CoordinateNetwork(tensors, tuple(steps.tolist()), precision)
+    return WholeNetwork(tensors, tuple(steps.tolist()), precision)

@@ -1,4 +1,4 @@
-"""What a `KolmogorovLoss` describes, as a plan of a model file."""
+"""The plan of a file that codes exactly what a `KolmogorovLoss` describes."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from bitfold.model_file.syntax.plan import (
 )
 from bitfold.model_file.syntax.structure import COMPLEX, WHOLE, Item, tensors_of
 
-# What lies further out cannot be told apart everywhere.
+# Further out, numbers plus an origin could be no whole numbers of float64 any more.
 _MOST_BINS = 2**50
 
 
 def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
-    """Code exactly what a loss describes.
+    """Plan to code exactly what a loss describes.
 
     Raises:
-        ModelFileError: if its predictor is of one's own or a coordinate predictor of another kind
-            than ``"cross_entropy"``, or a weight or a parameter is not finite.
-        KolmogorovError: if its module is no longer the one described.
+        ModelFileError: if its predictor is neither a scale predictor nor a coordinate predictor of
+            the kind ``"cross_entropy"``, or a weight or a parameter is not finite.
+        KolmogorovError: if its module has changed.
     """
     loss.out_of_range_count()  # refuses a module that has changed
     predictor, coordinate, distribution = loss.predictor, None, "laplace"
@@ -69,10 +69,10 @@ def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
 
 
 def plain(item: Item, tensor: Tensor, rest_bits: int) -> TensorPlan:
-    """A tensor whose numbers are written as they are, in so many bits each.
+    """Plan to write a tensor's numbers as they are, in 16 or 32 bits each; with 0 it is left out.
 
     Raises:
-        ModelFileError: if whole numbers have more than 32 bits.
+        ModelFileError: if whole numbers do not fit into 32 bits.
     """
     if rest_bits == 0 or item.size == 0:
         return TensorPlan(item, ABSENT)

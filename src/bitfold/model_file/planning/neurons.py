@@ -1,4 +1,4 @@
-"""Hidden neurons in the order that codes shortest, where the function provably stays the same."""
+"""Hidden neurons sorted for a shorter code, where the function provably stays the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from bitfold.networks import PolytopeNet
 from bitfold.networks.activations import ACTIVATIONS
 
-# Each number that goes in changes its own that comes out and no other, in the same way.
+# Activations that map each number by itself, all by the same function.
 _ELEMENTWISE = (
     nn.ReLU,
     nn.LeakyReLU,
@@ -32,17 +32,20 @@ _ELEMENTWISE = (
 
 
 def with_sorted_neurons(module: nn.Module) -> nn.Module | None:
-    """A copy whose hidden neurons are sorted by the size of their weights; None if there are none.
+    """Copy a module and sort its hidden neurons by the size of their weights.
 
-    A neuron's row and bias go with the column that reads it: each output is the same sum in another
-    order. That is known of linear layers that follow one another, with elementwise activations
-    between them, in an ``nn.Sequential`` or `PolytopeNet` whose forward is that of its class, and
-    of no other module.
+    A neuron's row and bias move together with the column that reads it, so that each output is the
+    same sum in another order. Only linear layers that follow one another are sorted, with
+    elementwise activations between them, in an ``nn.Sequential`` or `PolytopeNet` whose forward is
+    that of its class.
 
-    Source: none, ours; for how many bits the order of neurons is worth see Hecht-Nielsen 1990.
+    Source: R. Hecht-Nielsen 1990, for the bits that the order of neurons is worth.
 
     Args:
         module: any; it stays as it is.
+
+    Returns:
+        The copy, or None if no neurons can be sorted.
     """
     if not any(True for _ in _pairs(module)):
         return None
@@ -59,13 +62,13 @@ def with_sorted_neurons(module: nn.Module) -> nn.Module | None:
 
 
 def _pairs(module: nn.Module) -> Iterator[tuple[nn.Linear, nn.Linear]]:
-    """Linear layers the second of which reads nothing but the first's outputs, and alone does."""
+    """Pairs of linear layers: the second reads the first's outputs, all of them and no others."""
     if type(module) is PolytopeNet:
         module = module.layers
     layers = list(_flat(module)) if type(module) is nn.Sequential else []
     parameters = [item for layer in layers for item in layer.parameters()]
     if len({id(item) for item in parameters}) < len(parameters):
-        return  # a weight that is used twice is not sorted for one of its uses
+        return  # a weight that is used twice would change for its other use too
     last: nn.Linear | None = None
     for layer in layers:
         if type(layer) is nn.Linear and _is_plain(layer):
@@ -77,7 +80,7 @@ def _pairs(module: nn.Module) -> Iterator[tuple[nn.Linear, nn.Linear]]:
 
 
 def _flat(module: nn.Module) -> Iterator[nn.Module]:
-    """The layers of a sequence, and of sequences in it; one with hooks counts as a layer."""
+    """The layers of a sequence and of sequences in it; a sequence with hooks counts as a layer."""
     if type(module) is not nn.Sequential or not _is_plain(module):
         yield module
         return
@@ -86,6 +89,6 @@ def _flat(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether calling it is nothing but its class's forward."""
+    """Whether calling a module runs the forward of its class and nothing else."""
     hooks = (module._forward_hooks, module._forward_pre_hooks)
     return not any(hooks) and "forward" not in vars(module)

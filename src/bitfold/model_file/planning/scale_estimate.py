@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bitfold.entropy_coding.laplace_tables import PER_OCTAVE
-from bitfold.entropy_coding.scale_syntax import (
+from bitfold.entropy_coding.scales.whole_scales import (
     COARSEST_UNIT,
     DEAD,
     MOST_LINE,
     MOST_OWN,
+    PER_OCTAVE,
     Lines,
     SentScale,
     best_scale,

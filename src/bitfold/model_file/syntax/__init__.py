@@ -1,1 +1,1 @@
-"""The parts of a .bitfold file, each with its writer and its reader."""
+"""The parts of a .bitfold file, each with its writer beside its reader."""

@@ -1,17 +1,21 @@
-"""What a model file says of each tensor, between the module and the stream."""
+"""How each tensor of a module is coded: the form between the module and the stream."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.entropy_coding.scale_syntax import SentScale
-from bitfold.model_file.syntax.structure import Item
+from bitfold.entropy_coding.fixed_point.network import WholeNetwork
+from bitfold.entropy_coding.laplace.tables import integer_tables
+from bitfold.entropy_coding.laplace.tensors import Model, one_scale
+from bitfold.entropy_coding.scales.whole_scales import SentScale
+from bitfold.model_file.syntax.structure import TRANSPOSED, Item
 
-# Methods by their number in a file: only ever added to, at the end.
+# Methods by their number in a file. New ones come at the end.
 ABSENT, FLOATS, HALVES, WHOLES, SCALES, ROWS, CONTEXT, COORDINATE = range(8)
 METHODS = (
     "absent",
@@ -23,10 +27,10 @@ METHODS = (
     "context",
     "coordinate",
 )
-#: Methods that code numbers of a grid.
+#: Methods that code numbers on a grid.
 GRID = (SCALES, ROWS, CONTEXT, COORDINATE)
 
-#: Those that have scales: their numbers are coded by the integer tables.
+#: Methods with scales: integer tables code their numbers.
 SCALED = (SCALES, ROWS)
 
 Ints = NDArray[np.int64]
@@ -35,7 +39,7 @@ _ALONE = SentScale(0, 0)
 
 
 def compact(numbers: Ints) -> NDArray[Any]:
-    """The same numbers in half the memory, where they fit."""
+    """The numbers as int32 if they fit, which halves their memory."""
     limits = np.iinfo(np.int32)
     fit = limits.min <= numbers.min(initial=0) and numbers.max(initial=0) <= limits.max
     return numbers.astype(np.int32) if fit else numbers
@@ -50,13 +54,13 @@ class TensorPlan:
     """How one tensor is coded.
 
     Attributes:
-        item: which tensor.
+        item: the tensor.
         method: one of `METHODS`, by number.
-        numbers: of grid methods: whole numbers (n,), bins from 0, in the order of memory; see
+        numbers: for methods of a grid: bins from 0, whole numbers (n,), in the order of memory; see
             `compact`.
-        raw: of others: an array of the type that is written.
+        raw: for other methods: an array of the type that is written.
         step: between two values of the grid, float32.
-        scale: what is sent of its distribution.
+        scale: for methods with scales.
     """
 
     item: Item
@@ -83,37 +87,13 @@ class FixedGrid:
 
     @property
     def width(self) -> float:
-        """As `Bins.width`."""
+        """Distance between two values; as `Bins.width`."""
         return (self.maximum - self.minimum) / (self.num_bins - 1)
 
     @property
     def origin(self) -> int:
-        """As `Bins.origin`."""
+        """Index of the bin nearest to 0; as `Bins.origin`."""
         return round(-self.minimum / self.width)
-
-
-class CoordinateNetwork(NamedTuple):
-    """The coordinate predictor, as whole numbers.
-
-    Attributes:
-        tensors: int64, weights (outputs, inputs) and biases (outputs,) in turn, in steps.
-        steps: the code of each tensor's step, see `sent_network`.
-        precision_bits: 1 to 16, of each number, counted from its tensor's lowest.
-    """
-
-    tensors: tuple[Ints, ...]
-    steps: tuple[int, ...]
-    precision_bits: int
-
-    @property
-    def num_bins(self) -> int:
-        """That it tells the probabilities of."""
-        return len(self.tensors[-1])
-
-    @property
-    def hidden_widths(self) -> list[int]:
-        """Of its hidden layers."""
-        return [len(biases) for biases in self.tensors[1:-2:2]]
 
 
 @dataclass
@@ -123,21 +103,35 @@ class Plan:
     Attributes:
         tensors: in the order of `tensors_of`.
         distribution: of the integer tables.
-        grid: None: each tensor has a step.
-        coordinate: the predictor of tensors that are coded by it.
+        grid: that all tensors share; None: each tensor has a step.
+        coordinate: the network that codes the tensors of method `COORDINATE`.
     """
 
     tensors: list[TensorPlan]
     distribution: str = "laplace"
     grid: FixedGrid | None = None
-    coordinate: CoordinateNetwork | None = None
+    coordinate: WholeNetwork | None = None
+
+    def coded_by(self, methods: Collection[int]) -> list[TensorPlan]:
+        """The tensors that are coded by one of these methods."""
+        return [tensor for tensor in self.tensors if tensor.method in methods]
 
     def first_bin(self, num_bins: int) -> int:
-        """The number that the first of so many bins stands for."""
+        """The number for which the first of ``num_bins`` bins stands."""
         return -(num_bins // 2) if self.grid is None else -self.grid.origin
 
+    def model(self, tensor: TensorPlan) -> Model:
+        """The distribution of the numbers of a tensor with scales, as `write_numbers` takes it."""
+        item, scale, tables = tensor.item, tensor.scale, integer_tables(self.distribution)
+        if not scale.lines:
+            return scale.location, one_scale(scale.own, item.size), tables
+        rows, columns = (side.exponents for side in scale.lines)
+        _, in_line, together = item.sides
+        outer, inner = (columns, rows) if item.kind == TRANSPOSED else (rows, columns)
+        return scale.location, (scale.own, outer, inner, in_line, together), tables
+
     def values(self, tensor: TensorPlan) -> NDArray[np.float64]:
-        """The numbers that a grid's bins stand for: float64 (n,); each product is rounded once."""
+        """The values of a tensor's numbers: float64 (n,); each product is rounded once."""
         if self.grid is None:
             return tensor.numbers.astype(np.float64) * tensor.step
         indices = tensor.numbers.astype(np.float64) + self.grid.origin

@@ -1,4 +1,4 @@
-"""The networks that a model file can rebuild by itself."""
+"""The recipe of a network that a file can rebuild by itself, written and read."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from bitfold.entropy_coding.streams import StreamReader, StreamWriter, damaged
+from bitfold.entropy_coding.damage import damaged
+from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.errors import ShapeError
 from bitfold.networks import PolytopeNet
 from bitfold.networks.polytope_net import count_parameters
 from bitfold.networks.shape import check_widths
 
-# By their number in a file: only ever added to, at the end.
+# Activations by their number in a file. New ones come at the end.
 ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
 FINAL_ACTIVATIONS = ("none", "relu", "leaky_relu", "sigmoid")
-#: A network may have so many numbers, and so many more for each byte of its file.
+#: A network may have this many numbers, and more for each byte of its file.
 LEAST_NUMBERS, NUMBERS_PER_BYTE = 2**20, 2**12
-_WIDTH_ORDER, _MOST_LAYERS = 3, 256
+# Orders of the Golomb numbers.
+_SIDE_ORDER, _NAME_ORDER, _RUNS_ORDER, _WIDTH_ORDER, _LENGTH_ORDER = 1, 0, 0, 3, 1
+_MOST_LAYERS = 256
 
 
 class Recipe(NamedTuple):
-    """How to build a `PolytopeNet`; its arguments."""
+    """The arguments that build a `PolytopeNet`."""
 
     in_features: int
     widths: tuple[int, ...]
@@ -32,7 +35,7 @@ class Recipe(NamedTuple):
     final_activation: str
 
     def build(self) -> nn.Module:
-        """The network, its weights zero; no random state is touched."""
+        """Build the network with zero weights; no random state changes."""
         network = PolytopeNet(*self, generator=torch.Generator())
         with torch.no_grad():
             for parameter in network.parameters():
@@ -41,12 +44,12 @@ class Recipe(NamedTuple):
 
     @property
     def num_numbers(self) -> int:
-        """Weights and biases."""
+        """How many weights and biases the network has."""
         return count_parameters(self.in_features, self.widths, self.out_features)
 
 
 def recipe_of(module: nn.Module) -> Recipe | None:
-    """How to build a module again, if bitfold can."""
+    """The recipe of a module; None if it is no `PolytopeNet` as it was built."""
     if type(module) is not PolytopeNet or not _is_untouched(module):
         return None
     recipe = Recipe(
@@ -60,32 +63,38 @@ def recipe_of(module: nn.Module) -> Recipe | None:
 
 
 def most_numbers(num_bytes: int) -> int:
-    """How many weights and biases a file of that size may claim."""
+    """How many weights and biases a file of this size may claim."""
     return LEAST_NUMBERS + NUMBERS_PER_BYTE * num_bytes
 
 
 def write_recipe(writer: StreamWriter, recipe: Recipe) -> None:
-    """Inputs, outputs, activations, and the layers' widths in runs."""
-    writer.golomb(recipe.in_features - 1, 1)
-    writer.golomb(recipe.out_features - 1, 1)
-    writer.golomb(ACTIVATIONS.index(recipe.activation), 0)
-    writer.golomb(FINAL_ACTIVATIONS.index(recipe.final_activation), 0)
+    """Append inputs, outputs, activations, and the widths of layers as runs of equal ones."""
+    writer.write_golomb(recipe.in_features - 1, _SIDE_ORDER)
+    writer.write_golomb(recipe.out_features - 1, _SIDE_ORDER)
+    writer.write_golomb(ACTIVATIONS.index(recipe.activation), _NAME_ORDER)
+    writer.write_golomb(FINAL_ACTIVATIONS.index(recipe.final_activation), _NAME_ORDER)
     runs = [(width, len(list(same))) for width, same in groupby(recipe.widths)]
-    writer.golomb(len(runs), 0)
+    writer.write_golomb(len(runs), _RUNS_ORDER)
     for width, length in runs:
-        writer.golomb(width - 1, _WIDTH_ORDER)
-        writer.golomb(length - 1, 1)
+        writer.write_golomb(width - 1, _WIDTH_ORDER)
+        writer.write_golomb(length - 1, _LENGTH_ORDER)
 
 
 def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
-    """What `write_recipe` wrote; no larger than a file of so many bytes may claim."""
+    """Read the recipe that `write_recipe` wrote.
+
+    Raises:
+        ModelFileError: if it is damaged, or larger than a file of ``num_bytes`` may claim.
+    """
     reader.enter("recipe")
-    in_features, out_features = reader.golomb(1) + 1, reader.golomb(1) + 1
+    in_features = reader.read_golomb(_SIDE_ORDER) + 1
+    out_features = reader.read_golomb(_SIDE_ORDER) + 1
     activation = _named(reader, ACTIVATIONS, "activation")
     final = _named(reader, FINAL_ACTIVATIONS, "final activation")
     widths = list[int]()
-    for _ in range(reader.golomb(0)):
-        width, length = reader.golomb(_WIDTH_ORDER) + 1, reader.golomb(1) + 1
+    for _ in range(reader.read_golomb(_RUNS_ORDER)):
+        width = reader.read_golomb(_WIDTH_ORDER) + 1
+        length = reader.read_golomb(_LENGTH_ORDER) + 1
         if length > _MOST_LAYERS - len(widths):
             raise damaged(f"expected at most {_MOST_LAYERS} layers, got more", reader.position)
         widths += [width] * length
@@ -107,14 +116,14 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
 
 
 def _named(reader: StreamReader, names: tuple[str, ...], what: str) -> str:
-    number = reader.golomb(0)
+    number = reader.read_golomb(_NAME_ORDER)
     if number >= len(names):
         raise damaged(f"expected {what} 0 to {len(names) - 1}, got {number}", reader.position)
     return names[number]
 
 
 def _is_untouched(network: PolytopeNet) -> bool:
-    """Whether it has the layers it was built with, and nothing else that is saved."""
+    """Whether a network has the layers with which it was built, and saves nothing else."""
     sizes = (network.in_features, *network.widths, network.out_features)
     shapes = [shape for ins, outs in pairwise(sizes) for shape in ((outs, ins), (outs,))]
     own = [tuple(item.shape) for item in network.parameters()]

@@ -1,4 +1,4 @@
-"""What of a module a model file holds: its parameters and saved buffers, in one order."""
+"""The structure of a module: its parameters and saved buffers, in one order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Item(NamedTuple):
     Attributes:
         name: in the module.
         shape: of the tensor.
-        kind: one of `KINDS`; transposed: real numbers, inputs first.
+        kind: one of `KINDS`; transposed: real numbers whose first dimension is inputs.
     """
 
     name: str
@@ -39,19 +39,19 @@ class Item(NamedTuple):
 
     @property
     def sides(self) -> tuple[int, int, int]:
-        """Of the slower and the faster of its first two dimensions, and of all others together."""
+        """Sizes of the first and the second dimension, and of all others together."""
         outer, inner, *_ = (*self.shape, 1, 1)
         return outer, inner, math.prod(self.shape[2:])
 
     @property
     def has_factors(self) -> bool:
-        """Whether rows and columns have scales of their own: more than one of both."""
+        """Whether rows and columns can have scales: there are more than one of both."""
         outer, inner, _ = self.sides
         return outer > 1 and inner > 1
 
     @property
     def is_vector(self) -> bool:
-        """Whether it has fewer than two dimensions, as biases and gains have."""
+        """Whether it has fewer than two dimensions, like biases and gains."""
         return len(self.shape) < 2
 
     def __str__(self) -> str:
@@ -59,10 +59,10 @@ class Item(NamedTuple):
 
 
 def tensors_of(module: nn.Module) -> list[tuple[Item, Tensor]]:
-    """Parameters, then buffers that are saved; each tensor once, under its first name.
+    """List parameters, then saved buffers; each tensor once, under its first name.
 
     Raises:
-        ModelFileError: if one has no values yet or is sparse or quantised.
+        ModelFileError: if a tensor has no values yet, or is sparse or quantised.
     """
     saved = module.state_dict(keep_vars=True)
     buffers = ((name, item) for name, item in module.named_buffers() if name in saved)
@@ -74,7 +74,7 @@ def _item(module: nn.Module, name: str, tensor: Tensor) -> Item:
     if tensor.is_meta or is_lazy(tensor):
         raise ModelFileError(
             f"Cannot code {name!r}: expected a tensor with values, got one without. "
-            "Run one forward pass, or move the module to a device, first."
+            "First run a forward pass, or move the module to a device."
         )
     if tensor.layout != torch.strided or tensor.is_quantized:
         raise ModelFileError(
@@ -89,13 +89,13 @@ def _item(module: nn.Module, name: str, tensor: Tensor) -> Item:
 
 
 def structure_hash(items: Sequence[Item]) -> bytes:
-    """The first four bytes of SHA-256 of the items, one a line."""
+    """The first four bytes of the SHA-256 of the items, one per line."""
     text = "".join(f"{item}\n" for item in items)
     return hashlib.sha256(text.encode()).digest()[:HASH_BYTES]
 
 
 def line_counts(item: Item) -> tuple[int, ...]:
-    """Rows (outputs) and columns (inputs) of a tensor that has scales for them."""
+    """Numbers of rows (outputs) and columns (inputs), or nothing if these have no scales."""
     if not item.has_factors:
         return ()
     outer, inner, _ = item.sides

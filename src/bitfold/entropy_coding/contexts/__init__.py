@@ -1,0 +1,1 @@
+"""Whole numbers coded by adaptive bits, which need no parameters."""

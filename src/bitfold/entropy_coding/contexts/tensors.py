@@ -1,0 +1,109 @@
+"""Tensors by adaptive bits, written and read. Importing this module imports Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.entropy_coding.contexts.adaptive_bits import new_contexts
+from bitfold.entropy_coding.contexts.numbers import (
+    NUM_CONTEXTS,
+    SYMBOLS_EACH,
+    get_table,
+    get_used,
+    put_table,
+    put_used,
+)
+from bitfold.entropy_coding.rans.symbols import Symbols
+from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+
+Ints = NDArray[np.int64]
+
+Shape = tuple[int, int, int]
+"""Sizes of a tensor's first and second dimension, and of all others together."""
+
+# Numbers that are coded at a time.
+_PART = 2**15
+# Rows or columns of fewer numbers than this have no flags.
+_LEAST_FLAGGED = 4
+
+
+class ContextWriter:
+    """Codes tensors one after the other, and learns from each for the next.
+
+    Attributes:
+        contexts: of all bits; copy them to undo the learning of a tensor.
+    """
+
+    def __init__(self) -> None:
+        self.contexts = new_contexts(NUM_CONTEXTS)
+        self._room = np.empty(0, np.uint32)
+
+    def write(self, writer: StreamWriter, numbers: Ints, shape: Shape) -> None:
+        """Append a tensor's numbers: int64 (n,), below 2^51 in size."""
+        for symbols in self.symbols(numbers, shape):
+            writer.write_symbols(symbols.copy())
+
+    def symbols(self, numbers: Ints, shape: Shape) -> Iterator[Symbols]:
+        """The symbols that `write` writes, part by part; the next part overwrites the one before.
+
+        Args:
+            numbers: int64 (n,), below 2^51 in size.
+            shape: n as a product.
+        """
+        outer, inner, together = shape
+        in_row = inner * together
+        rows, columns = used_sides(numbers, shape)
+        self._reserve(max(_PART, in_row, outer, inner) * SYMBOLS_EACH)
+        for flags, other, is_row in ((rows, in_row, True), (columns, outer * together, False)):
+            if _has_flags(len(flags), other):
+                yield self._room[: put_used(self._room, flags, self.contexts, is_row)]
+            else:
+                flags[:] = 1
+        wide = np.repeat(columns, together)
+        step = max(1, _PART // in_row)
+        for first in range(0, outer, step):
+            used = (rows, wide, first, min(first + step, outer))
+            yield self._room[: put_table(self._room, numbers, used, self.contexts)]
+
+    def _reserve(self, size: int) -> None:
+        if len(self._room) < size:
+            self._room = np.empty(size, np.uint32)
+
+
+class ContextReader:
+    """Reads what a `ContextWriter` wrote, tensors in the same order."""
+
+    def __init__(self) -> None:
+        self.contexts = new_contexts(NUM_CONTEXTS)
+
+    def read(self, reader: StreamReader, shape: Shape) -> Ints:
+        """The numbers of the next tensor."""
+        outer, inner, together = shape
+        in_row = inner * together
+        numbers = np.zeros(outer * in_row, np.int64)
+        rows, columns = np.ones(outer, np.int64), np.ones(inner, np.int64)
+        for flags, other, is_row in ((rows, in_row, True), (columns, outer * together, False)):
+            if _has_flags(len(flags), other):
+                get_used(reader.state, reader.words, flags, self.contexts, is_row)
+        wide = np.repeat(columns, together)
+        step = max(1, _PART // in_row)
+        for first in range(0, outer, step):
+            used = (rows, wide, first, min(first + step, outer))
+            get_table(reader.state, reader.words, numbers, used, self.contexts)
+            reader.check()
+        return numbers
+
+
+def used_sides(numbers: Ints, shape: Shape) -> tuple[Ints, Ints]:
+    """Which rows, and which of the second dimension, have any number but 0: int64, 1 or 0."""
+    outer, inner, together = shape
+    used = (numbers != 0).reshape(outer, inner, together).any(axis=2)
+    return used.any(axis=1).astype(np.int64), used.any(axis=0).astype(np.int64)
+
+
+def _has_flags(count: int, num_numbers: int) -> bool:
+    """Whether ``count`` rows or columns of ``num_numbers`` numbers each have flags."""
+    return count > 1 and num_numbers >= _LEAST_FLAGGED

@@ -1,0 +1,1 @@
+"""Whole numbers coded by integer tables of Laplace and logistic distributions."""

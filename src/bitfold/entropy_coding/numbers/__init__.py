@@ -1,0 +1,1 @@
+"""Single numbers: plain bits, Golomb numbers, flags."""

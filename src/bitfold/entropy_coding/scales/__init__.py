@@ -1,0 +1,1 @@
+"""The scales of tensors, rows and columns: whole numbers, coded in turn."""

@@ -1,0 +1,152 @@
+"""`write_model` and `read_model`."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from torch import nn
+
+from bitfold.errors import ModelFileError
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.runtime.atomic_files import write_atomically
+
+#: Rounding errors are 36 decibels below the weights.
+TOLERANCE = 1 / 64
+MOST_TOLERANCE = 4.0
+
+
+def write_model(
+    path: str | PathLike[str],
+    module: nn.Module,
+    kolmogorov: KolmogorovLoss | None = None,
+    *,
+    tolerance: float | None = None,
+    num_bytes: int | None = None,
+    rest_bits: int | None = None,
+    sort_neurons: bool = False,
+    names: bool = False,
+) -> int:
+    """Write a module's weights and buffers as a ``.bitfold`` file.
+
+    Without a loss, each parameter gets the code that takes the fewest bits: one scale for the
+    tensor, a scale for each row and column, or contexts that need no parameters. A parameter whose
+    numbers are whole multiples of some step already is kept exactly. Other parameters are rounded
+    to multiples of a step; vectors such as biases are rounded eight times as finely as the rest.
+    Buffers are written as they are.
+
+    Source: docs/file-format.md specifies the format.
+
+    Args:
+        path: of the file; written whole or not at all.
+        module: any module. A `PolytopeNet` is written together with the recipe to build it.
+        kolmogorov: the file codes exactly what this loss describes, to within 1 % and 16 bytes of
+            ``kolmogorov.bits()``, and `read_model` returns its ``decoded_state()``.
+        tolerance: without a loss: root mean square of rounding errors over that of weights; None
+            means 1/64. With 0, numbers on no grid are written in float32.
+        num_bytes: without a loss, instead of a tolerance: the largest size of the file.
+        rest_bits: without a loss: bits of numbers that are not rounded to a grid, 32 (float32, also
+            if None) or 16 (bfloat16). Whole numbers always have 32.
+        sort_neurons: without a loss: whether hidden neurons may be reordered so that the file gets
+            shorter. This is done for linear layers with elementwise activations between them, in
+            an ``nn.Sequential`` or `PolytopeNet`: their outputs provably stay the same, but for the
+            order of additions.
+        names: whether to write names and shapes too. An error of `read_model` can then say which
+            tensor differs.
+
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        ModelFileError: if the module or the loss cannot be written, an option is out of bounds or
+            does not go with another one, the size cannot be met, or the file cannot be written.
+        KolmogorovError: if the loss's module has changed.
+    """
+    # Numba takes 0.4 s to import: only those who write a file import it.
+    from bitfold.model_file.encoding import FileOptions, described, in_bytes, rounded  # noqa: PLC0415 - see above
+
+    _check_options(tolerance, num_bytes, rest_bits)
+    if kolmogorov is not None:
+        _check_loss(module, kolmogorov, (tolerance, num_bytes, rest_bits, sort_neurons or None))
+        data = described(module, kolmogorov, names=names)
+    else:
+        options = FileOptions(rest_bits or 32, names=names, sort_neurons=sort_neurons)
+        if num_bytes is not None:
+            data = in_bytes(module, num_bytes, options)
+        else:
+            data = rounded(module, TOLERANCE if tolerance is None else tolerance, options)
+    try:
+        write_atomically(Path(path), data)
+    except OSError as error:
+        raise ModelFileError(
+            f"Cannot write {path}: {error.strerror}. Make room, or choose another place."
+        ) from None
+    return len(data)
+
+
+def read_model(path: str | PathLike[str], into: nn.Module | None = None) -> nn.Module:
+    """Read a ``.bitfold`` file.
+
+    Every decoded number follows from integer arithmetic and one correctly rounded product. So all
+    machines, numbers of threads and versions decode the same numbers.
+
+    Source: docs/file-format.md specifies the format.
+
+    Args:
+        path: of the file.
+        into: a module of the structure that was written, whose weights and buffers are replaced. On
+            an error it stays as it is. None: the network is built by the recipe in the file.
+
+    Returns:
+        ``into``, or the network in float32 on the CPU.
+
+    Raises:
+        ModelFileError: if there is no such file, it is damaged, of a later version or not for this
+            module, or if it has no recipe and ``into`` is None.
+    """
+    # Numba takes 0.4 s to import: only those who read a file import it.
+    from bitfold.model_file.decoding import decoded  # noqa: PLC0415 - see above
+
+    return decoded(bytes_of(path), into)
+
+
+def bytes_of(path: str | PathLike[str]) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        ModelFileError: if it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"Cannot read {path}: {error.strerror}. Check the path.") from None
+
+
+def _check_options(tolerance: float | None, num_bytes: int | None, rest_bits: int | None) -> None:
+    found = None
+    if tolerance is not None and num_bytes is not None:
+        found = "either a tolerance or a number of bytes, got both. Leave one out"
+    elif tolerance is not None and not 0 <= tolerance <= MOST_TOLERANCE:
+        found = f"a tolerance of 0 to {MOST_TOLERANCE:g}, got {tolerance}. Pass for example 0.01"
+    elif num_bytes is not None and num_bytes < 1:
+        found = f"at least 1 byte, got {num_bytes}. Pass for example 1000"
+    elif rest_bits not in (None, 16, 32):
+        found = f"rest_bits of 16 or 32, got {rest_bits}. Choose one of these"
+    if found is not None:
+        raise ModelFileError(f"Cannot write a model file: expected {found}.")
+
+
+def _check_loss(
+    module: nn.Module, kolmogorov: KolmogorovLoss, options: tuple[float | None, ...]
+) -> None:
+    if kolmogorov.table.module is not module:
+        raise ModelFileError(
+            "Cannot write a model file: expected a KolmogorovLoss of the module given, got one of "
+            "another. Pass the module that the loss was made with."
+        )
+    if any(option is not None for option in options):
+        raise ModelFileError(
+            "Cannot write a model file: expected no tolerance, num_bytes, rest_bits or "
+            "sort_neurons beside a KolmogorovLoss, which says what to write, got some. "
+            "Leave out these options or the loss."
+        )

@@ -1,0 +1,78 @@
+"""Masses in fixed point against plain Python, whose whole numbers never overflow."""
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from plain_network import layers_of, masses, starts, symbols
+
+from bitfold.entropy_coding.fixed_point.masses import (
+    group_bits,
+    make_room,
+    span_of,
+    start_of,
+    weigh_bins,
+)
+from bitfold.entropy_coding.fixed_point.network import MAX_NUMBER, fixed_network, layer_shapes
+
+Drawn = tuple[list[NDArray[np.int64]], list[int], NDArray[np.int64]]
+
+
+def drawn_network(seed: int, num_bins: int, size: int, least_step: int) -> Drawn:
+    """A network of whole numbers up to a size, and coordinates of two weights."""
+    chance = np.random.default_rng(seed)
+    widths = (int(chance.integers(1, 6)), *chance.integers(1, 7, chance.integers(1, 4)), num_bins)
+    shapes = layer_shapes([int(width) for width in widths])
+    tensors = [chance.integers(-size, size + 1, shape) for shape in shapes]
+    steps = chance.integers(least_step, 256, len(shapes)).tolist()
+    return tensors, steps, chance.integers(0, 2**16 + 1, (2, widths[0]))
+
+
+def starts_of(cumulative: NDArray[np.int64], span: tuple[int, int, int]) -> list[int]:
+    """The starts of all symbols of a span, and 2^16."""
+    count = -(-(span[1] - span[0]) // (1 << span[2]))
+    return [start_of(cumulative, symbol, span) for symbol in range(count + 1)]
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32),
+    num_bins=st.one_of(st.integers(2, 40), st.sampled_from([256, 1024, 1025, 1500])),
+    size=st.sampled_from([3, 128, MAX_NUMBER]),
+    least_step=st.sampled_from([0, 120, 250]),
+)
+@example(seed=1, num_bins=256, size=MAX_NUMBER, least_step=255)
+def test_masses_and_frequencies_are_those_of_plain_python(
+    seed: int, num_bins: int, size: int, least_step: int
+) -> None:
+    """Nothing overflows, however large numbers are; frequencies are at least 1 and fill 2^16."""
+    tensors, steps, places = drawn_network(seed, num_bins, size, least_step)
+    network = fixed_network(tensors, steps)
+    room, shift = make_room(network), group_bits(num_bins)
+    for place in places:
+        weigh_bins(network, place, room)
+        expected = masses(layers_of(tensors, steps), place.tolist())
+        assert np.diff(room[2]).tolist() == expected
+        groups, together = symbols(expected)
+        assert together == 1 << shift
+        whole = starts_of(room[2], (0, num_bins, shift))
+        assert whole == starts(groups)
+        within = starts_of(room[2], span_of(len(groups) - 1, shift, num_bins))
+        assert within == starts(expected[(len(groups) - 1) * together :])
+        for found in (whole, within):
+            assert found[0] == 0
+            assert found[-1] == 2**16
+            assert min(np.diff(found)) >= 1
+
+
+def test_the_widest_network_overflows_nowhere() -> None:
+    """4,096 of the largest values times the largest numbers stay within int64."""
+    shapes = layer_shapes([5, 4096, 2])
+    for sign in (1, -1):
+        tensors = [np.full(shape, MAX_NUMBER) for shape in shapes]
+        tensors[2][1] *= sign
+        network = fixed_network(tensors, [255] * 4)
+        room = make_room(network)
+        weigh_bins(network, np.full(5, 2**16), room)
+        expected = [2**30 + 1] * 2 if sign > 0 else [2**30 + 1, 1]
+        assert np.diff(room[2]).tolist() == expected
