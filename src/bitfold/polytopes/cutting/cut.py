@@ -44,6 +44,7 @@ from bitfold.polytopes.cutting.cut_faces import (
 )
 from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Numbers = tuple[Doubles, Doubles, Ints, Doubles]
 """Values (vertices, neurons) and what they may be off by (neurons,); of the new vertices on edges
@@ -166,7 +167,7 @@ def _cut_all(
         progress[part] = counts[FACES] + len(starts) - 2 - face
 
 
-@compiled(inline="always")
+@inlined
 def _are_too_many(progress: NDArray[np.int64], part: int, max_faces: int) -> bool:
     """Count one face more; other parts are looked at now and then."""
     progress[part] += 1
@@ -174,7 +175,7 @@ def _are_too_many(progress: NDArray[np.int64], part: int, max_faces: int) -> boo
     return bool(progress[part] > max_faces or (is_time and progress.sum() > max_faces))
 
 
-@compiled(inline="always")
+@inlined
 def _lay_chords(
     num_places: int,
     num_chords: int,
@@ -212,7 +213,7 @@ def _lay_chords(
     return num_halves, num_inner
 
 
-@compiled(inline="always")
+@inlined
 def _num_pieces(num_places: int, num_halves: int, num_inner: int) -> int:
     """Into how many pieces a face is cut: V - E + F = 1."""
     return 1 + (num_halves - num_places) // 2 - num_inner
@@ -243,7 +244,7 @@ def _make_room(sizes: NDArray[np.int64], num_words: int) -> Room:
     )
 
 
-@compiled(inline="always")
+@inlined
 def _is_copy(chord: int, chords: Ints) -> bool:
     """Whether an earlier chord lies between the same places: it then is the same segment."""
     chords[chord, NEXT_COPY] = -1

@@ -9,6 +9,7 @@ rounding does. Importing this module imports Numba.
 from bitfold.polytopes.cutting.cut_edges import Doubles, Ints
 from bitfold.polytopes.cutting.cut_faces import END, INSIDE, NEURON, START, VERTEX
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 # Columns of half-edges: the next and the previous one around their piece; where they begin; the one
 # on the other side, -1 on the boundary; their edge, -1 until it has a number; their chord.
@@ -18,7 +19,7 @@ NEXT, PREVIOUS, ORIGIN, TWIN, SIDE, CHORD = 0, 1, 2, 3, 4, 5
 MET, IS_COPY, NEXT_COPY = 4, 5, 6
 
 
-@compiled(inline="always")
+@inlined
 def lay_boundary(
     num_places: int, num_chords: int, boundary: Ints, chords: Ints, halves: Ints, leaving: Ints
 ) -> None:
@@ -36,7 +37,7 @@ def lay_boundary(
         chords[chord, MET] = -1
 
 
-@compiled(inline="always")
+@inlined
 def lay_chord(
     chord: int,
     num_places: int,
@@ -112,7 +113,7 @@ def lay_chord(
     return num_halves, num_inner, True
 
 
-@compiled(inline="always")
+@inlined
 def _find_corner(
     vertex: int,
     came: int,
@@ -154,7 +155,7 @@ def _find_corner(
             return beside, False
 
 
-@compiled(inline="always")
+@inlined
 def _find_exit(
     entry: int,
     chord: int,
@@ -211,7 +212,7 @@ def _find_exit(
     return -1, False
 
 
-@compiled(inline="always")
+@inlined
 def _split_half(half: int, vertex: int, num_halves: int, halves: Ints) -> tuple[int, int]:
     """Put a vertex on a half-edge and its twin; return the half-edges that leave it, on the
     half-edge's side and on the other."""
@@ -223,7 +224,7 @@ def _split_half(half: int, vertex: int, num_halves: int, halves: Ints) -> tuple[
     return near, far
 
 
-@compiled(inline="always")
+@inlined
 def _insert(new: int, old: int, vertex: int, halves: Ints) -> None:
     """Put a half-edge from a vertex behind another one of the same chord."""
     after = halves[old, NEXT]
@@ -232,7 +233,7 @@ def _insert(new: int, old: int, vertex: int, halves: Ints) -> None:
     halves[after, PREVIOUS], halves[old, NEXT] = new, new
 
 
-@compiled(inline="always")
+@inlined
 def _join(entry: int, leave: int, chord: int, num_halves: int, halves: Ints) -> None:
     """Cut a piece from where a half-edge begins to where another one does."""
     there, back = num_halves, num_halves + 1
@@ -247,7 +248,7 @@ def _join(entry: int, leave: int, chord: int, num_halves: int, halves: Ints) -> 
     halves[there, CHORD], halves[back, CHORD] = chord, chord
 
 
-@compiled(inline="always")
+@inlined
 def _sign_on_boundary(place: int, chord: int, chords: Ints) -> int:
     start, end = chords[chord, START], chords[chord, END]
     if place in (start, end):
@@ -256,7 +257,7 @@ def _sign_on_boundary(place: int, chord: int, chords: Ints) -> int:
     return int(sign) if start < place < end else -int(sign)
 
 
-@compiled(inline="always")
+@inlined
 def _sign_at(
     vertex: int,
     chord: int,
@@ -311,7 +312,7 @@ def _meet(
         meetings[met, 1] = 2 * bounds[neuron] / abs(fall)
 
 
-@compiled(inline="always")
+@inlined
 def _value_at(vertex: int, neuron: int, values: Doubles, ends: Ints, along: Doubles) -> float:
     """Value of a neuron at an old vertex or at one on an old edge."""
     new = vertex - len(values)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Doubles = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -23,7 +24,7 @@ _NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
 _BYTES = np.uint64(0x0101010101010101)
 
 
-@compiled(inline="always")
+@inlined
 def count_bits(word: np.uint64) -> int:
     """How many bits are set."""
     word = word - ((word >> _ONE) & _EVERY_SECOND)
@@ -33,7 +34,7 @@ def count_bits(word: np.uint64) -> int:
     return count
 
 
-@compiled(inline="always")
+@inlined
 def lowest_bit(word: np.uint64) -> int:
     """The number of the lowest bit that is set."""
     return count_bits((word & (~word + _ONE)) - _ONE)
@@ -167,7 +168,7 @@ def _count_crossings(edges: Ints, signs: tuple[Words, Words], crossed: Words) ->
     return starts
 
 
-@compiled(inline="always")
+@inlined
 def _sort_crossings(
     edge: int,
     first: int,

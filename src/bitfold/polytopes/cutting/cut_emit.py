@@ -6,21 +6,21 @@ from numpy.typing import NDArray
 from bitfold.polytopes.cutting.cut_chords import CHORD, NEXT, NEXT_COPY, ORIGIN, SIDE, TWIN
 from bitfold.polytopes.cutting.cut_edges import Doubles, Ints, Words, count_bits, lowest_bit
 from bitfold.polytopes.cutting.cut_faces import EDGE, END, NEURON, START, VERTEX
-from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 #: How many of each were made: faces, vertices, edges, sides, further owners; chords given up; and
 #: whether the cut was broken off, as there were too many faces.
 FACES, VERTICES, EDGES, SIDES, FURTHER, GIVEN_UP, BROKEN_OFF = 0, 1, 2, 3, 4, 5, 6
 
 
-@compiled(inline="always")
+@inlined
 def end_face(starts: Ints, counts: NDArray[np.int64]) -> None:
     """Count a face whose sides are written."""
     counts[FACES] += 1
     starts[counts[FACES]] = counts[SIDES]
 
 
-@compiled(inline="always")
+@inlined
 def count_folds(face: int, masks: Words) -> tuple[int, int]:
     """How many neurons fold a face, and one of them."""
     count, neuron = 0, -1
@@ -31,7 +31,7 @@ def count_folds(face: int, masks: Words) -> tuple[int, int]:
     return count, neuron
 
 
-@compiled(inline="always")
+@inlined
 def keep_face(
     face: int,
     starts: Ints,
@@ -48,7 +48,7 @@ def keep_face(
     end_face(new_starts, counts)
 
 
-@compiled(inline="always")
+@inlined
 def cut_once(
     face: int,
     neuron: int,
@@ -111,7 +111,7 @@ def cut_once(
     return is_plain
 
 
-@compiled(inline="always")
+@inlined
 def emit(
     num_places: int,
     num_halves: int,
@@ -163,7 +163,7 @@ def emit(
     counts[VERTICES] += num_inner
 
 
-@compiled(inline="always")
+@inlined
 def emit_copies(
     chord: int, edge: int, chords: Ints, further: Ints, counts: NDArray[np.int64]
 ) -> None:

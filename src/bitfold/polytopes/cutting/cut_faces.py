@@ -17,6 +17,7 @@ from bitfold.polytopes.cutting.cut_edges import (
 )
 from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Faces = tuple[Ints, Ints]
 """By face the first of its edges (faces + 1,); edges in turn, 2 e along e and 2 e + 1 against it,
@@ -175,7 +176,7 @@ def _note_touching(
                 left &= left - _ONE
 
 
-@compiled(inline="always")
+@inlined
 def find_chords(
     face: int,
     starts: Ints,
@@ -246,14 +247,14 @@ def find_chords(
     return place, num_chords
 
 
-@compiled(inline="always")
+@inlined
 def _note_zero(chord: int, place: int, chords: Ints, counts: Ints) -> None:
     if counts[chord] < 2:
         chords[chord, counts[chord]] = place
     counts[chord] += 1
 
 
-@compiled(inline="always")
+@inlined
 def orient_chords(
     face: int,
     starts: Ints,
@@ -313,7 +314,7 @@ def orient_chords(
     return kept
 
 
-@compiled(inline="always")
+@inlined
 def _sign_between(
     above: Words,
     below: Words,

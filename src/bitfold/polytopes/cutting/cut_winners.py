@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from bitfold.polytopes.cutting.cut_edges import Doubles
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Longs = NDArray[np.int64]
 
@@ -13,7 +14,7 @@ Tournament = tuple[Longs, float, Longs]
 round each comparison (n, 3), of the winner of places [a, b) with that of [b, c)."""
 
 
-@compiled(inline="always")
+@inlined
 def _over(row: Doubles, window: Longs, sign: float, places: Longs) -> float:
     """By how much the later of two winners is larger."""
     first, second = -np.inf, -np.inf

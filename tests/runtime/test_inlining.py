@@ -1,0 +1,46 @@
+"""Functions that are compiled into the loops that call them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.core import event
+
+from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
+
+
+class _Compiled(event.Listener):
+    """Notes the names of what is compiled."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def on_start(self, event: Any) -> None:
+        self.names.append(event.data["dispatcher"].py_func.__name__)
+
+    def on_end(self, event: Any) -> None:
+        del event
+
+
+def test_a_function_is_compiled_into_its_caller() -> None:
+    """Once, although its argument is the number 0 at first, which has a type of its own."""
+
+    @inlined
+    def doubled_plus(total: int, number: int) -> int:
+        return 2 * total + number
+
+    @compiled
+    def binary(digits: int) -> int:
+        total = 0
+        for digit in range(digits):
+            total = doubled_plus(total, digit & 1)
+        return total
+
+    noted = _Compiled()
+    event.register("numba:compile", noted)
+    try:
+        assert binary(4) == 0b0101 == doubled_plus(2, 1)
+    finally:
+        event.unregister("numba:compile", noted)
+    assert noted.names.count("doubled_plus") == 1
