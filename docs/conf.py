@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_gallery.gen_gallery",
     "house",
+    "gallery_pictures",
 ]
 exclude_patterns = [
     "_build",

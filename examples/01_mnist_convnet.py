@@ -8,6 +8,8 @@ Three lines make the description of a network that reads digits ten times shorte
     python examples/01_mnist_convnet.py --mnist FOLDER --weight 0    # without K
 """
 
+# sphinx_gallery_thumbnail_path = "figures/examples/01_mnist_convnet.svg"
+
 import argparse
 from pathlib import Path
 

@@ -8,6 +8,8 @@ described once::
     python examples/02_transformer.py --weight 0    # without K
 """
 
+# sphinx_gallery_thumbnail_path = "figures/examples/02_transformer.svg"
+
 import argparse
 
 import torch

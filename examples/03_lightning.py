@@ -10,6 +10,8 @@ is saved in the checkpoint and is optimised with the rest::
 Needs ``pip install pytorch_lightning``.
 """
 
+# sphinx_gallery_thumbnail_path = "figures/examples/03_lightning.svg"
+
 import argparse
 import logging
 from pathlib import Path

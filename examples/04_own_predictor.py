@@ -3,9 +3,10 @@
 
 A mixture of narrow and wide weights, for networks with many zeros::
 
-    python examples/04_own_predictor.py
-    python examples/04_own_predictor.py --mnist FOLDER
+    python examples/04_own_predictor.py     # or with --mnist FOLDER
 """
+
+# sphinx_gallery_thumbnail_path = "figures/examples/04_own_predictor.svg"
 
 import argparse
 from pathlib import Path

@@ -8,6 +8,8 @@ network, and PyTorch does not warn. The audit names the line before training::
     python examples/05_audit.py
 """
 
+# sphinx_gallery_thumbnail_path = "figures/examples/05_audit.svg"
+
 import torch
 from digits import load_digits
 from torch import Tensor, nn

@@ -7,6 +7,8 @@ Every polytope of a convolutional network on the plane through three digits, dra
     python examples/06_cut_through_digits.py --mnist FOLDER   # MNIST, a minute
 """
 
+# sphinx_gallery_thumbnail_path = "figures/cut-through-digits.png"
+
 import argparse
 from pathlib import Path
 

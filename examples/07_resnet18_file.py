@@ -7,6 +7,8 @@ A ResNet-18 of 11.7 million weights goes through a model file and back::
     python examples/07_resnet18_file.py --bytes 4000000    # the most exact file of that size
 """
 
+# sphinx_gallery_thumbnail_path = "figures/examples/07_resnet18_file.svg"
+
 import argparse
 import tempfile
 import time
