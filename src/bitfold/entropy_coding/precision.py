@@ -1,4 +1,4 @@
-"""The predictor as it is sent to a decoder."""
+"""The parameters of a predictor rounded to a few bits each, as a decoder gets them."""
 
 from collections.abc import Iterable
 
@@ -14,11 +14,11 @@ USUAL_PRECISION, SHORT_PRECISION = 8, 5
 
 
 def make_precision(precision_bits: int | None, *, is_short: bool) -> int:
-    """The precision that a predictor is sent in; a usual one for None.
+    """Check the precision of a predictor, or choose the usual one.
 
     Args:
-        precision_bits: 2 to 16 or 32; or None.
-        is_short: whether it describes few bits, of which it must not take many itself.
+        precision_bits: 2 to 16, or 32; None for the usual precision, 8 bits or 5 bits.
+        is_short: whether the predictor describes few bits, so that it must not take many itself.
 
     Raises:
         KolmogorovError: if ``precision_bits`` is neither 2 to 16 nor 32.
@@ -34,16 +34,16 @@ def make_precision(precision_bits: int | None, *, is_short: bool) -> int:
 
 
 def sent_bits(tensors: Iterable[Tensor], precision_bits: int) -> int:
-    """Bits that the tensors take: their codes, and offset and step of each in float32.
+    """Count the bits of tensors: their codes, and offset and step of each in float32.
 
-    An empty one takes none.
+    An empty tensor takes none.
 
     Args:
         tensors: of any shape.
         precision_bits: 2 to 16, or 32 for plain float32, which needs no offset and step.
 
     Returns:
-        Bits.
+        The number of bits.
 
     Example:
         >>> sent_bits([torch.zeros(10)], 8), sent_bits([torch.zeros(10)], 32)
@@ -55,17 +55,17 @@ def sent_bits(tensors: Iterable[Tensor], precision_bits: int) -> int:
 
 
 def sent(tensor: Tensor, precision_bits: int) -> Tensor:
-    """The tensor as a decoder gets it, uniformly quantised between its extremes.
+    """Round a tensor uniformly between its extremes, as a decoder gets it.
 
-    Source: none, ours: value = offset + step * code with code in 0 to 2^precision_bits - 1, offset
-    the smallest value and step the 2^precision_bits - 1st part of the spread, both in float32.
+    A value is offset + step * code, with a code of 0 to 2^precision_bits - 1. The offset is the
+    smallest value and the step is the spread over 2^precision_bits - 1, both in float32.
 
     Args:
         tensor: floating.
         precision_bits: 2 to 16, or 32 for plain float32.
 
     Returns:
-        Same shape and dtype, at most half a step from ``tensor``; without host synchronisation.
+        Same shape and dtype, at most half a step from ``tensor``. The host does not wait for it.
 
     Example:
         >>> sent(torch.tensor([0.0, 0.3, 0.9]), 2)

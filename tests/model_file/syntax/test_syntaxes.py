@@ -1,0 +1,282 @@
+"""Every reader of a file's parts is the inverse of the writer beside it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bitfold.entropy_coding.fixed_point.network import WholeNetwork, layer_shapes
+from bitfold.entropy_coding.scales.whole_scales import Lines, SentScale
+from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from bitfold.kolmogorov.weights.layout import make_blocks, varying_coordinates
+from bitfold.model_file.syntax.body import read_body, write_body
+from bitfold.model_file.syntax.coordinates import read_network, write_network
+from bitfold.model_file.syntax.grids import read_grids, write_grids
+from bitfold.model_file.syntax.header import read_header, with_header
+from bitfold.model_file.syntax.methods import read_methods, write_methods
+from bitfold.model_file.syntax.names import names_bytes, read_names
+from bitfold.model_file.syntax.plan import (
+    ABSENT,
+    CONTEXT,
+    COORDINATE,
+    FLOATS,
+    GRID,
+    HALVES,
+    ROWS,
+    SCALES,
+    WHOLES,
+    FixedGrid,
+    Plan,
+    TensorPlan,
+)
+from bitfold.model_file.syntax.recipe import (
+    ACTIVATIONS,
+    FINAL_ACTIVATIONS,
+    Recipe,
+    read_recipe,
+    write_recipe,
+)
+from bitfold.model_file.syntax.steps import read_steps, write_steps
+from bitfold.model_file.syntax.structure import (
+    COMPLEX,
+    KINDS,
+    REAL,
+    TRANSPOSED,
+    WHOLE,
+    Item,
+    line_counts,
+    structure_hash,
+)
+from bitfold.model_file.syntax.varints import read_varint, varint
+
+#: The types of tensors that are written as they are.
+TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
+
+drawn = settings(deadline=None, max_examples=40, derandomize=True)
+seeds = st.integers(0, 2**32)
+names = st.text(st.characters(categories=("L", "N", "P")), max_size=20)
+items = st.builds(
+    Item,
+    names,
+    st.lists(st.integers(0, 2**40), max_size=5).map(tuple),
+    st.sampled_from(KINDS),
+)
+float_bits = st.integers(0x0080_0000, 0x7F7F_FFFF)
+
+
+def round_trip(write: Callable[[StreamWriter], None], read: Callable[[StreamReader], Any]) -> Any:
+    """Write, read, and require that the reader leaves what follows."""
+    writer = StreamWriter()
+    write(writer)
+    writer.write_bits(0b1011, 4)
+    reader = StreamReader(writer.stream(), 0)
+    found = read(reader)
+    assert reader.read_bits(4) == 0b1011
+    reader.finish()
+    return found
+
+
+@drawn
+@given(number=st.integers(0, 2**63 - 1), before=st.binary(max_size=3), after=st.binary(max_size=3))
+def test_varints(number: int, before: bytes, after: bytes) -> None:
+    """A number is read from between other bytes."""
+    data = before + varint(number) + after
+    assert read_varint(data, len(before)) == (number, len(data) - len(after))
+
+
+@drawn
+@given(given_items=st.lists(items, max_size=4), after=st.binary(max_size=3))
+def test_names(given_items: list[Item], after: bytes) -> None:
+    """Names, kinds and shapes are read as they were written."""
+    data = names_bytes(given_items)
+    assert read_names(data + after, 0) == (tuple(given_items), len(data))
+
+
+@drawn
+@given(
+    given_items=st.lists(items, max_size=3),
+    stream=st.binary(max_size=9),
+    has_recipe=st.booleans(),
+    has_names=st.booleans(),
+)
+def test_headers(given_items: list[Item], stream: bytes, has_recipe: bool, has_names: bool) -> None:
+    """A header says what was written, and where the stream begins."""
+    data = with_header(given_items, stream, has_recipe=has_recipe, has_names=has_names)
+    header = read_header(data)
+    assert header.has_recipe is has_recipe
+    assert header.structure == (b"" if has_recipe else structure_hash(given_items))
+    assert header.items == (tuple(given_items) if has_names else None)
+    assert data[header.end :] == stream
+
+
+@drawn
+@given(
+    sides=st.tuples(st.integers(1, 999), st.integers(1, 999)),
+    widths=st.lists(st.integers(1, 40), max_size=20).flatmap(
+        lambda some: st.permutations(some + some)
+    ),
+    activations=st.tuples(st.sampled_from(ACTIVATIONS), st.sampled_from(FINAL_ACTIVATIONS)),
+)
+def test_recipes(sides: tuple[int, int], widths: list[int], activations: tuple[str, str]) -> None:
+    """A recipe is read as it was written, widths that repeat included."""
+    recipe = Recipe(sides[0], tuple(widths or [1]), sides[1], *activations)
+    found = round_trip(
+        lambda writer: write_recipe(writer, recipe), lambda reader: read_recipe(reader, 10**6)
+    )
+    assert found == recipe
+
+
+def drawn_items(chance: np.random.Generator, count: int) -> list[Item]:
+    """Small tensors of all kinds and sorts, none of them empty."""
+    found = []
+    for number in range(count):
+        kind = str(chance.choice([REAL, REAL, REAL, TRANSPOSED, WHOLE, COMPLEX]))
+        least = 3 if kind == TRANSPOSED else 0
+        shape = chance.integers(1, 5, int(chance.integers(least, 5))).tolist()
+        leaf = "bias" if chance.random() < 0.5 else "weight"
+        found.append(Item(f"{number // 2}.{leaf}{number}", tuple(shape), kind))
+    return found
+
+
+def drawn_method(chance: np.random.Generator, item: Item, on_grid: list[int]) -> int:
+    """A method that suits a tensor; ``on_grid`` are those for real ones."""
+    if item.kind == WHOLE:
+        return int(chance.choice([ABSENT, WHOLES]))
+    others = [ABSENT, FLOATS, HALVES]
+    return int(chance.choice(others if item.kind == COMPLEX else [*others, *2 * on_grid]))
+
+
+@drawn
+@given(seed=seeds, count=st.integers(1, 12))
+def test_methods(seed: int, count: int) -> None:
+    """Methods are read as they were written, whatever the sorts of tensors."""
+    chance = np.random.default_rng(seed)
+    drawn_from = drawn_items(chance, count)
+    grid = [SCALES, ROWS, CONTEXT, COORDINATE]
+    tensors = [TensorPlan(item, drawn_method(chance, item, grid)) for item in drawn_from]
+    found = round_trip(
+        lambda writer: write_methods(writer, tensors),
+        lambda reader: read_methods(reader, drawn_from),
+    )
+    assert found == [tensor.method for tensor in tensors]
+
+
+def as_float(bits: int) -> float:
+    """The float32 of some bits."""
+    return float(np.uint32(bits).view(np.float32))
+
+
+@drawn
+@given(
+    bits=st.lists(float_bits, min_size=1, max_size=4).flatmap(
+        lambda some: st.lists(st.sampled_from(some), min_size=1, max_size=8)
+    ),
+    is_short=st.booleans(),
+    seed=seeds,
+)
+def test_steps(bits: list[int], is_short: bool, seed: int) -> None:
+    """Steps are read as they were written: float32, bfloat16, and repeated ones."""
+    steps = [as_float(one & 0xFFFF_0000 if is_short else one) for one in bits]
+    shapes = np.random.default_rng(seed).integers(1, 3, len(steps))
+    sorts = [Item(str(n), (2,) * int(sides), REAL) for n, sides in enumerate(shapes)]
+    written = [TensorPlan(item, SCALES, step=one) for item, one in zip(sorts, steps, strict=True)]
+    found = [TensorPlan(item, SCALES) for item in sorts]
+    round_trip(lambda w: write_steps(w, written), lambda r: read_steps(r, found))
+    assert [tensor.step for tensor in found] == steps
+
+
+@drawn
+@given(
+    limits=st.lists(st.floats(-(2.0**99), 2.0**99, width=32), min_size=2, max_size=2, unique=True),
+    num_bins=st.integers(2, 65_536),
+    distribution=st.sampled_from(["laplace", "logistic"]),
+)
+def test_grids(limits: list[float], num_bins: int, distribution: str) -> None:
+    """The grid that all tensors share is read as it was written, and so is the distribution."""
+    written = Plan([], distribution, FixedGrid(min(limits), max(limits), num_bins))
+    found = Plan([])
+    round_trip(lambda w: write_grids(w, written, []), lambda r: read_grids(r, found, []))
+    assert found == written
+
+
+def drawn_network(chance: np.random.Generator, num_inputs: int, num_bins: int) -> WholeNetwork:
+    """A network of whole numbers with two hidden layers."""
+    shapes = layer_shapes([num_inputs, 3, 2, num_bins])
+    tensors = tuple(chance.integers(-100, 101, shape) for shape in shapes)
+    return WholeNetwork(tensors, tuple(chance.integers(0, 256, len(shapes)).tolist()), 8)
+
+
+@pytest.mark.parametrize("grid", [None, FixedGrid(-1.0, 2.0, 40)])
+@pytest.mark.parametrize("num_bins", [40, 256])
+def test_networks(grid: FixedGrid | None, num_bins: int) -> None:
+    """The coordinate predictor is read as it was written; a grid tells its number of bins."""
+    items = [Item("0.weight", (3, 2), REAL), Item("0.bias", (3,), REAL)]
+    num_bins = num_bins if grid is None else grid.num_bins
+    network = drawn_network(np.random.default_rng(0), 3, num_bins)
+    written = Plan([TensorPlan(item, COORDINATE) for item in items], grid=grid, coordinate=network)
+    found = Plan([TensorPlan(item, COORDINATE) for item in items], grid=grid)
+    round_trip(lambda w: write_network(w, written), lambda r: read_network(r, found))
+    assert_same_network(found.coordinate, network)
+
+
+def assert_same_network(found: WholeNetwork | None, expected: WholeNetwork | None) -> None:
+    """Both are None, or all whole numbers are the same."""
+    if found is None or expected is None:
+        assert found is expected
+        return
+    assert found[1:] == expected[1:]
+    for one, other in zip(found.tensors, expected.tensors, strict=True):
+        assert np.array_equal(one, other)
+
+
+def drawn_plan(chance: np.random.Generator, count: int, *, by_place: bool) -> Plan:
+    """A plan of tensors of all kinds, by all methods that go together."""
+    plan = Plan([], str(chance.choice(["laplace", "logistic"])))
+    if chance.random() < 0.5:
+        plan.grid = FixedGrid(-1.0, 2.0, 30)
+    on_grid = [COORDINATE] if by_place else [SCALES, ROWS, CONTEXT]
+    for item in drawn_items(chance, count):
+        tensor = TensorPlan(item, drawn_method(chance, item, on_grid))
+        plan.tensors.append(tensor)
+        size = item.size * (2 if item.kind == COMPLEX else 1)
+        if tensor.method in TYPES:
+            tensor.raw = chance.integers(0, 99, size).astype(TYPES[tensor.method])
+        elif tensor.method != ABSENT:
+            tensor.numbers = chance.integers(-9, 10, item.size).astype(np.int32)
+            tensor.step = 0.0 if plan.grid else float(np.float32(chance.random() + 0.1))
+        if tensor.method in (SCALES, ROWS):
+            counts = line_counts(item) if tensor.method == ROWS else ()
+            lines = tuple(Lines(8 * chance.integers(-2, 3, n), 3) for n in counts)
+            tensor.scale = SentScale(int(chance.integers(-3, 4)), 20, lines)
+    placed = [tensor.item for tensor in plan.coded_by((COORDINATE,))]
+    if placed:
+        num_inputs = len(
+            varying_coordinates(
+                make_blocks([(item.name, item.shape, item.kind == TRANSPOSED) for item in placed])
+            )
+        )
+        num_bins = plan.grid.num_bins if plan.grid else 30
+        plan.coordinate = drawn_network(chance, num_inputs, num_bins)
+    return plan
+
+
+@drawn
+@given(seed=seeds, count=st.integers(1, 8), by_place=st.booleans())
+def test_bodies(seed: int, count: int, by_place: bool) -> None:
+    """A plan of many tensors is read as it was written, number by number."""
+    plan = drawn_plan(np.random.default_rng(seed), count, by_place=by_place)
+    writer = StreamWriter()
+    write_body(writer, plan)
+    found = read_body(StreamReader(writer.stream(), 0), [tensor.item for tensor in plan.tensors])
+    assert_same_network(found.coordinate, plan.coordinate)
+    if plan.coded_by(GRID):
+        assert (found.distribution, found.grid) == (plan.distribution, plan.grid)
+    for one, other in zip(found.tensors, plan.tensors, strict=True):
+        assert (one.item, one.method, one.step) == (other.item, other.method, other.step)
+        assert np.array_equal(one.numbers, other.numbers)
+        assert (one.raw is None) == (other.raw is None)
+        assert other.raw is None or np.array_equal(one.raw, other.raw)
+        assert repr(one.scale) == repr(other.scale)
