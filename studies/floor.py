@@ -28,7 +28,8 @@ from bitfold.recording import FrameMaker, FrameStyle
 from bitfold.render import encode_png
 from bitfold.targets import load_target, sample_split
 from bitfold.training import TrajectoryReader
-from bitfold.training.learner import Learner, choose_threads
+from bitfold.training.step.learner import Learner
+from bitfold.training.step.resources import choose_threads
 
 POINTS, BATCH, BINS, PREDICTOR = 5000, 1024, 256, (5, 5)
 FLOAT_BYTES = 4

@@ -42,13 +42,11 @@ KNOWN_CIRCLES = {
         "polytopes.drawing polytopes.subdivision polytopes.backends polytopes.files "
         "polytopes.partition",
         "polytopes.lowering.dense_layers polytopes.lowering.lowered",
-        "training.events training.metrics training.run training.trajectory",
-        "training.config.configuration training.config.kolmogorov_settings",
     )
 }
 MOST_FILES = 15
 #: Folders that are still to be divided.
-KNOWN_LARGE = {"training"}
+KNOWN_LARGE: set[str] = set()
 LARGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 

@@ -33,7 +33,7 @@ from benchmarks.harness.planted_bug import hard_binning
 from benchmarks.harness.product import in_temporary_run
 from benchmarks.harness.timing import argument_parser, write_results
 from bitfold.audit import Trade, TradeMonitor
-from bitfold.training.learner import Learner
+from bitfold.training.step.learner import Learner
 
 LAMBDA = 0.2
 PLANTED_EPOCHS, CORRECT_EPOCHS, OTHER_EPOCHS = 4_000, 10_000, 1_500

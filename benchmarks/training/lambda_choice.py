@@ -72,7 +72,11 @@ def lambda_run(job: Mapping[str, Any]) -> dict[str, Any]:
     weights = found["kolmogorov_weight"]
     end = {"task": found["task_loss"][-1], "bits": float(bits[-1])}
     end |= {"first_lambda": weights[0], "largest_lambda": max(weights), "last_lambda": weights[-1]}
-    return end if config.target_bits is None else {**end, **_met(bits, config.target_bits)}
+    return (
+        end
+        if config.kolmogorov.target_bits is None
+        else {**end, **_met(bits, config.kolmogorov.target_bits)}
+    )
 
 
 def _met(bits: np.ndarray, wanted: int) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def test_the_demo_ends_with_a_ring_in_some_hundred_bytes(
 ) -> None:
     """It trains with K and learned steps, at the seed that is asked for, and says how to go on."""
     config = demo_config(4, str(tmp_path))
-    assert (config.target, config.seed, config.is_quantised) == ("ring", 4, True)
+    assert (config.target, config.seed, config.kolmogorov.is_quantised) == ("ring", 4, True)
     assert config.has_kolmogorov
     short = {"size": 32, "epochs": 20, "shape": "[6]*2", "points": 100, "validation_points": 50}
     monkeypatch.setattr("bitfold.cli.commands.demo.DEMO", {**DEMO, **short})

@@ -124,7 +124,7 @@ def test_at_most_sixty_four_classes(number, side):
     stripes[..., 0] = np.repeat(np.arange(number) * 3, side)
     stripes[..., 1] = 9
     if number > 64:
-        with pytest.raises(TargetError, match=r"at most 64 .* got 65\. Use --task regression"):
+        with pytest.raises(TargetError, match=r"at most 64 .* got 65\. Use `task='regression'`"):
             make_target("stripes", Frames(stripes), task="classification")
     else:
         target = make_target("stripes", Frames(stripes), task="classification")

@@ -20,8 +20,8 @@ from training_runs import (
 
 import bitfold
 from bitfold.errors import CheckpointError, ConfigError, RunError, TargetError, TrajectoryError
-from bitfold.training.checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
-from bitfold.training.config.configuration import PREDICTOR
+from bitfold.training.config.continuation import predictor_settings
+from bitfold.training.store.checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
 
 
 def interrupt_after(epoch: int) -> Any:
@@ -186,14 +186,14 @@ def test_the_checkpoint_knows_its_own_optimiser(tmp_path: Path) -> None:
 def test_what_makes_another_run_is_refused(tmp_path: Path, name: str) -> None:
     """A setting that decides what the run is cannot change."""
     bitfold.train(tiny(tmp_path / "run", epochs=1))
-    with pytest.raises(ConfigError, match=name.replace("_", "-")):
+    with pytest.raises(ConfigError, match=f"`{name}`"):
         bitfold.resume(tmp_path / "run", **{name: "4"})
 
 
 def test_the_predictor_of_a_run_that_has_one_stays(tmp_path: Path) -> None:
     """Its shape, bins and kind are part of K, which would not be comparable otherwise."""
     bitfold.train(tiny(tmp_path / "run", epochs=1, **WITH_K))
-    for name in PREDICTOR:
+    for name in predictor_settings():
         with pytest.raises(ConfigError, match="would be another run"):
             bitfold.resume(tmp_path / "run", **{name: 4})
 

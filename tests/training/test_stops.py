@@ -25,8 +25,8 @@ import bitfold
 from bitfold.errors import BitfoldError, RunError
 from bitfold.runtime import atomic_files as files
 from bitfold.training import EpochEnded, RunStarted
-from bitfold.training import signals as signals_module
-from bitfold.training.checkpoints import checkpoint_paths, read_checkpoint
+from bitfold.training.store.checkpoints import checkpoint_paths, read_checkpoint
+from bitfold.training.watch import stop_request
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_had_been(
 
 def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Make each step take so long."""
-    from bitfold.training.learner import Learner
+    from bitfold.training.step.learner import Learner
 
     step = Learner._step
 
@@ -83,7 +83,7 @@ def test_a_long_epoch_is_given_up(
             signal.setitimer(signal.ITIMER_REAL, 0.15)
 
     with monkeypatch.context() as patched:
-        patched.setattr(signals_module, "PATIENCE_SECONDS", 0.1)
+        patched.setattr(stop_request, "PATIENCE_SECONDS", 0.1)
         patched.setattr("bitfold.training.session.PATIENCE_SECONDS", 0.1)
         slow_down(patched, 0.1)
         bitfold.train(tiny(tmp_path / "run", **WITH_K), [ask])
@@ -151,7 +151,7 @@ def test_a_disk_that_is_full_at_the_start_gets_one_line(
         write(path, data)
 
     for module in ("folder", "trajectory"):
-        monkeypatch.setattr(f"bitfold.training.{module}.write_atomically", refuse)
+        monkeypatch.setattr(f"bitfold.training.store.{module}.write_atomically", refuse)
     with pytest.raises(RunError, match="No space left on device") as caught:
         bitfold.train(tiny(tmp_path / "run"))
     assert "\n" not in str(caught.value)
@@ -170,7 +170,7 @@ def test_a_disk_that_fails_when_a_run_is_continued_gets_one_line(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(f"bitfold.training.journal.{name}", refuse)
+    monkeypatch.setattr(f"bitfold.training.run.journal.{name}", refuse)
     with pytest.raises(RunError, match="Read-only file system"):
         bitfold.resume(tmp_path / "run", epochs=20)
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before

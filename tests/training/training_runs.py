@@ -19,6 +19,7 @@ from torch import Tensor
 
 import bitfold
 from bitfold.runtime import atomic_files as files
+from bitfold.targets import Split, Target, load_target, sample_split
 from bitfold.training import (
     Audited,
     Config,
@@ -28,8 +29,9 @@ from bitfold.training import (
     RunEnded,
     RunFolder,
     TrajectoryReader,
-    checkpoints,
 )
+from bitfold.training.step.learner import Learner
+from bitfold.training.store import checkpoints
 
 TINY: dict[str, Any] = {
     "target": "ring",
@@ -56,6 +58,19 @@ WITH_K: dict[str, Any] = {
 def tiny(folder: Path, **settings: Any) -> Config:
     """A configuration that trains in a moment."""
     return Config(**{**TINY, "output_dir": str(folder), **settings})
+
+
+def target_and_split(config: Config) -> tuple[Target, Split]:
+    """A target and its split."""
+    target = load_target(config.target, size=config.size, task=config.task)
+    points = config.points if config.points != "all" else None
+    return target, sample_split(target, points=points, batch_size=config.batch_size, seed=0)
+
+
+def learner_of(**settings: Any) -> Learner:
+    """A learner at its start."""
+    config = Config(**{**TINY, **settings})
+    return Learner(config, *target_and_split(config))
 
 
 class Heard:

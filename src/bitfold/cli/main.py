@@ -22,6 +22,7 @@ from bitfold.cli.commands import (
     train,
 )
 from bitfold.cli.console.options import OneLineParser
+from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import BitfoldError
 
 INTERRUPTED = 130
@@ -45,7 +46,7 @@ def run_command(command: Callable[[], int], *, debug: bool) -> int:
     except BitfoldError as error:
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"bitfold: {error}\n")
+        sys.stderr.write(f"bitfold: {spell_options(str(error))}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("bitfold: interrupted.\n")

@@ -20,7 +20,7 @@ class TensorboardListener:
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional package
         except ImportError:
             raise ConfigError(
-                "Cannot use --tensorboard: TensorBoard is not installed. Install "
+                "Cannot use `tensorboard`: TensorBoard is not installed. Install "
                 "bitfold[tensorboard]."
             ) from None
         self._make = SummaryWriter

@@ -16,7 +16,7 @@ class _LazyPackage(ModuleType):
     """A package in which no submodule hides a public name.
 
     The import system binds each submodule to its package. Without this class, importing the
-    submodule ``bitfold.training.train`` would replace the function ``bitfold.training.train``.
+    submodule ``bitfold.polytopes.partition`` would replace the function of that name.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -251,13 +251,13 @@ def _check_classes(name: str, flat: FlatColours) -> None:
     if number > MAX_CLASSES:
         raise TargetError(
             f"Cannot classify the colours of {name!r}: expected at most {MAX_CLASSES} flat "
-            f"colours, got {number}. Use --task regression."
+            f"colours, got {number}. Use `task='regression'`."
         )
     if number < 2:
         got = f"one, {tuple(flat.colours[0].tolist())}" if number else "none"
         raise TargetError(
             f"Cannot classify the colours of {name!r}: expected at least 2 flat colours, got "
-            f"{got}. Use another picture or --task regression."
+            f"{got}. Use another picture or `task='regression'`."
         )
 
 

@@ -1,39 +1,38 @@
-from bitfold.training.checkpoint_network import read_network
-from bitfold.training.config.configuration import (
-    PREDICTOR,
-    Config,
-    config_from_mapping,
-    parse_times,
-    read_config,
-    read_toml,
-    resumable_settings,
-)
-from bitfold.training.config.settings import Setting, flag, settings_of
+from bitfold.training.config.config_file import config_from_mapping, read_config, read_toml
+from bitfold.training.config.configuration import Config
+from bitfold.training.config.continuation import resumable_settings
+from bitfold.training.config.drawing_settings import DrawingSettings, parse_times
+from bitfold.training.config.kolmogorov_settings import KolmogorovSettings
+from bitfold.training.config.rows import flag, settings_of
+from bitfold.training.config.setting import Setting
+from bitfold.training.continued_run import audit_run, resume
 from bitfold.training.events import (
     Audited,
     CheckpointWritten,
     EpochEnded,
     Event,
     Listener,
-    Metrics,
     Noticed,
     RunEnded,
     RunStarted,
 )
-from bitfold.training.folder import RunFolder, dated_folder
-from bitfold.training.metrics import METRIC_NAMES, read_metrics
-from bitfold.training.run import Run, load_run
-from bitfold.training.train import audit_run, resume, train
-from bitfold.training.trajectory import Moment, TrajectoryReader
+from bitfold.training.new_run import train
+from bitfold.training.run.checkpoint_network import read_network
+from bitfold.training.run.run import Run, load_run
+from bitfold.training.store.folder import RunFolder, dated_folder
+from bitfold.training.store.metrics import METRIC_NAMES, Metrics
+from bitfold.training.store.metrics_log import read_metrics
+from bitfold.training.store.trajectory import Moment, TrajectoryReader
 
 __all__ = [
     "METRIC_NAMES",
-    "PREDICTOR",
     "Audited",
     "CheckpointWritten",
     "Config",
+    "DrawingSettings",
     "EpochEnded",
     "Event",
+    "KolmogorovSettings",
     "Listener",
     "Metrics",
     "Moment",

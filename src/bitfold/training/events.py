@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import nn
 
-if TYPE_CHECKING:
-    from bitfold.kolmogorov import KolmogorovLoss
-    from bitfold.training.run import Run
-
-#: One line of ``metrics.jsonl``: name to number, or None where it was not measured.
-Metrics = Mapping[str, float | int | None]
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.training.run.run import Run
+from bitfold.training.store.metrics import Metrics
 
 
 @dataclass(frozen=True)

@@ -11,27 +11,27 @@ import torch
 
 from bitfold.audit import GradientAudit
 from bitfold.errors import AuditError
-from bitfold.training.auditing import AUDIT_EXIT_CODE, audit_learner, cut_message
-from bitfold.training.checkpoints import Checkpoint, checkpoint_paths
 from bitfold.training.events import (
     Audited,
     CheckpointWritten,
     EpochEnded,
     Event,
     Listener,
-    Metrics,
     Noticed,
     RunEnded,
     RunStarted,
 )
-from bitfold.training.journal import Journal
-from bitfold.training.learner import EpochResult, Learner
-from bitfold.training.metrics import finite
-from bitfold.training.oversight import Oversight
-from bitfold.training.run import Run
-from bitfold.training.signals import PATIENCE_SECONDS, StopRequest, stop_requests
-from bitfold.training.state import capture, restore
-from bitfold.training.watchdogs import FiniteWatchdog, Observation
+from bitfold.training.run.journal import Journal
+from bitfold.training.run.run import Run
+from bitfold.training.run.state import capture, restore
+from bitfold.training.step.epoch_result import EpochResult
+from bitfold.training.step.learner import Learner
+from bitfold.training.store.checkpoints import Checkpoint, checkpoint_paths
+from bitfold.training.store.metrics import Metrics, finite
+from bitfold.training.watch.gradient_audit import AUDIT_EXIT_CODE, audit_learner, cut_message
+from bitfold.training.watch.oversight import Oversight
+from bitfold.training.watch.stop_request import PATIENCE_SECONDS, StopRequest, stop_requests
+from bitfold.training.watch.watchdogs import FiniteWatchdog, Observation
 
 GRADIENT_INTERVAL = 50
 
@@ -179,7 +179,7 @@ class Session:
         weighted = result.kolmogorov_weight * (result.kolmogorov_loss or 0.0)
         norms: tuple[float | None, ...] = (None, None, None)
         if epoch % GRADIENT_INTERVAL == 0:
-            norms = self._learner.gradient_norms()
+            norms = self._learner.objective.gradient_norms()
         return {
             "epoch": epoch,
             "combined_loss": result.task_loss + weighted,
@@ -200,7 +200,7 @@ class Session:
         folds = self._oversight.folds
         if folds is None or not folds.is_due(self._epoch):
             return {}
-        with torch.no_grad(), self._learner.decoded():
+        with torch.no_grad(), self._learner.objective.decoded():
             return folds.measure(self._learner.network, description_bits)
 
     def _inspect(self, measured: Metrics, result: EpochResult) -> _Ending | None:
@@ -239,7 +239,7 @@ class Session:
         return _Ending("completed", f"Training completed {self._epoch} epochs.", 0)
 
     def _append_frame(self, metrics: Metrics) -> bool:
-        weights = self._learner.decoded_state()
+        weights = self._learner.objective.decoded_state()
         return self._journal.append_frame(self._epoch, metrics, weights)
 
     def _save(self) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from bitfold.cli.commands.train import Results, show_results
 from bitfold.cli.console.options import add_presentation, add_settings, given_settings
 from bitfold.cli.console.training_listeners import CommandListeners
-from bitfold.training import PREDICTOR, load_run, resumable_settings, resume
+from bitfold.training import load_run, resumable_settings, resume
 
 
 def add_to(commands: Any) -> None:
@@ -23,7 +23,7 @@ def add_to(commands: Any) -> None:
         "changed; those of the weight predictor only in a run that had none.",
     )
     parser.add_argument("run", metavar="RUN", help="folder of the run")
-    add_settings(parser, names=[*resumable_settings(), *PREDICTOR])
+    add_settings(parser, names=resumable_settings())
     add_presentation(parser)
     parser.set_defaults(command=run)
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import RunError
 from bitfold.training import (
     Audited,
@@ -74,13 +75,13 @@ class ProgressReport:
         elif isinstance(event, EpochEnded):
             self._epoch(event)
         elif isinstance(event, Noticed):
-            text = escape(event.message)
+            text = escape(spell_options(event.message))
             self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
         elif isinstance(event, Audited) and not event.is_ok:
             self._print(event.table)
         elif isinstance(event, RunEnded):
             self._stop_bar()
-            self._print(event.message)
+            self._print(spell_options(event.message))
 
     def drawing(self, drawn: int, total: int) -> None:
         """Show how far the drawing that goes on after training is."""
@@ -169,7 +170,7 @@ class LogFile:
         elif isinstance(event, EpochEnded):
             self.write(f"epoch {event.epoch}: {losses_line(event.metrics)}")
         elif isinstance(event, Noticed | RunEnded):
-            self.write(event.message)
+            self.write(spell_options(event.message))
         elif isinstance(event, Audited):
             self.write(f"gradients audited, {event.occasion}\n{event.table}")
         if isinstance(event, RunEnded):

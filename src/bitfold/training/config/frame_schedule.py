@@ -41,7 +41,7 @@ class FrameSchedule:
         found = re.fullmatch(r"(geometric:)?([0-9]{1,10})", text.strip())
         if found is None or not 1 <= int(found[2]) <= 10**9:
             raise ConfigError(
-                f"Cannot use --save-interval: expected N or geometric:N, got {text!r}. {_WRITE}"
+                f"Cannot use `save_interval`: expected N or geometric:N, got {text!r}. {_WRITE}"
             )
         number = int(found[2])
         return cls(per_decade=number) if found[1] else cls(interval=number)

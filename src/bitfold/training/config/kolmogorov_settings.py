@@ -1,95 +1,150 @@
-"""What the settings of K are where a configuration leaves them open, and what goes together."""
+"""The settings of K: the values in use, and which values go together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
 
 from bitfold.errors import ConfigError
-from bitfold.training.config.settings import flag
+from bitfold.networks.shape import parse_shape
 
-if TYPE_CHECKING:
-    from bitfold.training.config.configuration import Config
-
-
-class KolmogorovSettings(NamedTuple):
-    """The settings of K that suit the way in which weights are quantised.
-
-    Attributes:
-        kolmogorov_predictor: what predicts weights.
-        kolmogorov_range: where the bins lie.
-        kolmogorov_targets: how a weight is shared among bins.
-        kolmogorov_lr: rate of predictor and steps.
-        lr_schedule: how both rates go; what is finished hard is best finished at a falling one.
-    """
-
-    kolmogorov_predictor: str
-    kolmogorov_range: str
-    kolmogorov_targets: str
-    kolmogorov_lr: float
-    lr_schedule: str
-
-
-#: By ``kolmogorov_quantise``, what is taken where nothing is given.
-USUAL: Final = {
-    "none": KolmogorovSettings("coordinate", "fixed", "soft", 1e-3, "constant"),
-    "learned": KolmogorovSettings("row_column", "auto", "rounded", 1e-2, "cosine"),
+PREFIX: Final = "kolmogorov_"
+#: By ``quantise``, the values of the settings that a configuration leaves open.
+USUAL: Final[Mapping[str, Mapping[str, Any]]] = {
+    "none": {"predictor": "coordinate", "range": "fixed", "targets": "soft", "lr": 1e-3},
+    "learned": {"predictor": "row_column", "range": "auto", "targets": "rounded", "lr": 1e-2},
 }
 
 
-def kolmogorov_settings(config: Config) -> KolmogorovSettings:
-    """Return what a configuration says of them, and the usual where it says nothing.
+@dataclass(frozen=True, kw_only=True)
+class KolmogorovSettings:
+    """The settings of K as training uses them: those that were left open have their usual value.
 
-    >>> from bitfold.training import Config
-    >>> learned = Config(kolmogorov_quantise="learned", kolmogorov_weight=0.01)
-    >>> kolmogorov_settings(learned).kolmogorov_targets
-    'rounded'
+    Each attribute is the setting of `Config` with the prefix ``kolmogorov_``; `Config` documents
+    its values and bounds.
+
+    Attributes:
+        weight: lambda, or the word ``mdl`` or ``bits:N`` that chooses it.
+        warmup: epochs in which lambda rises from 0.
+        noise_std: standard deviation of the values' noise for ``mdl``; None if it is learned.
+        quantise: ``learned`` if the task computes with the decoded weights, or ``none``.
+        predictor: the kind of weight predictor.
+        shape: hidden layers of the coordinate predictor; ``none`` or empty for no K.
+        loss_type: the distribution that the coordinate predictor predicts.
+        bins: number of values that a weight can take.
+        range: ``auto`` if each tensor learns its range, or ``fixed``.
+        weight_min: centre of the first bin of the fixed range.
+        weight_max: centre of the last bin of the fixed range.
+        targets: how a weight is distributed over the bins.
+        temperature: temperature of the soft targets.
+        lr: learning rate of the predictor and of learned steps.
+        predictor_bits: bits of each predictor parameter in the description.
+        every: steps from one step with K to the next.
     """
-    usual = USUAL[config.kolmogorov_quantise]
-    given = {name: getattr(config, name) for name in usual._fields}
-    return usual._replace(**{name: value for name, value in given.items() if value is not None})
+
+    weight: float | str
+    warmup: int
+    noise_std: float | None
+    quantise: str
+    predictor: str
+    shape: str
+    loss_type: str
+    bins: int
+    range: str
+    weight_min: float
+    weight_max: float
+    targets: str
+    temperature: float
+    lr: float
+    predictor_bits: int
+    every: int
+
+    @property
+    def is_active(self) -> bool:
+        """Whether K is part of the loss: a predictor is configured and lambda is not always 0."""
+        return self.weight != 0 and self.predictor_shape is not None
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether the task computes with the weights that a decoder gets."""
+        return self.quantise == "learned"
+
+    @property
+    def target_bits(self) -> int | None:
+        """The N of ``bits:N``; None if lambda is chosen in another way."""
+        is_counted = isinstance(self.weight, str) and self.weight.startswith("bits:")
+        return int(str(self.weight).removeprefix("bits:")) if is_counted else None
+
+    @property
+    def predictor_shape(self) -> tuple[int, ...] | None:
+        """The hidden widths of the coordinate predictor; None for no predictor."""
+        return None if self._names_no_predictor else parse_shape(self.shape)
+
+    @property
+    def weight_range(self) -> Literal["auto"] | tuple[float, float]:
+        """The centres of the first and the last bin, or ``auto``."""
+        return "auto" if self.range == "auto" else (self.weight_min, self.weight_max)
+
+    def check(self) -> None:
+        """Refuse values that do not go together.
+
+        Raises:
+            ConfigError: two settings contradict each other; the message names both.
+            ShapeError: ``shape`` is not a network shape.
+        """
+        if not self._names_no_predictor:
+            parse_shape(self.shape)
+        if self.weight_min >= self.weight_max:
+            raise ConfigError(
+                "Cannot use `kolmogorov_weight_min`: expected less than `kolmogorov_weight_max` "
+                f"({self.weight_max:g}), got {self.weight_min:g}."
+            )
+        if 16 < self.predictor_bits < 32:
+            raise ConfigError(
+                "Cannot use `kolmogorov_predictor_bits`: expected 2 to 16, or 32 for float32, got "
+                f"{self.predictor_bits}."
+            )
+        if self.is_quantised:
+            self._check_learned()
+        elif self.targets == "rounded":
+            raise ConfigError(
+                "Cannot use `kolmogorov_targets='rounded'`: expected "
+                "`kolmogorov_quantise='learned'`, got 'none', which gives rounded targets no "
+                "gradient. Set it, or choose `kolmogorov_targets='linear'`."
+            )
+        is_unitless = self.predictor == "coordinate" and self.loss_type == "mse"
+        if self.weight == "mdl" and is_unitless:
+            raise ConfigError(
+                "Cannot use `kolmogorov_weight='mdl'`: expected a `kolmogorov_loss_type` in nats, "
+                "got mse. Choose cross_entropy, gaussian_nll or laplacian_nll."
+            )
+
+    @property
+    def _names_no_predictor(self) -> bool:
+        return self.shape.strip().lower() in ("", "none")
+
+    def _check_learned(self) -> None:
+        wrong = None
+        if not self.is_active:
+            wrong = "weight", "a weight of K above 0", self._written_weight(), "Set one"
+        elif self.range != "auto":
+            wrong = "range", "auto", self.range, "Leave it out"
+        elif self.targets == "noise":
+            # A weight of 0 would pay for noise that carries it half-way to the next bin.
+            wrong = "targets", "rounded, linear or soft", "noise", "Leave it out"
+        if wrong is not None:
+            name, expected, got, advice = wrong
+            raise ConfigError(
+                f"Cannot use `kolmogorov_quantise='learned'`: expected `{PREFIX}{name}` to be "
+                f"{expected}, got {got}. {advice}, or leave out `kolmogorov_quantise`."
+            )
+
+    def _written_weight(self) -> str:
+        if self.predictor_shape is None:
+            return f"no predictor (`kolmogorov_shape='{self.shape or 'none'}'`)"
+        return f"{self.weight:g}"
 
 
-def check_kolmogorov(config: Config) -> None:
-    """Refuse settings of K that do not go together.
-
-    Raises:
-        ConfigError: they do not.
-    """
-    settings = kolmogorov_settings(config)
-    if config.kolmogorov_quantise == "learned":
-        _check_learned(config, settings)
-    elif settings.kolmogorov_targets == "rounded":
-        raise ConfigError(
-            "Cannot use --kolmogorov-targets rounded: expected --kolmogorov-quantise learned with "
-            "it, got none, where weights feel nothing of such targets. Add that, or choose linear."
-        )
-    is_unitless = config.kolmogorov_loss_type == "mse"
-    is_mse = is_unitless and settings.kolmogorov_predictor == "coordinate"
-    if config.kolmogorov_weight == "mdl" and is_mse:
-        raise ConfigError(
-            "Cannot use --kolmogorov-weight mdl: expected a --kolmogorov-loss-type in nats, "
-            "got mse. Choose cross_entropy, gaussian_nll or laplacian_nll."
-        )
-
-
-def _check_learned(config: Config, settings: KolmogorovSettings) -> None:
-    wrong = None
-    if not config.has_kolmogorov:
-        wrong = "--kolmogorov-weight", "a weight of K above 0", _written(config), "Give one"
-    elif settings.kolmogorov_range != "auto":
-        wrong = "--kolmogorov-range", "auto", settings.kolmogorov_range, "Leave it out"
-    elif settings.kolmogorov_targets == "noise":
-        # A weight of 0 would pay for the noise that takes it half-way to the next bin.
-        wrong = "--kolmogorov-targets", "rounded, linear or soft", "noise", "Leave it out"
-    if wrong is not None:
-        name, expected, got, advice = wrong
-        raise ConfigError(
-            f"Cannot use {flag('kolmogorov_quantise')} learned: expected {name} to be {expected}, "
-            f"got {got}. {advice}, or leave out {flag('kolmogorov_quantise')}."
-        )
-
-
-def _written(config: Config) -> str:
-    if config.predictor_shape is None:
-        return f"no predictor (--kolmogorov-shape {config.kolmogorov_shape or 'none'})"
-    return f"{config.kolmogorov_weight:g}"
+#: The names of `KolmogorovSettings`, which `Config` has with the prefix.
+KOLMOGOROV_NAMES: Final = tuple(field.name for field in fields(KolmogorovSettings))

@@ -115,10 +115,10 @@ class BitsWeight(WeightSchedule):
     ) -> None:
         if num_bits <= side_bits:
             raise ConfigError(
-                f"Cannot use --kolmogorov-weight bits:{num_bits}: expected more than the "
-                f"{side_bits:,.0f} bits that predictor, ranges and whatever else no lambda "
-                "changes take alone. Ask for more, or give a smaller --kolmogorov-shape, fewer "
-                "--kolmogorov-bins or --kolmogorov-predictor-bits."
+                f"Cannot use `kolmogorov_weight='bits:{num_bits}'`: expected more than the "
+                f"{side_bits:,.0f} bits of the predictor, the ranges and all else that lambda does "
+                "not change. Ask for more bits, or give a smaller `kolmogorov_shape`, fewer "
+                "`kolmogorov_bins` or fewer `kolmogorov_predictor_bits`."
             )
         self._num_bits, self._side_bits, self._measure = num_bits, side_bits, measure
         self._num_idle_epochs = num_idle_epochs
@@ -195,9 +195,9 @@ class BitsWeight(WeightSchedule):
         if memory.num_stuck < STUCK_EPOCHS or memory.was_stuck:
             return None
         memory.was_stuck = 1.0
-        size, advice = ("smallest", "Ask for fewer bits, or more --kolmogorov-bins.")
+        size, advice = ("smallest", "Ask for fewer bits, or more `kolmogorov_bins`.")
         if too_long:
-            size, advice = ("largest", "Ask for more bits, or fewer --kolmogorov-bins.")
+            size, advice = ("largest", "Ask for more bits, or fewer `kolmogorov_bins`.")
         return (
             f"bits:{self._num_bits} seems out of reach: with lambda at its {size} "
             f"({self.weight(epoch):.3g}) the description has stayed at about {memory.bits:,.0f} "

@@ -44,18 +44,18 @@ def choose_schedule(config: Config, problem: Problem) -> WeightSchedule:
         ConfigError: ``bits:N`` with an N that the predictor alone takes up.
     """
     schedule: WeightSchedule
-    if config.kolmogorov_weight == "mdl":
+    if config.kolmogorov.weight == "mdl":
         schedule = _mdl(config, problem)
-    elif config.target_bits is not None:
+    elif config.kolmogorov.target_bits is not None:
         schedule = BitsWeight(
-            config.target_bits,
+            config.kolmogorov.target_bits,
             problem.side_bits,
             problem.measure,
-            num_idle_epochs=config.kolmogorov_warmup,
+            num_idle_epochs=config.kolmogorov.warmup,
         )
     else:
-        schedule = ConstantWeight(float(config.kolmogorov_weight))
-    warmup = config.kolmogorov_warmup
+        schedule = ConstantWeight(float(config.kolmogorov.weight))
+    warmup = config.kolmogorov.warmup
     return WarmUp(schedule, warmup) if warmup else schedule
 
 
@@ -64,7 +64,7 @@ def _mdl(config: Config, problem: Problem) -> WeightSchedule:
     if problem.is_classification:
         return ConstantWeight(classification_weight(num_weights, problem.num_points))
     num_values = problem.num_points * problem.num_channels
-    noise = config.kolmogorov_noise_std
+    noise = config.kolmogorov.noise_std
     if noise is not None:
         return ConstantWeight(regression_weight(num_weights, num_values, noise * noise))
     return MdlWeight(num_weights, num_values, lambda: problem.measure()[0])

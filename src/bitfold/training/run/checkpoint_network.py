@@ -1,0 +1,62 @@
+"""The network in a checkpoint that lies anywhere, without the folder of its run."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from torch import Tensor
+
+from bitfold.errors import CheckpointError, ConfigError
+from bitfold.networks import PolytopeNet
+from bitfold.training.config.config_file import config_from_mapping
+from bitfold.training.config.configuration import Config
+from bitfold.training.store.checkpoints import read_checkpoint
+from bitfold.training.store.stored_weights import check_same_shapes, trained_weights
+
+_WEIGHT = re.compile(r"layers\.(\d{1,9})\.weight")
+
+
+def read_network(path: Path) -> tuple[PolytopeNet, Config]:
+    """Read a checkpoint's network.
+
+    Source: none, ours.
+
+    Args:
+        path: of the file; it holds the configuration too, and needs no other file.
+
+    Returns:
+        The network, in evaluation mode, and the configuration of its run.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or no state of a training.
+    """
+    checkpoint = read_checkpoint(path)
+    weights = trained_weights(checkpoint)
+    try:
+        config = config_from_mapping(tomllib.loads(checkpoint.facts["config"]), place=str(path))
+        in_features, out_features = _features(weights)
+        network = PolytopeNet(
+            in_features,
+            config.shape,
+            out_features,
+            activation=config.activation,
+            final_activation=config.final_activation,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        raise CheckpointError(
+            f"Cannot read checkpoint {path}: expected the network of a training, got another "
+            f"({str(error)[:100]}). Give a checkpoint of a run."
+        ) from None
+    check_same_shapes(network, weights, path)
+    network.load_state_dict(weights)
+    return network.eval(), config
+
+
+def _features(weights: dict[str, Tensor]) -> tuple[int, int]:
+    """Inputs of the first layer and outputs of the last one."""
+    found = {int(m[1]): t for name, t in weights.items() if (m := _WEIGHT.fullmatch(name))}
+    if not found or any(item.ndim != 2 for item in found.values()):
+        raise ValueError("no layers")
+    return found[min(found)].shape[1], found[max(found)].shape[0]

@@ -1,0 +1,129 @@
+"""What a run leaves behind while it trains: metrics, trajectory, checkpoints, how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from bitfold.errors import RunError
+from bitfold.training.run.run import Run
+from bitfold.training.store.checkpoints import Checkpoint, checkpoint_path, write_checkpoint
+from bitfold.training.store.metrics import Metrics
+from bitfold.training.store.metrics_log import MetricsLog
+from bitfold.training.store.trajectory import TrajectoryWriter
+
+
+class Journal:
+    """Writes a run's files; where the disk refuses, says so once for each kind and goes on.
+
+    Source: none, ours.
+
+    Args:
+        run: the run; what its files hold of later epochs is cut off, and so is the frame that an
+            earlier stretch of training ended with if its epoch is not due for one.
+        weights: the network's state.
+        epoch: epochs that are behind it.
+        notice: told, in a line, what cannot be written.
+
+    Attributes:
+        saved_epoch: of the newest checkpoint.
+        frame_epoch: of the newest moment in the trajectory; -1 if it is not the newest epoch.
+
+    Raises:
+        RunError: a file cannot be opened or cut.
+        TrajectoryError: the trajectory is damaged or another network's.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        weights: Mapping[str, Tensor],
+        *,
+        epoch: int,
+        notice: Callable[[str], None],
+    ) -> None:
+        self._run, self._notice = run, notice
+        self._failed: set[str] = set()
+        self._schedule = run.config.drawing.schedule
+        is_framed = epoch > 0 and self._schedule.has(epoch)
+        self.saved_epoch, self.frame_epoch = epoch if epoch > 0 else -1, epoch if is_framed else -1
+        folder = run.folder
+        with ExitStack() as opened:
+            try:
+                self._metrics = MetricsLog(folder.metrics, keep_until=epoch)
+                opened.callback(self._metrics.close)
+                last_frame = epoch if is_framed else epoch - 1
+                self._trajectory = TrajectoryWriter(
+                    folder.trajectory, weights, keep_until=last_frame
+                )
+                opened.callback(self._trajectory.close)
+            except OSError as error:
+                raise RunError(
+                    f"Cannot write into {run.path}: {error.strerror}. Make room, then continue it."
+                ) from None
+            self._files = opened.pop_all()
+
+    def is_frame_due(self, epoch: int) -> bool:
+        """Whether the schedule gives an epoch a frame."""
+        return self._schedule.has(epoch)
+
+    def last_metrics(self) -> Metrics:
+        """Return the newest line of metrics; empty before the first."""
+        return self._metrics.last
+
+    def append_metrics(self, metrics: Metrics) -> None:
+        """Write a line of metrics."""
+        self._try("metrics", lambda: self._metrics.append(metrics))
+
+    def append_frame(self, epoch: int, metrics: Metrics, weights: Mapping[str, Tensor]) -> bool:
+        """Append a moment to the trajectory; return whether it is there."""
+        if self._try("frames", lambda: self._trajectory.append(epoch, metrics, weights)):
+            self.frame_epoch = epoch
+        return self.frame_epoch == epoch
+
+    def append_audit(self, heading: str, table: str) -> None:
+        """Append an audit's findings to ``audit.txt``."""
+        path = self._run.folder.audit
+
+        def write() -> None:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{heading}\n{table}\n\n")
+
+        self._try("audit.txt", write)
+
+    def save(self, checkpoint: Checkpoint) -> Path | None:
+        """Write a checkpoint, after all it builds on is on the disk; return where, if anywhere."""
+        folder = self._run.checkpoints
+
+        def write() -> None:
+            self._metrics.sync()
+            self._trajectory.sync()
+            write_checkpoint(folder, checkpoint)
+
+        if not self._try("a checkpoint", write):
+            return None
+        self.saved_epoch = checkpoint.epoch
+        return checkpoint_path(folder, checkpoint.epoch)
+
+    def set_status(self, **facts: Any) -> None:
+        """Write how the run stands; facts that are not given stay."""
+        folder = self._run.folder
+        self._try("run.json", lambda: folder.write_status({**folder.read_status(), **facts}))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._files.close()
+
+    def _try(self, what: str, write: Callable[[], Any]) -> bool:
+        try:
+            write()
+        except OSError as error:
+            if what not in self._failed:
+                self._failed.add(what)
+                self._notice(f"Cannot write {what}: {error.strerror}. Training goes on without.")
+            return False
+        return True

@@ -1,0 +1,171 @@
+"""A run as a notebook sees it: configuration, metrics, the network at an epoch."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from bitfold.errors import RunError
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.networks import PolytopeNet
+from bitfold.targets import Split, Target
+from bitfold.training.config.configuration import Config
+from bitfold.training.run.stored_kolmogorov import restored_kolmogorov
+from bitfold.training.step.construction import build_network
+from bitfold.training.store.checkpoints import (
+    checkpoint_epoch,
+    checkpoint_path,
+    checkpoint_paths,
+    read_checkpoint,
+)
+from bitfold.training.store.folder import RunFolder
+from bitfold.training.store.metrics_log import read_metrics
+from bitfold.training.store.stored_weights import check_same_shapes, trained_weights
+from bitfold.training.store.trajectory import TrajectoryReader
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its folder.
+
+    Source: none, ours.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        config: its configuration.
+    """
+
+    path: Path
+    config: Config
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where its files lie."""
+        return RunFolder(self.path)
+
+    @property
+    def metrics(self) -> dict[str, list[float | int | None]]:
+        """The metrics as columns, read anew at each call: name to a value an epoch."""
+        return read_metrics(self.folder.metrics)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """How it stands: ``status``, ``message``, ``exit_code``, versions."""
+        return self.folder.read_status()
+
+    @cached_property
+    def target(self) -> Target:
+        """What it learns."""
+        return self.folder.read_target()
+
+    @cached_property
+    def split(self) -> Split:
+        """Its training and validation points."""
+        return self.folder.read_split()
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of its checkpoints."""
+        return self.folder.inside(self.config.checkpoint_dir)
+
+    def frame_epochs(self) -> list[int]:
+        """Return the epochs that the trajectory holds, ascending."""
+        if not self.folder.trajectory.exists():
+            return []
+        with closing(TrajectoryReader(self.folder.trajectory)) as reader:
+            return reader.epochs()
+
+    def epochs(self) -> list[int]:
+        """Return the epochs at which its network can be had, ascending."""
+        saved = {checkpoint_epoch(path) for path in checkpoint_paths(self.checkpoints)}
+        return sorted(saved.union(self.frame_epochs()))
+
+    def new_network(self) -> PolytopeNet:
+        """Return a network of this run's architecture, with weights of its own."""
+        return build_network(self.config, self.target)
+
+    def network(self, epoch: int | None = None) -> PolytopeNet:
+        """Return the network as it was at the end of an epoch.
+
+        Args:
+            epoch: one of `epochs`; by default the last of them.
+
+        Raises:
+            RunError: the run has not kept its weights at that epoch.
+            CheckpointError, TrajectoryError: what it has kept is damaged or another network's.
+        """
+        wanted = self._chosen(epoch, self.epochs(), "the network")
+        return self._filled(self._weights(wanted))
+
+    def kolmogorov(self, epoch: int | None = None) -> KolmogorovLoss:
+        """Return K as the run had learned it at the end of an epoch, with its network.
+
+        ``kolmogorov.table.module`` is the network: `bitfold.write_model` takes the two.
+
+        Args:
+            epoch: of a checkpoint: frames hold no predictor; by default the last of them.
+
+        Returns:
+            The loss of a network of its own, in evaluation mode, on the CPU: predictor, ranges and
+            steps are those that were trained.
+
+        Raises:
+            RunError: the run was trained without K, or has no checkpoint of that epoch.
+            CheckpointError: the checkpoint is damaged or another network's.
+        """
+        saved = [checkpoint_epoch(path) for path in checkpoint_paths(self.checkpoints)]
+        wanted = self._chosen(epoch, saved, "K")
+        checkpoint = read_checkpoint(checkpoint_path(self.checkpoints, wanted))
+        network = self._filled(checkpoint.within("network"))
+        found = restored_kolmogorov(checkpoint, network, self.path)
+        if found is None:
+            raise RunError(
+                f"Cannot load K of {self.path} at epoch {wanted}: expected a run that is trained "
+                "with `kolmogorov_weight`, got one without. Describe its network by a "
+                "bitfold.KolmogorovLoss of your own."
+            )
+        return found
+
+    def _chosen(self, epoch: int | None, kept: list[int], what: str) -> int:
+        wanted = epoch if epoch is not None else (kept[-1] if kept else 0)
+        if wanted not in kept:
+            near = min(kept, key=lambda one: abs(one - wanted), default=None)
+            hint = f" The nearest kept epoch is {near}." if near is not None else ""
+            raise RunError(f"Cannot load {what} of {self.path} at epoch {wanted}: not kept.{hint}")
+        return wanted
+
+    def _filled(self, weights: dict[str, Tensor]) -> PolytopeNet:
+        network = self.new_network()
+        check_same_shapes(network, weights, self.path)
+        network.load_state_dict(weights)
+        return network.eval()
+
+    def _weights(self, epoch: int) -> dict[str, Tensor]:
+        if checkpoint_path(self.checkpoints, epoch).exists():
+            return trained_weights(read_checkpoint(checkpoint_path(self.checkpoints, epoch)))
+        with closing(TrajectoryReader(self.folder.trajectory)) as reader:
+            return next(dict(m.weights) for m in reader.moments() if m.epoch == epoch)
+
+
+def load_run(path: str | Path) -> Run:
+    """Open the folder of a run.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        RunError: there is no run in it.
+
+    >>> load_run("nowhere")
+    Traceback (most recent call last):
+    bitfold.errors.RunError: Cannot open run nowhere: there is no config.toml in it.
+    """
+    folder = RunFolder(Path(path))
+    return Run(folder.path, folder.read_config())

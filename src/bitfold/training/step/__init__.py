@@ -1,0 +1,1 @@
+"""One epoch of training: network, predictor, optimisers and tasks."""

@@ -1,0 +1,61 @@
+"""The network and the Kolmogorov loss that a configuration asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.networks import PolytopeNet
+from bitfold.targets import Target
+from bitfold.training.config.configuration import Config
+
+
+def build_network(config: Config, target: Target, generator: Any = None) -> PolytopeNet:
+    """Return the network that a configuration asks for, for a target."""
+    return PolytopeNet(
+        target.in_features,
+        config.shape,
+        target.out_features,
+        activation=config.activation,
+        final_activation=config.final_activation,
+        generator=generator,
+    )
+
+
+def build_kolmogorov(
+    config: Config, network: PolytopeNet, generator: torch.Generator
+) -> KolmogorovLoss:
+    """Return the loss that a configuration asks for, on the network's device.
+
+    Args:
+        config: one with K.
+        network: to describe.
+        generator: of the predictor's first values, and of what is drawn in training.
+    """
+    settings = config.kolmogorov
+    is_network = settings.predictor == "coordinate"
+    return KolmogorovLoss(
+        network,
+        predictor=settings.predictor,
+        predictor_shape=settings.predictor_shape if is_network else None,
+        kind=settings.loss_type if is_network else None,
+        bins=settings.bins,
+        weight_range=settings.weight_range,
+        targets=settings.targets,
+        temperature=settings.temperature,
+        predictor_bits=settings.predictor_bits,
+        every=settings.every,
+        generator=generator,
+        quantise="learned" if settings.is_quantised else None,
+    )
+
+
+def side_bits(config: Config, kolmogorov: KolmogorovLoss) -> float:
+    """Return the bits of a description that no lambda changes."""
+    changing = {"weights", "out_of_range"}
+    if config.kolmogorov.is_quantised and config.kolmogorov.predictor != "coordinate":
+        changing.add("predictor")  # rows and columns come and go, and with them their scales
+    items = kolmogorov.bits().items
+    return sum(bits for name, bits in items.items() if name not in changing)

@@ -1,0 +1,188 @@
+"""Training a network as what a decoder gets of it, up to a hard finish."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from bitfold.kolmogorov import KolmogorovLoss, finish, fit_predictor, prune_dead
+from bitfold.kolmogorov.fitting.budget import NEARNESS, round_to_bits
+from bitfold.kolmogorov.fitting.first_steps import begin_steps
+from bitfold.training.weighting.bits_weight import TOLERANCE
+
+#: In a checkpoint: whether steps and predictor are frozen, the predictor's bits, the best score.
+FINISH_FACTS = "steps.facts"
+#: Steps begin at a quarter of a tensor's root mean square: coarse ones silence narrow networks.
+STEPS_TO_RMS = 4.0
+#: One epoch of so many, the last ones, is trained with steps and predictor frozen.
+HARD_SHARE = 10
+
+# The tolerance of bits, less what the last fitting may change.
+_LAST_NEARNESS = 0.75 * TOLERANCE
+_MOST_ROUNDS = 6
+
+_Score = tuple[float, float]
+
+
+def last_soft_epoch(num_epochs: int) -> int:
+    """Return the epoch after which steps and predictor are frozen.
+
+    >>> [last_soft_epoch(num_epochs) for num_epochs in (1, 2, 10, 1000)]
+    [0, 1, 9, 900]
+    """
+    return num_epochs - -(-num_epochs // HARD_SHARE)
+
+
+class LearnedSteps:
+    """What a training with learned steps does at the edges of its epochs.
+
+    Steps and predictor learn up to nine tenths of the epochs. Then they are fitted, rounded to what
+    is sent, and frozen: the last tenth moves the weights alone, under exactly the code that they
+    are sent in. Each step can still take a weight into another bin, and in a small network one
+    weight changes much: the best of these epochs is kept, by the loss of all training points with
+    lambda K. At the end weights that nothing feels become 0, the predictor is fitted once more, and
+    the network's weights become what a decoder gets. A run that is continued with more epochs
+    thaws, and finishes again.
+
+    With a number of bits to meet, weights are rounded to it before the last tenth, which trains
+    them on, and once more at the end if that is needed.
+
+    Source: see `finish`, `prune_dead` and `round_to_bits`.
+
+    Args:
+        kolmogorov: newly made, with learned steps; they are set to where such a training begins.
+        num_epochs: of the whole training.
+        target_bits: that the description is to have, or None.
+        losses: gives the task loss of all training points, one by one, as `prune_dead` takes it.
+        measure: gives the mean of these and K.
+
+    Attributes:
+        is_hard: whether steps and predictor are frozen.
+    """
+
+    def __init__(
+        self,
+        kolmogorov: KolmogorovLoss,
+        num_epochs: int,
+        target_bits: int | None,
+        losses: Callable[[], Iterable[Tensor]],
+        measure: Callable[[], tuple[float, float]],
+    ) -> None:
+        self._kolmogorov, self._num_epochs, self._target_bits = kolmogorov, num_epochs, target_bits
+        self._losses, self._measure = losses, measure
+        self.is_hard = False
+        self._best: tuple[_Score, list[Tensor]] | None = None
+        begin_steps(kolmogorov, STEPS_TO_RMS)
+
+    def begin(self, epoch: int) -> None:
+        """Freeze or thaw what an epoch, counted from 1, is trained without or with."""
+        must_be_hard = epoch > last_soft_epoch(self._num_epochs)
+        if must_be_hard and not self.is_hard and self._is_finite():
+            if self._target_bits is not None:
+                self._meet_bits(NEARNESS)
+            finish(self._kolmogorov)
+            self.is_hard = True
+        elif self.is_hard and not must_be_hard:
+            self._thaw()
+
+    def end(self, epoch: int, weight: float) -> None:
+        """Keep the weights if they are the best since all is frozen; after the last epoch, settle.
+
+        Args:
+            epoch: that is over.
+            weight: lambda in it.
+        """
+        if not (self.is_hard and self._is_finite()):
+            return
+        self._nudge(epoch)
+        score = self._score(weight)
+        if self._best is None or score < self._best[0]:
+            self._best = score, [item.detach().clone() for item in self._parameters()]
+        if epoch >= self._num_epochs:
+            self._conclude()
+
+    def history(self) -> dict[str, Tensor]:
+        """Return its memory as tensors, by name."""
+        score, weights = self._best or ((math.nan, math.nan), [])
+        facts = [float(self.is_hard), float(self._kolmogorov.predictor_bits), *score]
+        kept = {f"steps.best.{number}": item for number, item in enumerate(weights)}
+        return {FINISH_FACTS: torch.tensor(facts, dtype=torch.float64), **kept}
+
+    def restore(self, kept: Mapping[str, Tensor]) -> None:
+        """Take up a memory that `history` gave.
+
+        Raises:
+            LookupError, ValueError: it is no such memory, or another network's.
+        """
+        is_hard, predictor_bits, *score = kept[FINISH_FACTS].tolist()
+        self._thaw()
+        self._kolmogorov.predictor_bits = int(predictor_bits)
+        if not is_hard:
+            return
+        self._kolmogorov.requires_grad_(False)
+        self.is_hard = True
+        if not math.isnan(score[0]):
+            own = list(self._parameters())
+            weights = [kept[f"steps.best.{number}"].to(item) for number, item in enumerate(own)]
+            if any(a.shape != b.shape for a, b in zip(own, weights, strict=True)):
+                raise ValueError("the best weights are another network's")
+            self._best = (score[0], score[1]), weights
+
+    def _score(self, weight: float) -> _Score:
+        """The smaller the better; how far the bits are out of what is asked for comes first."""
+        task, nats = self._measure()
+        off = 0.0
+        if self._target_bits is not None:
+            off = abs(self._kolmogorov.bits().total / self._target_bits - 1) - TOLERANCE
+        # Lambda still moves where bits are asked for: what it was weighs nothing.
+        combined = task if self._target_bits is not None else task + weight * nats
+        return max(off, 0.0), combined
+
+    @torch.no_grad()
+    def _conclude(self) -> None:
+        assert self._best is not None
+        for item, best in zip(self._parameters(), self._best[1], strict=True):
+            item.copy_(best)
+        with torch.enable_grad():
+            # What is rounded can leave more of the network dead, and what dies is not sent.
+            for _ in range(_MOST_ROUNDS):
+                if self._meet_bits(_LAST_NEARNESS):
+                    break
+        state = self._kolmogorov.decoded_state()
+        self._kolmogorov.table.module.load_state_dict(state)
+
+    def _nudge(self, epoch: int) -> None:
+        """Meet the bits again while there are epochs left that make up for it."""
+        hard = self._num_epochs - last_soft_epoch(self._num_epochs)
+        if self._target_bits is not None and self._num_epochs - epoch >= hard / 2:
+            self._meet_bits(_LAST_NEARNESS / 2)
+
+    def _meet_bits(self, nearness: float) -> bool:
+        """Take what is dead away, and bring the bits to the target if they are not so near.
+
+        Returns:
+            Whether nothing had to be rounded: there is no target, or the bits were near.
+        """
+        prune_dead(self._kolmogorov, self._losses())
+        fit_predictor(self._kolmogorov)
+        target = self._target_bits
+        if target is None or abs(self._kolmogorov.bits().total / target - 1) <= nearness:
+            return True
+        round_to_bits(self._kolmogorov, target, self._task, nearness=nearness)
+        return False
+
+    def _task(self) -> float:
+        return self._measure()[0]
+
+    def _parameters(self) -> Iterable[Tensor]:
+        return self._kolmogorov.table.parameters
+
+    def _thaw(self) -> None:
+        self._kolmogorov.requires_grad_(True)
+        self.is_hard, self._best = False, None
+
+    def _is_finite(self) -> bool:
+        return all(bool(item.isfinite().all()) for item in self._parameters())

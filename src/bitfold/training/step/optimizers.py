@@ -1,0 +1,113 @@
+"""The optimisers of the network and of the weight predictor, from a configuration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from bitfold.training.config.configuration import Config
+
+COSINE_END = 0.01  # a rate of 0 would end in epochs that change nothing, which is a loop
+
+
+def network_optimizers(config: Config, network: nn.Module) -> list[Optimizer]:
+    """Return the optimisers that together step every parameter of the network.
+
+    There is one, except for muon, which takes the matrices and leaves the rest to AdamW.
+
+    Source: Kingma & Ba 2015 (adam), Loshchilov & Hutter 2019 (adamw), Jordan et al. 2024 (muon),
+    Reddi et al. 2018 (amsgrad), Tieleman & Hinton 2012 (rmsprop); all PyTorch's implementations.
+    """
+    parameters = list(network.parameters())
+    rate, decay = config.learning_rate, config.weight_decay
+    match config.optimizer:
+        case "adam":
+            return [torch.optim.Adam(parameters, **_adam_options(config))]
+        case "adamw":
+            return [torch.optim.AdamW(parameters, **_adam_options(config))]
+        case "muon":
+            return _muon(config, parameters)
+        case "sgd":
+            return [torch.optim.SGD(parameters, lr=rate, weight_decay=decay, fused=True)]
+        case "sgd_momentum":
+            momentum = config.momentum
+            return [torch.optim.SGD(parameters, rate, momentum, weight_decay=decay, fused=True)]
+        case _:
+            return [
+                torch.optim.RMSprop(
+                    parameters,
+                    rate,
+                    config.rmsprop_alpha,
+                    config.adam_eps,
+                    weight_decay=decay,
+                    momentum=config.momentum,
+                )
+            ]
+
+
+def predictor_optimizer(config: Config, predictor: nn.Module) -> Optimizer:
+    """Return the optimiser of the weight predictor: always Adam, at ``kolmogorov_lr``."""
+    rate = config.kolmogorov.lr
+    return torch.optim.Adam(predictor.parameters(), lr=rate, fused=True)
+
+
+def keeps_memory(before: Config, now: Config) -> bool:
+    """Whether a network's optimiser under one configuration can go on under another.
+
+    It cannot if it is of another kind, or needs averages that the other did not gather.
+    """
+    kinds = [(c.optimizer, c.amsgrad, c.momentum > 0) for c in (before, now)]
+    return kinds[0] == kinds[1]
+
+
+def rate_factor(config: Config, epoch: int) -> float:
+    """Return what both learning rates are multiplied by in an epoch (from 1).
+
+    Source: Loshchilov & Hutter 2017, equation 5, without restarts.
+
+    >>> rate_factor(Config(epochs=100, lr_schedule="cosine"), 1)
+    1.0
+    """
+    if config.used_lr_schedule == "constant":
+        return 1.0
+    progress = min(1.0, (epoch - 1) / max(1, config.epochs - 1))
+    return COSINE_END + (1 - COSINE_END) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def set_rate(optimizers: Sequence[Optimizer], rate: float) -> None:
+    """Give every parameter of these optimisers one learning rate."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+
+def _adam_options(config: Config) -> dict[str, Any]:
+    return {
+        "lr": config.learning_rate,
+        "betas": (config.adam_beta1, config.adam_beta2),
+        "eps": config.adam_eps,
+        "weight_decay": config.weight_decay,
+        "amsgrad": config.amsgrad,
+        "fused": True,
+    }
+
+
+def _muon(config: Config, parameters: list[nn.Parameter]) -> list[Optimizer]:
+    matrices = [p for p in parameters if p.ndim == 2]
+    others = [p for p in parameters if p.ndim != 2]
+    muon = torch.optim.Muon(
+        matrices,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        momentum=config.muon_momentum,
+        nesterov=config.muon_nesterov,
+        eps=config.muon_eps,
+        ns_steps=config.muon_ns_steps,
+        adjust_lr_fn=config.muon_adjust_lr_fn,
+    )
+    return [muon, torch.optim.AdamW(others, **_adam_options(config))]

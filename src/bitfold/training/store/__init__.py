@@ -1,0 +1,1 @@
+"""The files of a run: settings, metrics, weights and checkpoints on disk."""

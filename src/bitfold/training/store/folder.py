@@ -1,0 +1,283 @@
+"""The folder of a run: what lies where, who may write to it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from bitfold.errors import ConfigError, RunError, TargetError
+from bitfold.runtime.atomic_files import write_atomically
+from bitfold.targets import Split, Target, read_target, write_target
+from bitfold.training.config.config_file import config_toml, read_config
+from bitfold.training.config.configuration import Config
+from bitfold.training.store.checkpoints import checkpoint_paths
+
+#: What a run writes; only these are removed when one is overwritten.
+_CONTINUED_FILES = ("metrics.jsonl", "trajectory.bin", "video.mp4", "video.previous.mp4")
+#: The configuration last: until it is gone the folder counts as a run, which can be overwritten.
+_OWN_FILES = (
+    *_CONTINUED_FILES, "audit.txt", "loss.png", "last_frame.png", "report.html", "run.json",
+    "target.safetensors", "split.safetensors", "config.toml",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the files of a run lie; docs/run-folder.md describes each.
+
+    Source: none, ours.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration; written last when a run is made, so its presence makes a run."""
+        return self.path / "config.toml"
+
+    @property
+    def status(self) -> Path:
+        """How the run stands, and on what it ran, as JSON."""
+        return self.path / "run.json"
+
+    @property
+    def audit(self) -> Path:
+        """What each audit of the gradients found."""
+        return self.path / "audit.txt"
+
+    @property
+    def target(self) -> Path:
+        """The picture or clip, as it was loaded."""
+        return self.path / "target.safetensors"
+
+    @property
+    def split(self) -> Path:
+        """The training and validation points."""
+        return self.path / "split.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """A line an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def trajectory(self) -> Path:
+        """The weights at the frame epochs."""
+        return self.path / "trajectory.bin"
+
+    def inside(self, name: str) -> Path:
+        """Return a folder of this run: within it, or under its own name in an absolute one."""
+        given = Path(name).expanduser()
+        return given / self.path.name if given.is_absolute() else self.path / given
+
+    def is_run(self) -> bool:
+        """Whether a run lies here."""
+        return self.config.is_file()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder, so that no other process trains in it.
+
+        Raises:
+            RunError: another one does, or the folder cannot be written.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"Cannot train in {self.path}: another process is training there. Wait for it, or "
+                "choose another `output_dir`."
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def make(self) -> None:
+        """Make the folder itself.
+
+        Raises:
+            RunError: it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def clear(self, config: Config, *, overwrite: bool) -> None:
+        """See to it that a new run finds nothing of an earlier one; the folder is locked.
+
+        Args:
+            config: of the new run.
+            overwrite: whether a run that lies here may be deleted; nothing else ever is.
+
+        Raises:
+            RunError: a run lies here and may not be deleted, or files of another run lie where
+                this one's would; they are left alone.
+        """
+        if self.is_run() and not overwrite:
+            raise RunError(
+                f"Cannot start a run in {self.path}: it holds one. Continue it with `bitfold "
+                f"resume {self.path}`, choose another `output_dir`, or give `overwrite=True`."
+            )
+        if overwrite:
+            try:
+                self._delete_run()
+            except OSError as error:
+                raise self._unwritable(error) from None
+        # What is left is nobody's to delete, such as in a folder that runs elsewhere share.
+        for file in self._results(config):
+            raise RunError(
+                f"Cannot start a run in {self.path}: {file} is another run's. Choose another "
+                "`output_dir`, `checkpoint_dir` or `snapshot_dir`, or move it away."
+            )
+
+    def _delete_run(self) -> None:
+        try:
+            config = read_config(self.config)
+        except ConfigError:
+            config = Config()
+        for file in self._results(config):
+            file.unlink()
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        for name in _OWN_FILES:
+            (self.path / name).unlink(missing_ok=True)
+
+    def _results(self, config: Config) -> Iterator[Path]:
+        """Yield what a run would go on with if it were there."""
+        for name in _CONTINUED_FILES:
+            if (self.path / name).exists():
+                yield self.path / name
+        yield from checkpoint_paths(self.inside(config.checkpoint_dir))
+        yield from sorted(self.inside(config.drawing.snapshot_dir).glob("frame-*"))
+
+    def write_new(self, config: Config, target: Target, split: Split) -> None:
+        """Write what a run begins with.
+
+        Raises:
+            RunError, TargetError: a file cannot be written; none of them is left.
+        """
+        try:
+            write_target(self.target, target)
+            arrays = {"training": split.training, "validation": split.validation}
+            write_atomically(self.split, save(arrays))
+            self.write_status({"status": "new", "started": _now(), **_versions()})
+            self.write_config(config)
+        except (OSError, TargetError) as error:
+            for name in _OWN_FILES:
+                (self.path / name).unlink(missing_ok=True)
+            raise (self._unwritable(error) if isinstance(error, OSError) else error) from None
+
+    def _unwritable(self, error: OSError) -> RunError:
+        return RunError(
+            f"Cannot write into {self.path}: {error.strerror}. Make room, or choose another folder."
+        )
+
+    def write_config(self, config: Config) -> None:
+        """Write the configuration.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_atomically(self.config, config_toml(config).encode())
+
+    def read_config(self) -> Config:
+        """Read the configuration, with this folder as its ``output_dir``.
+
+        Raises:
+            RunError: no run lies here.
+        """
+        if not self.is_run():
+            raise RunError(f"Cannot open run {self.path}: there is no config.toml in it.")
+        return read_config(self.config).replace(output_dir=str(self.path))
+
+    def read_target(self) -> Target:
+        """Read the picture or clip."""
+        return read_target(self.target)
+
+    def read_split(self) -> Split:
+        """Read the training and validation points.
+
+        Raises:
+            RunError: the file is missing or damaged.
+        """
+        try:
+            arrays = load(self.split.read_bytes())
+            points = [np.array(arrays[name]) for name in ("training", "validation")]
+            if any(part.dtype != np.int64 or part.ndim != 1 for part in points):
+                raise ValueError("other arrays than pixel indices")
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RunError(
+                f"Cannot read split {self.split}: it is missing or damaged ({reason}). Restore it "
+                "from a copy of the run."
+            ) from None
+        return Split(*points)
+
+    def read_status(self) -> dict[str, Any]:
+        """Read how the run stands; empty if that is not on disk."""
+        try:
+            status = json.loads(self.status.read_text())
+        except (OSError, ValueError):
+            return {}
+        return status if isinstance(status, dict) else {}
+
+    def write_status(self, status: Mapping[str, Any]) -> None:
+        """Write how the run stands.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_atomically(self.status, json.dumps(dict(status), indent=2).encode())
+
+
+def new_run_folder(config: Config) -> RunFolder:
+    """Return the folder that a configuration asks for: its own, or a new dated one."""
+    if config.output_dir is not None:
+        return RunFolder(Path(config.output_dir).expanduser())
+    return RunFolder(dated_folder(Path("runs"), config.target))
+
+
+def dated_folder(parent: Path, target: str) -> Path:
+    """Return a folder's name that is not taken: date, time and what is learnt."""
+    name = "".join(c if c.isalnum() else "-" for c in Path(target).stem).strip("-") or "run"
+    stamp = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    path = parent / f"{stamp}-{name}"
+    number = 2
+    while path.exists():
+        path = parent / f"{stamp}-{name}-{number}"
+        number += 1
+    return path
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "bitfold": version("bitfold"),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }

@@ -1,0 +1,154 @@
+"""Measures a network's folds while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bitfold.errors import PolytopeError
+from bitfold.networks import PolytopeNet
+from bitfold.polytopes import (
+    Partition,
+    Plane,
+    measure_folds,
+    partition,
+    patterns_of_inputs,
+)
+from bitfold.polytopes.tracing.probed_module import evaluation_mode
+from bitfold.targets import Split, Target, slice_time
+from bitfold.training.config.configuration import Config
+from bitfold.training.store.metrics import Metrics
+
+#: Polytopes beyond which a network is not measured: training has to go on.
+MAX_POLYTOPES = 200_000
+#: Training points whose activation patterns are compared with those of the last measurement.
+MAX_PATTERN_POINTS = 1000
+# Numbers of one layer at all vertices, half a gigabyte; there are about as many of them as faces.
+_MAX_NUMEL = 2**26
+# Polytopes times weights of a measurement that nobody asked for by name: some epochs' time.
+_MAX_WORK = 5 * 10**8
+# What a grey picture's black and white are told apart by.
+_GREY_LEVEL = 0.5
+
+
+class FoldMonitor:
+    """Measures polytopes and folds at some epochs, and remembers activation patterns in between.
+
+    Source: none, ours. See `bitfold.polytopes.measure_folds`; docs/measures.md describes each
+    number. A picture is measured on its whole square; a clip on its middle frame's.
+
+    Args:
+        config: says at which epochs.
+        target: what is learned.
+        split: its training points are where patterns and distances are looked at.
+
+    Guarantees: what is measured depends on the epoch's number, on the network, and on the patterns
+    that `history` gives, so that a continued run measures what an uninterrupted one does.
+    """
+
+    def __init__(self, config: Config, target: Target, split: Split) -> None:
+        self._schedule = config.drawing.schedule
+        self._every = config.measure_folds
+        self._plane, self._points = _place(target, split)
+        training = target.grid.coordinates(split.training)
+        step = -(-len(training) // MAX_PATTERN_POINTS)
+        self._pattern_points = training[::step].astype(np.float64)
+        self._level = _level(config, target)
+        self._patterns: NDArray[np.uint64] | None = None
+
+    def is_due(self, epoch: int) -> bool:
+        """Whether folds are measured after an epoch; epoch 0 only lays a ground for pattern flips.
+
+        The last epoch of a run is no exception: its row must be what it is in a longer run.
+        """
+        if self._every is None:
+            return self._schedule.has(epoch)
+        return self._every > 0 and epoch % self._every == 0
+
+    def measure(self, network: PolytopeNet, description_bits: float | None) -> Metrics:
+        """Measure the network as it is, and remember its patterns.
+
+        Args:
+            network: is left as it was found.
+            description_bits: its description length, or None.
+
+        Returns:
+            Names and numbers; none at all for a network that has no exact partition, because it is
+            smooth, not finite, or has too many polytopes.
+        """
+        try:
+            found = self._partition(network)
+        except PolytopeError:
+            return {}
+        numbers = measure_folds(found, self._points, level=self._level).numbers()
+        flips = self._flips(found)
+        if flips is not None:
+            numbers["pattern_flips"] = flips
+        if description_bits is not None:
+            numbers["bits_per_polytope"] = description_bits / found.num_polytopes
+        return numbers
+
+    def history(self) -> dict[str, Tensor]:
+        """Return the patterns of the last measurement as a tensor, by name; none before it."""
+        if self._patterns is None:
+            return {}
+        return {"folds.patterns": torch.from_numpy(self._patterns.view(np.int64).copy())}
+
+    def restore(self, kept: Mapping[str, Tensor]) -> None:
+        """Take up what `history` gave; if it is not there, pattern flips begin afresh."""
+        if "folds.patterns" in kept:
+            self._patterns = kept["folds.patterns"].cpu().numpy().view(np.uint64).copy()
+
+    def _partition(self, network: PolytopeNet) -> Partition:
+        limit = min(MAX_POLYTOPES, _MAX_NUMEL // max(network.widths, default=1))
+        if self._every is None:
+            limit = min(limit, _MAX_WORK // network.num_parameters)
+        body = _without_sigmoid(network)
+        with evaluation_mode(body):
+            return partition(body, plane=self._plane, max_polytopes=limit, with_outputs=True)
+
+    def _flips(self, found: Partition) -> float | None:
+        """Share of the signs of all neurons at the points that are not those of the last time."""
+        before, now = self._patterns, patterns_of_inputs(found, self._pattern_points)
+        self._patterns = now
+        if before is None or before.shape != now.shape or not found.num_neurons:
+            return None
+        num_flips = int(np.bitwise_count(before ^ now).sum())
+        return num_flips / (len(now) * found.num_neurons)
+
+
+def fold_monitor_of(config: Config, target: Target, split: Split) -> FoldMonitor | None:
+    """Return what measures folds, with nothing remembered; None if they are not to be measured."""
+    return FoldMonitor(config, target, split) if config.measure_folds != 0 else None
+
+
+def _place(target: Target, split: Split) -> tuple[Plane | None, NDArray[np.float64]]:
+    """The plane that is measured, and the training points that lie on it."""
+    grid, indices = target.grid, split.training
+    if not grid.is_clip:
+        return None, grid.coordinates(indices).astype(np.float64)
+    middle = grid.num_frames // 2
+    time = slice_time(middle, grid.num_frames)
+    plane = Plane(np.array([0, 0, time]), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
+    on_plane = indices[indices // (grid.width * grid.height) == middle]
+    return plane, grid.coordinates(on_plane)[:, :2].astype(np.float64)
+
+
+def _level(config: Config, target: Target) -> float | None:
+    """Where the network decides: between classes, or between black and white."""
+    if target.task == "classification":
+        return 0.0 if target.out_features > 1 else None
+    if target.out_features > 1:
+        return None
+    return 0.0 if config.final_activation == "sigmoid" else _GREY_LEVEL
+
+
+def _without_sigmoid(network: PolytopeNet) -> nn.Module:
+    """The network up to what a sigmoid makes of its outputs: that folds nothing."""
+    if network.final_activation == "sigmoid":
+        return network.layers[:-1]
+    return network

@@ -1,0 +1,71 @@
+"""All that looks on while a run trains, and what of it a checkpoint keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bitfold.audit import TradeMonitor
+from bitfold.training.config.configuration import Config
+from bitfold.training.step.epoch_result import EpochResult
+from bitfold.training.watch.fold_monitor import FoldMonitor
+from bitfold.training.watch.watchdogs import Watchdog, make_watchdogs
+
+
+@dataclass(frozen=True)
+class Oversight:
+    """The watchdogs, which may end a run, the trade monitor, which warns, and the fold monitor.
+
+    Args:
+        watchdogs: with their memory.
+        monitor: with its own; None without K.
+        folds: measures them, with a memory of its own; None: they are not measured.
+    """
+
+    watchdogs: list[Watchdog]
+    monitor: TradeMonitor | None = None
+    folds: FoldMonitor | None = None
+
+    def trade(self, result: EpochResult) -> str | None:
+        """Return what the trade monitor has to say of an epoch's steps, if anything."""
+        if self.monitor is None:
+            return None
+        weight = result.kolmogorov_weight
+        trades = [self.monitor.update(task, nats, weight) for task, nats in result.step_losses]
+        return next((str(trade) for trade in trades if trade is not None), None)
+
+    def history(self) -> dict[str, Tensor]:
+        """Return every memory as tensors, by name."""
+        kept = {f"watchdog.{w.name}": w.history() for w in self.watchdogs}
+        if self.monitor is not None:
+            kept["trade.monitor"] = torch.tensor(self.monitor.history(), dtype=torch.float64)
+        if self.folds is not None:
+            kept |= self.folds.history()
+        return kept
+
+    def restore(self, kept: Mapping[str, Tensor], *, is_same: bool = True) -> None:
+        """Take up what `history` gave; whatever is not in it begins afresh.
+
+        Args:
+            kept: tensors by name.
+            is_same: whether training goes on by the settings that it had; otherwise only what was
+                measured of the network is taken up.
+        """
+        if self.folds is not None:
+            self.folds.restore(kept)
+        if not is_same:
+            return
+        for watchdog in self.watchdogs:
+            if f"watchdog.{watchdog.name}" in kept:
+                watchdog.restore(kept[f"watchdog.{watchdog.name}"])
+        if self.monitor is not None and "trade.monitor" in kept:
+            self.monitor.restore(kept["trade.monitor"].tolist())
+
+
+def oversight_of(config: Config, folds: FoldMonitor | None = None) -> Oversight:
+    """Return what a configuration asks for, with nothing remembered."""
+    monitor = TradeMonitor(unit="step") if config.has_kolmogorov else None
+    return Oversight(make_watchdogs(config.no_watchdog), monitor, folds)

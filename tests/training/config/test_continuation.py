@@ -1,0 +1,53 @@
+"""Which settings a continued run may change, and what a change makes it forget."""
+
+from __future__ import annotations
+
+import pytest
+
+from bitfold.errors import ConfigError
+from bitfold.training import Config, resumable_settings, settings_of
+from bitfold.training.config.continuation import (
+    changed_config,
+    predictor_settings,
+    steering_settings,
+)
+
+NEVER = {
+    "target", "size", "task", "points", "validation_points", "shape", "activation",
+    "final_activation", "batch_size", "seed", "output_dir", "checkpoint_dir", "snapshot_dir",
+}  # fmt: skip
+PREDICTOR = {
+    "kolmogorov_shape", "kolmogorov_loss_type", "kolmogorov_bins", "kolmogorov_weight_min",
+    "kolmogorov_weight_max", "kolmogorov_temperature", "kolmogorov_predictor_bits",
+    "kolmogorov_predictor", "kolmogorov_targets", "kolmogorov_range", "kolmogorov_quantise",
+}  # fmt: skip
+
+
+def test_what_a_continued_run_may_change() -> None:
+    """Settings that make another run never; those of the predictor only if there was none."""
+    every = {name for name, _, _ in settings_of(Config)}
+    assert set(resumable_settings()) == every - NEVER
+    assert set(resumable_settings(had_predictor=True)) == every - NEVER - PREDICTOR
+    assert predictor_settings() == PREDICTOR
+
+
+def test_what_decides_how_training_goes_on() -> None:
+    """Groups of the training itself, and not how long it is."""
+    steering = steering_settings()
+    assert {"learning_rate", "momentum", "kolmogorov_weight", "threads"} <= steering
+    assert not {"epochs", "audit", "measure_folds", "frame_size", "log_file"} & steering
+
+
+def test_a_refused_change_names_pythons_argument() -> None:
+    """A change of another run's setting, or of the predictor, is refused by name."""
+    before = Config(kolmogorov_weight=0.1)
+    for name in ("batch_size", "kolmogorov_bins"):
+        with pytest.raises(ConfigError, match=f"with another `{name}`"):
+            changed_config(before, {name: 64})
+    assert changed_config(Config(), {"kolmogorov_bins": 64}).kolmogorov.bins == 64
+
+
+def test_a_change_that_adds_k_settles_its_settings() -> None:
+    """The open settings of K are written down once K is part of the loss."""
+    assert Config().kolmogorov_predictor is None
+    assert changed_config(Config(), {"kolmogorov_weight": 0.1}).kolmogorov_predictor == "coordinate"

@@ -1,0 +1,29 @@
+"""Devices, threads and random numbers of a training."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bitfold.errors import ConfigError
+from bitfold.targets import load_target
+from bitfold.training import Config
+from bitfold.training.step.resources import choose_threads, usable_device
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "meta", "toaster", ""])
+def test_a_device_that_is_not_there_gets_one_line(name: str) -> None:
+    """Whatever PyTorch says of it, and however many lines."""
+    with pytest.raises(ConfigError, match="Cannot use `device='") as caught:
+        usable_device(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_small_network_gets_one_thread() -> None:
+    """Others stay free for drawing; a number that is given is obeyed."""
+    small = Config(size=32)
+    target = load_target("ring", size=32)
+    assert choose_threads(small, target) == 1
+    assert choose_threads(small.replace(threads=3), target) == 3
+    large = small.replace(shape="[1000]*5")
+    assert choose_threads(large, target) == torch.get_num_threads()

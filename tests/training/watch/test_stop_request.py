@@ -1,0 +1,50 @@
+"""A first interrupt asks, a second one interrupts."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from bitfold.training.watch import stop_request
+from bitfold.training.watch.stop_request import StopRequest, stop_requests
+
+
+@pytest.mark.parametrize(
+    ("number", "reason", "exit_code"),
+    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
+)
+def test_a_signal_becomes_a_request(number: signal.Signals, reason: str, exit_code: int) -> None:
+    """With the shell's exit code; afterwards handlers are as they were."""
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    with stop_requests() as request:
+        assert (request.reason, request.is_urgent()) == (None, False)
+        signal.raise_signal(number)
+        assert (request.reason, request.exit_code) == (reason, exit_code)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_request_becomes_urgent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the seconds that an epoch's end is waited for."""
+    request = StopRequest("interrupted", 130, time.monotonic())
+    assert not request.is_urgent()
+    monkeypatch.setattr(stop_request, "PATIENCE_SECONDS", -1.0)
+    assert request.is_urgent()
+
+
+def test_in_another_thread_there_are_no_signals() -> None:
+    """A request is there, and stays empty."""
+    found: list[str | None] = []
+
+    def look() -> None:
+        with stop_requests() as request:
+            found.append(request.reason)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert found == [None]
