@@ -107,7 +107,7 @@ class Heard:
 
 def hard_binning() -> AbstractContextManager[None]:
     """The context in which K bins hard, as the benchmarks plant it."""
-    path = Path(__file__).parents[2] / "benchmarks" / "planted_bug.py"
+    path = Path(__file__).parents[2] / "benchmarks" / "harness" / "planted_bug.py"
     spec = importlib.util.spec_from_file_location("planted_bug", path)
     assert spec is not None
     assert spec.loader is not None

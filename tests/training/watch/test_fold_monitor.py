@@ -20,7 +20,7 @@ from bitfold.training.watch import fold_monitor
 
 NAMES = {*FOLD_MEASURES, "pattern_flips", "bits_per_polytope"}
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def fold_names(line: dict[str, Any]) -> set[str]:
