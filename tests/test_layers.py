@@ -39,8 +39,6 @@ ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}
 KNOWN_CIRCLES = {
     frozenset(circle.split())
     for circle in (
-        "polytopes.drawing polytopes.subdivision polytopes.backends polytopes.files "
-        "polytopes.partition",
         "polytopes.lowering.dense_layers polytopes.lowering.lowered",
     )
 }

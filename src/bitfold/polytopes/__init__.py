@@ -1,8 +1,9 @@
-"""The folds: exact polytopes of piecewise linear modules on a plane, and sampled ones of any.
+"""The folds: exact polytopes of piecewise linear modules on a plane, and sampled polytopes of any.
 
-Read `partition` first. `lowering` says what a module does, and how far rounding reaches; `cutting`
-runs that at the vertices of a mesh and cuts it wherever it bends; `drawing`, `measuring` and
-`files` are what can be done with the result; `sampling` is the other engine.
+Read `search` first. `lowering` turns a module into affine operations and bends, with bounds of the
+rounding errors. `cutting` runs these at the vertices of a mesh, and cuts the mesh at each bend. The
+result is a `Partition`: a `subdivision`, which is plain geometry, and a backend that answers for
+the network. `drawing`, `measuring` and `files` use the result. `sampling` is the other engine.
 """
 
 from bitfold.runtime.lazy_names import lazy_names

@@ -1,4 +1,4 @@
-from bitfold.polytopes.files.partition_loading import load_partition
+from bitfold.polytopes.loading import load_partition
 from bitfold.polytopes.measuring.measures import (
     FOLD_MEASURES,
     LAYER_MEASURE,
@@ -6,9 +6,10 @@ from bitfold.polytopes.measuring.measures import (
     measure_folds,
     patterns_of_inputs,
 )
-from bitfold.polytopes.partition import Partition, partition
+from bitfold.polytopes.partition import Partition
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.sampling.sampled import SampledPartition, sample_partition, sample_patterns
+from bitfold.polytopes.search import partition
 
 __all__ = [
     "FOLD_MEASURES",

@@ -30,12 +30,11 @@ def face_colours(found: Partition, raster: Raster, faces: str) -> NDArray[np.uin
     if faces == "area":
         colours = _scaled(found.areas, _AREA_DECADES)
     elif faces == "slope":
-        slopes = np.sqrt((found.affine_maps()[:, :, :2] ** 2).sum((1, 2)))
-        colours = _scaled(slopes, _SLOPE_DECADES)
+        colours = _scaled(found.backend.slopes(), _SLOPE_DECADES)
     else:
         colours = _bytes(identity_colours(found.patterns))
     # The last row is for pixels without a face, whose number is -1.
-    return np.concatenate([colours, _OUTSIDE])[raster.faces(found)]
+    return np.concatenate([colours, _OUTSIDE])[raster.faces(found.subdivision)]
 
 
 def face_mark(faces: str) -> tuple[tuple[str, ...], tuple[Mark, ...]]:

@@ -118,7 +118,7 @@ class PartitionSlicer:
             max_polytopes=_MOST_POLYTOPES,
             with_outputs=True,
         )
-        values = self._raster.values(found)
+        values = self._raster.values(found.subdivision, found.vertex_outputs)
         piece = Slice(
             values=expit(values) if self._is_squashed else values,
             folds=self._folds(found),
@@ -134,7 +134,7 @@ class PartitionSlicer:
         return PartitionSlice(Slice(found.values, found.folds), found.num_polytopes, is_exact=False)
 
     def _folds(self, found: Partition) -> Ink:
-        segments, neurons = fold_segments(found)
+        segments, neurons = fold_segments(found.subdivision)
         numbers = np.zeros(len(neurons), np.uint8)
         if self._style.fold_colour == "layer":
             numbers = _layers_of(found, neurons)
@@ -144,7 +144,7 @@ class PartitionSlicer:
         return Ink(lines.cover, lines.numbers, self._palette)
 
     def _layer_inks(self, found: Partition) -> tuple[Ink, ...]:
-        segments, neurons = fold_segments(found)
+        segments, neurons = fold_segments(found.subdivision)
         layers, colours = _layers_of(found, neurons), _layer_colours(len(self._layers))
         inks = []
         for layer in range(len(self._layers)):
@@ -157,9 +157,11 @@ class PartitionSlicer:
         """Where the class changes; for a picture of two values, where it is halfway between."""
         outputs = found.vertex_outputs
         if self._target.task == "classification":
-            segments = boundary_segments(found, outputs)
+            segments = boundary_segments(found.subdivision, outputs)
         elif self._boundary_marks():
-            segments = level_segments(found, outputs[:, 0] - (0.0 if self._is_squashed else 0.5))
+            segments = level_segments(
+                found.subdivision, outputs[:, 0] - (0.0 if self._is_squashed else 0.5)
+            )
         else:
             return ()
         widths = _CASING * self._line_width, _BOUNDARY * self._line_width

@@ -9,8 +9,8 @@ from typing import Any
 from bitfold.cli.console.options import add_presentation
 from bitfold.errors import RenderError
 from bitfold.polytopes import Partition, partition
-from bitfold.polytopes.drawing.filling import KINDS, Faces, check_output
-from bitfold.polytopes.partition import MAX_POLYTOPES
+from bitfold.polytopes.drawing.filling import FACE_COLOURINGS, FaceColouring, check_output
+from bitfold.polytopes.search import MAX_POLYTOPES
 from bitfold.recording import NetworkView
 from bitfold.render import FigureStyle, draw_partition, surface_of, write_surface
 from bitfold.render.partitions.partition_figure import COLUMN_MM
@@ -51,13 +51,13 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--time", type=float, metavar="T",
                         help="of a clip: the time to cut at, -0.5 to 0.5 (default: 0)")  # fmt: skip
     parser.add_argument(
-        "--faces", choices=KINDS, default="value", metavar="|".join(KINDS),
+        "--faces", choices=FACE_COLOURINGS, default="value", metavar="|".join(FACE_COLOURINGS),
         help="how polytopes are coloured: as the network shows them, by area, by slope, each in "
         "a colour of its own, or not at all (default: value)",
     )  # fmt: skip
     parser.add_argument(
         "--output-number", type=int, metavar="K",
-        help="the output, from 0, whose value, slope and height are shown (default: all as one "
+        help="the output, from 0, whose value and height are shown (default: all as one "
         "picture; heights are brightness, of two classes the second less the first)",
     )  # fmt: skip
     parser.add_argument("--height", type=float, default=1.0, metavar="H",
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         max_polytopes=arguments.max_polytopes,
     )
     if arguments.output_number is not None:
-        check_output(found, arguments.output_number)
+        check_output(found.vertex_outputs, arguments.output_number)
     _write(found, view, arguments)
     if not arguments.quiet:
         print(f"{found.num_polytopes:,} polytopes")
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _write(found: Partition, view: NetworkView, arguments: argparse.Namespace) -> None:
     output, number = arguments.output, arguments.output_number
     is_picture = arguments.faces == "value" and number is None
-    faces: Faces = view.colours if is_picture else arguments.faces
+    faces: FaceColouring = view.colours if is_picture else arguments.faces
     kind = output.suffix.lower()
     if kind == ".npz":
         found.save(output)

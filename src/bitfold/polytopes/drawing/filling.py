@@ -1,28 +1,26 @@
-"""What fills the faces of a partition in a picture: numbers or colours, pixel by pixel."""
+"""Pictures that fill the faces of a partition: numbers or colours, pixel by pixel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.backends import apply_maps
-
-if TYPE_CHECKING:
-    from bitfold.polytopes.partition import Partition
+from bitfold.polytopes.backends import Backend
+from bitfold.polytopes.drawing.raster import Raster
 
 Doubles = NDArray[np.float64]
-Colouring = Callable[[Doubles], Doubles]
+OutputColours = Callable[[Doubles], Doubles]
 """From outputs (N, outputs) to colours (N, 3), 0 to 1."""
-Faces = Literal["value", "area", "slope", "identity", "none"] | Colouring
+FaceColouring = Literal["value", "area", "slope", "identity", "none"] | OutputColours
 
-KINDS: Final = ("value", "area", "slope", "identity", "none")
-_CHUNK_PX = 2**18
+FACE_COLOURINGS: Final = ("value", "area", "slope", "identity", "none")
+# Outputs of pixels that are held at a time: 128 MB.
+_MOST_OUTPUTS = 2**24
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -31,83 +29,82 @@ class Filling:
     """A picture of the faces.
 
     Args:
-        pixels: (height, width), not a number outside the domain, or colours (height, width, 4),
-            red, green, blue and opacity, 0 to 1. The first row is the one of least y.
-        label: what numbers are; empty for colours.
+        pixels: float64 (height, width), NaN outside the domain; or colours (height, width, 4): red,
+            green, blue and opacity, 0 to 1. The first row has the smallest y.
+        label: the name of the numbers; empty for colours.
     """
 
     pixels: Doubles
     label: str
 
 
-def fill(found: Partition, faces: Faces, output: int, longer_px: int) -> Filling:
-    """Work out what fills the faces at the centres of pixels.
-
-    Source: none, ours.
+def fill(backend: Backend, colouring: FaceColouring, output: int, longer_px: int) -> Filling:
+    """Compute the picture that fills the faces, at the centres of pixels.
 
     Args:
-        found: the partition.
-        faces: see `Partition.plot`; not "none".
-        output: which one, for "value" and "slope".
+        backend: the faces and their network.
+        colouring: see `Partition.plot`; not "none".
+        output: the output that "value" shows.
         longer_px: pixels of the longer side.
 
     Raises:
-        PolytopeError: there is no such filling, or no such output.
+        PolytopeError: there is no such colouring or no such output.
     """
-    points, shape = _pixel_centres(found, longer_px)
-    places = found.locate(points)
-    inside = np.flatnonzero(places >= 0)
-    outputs = _reader(found)
-    if callable(faces):
-        colours = np.zeros((len(points), 4))
-        colours[inside, 3] = 1
-        for some in np.array_split(inside, max(1, len(inside) // _CHUNK_PX)):
-            colours[some, :3] = np.clip(faces(outputs(places[some], points[some])), 0, 1)
-        return Filling(colours.reshape(*shape, 4), "")
-    if faces == "identity":
-        own = np.concatenate([identity_colours(found.patterns), np.zeros((1, 3))])
-        colours = np.concatenate([own[places], (places >= 0)[:, None]], 1)
-        return Filling(colours.reshape(*shape, 4), "")
-    numbers = np.full(len(points), np.nan)
-    if faces == "value":
-        check_output(found, output)
-        for some in np.array_split(inside, max(1, len(inside) // _CHUNK_PX)):
-            numbers[some] = outputs(places[some], points[some])[:, output]
-    else:
-        numbers[inside] = face_numbers(found, faces, output)[places[inside]]
-    labels = {
-        "value": f"output {output}",
-        "area": "log₁₀ area",
-        "slope": "slope",
-    }
-    return Filling(numbers.reshape(shape), labels[faces])
+    found = backend.subdivision
+    raster = Raster.around(found, longer_px)
+    if callable(colouring):
+        return Filling(_output_colours(backend, raster, colouring), "")
+    if colouring == "value":
+        check_output(backend.vertex_outputs, output)
+        if backend.is_whole:
+            shown = backend.vertex_outputs[:, output : output + 1]
+            pixels = np.asarray(raster.values(found, shown, np.float64)[..., 0], np.float64)
+        else:
+            pixels = _evaluated(backend, raster)[..., output]
+        return Filling(pixels, f"output {output}")
+    faces = raster.faces(found)
+    if colouring == "identity":
+        # The last row is for pixels outside, whose face is -1.
+        own = np.concatenate([identity_colours(backend.patterns), np.zeros((1, 3))])
+        return Filling(np.concatenate([own[faces], (faces >= 0)[..., None]], 2), "")
+    numbers = np.append(face_numbers(backend, colouring), np.nan)
+    label = {"area": "log₁₀ area", "slope": "slope"}[colouring]
+    return Filling(numbers[faces], label)
 
 
-def face_numbers(found: Partition, faces: str, output: int) -> Doubles:
-    """A number for each face (F,): an output at its centroid, the logarithm of its area, or its
-    output's slope.
-
-    Source: none, ours.
+def face_numbers(backend: Backend, colouring: str) -> Doubles:
+    """Give each face a number (F,): the logarithm of its area to base 10, or its map's slope.
 
     Raises:
-        PolytopeError: there is no such filling, or no such output.
+        PolytopeError: the colouring is neither "area" nor "slope".
     """
-    if faces not in KINDS[:3]:
-        raise PolytopeError(
-            f"Cannot fill polytopes: expected faces to be one of {', '.join(KINDS)}, got "
-            f"{faces!r}. Choose one of these."
-        )
-    if faces == "area":
-        return np.asarray(np.log10(np.maximum(found.areas, np.finfo(float).tiny)))
-    check_output(found, output)
-    maps = found.affine_maps()[:, output]
-    if faces == "slope":
-        return np.asarray(np.hypot(maps[:, 0], maps[:, 1]))
-    return np.asarray((maps[:, :2] * found.centroids).sum(1) + maps[:, 2])
+    if colouring == "area":
+        areas = backend.subdivision.areas
+        return np.asarray(np.log10(np.maximum(areas, np.finfo(float).tiny)))
+    if colouring == "slope":
+        return backend.slopes()
+    raise _unknown(colouring)
+
+
+def check_colouring(colouring: FaceColouring) -> None:
+    """Refuse an unknown colouring of faces.
+
+    Raises:
+        PolytopeError: it is neither a function nor one of `FACE_COLOURINGS`.
+    """
+    if not callable(colouring) and colouring not in FACE_COLOURINGS:
+        raise _unknown(colouring)
+
+
+def _unknown(colouring: Any) -> PolytopeError:
+    return PolytopeError(
+        f"Cannot fill polytopes: expected faces to be one of {', '.join(FACE_COLOURINGS)}, got "
+        f"{colouring!r}. Choose one of these."
+    )
 
 
 def identity_colours(patterns: NDArray[np.uint64]) -> Doubles:
-    """Colours by activation pattern: the same one has the same at every epoch and in every window.
+    """Give each activation pattern a colour, the same at every epoch and in every window.
 
     Source: hashes by odd multipliers, which permute words (Knuth 1997, section 6.4).
 
@@ -115,13 +112,13 @@ def identity_colours(patterns: NDArray[np.uint64]) -> Doubles:
         patterns: uint64 (n, words).
 
     Returns:
-        (n, 3), 0 to 1, light enough for dark lines.
+        (n, 3), 0 to 1, light enough for dark lines on top.
 
     >>> one = identity_colours(np.array([[1], [2], [1]], np.uint64))
     >>> bool((one[0] == one[2]).all()), bool((one[0] == one[1]).all())
     (True, False)
     """
-    # matplotlib takes a third of a second to import: only those who plot wait for it.
+    # matplotlib takes a third of a second to import, so it is imported only when needed.
     from matplotlib import colormaps  # noqa: PLC0415
 
     mixed = np.zeros(len(patterns), np.uint64)
@@ -137,32 +134,44 @@ def identity_colours(patterns: NDArray[np.uint64]) -> Doubles:
     return np.asarray(light + (1 - light) * vivid)
 
 
-def check_output(found: Partition, output: Any) -> None:
-    """Refuse an output that is none.
+def check_output(outputs: Doubles, output: int) -> None:
+    """Refuse the number of an output that the network does not have.
 
-    Source: none, ours.
+    Args:
+        outputs: (N, outputs).
+        output: the number, from 0.
 
     Raises:
-        PolytopeError: it is none.
+        PolytopeError: there is no such output.
     """
-    count = found.vertex_outputs.shape[1]
+    count = outputs.shape[1]
     if not 0 <= output < count:
         raise PolytopeError(
             f"Cannot show an output: expected 0 to {count - 1}, got {output}. Choose one of these."
         )
 
 
-def _reader(found: Partition) -> Callable[[NDArray[np.int64], Doubles], Doubles]:
-    """What gives the outputs at points (N, 2), whose faces (N,) are known."""
-    if not found.is_whole:
-        return lambda _, points: found.evaluate(points)
-    maps = cache(found.affine_maps)
-    return lambda places, points: apply_maps(maps(), places, points)
+def _output_colours(backend: Backend, raster: Raster, colours: OutputColours) -> Doubles:
+    """Colours (height, width, 4) of the outputs at the pixels, transparent outside."""
+    picture = np.zeros((raster.height, raster.width, 4))
+    num_outputs = backend.vertex_outputs.shape[1]
+    for rows, band in raster.bands(_MOST_OUTPUTS // num_outputs):
+        if backend.is_whole:
+            outputs = band.values(backend.subdivision, backend.vertex_outputs, np.float64)
+        else:
+            outputs = _evaluated(backend, band)
+        inside = ~np.isnan(outputs[..., 0])
+        picture[rows, :, 3] = inside
+        picture[rows, :, :3][inside] = np.clip(colours(outputs[inside]), 0, 1)
+    return picture
 
 
-def _pixel_centres(found: Partition, longer_px: int) -> tuple[Doubles, tuple[int, int]]:
-    low, size = found.vertices.min(0), np.ptp(found.vertices, axis=0)
-    width, height = (max(1, round(longer_px * side / size.max())) for side in size.tolist())
-    xs = low[0] + (np.arange(width) + 0.5) / width * size[0]
-    ys = low[1] + (np.arange(height) + 0.5) / height * size[1]
-    return np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2), (height, width)
+def _evaluated(backend: Backend, raster: Raster) -> Doubles:
+    """The network's outputs at the pixels' centres (height, width, outputs), NaN outside.
+
+    For faces on which the network is not affine.
+    """
+    inside = raster.faces(backend.subdivision) >= 0
+    outputs = np.full((*inside.shape, backend.vertex_outputs.shape[1]), np.nan)
+    outputs[inside] = backend.outputs_at(raster.centres()[inside])
+    return outputs

@@ -17,22 +17,21 @@ def fill_values(
     edges: Ints,
     faces: tuple[Ints, Ints],
     backwards: NDArray[np.bool_],
-    picture: NDArray[np.float32],
+    picture: NDArray[np.floating],
 ) -> None:
-    """Fill each pixel with the function at its centre, which is affine on the face around it.
+    """Fill each pixel with the value at its centre of a function that is affine on each face.
 
-    Where an edge crosses a row of pixels is worked out from the edge alone, so both faces beside it
-    find the same place, and every pixel belongs to one of them.
+    The crossing of an edge with a row of pixels is computed from the edge alone. Both faces beside
+    the edge therefore find the same crossing, and every pixel belongs to exactly one face.
 
-    Source: none, ours: scan lines; a value is interpolated along edges, then along the row, and
-    never extrapolated.
+    Values are interpolated along edges, then along the row, and never extrapolated.
 
     Args:
-        points: (V, 2), in pixels; the centre of the first is (0.5, 0.5).
+        points: (V, 2), in pixels; the centre of the first pixel is (0.5, 0.5).
         values: (V, k), at the points.
         edges: (E, 2).
-        faces: offsets and the edges around each.
-        backwards: by side whether it goes against its edge.
+        faces: offsets, and the edges around each face.
+        backwards: for each edge of each face whether the face has the edge reversed.
         picture: (height, width, k), written where there is a face.
     """
     height, width, depth = picture.shape
@@ -70,7 +69,7 @@ def fill_numbers(
 ) -> None:
     """Fill each pixel (height, width) with the number of the face around its centre.
 
-    Args as `fill_values`.
+    For the arguments see `fill_values`.
     """
     height, width = picture.shape
     starts, sides = faces
@@ -90,7 +89,7 @@ def fill_numbers(
 
 @compiled(inline="always")
 def _pixels(low: float, high: float, count: int) -> tuple[int, int]:
-    """The pixels whose centres lie from low on and below high: first, and first beyond."""
+    """The pixels whose centres c have low <= c < high: the first, and one past the last."""
     first = min(max(np.ceil(low - 0.5), 0.0), float(count))
     stop = min(max(np.ceil(high - 0.5), 0.0), float(count))
     return int(first), int(stop)
@@ -108,7 +107,8 @@ def _cross_rows(
 ) -> tuple[int, int]:
     """Write where a side crosses the centres of rows, and the values there; return the rows.
 
-    A side that goes to higher rows lies on the right of a face, one that comes back on the left.
+    A side that runs towards higher rows is the right border of its face, and a side that runs
+    towards lower rows the left border.
     """
     rises = points[b, 1] > points[a, 1]
     side = 1 if rises != is_backwards else 0
@@ -134,16 +134,17 @@ def cover_lines(
     cover: NDArray[np.uint8],
     picture: NDArray[np.uint8],
 ) -> None:
-    """Draw line segments with smooth edges and round ends; where several lie, the boldest.
+    """Draw line segments with smooth edges and round ends, one after the other.
 
-    Source: none, ours: a pixel's share is by its centre's distance from the segment.
+    The covered share of a pixel follows from its centre's distance to the segment. Where several
+    segments cover a pixel the largest share counts.
 
     Args:
-        segments: (n, 4), x and y of both ends in pixels; drawn in turn.
-        numbers: (n,), written beside the cover.
+        segments: (n, 4), x and y of both ends in pixels.
+        numbers: (n,), of the segments.
         half_width: of the lines, in pixels.
-        cover: (height, width), share of each pixel in 255ths; raised where lines lie.
-        picture: (height, width), the number of the segment that covers most of it.
+        cover: (height, width), the covered share of each pixel in 255ths; raised where lines lie.
+        picture: (height, width), written: the number of the segment that covers most of the pixel.
     """
     segments, numbers = borrowed(segments), borrowed(numbers)
     cover, picture = borrowed(cover), borrowed(picture)
@@ -171,7 +172,7 @@ def _cover_line(
     along_major, along_minor = (x0, y0) if is_flat else (y0, x0)
     major, slope = (dx, dy / dx) if is_flat else (dy, dx / dy)
     limits = (cover.shape[1], cover.shape[0]) if is_flat else cover.shape
-    # Across, the band reaches farther than its half-width, the more the line is inclined.
+    # An inclined line's band is wider across the minor axis than its half-width.
     across = reach * np.sqrt(1 + slope * slope)
     first = max(0, int(np.floor(min(along_major, along_major + major) - reach)))
     stop = min(limits[0], int(np.ceil(max(along_major, along_major + major) + reach)))

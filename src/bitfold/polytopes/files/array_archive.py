@@ -1,4 +1,4 @@
-"""Archives of NumPy arrays (.npz), read as a stranger's: what does not fit is refused."""
+"""Archives of NumPy arrays (.npz) from strangers: whatever is unexpected is refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# What NumPy writes before an array's numbers: magic, version 1 or 2, the header's length, and this.
+# NumPy writes before an array's numbers: magic, version 1 or 2, the header's length, the header.
 _HEADER = re.compile(
     rb"\{'descr': '([<>|]\w{2,3})', 'fortran_order': False, 'shape': \(([\d, ]{0,99})\), \} *\n"
 )
@@ -21,23 +21,23 @@ _MAGIC = b"\x93NUMPY"
 _MOST_AXES = 8
 
 Specs = Mapping[str, tuple[str, int | None]]
-"""By name an array's type, as NumPy writes it, and how many axes it has; None for any number."""
+"""By name an array's type as NumPy writes it, and its number of axes; None for any number."""
 
 
 def read_arrays(path: Path, specs: Specs) -> dict[str, NDArray[Any]]:
-    """Read just these arrays, stored without compression, as ``numpy.savez`` does.
+    """Read arrays that ``numpy.savez`` stored without compression.
 
-    Nothing is made room for that is not in the file: sizes are compared with the file's before.
+    Sizes are compared with the size of the file before any memory is reserved.
 
     Source: format of NEP 1 (Kern 2007), within a ZIP archive.
 
     Args:
         path: of the file.
-        specs: what must be in it, and nothing else.
+        specs: all arrays of the file.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is damaged, or holds anything else; the text begins with "expected".
+        ValueError: the file is damaged, or has other arrays; the text begins with "expected".
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -162,7 +162,7 @@ def patterns_of_inputs(found: Partition, inputs: Any) -> NDArray[np.uint64]:
         PolytopeError: the partition comes from a file, without its network.
     """
     whole = torch.as_tensor(inputs).detach().to("cpu", torch.float64)
-    return found.source.patterns_of_inputs(whole)
+    return found.backend.patterns_of_inputs(whole)
 
 
 def _checked(points: Any) -> Doubles:
@@ -199,5 +199,5 @@ def _by_layer(found: Partition, lengths: Doubles) -> Doubles:
 def _boundary(found: Partition, level: float) -> Doubles:
     outputs = found.vertex_outputs
     if outputs.shape[1] == 1:
-        return level_segments(found, outputs[:, 0] - level)
-    return boundary_segments(found, outputs)
+        return level_segments(found.subdivision, outputs[:, 0] - level)
+    return boundary_segments(found.subdivision, outputs)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from bitfold.polytopes.partition import Partition
+from bitfold.polytopes.partition import Partition
 
 Doubles = NDArray[np.float64]
 

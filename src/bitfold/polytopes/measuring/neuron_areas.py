@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from bitfold.polytopes.partition import Partition
+from bitfold.polytopes.partition import Partition
 
 Doubles = NDArray[np.float64]
 _ONE, _LOW_BITS = np.uint64(1), np.uint64(63)
@@ -52,7 +49,7 @@ def _patterns(found: Partition) -> NDArray[np.uint64]:
     from bitfold.polytopes.measuring.measure_kernels import spread_pattern  # noqa: PLC0415 - imports Numba
 
     start = int(np.argmax(found.areas))
-    first = found.source.patterns(found, np.array([start]))
+    first = found.backend.patterns_on(np.array([start]))
     patterns = np.empty((found.num_polytopes, first.shape[1]), np.uint64)
     patterns[start] = first[0]
     faces = found.face_offsets, found.face_edges

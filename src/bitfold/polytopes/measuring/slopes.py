@@ -1,14 +1,11 @@
-"""How steep a partition's maps are, and how much they differ across its folds."""
+"""The slopes of a partition's maps, and the jumps of their gradients across its folds."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from bitfold.polytopes.partition import Partition
+from bitfold.polytopes.partition import Partition
 
 Doubles = NDArray[np.float64]
 
@@ -41,7 +38,7 @@ def slope_norms(
     reach = np.sqrt((sides**2).sum(2).max(1))
     is_thin = twice < _THIN * np.ptp(found.vertices, axis=0).max() * reach
     thin = np.flatnonzero(is_thin)
-    exact = found.source.maps(found, thin) if len(thin) else None
+    exact = found.backend.maps_on(thin) if len(thin) else None
     inverse = np.stack([sides[:, 1, 1], -sides[:, 0, 1], -sides[:, 1, 0], sides[:, 0, 0]], 1)
     inverse = (inverse / np.where(is_thin, 1.0, twice)[:, None]).reshape(-1, 2, 2)
     steep, jumps = np.zeros(found.num_polytopes), np.zeros(len(folds))

@@ -1,4 +1,4 @@
-"""Compiled loop that follows folds. Importing this module imports Numba."""
+"""The compiled loop that follows folds. Importing this module imports Numba."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,23 +10,21 @@ Longs = NDArray[np.int64]
 
 @compiled
 def follow_ends(ends: Longs, partners: Longs, points: Longs, offsets: Longs, firsts: Longs) -> int:
-    """Put edges behind one another.
-
-    Source: none, ours.
+    """Chain edges to lines.
 
     Args:
-        ends: (2 edges,), vertices: edge k has 2 k and 2 k + 1.
-        partners: (2 edges,), where the line goes on from an end; -1 nowhere.
+        ends: (2 edges,), the vertices of edge k at 2 k and 2 k + 1.
+        partners: (2 edges,), for each end of an edge the end of the next edge; -1 at a line's end.
         points: (2 edges,), written: the vertices of all lines.
-        offsets: (edges + 1,), written: where each line begins among them.
-        firsts: (edges,), written: by line its first edge.
+        offsets: (edges + 1,), written: where each line begins in ``points``.
+        firsts: (edges,), written: the first edge of each line.
 
     Returns:
-        How many lines there are.
+        The number of lines.
     """
     used = np.zeros(len(ends) // 2, np.bool_)
     num_lines = count = 0
-    # Open lines first, from their ends; what is left are closed ones.
+    # Open lines first, from their ends; the edges that remain form closed lines.
     for is_closed in (False, True):
         for start in range(len(ends)):
             if used[start >> 1] or (partners[start] >= 0 and not is_closed):

@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from bitfold.polytopes.partition import Partition
+from bitfold.polytopes.subdivision.subdivision import Subdivision
 
 Doubles = NDArray[np.float64]
 Longs = NDArray[np.int64]
 
-# A point that lies so near the line between those beside it, as a share of the domain's size, is on
-# it: vertices within a face are interpolated, and off by rounding alone.
+# A point this near to the line through its two neighbours, relative to the size of the polygon, is
+# on that line: vertices inside a face are interpolated, so rounding alone moves them off it.
 _TOLERANCE = 2.0**-40
 
 
-def fold_lines(found: Partition) -> list[list[Doubles]]:
-    """See `Partition.fold_lines`.
+def fold_lines(found: Subdivision, group_sizes: Sequence[int]) -> list[list[Doubles]]:
+    """Join edges of one owner to polylines.
 
-    Source: none, ours. At most vertices a neuron's fold goes on along one other edge; where it ends
-    or meets itself, lines end.
+    At most vertices the fold of an owner continues along exactly one other edge. A line ends where
+    the fold ends or meets itself.
+
+    Args:
+        found: the subdivision.
+        group_sizes: the number of owners in each group: the first group holds the smallest numbers.
+
+    Returns:
+        For each group its folds as polylines (n, 2), without points in the middle of a straight
+        line. An edge with several owners belongs to the first of them alone.
     """
-    inner = np.flatnonzero(np.diff(found.owner_offsets) > 0)
-    owners = found.owners[found.owner_offsets[inner]].astype(np.int64)
-    points, offsets, firsts = _chained(found.edges[inner].astype(np.int64), owners)
-    places = found.vertices[points]
-    kept = _bends(places, offsets, _TOLERANCE * float(np.ptp(found.vertices, axis=0).max()))
+    owners = found.owners[found.owner_offsets[found.folds]].astype(np.int64)
+    points, offsets, firsts = _chained(found.edges[found.folds].astype(np.int64), owners)
+    at = found.vertices[points]
+    kept = _corners(at, offsets, _TOLERANCE * float(np.ptp(found.vertices, axis=0).max()))
     counts = np.add.reduceat(kept, offsets[:-1]) if len(firsts) else np.empty(0, np.int64)
-    lines = np.split(places[kept], np.cumsum(counts)[:-1]) if len(firsts) else []
-    starts = np.cumsum([0, *found.layer_sizes])
-    layers = np.searchsorted(starts, owners[firsts], side="right") - 1
-    by_layer: list[list[Doubles]] = [[] for _ in found.layer_sizes]
-    for layer, line in zip(layers.tolist(), lines, strict=True):
-        by_layer[layer].append(line)
-    return by_layer
+    lines = np.split(at[kept], np.cumsum(counts)[:-1]) if len(firsts) else []
+    starts = np.cumsum([0, *group_sizes])
+    groups = np.searchsorted(starts, owners[firsts], side="right") - 1
+    by_group: list[list[Doubles]] = [[] for _ in group_sizes]
+    for group, line in zip(groups.tolist(), lines, strict=True):
+        by_group[group].append(line)
+    return by_group
 
 
 def _chained(edges: Longs, owners: Longs) -> tuple[Longs, Longs, Longs]:
-    """Edges of equal owners from end to end.
+    """Chain edges of equal owner from end to end.
+
+    Args:
+        edges: (n, 2), vertices.
+        owners: (n,).
 
     Returns:
-        The vertices of all lines, where each begins among them (lines + 1,), and by line its first
-        edge.
+        The vertices of all lines; (lines + 1,), where each line begins among them; (lines,), the
+        first edge of each line.
     """
     from bitfold.polytopes.subdivision.fold_kernels import follow_ends  # noqa: PLC0415 - imports Numba
 
@@ -63,10 +73,10 @@ def _chained(edges: Longs, owners: Longs) -> tuple[Longs, Longs, Longs]:
     return points[: offsets[num_lines]], offsets[: num_lines + 1], firsts[:num_lines]
 
 
-def _bends(places: Doubles, offsets: Longs, tolerance: float) -> NDArray[np.bool_]:
-    """Which points are not on the line between those before and after them."""
-    kept = np.ones(len(places), bool)
-    before, at, after = places[:-2], places[1:-1], places[2:]
+def _corners(points: Doubles, offsets: Longs, tolerance: float) -> NDArray[np.bool_]:
+    """Flag the points that do not lie on the straight line between their two neighbours."""
+    kept = np.ones(len(points), bool)
+    before, at, after = points[:-2], points[1:-1], points[2:]
     along = after - before
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), np.finfo(float).tiny)
     off = along[:, 0] * (at - before)[:, 1] - along[:, 1] * (at - before)[:, 0]

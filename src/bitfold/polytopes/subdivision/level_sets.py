@@ -1,80 +1,91 @@
-"""Exact lines within a partition: where an affine function of each face has a value."""
+"""Level sets and decision boundaries of functions that are affine on each face, exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from bitfold.polytopes.partition import Partition
+from bitfold.polytopes.subdivision.subdivision import Subdivision
 
 Doubles = NDArray[np.float64]
+Longs = NDArray[np.int64]
+
+# Outputs this near to the largest one, relative to the largest size of any, count as equal to it.
+_TIE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class _Some:
-    """Some faces of a partition, with the edges around them alone."""
+class _SomeFaces:
+    """Some faces of a subdivision, with only the edges around them."""
 
     vertices: Doubles
     edges: NDArray[np.int32]
-    face_offsets: NDArray[np.int64]
-    face_edges: NDArray[np.int64]
+    face_offsets: Longs
+    face_edges: Longs
 
     @property
-    def num_polytopes(self) -> int:
-        """How many faces there are."""
+    def num_faces(self) -> int:
+        """The number of faces."""
         return len(self.face_offsets) - 1
 
 
-def level_lines(found: Partition, values: Doubles) -> list[Doubles]:
-    """Where values at the vertices, interpolated, are 0, as polylines (n, 2).
+def level_lines(found: Subdivision, values: Doubles) -> list[Doubles]:
+    """Find where a function is 0.
 
-    Source: none, ours. A vertex whose value is 0 counts as above: each line then crosses two edges
-    of every face that it goes through.
+    A vertex with the value 0 counts as above: each line then crosses exactly two edges of every
+    face that it goes through.
+
+    Args:
+        found: the subdivision.
+        values: float64 (V,), of the function at the vertices; it is affine on each face.
+
+    Returns:
+        Polylines (n, 2). A closed line ends at its first point.
     """
     segments = _segments(found, values)
     return _joined(*segments) if len(segments[0]) else []
 
 
-def boundary_between(found: Partition, outputs: Doubles) -> list[Doubles]:
-    """Where the largest of several outputs changes, as polylines (n, 2).
+def level_segments(found: Subdivision, values: Doubles) -> Doubles:
+    """`level_lines` as unordered segments (n, 2, 2), which is faster."""
+    return _segments(found, values)[0]
+
+
+def boundary_lines(found: Subdivision, outputs: Doubles) -> list[Doubles]:
+    """Find where another output becomes the largest.
 
     Args:
-        found: the partition.
-        outputs: at its vertices, (V, outputs).
+        found: the subdivision.
+        outputs: float64 (V, outputs), at the vertices; each output is affine on each face.
+
+    Returns:
+        Polylines (n, 2). A closed line ends at its first point.
     """
     pairs = _boundary_segments(found, outputs)
     return [line for ends, ids in pairs for line in _joined(ends, ids)]
 
 
-def boundary_segments(found: Partition, outputs: Doubles) -> Doubles:
-    """The same as segments (n, 2, 2) in no order, which is faster."""
+def boundary_segments(found: Subdivision, outputs: Doubles) -> Doubles:
+    """`boundary_lines` as unordered segments (n, 2, 2), which is faster."""
     pairs = [ends for ends, _ in _boundary_segments(found, outputs)]
     return np.concatenate(pairs) if pairs else np.empty((0, 2, 2))
 
 
-def level_segments(found: Partition, values: Doubles) -> Doubles:
-    """`level_lines` as segments (n, 2, 2) in no order."""
-    return _segments(found, values)[0]
+def _boundary_segments(found: Subdivision, outputs: Doubles) -> Iterator[tuple[Doubles, Longs]]:
+    """For each pair of outputs the segments between them, and the edges at the segments' ends.
 
-
-def _boundary_segments(
-    found: Partition, outputs: Doubles
-) -> Iterator[tuple[Doubles, NDArray[np.int64]]]:
-    """By pair of outputs the segments between them, and the edges at their ends.
-
-    Only where they matter: a face at whose vertices the same output is the largest has it
-    throughout, as outputs are affine there. Elsewhere one may be the largest at no vertex.
+    A face on which one output is the largest at all vertices has no boundary, since outputs are
+    affine there. All other faces are searched for all pairs: an output that is the largest at no
+    vertex of a face can still be the largest inside it.
     """
     winners = np.argmax(outputs, 1)[found.face_vertices]
     starts = found.face_offsets[:-1]
     mixed = np.minimum.reduceat(winners, starts) < np.maximum.reduceat(winners, starts)
-    some, count = _some(found, np.flatnonzero(mixed)), outputs.shape[1]
-    for one in range(count) if some.num_polytopes else ():
+    some, count = _some_faces(found, np.flatnonzero(mixed)), outputs.shape[1]
+    for one in range(count) if some.num_faces else ():
         for other in range(one + 1, count):
             ends, ids = _segments(some, outputs[:, one] - outputs[:, other])
             if len(ends):
@@ -83,15 +94,15 @@ def _boundary_segments(
                 yield ends, ids
 
 
-def _some(found: Partition, faces: NDArray[np.int64]) -> _Some:
+def _some_faces(found: Subdivision, faces: Longs) -> _SomeFaces:
     counts = np.diff(found.face_offsets)[faces]
     offsets = np.concatenate([[0], np.cumsum(counts)])
     sides = np.repeat(found.face_offsets[faces] - offsets[:-1], counts) + np.arange(offsets[-1])
     kept, edges = np.unique(found.face_edges[sides], return_inverse=True)
-    return _Some(found.vertices, found.edges[kept], offsets, edges)
+    return _SomeFaces(found.vertices, found.edges[kept], offsets, edges)
 
 
-def _segments(found: Partition | _Some, values: Doubles) -> tuple[Doubles, NDArray[np.int64]]:
+def _segments(found: Subdivision | _SomeFaces, values: Doubles) -> tuple[Doubles, Longs]:
     """One segment for each face that is crossed: its ends (n, 2, 2), and their edges (n, 2)."""
     above = values >= 0
     a, b = found.edges.T
@@ -101,18 +112,18 @@ def _segments(found: Partition | _Some, values: Doubles) -> tuple[Doubles, NDArr
     points = found.vertices[a] + share[:, None] * (found.vertices[b] - found.vertices[a])
     sides = np.flatnonzero(crossed[found.face_edges])
     faces = np.searchsorted(found.face_offsets, sides, side="right") - 1
-    counts = np.bincount(faces, minlength=found.num_polytopes)
+    counts = np.bincount(faces, minlength=found.num_faces)
     two = np.flatnonzero(counts[faces] == 2)
     ids = found.face_edges[sides[two]].reshape(-1, 2).astype(np.int64)
     return points[ids], ids
 
 
 def _where_largest(
-    found: Partition | _Some,
+    found: Subdivision | _SomeFaces,
     outputs: Doubles,
     one: int,
-    segments: tuple[Doubles, NDArray[np.int64]],
-) -> tuple[Doubles, NDArray[np.int64]]:
+    segments: tuple[Doubles, Longs],
+) -> tuple[Doubles, Longs]:
     """The parts of segments on which an output is at least as large as all others."""
     ends, ids = segments
     a, b = found.edges[ids, 0], found.edges[ids, 1]
@@ -120,9 +131,10 @@ def _where_largest(
     length = np.maximum((whole**2).sum(-1), 1e-300)
     share = ((ends - found.vertices[a]) * whole).sum(-1) / length
     values = outputs[a] + share[..., None] * (outputs[b] - outputs[a])
-    lead = values[..., one, None] - values  # (n, 2, outputs), 0 or more where it is largest
+    # (n, 2, outputs), not negative where the output is the largest.
+    lead = values[..., one, None] - values
     start, stop = lead[:, 0], lead[:, 1]
-    slack = 1e-12 * max(1.0, float(np.abs(outputs).max()))
+    slack = _TIE * max(1.0, float(np.abs(outputs).max()))
     with np.errstate(divide="ignore", invalid="ignore"):
         zero = np.clip(start / (start - stop), 0, 1)
     low = np.where((start < -slack) & (stop >= -slack), zero, 0).max(1)
@@ -136,14 +148,14 @@ def _where_largest(
     return cut[kept], ids[kept]
 
 
-def _joined(ends: Doubles, ids: NDArray[np.int64]) -> list[Doubles]:
-    """Segments as polylines: two segments go on in each other where they end on the same edge."""
+def _joined(ends: Doubles, ids: Longs) -> list[Doubles]:
+    """Join segments to polylines: two segments continue each other if they end on one edge."""
     at: dict[int, list[int]] = {}
     for number, pair in enumerate(ids.tolist()):
         for edge in pair:
             at.setdefault(edge, []).append(number)
     used = np.zeros(len(ids), bool)
-    # Open lines first, from their ends; what is left are closed ones.
+    # Open lines first, from their ends; the segments that remain form closed lines.
     order = sorted(range(len(ids)), key=lambda n: min(len(at[edge]) for edge in ids[n].tolist()))
     lines = []
     for number in order:
@@ -158,10 +170,11 @@ def _joined(ends: Doubles, ids: NDArray[np.int64]) -> list[Doubles]:
 def _follow(
     number: int,
     side: int,
-    segments: tuple[Doubles, NDArray[np.int64]],
+    segments: tuple[Doubles, Longs],
     at: dict[int, list[int]],
     used: NDArray[np.bool_],
 ) -> Doubles:
+    """The polyline that starts with a segment, at one of its two ends."""
     ends, ids = segments
     points = [ends[number, side]]
     while True:

@@ -1,48 +1,46 @@
-"""Which face holds a point: faces in a tree of boxes."""
+"""Finds the face that contains a point, by a tree of boxes."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from bitfold.polytopes.partition import Partition
-
 Doubles = NDArray[np.float64]
+Ints = NDArray[np.int32]
 
-# Faces in each leaf: fewer make a deeper tree, more are looked at in vain.
+# Faces in each leaf: fewer make the tree deeper, more cost needless comparisons.
 _LEAF_FACES = 4
-# As a share of the largest coordinate, how far outside a point may be by rounding: each vertex is
-# interpolated between others, which adds about two roundings; this is room for 100 in a row.
+# How far beyond a face's side a point may lie through rounding, relative to the largest coordinate.
+# Interpolating a vertex between two others adds about two roundings; this allows 100 in a row.
 _TOLERANCE = 2.0**-44
-# Bits of a centre's place along the curve, by coordinate.
+# Bits of each coordinate that order the centres along the curve.
 _CURVE_BITS = 26
 
 
 class FaceTree:
-    """Finds the faces of points.
+    """A binary tree of boxes around the faces of a subdivision.
 
-    Source: boxes around neighbours along the curve of Morton 1966, "A computer oriented geodetic
-    data base", put together in pairs up to one box around all.
+    Source: faces are sorted along the curve of Morton 1966, "A computer oriented geodetic data
+    base". Neighbours share a box, and boxes are joined in pairs up to the root.
 
     Args:
-        found: the partition.
+        vertices: float64 (V, 2).
+        face_offsets: int32 (F + 1,), where each face begins in ``face_vertices``.
+        face_vertices: int32, the vertices around each face, counter-clockwise.
     """
 
-    def __init__(self, found: Partition) -> None:
-        starts = found.face_offsets[:-1]
-        corners = found.vertices[found.face_vertices]
+    def __init__(self, vertices: Doubles, face_offsets: Ints, face_vertices: Ints) -> None:
+        starts = face_offsets[:-1]
+        corners = vertices[face_vertices]
         low, high = np.minimum.reduceat(corners, starts), np.maximum.reduceat(corners, starts)
         order = np.argsort(_along_curve((low + high) / 2), kind="stable")
         self._tree = order, _boxes(np.concatenate([low, high], 1)[order]), _LEAF_FACES
-        self._tolerance = _TOLERANCE * float(np.abs(found.vertices).max())
-        self._faces = found.vertices, found.face_offsets, found.face_vertices
+        self._tolerance = _TOLERANCE * float(np.abs(vertices).max())
+        self._faces = vertices, face_offsets, face_vertices
 
     def locate(self, points: Doubles) -> NDArray[np.int64]:
-        """The face of each point (N, 2); -1 outside."""
-        # Numba takes half a second to import: only those who look for points wait for it.
+        """The face that contains each point (N, 2), int64 (N,); -1 outside all faces."""
+        # Numba takes half a second to import, so it is imported only when points are located.
         from bitfold.polytopes.subdivision.location_kernels import locate_points  # noqa: PLC0415
 
         found = np.empty(len(points), np.int64)
@@ -51,9 +49,10 @@ class FaceTree:
 
 
 def _boxes(of_faces: Doubles) -> Doubles:
-    """Boxes (2 n, 4) as low x, low y, high x, high y: 2 k and 2 k + 1 are within k, 1 is the whole.
+    """The nodes (2 n, 4) of the tree, as low x, low y, high x, high y.
 
-    The last n are leaves, of `_LEAF_FACES` faces each in order.
+    Node 1 is the root, and the children of node k are 2 k and 2 k + 1. The last n nodes are the
+    leaves; each holds the next `_LEAF_FACES` faces in order.
     """
     num_leaves = 1 << max(0, -(-len(of_faces) // _LEAF_FACES) - 1).bit_length()
     level = np.empty((num_leaves * _LEAF_FACES, 4))
@@ -67,12 +66,13 @@ def _boxes(of_faces: Doubles) -> Doubles:
 
 
 def _joined(boxes: Doubles, count: int) -> Doubles:
+    """The box around each run of ``count`` boxes."""
     grouped = boxes.reshape(-1, count, 4)
     return np.concatenate([grouped[..., :2].min(1), grouped[..., 2:].max(1)], 1)
 
 
 def _along_curve(points: Doubles) -> NDArray[np.uint64]:
-    """Places of points (N, 2) along Morton's curve: the bits of both coordinates in turn."""
+    """Positions of points (N, 2) along Morton's curve: the coordinates' bits, interleaved."""
     low, size = points.min(0), np.maximum(np.ptp(points, axis=0), np.finfo(float).tiny)
     scaled = ((points - low) / size * (2**_CURVE_BITS - 1)).astype(np.uint64)
     spread = scaled

@@ -1,4 +1,4 @@
-"""Compiled loops that look for the faces of points. Importing this module imports Numba."""
+"""Compiled loops that find the face of each point. Importing this module imports Numba."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +9,12 @@ Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 Faces = tuple[Doubles, Ints, Ints]
-"""Vertices, face offsets and face vertices of a `Partition`."""
+"""Vertices, face offsets and face vertices of a `Subdivision`."""
 
 Tree = tuple[NDArray[np.int64], Doubles, int]
-"""Faces in the order of the leaves, `location._boxes`, and how many faces a leaf has."""
+"""The faces in the order of the leaves, `location._boxes`, and the number of faces in a leaf."""
 
-# Beyond the depth of any tree that memory holds.
+# Deeper than any tree that fits into memory.
 _DEEPEST = 64
 
 
@@ -26,16 +26,14 @@ def locate_points(
     tolerance: float,
     found: NDArray[np.int64],
 ) -> None:
-    """Find a face that holds each point, or that it is least beyond.
-
-    Source: none, ours.
+    """Find a face that contains each point, or else the face that it is closest to.
 
     Args:
         points: (N, 2).
         faces: see `Faces`.
         tree: see `Tree`.
-        tolerance: how far beyond the sides of a face a point may lie.
-        found: (N,), written; -1 for a point that no face holds.
+        tolerance: the distance beyond a face's side up to which a point counts as inside.
+        found: (N,), written: the face of each point, -1 for none.
     """
     order, boxes, leaf_faces = tree
     num_leaves = len(boxes) // 2
@@ -68,7 +66,7 @@ def locate_points(
 
 @compiled(inline="always")
 def _depth(x: float, y: float, face: int, faces: Faces) -> float:
-    """How far within the nearest side of a face a point lies; below 0 if beyond one."""
+    """Distance from a point to the nearest side of a face; negative outside the face."""
     vertices, face_offsets, face_vertices = faces
     depth = np.inf
     a = face_vertices[face_offsets[face + 1] - 1]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bitfold.errors import RenderError
 from bitfold.polytopes import Partition
-from bitfold.polytopes.drawing.filling import Faces
+from bitfold.polytopes.drawing.filling import FaceColouring
 from bitfold.polytopes.drawing.plotting import layer_colours
 from bitfold.runtime.atomic_files import write_atomically
 
@@ -53,7 +53,7 @@ class FigureStyle:
         is_y_down: whether y grows downwards, as in pictures.
     """
 
-    faces: Faces = "value"
+    faces: FaceColouring = "value"
     output: int = 0
     boundary: bool = False
     has_legend: bool = True
@@ -193,7 +193,7 @@ def _draw_key(axes: Axes, count: int) -> None:
     axes.set_frame_on(False)
 
 
-def _draw_bar(figure: Figure, axes: Axes, image: Any, faces: Faces) -> None:
+def _draw_bar(figure: Figure, axes: Axes, image: Any, faces: FaceColouring) -> None:
     extend = "both" if faces in ("area", "slope") else "neither"
     bar = figure.colorbar(image, cax=axes, extend=extend, extendfrac=0.04)
     bar.set_label("")

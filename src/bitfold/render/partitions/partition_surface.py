@@ -9,7 +9,12 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from bitfold.polytopes import Partition
-from bitfold.polytopes.drawing.filling import Faces, face_numbers, identity_colours
+from bitfold.polytopes.drawing.filling import (
+    FaceColouring,
+    check_output,
+    face_numbers,
+    identity_colours,
+)
 from bitfold.render.partitions.surface import Surface
 
 Doubles = NDArray[np.float64]
@@ -22,7 +27,7 @@ def surface_of(
     found: Partition,
     heights: Doubles,
     *,
-    faces: Faces = "none",
+    faces: FaceColouring = "none",
     output: int = 0,
     is_y_down: bool = False,
 ) -> Surface:
@@ -52,11 +57,12 @@ def surface_of(
     if callable(faces):
         vertex_colours = faces(found.vertex_outputs)
     elif faces == "value":
+        check_output(found.vertex_outputs, output)
         vertex_colours = _coloured(found.vertex_outputs[:, output], (0, 1))
     elif faces == "identity":
         face_colours = identity_colours(found.patterns)
     elif faces != "none":
-        face_colours = _coloured(face_numbers(found, faces, output), _SHOWN)
+        face_colours = _coloured(face_numbers(found.backend, faces), _SHOWN)
     vertices = np.stack([x, y, heights], 1)
     return Surface(vertices, found.face_offsets, corners, vertex_colours, face_colours)
 

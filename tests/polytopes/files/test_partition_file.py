@@ -82,7 +82,7 @@ def test_what_a_file_cannot_tell_is_said(tmp_path: Path, path: Path) -> None:
         load_partition(path).evaluate([[0, 0], [9, 0]])
     partition(dense([5, 5], nn.ReLU), WIDE, until_layer=1).save(tmp_path / "part.npz")
     part = load_partition(tmp_path / "part.npz")
-    with pytest.raises(PolytopeError, match="expected one of all 2 layers, got one of 1"):
+    with pytest.raises(PolytopeError, match="expected the folds of all 2 layers, got fewer"):
         part.evaluate([[0, 0]])
     assert part.locate([[0, 0]]) >= 0
 

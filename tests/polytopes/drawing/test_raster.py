@@ -35,7 +35,7 @@ def centres(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
 def test_values_are_the_networks_at_every_pixel(seed: int) -> None:
     """No pixel is left out, and none asks the network."""
     found = bitfold.partition(network(seed, [12, 12, 12]), (LOW, HIGH), with_outputs=True)
-    values = Raster(LOW, HIGH, 90, 61).values(found)
+    values = Raster(LOW, HIGH, 90, 61).values(found.subdivision, found.vertex_outputs)
     xs, ys = centres(90, 61)
     points = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
     np.testing.assert_allclose(values.reshape(-1, 2), found.evaluate(points), rtol=0, atol=1e-6)
@@ -58,8 +58,8 @@ def test_outputs_found_on_the_way_are_the_networks() -> None:
     for module in (network(1, [9, 9]), Residual().eval()):
         found = bitfold.partition(module, ((-3, -3), (3, 3)), with_outputs=True)
         plain = bitfold.partition(module, ((-3, -3), (3, 3)))
-        assert found.source.known is not None
-        assert plain.source.known is None
+        assert found.backend.known_outputs is not None
+        assert plain.backend.known_outputs is None
         np.testing.assert_allclose(found.vertex_outputs, plain.vertex_outputs, atol=1e-12)
 
 
@@ -67,7 +67,7 @@ def test_outputs_found_on_the_way_are_the_networks() -> None:
 def test_each_pixel_lies_in_the_face_that_holds_its_centre(seed: int) -> None:
     """Every pixel has a face, and it is the one that `locate` finds."""
     found = bitfold.partition(network(seed, [10, 10]), (LOW, HIGH))
-    faces = Raster(LOW, HIGH, 40, 50).faces(found)
+    faces = Raster(LOW, HIGH, 40, 50).faces(found.subdivision)
     assert faces.min() >= 0
     xs, ys = centres(40, 50)
     points = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
@@ -79,8 +79,10 @@ def test_a_larger_raster_has_nothing_outside_of_the_domain() -> None:
     triangle = ((-0.4, -0.4), (0.4, -0.4), (0.0, 0.4))
     found = bitfold.partition(network(0, [6]), triangle)
     raster = Raster(LOW, HIGH, 100, 100)
-    inside = raster.faces(found) >= 0
-    assert (np.isfinite(raster.values(found)).all(2) == inside).all()
+    inside = raster.faces(found.subdivision) >= 0
+    assert (
+        np.isfinite(raster.values(found.subdivision, found.vertex_outputs)).all(2) == inside
+    ).all()
     assert inside.mean() == pytest.approx(0.32, abs=0.01)
 
 
@@ -92,10 +94,12 @@ def test_the_sampled_engine_agrees_up_to_a_pixel(seed: int) -> None:
     # The sampled engine looks one pixel beyond the border.
     found = bitfold.partition(module, ((-0.51, -0.51), (0.51, 0.51)))
     sampled = sample_partition(module, *centres(side, side)).folds
-    exact = Raster(LOW, HIGH, side, side).lines(fold_segments(found)[0], 1.0).cover > 0
+    exact = Raster(LOW, HIGH, side, side).lines(fold_segments(found.subdivision)[0], 1.0).cover > 0
     assert not (sampled & ~grown(exact)).any()
     # Of a polytope that holds no pixel's centre the sampled engine sees neither fold.
-    seen = np.isin(np.arange(found.num_polytopes), Raster(LOW, HIGH, side, side).faces(found))
+    seen = np.isin(
+        np.arange(found.num_polytopes), Raster(LOW, HIGH, side, side).faces(found.subdivision)
+    )
     wide = (found.neighbours >= 0).all(1) & seen[found.neighbours].all(1)
     segments = found.vertices[found.edges[wide]]
     clear = Raster(LOW, HIGH, side, side).lines(segments, 0.1).cover > 100

@@ -1,21 +1,14 @@
-"""Reading a partition from a file, as a stranger's."""
+"""Checks of the arrays in a partition's file, none of which is trusted."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.errors import PolytopeError
-from bitfold.polytopes.backends import Stored
-from bitfold.polytopes.files.array_archive import read_arrays
-from bitfold.polytopes.files.partition_file import ARRAYS, FORMAT, GEOMETRY, VERSION
-from bitfold.polytopes.lowering.lowered import Bend
-from bitfold.polytopes.partition import Partition
-from bitfold.polytopes.plane import Plane
+FORMAT, VERSION = "bitfold partition", 1
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -24,59 +17,17 @@ _MOST = 2**31 - 1
 _LAYER = {"place": str, "name": str, "neurons": int}
 
 
-def load_partition(path: str | Path) -> Partition:
-    """Read a partition that `Partition.save` wrote.
-
-    It can do all that it could, but says nothing of points outside the domain. Nothing in the file
-    is trusted: it is refused, and no room is made for what it claims, unless all parts fit
-    each other. `Partition.check` looks at the geometry and the maps as well.
-
-    Source: none, ours.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        PolytopeError: it cannot be read, or is not such a file; the error says what is wrong.
-
-    >>> load_partition("none.npz")
-    Traceback (most recent call last):
-    bitfold.errors.PolytopeError: Cannot read partition none.npz: No such file or directory. ...
-    """
-    path = Path(path)
-    try:
-        arrays = read_arrays(path, ARRAYS)
-        header = _header(arrays.pop("header").tobytes())
-        sizes = tuple(layer["neurons"] for layer in header["layers"])
-        _check_indices(arrays, sum(sizes))
-        _check_faces(arrays)
-        _check_numbers(arrays, sum(sizes))
-        plane = Plane(*arrays.pop("plane"))
-    except OSError as error:
-        reason = f"{error.strerror or error}. Give a file that Partition.save wrote."
-        raise PolytopeError(f"Cannot read partition {path}: {reason}") from None
-    except (ValueError, PolytopeError) as error:
-        reason = f"{str(error).rstrip('.')}. Save it anew, or get another copy."
-        raise PolytopeError(f"Cannot read partition {path}: {reason}") from None
-    fields: dict[str, Any] = {name: arrays.pop(name) for name in GEOMETRY}
-    layers = tuple(Bend(layer["place"], layer["name"]) for layer in header["layers"])
-    source = Stored(header["layers_in_all"], arrays)
-    return Partition(
-        **fields,
-        layer_sizes=sizes,
-        layers=layers,
-        num_given_up=header["given_up"],
-        plane=plane,
-        source=source,
-    )
-
-
 def _require(condition: object, expected: str) -> None:
     if not condition:
         raise ValueError(f"expected {expected}, got others")
 
 
-def _header(data: bytes) -> dict[str, Any]:
+def parse_header(data: bytes) -> dict[str, Any]:
+    """Read the header.
+
+    Raises:
+        ValueError: it is not that of a partition; the text begins with "expected".
+    """
     try:
         header: dict[str, Any] = json.loads(data)
     except (ValueError, RecursionError):
@@ -104,8 +55,12 @@ def _is_count(item: Any) -> bool:
     return type(item) is int and 0 <= item <= _MOST
 
 
-def _check_indices(arrays: Arrays, num_neurons: int) -> None:
-    """Every number of a vertex, edge or neuron is one."""
+def check_indices(arrays: Arrays, num_neurons: int) -> None:
+    """Verify shapes, and that every number refers to an existing vertex, edge or neuron.
+
+    Raises:
+        ValueError: one does not; the text begins with "expected".
+    """
     num_vertices, num_edges = len(arrays["vertices"]), len(arrays["edges"])
     _require(arrays["vertices"].shape[1] == 2, "vertices of two coordinates")
     _require(arrays["edges"].shape[1] == 2, "edges with two ends")
@@ -127,8 +82,12 @@ def _check_indices(arrays: Arrays, num_neurons: int) -> None:
     _require(len(arrays["owner_offsets"]) == num_edges + 1, "owners for each edge")
 
 
-def _check_faces(arrays: Arrays) -> None:
-    """Faces, edges and neighbours say the same, and make one piece without holes."""
+def check_faces(arrays: Arrays) -> None:
+    """Verify that faces, edges and neighbours agree, and form one piece without holes.
+
+    Raises:
+        ValueError: they do not; the text begins with "expected".
+    """
     edges, used, corners = arrays["edges"], arrays["face_edges"], arrays["face_vertices"]
     offsets = arrays["face_offsets"].astype(np.int64)
     _require(len(used) == len(corners), "as many vertices as edges around faces")
@@ -154,7 +113,12 @@ def _check_faces(arrays: Arrays) -> None:
         raise ValueError(f"expected V - E + F = 1, got {euler}")
 
 
-def _check_numbers(arrays: Arrays, num_neurons: int) -> None:
+def check_numbers(arrays: Arrays, num_neurons: int) -> None:
+    """Verify that numbers are finite, and that there is one map and one pattern for each face.
+
+    Raises:
+        ValueError: this is not so; the text begins with "expected".
+    """
     num_faces, outputs = len(arrays["face_offsets"]) - 1, arrays["outputs"]
     for name in ("vertices", "maps", "outputs", "plane"):
         _require(np.isfinite(arrays[name]).all(), f"finite numbers in {name}")
