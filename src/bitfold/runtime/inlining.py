@@ -1,4 +1,4 @@
-"""Functions that are compiled into the loops that call them. Importing this module imports Numba."""
+"""Functions compiled into the loops that call them. Importing this module imports Numba."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
