@@ -118,7 +118,7 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
 def _room(name: str, x: float, y: float) -> str:
     return (
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{ROOM_WIDTH}" height="{ROOM_HEIGHT}" rx="6" '
-        'fill="none"/>'
+        'fill="var(--color-background-primary, white)"/>'
         f'<text x="{x + ROOM_WIDTH / 2:.0f}" y="{y + 25:.0f}" text-anchor="middle" '
         f'stroke="none">{name}</text>'
     )
