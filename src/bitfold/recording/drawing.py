@@ -44,8 +44,6 @@ class DrawingPlaces:
 class Drawing:
     """Draws a run's trajectory into frames and a video; goes on where an earlier one ended.
 
-    Source: none, ours.
-
     Args:
         run: the run.
         style: how frames look.

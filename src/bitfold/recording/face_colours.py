@@ -21,10 +21,7 @@ _OUTSIDE: Final = np.array([[128, 128, 128]], np.uint8)
 
 
 def face_colours(found: Partition, raster: Raster, faces: str) -> NDArray[np.uint8] | None:
-    """What fills the polytopes on a raster: uint8 (height, width, 3); None: the value.
-
-    Source: none, ours.
-    """
+    """What fills the polytopes on a raster: uint8 (height, width, 3); None: the value."""
     if faces == "value":
         return None
     if faces == "area":

@@ -24,8 +24,6 @@ _OUTSIDE = np.array([128, 128, 128], dtype=np.uint8)
 class FrameMaker:
     """Draws frames of one run in one style.
 
-    Source: none, ours.
-
     Args:
         run: the run.
         style: how.

@@ -15,8 +15,6 @@ _SMALLEST_PX, _LARGEST_PX, _LARGEST_CLIP_PX = 384, 1024, 448
 class FrameStyle:
     """What decides a frame beside the weights.
 
-    Source: none, ours.
-
     Args:
         longer_side_px: longer side of a panel; None: the picture's own, within 384 and 1024 (a
             clip's slices: at most 448).

@@ -29,8 +29,6 @@ _LUMA: Final = np.array([0.299, 0.587, 0.114])
 class NetworkView:
     """A network and what its outputs mean.
 
-    Source: none, ours.
-
     Args:
         network: piecewise linear, unless an activation is smooth.
         class_colours: (K, 3), 0 to 1, for classification; None where outputs are grey or RGB.

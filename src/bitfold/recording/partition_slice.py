@@ -49,8 +49,6 @@ class PartitionSlice(NamedTuple):
 class PartitionSlicer:
     """Turns a network into slices for the painter, in one style.
 
-    Source: none, ours.
-
     Args:
         network: in evaluation mode; its weights may change from slice to slice.
         target: what it learns.

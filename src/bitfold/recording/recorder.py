@@ -22,8 +22,6 @@ class Recorder:
     which `__call__` then waits for. A second interrupt during that wait ends it: the video is
     closed with what was drawn, and ``bitfold render`` completes it.
 
-    Source: none, ours.
-
     Args:
         on_progress: called with (frames drawn, frames in all) while the rest is drawn.
         on_problem: called with a line when drawing fails.

@@ -9,8 +9,6 @@ from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
 class TensorboardListener:
     """Writes each epoch's metrics, under their own names, into ``tensorboard/`` of the run.
 
-    Source: none, ours.
-
     Raises:
         ConfigError: TensorBoard is not installed.
     """

@@ -27,8 +27,6 @@ _INNERMOST = 0.5 - 1e-9
 def zoom_windows(point: tuple[float, float], magnification: float, count: int) -> list[Window]:
     """Windows from the whole picture into a point, each smaller than the last by the same factor.
 
-    Source: none, ours.
-
     Args:
         point: where to, in coordinates; a picture spans [-0.5, 0.5].
         magnification: of the last window against the picture, above 1 and at most 1e10.

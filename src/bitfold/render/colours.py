@@ -100,8 +100,6 @@ def luma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def contrasting(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Choose black on light colours and white on dark ones.
 
-    Source: none, ours.
-
     Args:
         rgb: uint8 (..., 3).
 

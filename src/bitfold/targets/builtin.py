@@ -32,8 +32,6 @@ Shader = Callable[[Plane, Plane, int], NDArray[np.uint8]]
 def is_builtin(source: str) -> bool:
     """Tell whether a source names a built-in picture.
 
-    Source: none, ours.
-
     >>> is_builtin("ring"), is_builtin("text:A"), is_builtin("photo.png")
     (True, True, False)
     """
@@ -42,8 +40,6 @@ def is_builtin(source: str) -> bool:
 
 def builtin_names() -> tuple[str, ...]:
     """Name the built-in pictures, as a user would write them.
-
-    Source: none, ours.
 
     >>> builtin_names()
     ('ring', 'rgb-ring', 'disk', 'spiral', 'checkerboard', 'text:LETTERS')
@@ -70,7 +66,7 @@ def draw_builtin(name: str, size: int) -> NDArray[np.uint8]:
 
     Grey drawings have edges smoothed over one pixel; rgb-ring has pure colours only.
 
-    Source: none, ours. Letters are those of DejaVu Sans Bold, which Matplotlib carries.
+    Letters are those of DejaVu Sans Bold, which Matplotlib carries.
 
     Args:
         name: one of `builtin_names`.

@@ -37,8 +37,6 @@ BLOCK_PIXELS = 2**23
 class FlatColours:
     """The flat colours of a picture in the order of their class numbers.
 
-    Source: none, ours.
-
     Args:
         colours: (K, 3) RGB.
         classes: (num_pixels,) class of each pixel, -1 where left out.
@@ -58,8 +56,6 @@ def find_flat_colours(pixels: Pixels, *, is_lossy: bool = False) -> FlatColours:
 
     The colours nearest to pure red, green and blue, if any are within 16 levels in each channel,
     come first in that order; the others follow by decreasing number of pixels.
-
-    Source: none, ours.
 
     Args:
         pixels: (frames, height, width, 1 | 3), uint8 or uint16 (rounded to 8 bits).

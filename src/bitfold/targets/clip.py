@@ -33,7 +33,7 @@ def read_video(path: Path, kind: Kind) -> Frames:
 
     Frames count as evenly spaced. YUV without a stated matrix is read as BT.601, as FFmpeg does.
 
-    Source: none, ours; decoded by PyAV.
+    PyAV decodes.
 
     Args:
         path: the file.
@@ -66,7 +66,7 @@ def read_animation(path: Path, kind: Kind) -> Frames | None:
 
     Frames count as evenly spaced, at the mean of their durations.
 
-    Source: none, ours; decoded and composed by Pillow.
+    Pillow decodes and composes.
 
     Args:
         path: the file.

@@ -25,8 +25,6 @@ MAX_FILE_BYTES = max(2 * MAX_CLIP_BYTES, 7 * MAX_PICTURE_PIXELS) + 2**20
 def write_target(path: str | os.PathLike[str], target: Target) -> None:
     """Write a target; a reader sees the old file or the new one, also after a kill.
 
-    Source: none, ours.
-
     Args:
         path: the file; its folder exists.
         target: what to write.
@@ -64,8 +62,6 @@ def write_target(path: str | os.PathLike[str], target: Target) -> None:
 
 def read_target(path: str | os.PathLike[str]) -> Target:
     """Read a target that `write_target` wrote, checking everything in it.
-
-    Source: none, ours.
 
     Args:
         path: the file; it may be hostile.

@@ -19,8 +19,6 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 class Frames:
     """Decoded frames in RGB or grey.
 
-    Source: none, ours.
-
     Args:
         pixels: (frames, height, width, 1 | 3), uint8 or uint16 over its whole range.
         frames_per_second: of a clip, where known; None for a picture.
@@ -43,8 +41,6 @@ class Frames:
 def check_picture_size(where: str, width: int, height: int) -> None:
     """Refuse a picture that is empty or has more than MAX_PICTURE_PIXELS pixels.
 
-    Source: none, ours.
-
     Raises:
         TargetError: it is; the message names the limit.
 
@@ -59,8 +55,6 @@ def check_picture_size(where: str, width: int, height: int) -> None:
 
 def check_clip_size(where: str, num_frames: int, width: int, height: int) -> None:
     """Refuse a clip that is empty, has too many frames or needs too much memory.
-
-    Source: none, ours.
 
     Raises:
         TargetError: more than MAX_CLIP_FRAMES frames or MAX_CLIP_BYTES bytes of RGB.
@@ -115,8 +109,6 @@ def composite_over_white(pixels: Pixels) -> Pixels:
 def drop_equal_channels(pixels: Pixels) -> Pixels:
     """Turn RGB whose three channels are equal everywhere into grey.
 
-    Source: none, ours.
-
     Args:
         pixels: (..., 1 | 3).
 
@@ -136,8 +128,6 @@ def drop_equal_channels(pixels: Pixels) -> Pixels:
 
 def to_eight_bits(pixels: Pixels) -> NDArray[np.uint8]:
     """Round 16-bit values to 8 bits; 65535 = 257 * 255, so both ends stay exact.
-
-    Source: none, ours.
 
     >>> to_eight_bits(np.array([0, 128, 129, 65535], np.uint16)).tolist()
     [0, 0, 1, 255]

@@ -13,8 +13,6 @@ from bitfold.errors import ConfigError, TargetError
 class Window:
     """A rectangle of the plane; the default is exactly the picture.
 
-    Source: none, ours.
-
     Args:
         x0: left edge, in coordinates; a picture spans [-0.5, 0.5].
         y0: upper edge; y grows downwards.
@@ -48,8 +46,6 @@ class Grid:
 
     x = (column + 0.5) / width - 0.5; y and t likewise over rows, downwards, and over frames.
     Pixels are numbered (frame * height + row) * width + column.
-
-    Source: none, ours.
 
     Args:
         width: columns, at least 1.
@@ -97,8 +93,6 @@ class Grid:
     def coordinates(self, indices: NDArray[np.integer]) -> NDArray[np.float32]:
         """Map pixels to the coordinates of their centres.
 
-        Source: none, ours.
-
         Args:
             indices: (N,) pixel numbers in [0, num_pixels).
 
@@ -124,8 +118,6 @@ class Grid:
 
     def indices(self, coordinates: NDArray[np.floating]) -> NDArray[np.int64]:
         """Map points to the pixels that hold them; points outside go to the nearest border pixel.
-
-        Source: none, ours.
 
         Args:
             coordinates: (N, num_dimensions) points; infinities are outside.
@@ -161,8 +153,6 @@ def window_axes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lay a raster over a window and give the coordinates of its pixel centres.
 
-    Source: none, ours.
-
     Args:
         window: the rectangle that the raster fills.
         width: columns of the raster, at least 1.
@@ -191,8 +181,6 @@ def window_axes(
 def window_positions(window: Window, coordinates: NDArray[np.floating]) -> NDArray[np.float64]:
     """Map points to fractions of a window, x rightwards and y downwards.
 
-    Source: none, ours.
-
     Args:
         window: the rectangle that [0, 1] x [0, 1] stands for.
         coordinates: (N, 2 or more) points, of which x and y are used.
@@ -211,8 +199,6 @@ def window_positions(window: Window, coordinates: NDArray[np.floating]) -> NDArr
 def slice_time(frame_index: int, num_frames: int) -> float:
     """Map a frame to its time t in (-0.5, 0.5).
 
-    Source: none, ours.
-
     >>> slice_time(0, 4)
     -0.375
     """
@@ -221,8 +207,6 @@ def slice_time(frame_index: int, num_frames: int) -> float:
 
 def slice_frame(t: float, num_frames: int) -> int:
     """Map a finite time t to the frame that holds it; times outside go to the first or last.
-
-    Source: none, ours.
 
     >>> slice_frame(-0.375, 4), slice_frame(7.0, 4)
     (0, 3)

@@ -21,7 +21,7 @@ REFERENCE_FONT_SIZE = 512
 def draw_letters(letters: str, size: int) -> NDArray[np.uint8]:
     """Draw white letters on black, as large as the picture allows.
 
-    Source: none, ours; the font is DejaVu Sans Bold, which Matplotlib carries.
+    The font is DejaVu Sans Bold, which Matplotlib carries.
 
     Args:
         letters: 1 to 64 letters, at least one of them not a space.

@@ -35,7 +35,7 @@ def read_picture(path: Path, kind: Kind) -> Frames:
 
     Values are taken as stored: no colour profile is applied.
 
-    Source: none, ours; decoded by Pillow, and where that would drop 16 bits to 8, by PyAV.
+    Pillow decodes; where it would reduce 16 bits to 8, PyAV does.
 
     Args:
         path: the file.
@@ -68,8 +68,6 @@ def read_picture(path: Path, kind: Kind) -> Frames:
 def open_picture(data: bytes, kind: Kind, where: str) -> Image.Image:
     """Open a picture with one decoder only, and refuse it if it is too large to decode.
 
-    Source: none, ours.
-
     Raises:
         TargetError: it has no pixels or more than 2**26.
         UnidentifiedImageError: its header cannot be read.
@@ -89,8 +87,6 @@ def open_picture(data: bytes, kind: Kind, where: str) -> Image.Image:
 
 def eight_bit_pixels(image: Image.Image) -> NDArray[np.uint8]:
     """Convert an image of any 8-bit mode to (height, width, 1 | 3 | 4): grey, RGB or RGBA.
-
-    Source: none, ours.
 
     >>> eight_bit_pixels(Image.new("P", (2, 1))).shape
     (1, 2, 3)

@@ -118,8 +118,6 @@ def check_complete(stream: BinaryIO, kind: Kind, where: str) -> None:
 def one_line(error: BaseException) -> str:
     """Squeeze an exception's text into one line.
 
-    Source: none, ours.
-
     >>> one_line(ValueError("a\\n  b"))
     'a b'
     """

@@ -18,8 +18,6 @@ SHRUNK_VALIDATION_SHARE = 5
 class Split:
     """Disjoint pixel indices; their order is random and part of the split.
 
-    Source: none, ours.
-
     Args:
         training: (N,) pixel indices.
         validation: (M,) pixel indices.
@@ -42,7 +40,7 @@ def sample_split(
     Defaults shrink to fit: where 5,000 points and a batch do not, a fifth of the pixels, but at
     most a batch, validates and the rest, but at most 5,000, trains.
 
-    Source: none, ours; PCG64 (O'Neill 2014) by NumPy, the same on every platform.
+    The generator is NumPy's PCG64 (O'Neill 2014), the same on every platform.
 
     Args:
         target: its `usable` pixels are drawn from.

@@ -32,8 +32,6 @@ _MOST_BETWEEN = 0.05
 class Target:
     """A picture or clip together with the task it sets.
 
-    Source: none, ours.
-
     Args:
         name: the built-in's name or the file's, without its ending.
         pixels: (frames, height, width, 1 | 3) grey or RGB, uint8 or uint16.
@@ -110,8 +108,6 @@ class Target:
     def values(self, indices: NDArray[np.integer]) -> NDArray[np.float32] | NDArray[np.int64]:
         """Give what the network should answer at some pixels.
 
-        Source: none, ours.
-
         Args:
             indices: (N,) pixel numbers in [0, num_pixels).
 
@@ -134,8 +130,6 @@ class Target:
     def picture(self, frame: int = 0) -> NDArray[np.uint8]:
         """Give one frame for showing.
 
-        Source: none, ours.
-
         Args:
             frame: in [0, frames).
 
@@ -155,8 +149,6 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
     "auto" is regression for grey, and for colour classification if 2 to 16 flat colours hold at
     least 90 % of the pixels (70 % in lossy formats, which smear edges). A file that has a
     built-in's name is meant by a path such as ./ring.
-
-    Source: none, ours.
 
     Args:
         source: a built-in name, "text:LETTERS", or a path.
@@ -190,8 +182,6 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
 
 def make_target(name: str, frames: Frames, *, task: str = "auto") -> Target:
     """Make a target from decoded frames.
-
-    Source: none, ours.
 
     Args:
         name: what to call it.

@@ -22,8 +22,6 @@ GAP_SHARE: Final = 0.015
 class ClassGrid:
     """The cells of a grid and the labels above them; none overlap.
 
-    Source: none, ours.
-
     Args:
         cells: one a class, all of one size.
         labels: one a class, or none where there is no room for words.
@@ -39,8 +37,6 @@ class ClassGrid:
         colours: npt.NDArray[np.uint8],
     ) -> None:
         """Write each class's number beside its colour.
-
-        Source: none, ours.
 
         Args:
             canvas: uint8 (height, width, 3), changed in place within the labels.
@@ -65,8 +61,6 @@ class ClassGrid:
 
 def arrange_class_grid(box: PanelBox, num_classes: int, aspect: float) -> ClassGrid:
     """Divide a room into cells as large as can be, with labels where they are legible.
-
-    Source: none, ours.
 
     Args:
         box: the room, and the title that says how large text is.

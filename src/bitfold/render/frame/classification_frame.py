@@ -36,8 +36,6 @@ VALUES_AT_A_TIME: Final = 1 << 17
 class ClassificationPanels(PanelSet):
     """Panels of a network that gives one logit a class.
 
-    Source: none, ours.
-
     Args:
         panel_width: pixels.
         panel_height: pixels.

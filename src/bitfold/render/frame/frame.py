@@ -28,8 +28,6 @@ RULE_SHARE: Final = 1 / 16
 class FramePainter:
     """Paints the frames of one run: what stays is drawn once, the rest every time.
 
-    Source: none, ours.
-
     Args:
         scenes: what stays, one for each slice; all with smoothed points or none.
         panel_width: pixels of one panel, 16 to 8192.
@@ -104,8 +102,6 @@ class FramePainter:
     def fold_panels(self) -> npt.NDArray[np.uint8]:
         """Return only the panels with folds of the frame painted last, side by side.
 
-        Source: none, ours.
-
         Returns:
             uint8 (panel height, slices * panel width, 3), a copy.
         """
@@ -116,8 +112,6 @@ class FramePainter:
         self, slices: Sequence[Slice], legend: Sequence[tuple[str, str]]
     ) -> npt.NDArray[np.uint8]:
         """Paint one frame.
-
-        Source: none, ours.
 
         Args:
             slices: what the network says, one for each scene, at the panel's resolution.

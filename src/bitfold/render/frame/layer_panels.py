@@ -17,8 +17,6 @@ GROUND_SHARE: Final = 0.3
 class LayerPanels(PanelSet):
     """The panel with folds of another set of panels, once for each layer.
 
-    Source: none, ours.
-
     Args:
         whole: the panels of the task; its view names the layers.
     """

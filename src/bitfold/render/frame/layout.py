@@ -34,8 +34,6 @@ NUM_ROUNDS: Final = 3
 class Rect:
     """A rectangle of whole pixels.
 
-    Source: none, ours.
-
     Args:
         x: first column.
         y: first row.
@@ -69,8 +67,6 @@ class Rect:
     def overlaps(self, other: "Rect") -> bool:
         """Tell whether the two share a pixel.
 
-        Source: none, ours.
-
         >>> Rect(0, 0, 2, 2).overlaps(Rect(1, 1, 2, 2))
         True
         """
@@ -82,8 +78,6 @@ class Rect:
     def moved(self, dx: int, dy: int) -> "Rect":
         """Shift it.
 
-        Source: none, ours.
-
         >>> Rect(0, 0, 2, 2).moved(1, -1)
         Rect(x=1, y=-1, width=2, height=2)
         """
@@ -93,8 +87,6 @@ class Rect:
 @dataclass(frozen=True)
 class PanelBox:
     """The room of one panel and of the title above it.
-
-    Source: none, ours.
 
     Args:
         title: where the title is written.
@@ -108,8 +100,6 @@ class PanelBox:
 @dataclass(frozen=True)
 class FrameLayout:
     """All rectangles of a frame; no two overlap, and all lie inside it.
-
-    Source: none, ours.
 
     Args:
         width: of the frame, even.
@@ -163,8 +153,6 @@ def arrange_frame(
     One slice's panels go in as many rows as serve that; several slices go one a row. The legend
     goes to the right or below.
 
-    Source: none, ours.
-
     Args:
         panel_width: pixels, >= 1.
         panel_height: pixels, >= 1.
@@ -207,8 +195,6 @@ def arrange_frame(
 
 def line_height(text_px: int) -> int:
     """Give the distance between lines of text.
-
-    Source: none, ours.
 
     Args:
         text_px: size of the text.

@@ -24,8 +24,6 @@ DOTS_PER_PIXEL: Final = 8  # subsamples along a side, so that the key's dots hav
 class Legend:
     """Labels and values in columns; draws again only what changed.
 
-    Source: none, ours.
-
     Args:
         layout: of the frame.
         typesetter: what sets the words.
@@ -42,8 +40,6 @@ class Legend:
 
     def draw(self, canvas: npt.NDArray[np.uint8], pairs: Sequence[Pair]) -> None:
         """Draw labels and values; more than there is room for are counted in the last line.
-
-        Source: none, ours.
 
         Args:
             canvas: uint8 (height, width, 3) with the last drawing, changed in the legend alone.
@@ -105,8 +101,6 @@ def draw_key(
     typesetter: Typesetter,
 ) -> None:
     """Draw what each mark means, from top to bottom or, below the panels, side by side.
-
-    Source: none, ours.
 
     Args:
         canvas: uint8 (height, width, 3), changed in place within the key.

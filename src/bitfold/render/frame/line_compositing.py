@@ -18,8 +18,6 @@ THREE_PIXEL_FOLDS_FROM_PX = 2048
 class Ink:
     """Lines on a panel.
 
-    Source: none, ours.
-
     Args:
         cover: uint8 (H, W), the share of each pixel that lines cover, in 255ths.
         numbers: uint8 (H, W), the line that covers most of a pixel, as a row of the palette.
@@ -65,8 +63,6 @@ class Ink:
 
 def thickened(folds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Make folds as thick as a panel of this size needs.
-
-    Source: none, ours.
 
     Args:
         folds: bool (H, W).

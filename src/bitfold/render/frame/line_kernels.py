@@ -19,8 +19,6 @@ def mix(
 ) -> None:
     """Mix colours into pixels by the share that is covered.
 
-    Source: none, ours.
-
     Args:
         panel: uint8 (H, W, 3), changed in place.
         cover: uint8 (H, W), shares in 255ths.

@@ -19,8 +19,6 @@ Picture: TypeAlias = npt.NDArray[np.uint8]
 class Heading:
     """The title of a panel, in several wordings, and how many panels' widths it takes.
 
-    Source: none, ours.
-
     Args:
         wordings: the longest and best first.
         span: panels' widths, >= 1.
@@ -37,8 +35,6 @@ class Heading:
 @dataclass(frozen=True)
 class Mark:
     """One line of the key: a sign and what it means.
-
-    Source: none, ours.
 
     Args:
         wordings: what it means, the longest first.
@@ -64,8 +60,6 @@ POINT_MARKS: Final = (
 class View:
     """What the panel with folds shows, where it is not the plain prediction.
 
-    Source: none, ours.
-
     Args:
         headings: of the panel with folds, the longest first; none: the usual.
         marks: lines of the key in place of the plain fold's; none: the usual.
@@ -80,10 +74,7 @@ class View:
 
 
 class PanelSet(ABC):
-    """The panels of one slice for one task; draws what stays once and the rest every time.
-
-    Source: none, ours.
-    """
+    """The panels of one slice for one task; draws what stays once and the rest every time."""
 
     view = View()
 

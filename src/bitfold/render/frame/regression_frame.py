@@ -34,8 +34,6 @@ SMOOTHED_HEADING: Final = Heading(
 class RegressionPanels(PanelSet):
     """Panels of a network that gives one grey value or three of red, green and blue.
 
-    Source: none, ours.
-
     Args:
         panel_width: pixels.
         panel_height: pixels.

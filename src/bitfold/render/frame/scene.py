@@ -16,8 +16,6 @@ Task: TypeAlias = Literal["regression", "classification"]
 class Scene:
     """What stays the same from frame to frame, for one slice.
 
-    Source: none, ours.
-
     Args:
         picture: uint8 (h, w, 3), the target as it is shown, of any size.
         training: float (N, 2), training points as fractions of the panel, x to the right and y
@@ -62,8 +60,6 @@ class Scene:
 class Slice:
     """What the network says on the raster of one panel.
 
-    Source: none, ours.
-
     Args:
         values: float32 (H, W, outputs), at the panel's resolution; what lies outside [0, 1] is
             clipped, and what is not a number is drawn as 0.
@@ -87,8 +83,6 @@ class Slice:
 
 def is_rgb(picture: npt.NDArray[np.generic]) -> bool:
     """Tell whether an array is a picture of RGB bytes with at least one pixel.
-
-    Source: none, ours.
 
     >>> is_rgb(np.zeros((2, 2), np.uint8))
     False

@@ -38,8 +38,6 @@ class _Dot:
 def scaled(picture: Picture, width: int, height: int, *, is_flat: bool = False) -> Picture:
     """Scale a picture to a panel: by its nearest pixels, or by their mean where it shrinks.
 
-    Source: none, ours.
-
     Args:
         picture: uint8 (h, w, 3).
         width: of the panel.
@@ -64,8 +62,6 @@ def scaled(picture: Picture, width: int, height: int, *, is_flat: bool = False) 
 def nearest(picture: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
     """Scale a raster by taking, for each pixel, the one under its centre.
 
-    Source: none, ours.
-
     >>> nearest(np.array([[1, 2]], np.uint8), 4, 1).tolist()
     [[1, 1, 2, 2]]
     """
@@ -77,8 +73,6 @@ def nearest(picture: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDAr
 def centres(length: int, own_length: int) -> npt.NDArray[np.intp]:
     """Give, for each of some pixels along a side, which of its own pixels lies under its centre.
 
-    Source: none, ours.
-
     >>> centres(2, 4).tolist(), centres(4, 2).tolist()
     ([1, 3], [0, 0, 1, 1])
     """
@@ -87,8 +81,6 @@ def centres(length: int, own_length: int) -> npt.NDArray[np.intp]:
 
 def class_picture(scene: Scene, width: int, height: int) -> Picture:
     """Show the target of a classification in colours that can be told apart.
-
-    Source: none, ours.
 
     Args:
         scene: its classes and class colours; pixels without a class keep the picture's colour.
@@ -122,8 +114,6 @@ def class_picture(scene: Scene, width: int, height: int) -> Picture:
 
 def draw_points(panel: Picture, scene: Scene) -> None:
     """Draw training points and over them validation points, no larger than the target can bear.
-
-    Source: none, ours.
 
     Args:
         panel: uint8 (height, width, 3), changed in place.

@@ -26,8 +26,6 @@ LEAST_SHRINK: Final = 0.75
 class FittedText:
     """A wording and the size at which it fits.
 
-    Source: none, ours.
-
     Args:
         text: one line.
         size_px: font size in pixels.
@@ -42,8 +40,6 @@ class FittedText:
 class Typesetter:
     """Measures, fits and draws lines of DejaVu Sans, the typeface that matplotlib ships.
 
-    Source: none, ours.
-
     Guarantees that nothing is drawn outside the box given, and that equal calls draw equal pixels.
 
     >>> Typesetter().fitted(["prediction with folds", "folds"], 60, 20, 14).text
@@ -56,8 +52,6 @@ class Typesetter:
 
     def width_px(self, text: str, size_px: int, *, is_bold: bool = False) -> int:
         """Measure a line.
-
-        Source: none, ours.
 
         Args:
             text: one line.
@@ -82,8 +76,6 @@ class Typesetter:
         is_bold: bool = False,
     ) -> FittedText:
         """Find a wording and a size that fit a box.
-
-        Source: none, ours.
 
         Args:
             variants: wordings, the longest and best first; at least one.
@@ -114,8 +106,6 @@ class Typesetter:
         self, headings: Sequence[Sequence[str]], width_px: int, height_px: int, size_px: int
     ) -> list[FittedText]:
         """Fit several headings so that all have one size and the same degree of brevity.
-
-        Source: none, ours.
 
         Args:
             headings: for each heading its wordings, the longest first.
@@ -151,8 +141,6 @@ class Typesetter:
         is_centred: bool = False,
     ) -> None:
         """Set a line into a box, on paper, from its left or centred, centred in height.
-
-        Source: none, ours.
 
         Args:
             canvas: uint8 (height, width, 3), changed in place, within the box alone.

@@ -41,8 +41,6 @@ _SETTINGS: Final[Any] = {
 class FigureStyle:
     """How a partition is drawn.
 
-    Source: none, ours.
-
     Args:
         faces: what fills them, see `Partition.plot`.
         output: which output, for the fillings that show one.
@@ -68,8 +66,6 @@ def draw_partition(found: Partition, path: Path, style: FigureStyle | None = Non
     Lines are drawn as lines, at most as thick as lets the faces be seen, and what fills the faces
     as a picture between them. An SVG has a group for each: ``faces``, ``layer-1`` and so on,
     ``boundary``. A PDF has no groups; there the last layer is drawn first.
-
-    Source: none, ours.
 
     Args:
         found: the partition.

@@ -33,8 +33,6 @@ def surface_of(
 ) -> Surface:
     """Lift a partition off its plane.
 
-    Source: none, ours.
-
     Args:
         found: the partition.
         heights: (V,), of its vertices; facets are flat if they are affine on each face.

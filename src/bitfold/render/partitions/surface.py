@@ -24,8 +24,6 @@ Ints = NDArray[np.integer]
 class Surface:
     """Polygons that share their vertices.
 
-    Source: none, ours.
-
     Args:
         vertices: float64 (V, 3).
         face_offsets: integers (F + 1,), where each polygon begins in ``face_vertices``.

@@ -67,8 +67,6 @@ def plot_frontier(
     The front is a line through full dots, what it beats are hollow ones; the best has a ring, and
     stands in words above. Nothing of pyplot's global state is used.
 
-    Source: none, ours.
-
     Args:
         points: at least one; labels are told apart by colours from dark to light, in their order.
         path: of the figure, ending in ``.png`` or ``.svg``; replaced at once when it is complete.

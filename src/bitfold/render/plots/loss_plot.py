@@ -51,8 +51,6 @@ def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "l
     throughout. Series of more than 480 epochs are drawn as the median of bins, in the band between
     their minimum and maximum. Nothing of pyplot's global state is used.
 
-    Source: none, ours.
-
     Args:
         runs: for each run's name its columns, as they stand in ``metrics.jsonl``; None is a gap.
         path: of the figure, ending in ``.png`` or ``.svg``; replaced at once when it is complete.

@@ -23,8 +23,6 @@ _FOLDS: Final = "num_polytopes"
 class Quantity:
     """One panel: its title, its unit, and the columns whose product it shows.
 
-    Source: none, ours.
-
     Args:
         title: in plain words.
         unit: of the numbers, or nothing.
@@ -159,7 +157,7 @@ ROWS: Final[dict[str, tuple[tuple[Quantity, ...], ...]]] = {
 def are_geometric(runs: Mapping[str, Columns]) -> bool:
     """Whether folds were measured often at first and seldom later, which suits a scale by ratio.
 
-    Source: none, ours: of epochs in equal steps the median is half the last, of epochs in equal
+    Of epochs in equal steps the median is half the last, of epochs in equal
     ratios its square root; a quarter lies between.
     """
     for columns in runs.values():
@@ -172,8 +170,6 @@ def are_geometric(runs: Mapping[str, Columns]) -> bool:
 
 def present(runs: Mapping[str, Columns], what: str) -> list[list[Quantity]]:
     """Return the rows of panels for which some run has a number.
-
-    Source: none, ours.
 
     Args:
         runs: by name the columns.

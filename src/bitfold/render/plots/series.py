@@ -17,8 +17,6 @@ NUM_BINS: Final = 240
 class Envelope:
     """A series in bins: its middle, and the range that it covers.
 
-    Source: none, ours.
-
     Args:
         epochs: float64 (bins,), ascending.
         middle: float64 (bins,), the median of each bin; not a number where the series has a gap.
@@ -34,8 +32,6 @@ class Envelope:
 
 def as_floats(column: Sequence[float | None]) -> Floats:
     """Turn a column of metrics into numbers, with gaps where there are none.
-
-    Source: none, ours.
 
     Args:
         column: finite numbers, None or other floats.
@@ -55,8 +51,6 @@ def envelope(
     epochs: Floats, values: Floats, num_bins: int = NUM_BINS, *, by_ratio: bool = False
 ) -> Envelope:
     """Reduce a series to bins of equally many epochs, keeping every minimum and maximum.
-
-    Source: none, ours.
 
     Args:
         epochs: float64 (N,), ascending.
@@ -90,8 +84,6 @@ def envelope(
 
 def lone(values: Floats) -> npt.NDArray[np.bool_]:
     """Find values between two gaps, which a line would not show.
-
-    Source: none, ours.
 
     Args:
         values: float64 (N,).

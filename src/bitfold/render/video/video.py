@@ -37,7 +37,7 @@ class VideoWriter:
     they are. The old file stays beside the new one, as ``video.previous.mp4``, until they are, and
     is used again if a kill comes between.
 
-    Source: none, ours; encoded by x264 through PyAV, which needs no program of the system.
+    x264 encodes through PyAV, without a system program.
 
     Args:
         path: of the video; an existing one is replaced.
@@ -109,8 +109,6 @@ class VideoWriter:
     ) -> Self:
         """Go on with an existing video after its first frames; the same as ``keep_frames``.
 
-        Source: none, ours.
-
         Args:
             path: of the video.
             num_frames: how many of its frames are wanted, >= 0.
@@ -145,8 +143,6 @@ class VideoWriter:
     def append(self, rgb: npt.NDArray[np.uint8]) -> None:
         """Encode one more frame.
 
-        Source: none, ours.
-
         Args:
             rgb: uint8 (height, width, 3), as the writer was told; not kept.
 
@@ -176,8 +172,6 @@ class VideoWriter:
 
     def close(self) -> None:
         """Finish the video; a second call does nothing. A video without a frame is removed.
-
-        Source: none, ours.
 
         Raises:
             RenderError: the file cannot be written; what was written before still plays.

@@ -15,8 +15,6 @@ from av.video.stream import VideoStream
 def previous_path(path: Path) -> Path:
     """Name the place of an old video while its frames are copied into the new one.
 
-    Source: none, ours.
-
     >>> previous_path(Path("run/video.mp4")).as_posix()
     'run/video.previous.mp4'
     """
@@ -25,8 +23,6 @@ def previous_path(path: Path) -> Path:
 
 def sync(path: Path) -> None:
     """Wait until a file's bytes are on the disk.
-
-    Source: none, ours.
 
     Raises:
         OSError: the file cannot be opened or the disk fails.
@@ -78,8 +74,6 @@ def kept_packets(
     Every packet is one frame, in order, for there are no B-frames. The next stream begins with a
     keyframe, and two next to each other may be mistaken for one picture (ITU-T H.264, 7.4.1.2.4);
     so a keyframe is not given as the last packet.
-
-    Source: none, ours.
 
     Args:
         path: of the video, finished or cut off by a kill.
