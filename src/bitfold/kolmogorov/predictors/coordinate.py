@@ -22,7 +22,12 @@ from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, NoiseTargets,
 from bitfold.kolmogorov.grid.soft_targets import SoftTargets
 from bitfold.kolmogorov.predictors.code_length import KINDS, CodeLength
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
-from bitfold.kolmogorov.sums.fused.coordinate_sums import FusedSum, fused_bin_nats, fused_sum
+from bitfold.kolmogorov.sums.fused.coordinate_sums import (
+    FusedSum,
+    can_fuse,
+    fused_bin_nats,
+    fused_sum,
+)
 from bitfold.kolmogorov.sums.prediction import Prediction
 from bitfold.kolmogorov.weights.fixed_coordinates import fixed_coordinates
 from bitfold.kolmogorov.weights.layout import Layout, varying_coordinates
@@ -206,8 +211,8 @@ class CoordinatePredictor(WeightPredictor):
 
 
 def has_kernels(tensor: Tensor) -> bool:
-    """Whether the compiled loops take a tensor: float32 on the CPU."""
-    return tensor.device.type == "cpu" and tensor.dtype == torch.float32
+    """Whether the compiled loops take a tensor: float32 on the CPU, and a Numba that they know."""
+    return tensor.device.type == "cpu" and tensor.dtype == torch.float32 and can_fuse()
 
 
 def _check_shape(shape: Sequence[int]) -> None:

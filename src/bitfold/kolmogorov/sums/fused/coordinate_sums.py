@@ -37,6 +37,14 @@ class FusedSum(NamedTuple):
     grad_layers: list[Tensor]
 
 
+def can_fuse() -> bool:
+    """Whether the installed Numba has the internals that the fused loops use."""
+    # Numba takes half a second to import, so only those who compute such a K import it.
+    from bitfold.runtime import numba_internals  # noqa: PLC0415
+
+    return numba_internals.are_as_expected()
+
+
 @torch.no_grad()
 def fused_sum(  # noqa: PLR0917 - its caller has all of these apart
     index: Tensor,
@@ -80,8 +88,7 @@ def fused_sum(  # noqa: PLR0917 - its caller has all of these apart
         >>> [tuple(gradient.shape) for gradient in grad_layers]
         [(3, 2), (3,), (4, 3), (4,)]
     """
-    # Numba takes half a second to import, so only those who compute such a K import it.
-    from bitfold.kolmogorov.sums.fused.kernels import sum_rows  # noqa: PLC0415
+    from bitfold.kolmogorov.sums.fused.kernels import sum_rows  # noqa: PLC0415 - see can_fuse
 
     widths = _checked_widths(index, positions, layers, num_bins)
     rate, reach = 0.0, 1
@@ -128,7 +135,7 @@ def fused_bin_nats(bins: Tensor, positions: Tensor, layers: Sequence[Tensor]) ->
         >>> fused_bin_nats(torch.tensor([0, 3]), torch.zeros(2, 2), layers)
         tensor([1.3863, 1.3863])
     """
-    from bitfold.kolmogorov.sums.fused.kernels import bin_rows  # noqa: PLC0415 - see fused_sum
+    from bitfold.kolmogorov.sums.fused.kernels import bin_rows  # noqa: PLC0415 - see can_fuse
 
     num_bins = len(layers[-1])
     widths = _checked_widths(bins, positions, layers, num_bins, torch.int64)

@@ -1,0 +1,108 @@
+"""The internals of Numba that bitfold uses, and a check that the installed Numba has them.
+
+`borrowed_arrays` and `vector_lanes` build LLVM instructions themselves. What they call is not part
+of Numba's public interface, so a new version may change it. Where the check fails, bitfold takes a
+plain way that is slower, and says so in one line of the log. Importing this module imports Numba.
+"""
+
+import logging
+from functools import cache
+
+import numba
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import default_manager
+
+OLDEST_TESTED, NEWEST_TESTED = (0, 61), (0, 68)
+"""The minor versions of Numba between which all tests have passed."""
+
+# Each field of an array's structure that bitfold sets or reads.
+_ARRAY_FIELDS = ("meminfo", "parent", "data")
+_LOGGER = logging.getLogger("bitfold")
+
+
+@cache
+def are_as_expected() -> bool:
+    """Whether compiled loops may use Numba's internals; logs one warning if they may not.
+
+    The answer is worked out once in a process, in about a millisecond: nothing is compiled.
+    """
+    difference = find_difference(numba.__version__)
+    if difference is None:
+        return True
+    oldest, newest = (".".join(map(str, version)) for version in (OLDEST_TESTED, NEWEST_TESTED))
+    _LOGGER.warning(
+        "Cannot use the fast compiled loops: expected Numba %s to %s with known internals, got %s "
+        "(%s). Results stay the same, but take longer; install a tested version of Numba.",
+        oldest,
+        newest,
+        numba.__version__,
+        difference,
+    )
+    return False
+
+
+def find_difference(version: str) -> str | None:
+    """Return how Numba differs from what bitfold expects, or None if it does not.
+
+    Args:
+        version: Numba's.
+
+    Example:
+        >>> find_difference("0.9.1")
+        'an untested version'
+    """
+    try:
+        if not OLDEST_TESTED <= _minor_version(version) <= NEWEST_TESTED:
+            return "an untested version"
+        _check_arrays()
+        _check_vectors()
+    except Exception as error:  # changed internals may fail in any way
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _minor_version(version: str) -> tuple[int, int]:
+    major, minor, *_ = version.split(".")
+    return int(major), int(minor)
+
+
+def _check_arrays() -> None:
+    """Check that an array's structure has the fields that `borrowed_arrays` empties.
+
+    Raises:
+        Exception: it does not.
+    """
+    model = default_manager.lookup(types.Array(types.float64, 1, "C"))
+    for name in _ARRAY_FIELDS:
+        model.get_field_position(name)
+    if not callable(cgutils.create_struct_proxy):
+        raise TypeError("create_struct_proxy cannot be called")
+
+
+def _check_vectors() -> None:
+    """Check that LLVM accepts the vector instructions that `vector_lanes` writes.
+
+    Raises:
+        Exception: it does not.
+    """
+    vector = ir.VectorType(ir.FloatType(), 16)
+    module = ir.Module()
+    kind = ir.FunctionType(ir.FloatType(), [vector, vector.as_pointer()])
+    function = ir.Function(module, kind, "probe")
+    builder = ir.IRBuilder(function.append_basic_block())
+    get_or_insert = cgutils.get_or_insert_function
+
+    def call(name: str, result: ir.Type, arguments: list[ir.Value]) -> ir.Value:
+        signature = ir.FunctionType(result, [argument.type for argument in arguments])
+        return builder.call(get_or_insert(module, signature, name), arguments)
+
+    loaded = builder.load(function.args[1], align=4)
+    fused = call("llvm.fmuladd.v16f32", vector, [function.args[0], loaded, loaded])
+    builder.store(fused, function.args[1], align=4)
+    start = ir.Constant(ir.FloatType(), -0.0)
+    total = call("llvm.vector.reduce.fadd.v16f32", ir.FloatType(), [start, fused])
+    largest = call("llvm.vector.reduce.fmax.v16f32", ir.FloatType(), [fused])
+    builder.ret(builder.fadd(total, largest))
+    binding.parse_assembly(str(module)).verify()
