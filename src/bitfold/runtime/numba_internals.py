@@ -7,12 +7,12 @@ plain way that is slower, and says so in one line of the log. Importing this mod
 
 import logging
 from functools import cache
+from typing import Any
 
 import numba
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
-from numba.core.datamodel import default_manager
+from numba.core import cgutils, datamodel
 
 OLDEST_TESTED, NEWEST_TESTED = (0, 61), (0, 68)
 """The minor versions of Numba between which all tests have passed."""
@@ -74,7 +74,8 @@ def _check_arrays() -> None:
     Raises:
         Exception: it does not.
     """
-    model = default_manager.lookup(types.Array(types.float64, 1, "C"))
+    manager: Any = datamodel.default_manager  # type: ignore[attr-defined] # Numba exports nothing
+    model = manager.lookup(types.Array(types.float64, 1, "C"))
     for name in _ARRAY_FIELDS:
         model.get_field_position(name)
     if not callable(cgutils.create_struct_proxy):
@@ -92,7 +93,7 @@ def _check_vectors() -> None:
     kind = ir.FunctionType(ir.FloatType(), [vector, vector.as_pointer()])
     function = ir.Function(module, kind, "probe")
     builder = ir.IRBuilder(function.append_basic_block())
-    get_or_insert = cgutils.get_or_insert_function
+    get_or_insert: Any = cgutils.get_or_insert_function
 
     def call(name: str, result: ir.Type, arguments: list[ir.Value]) -> ir.Value:
         signature = ir.FunctionType(result, [argument.type for argument in arguments])
@@ -105,4 +106,5 @@ def _check_vectors() -> None:
     total = call("llvm.vector.reduce.fadd.v16f32", ir.FloatType(), [start, fused])
     largest = call("llvm.vector.reduce.fmax.v16f32", ir.FloatType(), [fused])
     builder.ret(builder.fadd(total, largest))
-    binding.parse_assembly(str(module)).verify()
+    parse: Any = binding.parse_assembly
+    parse(str(module)).verify()
