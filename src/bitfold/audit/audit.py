@@ -1,4 +1,4 @@
-"""The audit: which loss term reaches which module."""
+"""The gradient audit: which loss term reaches which module."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from bitfold.audit.judge import Base, Judge
 from bitfold.audit.probe import Probe, Term
-from bitfold.audit.probed_module import Subject
+from bitfold.audit.probed_module import ProbedModule
 from bitfold.audit.report import AuditRow, GradientAudit, Verdict
 from bitfold.errors import AuditError
 
-# Evaluations without any displacement, to see whether a value comes out the same again.
+# Repeated evaluations at the same parameters: they tell how noisy a value is.
 NUM_REPEATS = 2
 
 
@@ -28,26 +28,24 @@ def audit_gradients(
     A pair of a term and a module is
 
     - ``reaches``: the gradient arrives;
-    - ``weak``: it arrives at fewer than 10 % of the parameters that influence the value;
-    - ``cut``: the value depends on the module, but there is no path for a gradient, or the gradient
-      is zero here and at displaced parameters;
+    - ``weak``: the gradient arrives at fewer than 10 % of the parameters that influence the value;
+    - ``cut``: the value depends on the module, but no path leads a gradient there, or the gradient
+      is zero at the parameters and at displaced ones;
     - ``independent``: the value does not depend on the module.
 
-    Parameters, gradients, buffers, plain attributes of modules, training mode and the random states
-    of PyTorch, NumPy and Python are afterwards as they were, also if a term raises. See
-    ``docs/audit.md`` for what is decided how, and for what an audit cannot see.
-
-    Source: none, ours.
+    The audit restores everything that it changes, also if a term raises: parameters, gradients,
+    buffers, plain attributes of modules, training mode, and the random states of PyTorch, NumPy and
+    Python. ``docs/audit.md`` explains how verdicts are reached, and what an audit cannot see.
 
     Args:
         terms: name to a callable without arguments that returns a scalar: a tensor of one element
-            or a number of Python's. It is called many times.
-        modules: name to module. Its parameters with ``requires_grad`` are what is asked about.
-        seed: of the random directions; no global random state plays a part.
+            or a Python number. The audit calls it many times.
+        modules: name to module. The audit looks at parameters with ``requires_grad``.
+        seed: of the random directions; the global random state plays no part.
         num_directions: random directions for each size of displacement, at least 1.
 
     Returns:
-        A row for each pair, and a table as ``str``. ``ok`` is False exactly if a pair is cut.
+        One row for each pair; ``str`` of it is a table. ``ok`` is False exactly if a pair is cut.
 
     Raises:
         AuditError: if there are no terms or modules, a module has no trainable parameters, or a
@@ -68,11 +66,11 @@ def audit_gradients(
         'Tensor.detach'
     """
     _check(terms, modules, num_directions)
-    subjects = [
-        Subject(name, module, bit, seed) for bit, (name, module) in enumerate(modules.items())
+    probed_modules = [
+        ProbedModule(name, module, bit, seed) for bit, (name, module) in enumerate(modules.items())
     ]
-    probe = Probe(terms, modules, {subject.name: subject.parameters for subject in subjects})
-    rows = [row for name in terms for row in _rows(probe, name, subjects, num_directions)]
+    probe = Probe(terms, modules, {probed.name: probed.parameters for probed in probed_modules})
+    rows = [row for name in terms for row in _rows(probe, name, probed_modules, num_directions)]
     return GradientAudit(tuple(rows), probe.num_evaluations)
 
 
@@ -84,21 +82,19 @@ def assert_gradients_reach(
     seed: int = 0,
     num_directions: int = 3,
 ) -> None:
-    """Fail a test if a loss term's gradient is cut off from a module that it depends on.
-
-    Source: none, ours.
+    """Fail a test if a loss term depends on a module that its gradient does not reach.
 
     Args:
         terms: as for `audit_gradients`.
         modules: as for `audit_gradients`.
-        pairs: names of a term and a module whose verdict must be ``reaches``; other pairs may be
-            anything, a cut that is meant included. None asks that no pair is cut.
+        pairs: names of a term and a module whose verdict must be ``reaches``. Other pairs may have
+            any verdict, for example an intended cut. None: no pair may be cut.
         seed: as for `audit_gradients`.
         num_directions: as for `audit_gradients`.
 
     Raises:
-        AssertionError: with the table, if a pair is not what is asked for.
-        AuditError: as for `audit_gradients`, and if ``pairs`` names what is not there.
+        AssertionError: if a pair has another verdict; the message holds the table.
+        AuditError: as for `audit_gradients`, and if ``pairs`` names an unknown term or module.
 
     Example:
         >>> import torch
@@ -124,9 +120,9 @@ def assert_gradients_reach(
 
 
 def _rows(
-    probe: Probe, name: str, subjects: Sequence[Subject], num_directions: int
+    probe: Probe, name: str, probed_modules: Sequence[ProbedModule], num_directions: int
 ) -> Iterator[AuditRow]:
-    wanted = list({id(p): p for subject in subjects for p in subject.parameters}.values())
+    wanted = list({id(p): p for probed in probed_modules for p in probed.parameters}.values())
     evaluation = probe.evaluate(name, wanted=wanted)
     repeats = [probe.value(name) for _ in range(NUM_REPEATS)]
     noise = max(abs(value - evaluation.number) for value in repeats)
@@ -135,8 +131,8 @@ def _rows(
         id(parameter): gradient
         for parameter, gradient in zip(wanted, evaluation.gradients, strict=True)
     }
-    for subject in subjects:
-        yield judge.judge(subject, [found[id(parameter)] for parameter in subject.parameters])
+    for probed in probed_modules:
+        yield judge.judge(probed, [found[id(parameter)] for parameter in probed.parameters])
 
 
 def _check(

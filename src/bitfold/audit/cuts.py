@@ -1,38 +1,39 @@
-"""Where a gradient stops: from a term's value back to the operations that let go of the graph."""
+"""Where a gradient stops: a walk from a term's value back to the operations that cut the graph."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from bitfold.audit.operation_log import OperationLog, Record, SeenTensor
 from bitfold.audit.report import CutSite
-from bitfold.audit.source_location import Place
-from bitfold.audit.trace import Record, Seen, Trace
+from bitfold.audit.source_location import SourceLocation
 
 # One input of a record: the record's index and the input's position.
 Slot = tuple[int, int]
 
 
 class Influence:
-    """Which inputs of which operations a module influences: those that differ when it is moved.
+    """Which inputs of which operations a module influences.
 
-    Source: none, ours: differential execution.
+    An input is influenced if it differs between two evaluations: one with the module's parameters
+    as they are, and one with displaced parameters.
 
     Args:
         base: the evaluation at the parameters.
     """
 
-    def __init__(self, base: Trace) -> None:
+    def __init__(self, base: OperationLog) -> None:
         self._base = base
         self.slots: set[Slot] = set()
         self.outputs: set[int] = set()
         self.arguments: set[int] = set()
         self.results: set[int] = set()
-        # Operations that another evaluation does without, as its control flow differs.
+        # Operations that a displaced evaluation does not run, since its control flow differs.
         self.unmatched: set[int] = set()
 
-    def add(self, moved: Trace) -> None:
-        """Take in an evaluation with the module's parameters displaced."""
+    def add(self, moved: OperationLog) -> None:
+        """Compare with an evaluation whose parameters of the module are displaced."""
         others = {record.key: record for record in moved.records}
         for record in self._base.records:
             other = others.get(record.key)
@@ -54,12 +55,12 @@ class Influence:
             self.results.add(record.index)
 
     def is_stopped(self, record: Record, tiny: Influence) -> bool:
-        """Whether an operation swallows a tiny displacement, and does not swallow this one.
+        """Whether an operation's output ignores a tiny displacement, but changes under this one.
 
         Args:
             record: the operation.
-            tiny: under the tiny displacement. All that this displacement changes of what the
-                operation is given must change under the tiny one too: else it was lost before.
+            tiny: the influence under the tiny displacement. Every input that changes here must
+                change there too; otherwise an earlier operation lost the tiny displacement.
         """
         changing = {(record.index, position) for position in range(len(record.inputs))} & self.slots
         return (
@@ -72,61 +73,59 @@ class Influence:
 
 
 class CutFinder:
-    """Walks back from a term's value along all that the module influences.
+    """Walks back from a term's value along everything that the module influences.
 
-    A cut is an operation that is given a tensor whose graph leads to the module and that gives one
-    whose graph does not (or a number of Python's, or an array), and an operation into which a
-    gradient goes and out of which none comes.
-
-    Source: none, ours.
+    An operation is a cut in two cases. Its input has a graph that leads to the module, and its
+    result has none, or is a Python number or an array. Or a gradient enters the operation in the
+    backward pass, and none leaves it.
 
     Args:
-        trace: the evaluation at the parameters.
+        log: the operations of the evaluation at the parameters.
         influence: of the module.
-        bit: the module's, in masks.
-        storages: where the module's parameters lie, with their names.
-        constant: operations whose result stays the same when the module moves by very little, and
+        bit: the module's bit in masks.
+        storages: address of each parameter's memory, and the parameter's name.
+        constant: operations whose result stays the same when the module moves by very little, but
             changes when it moves further.
     """
 
     def __init__(
         self,
-        trace: Trace,
+        log: OperationLog,
         influence: Influence,
         bit: int,
         storages: Mapping[int, str],
         constant: Collection[int] = (),
     ) -> None:
         self._constant = constant
-        self._records = trace.records
-        self._trace = trace
+        self._records = log.records
+        self._log = log
         self._influence = influence
         self._bit = bit
         self._storages = storages
-        self._found: dict[tuple[Place, str], tuple[int, CutSite]] = {}
+        self._found: dict[tuple[SourceLocation, str], tuple[int, CutSite]] = {}
         self._visited: set[tuple[int, bool]] = set()
         self._todo: list[tuple[int, bool]] = []
         self._barriers: set[int] = set()
 
     def find(self, stops: Sequence[Any]) -> tuple[CutSite, ...]:
-        """Return the places, in the order in which the operations were carried out.
+        """Return the cut sites, in the order in which their operations ran.
 
         Args:
-            stops: nodes of the graph where a gradient that is not zero becomes zero.
+            stops: nodes of the graph that a nonzero gradient enters and only zeros leave.
         """
         for node in stops:
             self._add_stop(node)
         end = len(self._records)
-        if self._trace.value is None:
+        if self._log.value is None:
             self._follow_escapes(end, ())
         else:
-            self._follow(self._trace.value, end, influenced=True)
+            self._follow(self._log.value, end, influenced=True)
         while self._todo:
             self._visit(*self._todo.pop())
         return tuple(site for _, site in sorted(self._found.values(), key=lambda item: item[0]))
 
     def _add_stop(self, node: Any) -> None:
-        index = self._trace.graph.makers.get(node, -1)
+        index = self._log.graph.makers.get(node, -1)
         function = getattr(node, "_forward_cls", None)
         if function is None:
             operation, why = None, "passes on a gradient of zero"
@@ -142,19 +141,19 @@ class CutFinder:
             self._add(self._records[index], why, operation)
 
     def _add(self, record: Record, why: str, operation: str | None = None) -> None:
-        place = record.application.place if record.application else record.place
+        location = record.application.location if record.application else record.location
         name = operation or _operation(record)
-        site = CutSite(name, why, place.file, place.line, place.code())
-        self._found.setdefault((place, name), (record.index, site))
+        site = CutSite(name, why, location.file, location.line, location.code())
+        self._found.setdefault((location, name), (record.index, site))
 
     def _add_constant(self, record: Record, within: str) -> None:
         why = f"is constant piece by piece, within {within}"
-        place = record.place
-        site = CutSite(record.operation, why, place.file, place.line, place.code())
-        self._found.setdefault((place, record.operation), (record.index, site))
+        location = record.location
+        site = CutSite(record.operation, why, location.file, location.line, location.code())
+        self._found.setdefault((location, record.operation), (record.index, site))
 
-    def _follow(self, seen: Seen, consumer: int, *, influenced: bool) -> None:
-        """Go on to whatever made a tensor."""
+    def _follow(self, seen: SeenTensor, consumer: int, *, influenced: bool) -> None:
+        """Continue with the operations that made a tensor."""
         carried = bool(seen.carries & self._bit)
         for producer in seen.producers:
             if producer < consumer:
@@ -202,10 +201,10 @@ class CutFinder:
                 self._follow(seen, record.index, influenced=influenced)
 
     def _follow_escapes(self, before: int, wanted: Collection[int]) -> bool:
-        """Go on to the operations whose numbers or arrays may have been used; say if any were."""
+        """Continue with operations whose numbers or arrays may be used; return if there are any."""
         escapes = [self._records[i] for i in sorted(self._influence.results) if i < before]
         here = self._records[before].application if before < len(self._records) else None
-        # What a custom Function works out in NumPy is its own affair, if anything else explains it.
+        # NumPy results inside a custom Function count only if no other operation explains the cut.
         outside = [record for record in escapes if record.application in (None, here)]
         escapes = outside or escapes
         exact = [record for record in escapes if set(record.results) & set(wanted)]

@@ -1,4 +1,4 @@
-"""Fingerprints: numbers that differ where the values of two evaluations do."""
+"""Fingerprints: 64-bit numbers that differ if the values of two tensors differ."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 # Multipliers of SplitMix64 (G. L. Steele, D. Lea and C. H. Flood, 2014), as signed integers.
 _STEP = 0x9E3779B97F4A7C15 - 2**64
 _MIX = 0xBF58476D1CE4E5B9 - 2**64
-# Elements at a time: the work space stays small, whatever a tensor's size.
+# Elements hashed at a time, so that temporary memory stays small for tensors of any size.
 CHUNK = 2**18
 _WIDTHS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class Fingerprints:
-    """Fingerprints of tensors, worked out on their own device.
+    """Computes fingerprints of tensors on the tensors' own device.
 
-    Source: none, ours: the bits of the elements times pseudo-random odd multipliers, added up
-    modulo 2^64, so that a permutation counts as a change.
+    The bits of each element are multiplied by a pseudo-random odd number of the element's position,
+    and the products are added modulo 2^64. A permutation therefore counts as a change.
 
     Example:
         >>> fingerprints = Fingerprints()
@@ -34,7 +34,7 @@ class Fingerprints:
         self._multipliers: dict[torch.device, Tensor] = {}
 
     def of(self, tensor: Tensor) -> int:
-        """Return the fingerprint of a tensor of any dtype, layout and device; 0.0 is as -0.0."""
+        """Return the fingerprint of a tensor of any dtype, layout and device; 0.0 equals -0.0."""
         with torch.no_grad():
             plain = _strided(tensor)
             sums = [(part * self._multipliers_for(part)).sum() for part in _words(plain)]
@@ -54,7 +54,7 @@ class Fingerprints:
 
 
 def _strided(tensor: Tensor) -> Tensor:
-    """The elements as plain numbers in memory, in their order."""
+    """The elements as one contiguous vector of real numbers, in order."""
     plain = tensor.detach()
     if plain.is_quantized:
         plain = plain.int_repr()
@@ -66,7 +66,7 @@ def _strided(tensor: Tensor) -> Tensor:
 
 
 def _words(flat: Tensor) -> Iterator[Tensor]:
-    """The elements' bits, one int64 each, a chunk at a time: (up to CHUNK,)."""
+    """The bits of each element as an int64, in chunks of up to CHUNK."""
     for part in torch.split(flat, CHUNK):
         if not len(part):
             continue
@@ -75,7 +75,7 @@ def _words(flat: Tensor) -> Iterator[Tensor]:
             continue
         values = part
         if part.is_floating_point():
-            # float8 knows no arithmetic; -0.0 becomes 0.0.
+            # float8 has no arithmetic. Adding 0.0 turns -0.0 into 0.0.
             values = (part.to(torch.float32) if part.element_size() == 1 else part) + 0.0
         yield values.view(_WIDTHS[values.element_size()]).to(torch.int64)
 

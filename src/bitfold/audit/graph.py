@@ -1,4 +1,4 @@
-"""The autograd graph: which modules a tensor's gradient leads to, and where a gradient dies."""
+"""The autograd graph: which modules a tensor's gradient reaches, and where a gradient becomes 0."""
 
 from __future__ import annotations
 
@@ -12,26 +12,24 @@ Edges = tuple[tuple[Any, int], ...]
 
 
 class Graph:
-    """Follows the graph from tensors to parameters, and remembers who made each node.
-
-    Source: none, ours.
+    """Follows the graph from tensors to parameters, and remembers which operation made each node.
 
     Args:
-        masks: for each parameter's id, the modules that it belongs to, a bit each.
+        masks: for each parameter's id, the modules that own it, one bit for each module.
     """
 
     def __init__(self, masks: Mapping[int, int]) -> None:
         self._leaf_masks = masks
-        # Holding a node also keeps its identity.
+        # A node that is kept alive keeps its identity.
         self._masks: dict[Any, int] = {}
         self.makers: dict[Any, int] = {}
 
     def carries(self, tensor: Tensor, maker: int) -> int:
-        """Return the modules that a tensor's graph leads to, a bit each.
+        """Return the modules that a tensor's graph leads to, one bit for each module.
 
         Args:
             tensor: any.
-            maker: the record to which nodes are put down that are seen for the first time.
+            maker: index of the operation that gets the credit for nodes not seen before.
         """
         if not tensor.requires_grad:
             return 0
@@ -45,7 +43,7 @@ class Graph:
         return self._masks.get(node, 0)
 
     def _mask(self, root: Any, maker: int) -> int:
-        """Work out masks from the leaves up; a deep graph must not recurse."""
+        """Compute masks from the leaves up, without recursion, since graphs may be deep."""
         if root in self._masks:
             return self._masks[root]
         stack = [root]
@@ -96,17 +94,15 @@ def nodes_of(value: Tensor) -> Iterator[Any]:
 
 
 class Passage:
-    """Watches a backward pass: into which nodes a gradient goes, and out of which it comes.
-
-    Source: none, ours.
+    """Watches a backward pass: which nodes a nonzero gradient enters, and which ones it leaves.
 
     Args:
-        value: whose backward pass will be run.
+        value: the tensor whose backward pass will run.
     """
 
     def __init__(self, value: Tensor) -> None:
         self._flows: dict[Any, tuple[bool, tuple[bool, ...]]] = {}
-        # Kept: after the pass, PyTorch before 2.13 no longer tells where a custom function leads.
+        # Stored now: before 2.13, PyTorch forgets the edges of a custom Function after the pass.
         self._edges: dict[Any, Edges] = {
             node: edges for node in nodes_of(value) if (edges := node.next_functions)
         }
@@ -114,22 +110,22 @@ class Passage:
 
     def _hook(self, node: Any) -> Callable[[Sequence[Any], Sequence[Any]], None]:
         def hook(outwards: Sequence[Any], inwards: Sequence[Any]) -> None:
-            passed = tuple(_is_something(gradient) for gradient in outwards)
-            self._flows[node] = (any(_is_something(gradient) for gradient in inwards), passed)
+            passed = tuple(_is_nonzero(gradient) for gradient in outwards)
+            self._flows[node] = (any(_is_nonzero(gradient) for gradient in inwards), passed)
 
         return hook
 
     def close(self) -> None:
-        """Take the hooks away; they and the graph would keep each other alive."""
+        """Remove the hooks; otherwise hooks and graph would keep each other alive."""
         for handle in self._handles:
             handle.remove()
 
     def stops(self, graph: Graph, bit: int) -> list[Any]:
-        """Return the nodes that a gradient entered and none left towards a module.
+        """Return the nodes that a nonzero gradient enters while none leaves towards a module.
 
         Args:
-            graph: knows where the nodes lead.
-            bit: of the module.
+            graph: tells which modules a node leads to.
+            bit: the module's.
         """
         return [
             node
@@ -137,13 +133,13 @@ class Passage:
             if entered
             and graph.mask(node) & bit
             and not any(
-                something and graph.mask(after) & bit
-                for something, (after, _) in zip(passed, self._edges[node], strict=False)
+                is_nonzero and graph.mask(after) & bit
+                for is_nonzero, (after, _) in zip(passed, self._edges[node], strict=False)
             )
         ]
 
 
-def _is_something(gradient: Any) -> bool:
+def _is_nonzero(gradient: Any) -> bool:
     if not isinstance(gradient, Tensor):
         return False
     values = gradient.detach()

@@ -12,30 +12,30 @@ from torch.autograd.function import BackwardCFunction
 
 from bitfold.audit.cuts import CutFinder, Influence
 from bitfold.audit.probe import Evaluation, Probe
-from bitfold.audit.probed_module import Subject
+from bitfold.audit.probed_module import ProbedModule
 from bitfold.audit.report import AuditRow, CutSite, Verdict
 from bitfold.errors import AuditError
 
-# Below this share of the parameters that influence the value, a gradient reaches too few of them.
+# A gradient that reaches a smaller share of the influencing parameters is weak.
 WEAK_SHARE = 0.1
-# Displacements, in root mean squares of the parameters, the most telling first.
+# Sizes of displacements, in root mean squares of the parameters; the most telling one first.
 SIZES = (1.0, 0.1, 0.01)
-# Tried where data flows from the module, and displacements up to the root mean square show nothing.
+# Tried if data flows from the module, but smaller displacements do not change the value.
 FAR_SIZES = (10.0, 100.0, 1000.0)
-# Single parameters that are moved to estimate how many influence the value.
+# Parameters that are moved one by one to estimate how many influence the value.
 NUM_SAMPLES = 32
-# A change of this many times the largest seen without any displacement is no noise.
+# A change of more than this many times the noise counts as real.
 NOISE_FACTOR = 10.0
-# Rounding of a sum changes it by some units of its last place, but not by more than this share.
+# Rounding may change a sum by some units in the last place, but not by more than this share.
 ROUNDING_UNITS = 64.0
 LARGEST_ROUNDING = 1e-6
-# Central differences are most exact at about the cube root of the spacing of numbers; a quarter of
-# it stays nearer to the gradient where the term bends.
+# Central differences are most exact at about the cube root of the spacing of numbers. A quarter of
+# that stays closer to the gradient where the term bends.
 SMALL_FACTOR = 0.25
-# A displacement so small that few numbers cross a step, in spacings of numbers: large enough that
-# most of them change at all.
+# A tiny displacement, in spacings of numbers: large enough to change most numbers, and small enough
+# that few of them cross a step of a piecewise constant operation.
 TINY_SPACINGS = 32.0
-# So many times so few parameters: some may lie on a step.
+# Draws of a few parameters each: in some draws no parameter lies on a step.
 NUM_DRAWS, NUM_DRAWN = 8, 4
 
 
@@ -45,8 +45,8 @@ class Base:
 
     Args:
         name: the term's.
-        evaluation: with its trace.
-        noise: by how much its value differs when it is evaluated again.
+        evaluation: with its operation log.
+        noise: largest change of the value between evaluations at the same parameters.
     """
 
     name: str
@@ -55,15 +55,13 @@ class Base:
 
     @property
     def tolerance(self) -> float:
-        """Up to which a difference of values shows nothing."""
+        """The largest difference of values that noise or rounding explains."""
         share = min(ROUNDING_UNITS * self.evaluation.epsilon, LARGEST_ROUNDING)
         return max(NOISE_FACTOR * self.noise, share * abs(self.evaluation.number))
 
 
 class Judge:
-    """Compares a term's gradient with how its value depends on modules.
-
-    Source: none, ours.
+    """Compares a term's gradient with the way its value depends on modules.
 
     Args:
         probe: evaluates the term.
@@ -76,31 +74,31 @@ class Judge:
         self._base = base
         self._directions = range(num_directions)
 
-    def judge(self, subject: Subject, gradients: Sequence[Tensor | None]) -> AuditRow:
-        """Return the finding for a module.
+    def judge(self, probed: ProbedModule, gradients: Sequence[Tensor | None]) -> AuditRow:
+        """Return the verdict on a module.
 
         Args:
-            subject: the module.
-            gradients: of the term, for each of its parameters.
+            probed: the module.
+            gradients: the term's, for each parameter of the module.
         """
-        masks = subject.gradient_masks(gradients)
+        masks = probed.gradient_masks(gradients)
         num_reached = sum(int(mask.sum()) for mask in masks)
         norms = [float(torch.linalg.vector_norm(g.to_dense())) for g in gradients if g is not None]
         row = AuditRow(
             term=self._base.name,
-            module=subject.name,
+            module=probed.name,
             verdict=Verdict.REACHES,
-            share=num_reached / subject.num_weights,
+            share=num_reached / probed.num_weights,
             norm=sum(norm**2 for norm in norms) ** 0.5,
             agreement=None,
             note=self._noise_note(),
         )
         if num_reached == 0:
-            return self._judge_without(subject, row)
-        row = replace(row, agreement=self._agreement(subject, gradients))
+            return self._judge_without(probed, row)
+        row = replace(row, agreement=self._agreement(probed, gradients))
         if row.share >= WEAK_SHARE:
             return row
-        starved = self._num_starved(subject, masks, subject.num_weights - num_reached)
+        starved = self._num_starved(probed, masks, probed.num_weights - num_reached)
         if num_reached >= WEAK_SHARE * (num_reached + starved):
             return row
         note = f"about {round(starved):,} more parameters influence the value and get no gradient"
@@ -110,19 +108,19 @@ class Judge:
         noise = self._base.noise
         return f"the value differs by {noise:.2g} from one evaluation to the next" if noise else ""
 
-    def _agreement(self, subject: Subject, gradients: Sequence[Tensor | None]) -> float | None:
-        """2 <a, b> / (<a, a> + <b, b>) of differences a and slopes b along the directions."""
-        epsilons = [torch.finfo(item.dtype).eps for item in subject.parameters]
+    def _agreement(self, probed: ProbedModule, gradients: Sequence[Tensor | None]) -> float | None:
+        """2 <a, b> / (<a, a> + <b, b>), a the finite differences and b the slopes."""
+        epsilons = [torch.finfo(item.dtype).eps for item in probed.parameters]
         size = SMALL_FACTOR * max(*epsilons, self._base.evaluation.epsilon) ** (1 / 3)
         products = squares = largest = 0.0
         for direction in self._directions:
-            there = subject.moves(direction, size)
+            there = probed.moves(direction, size)
             back = {parameter: -move for parameter, move in there.items()}
             try:
                 change = self._value(there) - self._value(back)
             except AuditError:
                 continue
-            slope = subject.slope(gradients, back, there)
+            slope = probed.slope(gradients, back, there)
             products += change * slope
             squares += change**2 + slope**2
             largest = max(largest, abs(change))
@@ -133,30 +131,30 @@ class Judge:
     def _value(self, moves: dict[torch.nn.Parameter, Tensor]) -> float:
         return self._probe.value(self._base.name, moves)
 
-    def _num_starved(self, subject: Subject, masks: list[Tensor], num_without: int) -> float:
-        """Estimate how many parameters influence the value and have no gradient."""
+    def _num_starved(self, probed: ProbedModule, masks: list[Tensor], num_without: int) -> float:
+        """Estimate how many parameters influence the value but have no gradient."""
         without = [~mask for mask in masks]
-        if not any(self._changes(subject, direction, without) for direction in self._directions):
+        if not any(self._changes(probed, direction, without) for direction in self._directions):
             return 0.0
         generator = torch.Generator().manual_seed(num_without)
-        places = torch.cat([mask.reshape(-1).cpu() for mask in without]).nonzero().squeeze(1)
-        order = torch.randperm(len(places), generator=generator)[:NUM_SAMPLES]
-        chosen = places[order].tolist()
-        hits = sum(self._changes(subject, 0, subject.masks_of([place])) for place in chosen)
-        # One at least, as all of them together showed something.
+        indices = torch.cat([mask.reshape(-1).cpu() for mask in without]).nonzero().squeeze(1)
+        order = torch.randperm(len(indices), generator=generator)[:NUM_SAMPLES]
+        chosen = indices[order].tolist()
+        hits = sum(self._changes(probed, 0, probed.masks_of([index])) for index in chosen)
+        # At least one, since moving all of them together changed the value.
         return max(hits / len(chosen) * num_without, 1.0)
 
-    def _changes(self, subject: Subject, direction: int, masks: list[Tensor]) -> bool:
+    def _changes(self, probed: ProbedModule, direction: int, masks: list[Tensor]) -> bool:
         try:
-            value = self._value(subject.moves(direction, 1.0, masks))
+            value = self._value(probed.moves(direction, 1.0, masks))
         except AuditError:
             return False
-        # One parameter of many may well change the last places only.
+        # One parameter of many may change only the last digits, so rounding is not allowed for.
         return abs(value - self._base.evaluation.number) > NOISE_FACTOR * self._base.noise
 
-    def _judge_without(self, subject: Subject, row: AuditRow) -> AuditRow:
-        """Judge a module at which no gradient arrives here."""
-        search = _Search(self._probe, self._base, subject, self._directions)
+    def _judge_without(self, probed: ProbedModule, row: AuditRow) -> AuditRow:
+        """Judge a module that gets no gradient at the parameters as they are."""
+        search = _Search(self._probe, self._base, probed, self._directions)
         is_used = search.is_used()
         for size in SIZES if is_used else SIZES[:1]:
             search.displace(size)
@@ -174,95 +172,93 @@ class Judge:
 
 
 class _Search:
-    """Looks for a dependence, and for a gradient, away from the parameters as they are."""
+    """Looks for a dependence and for a gradient at displaced parameters."""
 
     def __init__(
-        self, probe: Probe, base: Base, subject: Subject, directions: Sequence[int]
+        self, probe: Probe, base: Base, probed: ProbedModule, directions: Sequence[int]
     ) -> None:
         self._directions = directions
         self._probe = probe
         self._base = base
-        self._subject = subject
-        assert base.evaluation.trace is not None
-        self._trace = base.evaluation.trace
-        self._influence = Influence(self._trace)
-        # The same for the smallest displacement alone.
-        self._nearby = Influence(self._trace)
+        self._probed = probed
+        assert base.evaluation.log is not None
+        self._log = base.evaluation.log
+        self._influence = Influence(self._log)
+        # The influence under the smallest displacement alone.
+        self._nearby = Influence(self._log)
         self._num_evaluated = 0
         self._failure: AuditError | None = None
         self.depends = False
         self.has_gradient = False
 
     def is_used(self) -> bool:
-        """Whether an operation, or the caller, is given memory of the module's parameters."""
-        seen = [tensor for record in self._trace.records for tensor in record.inputs]
-        seen += [self._trace.value] if self._trace.value is not None else []
-        return any(tensor.storage in self._subject.storages for tensor in seen)
+        """Whether an operation or the caller is given memory of the module's parameters."""
+        seen = [tensor for record in self._log.records for tensor in record.inputs]
+        seen += [self._log.value] if self._log.value is not None else []
+        return any(tensor.storage in self._probed.storages for tensor in seen)
 
     def displace(self, size: float) -> None:
-        """Evaluate the term along random directions, unless both are known by now."""
+        """Evaluate the term along random directions, until dependence and gradient are found."""
         for direction in self._directions:
             if self.depends and self.has_gradient:
                 return
-            moves = self._subject.moves(direction, size)
+            moves = self._probed.moves(direction, size)
             try:
-                moved = self._probe.evaluate(
-                    self._base.name, moves, wanted=self._subject.parameters
-                )
+                moved = self._probe.evaluate(self._base.name, moves, wanted=self._probed.parameters)
             except AuditError as error:
                 self._failure = error
                 continue
-            assert moved.trace is not None
+            assert moved.log is not None
             self._num_evaluated += 1
-            self._influence.add(moved.trace)
+            self._influence.add(moved.log)
             if size == min(SIZES):
-                self._nearby.add(moved.trace)
+                self._nearby.add(moved.log)
             change = abs(moved.number - self._base.evaluation.number)
             self.depends = self.depends or change > self._base.tolerance
-            masks = self._subject.gradient_masks(moved.gradients)
+            masks = self._probed.gradient_masks(moved.gradients)
             self.has_gradient = self.has_gradient or any(bool(mask.any()) for mask in masks)
 
     def check(self) -> None:
-        """Refuse to judge by nothing.
+        """Raise if no displaced evaluation succeeded: there is nothing to judge by.
 
         Raises:
-            AuditError: no displaced parameters gave the term a value.
+            AuditError: the term had no value at any displaced parameters.
         """
         if self._num_evaluated == 0 and self._failure is not None:
             raise AuditError(
                 f"Cannot audit term {self._base.name!r}: expected a value near the parameters of "
-                f"{self._subject.name!r}, got none: {self._failure}"
+                f"{self._probed.name!r}, got none: {self._failure}"
             ) from self._failure
 
     def sites(self) -> tuple[CutSite, ...]:
         """Return where the gradient stops."""
-        bit = 1 << self._subject.bit
+        bit = 1 << self._probed.bit
         passage = self._base.evaluation.passage
-        stops = [] if passage is None else passage.stops(self._trace.graph, bit)
+        stops = [] if passage is None else passage.stops(self._log.graph, bit)
         hidden = any(isinstance(node, BackwardCFunction) for node in stops)
         finder = CutFinder(
-            trace=self._trace,
+            log=self._log,
             influence=self._influence,
             bit=bit,
-            storages=self._subject.storages,
+            storages=self._probed.storages,
             constant=self._constant_operations() if hidden else (),
         )
         return finder.find(stops)
 
     def _constant_operations(self) -> set[int]:
-        """Operations that a very small displacement does not get through, and a larger one does.
+        """Operations whose result ignores a tiny displacement, but not a larger one.
 
-        A custom Function works out its own gradient: only its values tell where that is lost.
+        A custom Function computes its own gradient, so only its values tell where that is lost.
         """
         found: set[int] = set()
-        size = TINY_SPACINGS * max(torch.finfo(item.dtype).eps for item in self._subject.parameters)
+        size = TINY_SPACINGS * max(torch.finfo(item.dtype).eps for item in self._probed.parameters)
         for draw in range(NUM_DRAWS):
-            moves = self._subject.moves(draw, size, self._subject.few(draw, NUM_DRAWN))
+            moves = self._probed.moves(draw, size, self._probed.few(draw, NUM_DRAWN))
             with suppress(AuditError):
                 moved = self._probe.evaluate(self._base.name, moves)
-                tiny = Influence(self._trace)
-                assert moved.trace is not None
-                tiny.add(moved.trace)
-                records = self._trace.records
+                tiny = Influence(self._log)
+                assert moved.log is not None
+                tiny.add(moved.log)
+                records = self._log.records
                 found |= {r.index for r in records if self._nearby.is_stopped(r, tiny)}
         return found

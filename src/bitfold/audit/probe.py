@@ -1,4 +1,4 @@
-"""Evaluates terms, at the parameters and away from them, each time from the same state."""
+"""Evaluates terms at given or displaced parameters, each time from the same state."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch.autograd.function import BackwardCFunction
 
 from bitfold.audit.fingerprint import Fingerprints
 from bitfold.audit.graph import Graph, Passage, leaf_of, nodes_of
+from bitfold.audit.operation_log import OperationLog, OperationRecorder, finite_number
 from bitfold.audit.snapshot import Snapshot
 from bitfold.audit.source_location import Locator
-from bitfold.audit.trace import Trace, Tracer, finite_number
 from bitfold.errors import AuditError
 
-# Of another's error, in one of ours.
+# Characters of another error's message that an AuditError quotes.
 LONGEST_MESSAGE = 300
 
 Term = Callable[[], Tensor | float]
@@ -28,34 +28,32 @@ Moves = Mapping[nn.Parameter, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a term gave.
+    """The result of evaluating a term once.
 
     Args:
         number: its value.
         epsilon: relative spacing of numbers of its type.
-        has_graph: whether a backward pass can be run.
-        gradients: one for each parameter asked for, None where there is no path.
-        trace: its operations, if asked for.
-        passage: how the gradient passed through the graph, if asked for.
+        has_graph: whether a backward pass can run.
+        gradients: one for each requested parameter, None where no path leads.
+        log: its operations, if requested.
+        passage: how the gradient passed through the graph, if requested.
     """
 
     number: float
     epsilon: float
     has_graph: bool
     gradients: list[Tensor | None]
-    trace: Trace | None
+    log: OperationLog | None
     passage: Passage | None
 
 
 class Probe:
-    """Evaluates terms so that nothing but what is asked for differs between two evaluations.
-
-    Source: none, ours.
+    """Evaluates terms so that two evaluations differ in nothing but the requested displacement.
 
     Args:
         terms: by name.
         modules: by name.
-        parameters: the trainable ones, by module.
+        parameters: the trainable parameters of each module, by the module's name.
     """
 
     def __init__(
@@ -74,7 +72,7 @@ class Probe:
         self.num_evaluations = 0
 
     def value(self, name: str, moves: Moves | None = None) -> float:
-        """Evaluate a term and return its value; otherwise as `evaluate`."""
+        """Evaluate a term and return only its value; arguments as for `evaluate`."""
         with self._prepared(moves):
             return self._call(name)[0]
 
@@ -84,42 +82,42 @@ class Probe:
         moves: Moves | None = None,
         *,
         wanted: Sequence[nn.Parameter] = (),
-        with_trace: bool = True,
+        with_log: bool = True,
     ) -> Evaluation:
         """Evaluate a term, record its operations, and run its backward pass.
 
         Args:
             name: the term's.
-            moves: what is added to parameters meanwhile, in their own dtype.
-            wanted: parameters whose gradients are asked for; no ``.grad`` changes.
-            with_trace: whether to record operations, and how the gradient passes.
+            moves: displacements that are added to parameters during the evaluation, in their dtype.
+            wanted: parameters to compute gradients for; no ``.grad`` changes.
+            with_log: whether to record the operations and the passage of the gradient.
 
         Raises:
-            AuditError: if the term or its backward pass raises, or its value is no finite scalar.
+            AuditError: if the term or its backward pass raises, or the value is no finite scalar.
         """
         with self._prepared(moves):
-            if with_trace:
-                number, tensor, trace = self._traced(name)
+            if with_log:
+                number, tensor, log = self._logged(name)
             else:
-                (number, tensor), trace = self._call(name), None
-            gradients, passage = self._passed(name, tensor, wanted, with_trace)
+                (number, tensor), log = self._call(name), None
+            gradients, passage = self._passed(name, tensor, wanted, with_log)
             return Evaluation(
                 number=number,
                 epsilon=2.0**-52 if tensor is None else torch.finfo(tensor.dtype).eps,
                 has_graph=tensor is not None and tensor.requires_grad,
                 gradients=gradients,
-                trace=trace,
+                log=log,
                 passage=passage,
             )
 
-    def _traced(self, name: str) -> tuple[float, Tensor | None, Trace]:
+    def _logged(self, name: str) -> tuple[float, Tensor | None, OperationLog]:
         locator = Locator(Probe._call.__code__)
-        tracer = Tracer(Graph(self._masks), locator, self._fingerprints, self.snapshot)
-        with tracer:
+        recorder = OperationRecorder(Graph(self._masks), locator, self._fingerprints, self.snapshot)
+        with recorder:
             number, tensor = self._call(name)
         if tensor is not None:
-            tracer.trace.value = tracer.see(tensor, len(tracer.trace.records))
-        return number, tensor, tracer.trace
+            recorder.log.value = recorder.see(tensor, len(recorder.log.records))
+        return number, tensor, recorder.log
 
     def _call(self, name: str) -> tuple[float, Tensor | None]:
         self.num_evaluations += 1
@@ -136,7 +134,7 @@ class Probe:
     def _prepared(self, moves: Moves | None) -> Iterator[None]:
         with ExitStack() as stack:
             if "torch._dynamo" in sys.modules:
-                # Compiled code would hide its operations, and warns of the hook that watches.
+                # Compiled code would hide its operations, and would warn of the snapshot's hook.
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
                 stack.enter_context(warnings.catch_warnings())
                 warnings.filterwarnings(
@@ -153,7 +151,7 @@ class Probe:
     def _passed(
         self, name: str, value: Tensor | None, wanted: Sequence[nn.Parameter], is_watched: bool
     ) -> tuple[list[Tensor | None], Passage | None]:
-        # A term may itself freeze parameters.
+        # The term may have frozen some parameters.
         asked = [parameter for parameter in wanted if parameter.requires_grad]
         if value is None or not value.requires_grad or not asked:
             return [None] * len(wanted), None
@@ -182,10 +180,10 @@ class Probe:
     def _hidden_gradients(
         self, value: Tensor, wanted: Sequence[nn.Parameter]
     ) -> list[Tensor | None]:
-        """Take gradients of a graph in which custom Functions may run backward passes of their own.
+        """Compute gradients of a graph whose custom Functions may run their own backward passes.
 
-        What such a pass reaches (as reentrant checkpoints do) only ``.grad`` tells, and only to
-        ``backward``; everything else can be had without touching ``.grad``.
+        Such an inner pass, for example of a reentrant checkpoint, delivers gradients only through
+        ``backward`` and ``.grad``. All other gradients are computed without touching ``.grad``.
         """
         found: list[Tensor | None] = [None]
         with suppress(RuntimeError):

@@ -10,23 +10,22 @@ from torch.nn.parameter import UninitializedParameter
 
 from bitfold.errors import AuditError
 
-# Of a random direction's elements, relative to the largest: none is too small to show anything.
+# Smallest element of a random direction, relative to the largest: each one is large enough to show.
 _SMALLEST_STEP = 0.5
 
 
-class Subject:
-    """The trainable parameters of a module.
-
-    Source: none, ours.
+class ProbedModule:
+    """A module's trainable parameters, with random directions to displace them along.
 
     Args:
         name: the module's.
         module: any.
-        bit: stands for it in masks.
-        seed: of its random directions.
+        bit: position of the module's bit in masks.
+        seed: of the random directions.
 
     Raises:
-        AuditError: if it has no trainable parameters, or some without values or finite values.
+        AuditError: if no parameter is trainable, or a trainable one has no or not only finite
+            values.
     """
 
     def __init__(self, name: str, module: nn.Module, bit: int, seed: int) -> None:
@@ -49,12 +48,12 @@ class Subject:
     def moves(
         self, direction: int, size: float, masks: Sequence[Tensor] | None = None
     ) -> dict[nn.Parameter, Tensor]:
-        """Return what to add to each parameter to move the module.
+        """Return a displacement for each parameter.
 
         Args:
             direction: number of the random direction; the same number gives the same direction.
-            size: times the root mean square of each parameter's elements; negative to go back.
-            masks: for each parameter, bool, the elements that move; None for all.
+            size: in root mean squares of each parameter's elements; negative to go back.
+            masks: bool, for each parameter the elements that move; None for all.
 
         Returns:
             For each parameter a tensor of its shape and dtype: a random sign times a size between
@@ -78,7 +77,7 @@ class Subject:
         return moves
 
     def gradient_masks(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
-        """Return for each parameter which elements have a gradient that is not zero, bool."""
+        """Return a bool mask for each parameter: the elements whose gradient is not zero."""
         return [
             torch.zeros_like(parameter, dtype=torch.bool)
             if gradient is None
@@ -86,11 +85,11 @@ class Subject:
             for parameter, gradient in zip(self.parameters, gradients, strict=True)
         ]
 
-    def masks_of(self, places: Sequence[int]) -> list[Tensor]:
-        """Return masks of single elements, counted over all parameters."""
+    def masks_of(self, indices: Sequence[int]) -> list[Tensor]:
+        """Return masks of single elements; indices count through all parameters."""
         masks = [torch.zeros(item.numel(), dtype=torch.bool) for item in self.parameters]
-        for place in places:
-            left = place
+        for index in indices:
+            left = index
             for mask in masks:
                 if 0 <= left < len(mask):
                     mask[left] = True
@@ -101,10 +100,10 @@ class Subject:
         ]
 
     def few(self, draw: int, count: int) -> list[Tensor]:
-        """Return masks of a few elements, drawn at random by number."""
+        """Return masks of ``count`` random elements; the same draw gives the same elements."""
         generator = torch.Generator().manual_seed(self._seed + draw)
-        places = torch.randint(self.num_weights, (count,), generator=generator)
-        return self.masks_of(places.tolist())
+        indices = torch.randint(self.num_weights, (count,), generator=generator)
+        return self.masks_of(indices.tolist())
 
     def slope(
         self,
@@ -112,13 +111,13 @@ class Subject:
         start: Mapping[nn.Parameter, Tensor],
         end: Mapping[nn.Parameter, Tensor],
     ) -> float:
-        """Return how much the gradient says the value changes from one move to another."""
+        """Return the change of the value from one displacement to another, by the gradient."""
         total = 0.0
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             if gradient is None:
                 continue
-            # What is really added, after rounding to the own dtype; the difference of two
-            # numbers that near each other is exact.
+            # The change after rounding to the parameter's dtype; the difference of two numbers so
+            # close to each other is exact.
             here = parameter.detach()
             change = (here + end[parameter]) - (here + start[parameter])
             dense = gradient.to_dense() if gradient.is_sparse else gradient
@@ -132,7 +131,7 @@ def _exact(tensor: Tensor) -> Tensor:
 
 
 def _root_mean_squares(parameters: Sequence[Tensor]) -> list[float]:
-    """Of each parameter; where all its elements are zero, of all together; 1 where all are."""
+    """One for each parameter; if its elements are all 0, that of all parameters, or else 1."""
     squares = [float(_exact(item).square().sum()) for item in parameters]
     overall = sum(squares) / sum(item.numel() for item in parameters)
     return [

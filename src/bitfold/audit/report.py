@@ -1,4 +1,4 @@
-"""What an audit found: rows, places and a table to read."""
+"""The result of an audit: rows, cut sites and a readable table."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-# Beyond so many places under one pair, the first are enough to start with.
-MAX_PLACES = 12
+# Cut sites that the table lists for one pair; the first ones are enough to start with.
+MAX_SITES = 12
 
 
 class Verdict(StrEnum):
-    """What is found of one term and one module.
-
-    Source: none, ours.
+    """The verdict on one term and one module.
 
     Attributes:
         REACHES: the term's gradient arrives.
         WEAK: it arrives at fewer than 10 % of the parameters that influence the value.
-        CUT: the value depends on the module, and no gradient arrives, here and nearby.
+        CUT: the value depends on the module, but no gradient arrives, at the parameters and nearby.
         INDEPENDENT: neither the value nor a gradient depends on the module.
     """
 
@@ -30,16 +28,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class CutSite:
-    """A place where a gradient stops.
-
-    Source: none, ours.
+    """A line of code where a gradient stops.
 
     Args:
-        operation: as PyTorch calls it, such as ``Tensor.detach``.
-        mechanism: why nothing passes, in a few words.
-        file: path of the source file, of the innermost code outside PyTorch, NumPy and the audit.
-        line: its line, from 1.
-        code: what stands there; empty if the source is not at hand.
+        operation: PyTorch's name of the operation, such as ``Tensor.detach``.
+        mechanism: why no gradient passes, in a few words.
+        file: path of the source file: the innermost code outside PyTorch, NumPy and the audit.
+        line: line number, from 1.
+        code: the line's text; empty if the source is not available.
     """
 
     operation: str
@@ -57,22 +53,19 @@ class CutSite:
 
 @dataclass(frozen=True)
 class AuditRow:
-    """What is found of one term and one module.
-
-    Source: none, ours.
+    """The finding for one term and one module.
 
     Args:
-        term: its name.
-        module: its name.
+        term: the term's name.
+        module: the module's name.
         verdict: see `Verdict`.
-        share: of the module's trainable parameters, how many have a gradient that is not zero,
-            0 to 1.
+        share: share of the module's trainable parameters whose gradient is not zero, 0 to 1.
         norm: Euclidean norm of the gradient.
         agreement: of the gradient with finite differences along random directions: 1 if they are
             equal, 0 if one of them is zero, -1 if they are opposite; None if both are zero or
-            they cannot be told from noise. It plays no part in the verdict.
+            lost in noise. It plays no part in the verdict.
         sites: where the gradient stops; empty unless the verdict is cut or weak.
-        note: what else is worth knowing; may be empty.
+        note: a remark for the reader; may be empty.
     """
 
     term: str
@@ -89,11 +82,9 @@ class AuditRow:
 class GradientAudit:
     """The findings of an audit; ``str`` of it is a table.
 
-    Source: none, ours.
-
     Args:
-        rows: one for each term and module, terms first.
-        num_evaluations: how many times terms were evaluated.
+        rows: one for each pair of a term and a module, ordered by term.
+        num_evaluations: number of evaluations of terms.
 
     Example:
         >>> row = AuditRow("K", "network", Verdict.CUT, 0.0, 0.0, 0.0)
@@ -147,9 +138,9 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _below(row: AuditRow) -> list[str]:
-    lines = [f"  {site}" for site in row.sites[:MAX_PLACES]]
-    if len(row.sites) > MAX_PLACES:
-        lines.append(f"  and {len(row.sites) - MAX_PLACES} more places")
+    lines = [f"  {site}" for site in row.sites[:MAX_SITES]]
+    if len(row.sites) > MAX_SITES:
+        lines.append(f"  and {len(row.sites) - MAX_SITES} more places")
     if row.note:
         lines.append(f"  {row.note}")
     what = {Verdict.CUT: "is cut at", Verdict.WEAK: "stops for some parameters at"}

@@ -1,4 +1,4 @@
-"""Everything that evaluating a loss may change, to be put back afterwards."""
+"""The state that evaluating a loss may change, and how it is restored."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ _TABLES = ("_parameters", "_buffers", "_modules")
 
 
 class Snapshot:
-    """Modules and random states as they are now.
+    """The state of modules and random generators at one moment.
 
-    Parameters and buffers come back bit for bit and as the same objects, with their gradients,
-    training mode, `requires_grad` and the modules' other plain attributes. Values are put back
-    through ``.data``, which a graph that the caller holds does not notice.
-
-    Source: none, ours.
+    `restore` brings parameters and buffers back bit for bit and as the same objects, with their
+    gradients, ``requires_grad``, training mode and the modules' other plain attributes. It writes
+    values through ``.data``, so that a graph that the caller holds stays valid.
 
     Args:
-        modules: with all modules inside them.
+        modules: the modules; their submodules are included.
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
@@ -39,10 +37,10 @@ class Snapshot:
                 self.add(inner)
 
     def add(self, module: nn.Module) -> None:
-        """Take a module in, without those inside it, unless it is known."""
+        """Store a module's state, without its submodules, unless it is stored already."""
         if module in self._modules:
             return
-        # A scripted module keeps its attributes out of Python's reach; its tensors can be had.
+        # Python cannot reach the attributes of a scripted module, but it can reach its tensors.
         is_plain = not isinstance(module, torch.jit.ScriptModule)
         self._modules[module] = dict(vars(module)) if is_plain else {}
         self._tables[module] = (
@@ -52,18 +50,18 @@ class Snapshot:
             self.add_tensor(tensor)
 
     def add_tensor(self, tensor: Tensor) -> None:
-        """Take a leaf tensor in, unless it is known."""
+        """Store a leaf tensor's state, unless it is stored already."""
         if id(tensor) not in self._tensors:
             self._tensors[id(tensor)] = _TensorState(tensor)
 
     def add_generator(self, generator: torch.Generator) -> None:
-        """Take a random generator in, unless it is known."""
+        """Store a random generator's state, unless it is stored already."""
         if id(generator) not in self._generators:
             self._generators[id(generator)] = (generator, generator.get_state())
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Take in each module that is called, just before it runs for the first time."""
+        """Within this context, store each module just before its first call."""
         handle = register_module_forward_pre_hook(lambda module, _: self.add(module))
         try:
             yield
@@ -71,7 +69,7 @@ class Snapshot:
             handle.remove()
 
     def restore(self) -> None:
-        """Put everything back."""
+        """Restore everything that is stored."""
         for module, attributes in self._modules.items():
             if not attributes:
                 continue

@@ -1,4 +1,4 @@
-"""Places in source code: who called an operation, and from within which custom Function."""
+"""Source locations: which line called an operation, and within which custom Function."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-# Frames in these folders carry out what the caller's code asks for.
+# Code in these folders belongs to a library, not to the caller.
 _LIBRARY = Path(sysconfig.get_path("stdlib")).resolve()
 _INSIDE = tuple(
     str(Path(file).resolve().parent) for file in (str(torch.__file__), str(np.__file__), __file__)
@@ -23,7 +23,7 @@ _INSIDE = tuple(
 
 
 @dataclass(frozen=True)
-class Place:
+class SourceLocation:
     """A line of source code.
 
     Args:
@@ -35,7 +35,7 @@ class Place:
     line: int
 
     def code(self) -> str:
-        """Return what stands there, or an empty string."""
+        """Return the line's text, or an empty string if the source is not available."""
         return linecache.getline(self.file, self.line).strip()
 
 
@@ -44,25 +44,24 @@ class Application:
     """A call of a custom autograd.Function, whose forward records no graph of its own.
 
     Args:
-        frame: identity of the frame of the Function's forward, distinct from those of calls at the
-            same time.
+        frame: identity of the frame of the Function's forward; tells concurrent calls apart.
         operation: the Function's name.
-        place: where it was called.
+        location: the line that called it.
     """
 
     frame: int
     operation: str
-    place: Place
+    location: SourceLocation
 
 
-UNKNOWN = Place("<unknown>", 0)
+UNKNOWN = SourceLocation("<unknown>", 0)
 
 
 class Locator:
-    """Finds the place from which an operation was called.
+    """Finds the line from which an operation was called.
 
     Args:
-        root: code of the function that calls the term; what lies beyond it is not the term's.
+        root: code of the function that calls the term; frames beyond it do not belong to the term.
     """
 
     def __init__(self, root: CodeType) -> None:
@@ -70,17 +69,17 @@ class Locator:
         self._is_inside: dict[str, bool] = {}
         self._forwards: dict[CodeType, str | None] = {}
 
-    def locate(self) -> tuple[Place, Application | None]:
-        """Return the innermost frame outside, and the outermost custom Function around it."""
-        found: Place | None = None
+    def locate(self) -> tuple[SourceLocation, Application | None]:
+        """Return the innermost line outside libraries, and the outermost custom Function."""
+        found: SourceLocation | None = None
         application: Application | None = None
-        applied_at: Place | None = None
+        applied_at: SourceLocation | None = None
         frame: FrameType | None = sys._getframe(1)
         beyond = False
         while frame is not None:
             code = frame.f_code
             beyond = beyond or code is self._root
-            here = Place(code.co_filename, frame.f_lineno)
+            here = SourceLocation(code.co_filename, frame.f_lineno)
             is_outside = not self._inside(code.co_filename)
             if is_outside:
                 found, applied_at = found or here, applied_at or here
@@ -88,21 +87,21 @@ class Locator:
             if function is not None:
                 application = Application(id(frame), f"{function}.apply", UNKNOWN)
                 applied_at = None
-            # A term that is a function of PyTorch has no frame of its own: look at its caller's.
+            # A term that is itself a PyTorch function has no frame: use its caller's.
             if beyond and found is not None:
                 break
             frame = frame.f_back
         if application is not None:
-            application = replace(application, place=applied_at or UNKNOWN)
+            application = replace(application, location=applied_at or UNKNOWN)
         return found or UNKNOWN, application
 
     def _function_of_forward(self, code: CodeType) -> str | None:
-        """The name of the custom Function whose forward this code is; None for other code.
+        """The name of the custom Function whose forward is this code; None for other code.
 
-        `Function.apply` itself leaves no frame since PyTorch 2.14, so forwards are looked for.
+        Since PyTorch 2.14, `Function.apply` itself leaves no frame, so this looks for forwards.
         """
         if code not in self._forwards:
-            # A term may define Functions while it runs, so the classes are listed at each new code.
+            # A term may define Functions while it runs: list the classes anew for unknown code.
             self._forwards[code] = dict(_forwards(torch.autograd.Function)).get(code)
         return self._forwards[code]
 

@@ -1,6 +1,6 @@
-"""Watches task loss and K while they are minimised together, and tells when one pays for the other.
+"""Watches task loss and K in training, and reports when one rises by more than the other falls.
 
-Nothing here is differentiated: the monitor sees three numbers an update, in any loop.
+The monitor differentiates nothing: it gets three numbers for each update of any training loop.
 """
 
 from __future__ import annotations
@@ -11,16 +11,23 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bitfold.audit.trade.comparison import Window, error_factor, errors_needed
-from bitfold.audit.trade.windows import HALF, MAX_LEVELS, NUM_BLOCKS, Block, WeightedPath, Windows
+from bitfold.audit.trade.spans import (
+    HALF,
+    MAX_LEVELS,
+    NUM_SPANS,
+    SpanHistory,
+    SpanMean,
+    WeightedPath,
+)
 from bitfold.errors import AuditError
 
-# Each length is tested whenever a quarter of a half is new, so that hardly any rise falls between.
-_BLOCKS_BETWEEN_TESTS = HALF // 4
-# Over a million updates the slightest drift stands out of the noise; below this share of the
-# combined loss's parts a rise is of no consequence.
+# A length is tested each time a quarter of a half is new, so that hardly any rise is missed.
+_SPANS_BETWEEN_TESTS = HALF // 4
+# Over a million updates even the slightest drift exceeds the noise. A rise below this share of the
+# sum of both terms does not matter.
 SMALLEST_SHARE = 1e-4
 _LARGEST_SETTING = 1e6
-# Beyond this, squares of sums would overflow.
+# Squares of sums of larger numbers would overflow.
 _LARGEST = 1e100
 
 
@@ -34,19 +41,18 @@ class Scalar(Protocol):
 
 @dataclass(frozen=True)
 class Trade:
-    """A stretch of training in which one term rose, weighted, by more than the other fell.
+    """A stretch of training in which one weighted term rose by more than the other fell.
 
-    Source: none, ours; `docs/trade-monitor.md` derives the test.
+    `docs/trade-monitor.md` derives the test.
 
     Args:
-        payer: the term that rose: ``"K"`` or ``"task"``. Its gradient is the one to look for.
-        paid: by how much it rose; K's is multiplied by its weight.
-        gained: by how much the other term fell, in the same unit; less than ``paid``.
-        first_update: where the window begins whose two halves differ by that; updates are counted
-            from 1.
-        last_update: where it ends. It is reported a quarter of its length later.
+        payer: the term that rose, ``"K"`` or ``"task"``. Its gradient is probably missing.
+        paid: the rise of that term; K is multiplied by its weight.
+        gained: the fall of the other term in the same unit; less than ``paid``.
+        first_update: first update of the two compared halves; updates count from 1.
+        last_update: their last update. The report comes a quarter of their length later.
         num_errors: ``paid - gained`` in standard errors of that difference.
-        unit: what an update is called.
+        unit: the name of an update in the message.
 
     Example:
         >>> print(Trade("K", 0.009, 0.0004, 1250, 2750, 7.5))
@@ -75,26 +81,25 @@ class Trade:
 
 
 class TradeMonitor:
-    """Reports, once, that training paid more of one term than it gained of the other.
-
-    Source: none, ours, from known parts: trimmed means of a window's two halves (Yuen, 1974),
-    windows of 64, 128, 256, ... updates, an allowance for correlated noise, and a threshold that
-    grows with the number of windows (Lan and DeMets, 1983). What jumps, or comes and goes, is left
-    out. See `docs/trade-monitor.md` for the
-    formulas, for what was measured, and for what makes a false alarm.
+    """Reports once if one term of the loss rises by more than the other falls.
 
     An optimiser of task + weight * K does not let the combined loss rise for long. If one term
-    falls while the other rises by more, the rising term's gradient is probably cut somewhere, and
+    falls while the other rises by more, the rising term's gradient is probably cut, and
     `audit_gradients` can tell where.
 
-    Memory is bounded (112 blocks of each of at most 24 lengths); an update takes some microseconds.
+    The monitor compares the trimmed means of two halves of a window (Yuen, 1974), for windows of
+    64, 128, 256, ... updates. It allows for correlated noise, and its threshold grows with the
+    number of windows (Lan and DeMets, 1983). It ignores rises that happen at once or are soon
+    undone. `docs/trade-monitor.md` has the formulas, measurements and causes of false alarms.
+
+    Memory is bounded (112 spans of each of at most 24 lengths); an update takes some microseconds.
 
     Args:
-        num_errors: how many standard errors the combined loss must rise by, 1 to 10^6.
-        correlated_updates: how many consecutive updates' noise counts as one, 1 to 10^6. The
-            default allows for neighbours that correlate by 0.8. Raise it for a loop whose losses
-            wander, for instance running averages.
-        unit: what the report is to call an update, such as ``"step"``.
+        num_errors: standard errors by which the combined loss must rise, 1 to 10^6.
+        correlated_updates: consecutive updates whose noise counts as one, 1 to 10^6. The default
+            allows for neighbours that correlate by 0.8. Raise it if the losses wander, for example
+            if they are running averages.
+        unit: the name of an update in the report, such as ``"step"``.
 
     Raises:
         AuditError: an argument is out of its bounds.
@@ -116,7 +121,7 @@ class TradeMonitor:
         _check("correlated_updates", correlated_updates)
         self._num_errors, self._unit = num_errors, unit
         self._factors = [error_factor(2**level, correlated_updates) for level in range(MAX_LEVELS)]
-        self._windows = Windows()
+        self._history = SpanHistory()
         self._path = WeightedPath()
         self._num_updates = 0
         self._reported = False
@@ -124,17 +129,18 @@ class TradeMonitor:
     def update(
         self, task: float | Scalar, k: float | Scalar, weight: float | Scalar
     ) -> Trade | None:
-        """Take up the losses of one step or one epoch, always the same of the two.
+        """Add the losses of one update: either each step or each epoch, but not both.
+
+        All three are numbers or tensors of one element; the monitor waits for a tensor's device.
 
         Args:
-            task: the task loss that is minimised, on training data. Numbers or tensors of one
-                number each; a tensor on a device is waited for.
+            task: the minimised task loss on training data.
             k: the Kolmogorov loss, or any other term that is added with a weight; unweighted.
-            weight: what it is multiplied by in this update; at least 0; may change.
+            weight: the factor of ``k`` in this update; at least 0; may change.
 
         Returns:
-            The trade, when one is found for the first time; None before and ever after. An update
-            in which a number is not finite is counted and otherwise passed over.
+            The first trade that is found; None before and after. An update with a number that is
+            not finite is counted but otherwise ignored.
 
         Raises:
             AuditError: the weight is negative.
@@ -155,15 +161,15 @@ class TradeMonitor:
         return trade
 
     def history(self) -> list[float]:
-        """Return all that it remembers, for a checkpoint: at most 8,071 numbers."""
+        """Return the whole state for a checkpoint: at most 8,071 numbers."""
         counts = [float(self._num_updates), float(self._reported)]
-        return [*counts, *self._path.numbers(), *self._windows.numbers()]
+        return [*counts, *self._path.numbers(), *self._history.numbers()]
 
     def restore(self, history: Sequence[float]) -> None:
-        """Take up what `history` gave; from there on it does, bit for bit, what that one would.
+        """Continue from the state that `history` returned, with identical results bit for bit.
 
         Raises:
-            AuditError: this is not a whole history.
+            AuditError: the history is incomplete.
 
         Example:
             >>> monitor, resumed = TradeMonitor(), TradeMonitor()
@@ -179,26 +185,26 @@ class TradeMonitor:
                 f"Cannot restore a trade monitor: expected a history, got {len(numbers)} numbers. "
                 "Give what history() returned, whole."
             )
-        self._windows.restore(numbers[6:])
+        self._history.restore(numbers[6:])
         self._path.restore(numbers[2:6])
         self._num_updates, self._reported = int(numbers[0]), bool(numbers[1])
 
     def _add(self, task: float, k: float, weight: float) -> Trade | None:
-        block = Block(float(self._num_updates), task, self._path.step(k, weight))
+        span = SpanMean(float(self._num_updates), task, self._path.step(k, weight))
         found = None
         smallest = SMALLEST_SHARE * (abs(task) + abs(weight * k))
-        for level in self._windows.add(block):
-            num_blocks = self._windows.num_blocks(level)
-            is_due = num_blocks >= NUM_BLOCKS and num_blocks % _BLOCKS_BETWEEN_TESTS == 0
+        for level in self._history.add(span):
+            num_spans = self._history.num_spans(level)
+            is_due = num_spans >= NUM_SPANS and num_spans % _SPANS_BETWEEN_TESTS == 0
             if is_due and found is None:
-                found = self._test(level, num_blocks, smallest)
+                found = self._test(level, num_spans, smallest)
         return found
 
-    def _test(self, level: int, num_blocks: int, smallest: float) -> Trade | None:
-        window = Window.of(self._windows.window(level))
+    def _test(self, level: int, num_spans: int, smallest: float) -> Trade | None:
+        window = Window.of(self._history.window(level))
         change = window.compare()
         factor = self._factors[level]
-        needed = factor * errors_needed(self._num_errors, num_blocks)
+        needed = factor * errors_needed(self._num_errors, num_spans)
         if not change.is_trade(needed, smallest):
             return None
         if window.is_jump(change) or window.is_excursion(change):

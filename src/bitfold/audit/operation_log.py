@@ -1,4 +1,4 @@
-"""A record of every operation of one evaluation: what it was given, what it gave, and where."""
+"""The log of one evaluation: each operation with its inputs, its results and its caller."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from torch.utils._pytree import tree_leaves
 
 from bitfold.audit.fingerprint import Fingerprints, of_plain
 from bitfold.audit.graph import Graph
-from bitfold.audit.source_location import Application, Locator, Place
+from bitfold.audit.source_location import Application, Locator, SourceLocation
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A tensor as it was at one moment.
+class SeenTensor:
+    """The state of a tensor at one moment.
 
     Args:
         fingerprint: of its elements; None if they cannot be read.
-        carries: the modules that its graph leads to, a bit each.
-        producers: records that made or changed it.
-        storage: where its memory lies; None if unknown.
+        carries: the modules that its graph leads to, one bit for each module.
+        producers: indices of the operations that made or changed it.
+        storage: address of its memory; None if unknown.
     """
 
     fingerprint: int | None
@@ -40,72 +40,71 @@ class Record:
     """One operation.
 
     Args:
-        index: its number in the evaluation.
-        key: operation, place and how often it came to that; tells what it is in another evaluation.
+        index: its position in the log.
+        key: name, file, line, and how often this line ran it before; identifies the same operation
+            in another evaluation.
         operation: its name.
-        place: who called it.
-        application: the custom Function in whose forward it ran.
+        location: the line that called it.
+        application: the custom Function in whose forward it ran; None outside of any.
         mode: ``"inference_mode"``, ``"no_grad"`` or empty.
-        inputs: tensors, before.
-        outputs: tensors given back or changed in place, after.
+        inputs: the tensors that it was given, before it ran.
+        outputs: the tensors that it returned or changed in place, after it ran.
         arguments: fingerprints of the numbers and arrays that it was given.
-        results: fingerprints of the numbers and arrays that it gave back.
-        dtype: of its first output.
+        results: fingerprints of the numbers and arrays that it returned.
+        dtype: of its first output; None if it returned no tensor.
     """
 
     index: int
     key: tuple[str, str, int, int]
     operation: str
-    place: Place
+    location: SourceLocation
     application: Application | None
     mode: str
-    inputs: tuple[Seen, ...]
-    outputs: tuple[Seen, ...]
+    inputs: tuple[SeenTensor, ...]
+    outputs: tuple[SeenTensor, ...]
     arguments: tuple[int, ...]
     results: tuple[int, ...]
     dtype: torch.dtype | None
 
 
 @dataclass(eq=False)
-class Trace:
+class OperationLog:
     """All operations of one evaluation, in order.
 
     Args:
         records: the operations.
-        graph: knows which modules the tensors' graphs lead to.
-        value: the term's value as it was given back; None if it is no tensor.
+        graph: tells which modules the tensors' graphs lead to.
+        value: the value that the term returned; None if it is not a tensor.
     """
 
     records: list[Record]
     graph: Graph
-    value: Seen | None = None
+    value: SeenTensor | None = None
 
 
 class Listener(Protocol):
-    """Whoever wants to know of a tensor or random generator before it changes."""
+    """Is told of tensors and random generators before an operation changes them."""
 
     def add_tensor(self, tensor: Tensor) -> None:
-        """Be told of a tensor that was there before the term."""
+        """Take note of a tensor that existed before the term was called."""
         ...
 
     def add_generator(self, generator: torch.Generator) -> None:
-        """Be told of a random generator."""
+        """Take note of a random generator."""
         ...
 
 
-class Tracer(TorchFunctionMode):
-    """Records the operations that are called while this mode is active.
+class OperationRecorder(TorchFunctionMode):
+    """Records every operation that is called while this mode is active.
 
-    Operations are seen as they are called from Python, so that autograd has done its part when one
-    of them returns. Every tensor is kept until the tracer goes, so that no identity is used twice.
-
-    Source: none, ours.
+    Operations are intercepted where Python calls them: when one returns, its graph is complete.
+    The recorder keeps every tensor alive, so that no identity is used twice.
 
     Args:
-        graph: knows the modules' parameters.
-        locator: finds callers.
-        fingerprints: of tensors.
-        listener: is told of what an operation is about to change.
+        graph: tells which modules a tensor's graph leads to.
+        locator: finds the line that called an operation.
+        fingerprints: computes fingerprints of tensors.
+        listener: is told which tensors and generators an operation may change.
     """
 
     def __init__(
@@ -116,7 +115,7 @@ class Tracer(TorchFunctionMode):
         listener: Listener,
     ) -> None:
         super().__init__()
-        self.trace = Trace([], graph)
+        self.log = OperationLog([], graph)
         self._locator = locator
         self._listener = listener
         self._fingerprints = fingerprints
@@ -130,9 +129,9 @@ class Tracer(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Record one operation, and carry it out."""
+        """Run one operation and record it."""
         kwargs = kwargs or {}
-        # Tensors of vmap and the like are not to be read; what comes out of it is.
+        # Tensors within vmap and other transforms cannot be read; the transform's result can.
         if torch._C._are_functorch_transforms_active():
             return func(*args, **kwargs)
         leaves = tree_leaves((args, kwargs))
@@ -140,7 +139,7 @@ class Tracer(TorchFunctionMode):
             if isinstance(leaf, torch.Generator):
                 self._listener.add_generator(leaf)
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-        index = len(self.trace.records)
+        index = len(self.log.records)
         inputs = tuple(self.see(tensor, index) for tensor in tensors)
         if _may_write(func, kwargs):
             for tensor, seen in zip(tensors, inputs, strict=True):
@@ -163,7 +162,7 @@ class Tracer(TorchFunctionMode):
             self._append(func, inputs, outputs, plain, dtype)
         return given
 
-    def _is_changed(self, tensor: Tensor, version: int | None, seen: Seen) -> bool:
+    def _is_changed(self, tensor: Tensor, version: int | None, seen: SeenTensor) -> bool:
         if version is not None:
             return _version(tensor) != version
         # Inference tensors count no versions.
@@ -172,25 +171,25 @@ class Tracer(TorchFunctionMode):
     def _append(
         self,
         func: Callable[..., Any],
-        inputs: tuple[Seen, ...],
-        outputs: tuple[Seen, ...],
+        inputs: tuple[SeenTensor, ...],
+        outputs: tuple[SeenTensor, ...],
         plain: tuple[tuple[int, ...], tuple[int, ...]],
         dtype: torch.dtype | None,
     ) -> None:
-        place, application = self._locator.locate()
+        location, application = self._locator.locate()
         operation = _name(func)
-        what = (operation, place.file, place.line)
+        what = (operation, location.file, location.line)
         count = self._num_seen[what] = self._num_seen.get(what, 0) + 1
-        records = self.trace.records
+        records = self.log.records
         if records and records[-1].application == application:
-            # The operations of one call stand together, and share one object.
+            # Consecutive operations of one call share one object.
             application = records[-1].application
         records.append(
             Record(
                 index=len(records),
                 key=(*what, count),
                 operation=operation,
-                place=place,
+                location=location,
                 application=application,
                 mode=_mode(),
                 inputs=inputs,
@@ -201,17 +200,17 @@ class Tracer(TorchFunctionMode):
             )
         )
 
-    def see(self, tensor: Tensor, index: int) -> Seen:
-        """Return what a tensor is now.
+    def see(self, tensor: Tensor, index: int) -> SeenTensor:
+        """Return the state of a tensor.
 
         Args:
             tensor: any.
-            index: the record to which the graph's new nodes are put down.
+            index: the operation that gets the credit for graph nodes not seen before.
         """
         storage = _storage(tensor)
-        return Seen(
+        return SeenTensor(
             fingerprint=self._cached_fingerprint(tensor),
-            carries=self.trace.graph.carries(tensor, index),
+            carries=self.log.graph.carries(tensor, index),
             producers=self._memory.producers(tensor, storage),
             storage=storage,
         )
@@ -237,14 +236,14 @@ class Tracer(TorchFunctionMode):
 
 @dataclass(eq=False)
 class _Memory:
-    """Who made and who changed which memory.
+    """Which operations made and changed each piece of memory.
 
     Args:
-        kept: tensors by their id, which stays theirs as long as they are kept.
+        kept: tensors by id; keeping a tensor keeps its id unique.
         fingerprints: by id, version and storage.
-        made: by id, the record that gave the tensor back.
-        origins: by storage, the record that made it.
-        writers: by storage, the records that changed it.
+        made: for each tensor id, the operation that returned it.
+        origins: for each storage, the operation that made it.
+        writers: for each storage, the operations that changed it.
     """
 
     kept: dict[int, Tensor] = field(default_factory=dict)
@@ -261,7 +260,7 @@ class _Memory:
         made: Sequence[Tensor],
         results: Sequence[Any],
     ) -> None:
-        """Take down what a record made and changed."""
+        """Store which tensors an operation made and changed."""
         for tensor in changed:
             storage = _storage(tensor)
             if storage is not None:
@@ -274,12 +273,12 @@ class _Memory:
             if storage is not None and storage not in known:
                 self.origins[storage] = index
         for result in results:
-            # A tensor made from this array later shares its memory.
+            # A tensor that is later made from this array shares its memory.
             if isinstance(result, np.ndarray) and result.size:
                 self.origins[int(result.__array_interface__["data"][0])] = index
 
     def producers(self, tensor: Tensor, storage: int | None) -> tuple[int, ...]:
-        """Return the records that made a tensor what it is."""
+        """Return the operations that made a tensor and those that changed it since."""
         start = self.made.get(id(tensor))
         if start is None and storage is not None:
             start = self.origins.get(storage)
@@ -313,7 +312,7 @@ def _mode() -> str:
 
 
 def _may_write(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether an operation looks as if it changed a tensor that it is given."""
+    """Whether an operation's name or arguments say that it changes one of its inputs."""
     name = getattr(func, "__name__", "")
     if name.startswith("__"):
         return name.startswith("__i") or name in ("__setitem__", "__set__")
