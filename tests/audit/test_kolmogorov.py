@@ -15,12 +15,12 @@ from bitfold.audit import GradientAudit, Verdict, audit_gradients
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import PolytopeNet
 
-PLANTED = Path(__file__).parents[2] / "studies" / "planted_bug.py"
+PLANTED = Path(__file__).parents[2] / "benchmarks" / "harness" / "planted_bug.py"
 
 
 @pytest.fixture
 def hard_binning() -> Callable[[], AbstractContextManager[None]]:
-    """The context in which a KolmogorovLoss bins hard, as a study plants it."""
+    """The context in which a KolmogorovLoss bins hard, as the benchmarks plant it."""
     spec = importlib.util.spec_from_file_location("planted_bug", PLANTED)
     assert spec is not None
     assert spec.loader is not None
