@@ -8,16 +8,12 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-# Numba sees a change in a loop's own file alone, not in those that it was compiled together with.
-LOOPS := $(shell grep -rl "@compiled" --include=*.py src)
-FORGET := "import pathlib; [path.unlink() for path in pathlib.Path('src').rglob('*.nb[ic]')]"
-
 .PHONY: demo test check docs dist bench clean
 
-demo: $(VENV)/.installed $(VENV)/.loops
+demo: $(VENV)/.installed
 	$(BIN)/bitfold demo
 
-test: $(VENV)/.installed-test $(VENV)/.loops
+test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-check
@@ -33,7 +29,7 @@ docs: $(VENV)/.installed-docs
 dist: $(VENV)/.installed-dist
 	$(BIN)/python tools/check_distributions.py
 
-bench: $(VENV)/.installed-bench $(VENV)/.loops
+bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.training.speed
 
 $(VENV)/.created:
@@ -47,10 +43,6 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.installed-%: $(VENV)/.created pyproject.toml constraints.txt
 	$(PIP) --editable '.[$*]'
-	touch $@
-
-$(VENV)/.loops: $(LOOPS) | $(VENV)/.created
-	$(BIN)/python -c $(FORGET)
 	touch $@
 
 clean:

@@ -38,9 +38,7 @@ ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}
 #: Circles that are still to be opened: members of one are listed together.
 KNOWN_CIRCLES = {
     frozenset(circle.split())
-    for circle in (
-        "polytopes.lowering.dense_layers polytopes.lowering.lowered",
-    )
+    for circle in ("polytopes.lowering.dense_layers polytopes.lowering.lowered",)
 }
 MOST_FILES = 15
 #: Folders that are still to be divided.

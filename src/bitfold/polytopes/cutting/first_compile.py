@@ -1,11 +1,9 @@
-"""The first compilation of the loops on a machine: said beforehand, for it takes a while."""
+"""A line before the loops that cut polytopes are compiled for the first time on a machine."""
 
 from __future__ import annotations
 
 import logging
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 _LOGGER = logging.getLogger("bitfold")
 MESSAGE = "Compiling the loops that cut polytopes, once on this machine: about half a minute."
@@ -13,13 +11,10 @@ MESSAGE = "Compiling the loops that cut polytopes, once on this machine: about h
 
 @cache
 def announce_first_compile() -> None:
-    """Log a warning if the loops are not compiled yet; once in a process.
+    """Log a warning if the loops are not compiled yet; once in a process."""
+    # Imported late: both import Numba.
+    from bitfold.polytopes.cutting.cut_dense import cut_dense_layers  # noqa: PLC0415
+    from bitfold.runtime.compiling import is_stored  # noqa: PLC0415
 
-    Numba keeps what it compiles beside the package, or in ``NUMBA_CACHE_DIR``.
-    """
-    from bitfold.polytopes.cutting.cut_dense import cut_dense_layers  # noqa: PLC0415 - imports Numba
-
-    loop: Any = cut_dense_layers
-    place = loop.stats.cache_path
-    if place is not None and not any(Path(place).glob("cut_dense.cut_dense_layers-*.nbi")):
+    if not is_stored(cut_dense_layers):
         _LOGGER.warning(MESSAGE)

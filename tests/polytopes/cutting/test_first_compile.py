@@ -1,0 +1,34 @@
+"""Tests of the line that is logged before loops are compiled for the first time."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from bitfold.polytopes.cutting.cut_dense import cut_dense_layers
+from bitfold.polytopes.cutting.first_compile import MESSAGE, announce_first_compile
+from bitfold.runtime import compiling
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_a_step_that_takes_long_is_announced_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_compiled: bool
+) -> None:
+    """Nothing is said if the loops were compiled before."""
+    monkeypatch.setattr(compiling, "is_stored", lambda loop: is_compiled)
+    announce_first_compile.cache_clear()
+    with caplog.at_level(logging.WARNING, "bitfold"):
+        announce_first_compile()
+        announce_first_compile()
+    announce_first_compile.cache_clear()
+    assert [record.getMessage() for record in caplog.records] == [MESSAGE] * (not is_compiled)
+
+
+def test_loops_that_cut_are_on_disk_after_the_first_cut() -> None:
+    """The loop that is asked for is one that a partition needs."""
+    import bitfold
+    from bitfold.networks import PolytopeNet
+
+    bitfold.partition(PolytopeNet(2, "[3]", 1).eval())
+    assert compiling.is_stored(cut_dense_layers)

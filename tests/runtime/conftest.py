@@ -1,0 +1,19 @@
+"""What the tests of runtime share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bitfold.runtime import loop_cache
+from bitfold.runtime.loop_folders import LoopFolders
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder in which loops are kept during a test; empty at its start."""
+    folders = LoopFolders((tmp_path / "loops",))
+    monkeypatch.setattr(loop_cache, "loop_folders", lambda: folders)
+    loop_cache._warn_of_damage.cache_clear()
+    return tmp_path / "loops"

@@ -1,0 +1,133 @@
+"""Tests of the digest: it changes with the machine code, and with nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
+from bitfold.runtime.loop_digest import digest_of, loops_within
+
+SOURCE = """
+import numpy as np
+FACTOR = 2.0
+OFFSET = 7
+TABLE = np.arange(3)
+
+@inlined
+def innermost(x):
+    return x + OFFSET
+
+@compiled
+def inner(x):
+    return innermost(x) * FACTOR + TABLE[0]
+
+@compiled(fastmath={"contract", "reassoc"})
+def outer(x):
+    '''The outer loop.'''
+    return inner(x) + 1
+"""
+
+
+def _outer(source: str) -> Any:
+    space: dict[str, Any] = {
+        "__name__": "bitfold.made_up",
+        "compiled": compiled,
+        "inlined": inlined,
+    }
+    exec(source, space)  # noqa: S102 - our own text
+    return space["outer"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("FACTOR = 2.0", "FACTOR = 3.0"),
+        ("np.arange(3)", "np.arange(1, 4)"),
+        ("+ 1", "+ 2"),
+        ("(x) * FACTOR", "(x) - FACTOR"),
+        ("OFFSET = 7", "OFFSET = 8"),
+        ("x + OFFSET", "x - OFFSET"),
+        ('{"contract", "reassoc"}', '{"contract"}'),
+        ("@compiled\ndef inner", "@compiled(inline='always')\ndef inner"),
+    ],
+)
+def test_a_change_within_reach_changes_the_digest(before: str, after: str) -> None:
+    """A global, an array, an option, or another loop's code counts like the loop's own code."""
+    assert digest_of(_outer(SOURCE)) != digest_of(_outer(SOURCE.replace(before, after)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("The outer loop.", "The loop outside."),
+        ("import numpy", "# A comment, and a line further down.\n\nimport numpy"),
+        ("FACTOR = 2.0", "FACTOR = 2.0\nOTHER = 5\n"),
+    ],
+)
+def test_a_change_without_effect_leaves_the_digest(before: str, after: str) -> None:
+    """Docstrings, comments, places and unused names do not make a loop compile again."""
+    assert digest_of(_outer(SOURCE)) == digest_of(_outer(SOURCE.replace(before, after)))
+
+
+def test_an_outer_functions_variable_counts() -> None:
+    """A loop made within a function is told from one made with another value."""
+
+    def make(step: int) -> Any:
+        @compiled
+        def advance(x: int) -> int:
+            return x + step
+
+        return advance
+
+    assert digest_of(make(1)) != digest_of(make(2))
+    assert digest_of(make(1)) == digest_of(make(1))
+
+
+def test_loops_within_are_found_once() -> None:
+    """A loop that is called by two others is one loop."""
+    from bitfold.polytopes.cutting.cut_dense import cut_dense_layers
+
+    names = [loop.py_func.__qualname__ for loop in loops_within(cut_dense_layers)]
+    assert names[0] == "cut_dense_layers"
+    assert len(names) > 20
+    assert len(set(loops_within(cut_dense_layers))) == len(names)
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_processes_agree(seed: str) -> None:
+    """The order in which a process keeps its sets is no part of the digest."""
+    from bitfold.kolmogorov.sums.fused.kernels import sum_rows
+
+    code = (
+        "from bitfold.kolmogorov.sums.fused.kernels import sum_rows\n"
+        "from bitfold.runtime.loop_digest import digest_of\n"
+        "print(digest_of(sum_rows))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == digest_of(sum_rows)
+
+
+def test_an_object_of_another_kind_enters_with_its_modules_source() -> None:
+    """An intrinsic's machine code is written in its module, so that module's source counts."""
+    from bitfold.runtime import loop_digest
+    from bitfold.runtime.borrowed_arrays import borrowed
+
+    function = types.FunctionType((lambda: 0).__code__, {}, "made_up")
+    function.__module__ = "bitfold.polytopes.made_up"
+    described = loop_digest._described(borrowed, function)
+    assert loop_digest._source_digest("bitfold.runtime.borrowed_arrays") in described
+    assert loop_digest._described(np.sqrt, function).startswith("numpy")
