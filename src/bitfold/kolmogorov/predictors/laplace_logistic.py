@@ -13,6 +13,7 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.bin_numbers import whole_numbers
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.soft_assignment import Targets
+from bitfold.kolmogorov.predictors.line_means import line_means
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
 from bitfold.kolmogorov.sums.log_mass import DISTRIBUTIONS
 from bitfold.kolmogorov.sums.scale_sums import (
@@ -298,17 +299,16 @@ class RowColumnPredictor(ScalePredictor):
             means, tops = box.mean(2), box.amax(2)
             table, most = (means.t(), tops.t()) if block.is_transposed else (means, tops)
             used = most > 0.5 + SCALE_FLOOR
-            in_rows, in_columns = used.any(1), used.any(0)
-            share = (in_rows.unsqueeze(1) & in_columns).to(table.dtype)
-            total, count = (table * share).sum(), share.sum().clamp(min=1)
-            for side, first, is_used in ((1, row, in_rows), (0, column, in_columns)):
-                own = (table * share).sum(side) / share.sum(side).clamp(min=1)
-                factors = torch.where(is_used, own * count / total, 1).log()
+            found = line_means(table, used)
+            for parameter, first, means, is_used in (
+                (self.row_log_scale, row, found.rows, found.in_rows),
+                (self.column_log_scale, column, found.columns, found.in_columns),
+            ):
+                factors = means.log()
                 factors[~is_used] = _LOG_NOTHING
-                factors_of = self.row_log_scale if side else self.column_log_scale
-                factors_of[first : first + len(factors)] = factors
+                parameter[first : first + len(factors)] = factors
             if bool(used.any()):
-                self.log_scale[number] = (total / count / _MEAN_DISTANCE[self.distribution]).log()
+                self.log_scale[number] = (found.mean / _MEAN_DISTANCE[self.distribution]).log()
 
 
 def _padded(vector: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from bitfold.entropy_coding.scales.syntax import scale_bits
 from bitfold.entropy_coding.scales.whole_scales import DEAD
 from bitfold.model_file.planning.from_kolmogorov import plain
 from bitfold.model_file.planning.grids import OnGrid, grid_for, own_grid
-from bitfold.model_file.planning.scale_estimate import one_scale_for, row_scales
+from bitfold.model_file.planning.scales import one_scale_for, row_scales
 from bitfold.model_file.syntax.plan import CONTEXT, SCALES, Plan, TensorPlan, compact
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Item, tensors_of
 
