@@ -1,4 +1,4 @@
-"""What a description length says of errors that nobody has seen: Occam's razor as a bound."""
+"""A bound on the error on unseen data from the length of a description: Occam's razor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from bitfold.errors import ConfigError
 
-# Halvings after which an interval within [0, 1] holds no other number of float64.
+# After this many halvings, an interval within [0, 1] holds no further float64.
 _BISECTIONS = 1100
 
 
@@ -18,38 +18,38 @@ def bound(
     *,
     num_tried: int = 1,
 ) -> float:
-    """Bound the error R that a network makes on all data by the length of its description.
+    """Bound a network's error R on all data by the length of the network's description.
 
-    With probability 1 - delta over the draw of the samples, of all networks that can be described,
-    and so of any that was chosen by the samples,
+    With probability 1 - delta over the draw of the samples, the inequality
 
         kl(train_error || R) <= (bits ln 2 + ln(num_tried / delta)) / num_samples
 
-    where kl is the relative entropy of two coins. It holds if
+    holds for all networks that can be described, and so also for a network that was chosen by the
+    samples. kl is the relative entropy of two coins. The conditions are:
 
-    - the samples are independent draws from what R is about, and the error of a sample lies in
-      [0, 1], such as 1 if its class is wrong;
-    - ``train_error`` is the *decoded* network's, on those samples as they are;
+    - the samples are independent draws from the distribution that R refers to, and the error of a
+      sample lies in [0, 1], for example 1 if its class is wrong;
+    - ``train_error`` is the error of the *decoded* network on these samples, unchanged;
     - ``bits`` counts everything that a decoder needs, and the decoder (architecture, family of
       predictors, tables) was fixed before the samples were seen;
-    - no description is the beginning of another, so that 2^-bits adds up to at most 1. Files of
-      `write_model` are counted with 8 bits a byte: of all files of a length at most one in 2^54 is
-      valid, as magic bytes and checksum are given, which pays for all lengths below 2^54.
+    - no description is the beginning of another, so that 2^-bits adds up to at most 1. For files of
+      `write_model`, count 8 bits a byte: magic bytes and checksum leave at most one valid file in
+      2^54 of each length, which pays for all lengths below 2^54.
 
-    It says nothing (is *vacuous*) where it is above the error of a guess.
+    The bound is *vacuous* if it is above the error of guessing.
 
     Source: Langford (2005), "Tutorial on practical prediction theory for classification", section
     4, the Occam's razor bound by relative entropy; with descriptions as the prior Lotfi et al.
     (2022), "PAC-Bayes compression bounds so tight that they can explain generalization".
 
     Args:
-        bits: length of the description in bits, >= 0; of a file 8 times its size.
-        train_error: mean over the samples, 0 to 1.
-        num_samples: how many, at least 1.
+        bits: length of the description in bits, >= 0; for a file, 8 times its size in bytes.
+        train_error: mean error over the samples, 0 to 1.
+        num_samples: number of samples, at least 1.
         delta: probability that the bound does not hold, between 0 and 1.
-        num_tried: of how many decoders this one was chosen by the samples, at least 1. Whatever
-            only decides *which* description is written (lambda, seeds, when to stop) need not be
-            counted: the bound holds of all descriptions at once.
+        num_tried: number of decoders among which the samples chose this one, at least 1. Choices
+            that only decide *which* description is written (lambda, seeds, when to stop) do not
+            count: the bound holds for all descriptions at once.
 
     Returns:
         The largest R for which the inequality holds, ``train_error`` to 1, to within 1e-12.
@@ -71,10 +71,9 @@ def bound(
 
 
 def inverse_kl(share: float, nats: float) -> float:
-    """The largest p for which kl(share || p) is at most so many nats.
+    """The largest p for which kl(share || p) is at most ``nats``.
 
-    Source: none, ours: bisection of p - share, in which rounding loses nothing. With a share of 0
-    it is 1 - exp(-nats).
+    Bisects p - share, which rounding does not harm. For a share of 0 the result is 1 - exp(-nats).
 
     Args:
         share: 0 to 1.
@@ -103,7 +102,7 @@ def inverse_kl(share: float, nats: float) -> float:
 
 def _kl(share: float, more: float) -> float:
     """kl(share || share + more) for 0 < share, 0 < more < 1 - share."""
-    # Logarithms of ratios; the quotient of a tiny share would overflow.
+    # Differences of logarithms, since the quotient by a tiny share would overflow.
     is_near = more < share
     grown = math.log1p(more / share) if is_near else math.log(share + more) - math.log(share)
     rest = 1 - share

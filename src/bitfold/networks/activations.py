@@ -1,4 +1,4 @@
-"""Activations by name, and the gain that He initialisation takes for each."""
+"""Activations by name, and the gain of He initialisation for each."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,8 +17,6 @@ ActivationFactory = Callable[[], nn.Module]
 
 class Abs(nn.Module):
     """The absolute value, element by element: a fold with slopes -1 and 1.
-
-    Source: none, ours.
 
     >>> Abs()(torch.tensor([-2.0, 3.0]))
     tensor([2., 3.])
@@ -48,7 +46,7 @@ def _leaky_relu() -> nn.Module:
     return nn.LeakyReLU(LEAKY_SLOPE)
 
 
-# A factory gives a new module on each call.
+# Each call of a factory returns a new module.
 ACTIVATIONS: Final[Mapping[str, ActivationFactory]] = MappingProxyType(
     {
         "leaky_relu": _leaky_relu,
@@ -83,20 +81,20 @@ _SECOND_MOMENTS: Final[Mapping[str, float]] = MappingProxyType(
 
 
 def activation_gain(name: str) -> float:
-    """Give the gain g with which weights of standard deviation g / sqrt(fan_in) keep the variance.
+    """Return the gain g for which weights of deviation g / sqrt(fan_in) preserve the variance.
 
     Source: He, Zhang, Ren and Sun 2015, "Delving deep into rectifiers", section 2.2:
-    g^2 E[f(z)^2] = 1 for a standard normal z. For a kink of slopes a and 1 that is their
-    g = sqrt(2 / (1 + a^2)); the same condition is used for the smooth activations.
+    g^2 E[f(z)^2] = 1 for a standard normal z. For a kink with slopes a and 1 this gives
+    g = sqrt(2 / (1 + a^2)), as in the paper; smooth activations use the same condition.
 
     Args:
         name: one of ACTIVATIONS.
 
     Returns:
-        The gain, positive, without unit.
+        The gain, positive and without a unit.
 
     Raises:
-        ConfigError: if there is no activation of that name.
+        ConfigError: if no activation has this name.
 
     >>> activation_gain("abs"), round(activation_gain("relu") ** 2, 12)
     (1.0, 2.0)
@@ -107,15 +105,13 @@ def activation_gain(name: str) -> float:
 
 
 def unknown_activation(
-    what: str, name: object, known: Mapping[str, ActivationFactory]
+    kind: str, name: object, known: Mapping[str, ActivationFactory]
 ) -> ConfigError:
-    """Make the error for a name that is not among the known ones.
-
-    Source: none, ours.
+    """Return the error for an unknown name of an activation.
 
     >>> print(unknown_activation("activation", "selu", {"relu": nn.ReLU}))
     Cannot use activation 'selu': expected one of relu. Choose one of these.
     """
     return ConfigError(
-        f"Cannot use {what} {name!r}: expected one of {', '.join(known)}. Choose one of these."
+        f"Cannot use {kind} {name!r}: expected one of {', '.join(known)}. Choose one of these."
     )

@@ -1,4 +1,4 @@
-"""A narrow network's outputs and gradients by compiled loops, in one node of the graph."""
+"""Compiled training of narrow networks: all layers as one node of the autograd graph."""
 
 from collections.abc import Callable
 from itertools import accumulate, pairwise
@@ -13,33 +13,31 @@ from torch.autograd.function import once_differentiable
 from bitfold.networks.polytope_net import PolytopeNet
 from bitfold.runtime.parameter_memory import FlatMemory, is_plain
 
-# Where the loops win, as measured: neurons in the widest layer; the width up to which a tile pays
-# even if few points fill it.
+# Measured limits within which the loops are faster than PyTorch: the width of the widest layer, and
+# the width up to which they are faster even for a few points that do not fill a tile.
 MAX_COMPILED_WIDTH: Final = 48
 _NARROW_WIDTH: Final = 16
 _FEW_POINTS: Final = 128
-# Multiplications of a pass, beyond which several threads of PyTorch may beat one of ours.
+# With more multiplications than this in a pass, several PyTorch threads may beat our one.
 _ONE_THREAD_WORK: Final = 1e7
 
 _Floats = NDArray[np.float32]
 
 
 class CompiledNet:
-    """Evaluates a network in the way that is fastest for it, with the network's own parameters.
+    """Evaluates a network in the fastest way, with the network's own parameters.
 
-    A call gives what the network itself would give, to float32's rounding, and takes part in the
-    graph alike. Up to a width of 48 (16 for fewer than 128 points), float32 on the CPU with relu or
-    leaky_relu goes through compiled loops, which take a tile of points through all layers.
-    Everything else goes through the network itself: so do a network with hooks, and points that
-    want a gradient.
-
-    Source: none, ours.
+    A call returns the network's outputs to within float32's rounding, and autograd works as usual.
+    Compiled loops evaluate narrow networks: float32 on the CPU with relu or leaky_relu, up to a
+    width of 48, or 16 for fewer than 128 points. They take a tile of points through all layers.
+    The network itself evaluates everything else, also if it has hooks or the points need a
+    gradient.
 
     Args:
-        network: read at every call; its layers stay the modules that they are now.
+        network: its parameters are read at every call; its layers must not be replaced.
 
     Guarantees: the loops run in one thread and in a fixed order, so that equal calls give equal
-    bits whatever the number of threads.
+    bits for any number of threads.
 
     >>> network = PolytopeNet(2, "[10]*8", 1, generator=torch.Generator().manual_seed(0))
     >>> points = torch.rand(5, 2)
@@ -80,7 +78,7 @@ class CompiledNet:
 
 
 class _CompiledPass(torch.autograd.Function):
-    """All layers in one node of the graph; the parameters are inputs for its sake alone."""
+    """All layers as one node of the graph; parameters are inputs so that they get gradients."""
 
     @staticmethod
     def forward(
@@ -104,7 +102,7 @@ class _Loops:
 
     Args:
         widths: of the points and of each layer.
-        slopes: of each layer's activation, at and below 0; it is the identity above.
+        slopes: slope of each layer's activation for sums up to 0; above 0 the slope is 1.
     """
 
     def __init__(self, widths: list[int], slopes: list[float]) -> None:
@@ -115,14 +113,14 @@ class _Loops:
         self._slices = [slice(start, stop) for start, stop in pairwise(bounds)]
 
     def pay(self, num_points: int) -> bool:
-        """Whether they are faster than PyTorch for so many points."""
+        """Whether the loops are faster than PyTorch for ``num_points`` points."""
         is_large = num_points * self._slices[-1].stop > _ONE_THREAD_WORK
         if is_large and torch.get_num_threads() > 1:
             return False
         return num_points >= _FEW_POINTS or self._widest <= _NARROW_WIDTH
 
     def outputs(self, flat: _Floats, points: Tensor, *, keep: bool) -> tuple[Tensor, _Floats]:
-        """Return outputs (N, out_features); and if asked to keep it, what `gradients` needs."""
+        """Return outputs (N, out_features) and, if ``keep``, the sums that `gradients` needs."""
         from bitfold.networks.dense_kernels import TILE, forward  # noqa: PLC0415 - Numba is slow
 
         num_tiles = -(-len(points) // TILE) if keep else 1
@@ -145,7 +143,7 @@ class _Loops:
 
 
 def _loops_for(network: PolytopeNet) -> _Loops | None:
-    """Return the loops, or None if they are not for this network."""
+    """Return the loops for a network, or None if they cannot evaluate it."""
     widths = [network.in_features]
     slopes: list[float] = []
     for module in network.layers:
@@ -162,7 +160,7 @@ def _loops_for(network: PolytopeNet) -> _Loops | None:
 
 
 def _buffer(*shape: int) -> _Floats:
-    # PyTorch's memory begins on a boundary of 64 bytes, where rows of a tile are faster.
+    # PyTorch aligns memory to 64 bytes, which makes the rows of a tile faster.
     buffer: _Floats = torch.empty(shape, dtype=torch.float32).numpy()
     return buffer
 

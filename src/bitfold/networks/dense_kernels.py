@@ -1,8 +1,8 @@
-"""Compiled passes through narrow dense layers: a tile of points at a time, forward and backward.
+"""Compiled forward and backward passes through narrow dense layers, one tile of points at a time.
 
-Within a tile everything is stored feature by feature, (width, TILE), so that each innermost loop
-runs over points and is vectorised. Parameters come flat: each layer's weights (out, in), then its
-biases. Importing this module imports Numba.
+A tile stores values feature by feature, (width, TILE), so that each innermost loop runs over points
+and is vectorised. Parameters are one flat array: each layer's weights (out, in), then its biases.
+Importing this module imports Numba.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ from bitfold.runtime.compiling import compiled
 Floats = NDArray[np.float32]
 Network = tuple[Floats, NDArray[np.int64], Floats]
 
-# Points in a tile. A constant, so that the loops need no remainder; rows of 1 KiB, so that those of
-# ten neurons, their inputs and their gradients fit into a first-level cache of 32 KiB.
+# Points in a tile, a constant so that loops need no remainder. A row then takes 1 KiB, and the rows
+# of ten neurons, their inputs and their gradients fit into a first-level cache of 32 KiB.
 TILE = 256
 
 
@@ -82,7 +82,7 @@ def _scaled(value: np.float32, slope: np.float32) -> np.float32:
 
 @compiled
 def _fold(values: Floats, slope: np.float32, out: Floats) -> None:
-    """Write a layer's activation: its sums, those up to 0 times ``slope``; nan stays nan."""
+    """Write a layer's activations: sums up to 0 are multiplied by ``slope``; NaN stays NaN."""
     for o in range(values.shape[0]):
         for t in range(TILE):
             value = values[o, t]
@@ -91,7 +91,7 @@ def _fold(values: Floats, slope: np.float32, out: Floats) -> None:
 
 @compiled
 def _unfold(values: Floats, slope: np.float32, delta: Floats) -> None:
-    """Multiply gradients by the activation's derivative, which at 0 is ``slope``."""
+    """Multiply gradients by the activation's derivative, which is ``slope`` for sums up to 0."""
     for o in range(values.shape[0]):
         for t in range(TILE):
             d = delta[o, t]
@@ -100,7 +100,7 @@ def _unfold(values: Floats, slope: np.float32, delta: Floats) -> None:
 
 @compiled
 def _load(points: Floats, first: int, rows: Floats) -> int:
-    """Copy a tile of points; return how many there are, the last of them standing for the rest."""
+    """Copy a tile of points and return their number; copies of the last point fill the tile."""
     size: int = min(TILE, points.shape[0] - first)
     for t in range(TILE):
         point = first + min(t, size - 1)
@@ -113,15 +113,13 @@ def _load(points: Floats, first: int, rows: Floats) -> int:
 def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outputs: Floats) -> None:
     """Evaluate all layers at all points.
 
-    Source: none, ours.
-
     Args:
         points: (N, I).
         network: flat parameters; widths (L + 1,) of the points and of each layer; slopes (L,) of
             each layer's activation at and below 0.
         room: sums (tiles, sum of the layers' widths, TILE), written: each layer's sums before its
-            activation; with fewer tiles than the points need, later ones overwrite earlier ones.
-            Scratch (3, widest, TILE). Both are best aligned to 64 bytes.
+            activation. If there are fewer tiles than the points need, later tiles overwrite earlier
+            ones. Then scratch memory (3, widest, TILE). Both are fastest if aligned to 64 bytes.
         outputs: (N, O), written.
     """
     flat, widths, slopes = network
@@ -153,23 +151,21 @@ def backward(
     grad_outputs: Floats,
     grad_flat: Floats,
 ) -> None:
-    """Work out the gradients of all parameters.
-
-    Source: none, ours.
+    """Compute the gradients of all parameters.
 
     Args:
         points: as for `forward`.
         network: as for `forward`.
-        room: sums as `forward` wrote them, with room for all points; scratch.
+        room: the sums that `forward` wrote, with tiles for all points; scratch memory.
         grad_outputs: (N, O).
-        grad_flat: like the flat parameters, zeros on entry.
+        grad_flat: as long as the flat parameters, zeros on entry; written.
     """
     flat, widths, slopes = network
     sums, scratch = room
     rows, delta, before = scratch[0], scratch[1], scratch[2]
     for first in range(0, points.shape[0], TILE):
         kept = sums[first // TILE]
-        delta[: widths[-1]] = np.float32(0)  # so that nothing comes from behind the last point
+        delta[: widths[-1]] = np.float32(0)  # unused points of the last tile add nothing
         for t in range(min(TILE, points.shape[0] - first)):
             for o in range(widths[-1]):
                 delta[o, t] = grad_outputs[first + t, o]

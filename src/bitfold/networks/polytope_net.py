@@ -1,4 +1,4 @@
-"""PolytopeNet: the network that learns a picture."""
+"""PolytopeNet: the fully connected network that learns a picture."""
 
 import math
 from collections.abc import Sequence
@@ -30,16 +30,16 @@ class PolytopeNet(nn.Module):
 
     Args:
         in_features: coordinates of a point, at least 1.
-        shape: widths of the hidden layers, as text such as ``[10]*8`` or as numbers; there
-            may be none.
+        shape: widths of the hidden layers, as text such as ``[10]*8`` or as numbers; it may be
+            empty.
         out_features: outputs, at least 1.
-        activation: after each hidden layer: leaky_relu (slope 0.01), relu, abs, tanh, gelu or sine.
-        final_activation: after the last layer: none, relu, leaky_relu or sigmoid.
-        generator: a CPU generator to draw the weights from; the global one if None.
+        activation: of hidden layers: leaky_relu (slope 0.01), relu, abs, tanh, gelu or sine.
+        final_activation: of the last layer: none, relu, leaky_relu or sigmoid.
+        generator: a CPU generator that draws the weights; None: the global one.
 
     Raises:
-        ShapeError: if the shape does not parse, is out of bounds or would have more than 200
-            million parameters, or if in_features or out_features is not a positive integer.
+        ShapeError: if the shape does not parse, is out of bounds or needs more than 200 million
+            parameters, or if in_features or out_features is not a positive integer.
         ConfigError: if an activation is unknown.
 
     Guarantees: the same generator state gives the same weights on the same version of PyTorch;
@@ -86,8 +86,8 @@ class PolytopeNet(nn.Module):
         sizes = (self.in_features, *self.widths, self.out_features)
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(sizes):
-            # Made without storage first: the layer's own initialisation would draw from the
-            # global generator.
+            # The meta device skips the layer's own initialisation, which would draw from the global
+            # generator.
             layer = nn.Linear(fan_in, fan_out, device="meta").to_empty(device="cpu")
             nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(fan_in), generator=generator)
             nn.init.constant_(layer.bias, INITIAL_BIAS)
@@ -99,8 +99,6 @@ class PolytopeNet(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Evaluate the network.
-
-        Source: none, ours.
 
         Args:
             points: float (N, in_features).
@@ -131,8 +129,6 @@ class PolytopeNet(nn.Module):
 def count_parameters(in_features: int, widths: Sequence[int], out_features: int) -> int:
     """Count the weights and biases of a fully connected network without building it.
 
-    Source: none, ours.
-
     >>> count_parameters(2, [10] * 8, 1)
     811
     """
@@ -140,10 +136,10 @@ def count_parameters(in_features: int, widths: Sequence[int], out_features: int)
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
 
 
-def _check_features(what: str, number: int) -> int:
+def _check_features(name: str, number: int) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         message = (
-            f"Cannot build a network: expected {what} of at least 1, got {number!r}. "
+            f"Cannot build a network: expected {name} of at least 1, got {number!r}. "
             "Give a whole number."
         )
         raise ShapeError(message)

@@ -20,7 +20,7 @@ MAX_NESTING: Final = 16
 
 _DIGITS: Final = frozenset("0123456789")
 _EXAMPLE: Final = "Write for example [10]*8 or [64,32]*2+[16]."
-# Longer numbers are out of bounds whatever their digits are.
+# Numbers with more digits are always out of bounds.
 _MAX_DIGITS: Final = 9
 _SHOWN_CHARACTERS: Final = 60
 
@@ -28,7 +28,7 @@ _SHOWN_CHARACTERS: Final = 60
 def parse_shape(text: str) -> tuple[int, ...]:
     """Read the widths of hidden layers from text such as ``[10]*8`` or ``[64,32]*2+[16]``.
 
-    Source: none, ours; the notation is that of Python lists, read without `eval`.
+    The notation is that of Python lists, but the parser does not use `eval`.
 
     Args:
         text: at most 4,096 characters; ``[]`` is a network without hidden layers.
@@ -37,7 +37,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
         Widths from input to output, in neurons: at most 256 of them, each 1 to 65,536.
 
     Raises:
-        ShapeError: if the text does not parse or is out of bounds; names the
+        ShapeError: if the text does not parse or is out of bounds; the message names the
             character, counted from 1.
 
     >>> parse_shape("[64, 32]*2 + [16]")
@@ -55,15 +55,13 @@ def parse_shape(text: str) -> tuple[int, ...]:
 
 
 def format_shape(widths: Sequence[int]) -> str:
-    """Write the widths of hidden layers as briefly as the grammar allows without parentheses.
-
-    Source: none, ours.
+    """Write the widths of hidden layers as the shortest text without parentheses.
 
     Args:
         widths: at most 256, each 1 to 65,536.
 
     Returns:
-        A shortest text without white space that `parse_shape` reads as the same widths.
+        Text without white space that `parse_shape` reads as the same widths.
 
     Raises:
         ShapeError: if the widths are out of bounds.
@@ -72,13 +70,13 @@ def format_shape(widths: Sequence[int]) -> str:
     ('[10]*8', '[64,32]*2+[16]', '[5,5]')
     """
     layers = check_widths(widths)
-    # best[i]: a shortest text for layers[i:], and among those one of fewest terms.
+    # best[i]: the shortest text for layers[i:]; among equally short ones, that of fewest terms.
     best: list[tuple[int, int, str]] = [(0, 0, "")] * (len(layers) + 1)
     for start in range(len(layers) - 1, -1, -1):
         candidates = []
         for period in range(1, len(layers) - start + 1):
-            block = layers[start : start + period]
-            written = "[" + ",".join(map(str, block)) + "]"
+            repeated = layers[start : start + period]
+            written = "[" + ",".join(map(str, repeated)) + "]"
             count, end = 1, start + period
             while True:
                 term = written if count == 1 else f"{written}*{count}"
@@ -87,7 +85,7 @@ def format_shape(widths: Sequence[int]) -> str:
                 cost = len(term) + len(joint) + length
                 # Literal lists win a tie: [5,5] rather than [5]*2.
                 candidates.append((cost, num_terms + 1, -period, term + joint + rest))
-                if layers[end : end + period] != block:
+                if layers[end : end + period] != repeated:
                     break
                 count, end = count + 1, end + period
         length, num_terms, _, text = min(candidates)
@@ -96,9 +94,7 @@ def format_shape(widths: Sequence[int]) -> str:
 
 
 def check_widths(widths: Sequence[int]) -> tuple[int, ...]:
-    """Check widths that did not come from text against the same bounds.
-
-    Source: none, ours.
+    """Check widths against the bounds of the grammar.
 
     Args:
         widths: at most 256 integers, each 1 to 65,536.
@@ -107,7 +103,7 @@ def check_widths(widths: Sequence[int]) -> tuple[int, ...]:
         The same widths as a tuple of int.
 
     Raises:
-        ShapeError: if there are too many, or one is not an integer or out of bounds.
+        ShapeError: if there are too many widths, or a width is not an integer or out of bounds.
 
     >>> check_widths([5, 5])
     (5, 5)
@@ -135,7 +131,7 @@ def check_widths(widths: Sequence[int]) -> tuple[int, ...]:
 
 
 class _Parser:
-    """Recursive descent over one text; `_at` is the index of the next character to read."""
+    """A recursive descent parser of one text; `_at` is the index of the next character."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -205,9 +201,9 @@ class _Parser:
                 break
         return tuple(widths)
 
-    def _number(self, what: str) -> int:
+    def _number(self, expected: str) -> int:
         if self._peek() not in _DIGITS:
-            raise self._error(what, self._shown())
+            raise self._error(expected, self._shown())
         start = self._at
         while self._text[self._at : self._at + 1] in _DIGITS:
             self._at += 1
@@ -219,7 +215,7 @@ class _Parser:
             raise self._error(f"at most {MAX_LAYERS} layers", "more", start)
 
     def _peek(self) -> str:
-        """Skip white space and give the next character, or an empty string at the end."""
+        """Skip white space and return the next character, or an empty string at the end."""
         while self._text[self._at : self._at + 1].isspace():
             self._at += 1
         return self._text[self._at : self._at + 1]
@@ -240,9 +236,9 @@ class _Parser:
 
     def _error(self, expected: str, got: str, at: int | None = -1) -> ShapeError:
         position = self._at if at == -1 else at
-        place = "" if position is None else f" at character {position + 1}"
+        where = "" if position is None else f" at character {position + 1}"
         return ShapeError(
-            f"Cannot parse shape {_shorten(self._text)!r}: expected {expected}{place}, got {got}. "
+            f"Cannot parse shape {_shorten(self._text)!r}: expected {expected}{where}, got {got}. "
             f"{_EXAMPLE}"
         )
 

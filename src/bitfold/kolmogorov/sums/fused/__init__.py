@@ -1,1 +1,1 @@
-"""K of the coordinate predictor, forward and backward in one compiled loop."""
+"""K of a coordinate predictor and all of its gradients, in one compiled pass over the weights."""

@@ -1,7 +1,20 @@
 """K of a coordinate predictor over bins in one compiled pass: tensors in, cost and gradients out.
 
-Everything is in units of bins: the caller turns weights into continuous indices, and gradients by
-the index into gradients by the weight. float32 on the CPU only.
+Written as tensors, K needs the logits, the softmax and the gradients of all weights by bins. The
+fused sum takes 64 weights at a time through all steps instead, so that nothing leaves the cache:
+
+1. `kernels.sum_rows` copies the positions of a batch of weights, and drives the steps below;
+2. `trunk.forward` computes the predictor's hidden layers;
+3. `soft_targets.find_bins` finds the bins near each weight, and the cost of leaving the range;
+4. for each tile of 4 weights, `head.exponentiate` computes logits, their exponentials and sums;
+   `soft_targets` subtracts the weight's shares from them, which leaves the gradient by the logits;
+   `head.add_head_gradients` takes that back to the last layer and the hidden values;
+5. `trunk.backward` takes the gradient back through the hidden layers.
+
+`scratch_map` says where each of these arrays lies in one stretch of scratch memory.
+
+Weights are given as continuous indices, in units of bins; the caller converts gradients by the
+index into gradients by the weight. float32 on the CPU only.
 """
 
 from collections.abc import Sequence
@@ -17,13 +30,13 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.soft_targets import SoftTargets
 from bitfold.runtime.threads import array, in_order, parts_of
 
-# A part of the weights is worth a thread of its own from this many on: almost a millisecond's work
-# for 256 bins and a small predictor, several times what starting the thread costs.
+# Fewest weights for a thread of their own: almost a millisecond of work for 256 bins and a small
+# predictor, several times the cost of starting the thread.
 _PART_WEIGHTS = 8192
 
 
 class FusedSum(NamedTuple):
-    """What weights cost, and its gradients.
+    """The cost of weights, and its gradients.
 
     Attributes:
         total: nats, summed in float64.
@@ -54,29 +67,29 @@ def fused_sum(  # noqa: PLR0917 - its caller has all of these apart
     temperature: float | None,
     with_gradients: bool,
 ) -> FusedSum:
-    """Sum over weights of the cross-entropy of their shares under the predicted distribution.
+    """Sum over weights the cross-entropy of their shares under the predicted distribution.
 
-    A weight outside of 0 to ``num_bins`` - 1 costs what it would at the edge and 2 ln(1 + d) nats
-    for the d bins that it overshoots by (see `confine`). The sum does not depend on the number of
-    threads. Nothing of size weights by bins, or weights by hidden values, is held.
+    A weight outside of 0 to ``num_bins`` - 1 costs as much as at the edge, plus 2 ln(1 + d) nats if
+    it lies d bins beyond (see `confine`). The sum does not depend on the number of threads. No
+    array of weights by bins or weights by hidden values is held.
 
-    Source: none, ours; the cross-entropy is the seed program's, for its windows see `SoftTargets`.
+    Source: the cross-entropy is the seed program's; for the bins near a weight see `SoftTargets`.
 
     Args:
         index: float32 (N,) on the CPU, continuous bin indices, of any size; NaN gives NaN.
         positions: float32 (N, C).
-        layers: the predictor's, float32: weights (outputs, inputs) and biases (outputs,) in turn,
-            LeakyReLU of slope 0.01 between them, the last pair with ``num_bins`` outputs.
+        layers: of the predictor, float32: weights (outputs, inputs) and biases (outputs,) in turn,
+            with LeakyReLU of slope 0.01 between layers; the last layer has ``num_bins`` outputs.
         num_bins: at least 2.
-        temperature: of soft targets; None for linear ones, a weight shared between its two nearest
-            bins in proportion.
-        with_gradients: whether to work them out.
+        temperature: of soft targets. None for linear targets, which share a weight between its two
+            nearest bins in proportion.
+        with_gradients: whether to compute the gradients.
 
     Returns:
-        The sum, and its gradients where they are wanted.
+        The sum, and its gradients if requested.
 
     Raises:
-        KolmogorovError: if shapes, types or settings do not fit each other.
+        KolmogorovError: if shapes, types or settings do not match.
 
     Example:
         >>> layers = [torch.ones(3, 2), torch.zeros(3), torch.zeros(4, 3), torch.zeros(4)]
@@ -122,13 +135,13 @@ def fused_bin_nats(bins: Tensor, positions: Tensor, layers: Sequence[Tensor]) ->
     Args:
         bins: int64 (N,) on the CPU.
         positions: as for `fused_sum`.
-        layers: likewise; the last biases tell the number of bins.
+        layers: as for `fused_sum`; there are as many bins as last biases.
 
     Returns:
         Nats, float32 (N,).
 
     Raises:
-        KolmogorovError: if shapes or types do not fit each other, or a bin does not exist.
+        KolmogorovError: if shapes or types do not match, or a bin does not exist.
 
     Example:
         >>> layers = [torch.ones(3, 2), torch.zeros(3), torch.zeros(4, 3), torch.zeros(4)]
@@ -151,7 +164,7 @@ def fused_bin_nats(bins: Tensor, positions: Tensor, layers: Sequence[Tensor]) ->
 
 
 def _unpacked(packed: NDArray[np.float32], layers: Sequence[Tensor]) -> list[Tensor]:
-    """What lies one after the other, in the layers' shapes; by NumPy, in half of PyTorch's time."""
+    """Split a flat array into the layers' shapes; NumPy takes half of PyTorch's time."""
     shaped, start = [], 0
     for layer in layers:
         piece = packed[start : start + layer.numel()]
@@ -167,7 +180,7 @@ def _checked_widths(
     num_bins: int,
     dtype: torch.dtype = torch.float32,
 ) -> NDArray[np.int64]:
-    """Coordinates, hidden layers, bins; the compiled loops check no bounds."""
+    """Check shapes and types, since the loops check no bounds; return the layers' widths."""
     widths = [positions.shape[-1], *(len(biases) for biases in layers[1::2])]
     found = [tuple(tensor.shape) for tensor in (index, positions, *layers)]
     expected: list[tuple[int, ...]] = [(len(index),), (len(index), widths[0])]

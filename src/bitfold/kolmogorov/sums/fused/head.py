@@ -1,8 +1,8 @@
-"""The predictor's last layer and its softmax over bins, a few weights' rows of bins at a time.
+"""The predictor's last layer and its softmax over bins, for a tile of four weights at a time.
 
-Rows stay in the first-level cache from their logits to their last gradient. Exponentials are powers
-of two of logits times log2(e), which saves the usual reduction by multiples of ln 2. Importing this
-module imports Numba.
+A tile's rows of bins stay in the first-level cache from logits to gradients. Logits are multiplied
+by log2(e), so that exponentials are powers of two, which saves the reduction by multiples of ln 2.
+In all functions ``m`` is the scratch memory and ``p`` its map. Importing this module imports Numba.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.kolmogorov.sums.fused.plan import BLOCK, PANEL, Plan
+from bitfold.kolmogorov.sums.fused.scratch_map import BATCH, PANEL, ScratchMap
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.vector_lanes import (
     LANES,
@@ -31,16 +31,16 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 _LOG2_E = np.float32(1 / math.log(2))
-# The logit of what fills a row up. Finite, so that a share of 0 of it is 0; its power is 2^-125.
+# The logit of the padding of a row. It is finite, so that 0 times it is 0; its power is 2^-125.
 _FAR_BELOW = np.float32(-1e38)
-# Logits of less than 64 in size need no shift: 65,536 powers of 2^64 add up to 2^80, and gradients
-# are at most hidden values times 2^64 on their way; float32 reaches 2^128.
+# Logits below 64 in size need no shift: 65,536 powers of up to 2^64 add up to 2^80, and gradients
+# stay below hidden values times 2^64, while float32 reaches 2^128.
 _SAFE_POWER = np.float32(64)
 
 
 @compiled
-def load_head(layers: Floats, m: Floats, p: Plan) -> None:
-    """Lay the head out by columns, with the largest size in each."""
+def load_head(layers: Floats, m: Floats, p: ScratchMap) -> None:
+    """Copy the last layer to scratch memory by columns, with the largest size in each column."""
     biases = layers.shape[0] - p.num_bins
     weights = biases - p.num_bins * p.num_hidden
     for j in range(p.num_bins):
@@ -53,19 +53,19 @@ def load_head(layers: Floats, m: Floats, p: Plan) -> None:
         m[p.peaks + p.num_hidden] = max(m[p.peaks + p.num_hidden], abs(value))
     last = p.columns + p.num_hidden * p.pitch
     m[last + p.num_bins : last + p.pitch] = _FAR_BELOW
-    # The hidden value that the biases belong to.
-    m[p.hidden + p.num_hidden * BLOCK : p.hidden + (p.num_hidden + 1) * BLOCK] = np.float32(1)
+    # The hidden value 1 that multiplies the biases.
+    m[p.hidden + p.num_hidden * BATCH : p.hidden + (p.num_hidden + 1) * BATCH] = np.float32(1)
 
 
 @compiled
-def scale_hidden(m: Floats, p: Plan) -> None:
-    """Write a block's hidden values in powers of two, and bounds of the logits."""
+def scale_hidden(m: Floats, p: ScratchMap) -> None:
+    """Write a batch's hidden values times log2(e), and bounds of the logits' sizes."""
     scale = splat(_LOG2_E)
     minus_one = splat(np.float32(-1))
-    for r in range(0, BLOCK, LANES):
+    for r in range(0, BATCH, LANES):
         bound = splat(np.float32(0))
         for h in range(p.num_hidden + 1):
-            k = h * BLOCK + r
+            k = h * BATCH + r
             x = multiply(load(m, p.hidden + k), scale)
             store(m, p.scaled + k, x)
             bound = multiply_add(maximum(x, multiply(x, minus_one)), splat(m[p.peaks + h]), bound)
@@ -73,15 +73,15 @@ def scale_hidden(m: Floats, p: Plan) -> None:
 
 
 @compiled
-def _shift(m: Floats, p: Plan, r: int) -> np.float32:
-    """Return what to add to a weight's logits: 0 if that is safe, or minus the largest."""
+def _shift(m: Floats, p: ScratchMap, r: int) -> np.float32:
+    """Return the shift of a weight's logits: 0 if that is safe, otherwise minus the largest."""
     if m[p.bounds + r] < _SAFE_POWER:
         return np.float32(0)
     most = splat(np.float32(-np.inf))
     for j in range(p.columns, p.columns + p.pitch, LANES):
         logit = splat(np.float32(0))
         for h in range(p.num_hidden + 1):
-            x = splat(m[p.scaled + h * BLOCK + r])
+            x = splat(m[p.scaled + h * BATCH + r])
             logit = multiply_add(x, load(m, j + h * p.pitch), logit)
         most = maximum(logit, most)
     shift: np.float32 = -largest(most)
@@ -89,8 +89,8 @@ def _shift(m: Floats, p: Plan, r: int) -> np.float32:
 
 
 @compiled
-def exponentiate(m: Floats, p: Plan, r: int) -> None:
-    """Write the logits of a tile of weights from ``r`` on, their exponentials and their sums."""
+def exponentiate(m: Floats, p: ScratchMap, r: int) -> None:
+    """Write logits, exponentials and their sums for the tile of weights from row ``r`` on."""
     s0, s1 = splat(_shift(m, p, r)), splat(_shift(m, p, r + 1))
     s2, s3 = splat(_shift(m, p, r + 2)), splat(_shift(m, p, r + 3))
     m0 = splat(np.float32(0))
@@ -101,7 +101,7 @@ def exponentiate(m: Floats, p: Plan, r: int) -> None:
         for h in range(p.num_hidden + 1):
             k = p.columns + h * p.pitch + j
             c, d = load(m, k), load(m, k + LANES)
-            k = p.scaled + h * BLOCK + r
+            k = p.scaled + h * BATCH + r
             x0, x1, x2, x3 = splat(m[k]), splat(m[k + 1]), splat(m[k + 2]), splat(m[k + 3])
             a0, b0 = multiply_add(x0, c, a0), multiply_add(x0, d, b0)
             a1, b1 = multiply_add(x1, c, a1), multiply_add(x1, d, b1)
@@ -116,8 +116,8 @@ def exponentiate(m: Floats, p: Plan, r: int) -> None:
 
 
 @compiled
-def _exponentiate_pair(m: Floats, p: Plan, j: int, a: Any, b: Any) -> Any:
-    """Write two registers of logits and their exponentials; return the sum of these two."""
+def _exponentiate_pair(m: Floats, p: ScratchMap, j: int, a: Any, b: Any) -> Any:
+    """Write two registers of logits and their exponentials; return the exponentials' sum."""
     store(m, p.logits + j, a)
     store(m, p.logits + j + LANES, b)
     a, b = power_of_two(a), power_of_two(b)
@@ -127,21 +127,21 @@ def _exponentiate_pair(m: Floats, p: Plan, j: int, a: Any, b: Any) -> Any:
 
 
 @compiled
-def spread(m: Floats, p: Plan, r: int, used: int) -> None:
-    """Add a tile's gradient by the head, and write its gradient by the hidden values.
+def add_head_gradients(m: Floats, p: ScratchMap, r: int, used: int) -> None:
+    """Add a tile's gradient by the last layer, and write its gradient by the hidden values.
 
-    The derivative by the logits is ``exponentials`` over ``masses``: see `share_soft`. Columns go
-    in pairs, so that a row of exponentials is loaded once for two.
+    The derivative by the logits is ``exponentials`` over ``masses``: see `share_soft`. Columns are
+    taken in pairs, so that a row of exponentials is loaded once for two columns.
     """
     i0 = np.float32(1) / m[p.masses]
     i1 = np.float32(1) / m[p.masses + 1] if used > 1 else np.float32(0)
     i2 = np.float32(1) / m[p.masses + 2] if used > 2 else np.float32(0)
     i3 = np.float32(1) / m[p.masses + 3] if used > 3 else np.float32(0)
     for h in range(0, p.num_columns, 2):
-        k = p.hidden + h * BLOCK + r
+        k = p.hidden + h * BATCH + r
         x0, x1 = splat(m[k] * i0), splat(m[k + 1] * i1)
         x2, x3 = splat(m[k + 2] * i2), splat(m[k + 3] * i3)
-        k += BLOCK
+        k += BATCH
         y0, y1 = splat(m[k] * i0), splat(m[k + 1] * i1)
         y2, y3 = splat(m[k + 2] * i2), splat(m[k + 3] * i3)
         p0 = splat(np.float32(0))
@@ -163,17 +163,17 @@ def spread(m: Floats, p: Plan, r: int, used: int) -> None:
             p1, q1 = multiply_add(e1, c, p1), multiply_add(e1, d, q1)
             p2, q2 = multiply_add(e2, c, p2), multiply_add(e2, d, q2)
             p3, q3 = multiply_add(e3, c, p3), multiply_add(e3, d, q3)
-        k = p.grad_hidden + h * BLOCK + r
+        k = p.grad_hidden + h * BATCH + r
         m[k], m[k + 1] = total(p0) * i0, total(p1) * i1
         m[k + 2], m[k + 3] = total(p2) * i2, total(p3) * i3
-        k += BLOCK
+        k += BATCH
         m[k], m[k + 1] = total(q0) * i0, total(q1) * i1
         m[k + 2], m[k + 3] = total(q2) * i2, total(q3) * i3
 
 
 @compiled
-def flush(m: Floats, p: Plan, grad_layers: Doubles) -> None:
-    """Add the gradients gathered in float32 to those in float64, and start anew."""
+def flush_gradients(m: Floats, p: ScratchMap, grad_layers: Doubles) -> None:
+    """Add the gradients summed in float32 to those in float64, and reset them to 0."""
     biases = grad_layers.shape[0] - p.num_bins
     trunk = biases - p.num_bins * p.num_hidden
     for k in range(trunk):

@@ -1,8 +1,8 @@
-"""Compiled loops of the fused sum: predictor, softmax, targets and all gradients, in one pass.
+"""The outer loops of the fused sum: predictor, softmax, targets and all gradients in one pass.
 
-Weights go through in blocks, from their positions to the gradient of the predictor's first layer,
-before the next block begins; nothing of size weights by anything is held. Importing this module
-imports Numba.
+A batch of weights goes through all steps, from positions to the gradient of the predictor's first
+layer, before the next batch begins. In all functions ``m`` is the scratch memory and ``p`` its map.
+Importing this module imports Numba.
 """
 
 import math
@@ -10,9 +10,20 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.kolmogorov.sums.fused.head import exponentiate, flush, load_head, scale_hidden, spread
-from bitfold.kolmogorov.sums.fused.plan import BLOCK, TILE, Plan, allocate, make_plan
-from bitfold.kolmogorov.sums.fused.soft_targets import load_window, place, share_linear, share_soft
+from bitfold.kolmogorov.sums.fused.head import (
+    add_head_gradients,
+    exponentiate,
+    flush_gradients,
+    load_head,
+    scale_hidden,
+)
+from bitfold.kolmogorov.sums.fused.scratch_map import BATCH, TILE, ScratchMap, allocate, make_map
+from bitfold.kolmogorov.sums.fused.soft_targets import (
+    find_bins,
+    load_near_bins,
+    share_linear,
+    share_soft,
+)
 from bitfold.kolmogorov.sums.fused.trunk import backward, forward
 from bitfold.runtime.compiling import compiled
 
@@ -20,8 +31,8 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Weights whose gradients are added up in float32 before float64 takes over.
-_CHUNK = 64 * BLOCK
+# Weights whose gradients are summed in float32 before the sum is added to float64.
+_CHUNK = 64 * BATCH
 _LN_2 = math.log(2)
 
 
@@ -33,19 +44,17 @@ def sum_rows(
     rows: tuple[int, int],
     gradients: tuple[Floats, Doubles],
 ) -> float:
-    """Sum the cost of some of the weights, and work out its gradients.
-
-    Source: none, ours.
+    """Sum the cost of a stretch of the weights, with its gradients.
 
     Args:
         weights: continuous bin indices (N,), of any size, and positions (N, C).
-        predictor: its layers, one after the other, each its weights and then its biases; and C, the
-            hidden layers' widths and the number of bins.
-        targets: 1 / T of soft targets, and the bins on each side of a weight in its window; 0 and 1
-            for linear targets.
-        rows: the first weight and the one after the last.
-        gradients: by the index (N,), written for these weights; and like the layers, added to, or
-            empty if it is not wanted.
+        predictor: its layers as one flat array, each layer's weights and then its biases; and the
+            widths: C, those of the hidden layers, and the number of bins.
+        targets: 1 / T of soft targets, and the number of near bins on each side of a weight; 0 and
+            1 for linear targets.
+        rows: the first weight, and the end.
+        gradients: by the index (N,), written for these weights; and by the layers, flat, added to,
+            or empty if gradients are not wanted.
 
     Returns:
         Nats.
@@ -54,20 +63,20 @@ def sum_rows(
     layers, widths = predictor
     grad_index, grad_layers = gradients
     with_gradients = grad_layers.shape[0] > 0
-    p = make_plan(widths, targets[0], targets[1])
+    p = make_map(widths, targets[0], targets[1])
     m = allocate(p.size)
     load_head(layers, m, p)
-    load_window(m, p)
+    load_near_bins(m, p)
     nats = 0.0
-    for first in range(rows[0], rows[1], BLOCK):
-        last = min(first + BLOCK, rows[1])
-        _load_block(positions[first:last], m, p)
+    for first in range(rows[0], rows[1], BATCH):
+        last = min(first + BATCH, rows[1])
+        _load_batch(positions[first:last], m, p)
         forward(layers, widths, m, p)
-        nats += _sum_block(index[first:last], grad_index[first:last], m, p, with_gradients)
+        nats += _sum_batch(index[first:last], grad_index[first:last], m, p, with_gradients)
         if with_gradients:
             backward(layers, widths, m, p)
-            if (first + BLOCK - rows[0]) % _CHUNK == 0 or last == rows[1]:
-                flush(m, p, grad_layers)
+            if (first + BATCH - rows[0]) % _CHUNK == 0 or last == rows[1]:
+                flush_gradients(m, p, grad_layers)
     return nats
 
 
@@ -84,12 +93,12 @@ def bin_rows(bins: Ints, positions: Floats, predictor: tuple[Floats, Ints], nats
         nats: (N,), written.
     """
     layers, widths = predictor
-    p = make_plan(widths, 0.0, 1)
+    p = make_map(widths, 0.0, 1)
     m = allocate(p.size)
     load_head(layers, m, p)
-    for first in range(0, bins.shape[0], BLOCK):
-        last = min(first + BLOCK, bins.shape[0])
-        _load_block(positions[first:last], m, p)
+    for first in range(0, bins.shape[0], BATCH):
+        last = min(first + BATCH, bins.shape[0])
+        _load_batch(positions[first:last], m, p)
         forward(layers, widths, m, p)
         scale_hidden(m, p)
         for i in range(first, last):
@@ -101,28 +110,28 @@ def bin_rows(bins: Ints, positions: Floats, predictor: tuple[Floats, Ints], nats
 
 
 @compiled
-def _load_block(positions: Floats, m: Floats, p: Plan) -> None:
-    """Copy a block's positions, a coordinate in a row, zeros behind the last weight."""
+def _load_batch(positions: Floats, m: Floats, p: ScratchMap) -> None:
+    """Copy a batch's positions, one coordinate a row; zeros follow the last weight."""
     size = positions.shape[0]
     for c in range(positions.shape[1]):
-        start = p.values + c * BLOCK
+        start = p.values + c * BATCH
         for r in range(size):
             m[start + r] = positions[r, c]
-        m[start + size : start + BLOCK] = np.float32(0)
+        m[start + size : start + BATCH] = np.float32(0)
 
 
 @compiled
-def _sum_block(
-    index: Floats, grad_index: Floats, m: Floats, p: Plan, with_gradients: bool
+def _sum_batch(
+    index: Floats, grad_index: Floats, m: Floats, p: ScratchMap, with_gradients: bool
 ) -> float:
-    """Sum a block's cost; write its gradients by index and hidden values, add those by head."""
+    """Sum a batch's cost; write its gradients by index and hidden values; add those by the head."""
     size = index.shape[0]
-    nats = place(index, m, p)
+    nats = find_bins(index, m, p)
     scale_hidden(m, p)
     for start in range(0, size, TILE):
         exponentiate(m, p, start)
         used = min(TILE, size - start)
-        # Four masses of at most 2^80 multiply in float64, so that one logarithm does for all.
+        # The product of four masses of at most 2^80 fits float64, so one logarithm serves all four.
         mass, logits = 1.0, 0.0
         for row in range(used):
             r = start + row
@@ -135,14 +144,14 @@ def _sum_block(
             grad_index[r] = m[p.escapes + r] - np.float32(_LN_2) * slope * m[p.gates + r]
         nats += math.log(mass) - _LN_2 * logits
         if with_gradients:
-            spread(m, p, start, used)
+            add_head_gradients(m, p, start, used)
     _clear_rest(m, p, size)
     return nats
 
 
 @compiled
-def _clear_rest(m: Floats, p: Plan, size: int) -> None:
-    """Set the gradients by hidden values of no weight to zero."""
+def _clear_rest(m: Floats, p: ScratchMap, size: int) -> None:
+    """Set the gradients by hidden values to zero behind the last weight."""
     for h in range(p.num_hidden):
-        row = p.grad_hidden + h * BLOCK
-        m[row + size : row + BLOCK] = np.float32(0)
+        row = p.grad_hidden + h * BATCH
+        m[row + size : row + BATCH] = np.float32(0)

@@ -1,6 +1,6 @@
-"""How weights are shared among bins, in the compiled sum: soft and linear targets, and the escape.
+"""Sharing weights among their near bins in the fused sum: soft and linear targets, and escapes.
 
-Importing this module imports Numba.
+In all functions ``m`` is the scratch memory and ``p`` its map. Importing this module imports Numba.
 """
 
 import math
@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.kolmogorov.sums.fused.plan import BLOCK, Plan
+from bitfold.kolmogorov.sums.fused.scratch_map import BATCH, ScratchMap
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.vector_lanes import (
     LANES,
@@ -28,13 +28,13 @@ _LN_2 = math.log(2)
 
 
 @compiled
-def load_window(m: Floats, p: Plan) -> None:
-    """Write the powers of exp(-1/T) that shares are made of."""
+def load_near_bins(m: Floats, p: ScratchMap) -> None:
+    """Write the powers of exp(-1/T) that make up the shares of near bins."""
     ratio = math.exp(-p.rate)
     power, mass = 1.0, 0.0
-    for k in range(p.window):
-        m[p.falls + p.window - 1 - k] = power
-        m[p.rises + p.window + k] = power
+    for k in range(p.num_near):
+        m[p.falls + p.num_near - 1 - k] = power
+        m[p.rises + p.num_near + k] = power
         m[p.inside + k] = np.float32(1)
         mass += power
         m[p.sums + k + 1] = mass
@@ -42,10 +42,10 @@ def load_window(m: Floats, p: Plan) -> None:
 
 
 @compiled
-def place(index: Floats, m: Floats, p: Plan) -> float:
-    """Find the bins of a block of weights; return nats for what overshoots the range.
+def find_bins(index: Floats, m: Floats, p: ScratchMap) -> float:
+    """Find the bins of a batch of weights; return the nats of those that leave the range.
 
-    An overshoot of d bins costs 2 ln(1 + d) nats: see `confine`.
+    A weight that lies d bins beyond the range costs 2 ln(1 + d) nats: see `confine`.
     """
     last = np.float32(p.num_bins - 1)
     highest = p.num_bins - 2 if p.rate == 0 else p.num_bins - 1
@@ -53,7 +53,7 @@ def place(index: Floats, m: Floats, p: Plan) -> float:
     nats = 0.0
     for r in range(index.shape[0]):
         c = index[r]
-        # A weight that is not a number must not look like one that gets no gradient.
+        # A weight that is NaN must get a gradient of NaN, not of 0.
         m[p.gates + r] = c if math.isnan(c) else np.float32(1)
         m[p.escapes + r] = np.float32(0)
         if c > last or c < 0:
@@ -63,20 +63,20 @@ def place(index: Floats, m: Floats, p: Plan) -> float:
             m[p.gates + r], m[p.escapes + r] = np.float32(0), slope if c > last else -slope
             nats += 2 * math.log1p(overshoot)
             c = edge
-        # NaN lies in no bin, but its costs, NaN too, must go somewhere.
+        # NaN lies in no bin, but its shares, also NaN, must be written to some bin.
         floor = min(int(c) if c >= 0 else 0, highest)
         fraction = c - np.float32(floor)
         m[p.floors + r], m[p.fractions + r] = floor, fraction
         m[p.ratios + r] = abs(np.float32(1) - np.float32(2) * fraction) * scale
     if p.rate > 0:
-        for k in range(p.ratios, p.ratios + BLOCK, LANES):
+        for k in range(p.ratios, p.ratios + BATCH, LANES):
             store(m, k, power_of_two(load(m, k)))
     return nats
 
 
 @compiled
-def share_linear(m: Floats, p: Plan, r: int, row: int) -> tuple[np.float32, np.float32]:
-    """Share weight ``r`` of a block, in ``row`` of its tile, between its two nearest bins.
+def share_linear(m: Floats, p: ScratchMap, r: int, row: int) -> tuple[np.float32, np.float32]:
+    """Share weight ``r`` of a batch, in ``row`` of its tile, between its two nearest bins.
 
     Returns:
         Sum of share * logit, in powers of two, and its derivative by the index.
@@ -92,45 +92,45 @@ def share_linear(m: Floats, p: Plan, r: int, row: int) -> tuple[np.float32, np.f
 
 
 @compiled
-def share_soft(m: Floats, p: Plan, r: int, row: int) -> tuple[np.float32, np.float32]:
-    """Share weight ``r`` of a block, in ``row`` of its tile, by a softmax of distances.
+def share_soft(m: Floats, p: ScratchMap, r: int, row: int) -> tuple[np.float32, np.float32]:
+    """Share weight ``r`` of a batch, in ``row`` of its tile, by a softmax of distances.
 
-    With f its fraction and q = exp(-1/T), bins k = 0, 1, ... to the left and to the right have
-    shares in the proportion of q^(f + k) and q^(1 - f + k). Divided by the larger of q^f and
-    q^(1 - f), both start with 1 or exp(-abs(1 - 2 f) / T), and nothing underflows that counts. The
-    gradient by the logits, softmax - share, takes the place of the exponentials, both times the
-    mass.
+    Let f be the weight's fraction and q = exp(-1/T). The bins k = 0, 1, ... to the left have shares
+    proportional to q^(f + k), and those to the right shares proportional to q^(1 - f + k). Both are
+    divided by the larger of q^f and q^(1 - f), so that they start with 1 or exp(-abs(1 - 2 f) / T),
+    and no share that counts underflows. Subtracting shares times the mass turns the exponentials into the gradient by the
+    logits, (softmax - share) times the mass.
 
     Returns:
         Sum of share * logit, in powers of two, and its derivative by the index.
     """
     zero, one = np.float32(0), np.float32(1)
     floor, fraction, ratio = int(m[p.floors + r]), m[p.fractions + r], m[p.ratios + r]
-    first = min(max(floor - p.reach + 1, 0), p.num_bins - p.window)
+    first = min(max(floor - p.reach + 1, 0), p.num_bins - p.num_near)
     num_left = floor - first + 1
-    # Where in the tables the window starts: `falls` ends and `rises` begins at the weight.
-    falls = p.falls + p.window - num_left
-    rises = p.rises + p.window - num_left
-    right_sum = m[p.sums + p.window - num_left]
+    # Offsets in both tables of the first near bin: `falls` ends and `rises` begins at the weight.
+    falls = p.falls + p.num_near - num_left
+    rises = p.rises + p.num_near - num_left
+    right_sum = m[p.sums + p.num_near - num_left]
     left, right = (one, ratio) if fraction <= np.float32(0.5) else (ratio, one)
     inverse = one / (left * m[p.sums + num_left] + right * right_sum)
     left, right = left * inverse, right * inverse
     left_share, right_share = left * m[p.sums + num_left], right * right_sum
     centre, level = zero, zero
     if fraction == 0:
-        # The weight lies on a bin, which is neither left nor right of it.
+        # The weight lies on a bin, which then is neither to its left nor to its right.
         at = row * p.pitch + floor
         centre, level = left, left * m[p.logits + at]
         m[p.exponentials + at] -= centre * m[p.masses + row]
-        left *= m[p.rises + p.window + 1]
+        left *= m[p.rises + p.num_near + 1]
         left_share = left * m[p.sums + num_left - 1]
         falls += 1
     scales = (left, right, -m[p.masses + row])
-    below, above = _share_window(m, p, row * p.pitch + first, (falls, rises), scales)
+    below, above = _share_near_bins(m, p, row * p.pitch + first, (falls, rises), scales)
     two = np.float32(2)
-    # The derivative of a share is the share times its pull, -1/T on the left, 0 at the centre, 1/T
-    # on the right, less the mean pull, (right_share - left_share) / T; as all shares add up to 1,
-    # the differences are these, and nothing cancels.
+    # The derivative of a share is the share times its pull (-1/T on the left, 0 at the centre, 1/T
+    # on the right) minus the mean pull, (right_share - left_share) / T. All shares add up to 1, which
+    # gives the differences below, without cancellation.
     slope = (two * left_share + centre) * above
     slope -= (two * right_share + centre) * below
     slope += (left_share - right_share) * level
@@ -138,19 +138,19 @@ def share_soft(m: Floats, p: Plan, r: int, row: int) -> tuple[np.float32, np.flo
 
 
 @compiled
-def _share_window(
+def _share_near_bins(
     m: Floats,
-    p: Plan,
+    p: ScratchMap,
     start: int,
     tables: tuple[int, int],
     scales: tuple[np.float32, np.float32, np.float32],
 ) -> tuple[np.float32, np.float32]:
-    """Take the shares from a row's exponentials; return share * logit left and right."""
+    """Subtract the shares from a row's exponentials; return share * logit left and right."""
     falls, rises = tables
     left, right, minus_mass = splat(scales[0]), splat(scales[1]), splat(scales[2])
     below = splat(np.float32(0))
     above = below
-    for k in range(0, p.window, LANES):
+    for k in range(0, p.num_near, LANES):
         at = start + k
         logits = load(m, p.logits + at)
         a = multiply(left, load(m, falls + k))
