@@ -98,8 +98,8 @@ def share_soft(m: Floats, p: ScratchMap, r: int, row: int) -> tuple[np.float32, 
     Let f be the weight's fraction and q = exp(-1/T). The bins k = 0, 1, ... to the left have shares
     proportional to q^(f + k), and those to the right shares proportional to q^(1 - f + k). Both are
     divided by the larger of q^f and q^(1 - f), so that they start with 1 or exp(-abs(1 - 2 f) / T),
-    and no share that counts underflows. Subtracting shares times the mass turns the exponentials into the gradient by the
-    logits, (softmax - share) times the mass.
+    and no share that counts underflows. Subtracting shares times the mass turns the exponentials
+    into the gradient by the logits, (softmax - share) times the mass.
 
     Returns:
         Sum of share * logit, in powers of two, and its derivative by the index.
@@ -129,8 +129,8 @@ def share_soft(m: Floats, p: ScratchMap, r: int, row: int) -> tuple[np.float32, 
     below, above = _share_near_bins(m, p, row * p.pitch + first, (falls, rises), scales)
     two = np.float32(2)
     # The derivative of a share is the share times its pull (-1/T on the left, 0 at the centre, 1/T
-    # on the right) minus the mean pull, (right_share - left_share) / T. All shares add up to 1, which
-    # gives the differences below, without cancellation.
+    # on the right) minus the mean pull, (right_share - left_share) / T. All shares add up to 1,
+    # which gives the differences below, without cancellation.
     slope = (two * left_share + centre) * above
     slope -= (two * right_share + centre) * below
     slope += (left_share - right_share) * level
