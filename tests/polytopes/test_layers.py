@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +28,9 @@ def test_the_largest_number_of_polytopes_is_exact(
     widths: list[int], num_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as there are may be asked for, in any number of threads; one less is an error."""
-    from bitfold.polytopes.cutting import cut_parts, exact
+    from bitfold.polytopes.cutting import cut_by_threads, exact
 
-    monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    monkeypatch.setattr(cut_by_threads, "_THREAD_FACES", 4)
     monkeypatch.setattr(exact, "_ENOUGH_FACES", 0)
     torch.manual_seed(0)
     module = dense(widths, nn.ReLU)
@@ -56,19 +57,20 @@ def test_folds_through_one_point_are_not_taken_for_many_polytopes() -> None:
 def test_room_is_made_for_no_more_polytopes_than_there_may_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each part gets 60 bytes for each of them and 4 for each place on its faces' boundaries."""
-    from bitfold.polytopes.cutting import cut_parts, exact
+    """Each thread gets 60 bytes for each of them and 4 for each place on its faces' boundaries."""
+    from bitfold.polytopes.cutting import cut_by_threads, exact
 
     taken = []
 
-    def make_made(sizes: np.ndarray, num_spare: int) -> tuple[np.ndarray, ...]:
-        made = make(sizes, num_spare)
-        taken.append(sum(item.nbytes for item in made[:-1]))
-        return made
+    def noted(*args: Any) -> Any:
+        found = cut_part(*args)
+        made = found[0]
+        taken.append(sum(item.nbytes for item in made[:-2]))
+        return found
 
-    make = cut_parts.make_made
-    monkeypatch.setattr(cut_parts, "make_made", make_made)
-    monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    cut_part = cut_by_threads.cut_part
+    monkeypatch.setattr(cut_by_threads, "cut_part", noted)
+    monkeypatch.setattr(cut_by_threads, "_THREAD_FACES", 4)
     monkeypatch.setattr(exact, "_ENOUGH_FACES", 0)
     torch.manual_seed(0)
     module = dense([8, 2000], nn.ReLU)
@@ -163,14 +165,14 @@ def test_each_layer_of_an_affine_module_is_one_partition() -> None:
 @pytest.mark.parametrize("most", [1, 2, 10, 100, 10**6])
 def test_a_cut_that_is_broken_off_makes_no_more_than_it_may(most: int) -> None:
     """A square and 40 lines across it, cut without the checks that come after."""
-    from bitfold.polytopes.cutting.cut import cut
+    from bitfold.polytopes.cutting.loops.cut import cut
     from bitfold.polytopes.cutting.mesh import Mesh
 
     square = Mesh(np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]))
     generator = np.random.default_rng(0)
     values = square.points @ generator.normal(size=(2, 40)) + generator.uniform(-0.5, 0.5, 40)
     made = cut(values, np.full(40, 1e-14), square.edges, square.owners, square.faces, 0, 64, most)
-    num_faces, is_broken_off = len(made[4][0]) - 1, bool(made[8][4])
+    num_faces, is_broken_off = len(made.faces[0]) - 1, bool(made.is_broken_off)
     assert is_broken_off == (most < 10**6)
     assert num_faces <= most
     assert is_broken_off or num_faces > 100

@@ -334,7 +334,7 @@ def test_any_number_of_threads_gives_the_same_partition(
     has_copies: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Faces are cut in parts, put together in order, with copies of folds and zeros along them."""
-    from bitfold.polytopes.cutting import cut_parts, exact
+    from bitfold.polytopes.cutting import cut_by_threads, exact
 
     torch.manual_seed(0)
     module = dense([9, 9, 9], nn.ReLU)
@@ -346,7 +346,7 @@ def test_any_number_of_threads_gives_the_same_partition(
                 layer.weight[1:3], layer.bias[1:3] = layer.weight[:1], layer.bias[:1]
     monkeypatch.setattr(exact, "_ENOUGH_FACES", 0)
     whole = partition(module, WIDE)
-    monkeypatch.setattr(cut_parts, "_PART_FACES", 4)
+    monkeypatch.setattr(cut_by_threads, "_THREAD_FACES", 4)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:

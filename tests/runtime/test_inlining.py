@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba import njit
 from numba.core import event
 
-from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
 
@@ -30,7 +30,8 @@ def test_a_function_is_compiled_into_its_caller() -> None:
     def doubled_plus(total: int, number: int) -> int:
         return 2 * total + number
 
-    @compiled
+    # Not kept on disk, so that it is compiled whenever the test runs.
+    @njit
     def binary(digits: int) -> int:
         total = 0
         for digit in range(digits):

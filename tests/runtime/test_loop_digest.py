@@ -93,11 +93,11 @@ def test_an_outer_functions_variable_counts() -> None:
 
 def test_loops_within_are_found_once() -> None:
     """A loop that is called by two others is one loop."""
-    from bitfold.polytopes.cutting.cut_dense import cut_dense_layers
+    from bitfold.polytopes.cutting.loops.dense import cut_dense_layers
 
     names = [loop.py_func.__qualname__ for loop in loops_within(cut_dense_layers)]
     assert names[0] == "cut_dense_layers"
-    assert len(names) > 20
+    assert {"classify", "extend_rows"} <= set(names)
     assert len(set(loops_within(cut_dense_layers))) == len(names)
 
 

@@ -7,37 +7,49 @@ one function is inlined into another. In the innermost loops this counting takes
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils
+from numba.core import cgutils, types
 from numba.extending import intrinsic, register_jitable
 
 from bitfold.runtime import numba_internals
 
 
-def _uncounted(typing_context: Any, array: Any) -> Any:
-    """Numba's definition of `borrowed`: the same array with no owner in its structure."""
+def _uncounted(typing_context: Any, value: Any) -> Any:
+    """Numba's definition of `borrowed`: the same arrays with no owner in their structures."""
     del typing_context
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        make_proxy: Any = cgutils.create_struct_proxy
-        proxy = make_proxy(signature.args[0])
-        found = proxy(context, builder, value=args[0])
-        found.meminfo = ir.Constant(found.meminfo.type, None)
-        found.parent = ir.Constant(found.parent.type, None)
-        return found._getvalue()
+        return _without_owner(context, builder, signature.args[0], args[0])
 
-    return array(array), generate
+    return value(value), generate
 
 
-def _counted(array: Any) -> Any:
-    """The array itself: the plain way, if Numba's internals are not as expected."""
-    return array
+def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    is_tuple: bool = isinstance(kind, types.BaseTuple)
+    if is_tuple:
+        unpack: Any = cgutils.unpack_tuple
+        items = zip(kind.types, unpack(builder, value), strict=True)
+        bare = [_without_owner(context, builder, *item) for item in items]
+        return context.make_tuple(builder, kind, bare)
+    if not isinstance(kind, types.Array):
+        return value
+    make_proxy: Any = cgutils.create_struct_proxy
+    proxy = make_proxy(kind)
+    found = proxy(context, builder, value=value)
+    found.meminfo = ir.Constant(found.meminfo.type, None)
+    found.parent = ir.Constant(found.parent.type, None)
+    return found._getvalue()
+
+
+def _counted(value: Any) -> Any:
+    """The arrays themselves: the plain way, if Numba's internals are not as expected."""
+    return value
 
 
 def make_borrowed(*, is_counted: bool) -> Any:
     """Return the function ``borrowed`` for compiled loops.
 
     Args:
-        is_counted: whether it returns the array as it is, whose references Numba counts.
+        is_counted: whether it returns the arrays as they are, whose references Numba counts.
     """
     return register_jitable(_counted) if is_counted else intrinsic(_uncounted)
 
@@ -45,5 +57,6 @@ def make_borrowed(*, is_counted: bool) -> Any:
 borrowed: Any = make_borrowed(is_counted=not numba_internals.are_as_expected())
 """In compiled loops ``borrowed(array)`` is the same array without reference counting.
 
-The caller must keep the array itself alive for as long as the borrowed one is used.
+Of a tuple of arrays it is the same tuple of such arrays. The caller must keep the arrays themselves
+alive for as long as the borrowed ones are used.
 """

@@ -7,6 +7,9 @@ from numba.extending import register_jitable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+# Wrappers, for callers other than compiled loops, take longer to compile than a short function.
+_OPTIONS = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 
 def inlined(function: Function) -> Function:
     """Compile a function into each compiled loop that calls it, and nowhere else.
@@ -29,8 +32,17 @@ def inlined(function: Function) -> Function:
         >>> quarter(3), half(3)
         (0.75, 1.5)
     """
-    # Wrappers, for callers other than compiled loops, take longer to compile than a short function.
-    copied: Function = register_jitable(
-        nogil=True, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
-    )(function)
+    copied: Function = register_jitable(forceinline=True, **_OPTIONS)(function)
     return copied
+
+
+def embedded(function: Function) -> Function:
+    """Compile a function into the program of each compiled loop that calls it.
+
+    It is like `inlined`, but LLVM decides whether to copy the machine code or to call it.
+
+    Args:
+        function: one that Numba can compile.
+    """
+    called: Function = register_jitable(**_OPTIONS)(function)
+    return called

@@ -115,7 +115,7 @@ class Cutting(Bounded):
         layers = self.program.lowered.dense_layers.until(self._last_bend + 1)
         if not layers.results:
             return 0
-        from bitfold.polytopes.cutting.cut_dense import cut_dense_layers  # noqa: PLC0415 - imports Numba
+        from bitfold.polytopes.cutting.loops.dense import cut_dense_layers  # noqa: PLC0415 - imports Numba
 
         mesh = self._mesh
         rows = self._bounds.rows[0].numpy()
@@ -191,7 +191,7 @@ class Cutting(Bounded):
             self.after_bend()
 
     def _extend(self, ends: NDArray[np.int32], along: NDArray[np.float64]) -> None:
-        from bitfold.polytopes.cutting.cut_edges import extend_rows  # noqa: PLC0415 - imports Numba
+        from bitfold.polytopes.cutting.loops.edges import extend_rows  # noqa: PLC0415 - imports Numba
 
         for index, value in self.values.items():
             if not isinstance(value, Tensor) or not value.is_floating_point():

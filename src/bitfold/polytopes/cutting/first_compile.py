@@ -13,7 +13,7 @@ MESSAGE = "Compiling the loops that cut polytopes, once on this machine: about h
 def announce_first_compile() -> None:
     """Log a warning if the loops are not compiled yet; once in a process."""
     # Imported late: both import Numba.
-    from bitfold.polytopes.cutting.cut_dense import cut_dense_layers  # noqa: PLC0415
+    from bitfold.polytopes.cutting.loops.dense import cut_dense_layers  # noqa: PLC0415
     from bitfold.runtime.compiling import is_stored  # noqa: PLC0415
 
     if not is_stored(cut_dense_layers):

@@ -72,8 +72,8 @@ class Mesh:
             PolytopeError: there are more faces, or a value is not finite.
         """
         # Numba takes half a second to import: only those who cut wait for it.
-        from bitfold.polytopes.cutting.cut_edges import extend_rows  # noqa: PLC0415
-        from bitfold.polytopes.cutting.cut_parts import cut_by_threads  # noqa: PLC0415
+        from bitfold.polytopes.cutting.cut_by_threads import cut_by_threads  # noqa: PLC0415
+        from bitfold.polytopes.cutting.loops.edges import extend_rows  # noqa: PLC0415
 
         num_spare = _NUM_SPARE
         while True:
@@ -87,23 +87,25 @@ class Mesh:
                 num_spare,
                 max_faces,
             )
-            ends, along, edges, owners, faces, children, further, touching, counts = made
-            if counts[4] or len(faces[0]) - 1 > max_faces:
+            if made.is_broken_off or len(made.faces[0]) - 1 > max_faces:
                 raise PolytopeError(
                     f"Cannot find polytopes: expected at most {max_faces:,}, got more. Choose a "
                     "smaller domain, or a larger max_polytopes."
                 )
-            if counts[3] <= num_spare:
+            if made.num_needed <= num_spare:
                 break
-            num_spare = int(counts[3])
-        self._own(children, further[: counts[0]], touching[: counts[1]], first_neuron)
+            num_spare = int(made.num_needed)
+        further, touching = made.further[: made.num_further], made.touching[: made.num_touching]
+        self._own(made.children, further, touching, first_neuron)
         num_old = len(self.points)
-        points = np.empty((num_old + len(along), 2))
+        points = np.empty((num_old + len(made.along), 2))
         points[:num_old] = self.points
-        extend_rows(points, ends, along, num_old)
-        self.points, self.edges, self.owners, self.faces = points, edges, owners, faces
-        self.num_given_up += counts[2]
-        return ends, along
+        extend_rows(points, made.ends, made.along, num_old)
+        self.points, self.edges, self.owners, self.faces = (
+            points, made.edges, made.owners, made.faces,
+        )  # fmt: skip
+        self.num_given_up += made.num_given_up
+        return made.ends, made.along
 
     def _own(self, children: Ints, further: Ints, touching: Ints, first_neuron: int) -> None:
         """Hand further owners on to what becomes of edges, and add new ones."""
@@ -128,7 +130,7 @@ class Mesh:
             the next; the faces left and right of each edge (edges, 2), -1 for none; all owners of
             each edge, ascending, as offsets (edges + 1,) and neurons. All int32.
         """
-        from bitfold.polytopes.cutting.cut_edges import describe  # noqa: PLC0415 - see `cut`
+        from bitfold.polytopes.cutting.loops.edges import describe  # noqa: PLC0415 - see `cut`
 
         corners, around, neighbours, offsets, neurons = describe(
             self.edges, self.owners, self.faces

@@ -57,7 +57,7 @@ class WinnerCut:
             (vertices,), which of them stay.
         """
         # Numba takes half a second to import: only those who cut wait for it.
-        from bitfold.polytopes.cutting.cut_winners import compare, contested  # noqa: PLC0415
+        from bitfold.polytopes.cutting.loops.winners import compare, contested  # noqa: PLC0415
 
         windows, slack = self._choice.windows.numpy(), self._slack.numpy()
         for comparisons in self._choice.rounds():
@@ -161,7 +161,7 @@ def dissolve(mesh: Mesh, gone: NDArray[np.bool_], num_fixed: int) -> NDArray[np.
         (vertices,), which stay.
     """
     # Numba takes half a second to import: only those who cut wait for it.
-    from bitfold.polytopes.cutting.merging import join_edges, outline_groups  # noqa: PLC0415
+    from bitfold.polytopes.cutting.loops.merging import join_edges, outline_groups  # noqa: PLC0415
 
     is_fixed = np.arange(len(mesh.points)) < num_fixed
     if not gone.any():

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.polytopes.cutting.cut_edges import Doubles, Ints
+from bitfold.polytopes.cutting.loops.arrays import Doubles, Ints
 from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DenseLayers(NamedTuple):
-    """See `cut_dense.cut_dense_layers`.
+    """See `cut_dense_layers`.
 
     Attributes:
         table: int64 (layers, 4).

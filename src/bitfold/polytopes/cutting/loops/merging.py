@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.polytopes.cutting.cut_edges import Ints
-from bitfold.polytopes.cutting.cut_faces import Faces
+from bitfold.polytopes.cutting.loops.arrays import Faces, Ints
 from bitfold.runtime.compiling import compiled
 
 Flags = NDArray[np.bool_]

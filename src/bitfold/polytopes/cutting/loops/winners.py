@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.polytopes.cutting.cut_edges import Doubles
+from bitfold.polytopes.cutting.loops.arrays import Doubles
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 

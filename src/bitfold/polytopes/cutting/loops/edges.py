@@ -4,58 +4,28 @@ Importing this module imports Numba.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bitfold.polytopes.cutting.loops.arrays import Doubles, Faces, Ints, Signs, Split, Words
+from bitfold.polytopes.cutting.loops.bits import EVERY, ONE, count_bits, lowest_bit
 from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
-from bitfold.runtime.inlining import inlined
-
-Doubles = NDArray[np.float64]
-Words = NDArray[np.uint64]
-Ints = NDArray[np.int32]
-
-Crossings = tuple[Ints, Ints, Ints]
-"""By edge the first of its crossings (edges + 1,); of each crossing its neuron, and its vertex."""
-
-_ONE, _EVERY = np.uint64(1), ~np.uint64(0)
-_EVERY_SECOND = np.uint64(0x5555555555555555)
-_PAIRS = np.uint64(0x3333333333333333)
-_NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
-_BYTES = np.uint64(0x0101010101010101)
-
-
-@inlined
-def count_bits(word: np.uint64) -> int:
-    """How many bits are set."""
-    word = word - ((word >> _ONE) & _EVERY_SECOND)
-    word = (word & _PAIRS) + ((word >> np.uint64(2)) & _PAIRS)
-    word = (word + (word >> np.uint64(4))) & _NIBBLES
-    count: int = np.int64((word * _BYTES) >> np.uint64(56))  # type: ignore[assignment]
-    return count
-
-
-@inlined
-def lowest_bit(word: np.uint64) -> int:
-    """The number of the lowest bit that is set."""
-    return count_bits((word & (~word + _ONE)) - _ONE)
+from bitfold.runtime.inlining import embedded, inlined
 
 
 @compiled
 def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> bool:
     """Tell which values are surely positive and which are surely negative.
 
-    Source: none, ours.
-
     Args:
         values: (vertices, neurons).
-        bounds: (neurons,), what a value may be off by.
-        above: (vertices, words), written: bit k % 64 of word k // 64 for neuron k.
-        below: likewise.
+        bounds: (neurons,), the largest error of a value.
+        above: (vertices, words), written: see `Signs`.
+        below: (vertices, words), written likewise.
 
     Returns:
-        Whether there are others, that count as 0.
+        Whether there are other values. They count as 0.
     """
-    num_neurons, zeros = values.shape[1], False
+    num_neurons, has_zeros = values.shape[1], False
     values, bounds = borrowed(values), borrowed(bounds)
     above, below = borrowed(above), borrowed(below)
     for vertex in range(values.shape[0]):
@@ -68,57 +38,76 @@ def classify(values: Doubles, bounds: Doubles, above: Words, below: Words) -> bo
                 down |= np.uint64(value < -bound) << np.uint64(bit)
             above[vertex, word], below[vertex, word] = up, down
             unused = max(0, first + 64 - num_neurons)
-            zeros |= (up | down) != _EVERY >> np.uint64(unused)
-    return zeros
+            has_zeros |= (up | down) != EVERY >> np.uint64(unused)
+    return has_zeros
 
 
-@compiled
-def cross_edges(
-    edges: Ints, signs: tuple[Words, Words], values: Doubles, bounds: Doubles
-) -> tuple[Ints, Ints, Doubles, Ints, Ints, int, Words]:
-    """Find where edges cross folds, in order along each edge.
+@embedded
+def split_edges(values: Doubles, bounds: Doubles, edges: Ints, owners: Ints, signs: Signs) -> Split:
+    """Put a vertex on each edge wherever a fold crosses the edge, and split the edge there.
 
-    Crossings that lie nearer to each other than they may be off share a vertex.
-
-    Source: none, ours.
+    Crossings that are nearer to each other than their errors share a vertex.
 
     Args:
-        edges: (edges, 2), from where to where.
-        signs: see `classify`.
-        values: likewise.
-        bounds: likewise.
-
-    Returns:
-        By edge the first of its crossings (edges + 1,). Of each crossing: its neuron, how far
-        along the edge it is (0 to 1), its vertex. By edge the first of the edges that become of it
-        (edges + 1,). The number of vertices. By edge the neurons that cross it (edges, words).
+        values: (vertices, neurons).
+        bounds: (neurons,), the largest error of a value.
+        edges: (edges, 2).
+        owners: (edges,), handed on to the edges that an edge is split into.
+        signs: of the values.
     """
     crossed = np.empty((len(edges), signs[0].shape[1]), np.uint64)
-    starts = _count_crossings(edges, signs, crossed)
-    neurons = np.empty(starts[-1], np.int32)
-    places, slack = np.empty(starts[-1]), np.empty(starts[-1])
-    vertices = np.empty(starts[-1], np.int32)
+    firsts = _count_crossings(edges, signs, crossed)
+    num_crossings = firsts[-1]
+    neurons, vertices = np.empty(num_crossings, np.int32), np.empty(num_crossings, np.int32)
+    places, slack = np.empty(num_crossings), np.empty(num_crossings)
     children = np.empty(len(edges) + 1, np.int32)
-    num_vertices: int = _place_crossings(
-        edges, values, bounds, crossed, starts, neurons, places, slack, vertices, children
+    num_vertices = _place_crossings(
+        edges, values, bounds, crossed, firsts, neurons, places, slack, vertices, children
     )
-    return starts, neurons, places, vertices, children, num_vertices, crossed
+    num_new, num_edges = num_vertices - len(values), children[-1]
+    ends, along = np.empty((num_new, 2), np.int32), np.empty(num_new)
+    outer, outer_owners = np.empty((num_edges, 2), np.int32), np.empty(num_edges, np.int32)
+    _write_split_edges(
+        edges, owners, (firsts, places, vertices), len(values), (ends, along, outer, outer_owners)
+    )
+    return Split(
+        ends, along, outer, outer_owners, children, firsts, neurons, vertices, crossed, num_vertices
+    )
 
 
-@compiled
+@embedded
+def _count_crossings(edges: Ints, signs: Signs, crossed: Words) -> Ints:
+    """Write the neurons that cross each edge; return the first crossing of each edge."""
+    firsts = np.empty(len(edges) + 1, np.int32)
+    above, below, edges = borrowed(signs[0]), borrowed(signs[1]), borrowed(edges)
+    crossed = borrowed(crossed)
+    total = 0
+    for edge in range(len(edges)):
+        firsts[edge] = total
+        a, b = edges[edge, 0], edges[edge, 1]
+        for word in range(above.shape[1]):
+            found = (above[a, word] & below[b, word]) | (below[a, word] & above[b, word])
+            crossed[edge, word] = found
+            if found:
+                total += count_bits(found)
+    firsts[len(edges)] = total
+    return firsts
+
+
+@embedded
 def _place_crossings(
     edges: Ints,
     values: Doubles,
     bounds: Doubles,
     crossed: Words,
-    starts: Ints,
+    firsts: Ints,
     neurons: Ints,
     places: Doubles,
     slack: Doubles,
     vertices: Ints,
     children: Ints,
 ) -> int:
-    """Write neuron, place, slack and vertex of each crossing, by edge and place; see `cross_edges`.
+    """Write each crossing's neuron, place on its edge (0 to 1), error of that, and vertex.
 
     Returns:
         The number of vertices.
@@ -126,15 +115,15 @@ def _place_crossings(
     edges, values, bounds, crossed = (
         borrowed(edges), borrowed(values), borrowed(bounds), borrowed(crossed),
     )  # fmt: skip
-    starts, neurons, places, slack = (
-        borrowed(starts), borrowed(neurons), borrowed(places), borrowed(slack),
+    firsts, neurons, places, slack = (
+        borrowed(firsts), borrowed(neurons), borrowed(places), borrowed(slack),
     )  # fmt: skip
     vertices, children = borrowed(vertices), borrowed(children)
     num_vertices, num_children = values.shape[0], 0
     for edge in range(len(edges)):
         children[edge] = num_children
         num_children += 1
-        first, end = starts[edge], starts[edge + 1]
+        first, end = firsts[edge], firsts[edge + 1]
         if first == end:
             continue
         _sort_crossings(edge, first, edges, crossed, values, bounds, neurons, places, slack)
@@ -149,25 +138,6 @@ def _place_crossings(
     return total
 
 
-@compiled
-def _count_crossings(edges: Ints, signs: tuple[Words, Words], crossed: Words) -> Ints:
-    """Write the neurons that cross each edge; return the first of each edge's crossings."""
-    starts = np.empty(len(edges) + 1, np.int32)
-    above, below, edges = borrowed(signs[0]), borrowed(signs[1]), borrowed(edges)
-    crossed = borrowed(crossed)
-    total = 0
-    for edge in range(len(edges)):
-        starts[edge] = total
-        a, b = edges[edge, 0], edges[edge, 1]
-        for word in range(above.shape[1]):
-            found = (above[a, word] & below[b, word]) | (below[a, word] & above[b, word])
-            crossed[edge, word] = found
-            if found:
-                total += count_bits(found)
-    starts[len(edges)] = total
-    return starts
-
-
 @inlined
 def _sort_crossings(
     edge: int,
@@ -180,14 +150,14 @@ def _sort_crossings(
     places: Doubles,
     slack: Doubles,
 ) -> None:
-    """Write neuron, place and slack of an edge's crossings, by place."""
+    """Write an edge's crossings in the order of their places."""
     a, b = edges[edge, 0], edges[edge, 1]
     at = first
     for word in range(crossed.shape[1]):
         left = crossed[edge, word]
         while left:
             neuron = 64 * word + lowest_bit(left)
-            left &= left - _ONE
+            left &= left - ONE
             fall = values[a, neuron] - values[b, neuron]
             place = values[a, neuron] / fall
             k = at
@@ -198,37 +168,31 @@ def _sort_crossings(
             at += 1
 
 
-@compiled
-def split_edges(
+@embedded
+def _write_split_edges(
     edges: Ints,
     owners: Ints,
     crossings: tuple[Ints, Doubles, Ints],
     num_vertices: int,
     made: tuple[Ints, Doubles, Ints, Ints],
 ) -> None:
-    """Cut edges at the vertices on them.
-
-    Source: none, ours.
+    """Write the new vertices, and the edges between them.
 
     Args:
         edges: (edges, 2).
-        owners: (edges,), handed on.
-        crossings: by edge the first of its crossings; of each how far along it is, and its vertex.
-        num_vertices: that there were before.
-        made: written: ends of the edge that each new vertex lies on (new, 2) and how far along it
-            lies (new,); the edges that become of the old ones, and their owners.
+        owners: (edges,).
+        crossings: the first crossing of each edge; the place and the vertex of each crossing.
+        num_vertices: the number of old vertices.
+        made: written: `Split.ends`, `Split.along`, `Split.edges` and `Split.owners`.
     """
-    starts, places, vertices = (
-        borrowed(crossings[0]), borrowed(crossings[1]), borrowed(crossings[2]),
-    )  # fmt: skip
-    ends, along = borrowed(made[0]), borrowed(made[1])
-    new_edges, new_owners = borrowed(made[2]), borrowed(made[3])
+    firsts, places, vertices = borrowed(crossings)
+    ends, along, new_edges, new_owners = borrowed(made)
     edges, owners = borrowed(edges), borrowed(owners)
     child = 0
     for edge in range(len(edges)):
         a, b = edges[edge, 0], edges[edge, 1]
         last = a
-        for at in range(starts[edge], starts[edge + 1]):
+        for at in range(firsts[edge], firsts[edge + 1]):
             vertex = vertices[at]
             if vertex == last:
                 continue
@@ -245,15 +209,13 @@ def split_edges(
 
 @compiled
 def extend_rows(rows: Doubles, ends: Ints, along: Doubles, num_old: int) -> None:
-    """Interpolate numbers at new vertices from those at the ends of what they lie on, in order.
-
-    Source: none, ours.
+    """Interpolate numbers at new vertices, in order, from those at the ends of their segments.
 
     Args:
-        rows: (vertices, n), of which the first ``num_old`` are known and the others written.
+        rows: (vertices, n), of which the first ``num_old`` are known; the others are written.
         ends: (new, 2), earlier vertices.
-        along: (new,), 0 at the first of them and 1 at the second.
-        num_old: see above.
+        along: (new,), positions: 0 at the first end and 1 at the second.
+        num_old: the number of old vertices.
     """
     rows, ends, along = borrowed(rows), borrowed(ends), borrowed(along)
     for k in range(len(along)):
@@ -264,20 +226,15 @@ def extend_rows(rows: Doubles, ends: Ints, along: Doubles, num_old: int) -> None
 
 
 @compiled
-def describe(
-    edges: Ints, owners: Ints, faces: tuple[Ints, Ints]
-) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """What lies beside what, see `mesh.Mesh.described`; an edge's owner is one or none here.
-
-    Source: none, ours.
-    """
-    starts, refs = borrowed(faces[0]), borrowed(faces[1])
+def describe(edges: Ints, owners: Ints, faces: Faces) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Work out what `mesh.Mesh.described` returns for edges of at most one owner each."""
+    starts, sides = borrowed(faces[0]), borrowed(faces[1])
     edges, owners = borrowed(edges), borrowed(owners)
-    corners, around = np.empty(len(refs), np.int32), np.empty(len(refs), np.int32)
+    corners, around = np.empty(len(sides), np.int32), np.empty(len(sides), np.int32)
     neighbours = np.full((len(edges), 2), np.int32(-1))
     for face in range(len(starts) - 1):
         for k in range(starts[face], starts[face + 1]):
-            edge, side = refs[k] >> 1, refs[k] & 1
+            edge, side = sides[k] >> 1, sides[k] & 1
             corners[k], around[k] = edges[edge, side], edge
             neighbours[edge, side] = face
     offsets, neurons = np.empty(len(edges) + 1, np.int32), np.empty(len(edges), np.int32)
