@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from bitfold.polytopes.cutting.loops.dense import cut_dense_layers
 from bitfold.polytopes.cutting.first_compile import MESSAGE, announce_first_compile
+from bitfold.polytopes.cutting.loops.dense import cut_dense_layers
 from bitfold.runtime import compiling
 
 
