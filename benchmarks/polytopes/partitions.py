@@ -3,8 +3,9 @@
 ``python -m benchmarks.polytopes.partitions [--quick] [--output docs/results/polytopes.json]``; exit
 code 1 if a required ratio is missed or a partition does not check. regioncam (Rust, float32) is the
 fastest published engine that can be installed; both get the same network on the same square, in
-turn in one process, two threads for both. ``--memory`` instead measures what partitions take at the
-most, each in a process of its own, against what docs/polytopes.md says.
+turn in one process, two threads for both. ``--single`` measures only single calls: each partition
+of [10]*8 follows a product of two matrices, as between other work. ``--memory`` instead measures
+what partitions take at the most, each in a process of its own, against what docs/polytopes.md says.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ SPEED_CASES = (
     ("[512]", [512], 12.0, 5),
 )
 COUNT_WIDTHS = ([4], [8, 8], [16] * 3, [10] * 8, [32, 16, 8], [64], [24] * 4, [6] * 12)
+#: For single calls: widths, how many times as fast is required, pairs of calls, and the side of the
+#: matrices that are multiplied in between.
+SINGLE_WIDTHS, SINGLE_REQUIRED, NUM_SINGLE, PRODUCT_SIDE = [10] * 8, 4.0, 500, 300
 TURN_SECONDS = 0.02
 NUM_COUNTED, NUM_CHECKED = 64, 1000
 
@@ -98,6 +102,45 @@ def measure_speed(widths: list[int], rounds: int) -> dict[str, Any]:
         "regioncam_seconds": flattened(slow).record(),
         "times_as_fast": ratio.record(),
     }
+
+
+def measure_single(count: int) -> dict[str, Any]:
+    """Return times of single calls between other work, and their ratio call by call."""
+    torch.manual_seed(0)
+    network, matrix = dense(SINGLE_WIDTHS, nn.ReLU), torch.randn(PRODUCT_SIDE, PRODUCT_SIDE)
+
+    def after_a_product(once: Callable[[], Any]) -> Callable[[], list[float]]:
+        def turn() -> list[float]:
+            _ = matrix @ matrix
+            return [seconds_of(once)]
+
+        return turn
+
+    calls = (lambda: peer(network)), (lambda: bitfold.partition(network))
+    for call in calls:
+        seconds_of(call)
+    slow, fast = alternate(*map(after_a_product, calls), count)
+    return {
+        "bitfold_seconds": flattened(fast).record(),
+        "regioncam_seconds": flattened(slow).record(),
+        "times_as_fast": ratios(slow, fast).record(),
+        "required": SINGLE_REQUIRED,
+    }
+
+
+def print_single(quick: bool) -> tuple[dict[str, Any], bool]:
+    """Print and return single calls, and whether they are too slow."""
+    row = measure_single(50 if quick else NUM_SINGLE)
+    times = row["times_as_fast"]
+    is_short = times["median"] < SINGLE_REQUIRED
+    print(
+        f"[10]*8 in single calls: {row['bitfold_seconds']['median'] * 1e3:.3g} ms against "
+        f"{row['regioncam_seconds']['median'] * 1e3:.3g} ms: {times['median']:.3g} times as fast "
+        f"({times['low_quartile']:.3g} to {times['high_quartile']:.3g}), needs "
+        f"{SINGLE_REQUIRED:g}: {'SHORT' if is_short else 'PASS'}",
+        flush=True,
+    )
+    return row, is_short
 
 
 def compare_counts(count: int) -> list[dict[str, Any]]:
@@ -205,28 +248,12 @@ def print_memory(shape: str, side: float, most: int) -> int:
     return 0
 
 
-def main() -> int:
-    """Measure, compare and check."""
-    parser = argument_parser(__doc__.splitlines()[0])
-    parser.add_argument("--wide", action="store_true", help="one layer of 4096 alone, and no peer")
-    parser.add_argument("--memory", action="store_true", help="memory alone, and no peer")
-    parser.add_argument(
-        "--memory-of", nargs=3, metavar=("SHAPE", "SIDE", "MOST"), help="of one case"
-    )
-    arguments = parser.parse_args()
-    if arguments.memory_of:
-        shape, side, most = arguments.memory_of
-        return print_memory(shape, float(side), int(most))
-    if arguments.memory:
-        return measure_memory(arguments.output or MEMORY_RESULTS)
-    if arguments.wide:
-        return measure_wide()
-    if arguments.output is None and not arguments.quick:
-        arguments.output = SAVED
-    torch.set_num_threads(2)
-    rows, missed = {}, []
+def print_speed(quick: bool) -> tuple[dict[str, Any], list[str]]:
+    """Print and return the loops of calls, and the names of those that are too slow."""
+    rows: dict[str, Any] = {}
+    missed: list[str] = []
     for name, widths, required, rounds in SPEED_CASES:
-        row = measure_speed(widths, 3 if arguments.quick else rounds)
+        row = measure_speed(widths, 3 if quick else rounds)
         times = row["times_as_fast"]
         is_short = times["median"] < required
         missed += [name] if is_short else []
@@ -239,11 +266,40 @@ def main() -> int:
             flush=True,
         )
         rows[name] = {**row, "required": required}
+    return rows, missed
+
+
+def main() -> int:
+    """Measure, compare and check."""
+    parser = argument_parser(__doc__.splitlines()[0])
+    parser.add_argument("--wide", action="store_true", help="one layer of 4096 alone, and no peer")
+    parser.add_argument("--single", action="store_true", help="single calls alone")
+    parser.add_argument("--memory", action="store_true", help="memory alone, and no peer")
+    parser.add_argument(
+        "--memory-of", nargs=3, metavar=("SHAPE", "SIDE", "MOST"), help="of one case"
+    )
+    arguments = parser.parse_args()
+    if arguments.memory_of:
+        shape, side, most = arguments.memory_of
+        return print_memory(shape, float(side), int(most))
+    if arguments.memory:
+        return measure_memory(arguments.output or MEMORY_RESULTS)
+    if arguments.wide:
+        return measure_wide()
+    torch.set_num_threads(2)
+    single, is_short = print_single(arguments.quick)
+    if arguments.single:
+        write_results(arguments.output, {"single_calls": single})
+        return int(is_short)
+    if arguments.output is None and not arguments.quick:
+        arguments.output = SAVED
+    rows, missed = print_speed(arguments.quick)
+    missed += ["single calls"] if is_short else []
     different = compare_counts(8 if arguments.quick else NUM_COUNTED)
     print(f"Counts differ in {len(different)} networks.", *different, sep="\n")
     wrong = check_many(50 if arguments.quick else NUM_CHECKED)
     print(f"{len(wrong)} partitions do not check.", *wrong, sep="\n")
-    results = {"speed": rows, "different_counts": different, "wrong": wrong}
+    results = {"speed": rows, "single_calls": single, "different_counts": different, "wrong": wrong}
     write_results(arguments.output, results)
     return 1 if missed or wrong else 0
 

@@ -1,4 +1,4 @@
-"""What a program says of faces: activation patterns and affine maps."""
+"""Activation patterns, affine maps and outputs of a program."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from bitfold.polytopes.sampling.recorder import pack_signs
 from bitfold.polytopes.tracing.pieces import Pieces
 from bitfold.polytopes.tracing.recorder import Operation
 
-#: Inputs that are run at a time: their numbers of one layer stay in a core's second-level cache
-#: while layers are some hundred wide.
+#: The number of inputs that are run at a time. The values of one layer then stay in a core's
+#: second-level cache for layers of up to some hundred neurons.
 CHUNK_INPUTS = 1024
-# Of large inputs fewer, so that only so many numbers are held.
+# The limit on the numbers in a chunk, which has fewer inputs if they are large.
 _CHUNK_NUMEL = 2**22
 _RIGHT, _UP = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 
 
 class _Recording(Bounded):
-    """Notes which values are surely above the thresholds at which they bend."""
+    """Records which values are above their thresholds by more than their rounding errors."""
 
     def __init__(self, program: Program, inputs: Tensor, sizes: Tensor) -> None:
         super().__init__(program, inputs, sizes)
@@ -46,7 +46,7 @@ class _Recording(Bounded):
 
 
 class _Freezing(Execution):
-    """Runs three inputs of each face on the pieces that the first of them lies on."""
+    """Runs three inputs of each face, all on the linear pieces of the first input."""
 
     def choose(self, source: int, operation: Operation) -> Any:
         values = self.values[source]
@@ -69,13 +69,13 @@ def outputs_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> N
 
 
 def patterns_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Which neurons are above their threshold at points (N, 2): uint64 (N, words), a bit each."""
+    """The activation patterns at points (N, 2) of a plane: uint64 (N, words), a bit per neuron."""
     chunks = _chunks(plane, points)
     return np.concatenate([_patterns(program, plane.inputs(c), plane.sizes(c)) for c in chunks])
 
 
 def patterns_of(program: Program, inputs: Tensor) -> NDArray[np.uint64]:
-    """The same for inputs wherever they lie, float64 (N, ...)."""
+    """The activation patterns of inputs, float64 (N, ...): uint64 (N, words)."""
     starts = range(0, max(1, len(inputs)), CHUNK_INPUTS)
     chunks = [inputs[start : start + CHUNK_INPUTS] for start in starts]
     sizes = inputs.abs().amax(0) if len(inputs) else inputs.sum(0)
@@ -91,7 +91,7 @@ def _patterns(program: Program, inputs: Tensor, sizes: Tensor) -> NDArray[np.uin
 
 
 def maps_at(program: Program, plane: Plane, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The affine maps on the faces of points (N, 2): float64 (N, outputs, 3), by s, t and 1."""
+    """The affine maps around points (N, 2): float64 (N, outputs, 3), the factors of s, t and 1."""
     found = []
     with torch.no_grad():
         for some in _chunks(plane, points):

@@ -1,4 +1,4 @@
-"""The piece of a plane that is looked at: a convex polygon."""
+"""The convex polygon of a plane on which polytopes are searched."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ Doubles = NDArray[np.float64]
 
 
 def corners_of(domain: Any) -> Doubles:
-    """The corners (n, 2) of a domain, counter-clockwise.
-
-    Source: none, ours.
+    """The corners of a domain, float64 (n, 2), counter-clockwise.
 
     Args:
         domain: two opposite corners of a rectangle, or the corners of a convex polygon in turn.
 
     Raises:
-        PolytopeError: it is neither.
+        PolytopeError: the domain is neither.
     """
     try:
         corners = np.array(domain, np.float64)

@@ -1,4 +1,4 @@
-"""Two-dimensional cuts through the inputs of a network."""
+"""Planes through the inputs of a network."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from bitfold.errors import PolytopeError
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """All inputs origin + s u + t v.
-
-    Source: none, ours.
+    """The inputs origin + s u + t v, for all coordinates s and t.
 
     Args:
-        origin: one input, without a batch; any array or tensor of real numbers.
-        u: a direction, of the same shape.
-        v: another one.
+        origin: one input without a batch dimension; any array or tensor of real numbers.
+        u: the first direction, of the same shape.
+        v: the second direction, of the same shape.
 
     Raises:
         PolytopeError: the shapes differ, a number is not finite, or the directions do not span a
@@ -50,8 +48,8 @@ class Plane:
             )
         if np.linalg.matrix_rank(items.numpy()) < 2:
             raise PolytopeError(
-                "Cannot make a plane: expected two directions that span one, got parallel ones or "
-                "zero. Choose others."
+                "Cannot make a plane: expected two directions that span a plane, got parallel "
+                "directions or zero. Choose others."
             )
 
     @classmethod
@@ -73,15 +71,29 @@ class Plane:
         Returns:
             float64 (N, ...).
         """
+        if self._is_flat:
+            return torch.from_numpy(np.array(points, np.float64) + 0.0)  # -0 is 0, as in a sum
         at = torch.from_numpy(np.array(points, np.float64))
         inputs: Tensor = torch.addmm(self._flat_origin, at, self._directions)
         return inputs.view(len(at), *self.origin.shape)
 
     def sizes(self, points: NDArray[np.float64]) -> Tensor:
-        """How large the terms are at points (N, 2), whose sum is rounded: their largest, (...)."""
-        s, t = np.abs(points).max(0).tolist()
+        """A bound of |origin| + |s u| + |t v| over points (N, 2), float64 (...).
+
+        The rounding errors of `inputs` are proportional to it.
+        """
+        largest = np.abs(points).max(0)
+        if self._is_flat:
+            return torch.from_numpy(largest)
+        s, t = largest.tolist()
         origin, u, v = self._sizes
         return torch.from_numpy(origin + s * u + t * v)
+
+    @cached_property
+    def _is_flat(self) -> bool:
+        """Whether an input is its own coordinates: small networks are then cut without PyTorch."""
+        numbers = [item.tolist() for item in (self.origin, self.u, self.v)]
+        return numbers == [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
 
     @cached_property
     def _sizes(self) -> tuple[NDArray[np.float64], ...]:
@@ -98,13 +110,11 @@ class Plane:
 
 
 class OnPlane(nn.Module):
-    """A network of what lies on a plane: from its coordinates (N, 2) to the outputs (N, outputs).
-
-    Source: none, ours.
+    """A network restricted to a plane: maps coordinates (N, 2) to outputs (N, outputs).
 
     Args:
         network: any module that takes a batch of inputs of the plane's shape.
-        plane: where the points lie.
+        plane: the plane that the coordinates belong to.
 
     >>> network = OnPlane(nn.Flatten(), Plane(np.zeros((2, 1)), np.eye(2)[:, :1], np.ones((2, 1))))
     >>> network(torch.tensor([[3.0, 5.0]])).tolist()
@@ -117,8 +127,8 @@ class OnPlane(nn.Module):
         self._rows = torch.stack([plane.origin, plane.u, plane.v])
 
     def forward(self, points: Tensor) -> Tensor:
-        """The outputs at points, of the type and on the device of the points."""
-        # Type and device one after the other: not every device has float64.
+        """The outputs at points, on the device of the points."""
+        # Type first, then device: not every device has float64.
         origin, u, v = self._rows.to(points.dtype).to(points.device)
         s, t = (points[:, k].reshape(-1, *[1] * origin.ndim) for k in range(2))
         outputs: Tensor = self.network(origin + s * u + t * v)

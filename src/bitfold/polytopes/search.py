@@ -20,7 +20,6 @@ from bitfold.polytopes.lowering.program import Program
 from bitfold.polytopes.partition import Partition
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.subdivision.subdivision import Subdivision
-from bitfold.polytopes.tracing.probed_module import points_like
 
 Doubles = NDArray[np.float64]
 
@@ -117,7 +116,7 @@ def partition(
         )
     border = corners_of(domain)
     where = _plane(plane)
-    program = Program(*lower(network, points_like(network, where.origin.float())))
+    program = Program(*lower(network, where.origin))
     mesh, by_layer = Mesh(border), []
     wanted = with_outputs and until_layer is None and not each_layer
     with torch.no_grad(), room_for_polytopes():

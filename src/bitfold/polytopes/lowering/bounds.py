@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +36,8 @@ class Bounds:
 
     def __init__(self, program: Program, sizes: Tensor) -> None:
         self._program = program
-        self.rows: dict[int, Any] = {0: torch.stack([sizes, 4 * _ROUNDING * sizes])}
+        rows = np.multiply.outer((1.0, 4 * _ROUNDING), sizes.numpy())
+        self.rows: dict[int, Any] = {0: torch.from_numpy(rows)}
         self._sizes: dict[Named | Ref, Any] = {}
 
     def error(self, index: int) -> Tensor:

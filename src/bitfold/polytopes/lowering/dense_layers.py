@@ -28,7 +28,9 @@ class DenseLayers(NamedTuple):
     results: list[int]
 
     def until(self, result: int) -> DenseLayers:
-        """Those up to a result."""
+        """The layers up to a result."""
+        if not self.results or self.results[-1] <= result:
+            return self
         count = sum(number <= result for number in self.results)
         return DenseLayers(self.table[:count], self.slopes[:count], self.results[:count])
 

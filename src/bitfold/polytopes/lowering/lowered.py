@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering.dense_layers import DenseLayers, find_dense_layers
 from bitfold.polytopes.lowering.unused import without_unused
+from bitfold.polytopes.lowering.weight_reader import WeightReader
 from bitfold.polytopes.tracing.pieces import (
     AFFINE,
     CASTS,
@@ -70,6 +71,11 @@ class Lowered:
         """Where the floating-point ones begin when all lie behind one another, by name."""
         sizes = [shape.numel() for shape in self.shapes.values()]
         return dict(zip(self.shapes, accumulate(sizes, initial=0), strict=False))
+
+    @cached_property
+    def weight_reader(self) -> WeightReader:
+        """Reads the floating-point parameters and buffers."""
+        return WeightReader()
 
     @cached_property
     def bends(self) -> dict[int, Bend]:

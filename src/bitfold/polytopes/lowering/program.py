@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._utils import _flatten_dense_tensors
 from torch.nn.functional import leaky_relu
 
 from bitfold.errors import PolytopeError
@@ -35,11 +34,14 @@ class Program:
 
     def __init__(self, lowered: Lowered, items: Mapping[str, Tensor]) -> None:
         self.lowered = lowered
-        with torch.no_grad():
-            self.flat = _flattened({name: items[name] for name in lowered.shapes})
-            self._constants: dict[Named | Ref, Any] = {
-                Named(name): items[name].cpu().clone() for name in lowered.others
-            }
+        weights = [items[name] for name in lowered.shapes]
+        self.flat = lowered.weight_reader.read(weights)
+        if not math.isfinite(self.flat.numpy().sum()):
+            for name in lowered.shapes:
+                _check_finite(name, items[name])
+        self._constants: dict[Named | Ref, Any] = {
+            Named(name): items[name].detach().cpu().clone() for name in lowered.others
+        }
 
     def constant(self, leaf: Any) -> Any:
         """What a reference to weights, or to what is computed of them alone, stands for."""
@@ -61,22 +63,6 @@ class Program:
         pieces = PIECEWISE[operation.name](arguments)
         assert pieces is not None
         return pieces
-
-
-def _flattened(items: Mapping[str, Tensor]) -> Tensor:
-    """All numbers of some tensors behind one another, as float64 on the CPU: their own copy."""
-    pieces = list(items.values())
-    if len({item.device for item in pieces}) > 1:
-        pieces = [item.cpu() for item in pieces]
-    if len(pieces) > 1 and len({item.dtype for item in pieces}) == 1:
-        flat: Tensor = _flatten_dense_tensors(pieces)  # type: ignore[no-untyped-call] # torch leaves it so
-    else:
-        flat = torch.cat([item.reshape(-1) for item in [torch.empty(0), *pieces]])
-    flat = flat.to(device="cpu", dtype=torch.float64)
-    if not math.isfinite(flat.sum().item()):
-        for name, item in items.items():
-            _check_finite(name, item)
-    return flat
 
 
 def _check_finite(name: str, item: Tensor) -> None:

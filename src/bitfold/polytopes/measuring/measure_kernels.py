@@ -23,19 +23,17 @@ def spread_pattern(
     neighbours: Ints,
     owners: tuple[Ints, Ints],
 ) -> int:
-    """Carry a face's activation pattern to all others: across an edge just its owners change.
-
-    Source: none, ours.
+    """Derive all activation patterns from one: exactly the owners of an edge change across it.
 
     Args:
-        patterns: uint64 (F, words); that of the face ``start`` is given, all others are written.
+        patterns: uint64 (F, words); the row of the face ``start`` is read, all others are written.
         start: a face.
-        faces: offsets of the faces (F + 1,), and their edges.
+        faces: offsets of the faces (F + 1,), and the edges around them.
         neighbours: (E, 2), the faces beside each edge, -1 for none.
         owners: offsets of the edges (E + 1,), and their owners.
 
     Returns:
-        How many faces were reached.
+        The number of faces that were reached.
     """
     offsets, edges = faces
     owner_offsets, neurons = owners
@@ -68,13 +66,13 @@ def distances_within_faces(
     numbers: NDArray[np.int64],
     faces: tuple[Ints, Doubles, NDArray[np.bool_]],
 ) -> Doubles:
-    """Measure how far each point lies from the nearest fold around its own face.
+    """Measure the distance from each point to the nearest fold around its own face.
 
     Args:
         points: (N, 2).
-        numbers: (N,), the face of each.
-        faces: offsets of the faces (F + 1,), where their corners lie, counter-clockwise, and
-            whether the side from there on is a fold.
+        numbers: (N,), the face of each point.
+        faces: offsets of the faces (F + 1,); the corners of all faces, counter-clockwise; and for
+            each corner whether the side to the next corner is a fold.
 
     Returns:
         (N,), infinite in a face without a fold.
@@ -90,7 +88,7 @@ def distances_within_faces(
 
 @compiled
 def _to_folds(x: float, y: float, at: Doubles, is_fold: NDArray[np.bool_]) -> float:
-    """How far a point lies from the nearest of a face's sides that are folds."""
+    """The distance from a point to the nearest side of a face that is a fold."""
     least = math.inf
     for corner in range(len(at)):
         if not is_fold[corner]:
@@ -108,14 +106,13 @@ def _to_folds(x: float, y: float, at: Doubles, is_fold: NDArray[np.bool_]) -> fl
 
 @compiled(error_model="numpy", fastmath={"contract", "reassoc", "nnan"})
 def distances_to_segments(points: Doubles, segments: Doubles) -> Doubles:
-    """Measure how far each point lies from the nearest of some segments.
+    """Measure the distance from each point to the nearest segment.
 
-    Source: none, ours: every segment is tried, several at a time in vector registers.
+    Every segment is tried, several at a time in vector registers.
 
     Args:
         points: (N, 2).
-        segments: (4, M), x and y of where each begins, and x and y of where it goes from there; M
-            at least 1.
+        segments: (4, M), M at least 1: x and y of each start, and x and y of the way to the end.
 
     Returns:
         (N,).

@@ -1,4 +1,4 @@
-"""What a partition amounts to: numbers that can be followed while a network trains."""
+"""Numbers that summarise a partition, to be followed while a network trains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bitfold.polytopes.subdivision.level_sets import boundary_segments, level_se
 
 Doubles = NDArray[np.float64]
 
-#: The numbers that `FoldMeasures.numbers` may hold; each layer's fold length comes beside them.
+#: The names in `FoldMeasures.numbers`, apart from the fold length of each layer.
 FOLD_MEASURES = (
     "num_polytopes",
     "polytopes_over_half_n_squared",
@@ -32,33 +32,36 @@ FOLD_MEASURES = (
     "slope_norm",
     "slope_jump",
 )
-#: Followed by a layer's number, from 1, the name of its fold length.
+#: The name of a layer's fold length, without the number of the layer, from 1.
 LAYER_MEASURE = "fold_length_per_area_layer_"
 
 
 @dataclass(frozen=True, eq=False)
 class FoldMeasures:
-    """What `measure_folds` finds; docs/measures.md has formulas and sources.
+    """The result of `measure_folds`; docs/measures.md has formulas and sources.
 
-    Lengths, areas and distances are in the plane's coordinates. What a partition does not have is
+    Lengths, areas and distances are in the plane's coordinates. A number that does not exist is
     None.
 
     Args:
-        num_polytopes: how many polytopes there are.
-        polytopes_over_half_n_squared: the same over N^2 / 2, for N neurons.
-        area_of_largest_percent: share of the area that the largest hundredth of all polytopes has.
-        fold_length_per_area: length of all folds over the domain's area; an edge that several
-            neurons fold counts once.
-        fold_length_per_area_by_layer: of each layer's own folds, likewise.
-        dead_neurons: share of the neurons that are below their threshold on the whole domain.
-        always_on_neurons: share of those that are above it on the whole domain.
-        area_on: float64 (neurons,), share of the area on which each neuron is above its threshold.
-        slope_norm: Frobenius norm of the map's gradient (outputs x 2), mean over the area.
-        slope_jump: Frobenius norm of the difference between the gradients on both sides of a fold,
-            mean over the length of all folds.
-        point_fold_distance: from a point to the nearest fold, mean over the points in the domain.
-        fold_boundary_distance: from a fold to the nearest part of the decision boundary, mean over
-            the length of all folds.
+        num_polytopes: the number of polytopes.
+        polytopes_over_half_n_squared: ``num_polytopes`` divided by N^2 / 2, for N neurons.
+        area_of_largest_percent: the share of the area in the largest hundredth of all polytopes.
+        fold_length_per_area: the length of all folds divided by the domain's area. An edge with
+            several owners counts once.
+        fold_length_per_area_by_layer: the same for the folds of each layer.
+        dead_neurons: the share of neurons that are below their threshold on the whole domain.
+        always_on_neurons: the share of neurons that are above their threshold on the whole domain.
+        area_on: float64 (neurons,), the share of the area on which each neuron is above its
+            threshold.
+        slope_norm: the mean slope over the area. The slope of a polytope is the Frobenius norm of
+            its map's gradient (outputs x 2).
+        slope_jump: the Frobenius norm of the difference between the gradients on both sides of a
+            fold, mean over the length of all folds.
+        point_fold_distance: the distance from a point to the nearest fold, mean over the points in
+            the domain.
+        fold_boundary_distance: the distance from a fold to the decision boundary, mean over the
+            length of all folds.
     """
 
     num_polytopes: int
@@ -76,11 +79,11 @@ class FoldMeasures:
 
     @property
     def mean_area_on(self) -> float | None:
-        """Share of the area on which a neuron is above its threshold, mean over all neurons."""
+        """The share of the area on which a neuron is above its threshold, mean over all neurons."""
         return float(self.area_on.mean()) if len(self.area_on) else None
 
     def numbers(self) -> dict[str, float | int]:
-        """Return all as numbers by name, as a run's metrics have them; what is None is left out."""
+        """All numbers by name, as in a run's metrics. Numbers that are None are left out."""
         named = {name: getattr(self, name) for name in FOLD_MEASURES}
         for layer, length in enumerate(self.fold_length_per_area_by_layer, 1):
             named[f"{LAYER_MEASURE}{layer}"] = length
@@ -93,15 +96,14 @@ def measure_folds(
     """Measure a partition: its polytopes, folds, neurons and maps.
 
     Source: docs/measures.md names one for each number. Lengths, areas and distances of points are
-    exact, to rounding; `fold_boundary_distance` is a mean over 4,096 places along the folds.
+    exact up to rounding. `fold_boundary_distance` is a mean over 4,096 points along the folds.
 
     Args:
-        found: a partition of the whole network, not only until some layer; best one that was found
-            ``with_outputs``.
-        points: (N, 2), in coordinates of the plane, such as the training points on it; those
-            outside the domain do not count. None: no distance to them.
-        level: of a network with one output, the value at which it decides; one with several decides
-            for the largest. None: it has no decision boundary.
+        found: a partition with the folds of all layers; fastest if it was found ``with_outputs``.
+        points: (N, 2), in coordinates of the plane, such as the training points on it. Points
+            outside the domain do not count. None: their distance is not measured.
+        level: for a network with one output the value at which the decision changes; a network with
+            several outputs decides for the largest. None: there is no decision boundary.
 
     Raises:
         PolytopeError: the points are not finite, or not of shape (N, 2).
@@ -147,19 +149,17 @@ def measure_folds(
 
 
 def patterns_of_inputs(found: Partition, inputs: Any) -> NDArray[np.uint64]:
-    """Return the activation patterns of inputs, wherever they lie, off the plane as well.
-
-    Source: none, ours.
+    """Return the activation patterns of inputs, which need not lie on the plane.
 
     Args:
-        found: a partition of the network, whose neurons are numbered alike.
+        found: a partition of the network; neurons have the same numbers as in its patterns.
         inputs: (N, ...), each of the shape of the plane's origin.
 
     Returns:
         uint64 (N, words), as `Partition.patterns`.
 
     Raises:
-        PolytopeError: the partition comes from a file, without its network.
+        PolytopeError: the partition comes from a file, which does not contain the network.
     """
     whole = torch.as_tensor(inputs).detach().to("cpu", torch.float64)
     return found.backend.patterns_of_inputs(whole)
@@ -176,7 +176,7 @@ def _checked(points: Any) -> Doubles:
 
 
 def _largest_percent(areas: Doubles) -> float:
-    """Share of the largest hundredth of all areas: of the last one a part, but at least one."""
+    """The share of the largest hundredth of all areas, which may include a part of an area."""
     descending = np.sort(areas)[::-1]
     count = max(1.0, len(areas) / 100)
     whole = int(count)
@@ -185,7 +185,7 @@ def _largest_percent(areas: Doubles) -> float:
 
 
 def _by_layer(found: Partition, lengths: Doubles) -> Doubles:
-    """Length of each layer's folds; an edge that several of its neurons fold counts once."""
+    """The length of each layer's folds. An edge with several owners in a layer counts once."""
     edges = np.repeat(np.arange(len(found.edges)), np.diff(found.owner_offsets))
     layers = found.owner_layers
     # Owners ascend along each edge, and so do their layers.

@@ -1,4 +1,4 @@
-"""How near a partition's folds are to points, and to its decision boundary."""
+"""Distances from a partition's folds to points and to the decision boundary."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from bitfold.polytopes.partition import Partition
 
 Doubles = NDArray[np.float64]
 
-#: Points along the folds at which their distance to the decision boundary is looked at.
+#: The number of points along the folds whose distance to the decision boundary is measured.
 NUM_FOLD_POINTS = 4096
 
 
 def distances_to_folds(found: Partition, points: Doubles) -> Doubles:
-    """Measure how far points lie from the nearest fold.
+    """Measure the distance from each point to the nearest fold.
 
-    Source: none, ours. The way to the nearest fold crosses no other one, so that fold bounds the
-    point's own polytope: once that is found only its sides need to be looked at.
+    The straight way to the nearest fold crosses no other fold, so the nearest fold bounds the
+    point's own polytope. Only the sides of that polytope are compared.
 
     Args:
-        found: the partition; it has a fold.
+        found: the partition, with at least one fold.
         points: float64 (N, 2), in coordinates of the plane.
 
     Returns:
-        For each point within the domain, in order: float64 (at most N,), in units of the plane's
-        coordinates.
+        float64 (at most N,), in units of the plane's coordinates: for each point inside the domain,
+        in order.
     """
-    # Numba takes half a second to import: only those who measure wait for it.
+    # Numba takes half a second to import, so it is imported only when needed.
     from bitfold.polytopes.measuring.measure_kernels import distances_within_faces  # noqa: PLC0415
 
     numbers = found.locate(points)
@@ -38,26 +38,24 @@ def distances_to_folds(found: Partition, points: Doubles) -> Doubles:
 
 
 def distance_to_boundary(found: Partition, segments: Doubles) -> float:
-    """Return the mean distance of all folds from the nearest of some segments.
+    """Return the mean distance from the folds to the nearest segment.
 
-    Folds are laid end to end, and looked at in `NUM_FOLD_POINTS` places at equal distances: the
-    mean over their length, to within the distance between two places.
-
-    Source: none, ours.
+    The folds are laid end to end and sampled at `NUM_FOLD_POINTS` points in equal steps. The result
+    is the mean over their length, to within one step.
 
     Args:
-        found: the partition; it has a fold.
-        segments: float64 (M, 2, 2), from where to where; M at least 1.
+        found: the partition, with at least one fold.
+        segments: float64 (M, 2, 2), both ends of each segment; M at least 1.
     """
     from bitfold.polytopes.measuring.measure_kernels import distances_to_segments  # noqa: PLC0415 - as above
 
     ends = found.vertices[found.edges[np.diff(found.owner_offsets) > 0]]
     along = ends[:, 1] - ends[:, 0]
     until = np.cumsum(np.hypot(along[:, 0], along[:, 1]))
-    places = (np.arange(NUM_FOLD_POINTS) + 0.5) * (until[-1] / NUM_FOLD_POINTS)
-    edges = np.minimum(np.searchsorted(until, places), len(until) - 1)
+    positions = (np.arange(NUM_FOLD_POINTS) + 0.5) * (until[-1] / NUM_FOLD_POINTS)
+    edges = np.minimum(np.searchsorted(until, positions), len(until) - 1)
     lengths = np.diff(until, prepend=0.0)[edges]
-    shares = 1 - (until[edges] - places) / np.maximum(lengths, np.finfo(float).tiny)
+    shares = 1 - (until[edges] - positions) / np.maximum(lengths, np.finfo(float).tiny)
     points = ends[edges, 0] + shares[:, None] * along[edges]
     columns = np.concatenate([segments[:, 0].T, (segments[:, 1] - segments[:, 0]).T])
     return float(distances_to_segments(points, np.ascontiguousarray(columns)).mean())

@@ -9,28 +9,29 @@ from bitfold.polytopes.partition import Partition
 
 Doubles = NDArray[np.float64]
 
-# Outputs whose gradients are held at a time.
+# The number of outputs whose gradients are held at a time.
 _CHUNK_OUTPUTS = 16
-# Share of the domain's size: of a thinner face, gradients by differences between its vertices would
-# lose more than a third of float64's digits.
+# Width of a face relative to the size of the domain. In thinner faces, differences between vertices
+# would lose more than a third of float64's digits.
 _THIN = 1e-6
 
 
 def slope_norms(
     found: Partition, outputs: Doubles, folds: NDArray[np.int64]
 ) -> tuple[Doubles, ...]:
-    """Return Frobenius norms of the maps' gradients, and of their differences across folds.
+    """Return the slopes of the maps, and the jumps of their gradients across folds.
 
-    Source: none, ours. Outputs are affine on a face, so the values at three of its vertices give
-    their gradient; for faces too thin for that, the network is run on the face's pieces.
+    Outputs are affine on a face, so the values at three of its vertices give their gradient. For
+    faces too thin for that, the backend gives the map.
 
     Args:
         found: the partition.
-        outputs: float64 (V, outputs), at its vertices.
+        outputs: float64 (V, outputs), at the vertices.
         folds: edges that have a face on both sides.
 
     Returns:
-        By face (F,), and by fold (folds,), in outputs by units of the plane's coordinates.
+        Frobenius norms in outputs per unit of the plane's coordinates: of each face's gradient
+        (F,), and of the difference of gradients across each fold (folds,).
     """
     corners = _triangles(found)
     sides = found.vertices[corners[:, 1:]] - found.vertices[corners[:, :1]]
@@ -56,7 +57,7 @@ def slope_norms(
 
 
 def _triangles(found: Partition) -> NDArray[np.int64]:
-    """Three vertices of each face, (F, 3): a longest side, and the vertex farthest from it."""
+    """Three vertices of each face, (F, 3): the ends of a longest side, and the farthest vertex."""
     starts = found.vertices[found.face_vertices]
     after = found.edges[found.face_edges].sum(1) - found.face_vertices
     along = found.vertices[after] - starts
@@ -70,7 +71,7 @@ def _triangles(found: Partition) -> NDArray[np.int64]:
 
 
 def _largest(found: Partition, values: Doubles, faces: NDArray[np.int64]) -> NDArray[np.int64]:
-    """By face, which of its corners has the largest value; of several the first."""
+    """For each face the corner with the largest value; the first of equal ones."""
     most = np.maximum.reduceat(values, found.face_offsets[:-1])
     corners = np.flatnonzero(values == most[faces])
     return corners[np.searchsorted(corners, found.face_offsets[:-1])]

@@ -1,8 +1,10 @@
-"""A module's structure, as far as a trace of it depends on it, and whether it still is the same."""
+"""The structure of a module: everything that a trace of the module depends on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
+from operator import itemgetter
 
 import torch
 from torch import Tensor, nn
@@ -10,82 +12,95 @@ from torch import Tensor, nn
 from bitfold.errors import PolytopeError
 
 _PLAIN = (bool, int, float, str, tuple)
+_OF_EVERY_MODULE = frozenset(nn.Module().__dict__)
 
 
 class Structure:
-    """The parts of a module, their settings, and shapes of their tensors, at one time.
+    """The parts of a module, their settings, and the shapes of their tensors, at one time.
 
-    Source: none, ours. Settings such as a stride or a slope are plain attributes; all of them are
-    compared, not those of a list.
+    Settings such as a stride or a slope are plain attributes: all plain attributes are compared.
 
     Args:
         module: in evaluation mode.
 
     Raises:
-        PolytopeError: it is in training mode.
+        PolytopeError: a part is in training mode.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        # The module itself is not kept: it would never be freed from where its structure is.
-        self._parts = []
-        names: list[str] = []
-        for name, part in module.named_modules(remove_duplicate=False):
+        named = list(module.named_modules(remove_duplicate=False))
+        parts = [part for _, part in named]
+        self._names: list[str] = []
+        for name, part in named:
             if part.training:
                 raise PolytopeError(
                     f"Cannot find polytopes: expected a module in evaluation mode, got "
                     f"{name or type(part).__name__} in training mode. Call module.eval() first."
                 )
-            kept = None if part is module else part
-            self._parts.append((kept, type(part), _Settings(part), list(part._modules.items())))
             own = (*part._parameters.items(), *part._buffers.items())
-            names += [f"{name}.{key}" if name else key for key, item in own if item is not None]
-        self._names = names
-        self._kinds = [_kind(item) for item in self._items(module)]
+            prefix = f"{name}." if name else ""
+            self._names += [prefix + key for key, item in own if item is not None]
+        # The module itself is not kept: its structure is kept as long as the module lives.
+        self._parts = [None if part is module else part for part in parts]
+        self._types = [*map(type, parts)]
+        self._children = _children(parts)
+        self._settings = _Settings(parts)
+        self._kinds = _kinds(_items(parts))
 
     def items(self, module: nn.Module) -> Mapping[str, Tensor] | None:
-        """Parameters and buffers by name; None unless all but their values is as it was."""
-        for kept, kind, settings, children in self._parts:
-            part = module if kept is None else kept
-            if type(part) is not kind or part.training:
-                return None
-            own = part._modules
-            if (own or children) and list(own.items()) != children:
-                return None
-            if not settings.are_of(part):
-                return None
-        items = self._items(module)
-        if [_kind(item) for item in items] != self._kinds:
+        """Parameters and buffers by name; None if anything but their values has changed."""
+        # One comparison for each property of all parts: this runs before every partition.
+        parts = [module if kept is None else kept for kept in self._parts]
+        if [*map(type, parts)] != self._types or not self._settings.are_of(parts):
+            return None
+        items = _items(parts)
+        if _children(parts) != self._children or _kinds(items) != self._kinds:
             return None
         return dict(zip(self._names, items, strict=True))
 
-    def _items(self, module: nn.Module) -> list[Tensor]:
-        parts = [module if kept is None else kept for kept, *_ in self._parts]
-        return [
-            item
-            for part in parts
-            for own in (part._parameters, part._buffers)
-            for item in own.values()
-            if item is not None
-        ]
-
 
 class _Settings:
-    """The plain attributes of a part, which cannot change in place: they are told by identity."""
+    """The attributes of some parts, except those that every module has for hooks and children.
 
-    def __init__(self, part: nn.Module) -> None:
-        values = part.__dict__.values()
+    Plain attributes cannot change in place, so their identity tells a change.
+    """
+
+    def __init__(self, parts: list[nn.Module]) -> None:
+        names = [[name for name in part.__dict__ if name not in _OF_EVERY_MODULE] for part in parts]
+        # "training" twice: of several names the getter makes a tuple.
+        self._getters = [itemgetter("training", "training", *some) for some in names]
+        self._counts = [len(part.__dict__) for part in parts]
+        values = self._values(parts)
         self._ids, self._types = [*map(id, values)], [*map(type, values)]
-        # Held, so that nothing else can come to have their identity.
+        # Holding the plain values keeps other objects from getting their identity.
         self._plain = [value for value in values if isinstance(value, _PLAIN)]
 
-    def are_of(self, part: nn.Module) -> bool:
-        """Whether the part has them still; others may be other objects of the same types."""
-        values = part.__dict__.values()
+    def are_of(self, parts: list[nn.Module]) -> bool:
+        """Whether the parts still have them; other attributes may be new objects of equal type."""
+        if [len(part.__dict__) for part in parts] != self._counts:
+            return False
+        try:
+            values = self._values(parts)
+        except KeyError:  # one attribute instead of another
+            return False
         if [*map(id, values)] == self._ids and [*map(type, values)] == self._types:
             return True
-        plain = [value for value in values if isinstance(value, _PLAIN)]
-        return plain == self._plain and len(values) == len(self._ids)
+        return [value for value in values if isinstance(value, _PLAIN)] == self._plain
+
+    def _values(self, parts: list[nn.Module]) -> list[object]:
+        pairs = zip(self._getters, parts, strict=True)
+        return [*chain.from_iterable([get(part.__dict__) for get, part in pairs])]
 
 
-def _kind(item: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
-    return item.shape, item.dtype, item.device
+def _children(parts: list[nn.Module]) -> list[list[tuple[str, nn.Module | None]]]:
+    return [[*part._modules.items()] for part in parts]
+
+
+def _items(parts: list[nn.Module]) -> list[Tensor]:
+    owned = [own for part in parts for own in (part._parameters, part._buffers) if own]
+    return [item for own in owned for item in own.values() if item is not None]
+
+
+def _kinds(items: list[Tensor]) -> tuple[list[torch.Size], list[torch.dtype], list[torch.device]]:
+    shapes, types = [item.shape for item in items], [item.dtype for item in items]
+    return shapes, types, [item.device for item in items]
