@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bitfold.kolmogorov import Bins, Shares, SoftTargets, Targets
 from bitfold.kolmogorov.grid.escape import confine
-from bitfold.kolmogorov.grid.soft_targets import MIN_TEMPERATURE
+from bitfold.kolmogorov.grid.soft_assignment.soft import MIN_TEMPERATURE
 
 
 class HardTargets(Targets):

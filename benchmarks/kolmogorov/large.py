@@ -29,7 +29,7 @@ from benchmarks.harness.timing import (
     write_results,
 )
 from bitfold.kolmogorov import KolmogorovLoss
-from bitfold.kolmogorov.predictors.laplace_logistic import SCALE_FLOOR
+from bitfold.kolmogorov.predictors.scale_fit import SCALE_FLOOR
 from bitfold.kolmogorov.sums.log_mass import log_mass_laplace
 
 NUM_THREADS = 2

@@ -1,4 +1,4 @@
-"""What the tests of the Kolmogorov loss share: a network and losses of it."""
+"""Fixtures of the Kolmogorov loss's tests: a network and losses of it."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def network() -> nn.Sequential:
 
 @pytest.fixture
 def make_loss(network: nn.Sequential) -> Callable[..., KolmogorovLoss]:
-    """Makes a seeded loss of ``network`` as the draw-poly programs do, but for what is given."""
+    """Makes a seeded loss of ``network`` with the defaults of the draw-poly programs."""
     usual = {"predictor": "coordinate", "weight_range": (-3.0, 3.0), "targets": "soft"}
 
     def make(**settings: object) -> KolmogorovLoss:
@@ -35,7 +35,7 @@ def make_loss(network: nn.Sequential) -> Callable[..., KolmogorovLoss]:
 
 @pytest.fixture
 def make_scale_loss() -> Callable[..., KolmogorovLoss]:
-    """Makes a loss of tensors of all shapes, the parameters of whose predictor are not fitted."""
+    """Makes a loss of tensors of all shapes with random predictor parameters."""
 
     def make(predictor: WeightPredictor, dtype: torch.dtype = torch.float64, **settings: object):
         generator = torch.Generator().manual_seed(2)

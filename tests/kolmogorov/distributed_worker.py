@@ -1,4 +1,4 @@
-"""One of several processes that describe a module together; writes down what it found.
+"""One of several processes that describe a module together; saves its results.
 
 Run by test_kolmogorov_distributed.py: python distributed_worker.py RANK PROCESSES FOLDER
 """
@@ -30,14 +30,16 @@ NUM_STEPS = 20
 
 
 def network(rank: int, dtype: torch.dtype) -> nn.Module:
-    """Layers of all sorts; a different one on each rank, as DistributedDataParallel makes equal."""
+    """Layers of all kinds with other values on each rank, which DistributedDataParallel makes
+    equal.
+    """
     torch.manual_seed(rank)
     layers = [nn.Conv1d(2, 4, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(20, 3)]
     return nn.Sequential(*layers, nn.LayerNorm(3)).to(dtype)
 
 
 def make(module: nn.Module, settings: dict[str, object], num_processes: int, how: str):
-    """The module to run and its loss: by its wrapper, or by a group named before there is one."""
+    """The module to run and its loss, made from the wrapper or with an explicit group."""
     generator = torch.Generator().manual_seed(5 + (dist.get_rank() if num_processes > 1 else 0))
     given = {"predictor": "coordinate", "bins": 32, "generator": generator} | settings
     if num_processes == 1:
@@ -96,7 +98,7 @@ def run_tiny(rank: int, num_processes: int) -> dict:
 
 
 def main() -> None:
-    """Run all cases and save what they gave."""
+    """Run all cases and save their results."""
     rank, num_processes, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     torch.set_num_threads(1)
     if num_processes > 1:

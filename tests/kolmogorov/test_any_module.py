@@ -25,7 +25,7 @@ class Bare(nn.Module):
 
 
 class Tied(nn.Module):
-    """A language model's ends: the decoder is the embedding, and one norm stands twice."""
+    """A language model whose decoder is tied to the embedding, and which uses one norm twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ MODULES = {
 
 
 def make(name: str) -> nn.Module:
-    """A module of that name, seeded, none of whose weights is 0 or 1."""
+    """A seeded module of a given name without weights of 0 or 1."""
     torch.manual_seed(0)
     module = MODULES[name]()
     with torch.no_grad():
@@ -85,7 +85,9 @@ def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("name", list(MODULES))
 def test_every_weight_of_every_layer_is_described(name, predictor):
-    """K is finite and reaches each weight; bits, report and decoded state cover the module."""
+    """K is finite and has a gradient by each weight; bits, report and decoded state cover the
+    module.
+    """
     module = make(name)
     loss = loss_of(module, predictor=predictor)
     assert loss.num_weights == sum(item.numel() for item in module.parameters())
@@ -110,7 +112,7 @@ def test_every_weight_of_every_layer_is_described(name, predictor):
 
 @pytest.mark.parametrize("name", list(MODULES))
 def test_positions_are_unique_and_normalised(name):
-    """No two weights share a position, and each coordinate goes from 0 to at most 1."""
+    """No two weights share a position, and each coordinate lies in 0 to 1."""
     table = loss_of(make(name)).table
     positions = table.positions()
     assert len(positions.unique(dim=0)) == table.num_weights
@@ -122,7 +124,7 @@ def test_positions_are_unique_and_normalised(name):
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 @pytest.mark.parametrize("targets", ["linear", "soft", "noise"])
 def test_gradients_are_those_of_finite_differences(predictor, weight_range, targets):
-    """In float64, by the weights of several layers and by all that the loss learns itself."""
+    """In float64, by the weights of several layers and by all parameters of the loss."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.ConvTranspose1d(2, 3, 2), nn.Linear(3, 4), nn.LayerNorm(4)).double()
     loss = loss_of(
@@ -152,7 +154,7 @@ def test_gradients_are_those_of_finite_differences(predictor, weight_range, targ
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_a_transposed_convolution_swaps_inputs_and_outputs(groups):
-    """Its weight at [i, o, a, b] is of output o and input i."""
+    """The weight at [i, o, a, b] belongs to output o and input i."""
     module = nn.ConvTranspose2d(4, 6, (2, 3), groups=groups, bias=False)
     positions = loss_of(module).table.positions().view(*module.weight.shape, 5)
     outputs = 6 // groups
@@ -162,7 +164,7 @@ def test_a_transposed_convolution_swaps_inputs_and_outputs(groups):
 
 
 def test_tied_weights_count_once():
-    """K, bits and gradients are those of one parameter; the decoded state has all its names."""
+    """K, bits and gradients count a tied parameter once; the decoded state has all of its names."""
     module = make("tied")
     loss = loss_of(module, predictor="per_tensor")
     assert loss.table.names == ("embedding.weight", "norm.weight", "norm.bias", "decoder.bias")
@@ -196,7 +198,7 @@ def test_parameters_keep_their_type(dtype, predictor):
 
 
 def test_parameters_of_several_types_are_described_together():
-    """Half and double precision side by side each keep their own."""
+    """In a module of half and double precision each parameter keeps its dtype."""
     module = nn.Sequential(nn.Linear(3, 3).half(), nn.Linear(3, 3).double(), nn.Linear(3, 3))
     loss = loss_of(module)
     loss().backward()
@@ -209,7 +211,7 @@ def test_parameters_of_several_types_are_described_together():
 
 
 def test_the_usual_type_plays_no_part():
-    """With float64 as PyTorch's usual type a float32 module has the same K."""
+    """With float64 as PyTorch's default dtype a float32 module has the same K."""
     module = make("nested")
     expected = loss_of(module)()
     try:
@@ -225,7 +227,7 @@ def test_the_usual_type_plays_no_part():
 @pytest.mark.parametrize("targets", ["linear", "soft", "noise", "hard"])
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 def test_weights_that_become_nan_show(predictor, targets, weight_range):
-    """K and the bits are NaN while a weight is, whatever describes it."""
+    """K and the bits are NaN while a weight is NaN, with every predictor."""
     module = make("linear")
     loss = loss_of(module, predictor=predictor, targets=targets, weight_range=weight_range)
     with torch.no_grad():
@@ -236,7 +238,7 @@ def test_weights_that_become_nan_show(predictor, targets, weight_range):
 
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 def test_weights_that_become_infinite_show_in_the_bits(weight_range):
-    """An infinite weight is not taken for a large one."""
+    """An infinite weight makes K NaN; it does not count as a large weight."""
     module = make("linear")
     loss = loss_of(module, weight_range=weight_range)
     with torch.no_grad():
@@ -245,7 +247,7 @@ def test_weights_that_become_infinite_show_in_the_bits(weight_range):
 
 
 def test_losses_of_parts_of_a_module_are_told_apart():
-    """A loss of a submodule describes that alone, under its own names."""
+    """A loss of a submodule describes only the submodule, under the submodule's names."""
     module = make("nested")
     assert loss_of(module[0]).table.names == ("0.weight", "0.bias", "1.weight", "1.bias")
 
@@ -259,7 +261,9 @@ def test_losses_of_parts_of_a_module_are_told_apart():
     ],
 )
 def test_what_cannot_be_described_is_refused(module, message):
-    """No module, one without values, or one with a lazy layer: one line says what and why."""
+    """Objects that are no modules, modules without values and lazy layers get an error of
+    one line.
+    """
     with pytest.raises(KolmogorovError, match=message) as caught:
         KolmogorovLoss(module, exclude="1.*" if "1" in message else None)
     assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ TYPES = ["float32", "float64"]
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict, dict]:
-    """What one process found alone, and what two found together."""
+    """The results of one process alone, and of two processes together."""
     folder = tmp_path_factory.mktemp("processes")
     roles = [(0, 1), (0, 2), (1, 2)]
     processes = [
@@ -48,7 +48,7 @@ def distance(first: torch.Tensor, second: torch.Tensor) -> float:
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name", EXACT)
 def test_two_processes_have_the_k_and_gradients_of_one(name, dtype, found):
-    """K is the same on both; so are the gradients by network, predictor and ranges."""
+    """K and its gradients by network, predictor and ranges are the same on both processes."""
     alone, *together = (item[f"{name}, {dtype}"] for item in found)
     for one in together:
         assert one["values"][0] == pytest.approx(alone["values"][0], rel=1e-6)
@@ -60,7 +60,7 @@ def test_two_processes_have_the_k_and_gradients_of_one(name, dtype, found):
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name", [*EXACT, *DRAWN])
 def test_replicas_stay_equal(name, dtype, found):
-    """After 20 steps all that was trained is equal to the bit on both, and so is each K."""
+    """After 20 steps all trained parameters and each K are equal to the bit on both processes."""
     _, first, second = (item[f"{name}, {dtype}"] for item in found)
     assert torch.equal(first["trained"], second["trained"])
     assert first["values"] == second["values"]
@@ -77,7 +77,7 @@ def test_two_processes_train_as_one(name, found):
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_what_is_drawn_changes_from_step_to_step(name, found):
-    """Samples and noise are new in each step, and skipped steps are skipped by both."""
+    """Samples and noise are new in each step, and both processes skip the same steps."""
     values = found[1][f"{name}, float64"]["values"]
     drawn = values[::2] if name == "noise" else values
     assert len(set(drawn)) == len(drawn)
@@ -87,7 +87,7 @@ def test_what_is_drawn_changes_from_step_to_step(name, found):
 
 @pytest.mark.parametrize("name", ["group", "group, noise"])
 def test_a_group_may_be_named_before_replicas_are_equal(name, found):
-    """Given a group and unequal networks, all take what the first process starts with."""
+    """Given a group and unequal networks, all processes start with the values of the first one."""
     _, first, second = (item[name] for item in found)
     assert torch.equal(first["trained"], second["trained"])
     assert first["values"] == second["values"]
@@ -97,7 +97,7 @@ def test_a_group_may_be_named_before_replicas_are_equal(name, found):
 
 @pytest.mark.parametrize("dtype", TYPES)
 def test_hard_k_is_shared_too(dtype, found):
-    """Bits in nats per weight are the same however many processes count them."""
+    """The bits do not depend on the number of processes."""
     alone, *together = (item[f"hard, {dtype}"] for item in found)
     for one in together:
         assert one["values"][0] == pytest.approx(alone["values"][0], rel=1e-6)
@@ -105,14 +105,14 @@ def test_hard_k_is_shared_too(dtype, found):
 
 @pytest.mark.parametrize("name", [*EXACT, "hard"])
 def test_one_process_may_look_at_k_alone(name, found):
-    """Without gradients, as where one process logs, K takes no other process and is the same."""
+    """Without gradients one process alone can compute K, and gets the same value."""
     alone, first, _ = (item[f"{name}, float64"] for item in found)
     assert first["looked at alone"] == pytest.approx(alone["values"][0], rel=1e-9)
     assert first["looked at alone"] == pytest.approx(first["values"][0], rel=1e-9)
 
 
 def test_copies_share_the_work_as_well(found):
-    """A copy of a loss works with the same processes and gives the same K."""
+    """A copy of a loss shares its processes and gives the same K."""
     for item in found:
         for name in EXACT:
             case = item[f"{name}, float64"]
@@ -120,7 +120,7 @@ def test_copies_share_the_work_as_well(found):
 
 
 def test_processes_without_weights_join_in(found):
-    """A module of one weight has the same K and gradient, though one process has no share."""
+    """A module of one weight has the same K and gradient, although one process has no weight."""
     for predictor, alone in found[0]["tiny"].items():
         for one in found[1:]:
             torch.testing.assert_close(one["tiny"][predictor], alone, rtol=1e-6, atol=1e-8)

@@ -17,7 +17,7 @@ from bitfold.kolmogorov.weights import weight_subset as subset
 LARGEST = torch.finfo(torch.float32).max
 DESCRIPTIONS = [
     *(("coordinate", kind) for kind in KINDS),
-    *((name, None) for name in PREDICTORS[1:]),
+    *((name, None) for name in list(PREDICTORS)[1:]),
 ]
 
 weights = st.one_of(
@@ -56,7 +56,7 @@ def check(module: nn.Module, loss: KolmogorovLoss) -> None:
 @pytest.mark.parametrize("targets", TARGETS)
 @pytest.mark.parametrize(("predictor", "kind"), DESCRIPTIONS)
 def test_k_is_finite_for_finite_weights(predictor, kind, targets, weight_range):
-    """Made for any weights, then given any others, the loss and all it gives stay finite."""
+    """K, gradients, bits and decoded weights are finite for any finite weights."""
 
     @settings(deadline=None, max_examples=12)
     @given(before=NINE, after=NINE, dtype=st.sampled_from([torch.float32, torch.float64]))
@@ -85,7 +85,7 @@ def test_k_is_finite_for_finite_weights(predictor, kind, targets, weight_range):
 
 
 class NoWaiting(TorchDispatchMode):
-    """Refuses operations that read from a device or send it what Python holds."""
+    """Refuses operations that copy between host and device."""
 
     REFUSED = frozenset(
         {"_local_scalar_dense", "nonzero", "is_nonzero", "lift_fresh", "masked_select", "_unique2"}

@@ -27,7 +27,7 @@ def slope_by_differences(function, parameters, directions, step=1e-6) -> float:
 
 
 def slopes_agree(function, module: nn.Module) -> bool:
-    """Whether autograd gives the slope of finite differences, in several random directions."""
+    """Check autograd against finite differences in several random directions."""
     parameters = list(module.parameters())
     gradients = torch.autograd.grad(function(), parameters, allow_unused=True)
     generator = torch.Generator().manual_seed(1)
@@ -64,7 +64,7 @@ def test_gradient_reaches_network_and_predictor(kind, temperature, network, make
 
 
 def test_hard_binning_fails_the_same_test(network, make_loss):
-    """With whole bins the predictor gets its gradient and the network gets none."""
+    """With rounded bins the predictor gets a gradient and the network gets none."""
     loss = make_loss(bins=32)
     assert slopes_agree(lambda: hard_binned(loss), loss)
     gradients = torch.autograd.grad(
@@ -75,7 +75,7 @@ def test_hard_binning_fails_the_same_test(network, make_loss):
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_every_weight_gets_a_gradient(kind, network, make_loss):
-    """Weights in and out of range all get one, and beyond the range it pulls back."""
+    """All weights get a gradient; beyond the range it pulls them back."""
     loss = make_loss(kind=kind, temperature=0.5)
     loss().backward()
     for parameter in network.parameters():
@@ -86,7 +86,7 @@ def test_every_weight_gets_a_gradient(kind, network, make_loss):
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_k_grows_with_the_overshoot_and_is_continuous(kind, network, make_loss):
-    """Moving one weight outwards from the limit raises K from its value at the limit, steadily."""
+    """K is continuous at the limit and rises as a weight moves outwards."""
     loss = make_loss(kind=kind)
     values = []
     for weight in (3.0, 3.0 + 1e-9, 3.1, 4.0, 30.0, 1e6, 1e30, 1e300):
@@ -152,7 +152,7 @@ def test_mse_is_the_mean_square_in_range(network, make_loss):
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_training_both_shortens_the_description(kind):
-    """A few hundred steps on K alone make K and the hard bits of the weights fall."""
+    """A few hundred steps on K alone reduce K and the hard bits of the weights."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     loss = KolmogorovLoss(
@@ -169,7 +169,7 @@ def test_training_both_shortens_the_description(kind):
 
 
 def test_module_is_not_registered(network, make_loss):
-    """Parameters, modules and state are the predictor's alone."""
+    """The loss holds only the predictor's parameters, modules and state."""
     loss = make_loss()
     own = {id(parameter) for parameter in loss.parameters()}
     assert own == {id(parameter) for parameter in loss.predictor.parameters()}
@@ -188,7 +188,9 @@ def test_state_round_trips(network, make_loss):
 
 
 def test_copies_of_module_and_loss_belong_together(network, make_loss):
-    """Copied together, the copy measures the copy; copied alone, it has a module of its own."""
+    """Copied together, the copy of the loss describes the copy of the module; copied alone, it has
+    its own copy.
+    """
     loss = make_loss()
     before = loss().item()
     copied_network, copied_loss = copy.deepcopy((network, loss))
@@ -200,7 +202,9 @@ def test_copies_of_module_and_loss_belong_together(network, make_loss):
 
 
 def test_works_in_the_parameters_type():
-    """K has the widest of the parameters' types, at least float32, and gradients their own."""
+    """K has the widest dtype of the parameters, at least float32; gradients have the parameters'
+    dtypes.
+    """
     for dtype, expected in (
         (torch.float16, torch.float32),
         (torch.bfloat16, torch.float32),
@@ -214,7 +218,7 @@ def test_works_in_the_parameters_type():
 
 
 def test_mixed_precision_does_not_change_k(network, make_loss):
-    """Under autocast K is what it is without."""
+    """K is the same under autocast."""
     loss = make_loss().float()
     expected = loss().item()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -224,7 +228,7 @@ def test_mixed_precision_does_not_change_k(network, make_loss):
 
 
 def test_counts_weights_out_of_range(network, make_loss):
-    """Weights beyond either limit are counted, those at a limit are not."""
+    """Weights beyond a limit are counted; weights at a limit are not."""
     loss = make_loss()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -235,7 +239,7 @@ def test_counts_weights_out_of_range(network, make_loss):
 
 
 def test_global_random_state_is_spared(network, make_loss):
-    """Making, calling and weighing a loss with a generator draws nothing from the global state."""
+    """A loss with a generator draws nothing from the global random state."""
     state = torch.random.get_rng_state()
     loss = make_loss()
     loss().backward()
@@ -275,7 +279,7 @@ def test_changed_module_is_refused(network, make_loss):
 
 
 def test_another_device_is_refused(network, make_loss):
-    """A predictor that was left behind on another device is named."""
+    """A loss on another device than its module gets an error that names both devices."""
     loss = make_loss()
     loss.like = loss.like.to("meta")
     with pytest.raises(KolmogorovError, match=r"expected it on meta .* got cpu"):

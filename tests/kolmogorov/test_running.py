@@ -27,7 +27,7 @@ def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
 
 
 def test_a_step_under_autocast_has_the_same_k():
-    """With the task in bfloat16, K and its gradients are what they are without."""
+    """With the task in bfloat16, K and its gradients are the same as without autocast."""
     module = make()
     loss = loss_of(module)
     x = torch.randn(6, 5)
@@ -43,7 +43,7 @@ def test_a_step_under_autocast_has_the_same_k():
 
 
 def test_gradients_accumulate():
-    """Two calls and two backward passes, or one graph gone through twice, add up."""
+    """Gradients of two calls, or of two backward passes through one graph, add up."""
     module = make()
     loss = loss_of(module)
     parameters = [*module.parameters(), *loss.parameters()]
@@ -59,7 +59,7 @@ def test_gradients_accumulate():
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_compiled_modules_are_described(is_first):
-    """Compiled before or after it is wrapped, a module has the same K, and can be trained."""
+    """A module that is compiled before or after wrapping has the same K and can be trained."""
     module = make()
     expected = loss_of(module)().item()
     if is_first:
@@ -106,7 +106,7 @@ def test_a_compiled_training_step_is_the_plain_one(settings):
 
 
 def test_importing_and_calling_do_not_load_the_compiler():
-    """The half second that PyTorch's compiler takes to load is only spent by those who use it."""
+    """Calling the loss does not load PyTorch's compiler."""
     code = (
         "import sys, torch, bitfold; k = bitfold.KolmogorovLoss(torch.nn.Linear(2, 2)); "
         "k().backward(); assert 'torch._dynamo' not in sys.modules"
@@ -120,7 +120,7 @@ def test_importing_and_calling_do_not_load_the_compiler():
     ids=str,
 )
 def test_copies_and_states_go_on_as_the_original(settings):
-    """After some steps, a copy and a new loss with the state give the same Ks from there on."""
+    """A copy, and a new loss with the same state, continue with the same K."""
     module = make()
     loss = loss_of(module, **settings)
     optimizer = torch.optim.SGD([*module.parameters(), *loss.parameters()], lr=0.1)
@@ -140,7 +140,7 @@ def test_copies_and_states_go_on_as_the_original(settings):
 
 
 def test_a_loss_may_live_in_the_module_that_trains():
-    """Beside its network in one module, as training frameworks have it, neither counts twice."""
+    """In one module with its network, as in training frameworks, nothing counts twice."""
 
     class Trained(nn.Module):
         def __init__(self) -> None:
@@ -165,7 +165,7 @@ def test_a_loss_may_live_in_the_module_that_trains():
 @pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_evaluation_in_inference_mode_leaves_training_possible(predictor, is_compiled, monkeypatch):
-    """What the first call keeps for later ones is fit for training, also in inference mode."""
+    """A first call in inference mode keeps tensors that training can use."""
     if not is_compiled:
         # As on a device, where PyTorch's operations keep what they are given.
         monkeypatch.setattr(coordinate, "has_kernels", lambda tensor: False)
@@ -186,7 +186,7 @@ def test_evaluation_in_inference_mode_leaves_training_possible(predictor, is_com
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("change", ["half", "bfloat16", "double"])
 def test_a_module_may_change_its_type(change, predictor):
-    """Cast after wrapping, a module keeps its loss: gradients come in the new type."""
+    """A module that is cast after wrapping gets gradients in the new dtype."""
     module = make()
     loss = loss_of(module, predictor=predictor)
     expected = loss().item()
@@ -201,7 +201,7 @@ def test_a_module_may_change_its_type(change, predictor):
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("change", ["bfloat16", "double"])
 def test_a_loss_may_be_cast_with_its_module(change, predictor):
-    """Frameworks that cast all they train leave a loss that still works, as precise as its type."""
+    """A loss that is cast with its network still works, to the precision of the dtype."""
     module = make()
     loss = loss_of(module, predictor=predictor)
     expected = loss().item()

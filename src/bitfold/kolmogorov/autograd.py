@@ -1,4 +1,4 @@
-"""K as one node of the graph: gradients are worked out along with the value, a chunk at a time."""
+"""K as one node of the graph: gradients are computed along with the value, a chunk at a time."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,34 +10,26 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.description.bits import coded_weights
-from bitfold.kolmogorov.grid.ranges import TaskRange, WeightRange
+from bitfold.kolmogorov.description.bits import Described, coded_weights
 from bitfold.kolmogorov.grid.soft_assignment import Targets
-from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
-from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
-from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.subsampling import Subsample
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 
 class Work(NamedTuple):
-    """What one call of the loss sums.
+    """The sum that one call of the loss computes.
 
     Attributes:
-        table: the described parameters.
-        weight_range: turns them into values.
-        predictor: gives values a cost.
+        described: the weights and their code.
         targets: how values are shared among bins.
         subsample: the weights of this call.
         group: processes that share the weights, or None.
         dtype: to compute in.
         own: parameters of the range and of the predictor, in the order of their modules.
-        times: how often K counts.
+        times: factor of K.
     """
 
-    table: ParameterTable
-    weight_range: WeightRange
-    predictor: WeightPredictor
+    described: Described
     targets: Targets
     subsample: Subsample
     group: dist.ProcessGroup | None
@@ -45,22 +37,28 @@ class Work(NamedTuple):
     own: list[nn.Parameter]
     times: int = 1
 
+    @property
+    def factor(self) -> float:
+        """Turns the nats of all weights into the value of the loss."""
+        return self.times / self.described.table.num_weights
+
 
 def mean_nats(work: Work) -> Tensor:
     """K times ``work.times`` in nats per weight: 0-d.
 
-    Differentiable once, by weights, range and predictor. In a group of processes every one gets the
-    same K and the whole gradient by range and predictor; by the weights each gets the gradient of
-    its own share times the number of processes, so that the mean over processes, which
-    data-parallel training takes, is K's gradient.
+    Differentiable once, by weights, range and predictor. In a group all processes get the same K
+    and the whole gradient by range and predictor. By the weights each process gets the gradient of
+    its own share times the number of processes. The mean over processes, which data-parallel
+    training takes, is K's gradient.
     """
     # PyTorch leaves Function.apply without types.
     apply: Callable[..., Tensor] = _MeanNats.apply
-    inputs = (work, torch.is_grad_enabled(), *work.table.parameters, *work.own)
-    device = work.table.device.type
+    table = work.described.table
+    inputs = (work, torch.is_grad_enabled(), *table.parameters, *work.own)
+    device = table.device.type
     if not torch.is_autocast_enabled(device):
         return apply(*inputs)
-    # Code lengths need the predictor's own precision, whatever the task is computed in.
+    # Code lengths need the predictor's own precision, also when the task computes in another one.
     with torch.autocast(device, enabled=False):
         return apply(*inputs)
 
@@ -71,10 +69,10 @@ class _MeanNats(torch.autograd.Function):
         ctx.work = work
         with_gradients = with_graph and any(item.requires_grad for item in inputs)
         if not work.targets.is_differentiable:
-            return (_hard_nats(work) * (work.times / work.table.num_weights)).to(work.dtype)
+            return (_hard_nats(work) * work.factor).to(work.dtype)
         nats, by_weights, by_own = _sum(work, with_gradients)
         ctx.save_for_backward(by_weights, *by_own)
-        return (nats * (work.times / work.table.num_weights)).to(work.dtype)
+        return (nats * work.factor).to(work.dtype)
 
     @staticmethod
     @once_differentiable
@@ -87,16 +85,14 @@ class _MeanNats(torch.autograd.Function):
                 "gradient is zero and the network would never learn of K."
             )
         by_weights, *by_own = ctx.saved_tensors
-        scale = grad_output * (work.times / work.table.num_weights)
-        gradients = work.table.pieces(by_weights * scale)
+        scale = grad_output * work.factor
+        gradients = work.described.table.pieces(by_weights * scale)
         return (None, None, *gradients, *(item * scale for item in by_own))
 
 
 def _hard_nats(work: Work) -> Tensor:
-    """What coding the weights' bins takes under the predictor as it is, in nats."""
-    coded = coded_weights(
-        work.table, work.weight_range, work.predictor, None, work.subsample.subset
-    )
+    """The cost of the weights' bins under the predictor as it is, in nats."""
+    coded = coded_weights(work.described, None, work.subsample.subset)
     nats = (coded.bits + coded.escapes).sum() * (math.log(2) * work.subsample.factor)
     if work.group is not None:
         (nats,) = _add_up([nats], work.group)
@@ -104,18 +100,19 @@ def _hard_nats(work: Work) -> Tensor:
 
 
 def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """What all weights take in nats, and its gradients by them and by what the loss learns."""
+    """The cost of all weights in nats, and its gradients by weights, range and predictor."""
     subset, factor = work.subsample
+    table, weight_range, predictor = work.described
     if with_gradients and (found := _sum_in_steps(work)) is not None:
         return found
-    all_weights = work.table.values().to(work.dtype)
-    values = work.weight_range.values(subset.take(all_weights), subset)
-    summed = work.predictor.summed(subset, values, work.targets, with_gradients=with_gradients)
+    all_weights = table.values().to(work.dtype)
+    values = weight_range.values(subset.take(all_weights), subset)
+    summed = predictor.summed(subset, values, work.targets, with_gradients=with_gradients)
     nats = summed.nats * factor
-    precision, by_precision = work.weight_range.precision_nats()
+    precision, by_precision = weight_range.precision_nats()
     by_weights, by_own = all_weights.new_zeros(0), list[Tensor]()
     if with_gradients:
-        by_range = work.weight_range.gradients(summed.grad_values, values, subset)
+        by_range = weight_range.gradients(summed.grad_values, values, subset)
         by_weights = _whole(by_range.weights, work)
         by_own = [*by_range.parameters, *summed.grad_parameters]
         if factor != 1:
@@ -129,18 +126,20 @@ def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]
 
 
 def _sum_in_steps(work: Work) -> tuple[Tensor, Tensor, list[Tensor]] | None:
-    """The same in one pass over the weights where they lie, if it is a scale for all of them."""
-    table, weight_range, predictor = work.table, work.weight_range, work.predictor
+    """The same in one pass over the weights in place, if range and predictor have such a pass."""
+    table, weight_range, predictor = work.described
     is_whole = work.group is None and work.subsample.subset.chosen is None
-    if not (is_whole and isinstance(weight_range, TaskRange)):
+    if not is_whole or weight_range.has_rounding_cost or work.dtype != torch.float32:
         return None
-    if not isinstance(predictor, ScalePredictor) or work.dtype != torch.float32:
+    steps = weight_range.steps()
+    if steps is None:
         return None
-    found = predictor.summed_in_steps(table.parameters, weight_range.steps(), work.targets)
+    found = predictor.summed_in_steps(table.parameters, steps, work.targets)
     if found is None:
         return None
-    summed, by_steps = found
-    by_own = [by_steps.to(weight_range.log_steps.dtype), *summed.grad_parameters]
+    summed, by_log_steps = found
+    # The logarithms of steps are the range's only parameter, and the first one of all.
+    by_own = [by_log_steps.to(work.own[0].dtype), *summed.grad_parameters]
     return summed.nats, summed.grad_values, by_own
 
 
@@ -148,9 +147,10 @@ def _whole(gradient: Tensor, work: Work) -> Tensor:
     """The gradient of a subsample as one of all weights: (n,) to (N,)."""
     subset, factor = work.subsample
     gradient = gradient if factor == 1 else gradient * factor
-    if len(gradient) == work.table.num_weights and subset.chosen is None:
+    num_weights = work.described.table.num_weights
+    if len(gradient) == num_weights and subset.chosen is None:
         return gradient
-    whole = gradient.new_zeros(work.table.num_weights)
+    whole = gradient.new_zeros(num_weights)
     if subset.chosen is None:
         whole[subset.start : subset.stop] = gradient
         return whole

@@ -1,26 +1,17 @@
-"""The options of a Kolmogorov loss that are given by name."""
+"""The options of a Kolmogorov loss: names turned into objects, and checks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.grid.soft_assignment import (
-    HardTargets,
-    LinearTargets,
-    NoiseTargets,
-    RoundedTargets,
-    Targets,
-)
-from bitfold.kolmogorov.grid.soft_targets import SoftTargets
-from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
-from bitfold.kolmogorov.predictors.laplace_logistic import PerTensorPredictor, RowColumnPredictor
+from bitfold.kolmogorov.grid.soft_assignment import Targets
+from bitfold.kolmogorov.grid.soft_assignment.soft import check_temperature
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.registry import PREDICTORS, TARGETS
 
-PREDICTORS = ("coordinate", "row_column", "per_tensor")
-TARGETS = ("soft", "linear", "noise", "rounded", "hard")
 REST_BITS = (0, 16, 32)
 
 
@@ -31,55 +22,70 @@ def make_predictor(
     *,
     is_centred: bool = False,
 ) -> WeightPredictor:
-    """A weight predictor by its name; one that is given stays.
+    """Make a weight predictor by its name, or return the instance that is given.
 
     Args:
-        predictor: one of `PREDICTORS`, or one of your own.
-        shape: of the coordinate predictor; None: its default.
-        kind: likewise.
-        is_centred: whether those that learn scales leave locations at 0.
+        predictor: a name of `PREDICTORS`, or an instance.
+        shape: hidden widths, for predictors that take a shape; None: the predictor's default.
+        kind: of the code, for predictors that take it; likewise.
+        is_centred: whether predictors of scales keep their locations at 0.
 
     Raises:
-        KolmogorovError: if there is none of that name, if shape or kind are out of bounds, or if
-            they are given with another predictor.
+        KolmogorovError: if there is no predictor of that name, if shape or kind are out of bounds,
+            or if they are given with a predictor that does not take them.
     """
     given = {"shape": shape, "kind": kind}
     settings: dict[str, Any] = {name: item for name, item in given.items() if item is not None}
-    if predictor == "coordinate":
-        return CoordinatePredictor(**settings)
     if not isinstance(predictor, WeightPredictor):
         _check_name("predictor", predictor, PREDICTORS)
-    if settings:
-        names = " or ".join("predictor_shape" if name == "shape" else name for name in settings)
+    made_by = PREDICTORS[predictor] if isinstance(predictor, str) else None
+    taken = () if made_by is None else made_by.option_settings
+    unused = [name for name in settings if name not in taken]
+    if unused:
+        names = " or ".join("predictor_shape" if name == "shape" else name for name in unused)
+        takers = [name for name, by in PREDICTORS.items() if set(unused) <= {*by.option_settings}]
         raise KolmogorovError(
-            f"Cannot make a Kolmogorov loss: expected {names} with predictor='coordinate' alone, "
+            f"Cannot make a Kolmogorov loss: expected {names} with "
+            f"predictor={' or '.join(map(repr, takers))} alone, "
             f"got predictor={_found(predictor)}. Leave it out, or choose that predictor."
         )
     if isinstance(predictor, WeightPredictor):
         return predictor
-    by_scales = RowColumnPredictor if predictor == "row_column" else PerTensorPredictor
-    return by_scales(is_centred=is_centred)
+    return PREDICTORS[predictor].from_options(is_centred=is_centred, **settings)
 
 
-def make_targets(name: str, temperature: float, num_bins: int) -> Targets:
-    """Targets by their name.
+def make_targets(
+    targets: str | Targets | None, temperature: float, num_bins: int, *, by_task: bool = False
+) -> Targets:
+    """Make targets by their name, or return the instance that is given.
+
+    Args:
+        targets: a name of `TARGETS`, or an instance; None: the default.
+        temperature: of soft targets, in bins.
+        num_bins: number of bins of the grid.
+        by_task: whether the task computes with rounded weights: the default then is rounded, else
+            linear.
 
     Raises:
-        KolmogorovError: if there are none of that name, or the temperature is out of bounds.
+        KolmogorovError: if there are no targets of that name, if an instance has another number of
+            bins, or if the temperature is out of bounds.
     """
-    _check_name("targets", name, TARGETS)
-    known: dict[str, Targets] = {
-        "soft": SoftTargets(temperature, num_bins),
-        "linear": LinearTargets(num_bins),
-        "noise": NoiseTargets(num_bins),
-        "rounded": RoundedTargets(num_bins),
-        "hard": HardTargets(num_bins),
-    }
-    return known[name]
+    check_temperature(temperature)
+    if targets is None:
+        targets = "rounded" if by_task else "linear"
+    if not isinstance(targets, Targets):
+        _check_name("targets", targets, TARGETS)
+        return TARGETS[targets].from_options(num_bins, temperature)
+    if targets.num_bins != num_bins:
+        raise KolmogorovError(
+            f"Cannot make a Kolmogorov loss: expected targets for {num_bins} bins, got a "
+            f"{type(targets).__name__} for {targets.num_bins}. Make them for the same number."
+        )
+    return targets
 
 
 def check_rest(rest_bits: int) -> None:
-    """Refuse a precision that nothing is sent in.
+    """Check the precision of numbers that are not described.
 
     Raises:
         KolmogorovError: if ``rest_bits`` is not 0, 16 or 32.
@@ -91,24 +97,28 @@ def check_rest(rest_bits: int) -> None:
         )
 
 
-def check_count(setting: str, number: int) -> None:
-    """Refuse what is no whole number of at least 1.
+def check_counts(**settings: int | None) -> None:
+    """Check that settings are whole numbers of at least 1, or None.
 
     Raises:
-        KolmogorovError: if it is none.
+        KolmogorovError: if one of them is not; the message names it.
     """
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise KolmogorovError(
-            f"Cannot make a Kolmogorov loss: expected {setting} to be a whole number of at least "
-            f"1, got {number!r}. Choose another."
-        )
+    for name, number in settings.items():
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise KolmogorovError(
+                f"Cannot make a Kolmogorov loss: expected {name} to be a whole number of at least "
+                f"1, got {number!r}. Choose another."
+            )
 
 
 def check_quantise(quantise: str | None, weight_range: tuple[float, float] | str) -> None:
-    """Refuse a way to quantise that there is not, or that does not go with the range.
+    """Check that ``quantise`` exists and goes with the range.
 
     Raises:
-        KolmogorovError: if it is neither ``"learned"``, with learned steps, nor None.
+        KolmogorovError: if it is neither None nor ``"learned"``, or is ``"learned"`` without
+            learned steps.
     """
     if quantise is None:
         return
@@ -125,7 +135,7 @@ def check_quantise(quantise: str | None, weight_range: tuple[float, float] | str
 
 
 def num_rest_bits(values: Tensor, rest_bits: int) -> int:
-    """Bits of numbers that are not described; whole ones take 32 however narrow the others are.
+    """Bits of numbers that are not described; whole numbers always take 32 bits.
 
     Example:
         >>> num_rest_bits(torch.zeros(3), 16), num_rest_bits(torch.zeros(3, dtype=torch.int64), 16)
@@ -139,7 +149,7 @@ def num_rest_bits(values: Tensor, rest_bits: int) -> int:
 
 
 def as_rest(values: Tensor, rest_bits: int) -> Tensor:
-    """What a decoder gets of numbers that are not described: same shape and dtype."""
+    """Round numbers that are not described to what a decoder gets: same shape and dtype."""
     if values.is_complex():
         return torch.view_as_complex(as_rest(torch.view_as_real(values.resolve_conj()), rest_bits))
     if rest_bits == 0 or not values.is_floating_point():
@@ -148,8 +158,8 @@ def as_rest(values: Tensor, rest_bits: int) -> Tensor:
     return values.to(narrow, copy=True).to(values.dtype)
 
 
-def _check_name(setting: str, name: object, known: Sequence[str]) -> None:
-    if name not in known:
+def _check_name(setting: str, name: object, known: Collection[str]) -> None:
+    if not isinstance(name, str) or name not in known:
         raise KolmogorovError(
             f"Cannot make a Kolmogorov loss: expected {setting} to be one of "
             f"{', '.join(known)}, got {_found(name)}. Choose one of these."

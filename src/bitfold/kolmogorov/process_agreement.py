@@ -1,20 +1,37 @@
-"""What several processes must have alike before they begin."""
+"""The agreement of several processes on their initial values."""
+
+from typing import Any
 
 import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from bitfold.kolmogorov.step_counter import StepCounter
 
 
-def agree(learned: nn.Module, counter: StepCounter | None, group: dist.ProcessGroup | None) -> None:
-    """Take the first process's initial values everywhere, as data-parallel training does.
-
-    Source: none, ours.
+def unwrap(
+    module: nn.Module, group: dist.ProcessGroup | None
+) -> tuple[nn.Module, dist.ProcessGroup | None]:
+    """The module within a ``DistributedDataParallel``, and its processes if no group is given.
 
     Args:
-        learned: whose parameters and buffers are to agree; there is at least one.
-        counter: of what is drawn, to agree too.
-        group: processes; None: there is nothing to agree on.
+        module: any module.
+        group: processes that the user asked for.
+    """
+    if not isinstance(module, DistributedDataParallel):
+        return module, group
+    # The group and the module are attributes that PyTorch leaves without types.
+    wrapped: Any = module
+    return wrapped.module, group or wrapped.process_group
+
+
+def agree(learned: nn.Module, counter: StepCounter | None, group: dist.ProcessGroup | None) -> None:
+    """Copy the first process's initial values to all processes, as data-parallel training does.
+
+    Args:
+        learned: has the parameters and buffers to copy, at least one.
+        counter: of the draws, copied too.
+        group: processes; None: nothing is copied.
     """
     if group is None:
         return

@@ -1,4 +1,4 @@
-"""How many steps a loss has taken, and what is drawn in each of them."""
+"""The number of steps that a loss has taken, and the seeds of each step's draws."""
 
 import torch
 from torch import Tensor, nn
@@ -7,15 +7,15 @@ _WORD = 2**64
 
 
 class StepCounter(nn.Module):
-    """Counts steps on the host, and gives each a number to draw from; it is part of the state.
+    """Counts steps on the host, and gives each step seeds for its draws.
 
-    A loss that is restored therefore goes on with the draws that it would have made.
+    The counter is part of the loss's state, so a restored loss continues with the same draws. A
+    count on the device would have to be read back at every step.
 
-    Source: none, ours; numbers are mixed by the finaliser of SplitMix64 (Steele, Lea & Flood 2014).
-    A count on the device would have to be read back at every step.
+    Source: the finaliser of SplitMix64 (Steele, Lea & Flood 2014) mixes the numbers.
 
     Args:
-        seed: int64, what all draws depend on.
+        seed: int64, of all draws.
 
     Example:
         >>> counter = StepCounter(seed=3)
@@ -29,24 +29,29 @@ class StepCounter(nn.Module):
         super().__init__()
         self.seed, self.steps = seed, 0
 
-    def draw(self, what: str, rank: int = 0) -> int:
-        """A seed for what is drawn in this step, 0 to 2^63 - 1.
+    @classmethod
+    def drawn(cls, generator: torch.Generator | None) -> "StepCounter":
+        """A counter with a seed from a generator on the CPU; None: the global one."""
+        return cls(int(torch.randint(2**62, (), generator=generator)))
+
+    def draw(self, purpose: str, rank: int = 0) -> int:
+        """The seed of one draw in this step, 0 to 2^63 - 1.
 
         Args:
-            what: is drawn; different things get different seeds.
+            purpose: name of the draw; different names get different seeds.
             rank: of the process.
         """
         state = self.seed
-        for number in (self.steps, rank, *what.encode()):
+        for number in (self.steps, rank, *purpose.encode()):
             state = _mixed(state ^ number)
         return state >> 1
 
     def get_extra_state(self) -> Tensor:
-        """Seed and count, as ``state_dict`` keeps them: int64 (2,)."""
+        """Seed and count for ``state_dict``: int64 (2,)."""
         return torch.tensor([self.seed, self.steps])
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Take up seed and count."""
+        """Restore seed and count."""
         self.seed, self.steps = state.tolist()
 
 

@@ -1,4 +1,4 @@
-"""The type in which many numbers are added up."""
+"""The dtype in which many numbers are added up."""
 
 import torch
 
@@ -7,7 +7,7 @@ def accumulation_dtype(device: torch.device, otherwise: torch.dtype = torch.floa
     """float64 where the device has it, so that bins, counts and sums of bits do not round.
 
     Args:
-        device: where the numbers are.
-        otherwise: their own type, which stays on a device without float64.
+        device: of the numbers.
+        otherwise: the dtype for devices without float64, such as the numbers' own.
     """
     return otherwise if device.type == "mps" else torch.float64

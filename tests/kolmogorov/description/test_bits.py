@@ -24,7 +24,7 @@ def naive_sent(values: list[float], precision_bits: int) -> list[float]:
 
 
 def naive_outputs(loss: KolmogorovLoss) -> list[list[float]]:
-    """The outputs for each weight of the predictor as sent, multiplied out in plain Python."""
+    """The outputs of the sent predictor for each weight, computed in plain Python."""
     layers = []
     for layer in [
         *(item for item in loss.predictor.trunk if isinstance(item, nn.Linear)),
@@ -100,7 +100,7 @@ def test_bits_are_those_of_a_naive_recount(kind, precision_bits, network, make_l
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_bits_tensor_is_the_total(kind, make_loss):
-    """The tensor for every epoch equals the itemised total."""
+    """The tensor equals the itemised total."""
     loss = make_loss(kind=kind)
     total = loss.bits_tensor()
     assert total.shape == ()
@@ -110,7 +110,7 @@ def test_bits_tensor_is_the_total(kind, make_loss):
 
 @pytest.mark.parametrize("settings", [{"kind": "mse"}, {"kind": "laplacian_nll"}])
 def test_bits_tensor_does_not_wait_for_the_device(settings, make_loss, monkeypatch):
-    """Of a density no operation of it reads a value back to the host."""
+    """For a density no operation reads a value back to the host."""
     loss = make_loss(**settings)
 
     def refuse(*_):
@@ -139,7 +139,7 @@ def test_more_precision_costs_more_and_32_is_plain_float(make_loss):
 
 
 def test_weights_are_coded_under_the_predictor_as_sent(make_loss):
-    """A coarser predictor changes the bits of the weights, a fine one almost not."""
+    """A coarse predictor changes the bits of the weights; a fine one hardly does."""
     bits = {}
     for precision_bits in (2, 16, 32):
         loss = make_loss(predictor_bits=precision_bits)
@@ -166,7 +166,7 @@ def test_constant_tensors_are_sent_as_they_are():
 
 
 def test_decoded_weights_are_the_nearest_of_the_grid(network, make_loss):
-    """Each decoded weight is its own rounded to the grid, which goes on beyond the range."""
+    """Each decoded weight is the weight rounded to the grid, also beyond the range."""
     loss = make_loss()
     decoded = loss.decoded_state()
     width = loss.bins.width
@@ -188,7 +188,7 @@ def test_decoded_state_can_be_loaded_and_described_again(network, make_loss):
 
 
 def test_frozen_parameters_and_buffers_are_counted():
-    """What is not described still has to be sent: in float32, tied ones once, loadable."""
+    """Numbers that are not described are sent in float32, tied ones once, and can be loaded."""
     tied = nn.Linear(4, 4)
     network = nn.Sequential(tied, nn.BatchNorm1d(4), tied, nn.Linear(4, 2))
     network[3].requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Tests of the coverage: how many weights get a tenth of the true slope, against a slow count."""
+"""Tests of the gradient coverage against a slow count."""
 
 import copy
 import math
@@ -57,7 +57,9 @@ def test_soft_targets_of_normal_weights(temperature, expected):
 
 
 def test_other_targets_of_normal_weights():
-    """Linear targets cover all weights and hard ones none; noise nearly all, where it is smooth."""
+    """Linear targets cover all weights, hard targets none, and noise nearly all where the cost is
+    smooth.
+    """
     module = normal_weights(20_000)
     coverage = {
         name: loss_of(module, Smooth(), targets=name).gradient_coverage()
@@ -90,7 +92,7 @@ def test_coverage_is_that_of_a_slow_count(ruggedness, temperature):
 
 
 def test_many_weights_are_looked_at_evenly():
-    """Of more weights than the most an even choice is taken, from the first to the last."""
+    """Of too many weights an even choice is looked at, from the first to the last."""
     # A third lies on a bin, where T = 0.1 gives almost no slope, the rest halfway between two.
     width = 8 / 255
     on_bins = torch.full((MOST_WEIGHTS,), -4 + 100 * width, dtype=torch.float64)
@@ -100,7 +102,9 @@ def test_many_weights_are_looked_at_evenly():
 
 
 def test_coverage_is_the_same_when_asked_again():
-    """Also where noise is drawn: asking draws no step's noise away, and copies still work."""
+    """Measuring coverage does not change the noise of later steps, and the loss can still be
+    copied.
+    """
     loss = loss_of(normal_weights(500), Smooth(ruggedness=1.0), targets="noise")
     found = {loss.gradient_coverage() for _ in range(3)}
     assert len(found) == 1
@@ -109,7 +113,7 @@ def test_coverage_is_the_same_when_asked_again():
 
 
 def test_weights_without_a_true_slope_are_not_counted():
-    """Under a flat distribution no weight has one."""
+    """Under a flat distribution no weight has a true slope, and the coverage is NaN."""
 
     class Flat(Smooth):
         def forward(self, subset, indices):
@@ -120,6 +124,6 @@ def test_weights_without_a_true_slope_are_not_counted():
 
 @pytest.mark.parametrize("kind", ["mse", "gaussian_nll", "laplacian_nll"])
 def test_densities_have_the_slope_they_have(kind):
-    """Kinds that compare a density with the weight itself use no targets."""
+    """Kinds that compare a density with the weight itself have a coverage of 1."""
     loss = KolmogorovLoss(nn.Linear(3, 3), predictor="coordinate", kind=kind, targets="soft")
     assert loss.gradient_coverage() == 1.0

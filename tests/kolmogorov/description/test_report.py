@@ -23,7 +23,7 @@ def make() -> nn.Module:
 @pytest.mark.parametrize("weight_range", ["auto", (-0.5, 0.5)])
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_rows_add_up_to_the_bits(predictor, weight_range):
-    """Bits of all rows are those of weights and escapes together, and each is its tensor's."""
+    """The rows add up to the bits of weights and escapes, and each row counts its tensor."""
     module = make()
     loss = KolmogorovLoss(module, predictor=predictor, weight_range=weight_range, bins=15)
     with torch.no_grad():
@@ -39,7 +39,7 @@ def test_rows_add_up_to_the_bits(predictor, weight_range):
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_tensor_has_the_bits_that_others_leave(kind):
-    """Moving one tensor's weights to other bins changes its own row alone."""
+    """Moving one tensor's weights to other bins changes only the tensor's row."""
     module = make()
     loss = KolmogorovLoss(module, predictor="coordinate", kind=kind, weight_range=(-1.0, 1.0))
     before = loss.report()
@@ -55,7 +55,7 @@ def test_a_tensor_has_the_bits_that_others_leave(kind):
 
 
 def test_zeros_and_far_weights_are_counted_where_they_are():
-    """Zeros are those that decode as 0, rounded ones too; outside is so in steps as sent."""
+    """Weights that round to 0 count as zeros; out of range is judged by the sent steps."""
     module = make()
     loss = KolmogorovLoss(module, bins=31)
     steps = loss.weight_range.steps(as_sent=True)
@@ -78,7 +78,7 @@ def test_zeros_and_far_weights_are_counted_where_they_are():
 
 
 def test_report_is_a_table():
-    """str gives a head, one line a tensor and one for all together, of equal length."""
+    """str gives a head, one line for each tensor and one for the total, of equal length."""
     lines = str(KolmogorovLoss(make()).report()).splitlines()
     assert len(lines) == 1 + 6 + 1
     assert len({len(line) for line in lines}) == 1
@@ -86,7 +86,7 @@ def test_report_is_a_table():
 
 
 def test_nan_shows_in_its_row_alone():
-    """A weight that is not a number makes its tensor's bits NaN, and the total's."""
+    """A NaN weight makes the bits of its tensor and of the total NaN."""
     module = make()
     loss = KolmogorovLoss(module)
     with torch.no_grad():

@@ -12,7 +12,7 @@ from bitfold.kolmogorov import KolmogorovLoss, finish, prune_dead
 
 
 def small() -> tuple[nn.Module, KolmogorovLoss]:
-    """A network with one hidden layer, of steps fine enough to compute with."""
+    """A network with one hidden layer and fine steps."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3))
     kolmogorov = KolmogorovLoss(network, quantise="learned")
@@ -22,13 +22,15 @@ def small() -> tuple[nn.Module, KolmogorovLoss]:
 
 
 def losses(network: nn.Module, points: torch.Tensor):
-    """Of two batches."""
+    """The task losses of two batches."""
     for some in points.split(50):
         yield network(some).square().mean()
 
 
 def test_what_is_frozen_is_what_is_sent():
-    """Predictor and steps stay; K then is what coding takes, but for dead lines."""
+    """Predictor and steps are frozen; K then is the cost of coding, except for dead rows and
+    columns.
+    """
     network, kolmogorov = small()
     finish(kolmogorov)
     bits, state = kolmogorov.bits(), copy.deepcopy(kolmogorov.state_dict())
@@ -48,7 +50,7 @@ def test_what_is_frozen_is_what_is_sent():
 @pytest.mark.parametrize("predictor", ["coordinate", "row_column", "per_tensor"])
 @pytest.mark.parametrize("quantise", [None, "learned"])
 def test_finishing_changes_no_decoded_weight(predictor, quantise):
-    """Whatever the predictor: K in hard nats becomes the bits of the weights."""
+    """After the finish K with hard targets equals the bits of the weights, with every predictor."""
     torch.manual_seed(1)
     network = nn.Linear(7, 6)
     kolmogorov = KolmogorovLoss(network, predictor=predictor, bins=32, quantise=quantise)
@@ -62,7 +64,9 @@ def test_finishing_changes_no_decoded_weight(predictor, quantise):
 
 
 def test_weights_that_nothing_feels_are_pruned():
-    """Into and of neurons that lead nowhere, or are never active; the function stays the same."""
+    """Weights into neurons that lead nowhere or are never active become 0, and the function stays
+    the same.
+    """
     network, kolmogorov = small()
     points = torch.rand(100, 6)
     points[:, 5] = 0
@@ -87,7 +91,7 @@ def test_weights_that_nothing_feels_are_pruned():
 
 
 def test_pruning_needs_data():
-    """Without a single loss every weight would seem dead."""
+    """No task loss at all is refused, because every weight would seem dead."""
     network, kolmogorov = small()
     before = copy.deepcopy(network.state_dict())
     with pytest.raises(KolmogorovError, match="some data, got none"):
@@ -96,7 +100,7 @@ def test_pruning_needs_data():
 
 
 def test_pruning_leaves_gradients_alone():
-    """Those that a training has under way."""
+    """Gradients that a training has collected stay as they are."""
     network, kolmogorov = small()
     points = torch.rand(50, 6)
     functional.mse_loss(network(points), torch.zeros(50, 3)).backward()

@@ -1,4 +1,4 @@
-"""The choice of a weight predictor: the shortest whole description, found without a trace."""
+"""Tests of the choice of a weight predictor."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ from bitfold.kolmogorov import (
     choose_predictor,
 )
 from bitfold.kolmogorov.fitting import fit as fitting
-from bitfold.kolmogorov.fitting import predictor_search as choice
 
 
 class Stripes(WeightPredictor):
-    """Knows that odd columns lie in one narrow place and even ones in another."""
+    """A histogram for odd columns and another one for even columns."""
 
     def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
-        """Make two histograms, drawn from the global generator as a stranger's would be."""
+        """Make two histograms, drawn from the global generator."""
         super().attach(layout, bins, generator)
         self.logits = nn.Parameter(torch.randn(2, bins.num_bins))
 
@@ -42,17 +41,17 @@ class Stripes(WeightPredictor):
 
 
 class Misled(PerTensorPredictor):
-    """Learns in the wrong direction."""
+    """A predictor that learns in the wrong direction."""
 
     def summed(self, *args: object, **kwargs: object) -> object:
-        """Every gradient turned round."""
+        """The sum with reversed gradients."""
         summed = super().summed(*args, **kwargs)  # type: ignore[arg-type]
         return summed._replace(grad_parameters=[-item for item in summed.grad_parameters])
 
 
 @pytest.fixture
 def plain() -> nn.Linear:
-    """A layer whose weights are alike everywhere."""
+    """A layer whose rows and columns have equal scales."""
     return filled(nn.Linear(60, 50), lambda item, generator: item.normal_(generator=generator))
 
 
@@ -78,12 +77,12 @@ def filled(module: nn.Linear, fill: Callable[[Tensor, torch.Generator], object])
 
 
 def test_what_is_alike_everywhere_needs_one_scale(plain: nn.Linear) -> None:
-    """Rows and columns only cost themselves where they say nothing."""
+    """Scales of rows and columns only cost bits where all rows and columns are alike."""
     assert choose_predictor(plain).best.name.startswith("per_tensor")
 
 
 def test_rows_of_different_size_are_worth_their_scales(rowed: nn.Linear) -> None:
-    """And the reason says what they cost and what they save."""
+    """Rows of different sizes choose row_column, and the reason names its cost and its savings."""
     found = choose_predictor(rowed, candidates=["per_tensor", "row_column"])
     assert found.best.name.startswith("row_column")
     other = next(row for row in found.rows if row.name.startswith("per_tensor"))
@@ -94,7 +93,7 @@ def test_rows_of_different_size_are_worth_their_scales(rowed: nn.Linear) -> None
 
 
 def test_a_predictor_of_ones_own_wins_where_it_knows_better() -> None:
-    """It is fitted like any other; the instance that was given meets no module."""
+    """An own predictor is fitted like the others; the given instance is never attached."""
 
     def fill(item: Tensor, generator: torch.Generator) -> None:
         item.normal_(0, 0.01, generator=generator)
@@ -110,7 +109,7 @@ def test_a_predictor_of_ones_own_wins_where_it_knows_better() -> None:
 
 
 def test_every_row_counts_the_whole_description(rowed: nn.Linear) -> None:
-    """The shortest comes first and is what the fitted loss says of itself, to the bit."""
+    """The shortest description comes first and equals the fitted loss's bits."""
     rowed.register_buffer("saved", torch.zeros(5))
     found = choose_predictor(rowed, rest_bits=16)
     totals = [row.total_bits for row in found.rows]
@@ -124,7 +123,7 @@ def test_every_row_counts_the_whole_description(rowed: nn.Linear) -> None:
 
 
 def test_the_precision_is_the_one_with_the_fewest_bits(rowed: nn.Linear) -> None:
-    """Of all in which a predictor may be sent and that are looked at."""
+    """The chosen precision gives the fewest bits of all that are tried."""
     kolmogorov = choose_predictor(rowed).kolmogorov
     best = kolmogorov.bits().total
     for precision in fitting.PRECISIONS:
@@ -133,7 +132,7 @@ def test_the_precision_is_the_one_with_the_fewest_bits(rowed: nn.Linear) -> None
 
 
 def test_all_candidates_describe_the_same_decoded_weights(rowed: nn.Linear) -> None:
-    """Fitting leaves the grid alone: a shorter description is not a coarser one."""
+    """Fitting does not change the grid or the decoded weights."""
     untouched = KolmogorovLoss(rowed).decoded_state()
     for name in ("per_tensor", "row_column", "coordinate"):
         decoded = choose_predictor(rowed, candidates=[name]).kolmogorov.decoded_state()
@@ -141,7 +140,7 @@ def test_all_candidates_describe_the_same_decoded_weights(rowed: nn.Linear) -> N
 
 
 def test_the_module_and_the_random_state_stay_as_they_are(plain: nn.Linear) -> None:
-    """Weights, gradients, their switches, the mode and what is drawn next."""
+    """Weights, gradients, requires_grad, the mode and the random state stay as they are."""
     plain.bias.requires_grad_(False)
     plain.weight.grad = torch.full_like(plain.weight, 7.0)
     plain.eval()
@@ -157,7 +156,7 @@ def test_the_module_and_the_random_state_stay_as_they_are(plain: nn.Linear) -> N
 
 
 def test_the_same_module_gives_the_same_choice(plain: nn.Linear) -> None:
-    """Whatever was drawn before."""
+    """The choice does not depend on earlier draws."""
     tables = []
     for seed in (1, 2):
         torch.manual_seed(seed)
@@ -167,7 +166,7 @@ def test_the_same_module_gives_the_same_choice(plain: nn.Linear) -> None:
 
 
 def test_fitting_makes_descriptions_shorter(rowed: nn.Linear) -> None:
-    """A network from places to bins is far shorter fitted than with its initial values."""
+    """A fitted coordinate predictor gives a far shorter description than its initial values."""
     kolmogorov = KolmogorovLoss(
         rowed,
         predictor=CoordinatePredictor((8,), "laplacian_nll"),
@@ -179,7 +178,7 @@ def test_fitting_makes_descriptions_shorter(rowed: nn.Linear) -> None:
 
 
 def test_fitting_that_does_not_help_is_undone(plain: nn.Linear) -> None:
-    """What suited the weights from the start stays, with its best precision."""
+    """A predictor that cannot be improved stays as it is, with its best precision."""
     kolmogorov = KolmogorovLoss(plain, predictor=Misled())
     before = copy.deepcopy(kolmogorov.predictor.state_dict())
     fitting.fit_predictor(kolmogorov)
@@ -189,7 +188,7 @@ def test_fitting_that_does_not_help_is_undone(plain: nn.Linear) -> None:
 
 
 def test_the_fitted_loss_trains_on(rowed: nn.Linear) -> None:
-    """It leaves no gradients behind and gives them to the module when asked."""
+    """The chosen loss has no gradients left over and can be trained."""
     kolmogorov = choose_predictor(rowed, candidates=["row_column"]).kolmogorov
     assert all(item.grad is None for item in kolmogorov.parameters())
     assert all(item.requires_grad for item in kolmogorov.parameters())
@@ -199,7 +198,7 @@ def test_the_fitted_loss_trains_on(rowed: nn.Linear) -> None:
 
 
 def test_settings_make_losses_that_share_nothing(rowed: nn.Linear) -> None:
-    """They hand on the predictor, its precision and what was said of the description."""
+    """The settings hold predictor, precision and all settings that were given."""
     found = choose_predictor(
         rowed, candidates=["row_column"], bins=64, include=iter(["weight"]), exclude=None
     )
@@ -213,7 +212,7 @@ def test_settings_make_losses_that_share_nothing(rowed: nn.Linear) -> None:
 
 
 def test_a_trained_loss_is_compared_on_the_grid_that_it_learned(rowed: nn.Linear) -> None:
-    """Its module, settings and steps are taken; it stays as it is, and what is decoded too."""
+    """A loss stands for its module, settings and steps, and stays as it is."""
     trained = KolmogorovLoss(rowed, predictor="row_column", bins=128, rest_bits=0, exclude="bias")
     with torch.no_grad():
         trained.weight_range.log_steps.add_(1.5)
@@ -231,7 +230,7 @@ def test_a_trained_loss_is_compared_on_the_grid_that_it_learned(rowed: nn.Linear
 
 
 def test_a_fixed_range_is_taken_over_too(plain: nn.Linear) -> None:
-    """And settings beside a loss, which has them, are refused."""
+    """Settings beside a loss are refused."""
     trained = KolmogorovLoss(plain, predictor="per_tensor", weight_range=(-2.0, 2.0))
     found = choose_predictor(trained, candidates=["per_tensor"])
     assert found.settings["weight_range"] == (-2.0, 2.0)
@@ -240,7 +239,7 @@ def test_a_fixed_range_is_taken_over_too(plain: nn.Linear) -> None:
 
 
 def test_what_cannot_pay_is_left_out_and_named() -> None:
-    """A predictor that takes more bits than the whole description by another."""
+    """Predictors that take more bits than the best whole description are skipped and named."""
     small = filled(nn.Linear(5, 5), lambda item, generator: item.normal_(generator=generator))
     found = choose_predictor(small)
     assert [name.split(",")[0] for name, _ in found.skipped] == ["coordinate"] * 4
@@ -252,8 +251,8 @@ def test_what_cannot_pay_is_left_out_and_named() -> None:
 def test_large_modules_try_networks_only_on_request(
     plain: nn.Linear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And are told so."""
-    monkeypatch.setattr(choice, "MOST_WEIGHTS_FOR_COORDINATE", 100)
+    """On large modules the coordinate predictor is skipped, and the table says so."""
+    monkeypatch.setattr(CoordinatePredictor, "most_weights_unasked", 100)
     found = choose_predictor(plain)
     assert {row.name.split(",")[0] for row in found.rows} == {"per_tensor", "row_column"}
     assert "with more than 100 weights it takes long" in str(found)
@@ -263,7 +262,7 @@ def test_large_modules_try_networks_only_on_request(
 def test_weights_drawn_by_sample_lead_to_the_same_choice(
     rowed: nn.Linear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Large modules are fitted on a part of their weights at a time, and counted whole."""
+    """Large modules are fitted on samples and counted in full."""
     whole = choose_predictor(rowed, candidates=["row_column"])
     monkeypatch.setattr(fitting, "SAMPLE", 500)
     part = choose_predictor(rowed, candidates=["row_column"])
@@ -273,7 +272,7 @@ def test_weights_drawn_by_sample_lead_to_the_same_choice(
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_types_and_surroundings_are_served(plain: nn.Linear, dtype: torch.dtype) -> None:
-    """Also where gradients are off and autocast is on."""
+    """The choice is the same without gradients and under autocast."""
     plain.to(dtype)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         found = choose_predictor(plain, candidates=["per_tensor", "coordinate"])
@@ -281,7 +280,7 @@ def test_other_types_and_surroundings_are_served(plain: nn.Linear, dtype: torch.
 
 
 def test_two_of_a_kind_have_names_of_their_own(plain: nn.Linear) -> None:
-    """And one alone is compared with nothing."""
+    """Two predictors of one class have different names; a single candidate has no comparison."""
     found = choose_predictor(plain, candidates=[Stripes(), Stripes()], bins=16)
     assert [row.name for row in found.rows] == ["Stripes", "Stripes #2"]
     alone = choose_predictor(plain, candidates=[PerTensorPredictor()])
@@ -299,7 +298,7 @@ def test_two_of_a_kind_have_names_of_their_own(plain: nn.Linear) -> None:
 def test_the_reason_says_what_is_paid_and_what_is_saved(
     plain: nn.Linear, weights: float, sending: float, why: str
 ) -> None:
-    """Whichever of the two it is."""
+    """The reason reads right whether the best predictor costs more or less than the other."""
     found = choose_predictor(plain, candidates=[PerTensorPredictor()])
     best = ChoiceRow("mine", weights + sending, weights, sending, 4, 0.1)
     other = ChoiceRow("other", 220.0, 200.0, 20.0, 4, 0.1)
@@ -308,6 +307,6 @@ def test_the_reason_says_what_is_paid_and_what_is_saved(
 
 @pytest.mark.parametrize("candidates", [[], "row_column", ["rows"], [3]])
 def test_what_is_no_candidate_is_refused(plain: nn.Linear, candidates: list[str]) -> None:
-    """No list, an empty one, or one with something else in it."""
+    """Strings, empty lists and lists of other objects are refused."""
     with pytest.raises(KolmogorovError, match="Cannot choose a predictor: expected candidates"):
         choose_predictor(plain, candidates=candidates)

@@ -28,7 +28,7 @@ def test_nearest_bin_is_the_nearest_of_all(num_bins, minimum, spread, share):
 
 
 def test_binning_rounds_instead_of_truncating():
-    """A weight just below a bin's centre is counted in that bin, not in the one below."""
+    """A weight just below a bin's centre belongs to that bin, not to the bin below."""
     bins = Bins(256, -3.0, 3.0)
     weights = bins.centres(torch.tensor([100, 254]), torch.float64) - 0.4 * bins.width
     assert bins.nearest(weights).tolist() == [100, 254]

@@ -25,7 +25,7 @@ def write_gamma(number: int) -> str:
 
 
 def read_gamma(bits: str) -> tuple[int, str]:
-    """The number at the head of ``bits``, and what is left of them."""
+    """The number at the start of ``bits``, and the remaining bits."""
     zeros = len(list(itertools.takewhile("0".__eq__, bits)))
     return int(bits[zeros : 2 * zeros + 1], 2), bits[2 * zeros + 1 :]
 
@@ -33,7 +33,7 @@ def read_gamma(bits: str) -> tuple[int, str]:
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=1, max_size=8))
 def test_escape_codes_can_be_read_back_and_are_as_long_as_counted(values):
-    """A stream of escape codes gives every overshoot back, and has the bits that are counted."""
+    """A stream of escape codes decodes to every overshoot and has the counted length."""
     weights = torch.tensor(values, dtype=torch.float64)
     nearest, overshoot = BINS.nearest(weights), overshoot_bins(weights, BINS)
     at_edge = [bin_ in {0, 15} for bin_ in nearest.tolist()]
@@ -54,7 +54,7 @@ def test_escape_codes_can_be_read_back_and_are_as_long_as_counted(values):
 @pytest.mark.parametrize("step", [-1, 0, 1])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_counts_are_exact_around_powers_of_two(power, step, dtype):
-    """The counted length is the code's also where adding 1 would round up to a power of two."""
+    """The counted length is right where adding 1 would round up to a power of two."""
     bins = Bins(2, 0.0, 1.0)
     largest = torch.tensor(2.0**power, dtype=dtype)
     if step:
@@ -65,7 +65,7 @@ def test_counts_are_exact_around_powers_of_two(power, step, dtype):
 
 
 def test_every_weight_in_an_edge_bin_pays_at_least_one_bit():
-    """The decoder has to be told that there is no overshoot; inner bins pay nothing."""
+    """An edge bin pays one bit that says there is no overshoot; inner bins pay nothing."""
     weights = BINS.centres(torch.tensor([0, 1, 14, 15]), torch.float64)
     assert escape_bits(weights, BINS).tolist() == [1, 0, 0, 1]
 
@@ -82,7 +82,7 @@ def test_smooth_cost_is_continuous_at_the_edge_and_grows():
 
 
 def test_smooth_cost_is_the_code_without_its_rounding():
-    """At each overshoot the nats lie between the code's bits beyond the first, and two more."""
+    """The nats lie between the code's bits beyond the first one and two bits more."""
     overshoot = torch.arange(1, 5000, dtype=torch.float64)
     weights = 4.5 + overshoot * BINS.width
     smooth_bits = escape_nats(weights) / torch.tensor(2.0).log()
@@ -92,7 +92,9 @@ def test_smooth_cost_is_the_code_without_its_rounding():
 
 
 def test_gradient_pulls_back_from_both_sides():
-    """A step against the gradient moves a weight towards the range, and not one inside it."""
+    """A step against the gradient moves weights outside the range towards it, and no
+    weight inside.
+    """
     weights = torch.tensor([-40.0, -3.5, 0.0, 4.6, 1e6], dtype=torch.float64, requires_grad=True)
     escape_nats(weights).sum().backward()
     assert weights.grad.sign().tolist() == [-1, -1, 0, 1, 1]
@@ -103,7 +105,7 @@ def test_gradient_pulls_back_from_both_sides():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_cost_is_finite_for_the_largest_weights(dtype):
-    """The largest numbers have a finite cost and a gradient that is no NaN."""
+    """The largest numbers have a finite cost, and their gradient is not NaN."""
     top = torch.finfo(dtype).max
     weights = torch.tensor([top, -top], dtype=dtype, requires_grad=True)
     cost = escape_nats(weights)

@@ -1,4 +1,4 @@
-"""Tests of the ranges: what zero decodes as, what steps learn, what lies outside."""
+"""Tests of the ranges: decoded zeros, learned steps, weights outside."""
 
 import math
 from itertools import pairwise
@@ -27,7 +27,7 @@ def filled(*values: float) -> nn.Module:
     moved=st.floats(-3, 3),
 )
 def test_zero_is_always_a_bin_of_learned_steps(num_bins, scale, moved):
-    """Whatever the number of bins, the weights and the step, zeros decode to exactly 0."""
+    """With learned steps zeros decode to exactly 0."""
     module = filled(0.0, -0.0, 10.0**scale, -(10.0**scale))
     loss = KolmogorovLoss(module, bins=num_bins, predictor="per_tensor")
     with torch.no_grad():
@@ -38,14 +38,14 @@ def test_zero_is_always_a_bin_of_learned_steps(num_bins, scale, moved):
 
 
 def test_a_fixed_range_may_have_no_zero():
-    """-3 to 3 in 256 bins has none: a pruned weight comes back as half a bin."""
+    """-3 to 3 in 256 bins has no bin at 0, so a pruned weight decodes as half a bin."""
     loss = KolmogorovLoss(filled(0.0, 1.0), weight_range=(-3.0, 3.0))
     assert abs(loss.decoded_state()["0"][0].item()) == pytest.approx(3 / 255)
     assert loss.report().rows[0].num_zeros == 0
 
 
 def test_first_steps_are_a_sixteenth_of_the_root_mean_square():
-    """Also for a tensor of zeros, by all weights; with few bins they reach four of it."""
+    """A tensor of zeros takes the root mean square of all weights; few bins reach four times it."""
     module = nn.ParameterList([torch.full((4,), 2.0), torch.zeros(4)])
     steps = LearnedRange(ParameterTable(module), 256).steps()
     assert steps.tolist() == pytest.approx([2 / 16, math.sqrt(2) / 16])
@@ -55,7 +55,7 @@ def test_first_steps_are_a_sixteenth_of_the_root_mean_square():
 
 
 def test_values_are_weights_in_steps_and_back():
-    """Weights over their own tensor's step, and back by the step as it is sent."""
+    """Values are weights over the tensor's step; weights are values times the sent step."""
     module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
     table = ParameterTable(module)
     learned = LearnedRange(table, 64)
@@ -83,7 +83,7 @@ def test_steps_are_sent_in_bfloat16():
 
 @pytest.mark.parametrize("subsample", ["all", "sample", "long"])
 def test_gradients_go_back_through_the_steps(subsample, monkeypatch):
-    """By weights and by logarithms of steps they are those of autograd through the quotient."""
+    """Gradients by weights and by log-steps are those of autograd."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)).double()
     table = ParameterTable(module)
@@ -123,7 +123,7 @@ def test_rounding_costs_half_the_square_of_step_over_reference():
 
 
 def test_k_counts_the_rounding_once():
-    """K is the code's nats and the rounding's, over the number of weights, sampled or not."""
+    """K is the nats of code and rounding over the number of weights, with and without a sample."""
     torch.manual_seed(0)
     module = nn.Linear(8, 8)
     for sample in (None, 20):
@@ -157,7 +157,7 @@ def test_steps_do_not_run_away(predictor, trained):
 
 
 def test_a_step_that_is_too_long_or_too_short_comes_back():
-    """Whatever it starts from, a step ends where code and rounding balance, near its reference."""
+    """From any start a step ends where code and rounding balance, near its reference."""
     torch.manual_seed(0)
     module = nn.Linear(40, 50, bias=False)
     for factor in (1 / 30, 5):
@@ -176,7 +176,7 @@ def test_a_step_that_is_too_long_or_too_short_comes_back():
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_weights_out_of_range_cost_more_the_farther_out(predictor, weight_range):
-    """They are counted, their cost rises without bound, and their gradient pulls them back."""
+    """Weights outside are counted, their cost is unbounded, and their gradient pulls them back."""
     torch.manual_seed(0)
     module = nn.Linear(6, 5).double()
     loss = KolmogorovLoss(module, predictor=predictor, weight_range=weight_range, bins=16)
@@ -204,7 +204,7 @@ def test_weights_out_of_range_cost_more_the_farther_out(predictor, weight_range)
 
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 def test_training_on_k_brings_weights_back(weight_range):
-    """A weight that lies far out returns into the range by the gradient of K alone."""
+    """The gradient of K alone returns a distant weight to the range."""
     torch.manual_seed(0)
     module = nn.Linear(6, 5)
     loss = KolmogorovLoss(module, predictor="per_tensor", weight_range=weight_range, bins=32)
@@ -233,7 +233,7 @@ def test_training_on_k_brings_weights_back(weight_range):
     ],
 )
 def test_impossible_ranges_are_refused(limits, message):
-    """A range of no width, of no order or of no numbers is an error of one line."""
+    """Ranges that are empty, reversed or no numbers get an error of one line."""
     with pytest.raises(KolmogorovError, match=message) as caught:
         KolmogorovLoss(nn.Linear(2, 2), weight_range=limits)
     assert "\n" not in str(caught.value)
@@ -242,14 +242,14 @@ def test_impossible_ranges_are_refused(limits, message):
 @pytest.mark.parametrize("bins", [1, 0, -5, 65_537, 2.5, True, "256"])
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 def test_impossible_numbers_of_bins_are_refused(bins, weight_range):
-    """One bin, too many, or a number that is not whole is an error of one line."""
+    """One bin, too many bins and numbers that are not whole get an error of one line."""
     with pytest.raises(KolmogorovError, match="bins") as caught:
         KolmogorovLoss(nn.Linear(2, 2), weight_range=weight_range, bins=bins)
     assert "\n" not in str(caught.value)
 
 
 def test_limits_may_be_of_any_numeric_type():
-    """Whole numbers and NumPy's numbers are limits too."""
+    """Limits may be whole numbers and NumPy's numbers."""
     np = pytest.importorskip("numpy")
     table = ParameterTable(nn.Linear(2, 2))
     for limits in ((-1, 1), [-1.0, 1], (np.float32(-1), np.int64(1))):

@@ -54,7 +54,7 @@ def make(targets: str, *, num_bins: int = 8) -> tuple[nn.Module, KolmogorovLoss,
 
 
 def interpolated(costs: list[float], x: float) -> float:
-    """Costs of bins, linearly between them and level beyond them."""
+    """The costs of bins, interpolated linearly and constant beyond the ends."""
     x = min(max(x, 0.0), len(costs) - 1.0)
     k = min(int(x), len(costs) - 2)
     return costs[k] * (k + 1 - x) + costs[k + 1] * (x - k)
@@ -166,7 +166,7 @@ def test_noise_differs_at_each_step_and_is_reproducible():
 
 
 def test_noise_is_the_same_without_gradients():
-    """Evaluating shows the value of the step to come, again and again, and counts no step."""
+    """Evaluation gives the value of the next step and counts no step."""
     _, loss, _ = make("noise")
     with torch.no_grad():
         evaluated = [loss().item() for _ in range(3)]
@@ -178,7 +178,7 @@ def test_noise_is_the_same_without_gradients():
 
 
 def test_noise_spares_the_global_random_state():
-    """Drawing takes nothing from PyTorch's generator, and nothing in it plays a part."""
+    """Noise does not use PyTorch's global generator."""
     _, loss, _ = make("noise")
     state = torch.random.get_rng_state()
     first = loss().item()
@@ -189,8 +189,8 @@ def test_noise_spares_the_global_random_state():
 
 
 def test_noise_is_uniform_over_one_bin_and_new_for_each_weight():
-    """Indices far from the ends move by at most half a bin, evenly, each for itself."""
-    noisy, moves = NoiseTargets(256, seed=5).noisy(torch.full((20_000,), 100.0))
+    """Indices far from the ends move by independent uniform noise of at most half a bin."""
+    noisy, moves = NoiseTargets(256, seed=5).perturb(torch.full((20_000,), 100.0))
     moved = noisy - 100
     assert moves.all()
     assert moved.min() >= -0.5
@@ -203,7 +203,7 @@ def test_noise_is_uniform_over_one_bin_and_new_for_each_weight():
 def test_noise_is_clipped_at_the_ends_alone():
     """At an end half of the draws are clipped and do not move; weights out of range stay."""
     index = torch.tensor([0.0, 7.0, 3.0, -2.0, 9.0]).repeat(1000)
-    noisy, moves = NoiseTargets(8, seed=1).noisy(index)
+    noisy, moves = NoiseTargets(8, seed=1).perturb(index)
     assert noisy[index <= 7].min() >= min(0, -2)
     clipped = ~moves.view(1000, 5)
     assert clipped.float().mean(0)[:2].tolist() == pytest.approx([0.5, 0.5], abs=0.06)
@@ -217,7 +217,7 @@ def test_noise_is_clipped_at_the_ends_alone():
 )
 @pytest.mark.parametrize("weight_range", ["auto", (-0.4, 0.4)])
 def test_hard_k_is_the_bits(predictor, kind, weight_range):
-    """Under the predictor as it is K is the hard bits, escapes included, in nats per weight."""
+    """With hard targets K is the hard bits under the unrounded predictor, escapes included."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 3))
     loss = KolmogorovLoss(
@@ -239,7 +239,7 @@ def test_hard_k_is_the_bits(predictor, kind, weight_range):
 
 
 def test_soft_targets_approach_hard_ones():
-    """The colder, the closer K is to that of hard targets, for weights in range."""
+    """The lower the temperature, the closer K is to that of hard targets."""
     module, hard, _ = make("hard")
     gaps = []
     for temperature in (1.0, 0.3, 0.1, 0.03, 0.003):
@@ -259,7 +259,7 @@ def test_soft_targets_approach_hard_ones():
 
 
 def test_hard_targets_refuse_their_gradient():
-    """One sentence says why, when the gradient is asked for, not when K is looked at."""
+    """The error is raised by backward, not by evaluating K."""
     module, loss, _ = make("hard")
     value = loss()
     with pytest.raises(KolmogorovError) as caught:

@@ -18,7 +18,7 @@ def all_shares(index: torch.Tensor, temperature: float, num_bins: int) -> torch.
 
 
 def spread(rows, num_bins: int, values: torch.Tensor) -> torch.Tensor:
-    """Windowed values laid out over all bins: (N, num_bins)."""
+    """Windowed values scattered to all bins: (N, num_bins)."""
     full = torch.zeros(values.shape[1], num_bins, dtype=values.dtype)
     return full.scatter_(1, rows.bins.t(), values.t())
 
@@ -69,7 +69,7 @@ def test_slopes_are_the_derivative_of_the_shares(temperature, num_bins):
 
 
 def test_large_temperature_uses_all_bins_once():
-    """Where the window would exceed the grid it is the grid."""
+    """A window is never larger than the grid."""
     targets = SoftTargets(50.0, 20)
     assert targets.window == 20
     rows = targets.shares(torch.tensor([0.0, 7.4, 19.0]))
@@ -86,6 +86,6 @@ def test_nan_stays_in_valid_bins():
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf, 1e-12])
 def test_impossible_temperatures_are_refused(temperature):
-    """Temperatures that are not finite and positive, or as good as hard binning, are errors."""
+    """Temperatures that are not finite, not positive or below 1e-6 are refused."""
     with pytest.raises(KolmogorovError, match=r"^Cannot make soft targets: .*temperature > 0.*got"):
         SoftTargets(temperature, 16)

@@ -1,4 +1,4 @@
-"""Tests of training with the weights that a decoder gets: what is seen, felt and left behind."""
+"""Tests of training with the weights that a decoder gets."""
 
 import contextlib
 import copy
@@ -16,7 +16,7 @@ from bitfold.kolmogorov.grid.ranges import TaskRange
 
 
 class Tied(nn.Module):
-    """An embedding that is also what words are told by."""
+    """An embedding that is tied to the output layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ CASES = {
 
 @pytest.fixture(params=CASES)
 def case(request) -> tuple[nn.Module, torch.Tensor]:
-    """A seeded module and what it takes."""
+    """A seeded module and its input."""
     torch.manual_seed(3)
     make, points = CASES[request.param]
     return make().eval(), points()
@@ -94,7 +94,9 @@ def test_the_block_computes_what_a_decoder_does(case):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_module_is_as_it_was(case, fails):
-    """The very parameters with their values, also after an exception; it can be copied again."""
+    """After the block, and after an exception, the module has its own parameters and can
+    be copied.
+    """
     module, points = case
     owned = dict(module.named_parameters(remove_duplicate=False))
     values, before = copy.deepcopy(module.state_dict()), module(points)
@@ -171,7 +173,9 @@ def test_gradients_by_weights_and_steps_are_those_of_the_surrogate():
 
 @pytest.mark.parametrize("num_bins", [2, 3, 6, 7, 256])
 def test_compiled_loops_round_as_a_decoder_does(num_bins, monkeypatch):
-    """Bit for bit, also halfway between steps and beyond the range; likewise the steps' slopes."""
+    """Compiled and general rounding agree bit for bit, also halfway between steps and beyond the
+    range.
+    """
     torch.manual_seed(1)
     module = nn.Sequential(nn.Linear(50, 40), nn.Linear(40, 3))
     loss = KolmogorovLoss(module, quantise="learned", bins=num_bins)
@@ -194,7 +198,7 @@ def test_compiled_loops_round_as_a_decoder_does(num_bins, monkeypatch):
 
 
 def test_steps_that_are_frozen_get_no_gradient():
-    """Their loops are left out; the weights learn on."""
+    """Frozen steps get no gradient; the weights still do."""
     module = dense()
     loss = loss_of(module)
     loss.weight_range.log_steps.requires_grad_(False)
@@ -206,7 +210,7 @@ def test_steps_that_are_frozen_get_no_gradient():
 
 @pytest.mark.parametrize("settings", [{}, {"weight_range": (-1.0, 1.0), "bins": 16}])
 def test_losses_of_any_range_can_quantise(settings):
-    """Without quantise= too: a fixed range has no steps to learn."""
+    """A fixed range works in a block too, without a gradient by steps."""
     module = dense()
     loss, decoded = KolmogorovLoss(module, **settings), copy.deepcopy(module)
     decoded.load_state_dict(loss.decoded_state())
@@ -218,7 +222,7 @@ def test_losses_of_any_range_can_quantise(settings):
 
 
 def test_k_may_be_asked_for_within_the_block():
-    """K, its bits and the decoded state are of the parameters, inside as outside."""
+    """K, bits and decoded state are the same inside a block."""
     module = dense()
     loss = loss_of(module)
     outside, bits = loss(), loss.bits().total
@@ -240,7 +244,7 @@ def test_a_second_block_is_refused_and_leaves_the_first():
 
 
 def test_autocast_and_half_precision_work():
-    """The type of the parameters is kept, whatever the task is computed in."""
+    """Decoded weights have the dtype of the parameters, also under autocast."""
     module = dense().bfloat16()
     loss = loss_of(module)
     with torch.autocast("cpu", torch.bfloat16), loss.quantised():
@@ -252,7 +256,7 @@ def test_autocast_and_half_precision_work():
 # PyTorch's compiler looks at it, and hides the warning if warnings are not errors.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 def test_compiled_networks_work():
-    """A block around the call of a compiled network, and calls after it."""
+    """A compiled network works in a block and after it."""
     module, points = dense(), torch.randn(4, 6)
     loss = loss_of(module)
     compiled = torch.compile(module, backend="eager")
@@ -281,14 +285,14 @@ def test_weights_that_no_gradient_is_wanted_of():
     ],
 )
 def test_impossible_ways_to_quantise_are_refused(settings, message):
-    """An error of one line."""
+    """A second block inside the first gets an error of one line."""
     with pytest.raises(KolmogorovError, match=message) as caught:
         KolmogorovLoss(dense(), **settings)
     assert "\n" not in str(caught.value)
 
 
 def test_steps_of_the_task_begin_coarse():
-    """Most weights are -1, 0 or 1 steps, vectors finer; few bins reach as far as before."""
+    """Most weights begin as -1, 0 or 1 step, and vectors finer; few bins still reach far enough."""
     module = nn.Sequential(nn.Linear(100, 50), nn.BatchNorm1d(50))
     loss = KolmogorovLoss(module, quantise="learned")
     assert isinstance(loss.weight_range, TaskRange)

@@ -14,14 +14,14 @@ TARGETS = SoftTargets(0.1, BINS.num_bins)
 
 
 def constant_prediction(outputs: list[float], num_weights: int) -> Prediction:
-    """A prediction that is the same for every weight."""
+    """The same prediction for every weight."""
     hidden = torch.zeros(num_weights, 1, dtype=torch.float64)
     bias = torch.tensor(outputs, dtype=torch.float64)
     return Prediction(hidden, torch.zeros(len(outputs), 1, dtype=torch.float64), bias)
 
 
 def code_length(kind: str) -> CodeLength:
-    """The kind's code length over BINS."""
+    """The code length of a kind over BINS."""
     return KINDS[kind](BINS)
 
 
@@ -73,7 +73,7 @@ def test_a_decoder_exists(kind):
 
 @pytest.mark.parametrize("kind", list(DENSITIES))
 def test_scale_is_at_least_half_a_bin_and_keeps_its_gradient(kind):
-    """A certain prediction cannot make the cost negative, and its scale can still grow."""
+    """The smallest scale keeps the cost above 0 and still has a gradient."""
     weights = torch.zeros(4, dtype=torch.float64)
     prediction = constant_prediction([0.0, -300.0], 4)
     assert code_length(kind).summed_nats(weights, prediction, TARGETS) >= 0
@@ -87,7 +87,9 @@ def test_scale_is_at_least_half_a_bin_and_keeps_its_gradient(kind):
     [("gaussian_nll", (0.80, 0.68), 0.010), ("laplacian_nll", (1.00, 0.63), 0.13)],
 )
 def test_documented_differences_between_density_and_mass(kind, smallest, two_bins):
-    """Density times width and the true mass at the centre differ as the docstrings say."""
+    """Density times width and the true mass at the centre differ by the numbers in the
+    docstrings.
+    """
     length, zero_bin = code_length(kind), torch.tensor([16])
     weight = torch.zeros(1, dtype=torch.float64)
     # What the floor, added to it, makes a scale of two bins.

@@ -45,7 +45,7 @@ def test_without_generator_the_global_state_decides():
 
 
 def test_initial_values_have_pytorchs_bounds():
-    """All values lie within, and nearly reach, one over the root of the layer's inputs."""
+    """Initial values lie within 1 / sqrt(inputs) and nearly reach it."""
     predictor = attached((100,), 300, seed=0)
     assert 0.098 < predictor.head.weight.abs().max() <= 0.1
 
@@ -58,7 +58,9 @@ def test_impossible_shapes_are_refused(shape):
 
 
 def test_coordinates_that_never_differ_are_left_out():
-    """A network without kernels has no input for their offsets; one weight still has an input."""
+    """A network without kernels has no input for kernel offsets; a single weight still has one
+    input.
+    """
     predictor = attached((5,), 4, seed=0)
     assert predictor.coordinates == (1, 2, 4)
     single = CoordinatePredictor((5,))
@@ -69,7 +71,7 @@ def test_coordinates_that_never_differ_are_left_out():
 @pytest.mark.parametrize("settings", [{"kind": "mse"}, {"predictor_shape": (3,)}])
 @pytest.mark.parametrize("predictor", ["row_column", "per_tensor", CoordinatePredictor((4,))])
 def test_settings_of_the_coordinate_predictor_are_not_passed_over(predictor, settings):
-    """Given with another predictor, or with one that is made already, they are refused by name."""
+    """Settings of the coordinate predictor are refused with other predictors and with instances."""
     (name,) = settings
     with pytest.raises(KolmogorovError, match=f"expected {name} with predictor='coordinate'"):
         KolmogorovLoss(nn.Linear(2, 2), predictor=predictor, **settings)

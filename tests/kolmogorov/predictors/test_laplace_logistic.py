@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov import KolmogorovLoss
-from bitfold.kolmogorov.predictors.laplace_logistic import PerTensorPredictor, RowColumnPredictor
+from bitfold.kolmogorov import KolmogorovLoss, PerTensorPredictor, RowColumnPredictor
 
 PREDICTORS = [PerTensorPredictor, RowColumnPredictor]
 DISTRIBUTIONS = ["laplace", "logistic"]
@@ -30,7 +29,7 @@ GRIDS = [
 def test_gradients_are_those_of_finite_differences(
     predictor, distribution, targets, grid, make_scale_loss
 ):
-    """By weights in and out of range, learned steps, locations, scales, rows and columns."""
+    """Gradients agree by weights in and out of range, learned steps, scales, rows and columns."""
     loss = make_scale_loss(predictor(distribution), **grid, targets=targets, temperature=0.5)
     leaves = [*loss.table.parameters, *loss.parameters()]
     generator = torch.Generator().manual_seed(11)
@@ -52,7 +51,7 @@ def test_gradients_are_those_of_finite_differences(
 def central_difference(
     loss: KolmogorovLoss, leaves: Sequence[Tensor], direction: Sequence[Tensor]
 ) -> float:
-    """The slope of K along a direction; by a step so short that hardly a bin changes."""
+    """The slope of K along a direction, by a step so short that hardly a weight changes its bin."""
     step, costs = 1e-7, []
     for sign in (1, -2):
         for leaf, item in zip(leaves, direction, strict=True):
@@ -69,7 +68,7 @@ def central_difference(
 def test_the_bins_of_every_weight_have_a_mass_of_one_together(
     predictor, distribution, num_bins, make_scale_loss
 ):
-    """Also as the compiled loops code them, which agree with PyTorch's operations to 1e-12."""
+    """Masses add up to 1; compiled loops agree with PyTorch's operations to 1e-12."""
     loss = make_scale_loss(predictor(distribution), bins=num_bins)
     subset = loss.subsampling.all_weights()
     indices = torch.arange(num_bins).unsqueeze(1).expand(-1, len(subset))
@@ -84,7 +83,9 @@ def test_the_bins_of_every_weight_have_a_mass_of_one_together(
 
 @pytest.mark.parametrize("is_compiled", [True, False])
 def test_rows_are_outputs_and_columns_inputs(is_compiled):
-    """Also in a transposed convolution, whose inputs come first in memory."""
+    """Rows are outputs and columns inputs, also in transposed convolutions, whose inputs come first
+    in memory.
+    """
     module = nn.ModuleList([nn.Linear(3, 5), nn.Conv1d(3, 5, 2), nn.ConvTranspose1d(3, 5, 2)])
     predictor = RowColumnPredictor()
     loss = KolmogorovLoss(module, predictor=predictor)
@@ -113,7 +114,7 @@ def test_rows_are_outputs_and_columns_inputs(is_compiled):
 
 
 def test_tensors_of_one_row_or_column_have_one_scale():
-    """A scale for each of their weights would cost as much as the weights."""
+    """Tensors of one row or column have only the tensor's scale."""
     predictor = RowColumnPredictor()
     KolmogorovLoss(nn.ModuleList([nn.Linear(1, 6), nn.Linear(6, 1)]), predictor=predictor)
     assert len(predictor.row_log_scale) == len(predictor.column_log_scale) == 0
@@ -123,7 +124,7 @@ def test_tensors_of_one_row_or_column_have_one_scale():
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_the_fit_is_near_the_optimum(predictor, distribution):
-    """300 steps of Adam on the predictor alone improve on it by less than half a percent."""
+    """300 steps of Adam improve on the first fit by less than half a percent."""
     generator = torch.Generator().manual_seed(4)
     module = nn.ModuleList([nn.Linear(60, 40), nn.Conv2d(20, 30, 3), nn.ConvTranspose2d(20, 30, 2)])
     with torch.no_grad():
@@ -164,7 +165,7 @@ def test_row_and_column_scales_pay_where_weights_have_them():
 
 
 class LargestTensor(TorchDispatchMode):
-    """Remembers how many numbers the largest tensor held that any operation gave."""
+    """Records the size of the largest tensor that any operation returns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -181,7 +182,7 @@ class LargestTensor(TorchDispatchMode):
 @pytest.mark.parametrize("targets", ["linear", "noise"])
 @pytest.mark.parametrize("predictor", ["per_tensor", "row_column"])
 def test_no_tensor_holds_weights_by_anything(predictor, targets):
-    """A step makes no tensor of more numbers than there are weights."""
+    """No operation of a step returns a tensor larger than the weights."""
     module = nn.Linear(500, 400)
     loss = KolmogorovLoss(module, predictor=predictor, targets=targets)
     with LargestTensor() as largest:
@@ -193,7 +194,7 @@ def test_no_tensor_holds_weights_by_anything(predictor, targets):
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_any_finite_weight_has_a_finite_cost_and_slope(predictor, distribution, dtype):
-    """From nothing to the largest numbers, in a grid of the narrowest and of the usual bins."""
+    """Costs are finite for weights from 0 to the largest numbers, in narrow and in usual bins."""
     for limits in ((-3.0, 3.0), (0.0, 1e-27)):
         module = nn.Linear(4, 2).to(dtype)
         with torch.no_grad():
@@ -209,7 +210,7 @@ def test_any_finite_weight_has_a_finite_cost_and_slope(predictor, distribution, 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_a_weight_that_is_no_number_shows_in_the_cost(distribution, make_scale_loss):
-    """NaN becomes NaN, in the sum and in the compiled loops' bits, and nothing breaks."""
+    """A NaN weight makes the sum and the bits of the compiled loops NaN."""
     loss = make_scale_loss(RowColumnPredictor(distribution))
     with torch.no_grad():
         loss.table.parameters[0][3, 3] = math.nan
@@ -218,7 +219,7 @@ def test_a_weight_that_is_no_number_shows_in_the_cost(distribution, make_scale_l
 
 
 def test_a_frozen_predictor_leaves_the_weights_their_gradient(make_scale_loss):
-    """Locations and scales may be fixed."""
+    """With a frozen predictor the weights still get a gradient."""
     loss = make_scale_loss(RowColumnPredictor())
     loss.predictor.requires_grad_(False)
     loss().backward()
@@ -227,6 +228,6 @@ def test_a_frozen_predictor_leaves_the_weights_their_gradient(make_scale_loss):
 
 
 def test_an_unknown_distribution_is_refused():
-    """The error names those there are."""
+    """The error lists the distributions."""
     with pytest.raises(KolmogorovError, match="laplace, logistic, got 'cauchy'"):
         PerTensorPredictor("cauchy")

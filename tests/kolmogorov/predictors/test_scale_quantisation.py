@@ -1,4 +1,4 @@
-"""Scales of a predictor as they are sent: which weights they leave out, their bits, their fit."""
+"""Tests of sent scales: dead rows and columns, bits, and the fit."""
 
 import math
 
@@ -7,9 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from bitfold.entropy_coding.scales.whole_scales import ALIVE
-from bitfold.kolmogorov import KolmogorovLoss, RowColumnPredictor, fit_predictor
-from bitfold.kolmogorov.description.bits import SentPredictor, sent_predictor
-from bitfold.kolmogorov.predictors.scale_quantisation import code_scales
+from bitfold.kolmogorov import (
+    KolmogorovLoss,
+    RowColumnPredictor,
+    SentPredictor,
+    fit_predictor,
+)
+from bitfold.kolmogorov.predictors.scale_quantisation import quantise_scales
 
 OCTAVE = math.log(2)
 
@@ -30,19 +34,21 @@ def sparse_loss(**settings: object) -> KolmogorovLoss:
 
 
 def sent_of(loss: KolmogorovLoss) -> SentPredictor:
-    """What is sent of its predictor."""
-    return sent_predictor(loss.table, loss.weight_range, loss.predictor, loss.predictor_bits)
+    """The loss's predictor as a decoder gets it."""
+    return loss.described.send_predictor(loss.predictor_bits)
 
 
 def dead_of(loss: KolmogorovLoss) -> dict[str, Tensor]:
-    """Which weights are not coded, by name."""
+    """Whether each weight is left out, by name of the parameter."""
     subset = loss.subsampling.all_weights()
     scales = loss.predictor.sent_scales(subset, sent_of(loss).parameters)
     return {name: item.bool() for name, item in loss.table.split((scales < ALIVE).float()).items()}
 
 
 def test_dead_weights_take_nothing():
-    """Rows, columns and tensors of zeros: a weight that is alive makes its line be coded."""
+    """Rows, columns and tensors of zeros are left out; one other weight makes its row and column
+    coded.
+    """
     loss = sparse_loss()
     dead = dead_of(loss)
     assert dead["0.weight"][:12, :10].sum() == 0
@@ -61,7 +67,7 @@ def test_dead_weights_take_nothing():
 
 
 def test_bits_are_those_of_the_parts():
-    """The predictor's item is what its symbols take; the weights' is Shannon's, by hand."""
+    """The predictor's item is the size of its symbols; the weights' item is -log2 of the masses."""
     loss = sparse_loss()
     sent = sent_of(loss)
     assert loss.bits().items["predictor"] == sent.bits
@@ -76,13 +82,14 @@ def test_bits_are_those_of_the_parts():
 
 
 def test_what_is_sent_is_whole_exponents():
-    """Eighths of octaves for tensors, octaves for rows and columns."""
+    """Exponents are eighths of octaves for tensors and octaves for rows and columns."""
     loss = sparse_loss()
     with torch.no_grad():
         for item in loss.predictor.parameters():
             item.normal_()
     before = {name: item.clone() for name, item in loss.predictor.named_parameters()}
-    for scale in code_scales(loss.predictor, loss.table, loss.weight_range, loss.predictor_bits):
+    learned = loss.predictor.learned_scales()
+    for scale in quantise_scales(learned, loss.table, loss.weight_range, loss.predictor_bits):
         for lines in scale.lines:
             assert lines.unit == 3
             assert (lines.exponents % 8 == 0).all()
@@ -92,7 +99,7 @@ def test_what_is_sent_is_whole_exponents():
 
 
 def test_all_shapes_are_coded(make_scale_loss):
-    """Kernels, transposed ones, lookups, and tensors of one row or column."""
+    """Scales of kernels, transposed kernels, embeddings and single rows and columns are coded."""
     loss = make_scale_loss(RowColumnPredictor(is_centred=True), quantise="learned")
     with torch.no_grad():
         for item in loss.table.parameters:
@@ -113,7 +120,7 @@ def test_all_shapes_are_coded(make_scale_loss):
 
 
 def test_fitting_finds_no_worse_than_single_changes():
-    """No exponent of a line can be moved by one to make weights much shorter."""
+    """Moving a fitted exponent by one makes the description hardly shorter."""
     loss = sparse_loss()
     best = loss.bits().total
     for name in ("row_log_scale", "column_log_scale"):
@@ -128,7 +135,9 @@ def test_fitting_finds_no_worse_than_single_changes():
 
 
 def test_a_tensor_of_nothing_but_zeros_and_weights_not_finite():
-    """A dead network takes a bit a tensor, and one for locations; NaN shows in the bits."""
+    """A network of zeros takes one bit for each tensor and one for locations; NaN makes the bits
+    NaN.
+    """
     module = nn.Linear(6, 4)
     loss = KolmogorovLoss(module, quantise="learned")
     with torch.no_grad():

@@ -37,7 +37,7 @@ def network() -> nn.Module:
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 @pytest.mark.parametrize("targets", ["linear", "soft", "noise"])
 def test_a_histogram_learns_the_weights(targets, weight_range):
-    """Trained on fixed weights its K approaches the entropy of the shares, and so do its bits."""
+    """Trained on fixed weights, K and bits fall towards the entropy of the shares."""
     module = network()
     loss = KolmogorovLoss(
         module, predictor=Histograms(), bins=16, weight_range=weight_range, targets=targets
@@ -70,7 +70,9 @@ def test_a_histogram_learns_its_entropy_exactly():
 
 
 def test_the_predictor_is_counted_and_moves_with_the_loss():
-    """Its parameters are the loss's, sent in its precision, and have the module's type."""
+    """The predictor's parameters belong to the loss, are sent in its precision, and have the
+    module's dtype.
+    """
     loss = KolmogorovLoss(network().double(), predictor=Histograms(), bins=16, predictor_bits=5)
     assert loss.bits().items["predictor"] == 4 * 16 * 5 + 64
     assert loss.predictor.logits.dtype == torch.float64
@@ -78,7 +80,7 @@ def test_the_predictor_is_counted_and_moves_with_the_loss():
 
 
 def test_chunks_change_nothing():
-    """However few weights are worked on at a time, K and its gradients stay the same."""
+    """K and its gradients do not depend on the size of chunks."""
     module = network().double()
     results = []
     for chunk in (2**16, 7):
@@ -109,7 +111,7 @@ def test_wide_windows_are_worked_on_in_small_chunks(monkeypatch):
 
 @pytest.mark.parametrize("predictor", [Histograms, CoordinatePredictor, PerTensorPredictor])
 def test_frozen_predictors_describe_without_learning(predictor):
-    """A predictor that is frozen gets no gradient; the network gets the same as ever."""
+    """A frozen predictor gets no gradient; the network's gradient is unchanged."""
     module, made = network(), predictor()
     loss = KolmogorovLoss(module, predictor=made, bins=16)
     with torch.no_grad():
@@ -127,7 +129,7 @@ def test_frozen_predictors_describe_without_learning(predictor):
 
 
 def test_a_predictor_without_parameters_works():
-    """One that knows everything beforehand takes no bits and has nothing to learn."""
+    """A predictor without parameters takes no bits."""
 
     class Uniform(WeightPredictor):
         def forward(self, subset, indices):
@@ -144,7 +146,7 @@ def test_a_predictor_without_parameters_works():
 
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 def test_a_predictor_is_fitted_to_the_weights_as_they_are(weight_range):
-    """Once, to all weights in the units of the bins, those out of range at its ends."""
+    """The predictor is fitted once, to all weights in units of the bins, clamped to the range."""
     given = []
 
     class Fitted(Histograms):
@@ -162,7 +164,7 @@ def test_a_predictor_is_fitted_to_the_weights_as_they_are(weight_range):
 
 
 def test_what_depends_on_places_may_use_all_of_them():
-    """Positions, outputs and inputs are at hand, in whatever portion."""
+    """Positions, outputs and inputs are available for all weights and for samples."""
 
     class ByPlace(Histograms):
         def forward(self, subset, indices):
@@ -179,7 +181,7 @@ def test_what_depends_on_places_may_use_all_of_them():
 
 
 def test_a_predictor_describes_one_module():
-    """Given to a second loss it is refused, and the first goes on as before."""
+    """A second loss refuses the predictor, and the first loss is unchanged."""
     module, predictor = network(), CoordinatePredictor()
     first = KolmogorovLoss(module, predictor=predictor)
     before = first().item()
@@ -189,7 +191,7 @@ def test_a_predictor_describes_one_module():
 
 
 class Broken(Histograms):
-    """A predictor whose costs are made wrong in a way of choice."""
+    """A predictor whose costs are changed by a function."""
 
     def __init__(self, change) -> None:
         super().__init__()
@@ -201,7 +203,7 @@ class Broken(Histograms):
 
 
 class Forgetful(WeightPredictor):
-    """One whose attach does not call that of its base."""
+    """A predictor whose attach does not call the base's."""
 
     def attach(self, layout, bins, generator):
         """Forget the base."""
@@ -227,14 +229,16 @@ BROKEN = {
 
 @pytest.mark.parametrize("message", list(BROKEN))
 def test_predictors_that_no_decoder_could_use_are_refused(message):
-    """Masses above 1, also in one tensor alone, wrong shapes, NaN and infinity are named."""
+    """Masses above 1, even in one tensor, wrong shapes, NaN and infinity get an error that names
+    them.
+    """
     with pytest.raises(KolmogorovError, match=f"Cannot use the predictor .*{message}") as caught:
         KolmogorovLoss(network(), predictor=BROKEN[message](), bins=16)
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_no_predictor_is_refused_in_one_line():
-    """A module of another kind, or a class in place of an instance, is named by its type."""
+    """Other modules, and classes in place of instances, get an error that names their type."""
     for wrong, found in ((nn.Sequential(nn.ReLU()), "a Sequential"), (Histograms, "a ABCMeta")):
         with pytest.raises(KolmogorovError, match=f"one of coordinate, .* got {found}") as caught:
             KolmogorovLoss(network(), predictor=wrong)
@@ -242,6 +246,6 @@ def test_what_is_no_predictor_is_refused_in_one_line():
 
 
 def test_the_abstract_class_cannot_be_used_itself():
-    """Without a forward there is nothing that a weight costs."""
+    """A predictor without a forward cannot be made."""
     with pytest.raises(TypeError, match="abstract"):
         WeightPredictor()

@@ -7,11 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitfold.kolmogorov import KolmogorovLoss
-from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, NoiseTargets, Targets
-from bitfold.kolmogorov.grid.soft_targets import SoftTargets
+from bitfold.kolmogorov import KolmogorovLoss, PerTensorPredictor, RowColumnPredictor
+from bitfold.kolmogorov.grid.soft_assignment import (
+    LinearTargets,
+    NoiseTargets,
+    SoftTargets,
+    Targets,
+)
 from bitfold.kolmogorov.predictors import laplace_logistic as scale
-from bitfold.kolmogorov.predictors.laplace_logistic import PerTensorPredictor, RowColumnPredictor
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
 from bitfold.kolmogorov.sums import scale_sums
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset

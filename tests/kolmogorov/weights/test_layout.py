@@ -12,7 +12,7 @@ from bitfold.kolmogorov import Layout, ParameterTable, WeightSubset
 
 
 def naive_places(module: nn.Module) -> list[tuple[int, int, int, int]]:
-    """Box, output, input and offset of each weight in flat order, by counting indices."""
+    """Block, output, input and offset of each weight in flat order, by counting indices."""
     subset = []
     for box, (name, item) in enumerate(module.named_parameters()):
         owner = module.get_submodule(name.rpartition(".")[0])
@@ -44,7 +44,9 @@ MODULES = {
 
 @pytest.mark.parametrize("name", list(MODULES))
 def test_places_are_those_of_a_loop(name):
-    """Boxes, outputs, inputs and offsets are counted off right, by stretch and by choice."""
+    """Blocks, outputs, inputs and offsets agree with the count, for stretches and for chosen
+    weights.
+    """
     module = MODULES[name]
     layout = Layout(module, list(module.named_parameters()))
     expected = torch.tensor(naive_places(module)).t()
@@ -59,7 +61,7 @@ def test_places_are_those_of_a_loop(name):
 
 @pytest.mark.parametrize("name", list(MODULES))
 def test_positions_are_places_over_their_largest(name):
-    """Each coordinate is the index over the last index, in float32's nearest."""
+    """Each coordinate is the index over the last index, rounded to float32."""
     table = ParameterTable(MODULES[name])
     positions, subset = table.positions(), naive_places(MODULES[name])
     for row, (box, *indices) in enumerate(subset):
@@ -76,7 +78,7 @@ def test_positions_are_places_over_their_largest(name):
     bounds=st.tuples(st.integers(0, 44), st.integers(0, 44)).map(sorted),
 )
 def test_cutting_a_stretch_loses_nothing(size, bounds):
-    """The parts of a stretch, and of a choice from it, follow each other and say the same."""
+    """Parts of a stretch and of chosen weights follow each other and have the same positions."""
     module = MODULES["attention"]
     layout = Layout(module, list(module.named_parameters()))
     start, stop = bounds
@@ -96,7 +98,7 @@ def test_cutting_a_stretch_loses_nothing(size, bounds):
 @settings(deadline=None, max_examples=40)
 @given(bounds=st.tuples(st.integers(0, 44), st.integers(0, 44)).map(sorted))
 def test_pieces_lie_in_single_boxes(bounds):
-    """The pieces of a stretch are its parts by box, none empty."""
+    """The pieces of a stretch are cut at borders of blocks, and none is empty."""
     module = MODULES["attention"]
     layout = Layout(module, list(module.named_parameters()))
     subset = WeightSubset(layout, *bounds, torch.device("cpu"))
@@ -111,7 +113,7 @@ def test_pieces_lie_in_single_boxes(bounds):
 
 
 def test_layers_and_kinds_name_a_box():
-    """No two boxes share both; gains, weights and biases are of different kinds."""
+    """No two blocks share layer and kind; gains, weights and biases are of different kinds."""
     module = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.MultiheadAttention(4, 2))
     blocks = ParameterTable(module).layout.blocks
     assert len({(block.layer, block.kind) for block in blocks}) == len(blocks)
@@ -120,7 +122,7 @@ def test_layers_and_kinds_name_a_box():
 
 
 def test_what_is_kept_is_worked_out_once():
-    """Positions and coordinates of the same places are the same tensors at every step."""
+    """Positions and coordinates of a subset are computed once."""
     subset = ParameterTable(nn.Linear(3, 3)).all_weights()
     assert subset.positions is subset.positions
     assert subset.coordinates((1, 2)) is subset.coordinates((1, 2))

@@ -17,14 +17,14 @@ names = st.sampled_from(["weight", "bias", "scale", "bias_ih", "a", "b"])
 
 
 def num_distinct(positions: torch.Tensor) -> int:
-    """How many different positions there are."""
+    """The number of different positions."""
     return len(torch.unique(positions, dim=0))
 
 
 @settings(deadline=None, max_examples=60)
 @given(layers=st.lists(st.dictionaries(names, shapes, min_size=1, max_size=4), max_size=4))
 def test_positions_never_collide(layers):
-    """Whatever parameters a module has, no two weights share a position, and all are in 0 to 1."""
+    """In any module no two weights share a position, and all coordinates lie in 0 to 1."""
     module = nn.Module()
     module.register_parameter("own", nn.Parameter(torch.zeros(2)))
     for number, layer in enumerate(layers):
@@ -54,34 +54,36 @@ def test_positions_never_collide(layers):
     ids=["lstm", "attention", "convolutions", "embedding", "scalar", "wide"],
 )
 def test_positions_never_collide_in_usual_layers(module):
-    """Recurrent, attention, convolutional and very long layers have a position for each weight."""
+    """Recurrent, attention, convolutional and very long layers give each weight its own
+    position.
+    """
     table = ParameterTable(module)
     assert num_distinct(table.positions()) == table.num_weights
 
 
 def test_bias_is_told_from_the_last_weight_of_its_row():
-    """A bias shares layer and row with its weights but not the last coordinate."""
+    """A bias shares layer and row with its weights, but not the kind."""
     positions = ParameterTable(nn.Linear(2, 2)).positions().tolist()
     assert positions[2:4] == [[0, 1, 0, 0, 0], [0, 1, 1, 0, 0]]
     assert positions[5] == [0, 1, 0, 0, 1]
 
 
 def test_layers_are_evenly_spaced():
-    """Layers go from 0 to 1 in the module's order, activations not counted."""
+    """Layers are numbered from 0 to 1 in the module's order, without activations."""
     module = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1), nn.Linear(1, 1))
     layers = ParameterTable(module).positions()[:, 0]
     assert layers.unique().tolist() == [0.0, 0.5, 1.0]
 
 
 def test_tied_parameters_count_once():
-    """A parameter that stands in two places is described once."""
+    """A tied parameter is described once."""
     first, second = nn.Linear(3, 3), nn.Linear(3, 3)
     second.weight = first.weight
     assert ParameterTable(nn.Sequential(first, second)).num_weights == 9 + 3 + 3
 
 
 def test_frozen_parameters_are_left_out_and_named():
-    """Parameters without gradient are not described but known."""
+    """Frozen parameters are not described, and are listed by name."""
     module = nn.Linear(2, 3)
     module.bias.requires_grad_(False)
     table = ParameterTable(module)
@@ -97,7 +99,7 @@ def test_split_undoes_flatten():
 
 
 def broken_modules() -> dict[str, nn.Module]:
-    """Modules that cannot be described, by a word that the error must hold."""
+    """Modules that cannot be described, by a word of the error."""
     empty, nan, infinite, frozen = (nn.Linear(2, 2) for _ in range(4))
     empty.extra = nn.Parameter(torch.zeros(0, 3))
     nan.weight.data[0, 0] = math.nan
@@ -117,7 +119,9 @@ def broken_modules() -> dict[str, nn.Module]:
 
 @pytest.mark.parametrize("word", list(broken_modules()))
 def test_modules_that_cannot_be_described_are_refused(word):
-    """Nothing trainable, empty, NaN, infinite, complex or lazy parameters are named in one line."""
+    """Modules without trainable parameters, and empty, NaN, infinite, complex or lazy parameters
+    get an error of one line.
+    """
     with pytest.raises(KolmogorovError, match=rf"^Cannot describe .*{word}"):
         ParameterTable(broken_modules()[word])
 
@@ -139,7 +143,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", list(CHANGES))
 def test_changed_modules_are_refused(change):
-    """Whatever is replaced, resized, added or removed after wrapping is noticed."""
+    """Parameters that are replaced, resized, added or removed after wrapping are noticed."""
     module = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     table = ParameterTable(module)
     table.check()
@@ -149,7 +153,7 @@ def test_changed_modules_are_refused(change):
 
 
 def test_training_steps_and_copies_are_no_change():
-    """Values, types, and a copy of module and table together may change freely."""
+    """Values and dtypes may change, and module and table may be copied together."""
     module = nn.Linear(2, 3)
     table = ParameterTable(module)
     module.load_state_dict(nn.Linear(2, 3).state_dict())
@@ -161,7 +165,9 @@ def test_training_steps_and_copies_are_no_change():
 
 
 def test_weights_are_read_where_they_lie_in_their_order():
-    """Changed in place, moved to other memory, or transposed within the same."""
+    """Values are current after changes in place, moves to other memory, and transposition
+    in place.
+    """
     module = nn.Linear(3, 3)
     table = ParameterTable(module)
     changes = (

@@ -44,7 +44,9 @@ FROZEN = ("encoder.2.weight", "encoder.2.bias")
     ],
 )
 def test_patterns_lists_and_functions_choose(settings, kept):
-    """What is chosen is described in the module's order; the rest is named frozen or excluded."""
+    """Selected parameters are described in the module's order; the others are listed as frozen or
+    excluded.
+    """
     module = model()
     found = select(module, **settings)
     assert list(found.kept) == kept
@@ -55,12 +57,12 @@ def test_patterns_lists_and_functions_choose(settings, kept):
 
 
 def test_any_name_of_a_tied_parameter_leaves_it_out():
-    """Excluding the decoder excludes the embedding that it shares its weight with."""
+    """Excluding the decoder also excludes the embedding that shares its weight."""
     assert "embedding.weight" in select(model(), exclude="decoder.*").excluded
 
 
 def test_functions_see_every_name_of_a_tied_parameter():
-    """A function is asked about each name, with the same parameter."""
+    """A function is called with each name of a parameter."""
     module, asked = model(), []
     select(module, include=lambda name, item: asked.append((name, item)) or True)
     names = [name for name, item in asked if item is module.embedding.weight]
@@ -84,14 +86,16 @@ def test_functions_see_every_name_of_a_tied_parameter():
     ],
 )
 def test_patterns_that_choose_nothing_are_refused(settings, message):
-    """A pattern that fits nothing, or leaves nothing, is an error of one line that shows it."""
+    """A pattern that matches nothing, or leaves nothing, gets an error of one line that
+    shows it.
+    """
     with pytest.raises(KolmogorovError, match=message) as caught:
         KolmogorovLoss(model(), **settings)
     assert "\n" not in str(caught.value)
 
 
 def test_modules_without_trainable_parameters_are_refused():
-    """The error tells a module whose parameters are frozen from one that has none."""
+    """The errors for frozen parameters and for no parameters differ."""
     frozen = nn.Linear(2, 2).requires_grad_(False)
     with pytest.raises(KolmogorovError, match="Set requires_grad of one of its 2 frozen ones"):
         select(frozen)
@@ -100,7 +104,7 @@ def test_modules_without_trainable_parameters_are_refused():
 
 
 def test_only_what_is_chosen_gets_a_gradient():
-    """K reaches the parameters it describes, and leaves the others alone."""
+    """K has a gradient by described parameters only."""
     module = model()
     loss = KolmogorovLoss(module, include="encoder.*", exclude="*.bias")
     loss().backward()
@@ -110,7 +114,9 @@ def test_only_what_is_chosen_gets_a_gradient():
 
 @pytest.mark.parametrize(("rest_bits", "narrow"), [(0, 0), (16, 16), (32, 32)])
 def test_what_is_left_out_is_counted_and_decoded(rest_bits, narrow):
-    """Frozen, excluded and buffers take rest_bits a number, whole numbers 32; all are decoded."""
+    """Frozen and excluded parameters and buffers take ``rest_bits`` a number, whole numbers 32; all
+    are decoded.
+    """
     module = model()
     module.norm = nn.BatchNorm1d(3)
     module.register_buffer("phases", torch.polar(torch.ones(2), torch.tensor([0.1, 0.2])))
@@ -142,7 +148,7 @@ def test_the_decoded_state_is_the_callers_own():
 
 
 def test_extra_state_is_passed_on():
-    """What a module keeps beside its tensors stands in the decoded state as it is."""
+    """Extra state beside a module's tensors is unchanged in the decoded state."""
 
     class Counting(nn.Linear):
         def get_extra_state(self) -> dict[str, int]:

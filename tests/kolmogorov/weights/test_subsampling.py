@@ -29,13 +29,13 @@ def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
 
 
 def share_of(rank: int, num_processes: int) -> SimpleNamespace:
-    """What stands for a group of processes where only their number matters."""
+    """A stand-in for a group of processes that has only a number of them."""
     return SimpleNamespace(rank=lambda: rank, size=lambda: num_processes)
 
 
 @pytest.mark.parametrize(("size", "num_drawn"), [(7, 1), (7, 3), (10, 4), (9, 9), (8, 7), (1, 1)])
 def test_every_weight_is_drawn_equally_often(size, num_drawn):
-    """Summed over all places that a draw can take, each weight has n / N of them."""
+    """Over all values of the random numbers, each weight is drawn n / N times."""
     grid = 2520
     # As if each stratum's number were drawn evenly: the exact expectation, by counting.
     counts = torch.zeros(size, dtype=torch.float64)
@@ -57,14 +57,14 @@ def test_every_weight_is_drawn_equally_often(size, num_drawn):
 
 
 def test_as_many_draws_as_weights_are_all_weights():
-    """Strata of one weight each give that weight, whatever is drawn."""
+    """Strata of one weight each always give that weight."""
     assert torch.equal(_draw(1000, 1000, 3, CPU), torch.arange(1000))
 
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 def test_a_sample_is_unbiased(predictor, weight_range):
-    """The mean of K and of all its gradients over many samples is that of the whole."""
+    """Over many samples the mean of K and of its gradients is that of all weights."""
     module = network()
     whole = loss_of(module, predictor=predictor, weight_range=weight_range)
     sampled = loss_of(module, predictor=predictor, weight_range=weight_range, sample=11)
@@ -84,7 +84,7 @@ def test_a_sample_is_unbiased(predictor, weight_range):
 
 
 def test_a_sample_is_determined_by_the_count_of_steps():
-    """Equal seeds draw alike, every step anew, and a restored loss goes on where it was."""
+    """Equal seeds draw alike, each step draws anew, and a restored loss continues its draws."""
     module = network()
     first, second = loss_of(module, sample=9), loss_of(module, sample=9)
     values = [first().item() for _ in range(6)]
@@ -96,7 +96,7 @@ def test_a_sample_is_determined_by_the_count_of_steps():
 
 
 def test_a_sample_touches_only_its_own_weights():
-    """All others get a gradient of 0, and the bits count all weights as ever."""
+    """Weights outside the sample get a gradient of 0, and the bits count all weights."""
     module = network()
     loss = loss_of(module, sample=9)
     loss().backward()
@@ -107,7 +107,7 @@ def test_a_sample_touches_only_its_own_weights():
 
 @pytest.mark.parametrize("sample", [42, 43, 1000])
 def test_a_sample_as_large_as_the_module_is_all_of_it(sample):
-    """Nothing is drawn then: K is exact."""
+    """A sample of all weights draws nothing, and K is exact."""
     module = network()
     assert loss_of(module, sample=sample)().item() == pytest.approx(loss_of(module)().item())
 
@@ -115,7 +115,9 @@ def test_a_sample_as_large_as_the_module_is_all_of_it(sample):
 @pytest.mark.parametrize("num_processes", [1, 2, 5, 60])
 @pytest.mark.parametrize("sample", [None, 1, 20, 41])
 def test_shares_cover_all_weights_once(num_processes, sample):
-    """Processes share the weights evenly, also more processes than weights; factors add up."""
+    """Processes share the weights evenly, also if they outnumber the weights; the factors
+    add up.
+    """
     table = ParameterTable(network())
     flats, stood_for = [], 0.0
     for rank in range(num_processes):
@@ -135,7 +137,7 @@ def test_shares_cover_all_weights_once(num_processes, sample):
 
 
 def test_every_kth_step_gives_k_times_k():
-    """Of k calls in training one gives k times K and the others 0: the mean is K."""
+    """In training one of k calls gives k times K and the others give 0, so the mean is K."""
     module = network()
     loss, plain = loss_of(module, every=3), loss_of(module)
     values = []
@@ -151,7 +153,7 @@ def test_every_kth_step_gives_k_times_k():
 
 
 def test_between_the_steps_nothing_gets_a_gradient():
-    """A skipped step can be differentiated and added to a task, and moves nothing."""
+    """A skipped step can be differentiated and added to a task, and has no gradient."""
     module = network()
     loss = loss_of(module, every=2)
     loss()
@@ -163,7 +165,7 @@ def test_between_the_steps_nothing_gets_a_gradient():
 
 
 def test_only_training_steps_are_counted():
-    """Evaluation gives K itself, once, wherever the count stands, and does not move it."""
+    """Evaluation gives K itself at any count of steps, and does not advance the count."""
     module = network()
     loss, expected = loss_of(module, every=4), loss_of(module)().item()
     for count in range(5):
@@ -200,7 +202,7 @@ def test_the_count_is_part_of_the_state():
 
 
 def test_every_and_sample_go_together():
-    """The mean over steps is K's, with both."""
+    """With ``sample`` and ``every`` together the mean over steps is K."""
     module = network()
     loss = loss_of(module, every=2, sample=14)
     values = [loss().item() for _ in range(500)]
@@ -213,7 +215,7 @@ def test_every_and_sample_go_together():
 @pytest.mark.parametrize("setting", ["sample", "every"])
 @pytest.mark.parametrize("number", [0, -1, 1.5, True, "2"])
 def test_impossible_counts_are_refused(setting, number):
-    """What is no whole number of at least 1 is an error that shows it."""
+    """A value that is not a whole number of at least 1 gets an error that shows it."""
     with pytest.raises(KolmogorovError, match=f"expected {setting} to be a whole number") as caught:
         loss_of(network(), **{setting: number})
     assert "\n" not in str(caught.value)

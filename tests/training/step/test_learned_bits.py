@@ -13,9 +13,7 @@ from training_runs import Heard, tiny
 
 import bitfold
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov import KolmogorovLoss
-from bitfold.kolmogorov.fitting.budget import round_to_bits
-from bitfold.kolmogorov.fitting.first_steps import begin_steps
+from bitfold.kolmogorov import KolmogorovLoss, begin_steps, round_to_bits
 from bitfold.model_file import read_model, write_model
 from bitfold.training.weighting.bits_weight import TOLERANCE
 

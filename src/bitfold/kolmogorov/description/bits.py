@@ -1,4 +1,4 @@
-"""The hard bits: what coding each weight's nearest bin takes, under the predictor as sent."""
+"""The hard bits of weights: the cost of each weight's nearest bin under the predictor as sent."""
 
 from typing import NamedTuple
 
@@ -6,28 +6,39 @@ import torch
 from torch import Tensor
 
 from bitfold.kolmogorov.grid.ranges import WeightRange
-from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
-from bitfold.kolmogorov.predictors.scale_quantisation import as_parameters, code_scales
+from bitfold.kolmogorov.options import num_rest_bits
+from bitfold.kolmogorov.predictors.sent_predictor import SentPredictor
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 
-class SentPredictor(NamedTuple):
-    """A predictor as a decoder gets it.
+class Described(NamedTuple):
+    """A module's weights, and how they are coded.
 
     Attributes:
-        parameters: by name, see `WeightPredictor.hard_bits`.
-        bits: that they take.
+        table: the described parameters.
+        weight_range: turns them into values.
+        predictor: gives values a cost.
     """
 
-    parameters: dict[str, Tensor]
-    bits: Tensor | float
+    table: ParameterTable
+    weight_range: WeightRange
+    predictor: WeightPredictor
+
+    @torch.no_grad()
+    def send_predictor(self, predictor_bits: int) -> SentPredictor:
+        """Round the predictor to what a decoder gets.
+
+        Args:
+            predictor_bits: precision of its parameters.
+        """
+        return self.predictor.send(self.table, self.weight_range, predictor_bits)
 
 
 class CodedWeights(NamedTuple):
-    """What coding weights takes, one by one; all (n,).
+    """The cost of coding each weight; all tensors are (n,).
 
     Attributes:
         bits: of the bin.
@@ -41,59 +52,62 @@ class CodedWeights(NamedTuple):
 
 
 @torch.no_grad()
-def sent_predictor(
-    table: ParameterTable,
-    weight_range: WeightRange,
-    predictor: WeightPredictor,
-    predictor_bits: int,
-) -> SentPredictor:
-    """What is sent of a predictor: whole scales (`code_scales`), or what it says itself.
-
-    Args:
-        table: the described parameters.
-        weight_range: turns them into values.
-        predictor: learned.
-        predictor_bits: precision in which it is sent.
-    """
-    if isinstance(predictor, ScalePredictor):
-        from bitfold.entropy_coding.scales.syntax import scale_bits  # noqa: PLC0415 - imports Numba
-
-        scales = code_scales(predictor, table, weight_range, predictor_bits)
-        return SentPredictor(as_parameters(predictor, scales), scale_bits(scales))
-    return SentPredictor(predictor.sent(predictor_bits), predictor.sending_bits(predictor_bits))
-
-
-@torch.no_grad()
 def coded_weights(
-    table: ParameterTable,
-    weight_range: WeightRange,
-    predictor: WeightPredictor,
-    as_sent: SentPredictor | None,
-    subset: WeightSubset,
+    described: Described, as_sent: SentPredictor | None, subset: WeightSubset
 ) -> CodedWeights:
-    """Count what coding weights takes.
-
-    Source: none, ours; see `WeightPredictor.hard_bits`.
+    """Count the bits of each weight; see `WeightPredictor.hard_bits`.
 
     Args:
-        table: the described parameters.
-        weight_range: turns them into values.
-        predictor: gives bins a cost.
-        as_sent: what a decoder has of it; None: it as it is.
-        subset: the weights.
+        described: the weights and their code.
+        as_sent: the predictor that a decoder has; None: the predictor as it is.
+        subset: the weights to count.
 
     Returns:
         Everything in float64, where the device has it; NaN where a weight is not finite.
     """
-    weights, bins = subset.take(table.values()), weight_range.bins
-    exact = accumulation_dtype(weights.device, weights.dtype)
+    table, weight_range, predictor = described
+    weights = subset.take(table.values())
+    dtype = accumulation_dtype(weights.device, weights.dtype)
     parameters = None if as_sent is None else as_sent.parameters
-    # Taken in one piece: parts that stay would leave no room between them for the next chunk's.
-    bits, escapes = weights.new_empty(2, len(weights), dtype=exact)
+    # One tensor for both: separate results of chunks would split the memory that the next chunk
+    # needs.
+    bits, escapes = weights.new_empty(2, len(weights), dtype=dtype)
     coded = CodedWeights(bits, escapes, torch.empty_like(bits, dtype=torch.bool))
     for part, some in subset.split(predictor.bits_chunk):
-        values = weight_range.values(weights[part].to(exact), some, as_sent=True)
+        values = weight_range.values(weights[part].to(dtype), some, as_sent=True)
         with torch.autocast(weights.device.type, enabled=False):
             bits[part], escapes[part] = predictor.hard_bits(some, values, parameters)
-        coded.is_outside[part] = bins.outside(values)
+        coded.is_outside[part] = weight_range.bins.outside(values)
     return coded
+
+
+def count_items(
+    described: Described, predictor_bits: int, rest_bits: int, all_weights: WeightSubset
+) -> dict[str, Tensor | float]:
+    """Count the bits of every part that a decoder needs, by name; see `KolmogorovLoss.bits`.
+
+    Args:
+        described: the weights and their code.
+        predictor_bits: precision of the predictor.
+        rest_bits: precision of the numbers that are not described.
+        all_weights: of the table.
+
+    Returns:
+        0-d tensors for the parts that are counted on the module's device, numbers for others.
+    """
+    table, weight_range, predictor = described
+    as_sent = described.send_predictor(predictor_bits)
+    coded = coded_weights(described, as_sent, all_weights)
+    items: dict[str, Tensor | float] = {
+        "weights": coded.bits.sum(),
+        "out_of_range": coded.escapes.sum(),
+        "predictor": as_sent.bits,
+        "ranges": weight_range.side_bits,
+    }
+    if predictor.side_bits:
+        items["residual_variance"] = predictor.side_bits
+    rest = {"frozen": table.frozen, "excluded": table.excluded, "buffers": table.buffers}
+    for item, names in rest.items():
+        if names:
+            items[item] = sum(num_rest_bits(values, rest_bits) for values in table.named(names))
+    return items

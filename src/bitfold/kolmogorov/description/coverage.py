@@ -1,4 +1,4 @@
-"""Which weights learn of their cost: the slope that targets give against the true one."""
+"""Gradient coverage: the share of weights whose slope under the targets is near the true one."""
 
 import torch
 from torch import Tensor
@@ -20,14 +20,13 @@ def gradient_coverage(
 ) -> float:
     """The share of weights in range that get at least a tenth of the true slope.
 
-    Source: none, ours. The true slope of the cost is that between the two nearest bins
-    (`LinearTargets`).
+    The true slope of the cost is the slope between the two nearest bins (`LinearTargets`).
 
     Args:
         predictor: gives bins a cost.
         values: floating (n,), in the units of the bins.
-        targets: the ones in question.
-        subset: of the values.
+        targets: whose slopes are compared.
+        subset: the weights of the values.
 
     Returns:
         0 to 1; NaN if no weight in range has a true slope.

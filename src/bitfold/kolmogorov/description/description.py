@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """How many bits it takes to describe a module's weights, item by item.
-
-    Source: none, ours.
+    """Number of bits that describe a module's weights, item by item.
 
     Args:
         items: bits of each part that a decoder needs, by name.
-        num_weights: how many weights are described, at least 1.
+        num_weights: number of described weights, at least 1.
 
     Example:
         >>> description = Description({"weights": 30.0, "ranges": 64.0}, num_weights=10)
@@ -29,12 +27,12 @@ class Description:
 
     @property
     def total(self) -> float:
-        """Bits of everything together."""
+        """Bits of all items together."""
         return sum(self.items.values())
 
     @property
     def bits_per_weight(self) -> float:
-        """Bits of everything together, over the number of weights."""
+        """Bits of all items together, over the number of weights."""
         return self.total / self.num_weights
 
     def __float__(self) -> float:

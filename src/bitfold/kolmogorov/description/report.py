@@ -5,20 +5,18 @@ from typing import NamedTuple
 
 import torch
 
-from bitfold.kolmogorov.description.bits import SentPredictor, coded_weights
+from bitfold.kolmogorov.description.bits import Described, coded_weights
 from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
-from bitfold.kolmogorov.grid.ranges import WeightRange
-from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
-from bitfold.kolmogorov.weights.parameters import ParameterTable
+from bitfold.kolmogorov.predictors.sent_predictor import SentPredictor
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 
 class ReportRow(NamedTuple):
-    """What one tensor takes.
+    """The bits of one tensor.
 
     Attributes:
         name: of the parameter.
-        num_weights: that it holds.
+        num_weights: of the parameter.
         bits: of its weights, escape codes included.
         num_zeros: weights that decode as 0.
         num_out_of_range: weights outside the range of the bins.
@@ -38,12 +36,10 @@ class ReportRow(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What each tensor of a module takes.
-
-    Source: none, ours.
+    """The bits of each tensor of a module.
 
     Args:
-        rows: one a described tensor, in the module's order.
+        rows: one for each described tensor, in the module's order.
 
     Example:
         >>> print(Report((ReportRow("weight", 6, 12.0, 2, 0), ReportRow("bias", 3, 9.0, 0, 1))))
@@ -85,27 +81,20 @@ def _cells(row: ReportRow) -> tuple[str, ...]:
     )
 
 
-def make_report(
-    table: ParameterTable,
-    weight_range: WeightRange,
-    predictor: WeightPredictor,
-    as_sent: SentPredictor,
-    subset: WeightSubset,
-) -> Report:
-    """What each tensor takes.
+def make_report(described: Described, as_sent: SentPredictor, all_weights: WeightSubset) -> Report:
+    """Count the bits of each tensor.
 
     Args:
-        table: the described parameters.
-        weight_range: turns them into values.
-        predictor: gives bins a cost.
-        as_sent: what a decoder has of it.
-        subset: all weights.
+        described: the weights and their code.
+        as_sent: the predictor that a decoder has.
+        all_weights: of the table.
     """
-    coded = coded_weights(table, weight_range, predictor, as_sent, subset)
-    is_zero = decoded_weights(table, weight_range, subset) == 0
+    table, weight_range, _ = described
+    coded = coded_weights(described, as_sent, all_weights)
+    is_zero = decoded_weights(table, weight_range, all_weights) == 0
     columns = (coded.bits, coded.escapes, is_zero, coded.is_outside)
-    # Summed piece by piece: a stack of the columns would take more memory than they.
-    by_tensor = [[column[part].sum() for column in columns] for *_, part in subset.pieces()]
+    # Summed piece by piece: stacking the columns would take as much memory again.
+    by_tensor = [[column[part].sum() for column in columns] for *_, part in all_weights.pieces()]
     sums = torch.stack([torch.stack(row) for row in by_tensor]).tolist()
     return Report(
         tuple(

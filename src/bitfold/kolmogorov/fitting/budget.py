@@ -1,4 +1,4 @@
-"""Weights moved into the next bin, so that their description has a given length."""
+"""A bit budget: weights moved into the next bin until their description has a given length."""
 
 import math
 from collections.abc import Callable
@@ -8,19 +8,20 @@ from torch import Tensor
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.fitting.fit import fit_predictor
-from bitfold.kolmogorov.grid.ranges import LearnedRange
 from bitfold.kolmogorov.loss import KolmogorovLoss
-from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 
-#: How near to the number of bits is near enough, as a share of it.
+#: The accepted distance from the number of bits, as a share of it.
 NEARNESS = 0.005
-# What one move is thought to change before it is known.
+# Assumed change in bits by one move, until a round has measured it; and the bounds of the measured
+# change.
 _BITS_OF_MOVE = 8.0
-# From so many moves on those nearest are made without asking the task of each: there are enough
-# others to make up for a bad one.
+_LEAST_BITS_OF_MOVE, _MOST_BITS_OF_MOVE = 1.0, 64.0
+# From this number of moves on, the nearest ones are made without measuring the task for each: the
+# others make up for a bad one.
 _MANY = 32
-# How many single moves the task is asked of, and which share of what is missing is then made.
-_ASKED, _SHARE = 24, 0.25
+# With fewer moves, this number of single moves is measured by the task, and this share of the
+# missing ones is made.
+_MEASURED, _SHARE = 24, 0.25
 _MOST_ROUNDS = 60
 
 
@@ -32,26 +33,25 @@ def round_to_bits(
     *,
     nearness: float = NEARNESS,
 ) -> float:
-    """Move weights into the next bin, one by one, until the description has so many bits.
+    """Move weights into the next bin, one by one, until the description has a number of bits.
 
-    Weights nearest to the next bin come first: away from 0 for a longer description, towards it
-    for a shorter one. Where few are missing the task is asked what each of them would do, and the
-    best are moved; in a small network one weight in another bin can change everything. A predictor
-    of scales is fitted anew after each round. Train on for a while afterwards if much was moved.
-
-    Source: none, ours.
+    Weights nearest to the next bin move first: away from 0 for a longer description, towards 0 for
+    a shorter one. When few moves are missing, the task measures each candidate, and the best ones
+    are made: in a small network one weight in another bin can change everything. Predictors that
+    are quick to fit are fitted again after each round. Train for a while afterwards if many weights
+    moved.
 
     Args:
         loss: of any module, with learned steps.
         num_bits: of the whole description.
-        task: measures the task with the weights as they are, decoded: the less the better.
-        nearness: a share of ``num_bits`` that is near enough; within it nothing is moved.
+        task: measures the task with the decoded weights as they are now; less is better.
+        nearness: accepted distance as a share of ``num_bits``; within it nothing is moved.
 
     Returns:
-        The bits of the description as it now is: as near as it came.
+        The bits of the description as it is now, the nearest that was found.
 
     Raises:
-        KolmogorovError: the loss learns no steps.
+        KolmogorovError: if the loss learns no steps.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -65,7 +65,7 @@ def round_to_bits(
         >>> abs(bits / 1000 - 1) < 0.01, bits == kolmogorov.bits().total
         (True, True)
     """
-    if not isinstance(loss.weight_range, LearnedRange):
+    if loss.weight_range.steps() is None:
         raise KolmogorovError(
             "Cannot round to a number of bits: expected a loss that learns steps, got a fixed "
             "range. Pass weight_range='auto'."
@@ -82,30 +82,30 @@ def round_to_bits(
         if not number:
             break
         before, bits = bits, _fitted_bits(loss)
-        each = min(max(abs(bits - before) / number, 1.0), 64.0)
+        each = abs(bits - before) / number
+        each = min(max(each, _LEAST_BITS_OF_MOVE), _MOST_BITS_OF_MOVE)
         if abs(num_bits - bits) < nearest[0]:
             nearest = abs(num_bits - bits), _weights(loss)
         elif (num_bits - bits) * gap < 0 and number == 1:
-            break  # one more or one fewer: nothing lies between
+            break  # one move too few, one too many: nothing lies between
     _put(loss, nearest[1])
     return _fitted_bits(loss)
 
 
 class _Moves:
-    """Single moves of weights into the next bin, in one direction, nearest first.
+    """Single moves of weights into the next bin, in one direction, nearest weights first.
 
     Args:
         loss: with learned steps.
-        is_longer: whether away from 0.
+        is_longer: whether weights move away from 0.
     """
 
     def __init__(self, loss: KolmogorovLoss, *, is_longer: bool) -> None:
         self._loss = loss
         in_steps, steps = [], []
-        assert isinstance(loss.weight_range, LearnedRange)
-        for item, step in zip(
-            loss.table.parameters, loss.weight_range.steps(as_sent=True), strict=True
-        ):
+        sent_steps = loss.weight_range.steps(as_sent=True)
+        assert sent_steps is not None
+        for item, step in zip(loss.table.parameters, sent_steps, strict=True):
             in_steps.append((item / step.to(item.dtype)).flatten())
             steps.append(step.to(item.dtype).expand(item.numel()))
         values, self._steps = torch.cat(in_steps), torch.cat(steps)
@@ -119,17 +119,17 @@ class _Moves:
         self._order = order[: int(possible.sum())]
 
     def make(self, wanted: int, task: Callable[[], float]) -> int:
-        """Make about so many moves, or fewer if the task is asked; return how many."""
+        """Make moves, as many as wanted or fewer; return their number."""
         if wanted >= _MANY:
             chosen = self._order[: wanted // 2]
         else:
-            asked = self._order[:_ASKED]
-            losses = torch.tensor([self._ask(int(index), task) for index in asked])
-            chosen = asked[losses.argsort(stable=True)[: math.ceil(wanted * _SHARE)]]
+            measured = self._order[:_MEASURED]
+            losses = torch.tensor([self._measure(int(index), task) for index in measured])
+            chosen = measured[losses.argsort(stable=True)[: math.ceil(wanted * _SHARE)]]
         self._move(chosen)
         return len(chosen)
 
-    def _ask(self, index: int, task: Callable[[], float]) -> float:
+    def _measure(self, index: int, task: Callable[[], float]) -> float:
         before = _weights(self._loss)
         self._move(torch.tensor([index]))
         found = task()
@@ -145,7 +145,7 @@ class _Moves:
 
 
 def _fitted_bits(loss: KolmogorovLoss) -> float:
-    if isinstance(loss.predictor, ScalePredictor):
+    if loss.predictor.is_quick_to_fit:
         fit_predictor(loss)
     return loss.bits().total
 

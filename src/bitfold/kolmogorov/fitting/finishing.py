@@ -1,29 +1,25 @@
-"""The end of a training for size: what the task never feels goes, and what is sent is frozen."""
+"""The end of a training for size: dead weights become 0, and everything but weights is frozen."""
 
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from bitfold.entropy_coding.scales.whole_scales import logarithms
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.description.bits import sent_predictor
 from bitfold.kolmogorov.fitting.fit import fit_predictor
-from bitfold.kolmogorov.grid.ranges import LearnedRange
 from bitfold.kolmogorov.grid.straight_through import straight_through, with_weights
 from bitfold.kolmogorov.loss import KolmogorovLoss
-from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 
 
 @torch.no_grad()
 def finish(loss: KolmogorovLoss) -> None:
-    """Fit the predictor, and freeze it and the steps; scales and steps as a decoder gets them.
+    """Fit the predictor, then set predictor and steps to what a decoder gets, and freeze them.
 
-    What is trained afterwards is the weights alone, under exactly the code that they are sent in.
-    Give it the last tenth of a training or less, at a falling rate, and `fit_predictor` once more
-    at its end. Frozen parameters get no gradient, so that optimisers leave them alone.
+    Training afterwards moves only the weights, under exactly the code that they are sent in. Give
+    it the last tenth of a training or less, at a falling rate, and call `fit_predictor` once more
+    at its end. Frozen parameters get no gradient, so optimisers leave them alone.
 
-    Source: train soft, finish hard (Guo et al. 2021); for scales and steps ours.
+    Source: train soft, finish hard (Guo et al. 2021).
 
     Args:
         loss: of any module.
@@ -37,38 +33,30 @@ def finish(loss: KolmogorovLoss) -> None:
     """
     with torch.enable_grad():
         fit_predictor(loss)
-    if isinstance(loss.predictor, ScalePredictor):
-        described = loss.table, loss.weight_range, loss.predictor
-        sent = sent_predictor(*described, loss.predictor_bits).parameters
-        for name, item in loss.predictor.named_parameters():
-            item.copy_(logarithms(sent[name]))
-    if isinstance(loss.weight_range, LearnedRange):
-        steps = loss.weight_range.steps(as_sent=True)
-        loss.weight_range.log_steps.copy_(steps.log())
+    loss.predictor.finish(loss.table, loss.weight_range, loss.predictor_bits)
+    loss.weight_range.finish()
     for item in loss.parameters():
         item.requires_grad_(False)
         item.grad = None
 
 
 def prune_dead(loss: KolmogorovLoss, task_losses: Iterable[Tensor]) -> int:
-    """Set weights to 0 that no task loss has any gradient by, such as those into dead neurons.
+    """Set weights to 0 that no task loss depends on, such as weights into dead neurons.
 
     A neuron whose outgoing weights all decode as 0 changes nothing: the gradient by its incoming
-    weights and its bias is exactly 0. So it is for a neuron that is never active and for an
-    input that is never there. K alone empties them too, but slowly when the rate has fallen.
-
-    Source: none, ours.
+    weights and its bias is exactly 0. The same holds for a neuron that is never active and for an
+    input that is always 0. K alone empties them too, but slowly once the rate has fallen.
 
     Args:
-        loss: of a module that is trained with its quantised weights.
-        task_losses: of data enough to be sure, 0-d, taken one by one within a `quantised` block, so
-            give a generator: ``(task(network(x)) for x in batches)``.
+        loss: of a module that is trained with its rounded weights.
+        task_losses: 0-d, of enough data to be sure. Each is taken within a `quantised` block, so
+            pass a generator: ``(task(network(x)) for x in batches)``.
 
     Returns:
-        How many weights decoded as something else than 0 and now do not.
+        Number of weights that decoded as another value than 0 and now decode as 0.
 
     Raises:
-        KolmogorovError: if there is no task loss at all.
+        KolmogorovError: if there is no task loss.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -86,7 +74,7 @@ def prune_dead(loss: KolmogorovLoss, task_losses: Iterable[Tensor]) -> int:
     num_losses = 0
     with torch.no_grad():
         decoded = straight_through(loss.table, loss.weight_range, loss.subsampling.all_weights())
-    # Every loss has a graph of its own down to these.
+    # The graph of every task loss ends in these tensors.
     leaves = [item.requires_grad_() for item in decoded]
     with with_weights(loss.table, leaves):
         for task in task_losses:

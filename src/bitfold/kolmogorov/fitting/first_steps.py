@@ -1,31 +1,26 @@
-"""Where learned steps begin, for networks that the usual beginning would silence."""
-
-import math
+"""The steps that training begins with, for networks that the default would silence."""
 
 import torch
 
-from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.grid.ranges import LEAST_REACH, STEPS_TO_RMS, LearnedRange
 from bitfold.kolmogorov.loss import KolmogorovLoss
 
 
 @torch.no_grad()
 def begin_steps(loss: KolmogorovLoss, steps_to_rms: float) -> None:
-    """Set each tensor's step to a share of its root mean square, and fit the predictor anew.
+    """Set each tensor's step to a share of its root mean square, and fit the predictor again.
 
-    Where the task feels the rounding, steps begin at twice the root mean square of a weight tensor:
-    most weights are 0 then. A wide network learns with the rest; one of a dozen neurons a layer
-    and many layers lets nothing through, and begins better with finer ones.
-
-    Source: none, ours.
+    Where the task computes with rounded weights, steps begin at twice the root mean square of a
+    weight tensor, so that most weights are 0. A wide network learns with the rest. A network of
+    many layers with a dozen neurons each lets nothing through, and begins better with finer steps.
 
     Args:
         loss: of any module, with learned steps, before training.
-        steps_to_rms: steps in a root mean square (of all weights' together, where a tensor's is 0),
-            > 0. No step is finer than a sixteenth of it, or than lets the bins reach four of it.
+        steps_to_rms: steps in a root mean square, > 0. Tensors of zeros use the root mean square of
+            all weights. No step is finer than a sixteenth of it, or so fine that the bins reach
+            less than four times it.
 
     Raises:
-        KolmogorovError: the loss learns no steps.
+        KolmogorovError: if the loss learns no steps.
 
     Example:
         >>> network = torch.nn.Linear(20, 30)
@@ -35,15 +30,7 @@ def begin_steps(loss: KolmogorovLoss, steps_to_rms: float) -> None:
         >>> round(float(rms / kolmogorov.weight_range.steps()[0]), 3)
         4.0
     """
-    learned = loss.weight_range
-    if not isinstance(learned, LearnedRange):
-        raise KolmogorovError(
-            "Cannot begin with other steps: expected a loss that learns steps, got a fixed range. "
-            "Pass weight_range='auto'."
-        )
-    finest = LearnedRange(loss.table, loss.bins.num_bins).log_steps
-    share = min(STEPS_TO_RMS, loss.bins.num_bins / 2 / LEAST_REACH)
-    learned.log_steps.copy_(finest + math.log(max(1.0, share / steps_to_rms)))
-    subset = loss.subsampling.all_weights()
-    values = learned.values(loss.table.values().to(loss.like.dtype), subset)
-    loss.predictor.fit(subset, loss.bins.clamp(values))
+    loss.weight_range.begin(loss.table, steps_to_rms)
+    all_weights = loss.subsampling.all_weights()
+    values = loss.weight_range.values(loss.table.values().to(loss.like.dtype), all_weights)
+    loss.predictor.fit(all_weights, loss.bins.clamp(values))

@@ -1,32 +1,28 @@
-"""A weight predictor fitted to weights that stay as they are, and the precision to send it in."""
+"""A weight predictor fitted to fixed weights, and the precision to send it in."""
 
 import torch
 from torch import Tensor
 
-from bitfold.kolmogorov.description.bits import coded_weights, sent_predictor
-from bitfold.kolmogorov.fitting.scale_fit import fit_scales
+from bitfold.kolmogorov.description.bits import coded_weights
 from bitfold.kolmogorov.grid.soft_assignment import LinearTargets
 from bitfold.kolmogorov.loss import KolmogorovLoss
-from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 from bitfold.kolmogorov.weights.subsampling import Subsample, Subsampling
 
-# Scales start where they are best; a network from places to bins comes within 1 % in this many.
+# Scales start at their best values; a network from positions to bins comes within 1 % in this
+# number of steps.
 NUM_STEPS = 150
 LEARNING_RATE = 0.03
-# Weights that a step looks at, and that the precision is chosen by.
+# Number of weights that a step looks at, and that the precision is chosen by.
 SAMPLE = 2**14
-PRECISIONS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
-# In others scales are sent as in one of these.
-SCALE_PRECISIONS = (5, 6, 7, 8)
 
 
 def fit_predictor(loss: KolmogorovLoss, num_steps: int = NUM_STEPS) -> None:
     """Fit the predictor of a loss to its module's weights, and choose its ``predictor_bits``.
 
-    Worth doing after training too: a predictor that was trained along with a network lags behind
-    it. Only the predictor changes; the range stays, so that what is decoded is the same before and
-    after. What counts is the cost of the bins that are sent, not the smooth K. If fitting does not
-    help, the predictor stays as it was.
+    Fit after training too: a predictor that was trained along with a network lags behind it. Only
+    the predictor changes. The range stays, so the decoded weights are the same before and after.
+    The fit minimises the cost of the bins that are sent, not the smooth K. If it does not help, the
+    predictor stays as it was.
 
     Source: Adam (Kingma & Ba 2015) with the rate falling along a cosine.
 
@@ -42,9 +38,7 @@ def fit_predictor(loss: KolmogorovLoss, num_steps: int = NUM_STEPS) -> None:
         >>> kolmogorov.bits().total < before
         True
     """
-    predictor = loss.predictor
-    if isinstance(predictor, ScalePredictor) and predictor.fits_exactly:
-        fit_scales(predictor, loss.table, loss.weight_range, loss.predictor_bits)
+    if loss.predictor.fit_sent(loss.table, loss.weight_range, loss.predictor_bits):
         return
     judged = Subsampling(loss.table, SAMPLE, None).draw(0)
     before = {name: item.clone() for name, item in loss.predictor.state_dict().items()}
@@ -61,11 +55,11 @@ def fit_predictor(loss: KolmogorovLoss, num_steps: int = NUM_STEPS) -> None:
 
 @torch.no_grad()
 def adopt_range(loss: KolmogorovLoss, like: KolmogorovLoss) -> None:
-    """Give a new loss the range of another of the same module, and its predictor values for it.
+    """Give a new loss the range of another loss of the same module, and fit its predictor to it.
 
     Args:
         loss: newly made.
-        like: with the same weights described, bins and sort of range.
+        like: a loss with the same described weights, bins and kind of range.
     """
     loss.weight_range.load_state_dict(like.weight_range.state_dict())
     loss.predictor.fit(loss.subsampling.all_weights(), _sent_values(loss))
@@ -77,7 +71,7 @@ def _descend(loss: KolmogorovLoss, num_steps: int) -> None:
     if not parameters:
         return
     subsampling, values = Subsampling(loss.table, SAMPLE, None), _sent_values(loss)
-    # On the centre of a bin a weight is shared with no other one.
+    # All weights lie at centres of bins, where linear targets share them with no other bin.
     targets = LinearTargets(loss.bins.num_bins)
     optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
@@ -101,14 +95,12 @@ def _sent_values(loss: KolmogorovLoss) -> Tensor:
 
 
 def _best_precision(loss: KolmogorovLoss, subsample: Subsample) -> tuple[float, int]:
-    """Bits of weights and predictor at the precision where they are fewest, and that precision."""
+    """The fewest bits of weights and predictor over all precisions, and their precision."""
     subset, factor = subsample
-    is_scales = isinstance(loss.predictor, ScalePredictor)
     found = []
-    for precision in SCALE_PRECISIONS if is_scales else PRECISIONS:
-        described = loss.table, loss.weight_range, loss.predictor
-        as_sent = sent_predictor(*described, precision)
-        coded = coded_weights(*described, as_sent, subset)
+    for precision in loss.predictor.precisions:
+        as_sent = loss.described.send_predictor(precision)
+        coded = coded_weights(loss.described, as_sent, subset)
         of_weights = float(coded.bits.sum()) * factor
         found.append((of_weights + float(as_sent.bits), precision))
     return min(found)

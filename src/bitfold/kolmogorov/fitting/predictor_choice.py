@@ -1,4 +1,4 @@
-"""What `choose_predictor` found: a row for each weight predictor, and why the best is the best."""
+"""The result of `choose_predictor`: a row for each weight predictor, and a reason."""
 
 import copy
 from dataclasses import dataclass, field
@@ -8,15 +8,15 @@ from bitfold.kolmogorov.loss import KolmogorovLoss
 
 
 class ChoiceRow(NamedTuple):
-    """What one predictor comes to.
+    """The description length by one predictor.
 
     Attributes:
         name: of the predictor.
         total_bits: of the whole description.
         weights_bits: of the weights, escape codes included.
         sending_bits: of the predictor itself.
-        predictor_bits: precision in which it is best sent.
-        seconds: that trying it took.
+        predictor_bits: precision at which the description is shortest.
+        seconds: that the trial took.
     """
 
     name: str
@@ -28,7 +28,7 @@ class ChoiceRow(NamedTuple):
 
     @property
     def other_bits(self) -> float:
-        """Bits of all else, such as ranges and buffers: the same for every predictor but `mse`."""
+        """Bits of everything else, such as ranges and buffers: only `mse` adds to them."""
         return self.total_bits - self.weights_bits - self.sending_bits
 
 
@@ -37,7 +37,7 @@ class Skipped(NamedTuple):
 
     Attributes:
         name: of the predictor.
-        reason: why not.
+        reason: why it was not.
     """
 
     name: str
@@ -46,15 +46,13 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PredictorChoice:
-    """Which weight predictor describes a module in the fewest bits, and why.
-
-    Source: none, ours.
+    """The weight predictor that describes a module in the fewest bits, and why.
 
     Args:
-        rows: what each predictor comes to, the shortest description first.
-        skipped: those that were not tried.
+        rows: one for each predictor, the shortest description first.
+        skipped: predictors that were not tried.
         kolmogorov: the loss with the best predictor, fitted to the weights, ready to train with.
-        chosen: settings of that loss, its predictor as it was before it met the module.
+        chosen: settings of that loss, with its predictor as it was before it was attached.
     """
 
     rows: tuple[ChoiceRow, ...]
@@ -69,17 +67,17 @@ class PredictorChoice:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings for a `KolmogorovLoss`: each time with a predictor of its own."""
+        """Settings for a `KolmogorovLoss`, with a new predictor at each access."""
         return {**self.chosen, "predictor": copy.deepcopy(self.chosen["predictor"])}
 
     @property
     def reason(self) -> str:
-        """Why the best is the best: a sentence that compares it with the best of another sort."""
+        """A sentence that compares the best predictor with the best one of another kind."""
         best, others = self.best, self.rows[1:]
         if not others:
             return f"{best.name} is the only one that was tried."
-        sort = best.name.split(",")[0]
-        other = next((row for row in others if row.name.split(",")[0] != sort), others[0])
+        kind = best.name.split(",")[0]
+        other = next((row for row in others if row.name.split(",")[0] != kind), others[0])
         saved = other.total_bits - best.total_bits
         return f"{best.name} is {saved:,.0f} bits shorter than {other.name}: {_why(best, other)}."
 

@@ -1,33 +1,29 @@
-"""The choice of a weight predictor: which one gives a module its shortest whole description."""
+"""The choice of the weight predictor that gives a module its shortest whole description."""
 
 import copy
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
 
 from bitfold.entropy_coding.precision import MIN_PREDICTOR_BITS
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.description.bits import sent_predictor
 from bitfold.kolmogorov.fitting.fit import adopt_range, fit_predictor
 from bitfold.kolmogorov.fitting.predictor_choice import ChoiceRow, PredictorChoice, Skipped
-from bitfold.kolmogorov.grid.ranges import LearnedRange
 from bitfold.kolmogorov.loss import KolmogorovLoss
-from bitfold.kolmogorov.options import PREDICTORS
-from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
-from bitfold.kolmogorov.predictors.laplace_logistic import (
-    PerTensorPredictor,
-    RowColumnPredictor,
-    ScalePredictor,
-)
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.registry import PREDICTORS
 from bitfold.kolmogorov.weights.selection import Pattern
 
-# Up to this many weights a network is run for each weight in a second or so; it is tried on larger
-# modules only on request.
-MOST_WEIGHTS_FOR_COORDINATE = 2**20
+_DEFAULTS: Final = {
+    "bins": 256,
+    "weight_range": "auto",
+    "rest_bits": 32,
+    "include": None,
+    "exclude": None,
+}
 
 
 def choose_predictor(
@@ -40,32 +36,33 @@ def choose_predictor(
     include: Pattern | None = None,
     exclude: Pattern | None = None,
 ) -> PredictorChoice:
-    """Say which weight predictor gives a module its shortest whole description, and why.
+    """Find the weight predictor that gives a module its shortest whole description, and say why.
 
-    Each candidate is fitted to the weights as they are, which all of them describe on the same
-    grid; then the precision it is sent in is chosen and everything is counted, as
-    `KolmogorovLoss.bits` does. What is best for a trained network need not be best for the same
-    network untrained: choose on one that has learned something.
+    Each candidate is fitted to the weights as they are, all on the same grid. Then the precision is
+    chosen in which the candidate is sent, and everything is counted as `KolmogorovLoss.bits` does.
+    The best predictor of a trained network need not be the best of the same network untrained:
+    choose on a network that has learned something.
 
-    The module, its gradients and the random state stay as they are; the same module gives the same
+    The module, its gradients and the random state stay as they are. The same module gives the same
     choice.
 
-    Source: none, ours; the two-part code it minimises is that of Rissanen 1978.
+    Source: the two-part code of Rissanen 1978.
 
     Args:
-        module: any module with trainable parameters; or a `KolmogorovLoss`, for the module that it
-            describes, on the very grid that it has learned.
-        candidates: names of sorts of predictors, each standing for several of them, and predictors
-            of your own. None: all sorts but those that cannot pay, or would take long.
-        bins, weight_range, rest_bits, include, exclude: as for `KolmogorovLoss`; a loss has them.
+        module: any module with trainable parameters. A `KolmogorovLoss` stands for the module that
+            it describes, on the grid that the loss has learned.
+        candidates: names of predictors, each of which stands for several variants, and instances of
+            your own. None: all names, without predictors that cannot pay or would take long.
+        bins, weight_range, rest_bits, include, exclude: as for `KolmogorovLoss`; not for a loss,
+            which has its own.
 
     Returns:
-        The choice: ``KolmogorovLoss(module, **choice.settings)`` uses it, and
-        ``choice.kolmogorov`` is such a loss, fitted.
+        The choice. ``KolmogorovLoss(module, **choice.settings)`` uses it, and ``choice.kolmogorov``
+        is such a loss, fitted.
 
     Raises:
-        KolmogorovError: if there is no candidate, or none of some name; if settings are given that
-            a loss has already; or as `KolmogorovLoss`.
+        KolmogorovError: if there are no candidates or unknown names; if settings are given along
+            with a loss; or as `KolmogorovLoss`.
 
     Example:
         >>> generator = torch.Generator().manual_seed(0)
@@ -89,8 +86,8 @@ def choose_predictor(
     like = module if isinstance(module, KolmogorovLoss) else None
     if like is not None:
         settings, module = _settings_of(like, settings), like.table.module
-    # The cheap ones first: they show whether the others can pay.
-    predictors = _expanded(PREDICTORS[::-1] if candidates is None else candidates)
+    # The cheap predictors first: they show whether the others can pay.
+    predictors = _expanded(list(PREDICTORS)[::-1] if candidates is None else candidates)
     trial = _Trial(module, settings, like, is_open=candidates is None)
     for predictor in predictors:
         trial.run(predictor)
@@ -98,7 +95,7 @@ def choose_predictor(
 
 
 class _Trial:
-    """Fits one candidate after the other and remembers the best."""
+    """Fits one candidate after the other and keeps the best."""
 
     def __init__(
         self,
@@ -151,64 +148,56 @@ class _Trial:
     def _reason_to_skip(self, loss: KolmogorovLoss) -> str | None:
         if not self._is_open or self._best is None:
             return None
-        described = loss.table, loss.weight_range, loss.predictor
-        least = float(sent_predictor(*described, MIN_PREDICTOR_BITS).bits)
+        least = float(loss.described.send_predictor(MIN_PREDICTOR_BITS).bits)
         found = self._best[0]
         if least >= found.total_bits:
             return (
                 f"it takes at least {least:,} bits itself, more than the whole description by "
                 f"{found.name}"
             )
-        most = MOST_WEIGHTS_FOR_COORDINATE
-        if isinstance(loss.predictor, CoordinatePredictor) and loss.num_weights > most:
+        most = loss.predictor.most_weights_unasked
+        if most is not None and loss.num_weights > most:
             return f"with more than {most:,} weights it takes long, and has to be asked for"
         return None
 
     def _name(self, predictor: WeightPredictor) -> str:
-        name = _name(predictor)
+        name = predictor.label
         taken = [row.name.split(" #")[0] for row in self._rows].count(name)
         return f"{name} #{taken + 1}" if taken else name
 
 
 def _expanded(candidates: Sequence[str | WeightPredictor]) -> list[WeightPredictor]:
-    """The predictors that names stand for."""
+    """The variants of names, and instances as they are."""
     if isinstance(candidates, str) or not candidates:
         raise KolmogorovError(
             "Cannot choose a predictor: expected candidates in a list, got "
             f"{candidates!r}. Pass for example ['per_tensor', 'row_column'], or None for all."
         )
     found: list[WeightPredictor] = []
-    for one in candidates:
-        if isinstance(one, WeightPredictor):
-            found.append(one)
-        elif one == "per_tensor":
-            found += [PerTensorPredictor("laplace"), PerTensorPredictor("logistic")]
-        elif one == "row_column":
-            found += [RowColumnPredictor("laplace"), RowColumnPredictor("logistic")]
-        elif one == "coordinate":
-            found += [CoordinatePredictor(shape, "laplacian_nll") for shape in ((5, 5), (16, 16))]
-            found += [CoordinatePredictor(shape) for shape in ((5,), (5, 5))]
+    for candidate in candidates:
+        if isinstance(candidate, WeightPredictor):
+            found.append(candidate)
+        elif isinstance(candidate, str) and candidate in PREDICTORS:
+            found += PREDICTORS[candidate].variants()
         else:
             raise KolmogorovError(
                 "Cannot choose a predictor: expected candidates among "
-                f"{', '.join(PREDICTORS)} or of the class WeightPredictor, got {one!r}."
+                f"{', '.join(PREDICTORS)} or of the class WeightPredictor, got {candidate!r}."
             )
     return found
 
 
 def _settings_of(like: KolmogorovLoss, given: dict[str, Any]) -> dict[str, Any]:
-    usual = {"bins": 256, "weight_range": "auto", "rest_bits": 32, "include": None, "exclude": None}
-    if given != usual:
-        changed = ", ".join(name for name, value in given.items() if value != usual[name])
+    if given != _DEFAULTS:
+        changed = ", ".join(name for name, value in given.items() if value != _DEFAULTS[name])
         raise KolmogorovError(
             "Cannot choose a predictor: expected no settings beside a KolmogorovLoss, which has "
             f"them, got {changed}. Pass the module, or the loss alone."
         )
-    names, bins = frozenset(like.table.names), like.bins
-    is_learned = isinstance(like.weight_range, LearnedRange)
+    names = frozenset(like.table.names)
     return {
-        "bins": bins.num_bins,
-        "weight_range": "auto" if is_learned else (bins.minimum, bins.maximum),
+        "bins": like.bins.num_bins,
+        "weight_range": like.weight_range.argument,
         "rest_bits": like.rest_bits,
         "include": lambda name, item: name in names,
         "exclude": None,
@@ -216,19 +205,10 @@ def _settings_of(like: KolmogorovLoss, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(pattern: Pattern | None) -> Pattern | None:
-    """The pattern for more than one use."""
+    """The pattern in a form that can be used more than once."""
     if pattern is None or isinstance(pattern, str) or callable(pattern):
         return pattern
     return tuple(pattern)
-
-
-def _name(predictor: WeightPredictor) -> str:
-    if isinstance(predictor, CoordinatePredictor):
-        return f"coordinate, {predictor.kind} {list(predictor.shape)}"
-    if isinstance(predictor, ScalePredictor):
-        is_rows = isinstance(predictor, RowColumnPredictor)
-        return f"{'row_column' if is_rows else 'per_tensor'}, {predictor.distribution}"
-    return type(predictor).__name__
 
 
 def _row(name: str, loss: KolmogorovLoss, began: float) -> ChoiceRow:

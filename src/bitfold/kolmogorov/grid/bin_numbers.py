@@ -1,18 +1,23 @@
-"""Which bins weights are sent as, counted from the one nearest to 0."""
+"""Bin numbers: the bins that weights are sent as, counted from the bin nearest to 0."""
+
+from collections.abc import Iterator
 
 from torch import Tensor
 
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.escape import decoded_index, overshoot_bins
 from bitfold.kolmogorov.grid.ranges import WeightRange
+from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 _LIMIT = 2.0**51
+# Number of weights that are rounded at a time, which bounds the memory.
+_CHUNK = 2**20
 
 
-def whole_numbers(values: Tensor, bins: Bins) -> Tensor:
-    """How many bins from the one nearest to 0 each value is decoded at, beyond the range too.
+def numbers_of_values(values: Tensor, bins: Bins) -> Tensor:
+    """The number of the bin that each value decodes as; bins go on beyond the range.
 
     Args:
         values: floating, any shape, in the units of the bins.
@@ -26,13 +31,29 @@ def whole_numbers(values: Tensor, bins: Bins) -> Tensor:
     return found - bins.origin
 
 
-def numbers_of(weights: Tensor, weight_range: WeightRange, subset: WeightSubset) -> Tensor:
-    """The same of weights as they are sent: int64 (n,).
+def numbers_of_weights(weights: Tensor, weight_range: WeightRange, subset: WeightSubset) -> Tensor:
+    """The number of the bin that each weight decodes as: int64 (n,).
 
     Args:
         weights: floating (n,).
         weight_range: turns them into values.
-        subset: theirs.
+        subset: these weights.
     """
-    exact = weights.to(accumulation_dtype(weights.device, weights.dtype))
-    return whole_numbers(weight_range.values(exact, subset, as_sent=True), weight_range.bins)
+    wide = weights.to(accumulation_dtype(weights.device, weights.dtype))
+    return numbers_of_values(weight_range.values(wide, subset, as_sent=True), weight_range.bins)
+
+
+def numbers_of_tensor(
+    table: ParameterTable, weight_range: WeightRange, number: int
+) -> Iterator[Tensor]:
+    """The bin numbers of one tensor's weights, in consecutive parts.
+
+    Args:
+        table: the described parameters, as they are.
+        weight_range: turns them into values.
+        number: of the tensor.
+    """
+    layout, flat = table.layout, table.parameters[number].detach().reshape(-1)
+    subset = WeightSubset(layout, layout.starts[number], layout.starts[number + 1], flat.device)
+    for part, some in subset.split(_CHUNK):
+        yield numbers_of_weights(flat[part], weight_range, some)

@@ -18,10 +18,10 @@ MIN_WIDTH = 1e-30
 class Bins:
     """Equally spaced values; the first lies at the minimum and the last at the maximum.
 
-    Source: none, ours. A weight belongs to the *nearest* value, never to the one below it.
+    A weight belongs to the *nearest* value, not to the value below it.
 
     Args:
-        num_bins: how many values, 2 to 65,536.
+        num_bins: number of values, 2 to 65,536.
         minimum: the first value; rounded to float32, the precision in which a decoder gets it.
         maximum: the last value; likewise.
 
@@ -63,16 +63,16 @@ class Bins:
 
     @property
     def width(self) -> float:
-        """Distance between two neighbouring values."""
+        """Distance between neighbouring values."""
         return (self.maximum - self.minimum) / (self.num_bins - 1)
 
     @property
     def origin(self) -> int:
-        """Index of the bin nearest to 0, which need not be in the range."""
+        """Index of the bin nearest to 0; it need not be in the range."""
         return round(-self.minimum / self.width)
 
     def clamp(self, weights: Tensor) -> Tensor:
-        """Weights moved to the nearer limit where they lie outside; gradient zero there.
+        """Move weights outside the range to the nearer limit; their gradient is 0.
 
         Args:
             weights: any shape, any floating dtype.
@@ -94,7 +94,7 @@ class Bins:
         return (weights < self.minimum) | (weights > self.maximum)
 
     def continuous_index(self, weights: Tensor) -> Tensor:
-        """Where each weight lies between the bins, in bins from the first: 0 to num_bins - 1.
+        """The position of each weight in bins from the first one: 0 to num_bins - 1.
 
         Args:
             weights: any shape, any floating dtype, within the range (see `clamp`).

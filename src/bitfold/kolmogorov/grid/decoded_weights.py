@@ -9,7 +9,7 @@ from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
-# How many weights are decoded at a time, which bounds the memory.
+# Number of weights that are decoded at a time, which bounds the memory.
 _CHUNK = 2**18
 
 
@@ -17,12 +17,12 @@ _CHUNK = 2**18
 def decoded_weights(
     table: ParameterTable, weight_range: WeightRange, subset: WeightSubset
 ) -> Tensor:
-    """All weights as a decoder gets them, (N,) in float64 where the device has it."""
+    """All weights as a decoder gets them: (N,), in float64 where the device has it."""
     weights, bins = table.values(), weight_range.bins
-    exact = accumulation_dtype(weights.device, weights.dtype)
-    decoded = torch.empty_like(weights, dtype=exact)
+    dtype = accumulation_dtype(weights.device, weights.dtype)
+    decoded = torch.empty_like(weights, dtype=dtype)
     for part, some in subset.split(_CHUNK):
-        values = weight_range.values(weights[part].to(exact), some, as_sent=True)
+        values = weight_range.values(weights[part].to(dtype), some, as_sent=True)
         centres = decode(bins.nearest(values), overshoot_bins(values, bins), bins)
         decoded[part] = weight_range.weights(centres, some)
     return decoded

@@ -1,10 +1,10 @@
-"""Which values the bins stand for: the same for all weights, or in steps each tensor learns."""
+"""Ranges: the values that the bins stand for, one grid for all weights or a step per tensor."""
 
 import abc
 import math
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -17,14 +17,15 @@ from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
-# A step is a sixteenth of a tensor's root mean square, or as much as lets the bins reach four of
-# it: rounding then adds 1/3072 of a tensor's power, 35 decibels below it.
+# A step is a sixteenth of a tensor's root mean square, or longer if the bins would otherwise reach
+# less than four times it. Rounding then adds 1/3072 of a tensor's power, 35 decibels below it.
 STEPS_TO_RMS = 16
 LEAST_REACH = 4
-# Where the task itself feels the rounding: of tensors of two or more dimensions, and of vectors.
+# The same where the task computes with rounded weights: for tensors of two or more dimensions, and
+# for vectors.
 TASK_STEPS_TO_RMS = 0.5
 TASK_VECTOR_STEPS_TO_RMS = 4.0
-# A step needs no precision, only to be the same for both sides: it is sent as a bfloat16.
+# A step needs no precision, both sides only need the same one: it is sent as a bfloat16.
 STEP_BITS = 16
 
 
@@ -33,7 +34,7 @@ class RangeGradients(NamedTuple):
 
     Attributes:
         weights: (n,).
-        parameters: by each of the range's parameters.
+        parameters: one for each parameter of the range.
     """
 
     weights: Tensor
@@ -43,15 +44,21 @@ class RangeGradients(NamedTuple):
 class WeightRange(nn.Module, abc.ABC):
     """Turns weights into values in the units of the bins.
 
-    Source: none, ours.
-
     Attributes:
         bins: the grid of the values.
-        side_bits: bits in which a decoder learns of the range.
+        side_bits: bits that describe the range to a decoder.
     """
 
     bins: Bins
     side_bits: int
+
+    has_rounding_cost: bool = False
+    """Whether `precision_nats` is part of K."""
+
+    @property
+    @abc.abstractmethod
+    def argument(self) -> tuple[float, float] | str:
+        """The ``weight_range`` of a `KolmogorovLoss` that makes such a range."""
 
     @abc.abstractmethod
     def values(self, weights: Tensor, subset: WeightSubset, *, as_sent: bool = False) -> Tensor:
@@ -59,8 +66,8 @@ class WeightRange(nn.Module, abc.ABC):
 
         Args:
             weights: floating (n,).
-            subset: of these weights.
-            as_sent: whether to count in the range that a decoder has.
+            subset: these weights.
+            as_sent: whether to use the range that a decoder has.
         """
 
     @abc.abstractmethod
@@ -71,19 +78,51 @@ class WeightRange(nn.Module, abc.ABC):
     def gradients(
         self, grad_values: Tensor, values: Tensor, subset: WeightSubset
     ) -> RangeGradients:
-        """What the gradient by values (n,) is by weights and by the range's parameters."""
+        """Turn the gradient by values (n,) into those by weights and by the range's parameters."""
 
-    @abc.abstractmethod
+    def steps(self, *, as_sent: bool = False) -> Tensor | None:
+        """Each tensor's step in the units of its weights: (tensors,); None: values are weights.
+
+        Args:
+            as_sent: whether to give the steps that a decoder has.
+        """
+        del as_sent
+        return None
+
+    def begin(self, table: ParameterTable, steps_to_rms: float) -> None:
+        """Set the steps before training; see `begin_steps`.
+
+        Args:
+            table: the described parameters.
+            steps_to_rms: steps in a root mean square, > 0.
+
+        Raises:
+            KolmogorovError: if the range has no steps.
+        """
+        del table, steps_to_rms
+        raise KolmogorovError(
+            "Cannot begin with other steps: expected a loss that learns steps, got a fixed range. "
+            "Pass weight_range='auto'."
+        )
+
+    def finish(self) -> None:
+        """Set the range's parameters to what a decoder gets."""
+        return
+
     def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
-        """What rounding costs the task, in nats for all weights, and its gradients."""
+        """The cost of rounding to the task in nats for all weights, and its gradients."""
+        return 0.0, []
 
 
+@final
 class FixedRange(WeightRange):
     """One range for all weights: a value is the weight itself.
 
+    Whoever chose the range chose the step, so rounding costs nothing in K.
+
     Args:
-        num_bins: how many values a weight can take.
-        limits: the first and the last.
+        num_bins: number of values that a weight can take.
+        limits: the first and the last of them.
 
     Raises:
         KolmogorovError: see `Bins`.
@@ -94,6 +133,11 @@ class FixedRange(WeightRange):
     def __init__(self, num_bins: int, limits: tuple[float, float]) -> None:
         super().__init__()
         self.bins = Bins(num_bins, *limits)
+
+    @property
+    def argument(self) -> tuple[float, float]:
+        """The limits."""
+        return self.bins.minimum, self.bins.maximum
 
     def values(self, weights: Tensor, subset: WeightSubset, *, as_sent: bool = False) -> Tensor:
         """The weights."""
@@ -108,35 +152,34 @@ class FixedRange(WeightRange):
     def gradients(
         self, grad_values: Tensor, values: Tensor, subset: WeightSubset
     ) -> RangeGradients:
-        """The gradient as it is."""
+        """The gradient unchanged."""
         del values, subset
         return RangeGradients(grad_values, [])
 
-    def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
-        """Nothing: the step was chosen by whoever chose the range."""
-        return 0.0, []
-
 
 class LearnedRange(WeightRange):
-    """A step for each tensor, learned: a value is the weight in steps, and 0 is always a bin.
+    """A learned step for each tensor: a value is the weight in steps, and 0 is always a bin.
 
-    A longer step makes every weight cheaper to code, so a code length alone would have it grow for
-    ever; what holds it is the task, which rounding disturbs. Each weight therefore pays
-    (step / s)^2 / 2 nats for its rounding beside its code: with s the step at which a rounding
-    error of step^2 / 12 costs the task half a nat, that is the second-order loss of a two-part
-    code, and its minimum against a code of -ln(step) lies at s. s is a sixteenth of the
-    tensor's root mean square when the range is made (of all weights' together, where it is 0).
-    Tensors of many zeros, which gain less from a long step, learn a shorter one.
+    A longer step makes every weight cheaper to code, so a code length alone would let it grow for
+    ever. The task limits it, because rounding disturbs the task. Each weight therefore pays
+    (step / s)^2 / 2 nats for its rounding beside its code. Here s is the step at which a rounding
+    error of step^2 / 12 costs the task half a nat; the cost is then the second-order loss of a
+    two-part code, and its minimum against a code of -ln(step) lies at s. s is a sixteenth of the
+    tensor's root mean square when the range is made, or of the root mean square of all weights if
+    the tensor is 0. Tensors of many zeros gain less from a long step and learn a shorter one.
 
-    Source: Rissanen 1978 and Wallace & Freeman 1987 for the precision of parameters; s is ours.
+    Source: Rissanen 1978 and Wallace & Freeman 1987 for the precision of parameters.
 
     Args:
         table: the described parameters.
-        num_bins: how many values a weight can take; the middle one is 0.
+        num_bins: number of values that a weight can take; the middle one is 0.
 
     Raises:
         KolmogorovError: see `Bins`.
     """
+
+    has_rounding_cost = True
+    argument = "auto"
 
     reference: Tensor
     sizes: Tensor
@@ -148,7 +191,7 @@ class LearnedRange(WeightRange):
         steps = _first_steps(table, num_bins)
         self.log_steps = nn.Parameter(steps.log())
         self.register_buffer("reference", steps.log())
-        # Kept where it is needed, so that no step waits for it.
+        # Kept on the device, so that no step waits for a transfer.
         sizes = torch.tensor(table.sizes, dtype=steps.dtype, device=steps.device)
         self.register_buffer("sizes", sizes, persistent=False)
         self.side_bits = STEP_BITS * len(steps)
@@ -162,7 +205,7 @@ class LearnedRange(WeightRange):
         """The weights in steps, clamped to the largest number."""
         largest = torch.finfo(weights.dtype).max
         in_steps = _times(weights, 1 / self.steps(as_sent=as_sent).to(weights.dtype), subset)
-        # Infinite weights become NaN: they are not to look like finite ones.
+        # Infinite weights become NaN, so that they do not look like finite ones.
         return in_steps.clamp_(-largest, largest).add_(weights, alpha=0)
 
     def weights(self, values: Tensor, subset: WeightSubset) -> Tensor:
@@ -174,8 +217,20 @@ class LearnedRange(WeightRange):
     ) -> RangeGradients:
         """By weights: over the step. By the logarithm of the step: minus the values' part."""
         grad_weights = _times(grad_values, 1 / self.steps().to(values.dtype), subset)
-        grad_steps = -_products_by_box(grad_values, values, subset)
+        grad_steps = -_products_by_block(grad_values, values, subset)
         return RangeGradients(grad_weights, [grad_steps.to(self.log_steps.dtype)])
+
+    @torch.no_grad()
+    def begin(self, table: ParameterTable, steps_to_rms: float) -> None:
+        """Set each tensor's step to a share of its root mean square; see `begin_steps`."""
+        finest = _first_steps(table, self.bins.num_bins).log()
+        share = min(STEPS_TO_RMS, self.bins.num_bins / 2 / LEAST_REACH)
+        self.log_steps.copy_(finest + math.log(max(1.0, share / steps_to_rms)))
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        """Set the steps to those that a decoder gets."""
+        self.log_steps.copy_(self.steps(as_sent=True).log())
 
     def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
         """Half the square of step over s, for each weight."""
@@ -184,22 +239,25 @@ class LearnedRange(WeightRange):
         return nats.sum() / 2, [nats]
 
 
+@final
 class TaskRange(LearnedRange):
-    """Steps that the task holds, because it computes with the weights as they are decoded.
+    """Learned steps that the task limits, because it computes with the decoded weights.
 
-    They begin coarse: at twice the root mean square of a weight tensor, so that weights become -1,
-    0 or 1 step, and at a quarter of it for vectors, whose gains of 1 are not to become 0. From
-    there the task makes them as fine as it needs; fine steps would grow slowly.
+    Steps begin coarse. A weight tensor begins with twice its root mean square, so that weights
+    become -1, 0 or 1 step. A vector begins with a quarter of it, so that gains of 1 do not become
+    0. From there the task makes steps as fine as it needs; fine steps would grow slowly.
 
-    Source: none, ours.
+    Rounding costs nothing in K: the task itself feels it.
 
     Args:
         table: the described parameters.
-        num_bins: how many values a weight can take; the middle one is 0.
+        num_bins: number of values that a weight can take; the middle one is 0.
 
     Raises:
         KolmogorovError: see `Bins`.
     """
+
+    has_rounding_cost = False
 
     def __init__(self, table: ParameterTable, num_bins: int) -> None:
         super().__init__(table, num_bins)
@@ -212,7 +270,7 @@ class TaskRange(LearnedRange):
             self.reference.add_(longer)
 
     def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
-        """Nothing: the task itself feels what rounding does."""
+        """0, without gradients."""
         return 0.0, []
 
 
@@ -223,16 +281,16 @@ def make_range(
     *,
     by_task: bool = False,
 ) -> WeightRange:
-    """A range by what a user says of it: two limits, or ``"auto"``.
+    """Make the range that ``weight_range`` of a `KolmogorovLoss` stands for.
 
     Args:
         table: the described parameters.
-        num_bins: how many values a weight can take.
-        weight_range: limits, or ``"auto"``.
-        by_task: whether learned steps are held by the task, not by a precision of their own.
+        num_bins: number of values that a weight can take.
+        weight_range: two limits, or ``"auto"``.
+        by_task: whether the task limits learned steps, in place of a cost of their own.
 
     Raises:
-        KolmogorovError: if it is neither, or see `Bins`.
+        KolmogorovError: if ``weight_range`` is neither; or see `Bins`.
     """
     if weight_range == "auto":
         return TaskRange(table, num_bins) if by_task else LearnedRange(table, num_bins)
@@ -257,39 +315,39 @@ def _first_steps(table: ParameterTable, num_bins: int) -> Tensor:
     return (rms * share).clamp(tiny, huge).to(torch.float32)
 
 
-def _times(by_weight: Tensor, by_box: Tensor, subset: WeightSubset) -> Tensor:
-    """Weights' numbers times those of their tensors: (n,) and (tensors,) to (n,)."""
-    if len(by_box) == 1:
-        return by_weight * by_box
+def _times(by_weight: Tensor, by_block: Tensor, subset: WeightSubset) -> Tensor:
+    """Numbers of weights times those of their tensors: (n,) and (tensors,) to (n,)."""
+    if len(by_block) == 1:
+        return by_weight * by_block
     if not subset.is_long:
-        return by_weight * by_box[subset.block_numbers]
+        return by_weight * by_block[subset.block_numbers]
     products = torch.empty_like(by_weight)
-    multiply, (from_, factors, to) = _plainly(by_weight, by_box, products)
+    multiply, (from_, factors, to) = _multiplication(by_weight, by_block, products)
     for number, _, part in subset.pieces():
         multiply(from_[part], factors[number], out=to[part])
     return products
 
 
-def _products_by_box(first: Tensor, second: Tensor, subset: WeightSubset) -> Tensor:
+def _products_by_block(first: Tensor, second: Tensor, subset: WeightSubset) -> Tensor:
     """Sums of products over each tensor's weights: twice (n,) to (tensors,)."""
     if subset.is_long:
-        # Added up pair by pair, which keeps the precision that one running sum would lose.
+        # sum() adds up pair by pair, which keeps the precision that a running sum would lose.
         sums = first.new_zeros(len(subset.layout.blocks))
-        multiply, (from_, factors, to) = _plainly(first, second, sums)
+        multiply, (from_, factors, to) = _multiplication(first, second, sums)
         for number, _, part in subset.pieces():
             to[number] = multiply(from_[part], factors[part]).sum()
         return sums
-    exact = accumulation_dtype(first.device, first.dtype)
-    sums = first.new_zeros(len(subset.layout.blocks), dtype=exact)
-    sums.index_add_(0, subset.block_numbers, (first * second).to(exact))
+    dtype = accumulation_dtype(first.device, first.dtype)
+    sums = first.new_zeros(len(subset.layout.blocks), dtype=dtype)
+    sums.index_add_(0, subset.block_numbers, (first * second).to(dtype))
     return sums.to(first.dtype)
 
 
-def _plainly(*tensors: Tensor) -> tuple[Callable[..., Any], Sequence[Any]]:
-    """A multiplication and what it takes: on the CPU NumPy's and arrays of the tensors' memory.
+def _multiplication(*tensors: Tensor) -> tuple[Callable[..., Any], Sequence[Any]]:
+    """A multiplication and its operands: on the CPU NumPy's, with arrays of the tensors' memory.
 
-    Its one thread is as fast as memory. PyTorch's threads wait for one another in each operation,
-    which on a busy machine takes ten times as long as dozens of such pieces themselves.
+    One thread of NumPy is as fast as memory. PyTorch's threads wait for one another in each
+    operation, which on a busy machine takes ten times as long as dozens of pieces themselves.
     """
     if tensors[0].device.type == "cpu":
         return np.multiply, [tensor.detach().numpy() for tensor in tensors]

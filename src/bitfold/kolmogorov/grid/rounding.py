@@ -1,4 +1,4 @@
-"""Weights rounded to whole steps by compiled loops: what a decoder gets, in one pass."""
+"""Weights rounded to whole steps by compiled loops, in one pass."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,16 @@ from bitfold.runtime.threads import array
 
 
 def can_round_plainly(tensors: Sequence[Tensor]) -> bool:
-    """Whether the compiled loops take them: contiguous float32 on the CPU.
+    """Whether compiled loops can round the tensors: contiguous float32 on the CPU.
 
-    Numba takes 0.4 s to import, so only those who quantise such weights import it.
+    Importing Numba takes 0.4 s, so it is imported only when such weights are rounded.
     """
     return all(is_plain(item) and item.is_contiguous() for item in tensors)
 
 
 @torch.no_grad()
 def round_plainly(weights: Sequence[Tensor], steps: Tensor, bins: Bins) -> list[Tensor]:
-    """Each tensor in whole steps of its own: bit for bit what `decoded_weights` gives.
-
-    Source: none, ours.
+    """Round each tensor to whole steps of its own, bit for bit as `decoded_weights` does.
 
     Args:
         weights: contiguous float32 tensors on the CPU.

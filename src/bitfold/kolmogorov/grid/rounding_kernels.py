@@ -1,4 +1,4 @@
-"""Compiled loops over weights that are rounded to whole steps."""
+"""Compiled loops that round weights to whole steps."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,10 @@ Weights = NDArray[np.float32]
 def round_to_steps(
     weights: Weights, step: float, limits: tuple[float, float], rounded: Weights
 ) -> None:
-    """Write each weight as a whole number of steps.
+    """Round each weight to a whole number of steps.
 
-    Within the limits numbers are counted from the lowest, and beyond them from the nearer limit, as
-    `Bins.nearest` and `overshoot_bins` do, so that even halves are rounded to the same side.
+    Numbers are counted from the lowest one within the limits, and from the nearer limit beyond
+    them. `Bins.nearest` and `overshoot_bins` count alike, so halves are rounded to the same side.
 
     Args:
         weights: (n,).
@@ -35,7 +35,7 @@ def round_to_steps(
 
 @compiled(error_model="numpy", fastmath={"reassoc", "contract"})
 def sum_slopes(weights: Weights, rounded: Weights, gradient: Weights) -> float:
-    """The sum of gradient times (rounded - weight): float64, in an order that is always the same.
+    """Sum gradient times (rounded - weight) in float64, always in the same order.
 
     Args:
         weights: (n,).

@@ -1,4 +1,4 @@
-"""A module with the weights that a decoder gets, for as long as a block of code lasts."""
+"""A module that computes with the weights that a decoder gets, within a block of code."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,13 +10,14 @@ from torch.autograd.function import once_differentiable
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
-from bitfold.kolmogorov.grid.ranges import LearnedRange, WeightRange
+from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.grid.rounding import can_round_plainly, round_plainly, slopes_plainly
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
-# What a recurrent layer keeps beside its parameters, and makes anew when they have changed.
+# Attributes in which a recurrent layer keeps its parameters a second time. It rebuilds them when a
+# parameter changes.
 _RECURRENT = ("_flat_weights", "_flat_weight_refs")
 
 
@@ -24,7 +25,7 @@ _RECURRENT = ("_flat_weights", "_flat_weight_refs")
 def quantised(
     table: ParameterTable, weight_range: WeightRange, subset: WeightSubset
 ) -> Iterator[None]:
-    """Put the weights that a decoder gets in a module's place, while a block lasts.
+    """Put the weights that a decoder gets in the place of a module's, within a ``with`` block.
 
     Args:
         table: the described parameters.
@@ -32,7 +33,7 @@ def quantised(
         subset: all weights.
 
     Raises:
-        KolmogorovError: if they are replaced already, or if the module has changed.
+        KolmogorovError: if such a block is open already, or if the module has changed.
     """
     if table.is_replaced:
         raise KolmogorovError(
@@ -46,12 +47,11 @@ def quantised(
 
 @contextmanager
 def with_weights(table: ParameterTable, weights: Sequence[Tensor]) -> Iterator[None]:
-    """Put other tensors in the place of a module's described parameters, while a block lasts.
+    """Put other tensors in the place of a module's described parameters, within a ``with`` block.
 
     Each parameter is replaced wherever the module holds it, also where it is tied. Afterwards, and
-    after any exception, the module holds the very parameters that it had.
-
-    Source: none, ours; `torch.func.functional_call` does so for a single call.
+    after any exception, the module holds the same parameters as before.
+    `torch.func.functional_call` does the same for a single call.
 
     Args:
         table: the described parameters.
@@ -69,7 +69,7 @@ def with_weights(table: ParameterTable, weights: Sequence[Tensor]) -> Iterator[N
     table.is_replaced = True
     try:
         for holder, name, item in slots:
-            # A tensor with a history is no parameter, which is all that a module's dictionary asks.
+            # A tensor with a history is no parameter, as the type of a module's dictionary demands.
             holder[name] = by_id[id(item)]  # type: ignore[assignment]
         yield
     finally:
@@ -85,10 +85,10 @@ def straight_through(
 ) -> tuple[Tensor, ...]:
     """The weights that a decoder gets, with a gradient as if nothing had been rounded.
 
-    A weight w in steps of s decodes as s times a whole number n. Backwards n counts as w / s for
-    the weight, so that it gets the gradient unchanged; and n as n, w / s as itself for the step,
-    whose logarithm gets the gradient times s n - w: a longer step moves weights that were rounded
-    up farther up, and those rounded down farther down.
+    A weight w in steps of s decodes as s times a whole number n. The backward pass treats n as
+    w / s by the weight, which therefore gets the gradient unchanged. By the step it treats n as n,
+    and w / s as itself: the logarithm of the step gets the gradient times s n - w. A longer step
+    moves weights that were rounded up farther up, and weights that were rounded down farther down.
 
     Source: Bengio, Leonard & Courville 2013 for the weights; Esser et al. 2020 (LSQ), equation 3,
     for the step, by its logarithm. Weights beyond the range are escaped, not clipped, and count
@@ -100,7 +100,7 @@ def straight_through(
         subset: all weights.
 
     Returns:
-        For each parameter a tensor of its shape and dtype: bit for bit what a decoder gets.
+        For each parameter a tensor of its shape and dtype, bit for bit the decoded one.
     """
     # PyTorch leaves Function.apply without types.
     apply: Callable[..., tuple[Tensor, ...]] = _StraightThrough.apply
@@ -115,12 +115,12 @@ class _StraightThrough(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         table, weight_range, subset = work
         ctx.set_materialize_grads(False)
-        if isinstance(weight_range, LearnedRange) and can_round_plainly(table.parameters):
-            steps = weight_range.steps(as_sent=True)
+        steps = weight_range.steps(as_sent=True)
+        if steps is not None and can_round_plainly(table.parameters):
             rounded = round_plainly(table.parameters, steps, weight_range.bins)
         else:
             flat = decoded_weights(table, weight_range, subset)
-            # Pieces of one tensor would be views, whose history one call could not have.
+            # Without clones the pieces would be views of one tensor, and share its history.
             rounded = [piece.clone() for piece in table.pieces(flat)]
         ctx.num_learned = len(inputs) - len(rounded)
         ctx.save_for_backward(*inputs[ctx.num_learned :], *rounded)
@@ -147,7 +147,7 @@ def _by_steps(
         elif can_round_plainly([weight, gradient]):
             slopes.append(torch.tensor(slopes_plainly(weight, centre, gradient)).float())
         else:
-            exact = accumulation_dtype(weight.device, weight.dtype)
-            products = gradient.to(exact) * (centre.to(exact) - weight.to(exact))
+            dtype = accumulation_dtype(weight.device, weight.dtype)
+            products = gradient.to(dtype) * (centre.to(dtype) - weight.to(dtype))
             slopes.append(products.sum().to(torch.float32))
     return torch.stack(slopes)

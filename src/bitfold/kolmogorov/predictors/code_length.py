@@ -1,4 +1,4 @@
-"""Code lengths: what a weight costs under what the predictor says of it, by kind."""
+"""Code lengths: the cost of a weight under the predictor's outputs, by kind."""
 
 import abc
 import math
@@ -14,23 +14,22 @@ from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.sums.cross_entropy import bin_nats, summed_cross_entropy
 from bitfold.kolmogorov.sums.prediction import Prediction
 
-# Share of a bin's probability that is spread evenly over all bins, so that each one can be coded:
-# with 256 bins none has less than 2^-24, the usual resolution of an entropy coder's table.
+# This share of the probability is spread evenly over all bins, so that every bin can be coded. With
+# 256 bins none has less than 2^-24, the usual resolution of an entropy coder's table.
 EVEN_SHARE = 2.0**-16
 
 
 class CodeLength(abc.ABC):
-    """How a predictor's outputs give a weight a cost.
+    """Turns a predictor's outputs into the cost of a weight.
 
-    Source: none, ours. A code length knows the grid; the escape of weights out of range is no part
-    of it.
+    A code length knows the grid. The escape of weights out of range is not part of it.
 
     Args:
         bins: the grid.
     """
 
     num_outputs: int
-    """Numbers that the predictor gives for each weight."""
+    """Number of outputs that the predictor gives for each weight."""
 
     side_bits: int = 0
     """Bits that a decoder needs beside the predictor's parameters."""
@@ -40,7 +39,7 @@ class CodeLength(abc.ABC):
 
     @abc.abstractmethod
     def summed_nats(self, weights: Tensor, prediction: Prediction, targets: Targets) -> Tensor:
-        """The smooth cost of all weights together, with its gradient.
+        """The smooth cost of all weights together, with its graph.
 
         Args:
             weights: floating (N,), within the range.
@@ -53,7 +52,7 @@ class CodeLength(abc.ABC):
 
     @abc.abstractmethod
     def bin_nats(self, indices: Tensor, prediction: Prediction) -> Tensor:
-        """The cost of coding given bins, for which a decoder exists; no gradient.
+        """The cost of coding given bins; no gradient.
 
         Args:
             indices: int64 (N,), bins.
@@ -65,7 +64,7 @@ class CodeLength(abc.ABC):
 
 
 class CrossEntropy(CodeLength):
-    """A distribution over bins: cross-entropy of the weight's shares in them.
+    """A distribution over bins: cross-entropy with the weight's shares in them.
 
     Source: the seed program's loss.
 
@@ -87,12 +86,12 @@ class CrossEntropy(CodeLength):
 
 
 class SquaredError(CodeLength):
-    """A value: the squared difference, in the weights' own units, which is no code length.
+    """A value: the squared difference in the weights' own units, which is no code length.
 
-    Its bits are those of a Gaussian around the value whose variance is the mean squared residual of
-    the coded bins; the decoder gets that variance as one float32.
+    Its bits are those of a Gaussian around the value. The variance is the mean squared residual of
+    the coded bins, which the decoder gets as one float32.
 
-    Source: the seed program's ``mse``; its bits are ours.
+    Source: the seed program's ``mse``.
     """
 
     num_outputs = 1
@@ -115,12 +114,12 @@ class GaussianDensity(CodeLength):
     """Mean and log-variance: minus the logarithm of the density times the width of a bin.
 
     The variance is exp(log-variance) + (width / 2)^2, so that the scale is at least half a bin and
-    the cost is above 0; the sum, unlike a clamp, never loses its gradient. Density times width
-    is the bin's probability up to the density's curvature over the bin: at the smallest scale and
-    the weight at the mean it is 0.80 for a true 0.68 (0.23 bits too short), at a scale of
-    two bins 1.0 % too large.
+    the cost is above 0. Unlike a clamp, the sum never loses its gradient. Density times width is
+    the bin's probability up to the density's curvature over the bin. At the smallest scale, with
+    the weight at the mean, it is 0.80 for a true 0.68 (0.23 bits too short); at a scale of two bins
+    it is 1.0 % too large.
 
-    Source: C. E. Shannon, 1948, section 20, for density times width; the floor is ours.
+    Source: C. E. Shannon, 1948, section 20, for density times width.
     """
 
     num_outputs = 2
@@ -147,11 +146,11 @@ class LaplacianDensity(CodeLength):
     """Location and log-scale: minus the logarithm of the density times the width of a bin.
 
     The scale is exp(log-scale) + width / 2. Density times width is the bin's probability up to the
-    density's curvature over the bin: at the smallest scale and the weight at the location it is
-    1.00 for a true 0.63 (0.66 bits too short), at a scale of two bins 13 % too large; bins away
-    from the location come out 0.015 bits too long at that scale.
+    density's curvature over the bin. At the smallest scale, with the weight at the location, it is
+    1.00 for a true 0.63 (0.66 bits too short); at a scale of two bins it is 13 % too large, and
+    bins away from the location come out 0.015 bits too long.
 
-    Source: C. E. Shannon, 1948, section 20, for density times width; the floor is ours.
+    Source: C. E. Shannon, 1948, section 20, for density times width.
     """
 
     num_outputs = 2
@@ -181,7 +180,7 @@ KINDS: Mapping[str, Callable[[Bins], CodeLength]] = MappingProxyType(
         "laplacian_nll": LaplacianDensity,
     }
 )
-"""Makers of code lengths, by the name of their kind."""
+"""Classes of code lengths, by the name of their kind."""
 
 
 def _laplacian_cdf(z: Tensor) -> Tensor:
@@ -196,15 +195,15 @@ def _log_mass(
     bins: Bins,
     cdf: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """Logarithm of the probability of bins, of a distribution symmetric about its location.
+    """Logarithm of the probability of bins under a distribution symmetric about its location.
 
-    The first and last bin hold the tails beyond them, so that the bins' masses add up to 1; an even
-    share of EVEN_SHARE then keeps each one above 0.
+    The first and the last bin hold the tails beyond them, so that the masses add up to 1. The
+    EVEN_SHARE then keeps each mass above 0.
     """
     offset = bins.centres(indices, location.dtype) - location
     lower = ((offset - bins.width / 2) / scale).masked_fill(indices == 0, -math.inf)
     upper = ((offset + bins.width / 2) / scale).masked_fill(indices == bins.num_bins - 1, math.inf)
-    # Mirrored below the location, where differences of a CDF do not cancel.
+    # Mirrored to below the location, where differences of a CDF do not cancel.
     mirrored = lower + upper > 0
     high = torch.where(mirrored, -lower, upper)
     low = torch.where(mirrored, -upper, lower)

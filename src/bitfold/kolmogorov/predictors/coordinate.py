@@ -1,8 +1,9 @@
-"""The coordinate predictor: a small network from the place of a weight to its distribution."""
+"""The coordinate predictor: a small network from a weight's position to its distribution."""
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,12 +16,13 @@ from bitfold.entropy_coding.fixed_point.network import (
     fixed_network_of,
     whole_parameters,
 )
-from bitfold.errors import KolmogorovError
+from bitfold.errors import KolmogorovError, ModelFileError
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.escape import escape_bits
-from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, NoiseTargets, Targets
-from bitfold.kolmogorov.grid.soft_targets import SoftTargets
+from bitfold.kolmogorov.grid.ranges import WeightRange
+from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.predictors.code_length import KINDS, CodeLength
+from bitfold.kolmogorov.predictors.sent_predictor import FileCoding
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
 from bitfold.kolmogorov.sums.fused.coordinate_sums import (
     FusedSum,
@@ -31,18 +33,23 @@ from bitfold.kolmogorov.sums.fused.coordinate_sums import (
 from bitfold.kolmogorov.sums.prediction import Prediction
 from bitfold.kolmogorov.weights.fixed_coordinates import fixed_coordinates
 from bitfold.kolmogorov.weights.layout import Layout, varying_coordinates
+from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.threads import array
 
-# Weights whose hard bits are counted at a time.
+# Rules of sharing that the compiled sum implements.
+_FUSED_RULES = ("linear", "softmax")
+# Number of weights whose hard bits are counted at a time.
 _FIXED_CHUNK = 2**16
+# Up to this size the network runs for all weights in a second or so.
+_MOST_WEIGHTS = 2**20
 
 
 class CoordinatePredictor(WeightPredictor):
     """A small network from normalised positions to the parameters of a code.
 
     Coordinates that are the same for all weights, such as the kernel offset in a network without
-    convolutions, say nothing and are left out.
+    convolutions, carry no information and are left out.
 
     Source: the seed program's predictor; LeakyReLU with slope 0.01 between affine layers.
 
@@ -52,8 +59,8 @@ class CoordinatePredictor(WeightPredictor):
             ``"laplacian_nll"`` (nats: density times the width of a bin).
 
     Raises:
-        KolmogorovError: if ``shape`` is empty, too long, or has a width out of bounds; if there is
-            no such kind.
+        KolmogorovError: if ``shape`` is empty, too long, or has a width out of bounds; or if there
+            is no such kind.
 
     Example:
         >>> from bitfold.kolmogorov import KolmogorovLoss
@@ -62,6 +69,10 @@ class CoordinatePredictor(WeightPredictor):
         1296
     """
 
+    option_name = "coordinate"
+    option_rank = 0
+    option_settings = ("shape", "kind")
+    most_weights_unasked = _MOST_WEIGHTS
     is_trusted = True
 
     def __init__(self, shape: Sequence[int] = (5, 5), kind: str = "cross_entropy") -> None:
@@ -75,8 +86,19 @@ class CoordinatePredictor(WeightPredictor):
         self.shape, self.kind = tuple(shape), kind
         self.uses_targets = kind == "cross_entropy"
         if kind == "mse":
-            # Its variance is that of all weights together.
+            # The variance of the residuals is taken over all weights together.
             self.bits_chunk = 2**62
+
+    @classmethod
+    def variants(cls) -> list[Self]:
+        """Small and larger networks, for densities and for distributions over bins."""
+        densities = [cls(shape, "laplacian_nll") for shape in ((5, 5), (16, 16))]
+        return densities + [cls(shape) for shape in ((5,), (5, 5))]
+
+    @property
+    def label(self) -> str:
+        """The kind and the shape too."""
+        return f"coordinate, {self.kind} {list(self.shape)}"
 
     def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
         """Make the layers, with PyTorch's usual initial values drawn from ``generator``."""
@@ -92,7 +114,7 @@ class CoordinatePredictor(WeightPredictor):
         self.head = _affine(widths[-1], self.code.num_outputs, generator)
 
     def predict(self, subset: WeightSubset) -> Prediction:
-        """What the network says of weights."""
+        """The network's outputs for weights."""
         return Prediction(self.trunk(self.inputs(subset)), self.head.weight, self.head.bias)
 
     def inputs(self, subset: WeightSubset) -> Tensor:
@@ -107,23 +129,23 @@ class CoordinatePredictor(WeightPredictor):
         return torch.stack([self.code.bin_nats(row, prediction) for row in indices])
 
     def coded(self, subset: WeightSubset, indices: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """As any predictor's; a distribution over bins in compiled loops, where they run."""
+        """The cost of bins with other parameters, by compiled loops where they can compute it."""
         if self.kind == "cross_entropy" and len(indices) == 1 and has_kernels(self.head.weight):
             layers = [parameters[name] for name, _ in self.named_parameters()]
             return fused_bin_nats(indices[0], self.inputs(subset), layers).unsqueeze(0)
         return super().coded(subset, indices, parameters)
 
     def sent(self, precision_bits: int) -> dict[str, Tensor]:
-        """Its parameters as sent: whole numbers, see `whole_parameters`, if it codes bins."""
+        """Whole numbers if bins are coded, see `whole_parameters`; rounded floats for densities."""
         if self.kind != "cross_entropy":
             return super().sent(precision_bits)
         return whole_parameters(dict(self.named_parameters()), precision_bits)
 
     def sending_bits(self, precision_bits: int) -> Tensor | float:
-        """Of a distribution over bins: of its shape and of the whole numbers."""
+        """Bits of the parameters, and of the shape for a distribution over bins."""
         if self.kind != "cross_entropy":
             return super().sending_bits(precision_bits)
-        # Numba takes 0.4 s to import: only those who count bits import it.
+        # Importing Numba takes 0.4 s, so it is imported only when bits are counted.
         from bitfold.entropy_coding.fixed_point.syntax import (  # noqa: PLC0415 - see above
             parameter_bits,
             shape_bits,
@@ -132,12 +154,31 @@ class CoordinatePredictor(WeightPredictor):
         sizes = [item.numel() for item in self.parameters()]
         return parameter_bits(sizes, precision_bits) + shape_bits(self.shape, self.bins.num_bins)
 
+    @torch.no_grad()
+    def file_coding(
+        self, table: ParameterTable, weight_range: WeightRange, precision_bits: int
+    ) -> FileCoding:
+        """By the integer frequencies of the network in whole numbers."""
+        del table, weight_range
+        if self.kind != "cross_entropy":
+            raise ModelFileError(
+                "Cannot write a model file: expected a coordinate predictor of kind cross_entropy, "
+                f"got {self.kind}. Write it without the loss, or fit another predictor by "
+                "bitfold.choose_predictor(loss)."
+            )
+        if not all(bool(torch.isfinite(item).all()) for item in self.parameters()):
+            raise ModelFileError(
+                "Cannot write a model file: expected a predictor of finite parameters, got others. "
+                "Train it at a lower rate, or fit another one by bitfold.choose_predictor(loss)."
+            )
+        return FileCoding("coordinate", network=self.sent(precision_bits))
+
     def hard_bits(
         self, subset: WeightSubset, values: Tensor, as_sent: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
-        """By the integer frequencies that the file is coded with, on the CPU, wherever values are.
+        """The bits under the integer frequencies of the file, counted on the CPU.
 
-        NaN for all weights while a parameter is not finite.
+        They are NaN for all weights while a parameter is not finite.
         """
         if as_sent is None or self.kind != "cross_entropy":
             return super().hard_bits(subset, values, as_sent)
@@ -166,17 +207,16 @@ class CoordinatePredictor(WeightPredictor):
     def summed(
         self, subset: WeightSubset, values: Tensor, targets: Targets, *, with_gradients: bool
     ) -> Summed:
-        """As any predictor's; a distribution over bins in compiled loops, where they run."""
-        temperature = targets.temperature if isinstance(targets, SoftTargets) else None
-        is_fused = isinstance(targets, SoftTargets | LinearTargets | NoiseTargets)
-        if not (self.kind == "cross_entropy" and is_fused and has_kernels(values)):
+        """The cost of weights in and out of range, by compiled loops where they can sum it."""
+        sharing = targets.sharing
+        has_loops = self.kind == "cross_entropy" and has_kernels(values)
+        if sharing is None or sharing.rule not in _FUSED_RULES or not has_loops:
             return super().summed(subset, values, targets, with_gradients=with_gradients)
         # The quotient can exceed the largest number; its logarithm, which is its cost, cannot.
         largest = torch.finfo(values.dtype).max
-        index, moves = self.bins.continuous_index(values).clamp_(-largest, largest), None
-        if isinstance(targets, NoiseTargets):
-            index, moves = targets.noisy(index)
-        found = self._fused(subset, index, temperature, with_gradients)
+        index = self.bins.continuous_index(values).clamp_(-largest, largest)
+        index, moves = targets.perturb(index)
+        found = self._fused(subset, index, sharing.temperature, with_gradients)
         by_index = found.grad_index.div_(self.bins.width)
         if moves is not None and with_gradients:
             by_index *= moves
@@ -192,8 +232,8 @@ class CoordinatePredictor(WeightPredictor):
             given = (index, self.inputs(subset), layers, num_bins, temperature)
             return fused_sum(*given, with_gradients)
         total, by_layers = 0.0, list[Tensor]()
-        # Nothing small is to stay of a chunk: it would lie in the room that the next one needs, and
-        # memory would grow by what all chunks take.
+        # No small tensor of a chunk may stay: it would split the memory that the next chunk needs,
+        # and memory would grow by the size of all chunks.
         by_index = torch.empty_like(index if with_gradients else index[:0])
         for part, some in subset.split(self.chunk):
             given = (index[part], self.inputs(some), layers, num_bins, temperature)
@@ -206,12 +246,12 @@ class CoordinatePredictor(WeightPredictor):
         return FusedSum(total, by_index, by_layers)
 
     def smooth_nats(self, subset: WeightSubset, values: Tensor, targets: Targets) -> Tensor:
-        """The cost by kind; only the cross-entropy shares weights among bins."""
+        """The cost of the kind; only the cross-entropy shares weights among bins."""
         return self.code.summed_nats(values, self.predict(subset), targets)
 
 
 def has_kernels(tensor: Tensor) -> bool:
-    """Whether the compiled loops take a tensor: float32 on the CPU, and a Numba that they know."""
+    """Whether compiled loops can read a tensor: float32 on the CPU, under a tested Numba."""
     return tensor.device.type == "cpu" and tensor.dtype == torch.float32 and can_fuse()
 
 
@@ -227,7 +267,7 @@ def _check_shape(shape: Sequence[int]) -> None:
 
 def _affine(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
     """A linear layer with PyTorch's usual initial values, drawn from ``generator``."""
-    # Made without values, so that no other random state is touched.
+    # Made without values, so that no other random state changes.
     layer = nn.Linear(fan_in, fan_out, device="meta", dtype=torch.float32).to_empty(device="cpu")
     bound = 1.0 / math.sqrt(fan_in)
     with torch.no_grad():

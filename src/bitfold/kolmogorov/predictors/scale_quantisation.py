@@ -1,6 +1,7 @@
-"""A predictor's scales as a decoder gets them."""
+"""Scales rounded to the whole numbers that a decoder gets."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,111 +18,104 @@ from bitfold.entropy_coding.scales.whole_scales import (
     whole_bins,
     whole_scales,
 )
-from bitfold.kolmogorov.grid.bin_numbers import numbers_of
+from bitfold.kolmogorov.grid.bin_numbers import numbers_of_weights
+from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.ranges import WeightRange
-from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
-from bitfold.kolmogorov.weights.layout import Block
+from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
-# How many weights are rounded at a time, which bounds the memory.
+# Number of weights that are rounded at a time, which bounds the memory.
 _CHUNK = 2**20
 
 
+class LearnedScales(NamedTuple):
+    """Locations and scales as a predictor learned them.
+
+    Attributes:
+        bins: the grid.
+        layout: of the module.
+        location: of each tensor, in bins from the value 0: (tensors,).
+        log_scale: of each tensor: (tensors,).
+        lines: log-scales of all rows and of all columns, by the name of their parameter; empty if
+            the predictor has none.
+        first_lines: for each tensor the numbers of its first row and its first column; empty for
+            tensors without lines.
+    """
+
+    bins: Bins
+    layout: Layout
+    location: Tensor
+    log_scale: Tensor
+    lines: dict[str, Tensor]
+    first_lines: Sequence[tuple[int, ...]]
+
+
 @torch.no_grad()
-def code_scales(
-    predictor: ScalePredictor,
-    table: ParameterTable,
-    weight_range: WeightRange,
-    precision_bits: int,
+def quantise_scales(
+    learned: LearnedScales, table: ParameterTable, weight_range: WeightRange, precision_bits: int
 ) -> list[SentScale]:
-    """Round a predictor's locations and scales to what is sent, one for each tensor.
+    """Round locations and scales to what is sent, one `SentScale` for each tensor.
 
-    Whether a tensor, a row or a column is dead depends on the weights: it is if all of them are
-    decoded as the location.
-
-    Source: none, ours.
+    A tensor, row or column is dead if all of its weights decode as the location. A decoder needs no
+    scale of it.
 
     Args:
-        predictor: of the table's weights.
+        learned: locations and scales of the table's weights.
         table: the described parameters.
         weight_range: turns them into values.
         precision_bits: 8 or more for eighths of an octave in rows and columns.
     """
     unit = unit_of(precision_bits)
-    own = whole_scales(predictor.log_scale.cpu(), 0, LEAST_OWN, MOST_OWN).tolist()
-    locations = sent_locations(predictor).tolist()
+    own = whole_scales(learned.log_scale.cpu(), 0, LEAST_OWN, MOST_OWN).tolist()
+    locations = sent_locations(learned).tolist()
     factors = [
         whole_scales(item.cpu(), unit, -MOST_LINE, MOST_LINE).numpy()
-        for item in predictor.line_log_scales()
+        for item in learned.lines.values()
     ]
     found = []
-    used = torch.split(_is_used(predictor, table, weight_range), table.sizes)
-    for number, block in enumerate(predictor.layout.blocks):
-        in_lines = as_box(used[number], block).any(2)
+    used = torch.split(_is_used(locations, table, weight_range), table.sizes)
+    for number, block in enumerate(learned.layout.blocks):
+        in_lines = block.unflatten(used[number]).any(2)
         alive = [in_lines.any(1 - axis).cpu().numpy() for axis in (0, 1)]
         if not alive[0].any():
             found.append(SentScale(locations[number], DEAD))
             continue
         lines = []
-        for axis, first in enumerate(predictor.first_lines(number)):
+        for axis, first in enumerate(learned.first_lines[number]):
             part = factors[axis][first : first + len(alive[axis])]
             lines.append(Lines(np.where(alive[axis], part, DEAD), unit))
         found.append(SentScale(locations[number], own[number], tuple(lines)))
     return found
 
 
-def _is_used(predictor: ScalePredictor, table: ParameterTable, weight_range: WeightRange) -> Tensor:
-    """Whether each weight is decoded as something else than its tensor's location: bool (N,)."""
-    weights, locations = table.values(), sent_locations(predictor).tolist()
-    used = torch.empty_like(weights, dtype=torch.bool)
-    for part, some in table.all_weights().split(_CHUNK):
-        numbers, within = numbers_of(weights[part], weight_range, some), used[part]
-        for number, _, piece in some.pieces():
-            torch.ne(numbers[piece], locations[number], out=within[piece])
-    return used
+def sent_locations(learned: LearnedScales) -> Tensor:
+    """Each tensor's location in whole bins from the bin of 0: int64, on the CPU."""
+    bins = learned.bins
+    return whole_bins(learned.location.cpu() - bins.minimum / bins.width - bins.origin)
 
 
-def sent_locations(predictor: ScalePredictor) -> Tensor:
-    """Each tensor's location in whole bins from the one of 0: int64, on the CPU."""
-    bins = predictor.bins
-    return whole_bins(predictor.location.cpu() - bins.minimum / bins.width - bins.origin)
-
-
-def as_parameters(predictor: ScalePredictor, scales: list[SentScale]) -> dict[str, Tensor]:
-    """What is sent as one vector for each of a predictor's, by its name: int64, on its device."""
+def sent_parameters(learned: LearnedScales, scales: Sequence[SentScale]) -> dict[str, Tensor]:
+    """Sent scales as one vector for each parameter, by its name: int64, on the module's device."""
     own = torch.tensor([scale.own for scale in scales])
     found = {"location": torch.tensor([scale.location for scale in scales]), "log_scale": own}
-    for axis, name in enumerate(predictor.line_names):
+    for axis, name in enumerate(learned.lines):
         pieces = []
         for number, scale in enumerate(scales):
-            if not predictor.first_lines(number):
+            if not learned.first_lines[number]:
                 continue
-            block = predictor.layout.blocks[number]
+            block = learned.layout.blocks[number]
             dead = np.full((block.num_outputs, block.num_inputs)[axis], DEAD)
             pieces.append(scale.lines[axis].exponents if scale.lines else dead)
         found[name] = torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *pieces]))
-    return {name: item.to(predictor.location.device) for name, item in found.items()}
+    return {name: item.to(learned.location.device) for name, item in found.items()}
 
 
-def numbers_in_parts(
-    table: ParameterTable, weight_range: WeightRange, number: int
-) -> Iterator[Tensor]:
-    """The bins of one tensor's weights, some after the others; see `numbers_of`.
-
-    Args:
-        table: the described parameters, as they are.
-        weight_range: turns them into values.
-        number: of the tensor.
-    """
-    layout, flat = table.layout, table.parameters[number].detach().reshape(-1)
-    subset = WeightSubset(layout, layout.starts[number], layout.starts[number + 1], flat.device)
-    for part, some in subset.split(_CHUNK):
-        yield numbers_of(flat[part], weight_range, some)
-
-
-def as_box(numbers: Tensor, block: Block) -> Tensor:
-    """Numbers in flat order as (rows, columns, offsets)."""
-    if block.is_transposed:
-        return numbers.view(block.num_inputs, block.num_outputs, -1).transpose(0, 1)
-    return numbers.view(block.num_outputs, block.num_inputs, -1)
+def _is_used(locations: Sequence[int], table: ParameterTable, weight_range: WeightRange) -> Tensor:
+    """Whether each weight decodes as another value than its tensor's location: bool (N,)."""
+    weights = table.values()
+    used = torch.empty_like(weights, dtype=torch.bool)
+    for part, some in table.all_weights().split(_CHUNK):
+        numbers, within = numbers_of_weights(weights[part], weight_range, some), used[part]
+        for number, _, piece in some.pieces():
+            torch.ne(numbers[piece], locations[number], out=within[piece])
+    return used

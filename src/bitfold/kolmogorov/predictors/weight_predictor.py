@@ -1,28 +1,28 @@
-"""What every weight predictor is: a distribution over bins for each weight, from its place."""
+"""The weight predictor: a distribution over bins for each weight, from the weight's position."""
 
 import abc
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from bitfold.entropy_coding.precision import sent, sent_bits
-from bitfold.errors import KolmogorovError
+from bitfold.errors import KolmogorovError, ModelFileError
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.escape import confine, escape_bits
+from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.grid.soft_assignment import Targets
+from bitfold.kolmogorov.predictors.sent_predictor import FileCoding, SentPredictor
 from bitfold.kolmogorov.weights.chunk_sizes import chunk_size
 from bitfold.kolmogorov.weights.layout import Layout
+from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
-# Masses are summed in float32, and a decoder's table has no more than 16 bits.
-_MASS_TOLERANCE = 1e-4
-# So many weights, spread evenly, and the first of so many tensors.
-_NUM_CHECKED = 32
-# The most numbers in the shares of one chunk: a dozen such tensors stay in the second-level cache.
+# The most numbers in the shares of one chunk: a dozen tensors of this size stay in the second-level
+# cache.
 _MOST_SHARES = 2**16
 
 
@@ -41,16 +41,17 @@ class Summed(NamedTuple):
 
 
 class WeightPredictor(nn.Module, abc.ABC):
-    """Gives each weight of a module a distribution over the bins it can lie in.
+    """Gives each weight of a module a distribution over the bins that it can lie in.
 
-    To write one of your own, subclass it and define `forward`; define `attach` too if the number of
-    parameters depends on the module that is described. All parameters are learned together
-    with the module and are sent, quantised, to a decoder, which then reads the weights in flat
-    order: what is predicted of a weight may depend on its place and on the predictor's parameters,
-    never on weights. Whatever else it takes to decode is to be counted in `side_bits`. A predictor
-    describes one module: make another for another loss.
+    To add a predictor, subclass this class in one file and define `forward`. Define `attach` too if
+    the number of parameters depends on the described module. Pass an instance as ``predictor`` of a
+    `KolmogorovLoss`. A predictor with an ``option_name`` in a file of this folder is also an option
+    by that name, in Python, in configurations and on the command line.
 
-    Source: none, ours.
+    All parameters are learned together with the module and are sent, rounded, to a decoder. The
+    decoder then reads the weights in flat order. A prediction may therefore depend on the weight's
+    position and on the predictor's parameters, never on weights. Count everything else that a
+    decoder needs in `side_bits`. A predictor describes one module: make another for another loss.
 
     Example:
         >>> class OneHistogram(WeightPredictor):
@@ -66,6 +67,28 @@ class WeightPredictor(nn.Module, abc.ABC):
         80.0
     """
 
+    option_name: ClassVar[str | None] = None
+    """Name in options; None: only an instance can be passed."""
+
+    option_rank: ClassVar[int] = 100
+    """Lists of option names show lower ranks first. `choose_predictor` tries higher ranks first, so
+    that cheap predictors show whether expensive ones can pay."""
+
+    option_settings: ClassVar[tuple[str, ...]] = ()
+    """Arguments of the class that options set: ``"shape"`` (``predictor_shape``), ``"kind"``."""
+
+    precisions: ClassVar[tuple[int, ...]] = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
+    """Values of ``predictor_bits`` that `fit_predictor` tries."""
+
+    is_quick_to_fit: ClassVar[bool] = False
+    """Whether `round_to_bits` fits the predictor again after each round."""
+
+    most_weights_unasked: ClassVar[int | None] = None
+    """`choose_predictor` tries the predictor on modules of more weights only on request."""
+
+    bits_follow_weights: ClassVar[bool] = False
+    """Whether the predictor's own bits change with the weights, such as those of dead rows."""
+
     side_bits: int = 0
     """Bits that a decoder needs beside the predictor's parameters, such as those of buffers."""
 
@@ -73,14 +96,14 @@ class WeightPredictor(nn.Module, abc.ABC):
     """Whether its probabilities are known to add up to 1; otherwise they are checked once."""
 
     uses_targets: bool = True
-    """Whether weights are shared among bins, or compared with a density as they are."""
+    """Whether weights are shared among bins; otherwise they are compared with a density."""
 
     chunk: int = 2**16
-    """How many weights are worked on at a time on the CPU, which bounds the memory; on an
+    """Number of weights that are worked on at a time on the CPU, which bounds the memory; on an
     accelerator 64 times as many."""
 
     bits_chunk: int = 2**20
-    """How many weights' hard bits are counted at a time."""
+    """Number of weights whose hard bits are counted at a time."""
 
     layout: Layout
     bins: Bins
@@ -89,16 +112,40 @@ class WeightPredictor(nn.Module, abc.ABC):
         super().__init__()
         self.is_attached = False
 
-    def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
-        """Learn which module is to be described, once; make parameters that depend on it here.
+    @classmethod
+    def from_options(cls, *, is_centred: bool, **settings: Any) -> Self:
+        """Make a predictor from the options of a `KolmogorovLoss`.
+
+        The default calls the class with ``settings`` alone.
 
         Args:
-            layout: the module's parameters as boxes of weights.
+            is_centred: whether predicted distributions lie around 0.
+            settings: those of `option_settings` that are given.
+        """
+        del is_centred
+        make: Callable[..., Self] = cls
+        return make(**settings)
+
+    @classmethod
+    def variants(cls) -> list[Self]:
+        """The predictors that `choose_predictor` tries for this class's ``option_name``."""
+        return [cls()]
+
+    @property
+    def label(self) -> str:
+        """A name for tables, the kind of predictor first: ``"row_column, laplace"``."""
+        return type(self).__name__
+
+    def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
+        """Take up the module to describe, once; make parameters that depend on it here.
+
+        Args:
+            layout: the module's parameters as blocks of weights.
             bins: the grid.
             generator: on the CPU, for initial values; None uses the global one.
 
         Raises:
-            KolmogorovError: if it describes a module already.
+            KolmogorovError: if the predictor describes a module already.
         """
         del generator
         if self.is_attached:
@@ -109,11 +156,38 @@ class WeightPredictor(nn.Module, abc.ABC):
         self.layout, self.bins, self.is_attached = layout, bins, True
 
     def fit(self, subset: WeightSubset, values: Tensor) -> None:
-        """Set the parameters to what suits the weights as they are; called once, after `attach`.
+        """Set the parameters to suit the weights as they are; called once, after `attach`.
 
         Args:
             subset: all weights.
             values: floating (N,), in the units of the bins and within their range.
+        """
+
+    def fit_sent(
+        self, table: ParameterTable, weight_range: WeightRange, precision_bits: int
+    ) -> bool:
+        """Set the parameters to those that code fixed weights shortest once they are sent.
+
+        Args:
+            table: the described parameters.
+            weight_range: turns them into values.
+            precision_bits: of the sent parameters.
+
+        Returns:
+            Whether the predictor can do so; otherwise `fit_predictor` fits it by gradients.
+        """
+        del table, weight_range, precision_bits
+        return False
+
+    def finish(self, table: ParameterTable, weight_range: WeightRange, precision_bits: int) -> None:
+        """Set the parameters to those that a decoder gets, before `finish` freezes them.
+
+        The default leaves them as they are: they are rounded when they are sent.
+
+        Args:
+            table: the described parameters.
+            weight_range: turns them into values.
+            precision_bits: of the sent parameters.
         """
 
     @abc.abstractmethod
@@ -130,7 +204,7 @@ class WeightPredictor(nn.Module, abc.ABC):
         """
 
     def coded(self, subset: WeightSubset, indices: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """What `forward` gives with other parameters, such as those that a decoder gets.
+        """The cost of bins with other parameters, such as those that a decoder gets.
 
         Args:
             subset: n weights.
@@ -141,7 +215,7 @@ class WeightPredictor(nn.Module, abc.ABC):
         return nats
 
     def sent(self, precision_bits: int) -> dict[str, Tensor]:
-        """What a decoder gets of the parameters, by name; see `transmission.sent`.
+        """The parameters that a decoder gets, by name; see `precision.sent`.
 
         Args:
             precision_bits: 2 to 16 or 32.
@@ -149,20 +223,55 @@ class WeightPredictor(nn.Module, abc.ABC):
         return {name: sent(item, precision_bits) for name, item in self.named_parameters()}
 
     def sending_bits(self, precision_bits: int) -> Tensor | float:
-        """Bits that the parameters take; a tensor where that depends on their values."""
+        """Bits of the sent parameters; a tensor where they depend on the parameters' values."""
         return sent_bits(self.parameters(), precision_bits)
+
+    def send(
+        self, table: ParameterTable, weight_range: WeightRange, precision_bits: int
+    ) -> SentPredictor:
+        """Round the predictor to what a decoder gets, and count its bits.
+
+        The default is `sent` and `sending_bits`, which know nothing of the weights.
+
+        Args:
+            table: the described parameters.
+            weight_range: turns them into values.
+            precision_bits: 2 to 16 or 32.
+        """
+        del table, weight_range
+        return SentPredictor(self.sent(precision_bits), self.sending_bits(precision_bits))
+
+    def file_coding(
+        self, table: ParameterTable, weight_range: WeightRange, precision_bits: int
+    ) -> FileCoding:
+        """How a model file codes the weights under this predictor.
+
+        Args:
+            table: the described parameters.
+            weight_range: turns them into values.
+            precision_bits: of the sent parameters.
+
+        Raises:
+            ModelFileError: if the file format has no method for the predictor.
+        """
+        del table, weight_range, precision_bits
+        raise ModelFileError(
+            "Cannot write a model file: expected the predictor per_tensor, row_column or "
+            f"coordinate, got {type(self).__name__}. Write it without the loss, or fit "
+            "another predictor by bitfold.choose_predictor(loss)."
+        )
 
     def hard_bits(
         self, subset: WeightSubset, values: Tensor, as_sent: dict[str, Tensor] | None
     ) -> tuple[Tensor, Tensor]:
-        """What coding values takes, one by one.
+        """The bits of coding each value.
 
-        Source: C. E. Shannon, 1948, for -log2 of a probability; the escapes see `escape_bits`.
+        Source: C. E. Shannon, 1948, for -log2 of a probability; for escapes see `escape_bits`.
 
         Args:
             subset: n weights.
             values: floating (n,), in the units of the bins.
-            as_sent: what a decoder has of the parameters; None: they as they are.
+            as_sent: the parameters that a decoder has; None: the predictor's own.
 
         Returns:
             Bits of the nearest bin and of the escape code, both (n,); NaN where a value is.
@@ -175,7 +284,7 @@ class WeightPredictor(nn.Module, abc.ABC):
         return nats / math.log(2), escape_bits(values, self.bins)
 
     def smooth_nats(self, subset: WeightSubset, values: Tensor, targets: Targets) -> Tensor:
-        """The cost of weights that are shared among bins, as a graph.
+        """The cost of weights that are shared among bins, with its graph.
 
         Args:
             subset: n weights.
@@ -196,7 +305,7 @@ class WeightPredictor(nn.Module, abc.ABC):
     def summed(
         self, subset: WeightSubset, values: Tensor, targets: Targets, *, with_gradients: bool
     ) -> Summed:
-        """The cost of weights in and out of range with its gradients, a chunk at a time.
+        """Sum the cost of weights in and out of range with its gradients, a chunk at a time.
 
         Args:
             subset: n weights.
@@ -227,50 +336,19 @@ class WeightPredictor(nn.Module, abc.ABC):
                         sums[number] += gradient
         return Summed(total, grad_values, sums)
 
-    def check_masses(self, subset: WeightSubset) -> None:
-        """Refuse a predictor whose probabilities no decoder could use.
+    def summed_in_steps(
+        self, weights: Sequence[Tensor], steps: Tensor, targets: Targets
+    ) -> tuple[Summed, Tensor] | None:
+        """Sum the cost of weights in learned steps in one pass over the weights in place.
 
         Args:
-            subset: all weights; those at the start of tensors and some others are looked at.
+            weights: of each tensor.
+            steps: of each tensor: (tensors,).
+            targets: how a weight is shared among bins.
 
-        Raises:
-            KolmogorovError: if `attach` did not reach this class, if costs have another shape or
-                are not finite, or if the masses of some weight's bins add up to more than 1.
+        Returns:
+            The sum, with gradients by weights in place of values, and the gradient by the
+            logarithms of steps; None if the predictor has no such pass, and `summed` is called.
         """
-        name = type(self).__name__
-        if not self.is_attached:
-            raise KolmogorovError(
-                f"Cannot use the predictor {name}: expected its attach to call "
-                "super().attach(layout, bins, generator), got none. Add the call."
-            )
-        some = _spread_out(subset)
-        indices = torch.arange(self.bins.num_bins, device=subset.device).unsqueeze(1)
-        with torch.no_grad():
-            nats = self(some, indices.expand(-1, len(some)))
-        if nats.shape != (self.bins.num_bins, len(some)):
-            raise KolmogorovError(
-                f"Cannot use the predictor {name}: expected costs of shape "
-                f"{(self.bins.num_bins, len(some))} as the indices given, got {tuple(nats.shape)}. "
-                "Return one cost for each index."
-            )
-        masses = torch.exp(-nats.double()).sum(dim=0)
-        if not bool(torch.isfinite(nats).all()):
-            raise KolmogorovError(
-                f"Cannot use the predictor {name}: expected finite costs, got NaN or infinite "
-                "ones, with which some weights could not be coded. Give every bin a probability."
-            )
-        if not bool((masses <= 1 + _MASS_TOLERANCE).all()):
-            raise KolmogorovError(
-                f"Cannot use the predictor {name}: expected the probabilities of a weight's bins "
-                f"to add up to at most 1, got {masses.max().item():.6g}. Normalise them, for "
-                "example by log_softmax."
-            )
-
-
-def _spread_out(subset: WeightSubset) -> WeightSubset:
-    """The first weights of some tensors, and others evenly spread."""
-    starts = subset.layout.starts[:_NUM_CHECKED]
-    evenly = (len(subset) * number // _NUM_CHECKED for number in range(_NUM_CHECKED))
-    chosen = sorted({*starts, *evenly, len(subset) - 1} - {len(subset)})
-    flat = torch.tensor(chosen, device=subset.device)
-    return WeightSubset(subset.layout, subset.start, subset.stop, subset.device, chosen=flat)
+        del weights, steps, targets
+        return None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.kolmogorov.grid.bins import Bins
-from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, NoiseTargets, Targets
+from bitfold.kolmogorov.grid.soft_assignment import LINEAR, Targets
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.threads import array, in_order, parts_of
@@ -101,7 +101,7 @@ def can_sum_scales(subset: WeightSubset, values: Tensor, targets: Targets) -> bo
         values.device.type == "cpu"
         and values.dtype in (torch.float32, torch.float64)
         and subset.chosen is None
-        and type(targets) in (LinearTargets, NoiseTargets)
+        and targets.sharing == LINEAR
     )
 
 
@@ -198,13 +198,13 @@ def _spreads(model: ScaleModel, bins: Bins) -> tuple[NDArray[Any], NDArray[Any],
 
 def _noisy(values: Tensor, bins: Bins, targets: Targets) -> Tensor:
     """Noisy indices (n,), drawn in order; none (0,) if there is no noise."""
-    if not isinstance(targets, NoiseTargets):
+    if not targets.is_random:
         return values[:0]
     indices = torch.empty_like(values)
     for part, moved in zip(
         *(torch.split(item, _NOISE_CHUNK) for item in (values, indices)), strict=True
     ):
-        moved.copy_(targets.noisy(bins.continuous_index(bins.clamp(part)))[0])
+        moved.copy_(targets.perturb(bins.continuous_index(bins.clamp(part)))[0])
     return indices
 
 

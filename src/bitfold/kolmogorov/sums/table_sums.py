@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.kolmogorov.grid.bins import Bins
-from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, RoundedTargets, Targets
+from bitfold.kolmogorov.grid.soft_assignment import LINEAR, NEAREST, Targets
 from bitfold.kolmogorov.sums.scale_sums import ScaleModel
 from bitfold.runtime.parameter_memory import is_plain
 from bitfold.runtime.threads import array
@@ -33,7 +33,8 @@ def can_read_table(
 
     There a bin holds a tail, or a weight is escaped: other formulas.
     """
-    if model.is_logistic or type(targets) not in (LinearTargets, RoundedTargets):
+    is_read = targets.sharing in (LINEAR, NEAREST) and not targets.is_random
+    if model.is_logistic or not is_read:
         return False
     if bins.width != 1 or not all(is_plain(item) and item.is_contiguous() for item in weights):
         return False
@@ -85,7 +86,7 @@ def sum_by_table(
     grad_weights = torch.empty(sum(item.numel() for item in weights), dtype=torch.float32)
     slopes, gradient, by_steps = array(grad_weights), np.zeros(len(factors)), []
     table = (_table(model.floor), _LOW, float(_RATE), model.floor)
-    is_rounded, nats = isinstance(targets, RoundedTargets), 0.0
+    is_rounded, nats = targets.sharing == NEAREST, 0.0
     for number, (box, item) in enumerate(zip(model.boxes.tolist(), weights, strict=True)):
         start, size, in_line, together, outer, _, inner, _ = box
         slower = slice(outer, outer + size // (in_line * together)) if outer >= 0 else _NONE

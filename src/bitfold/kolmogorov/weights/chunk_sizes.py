@@ -1,18 +1,18 @@
-"""How much is worked on at a time, by device."""
+"""Chunk sizes, by device."""
 
 import torch
 
-# An accelerator waits for each operation's start, not for its memory: at 64 times as much, K of
-# LeNet-300-100 is in one piece.
+# Starting an operation costs an accelerator more than moving its memory. With 64 times as much, K
+# of LeNet-300-100 is one chunk.
 _TIMES_ON_ACCELERATORS = 64
 
 
 def chunk_size(on_cpu: int, device: torch.device) -> int:
-    """How much to work on at a time: on the processor what its caches hold, elsewhere far more.
+    """The number of weights in a chunk: the CPU's caches bound it there, elsewhere it is larger.
 
     Args:
-        on_cpu: the number there.
-        device: where the work is done.
+        on_cpu: the number on the CPU.
+        device: that computes.
 
     >>> chunk_size(1000, torch.device("cpu")), chunk_size(1000, torch.device("cuda"))
     (1000, 64000)

@@ -1,4 +1,4 @@
-"""Coordinates of weights in fixed point."""
+"""Positions of weights in fixed point, as decoders compute them."""
 
 from collections.abc import Sequence
 
@@ -17,24 +17,24 @@ def fixed_coordinates(
     """Coordinates of weights with `FRACTION_BITS` behind the point, rounded down.
 
     Args:
-        blocks: of the module's described parameters.
+        blocks: of the described parameters.
         located: number of the block, output, input and kernel offset of each weight: (n,) each.
-        chosen: which of the five coordinates, see `Layout.positions`.
+        chosen: numbers of the wanted coordinates, see `Layout.positions`.
 
     Returns:
         int64 (n, coordinates), 0 to 2^16.
     """
-    boxes, *places = located
+    numbers, *indices = located
     lasts = np.array([block[2:5] for block in blocks], np.int64).T - 1
     layers = np.array([block.layer for block in blocks], np.int64)
     kinds = np.array([int(block.kind * 2**FRACTION_BITS) for block in blocks], np.int64)
     columns: list[Ints] = []
-    for number in chosen:
-        if number in (1, 2, 3):
-            last = np.maximum(lasts[number - 1], 1)[boxes]
-            columns.append((places[number - 1] << FRACTION_BITS) // last)
-        elif number == 0:
-            columns.append(((layers << FRACTION_BITS) // max(int(layers.max()), 1))[boxes])
+    for coordinate in chosen:
+        if coordinate in (1, 2, 3):
+            last = np.maximum(lasts[coordinate - 1], 1)[numbers]
+            columns.append((indices[coordinate - 1] << FRACTION_BITS) // last)
+        elif coordinate == 0:
+            columns.append(((layers << FRACTION_BITS) // max(int(layers.max()), 1))[numbers])
         else:
-            columns.append(kinds[boxes])
+            columns.append(kinds[numbers])
     return np.stack(columns, axis=1)

@@ -1,4 +1,4 @@
-"""Where each weight of a module stands: layer, output, input, kernel offset and kind."""
+"""The positions of a module's weights: layer, output, input, kernel offset and kind."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,18 +13,18 @@ from bitfold.runtime.accumulation_dtype import accumulation_dtype
 # Layer, output, input, kernel offset, kind.
 NUM_COORDINATES = 5
 WEIGHT, SCALE, BIAS = 0.0, 0.5, 1.0
-"""The kinds: of two or more dimensions, of at most one such as a norm's gain, and a bias."""
+"""The kinds: two or more dimensions, one dimension such as a norm's gain, and a bias."""
 
 
 class Block(NamedTuple):
-    """One parameter as a box of weights: outputs by inputs by kernel offsets.
+    """One parameter as a block of weights: outputs by inputs by kernel offsets.
 
     Attributes:
-        layer: number of the layer that it belongs to.
+        layer: number of the parameter's layer.
         kind: `WEIGHT`, `SCALE` or `BIAS`.
         num_outputs: rows.
         num_inputs: columns.
-        num_offsets: places within a kernel.
+        num_offsets: offsets within a kernel.
         is_transposed: whether inputs, not outputs, are the first dimension in memory.
     """
 
@@ -37,12 +37,18 @@ class Block(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many weights it holds."""
+        """Number of weights."""
         return self.num_outputs * self.num_inputs * self.num_offsets
+
+    def unflatten(self, numbers: Tensor) -> Tensor:
+        """One number for each weight, in flat order, as (rows, columns, offsets)."""
+        if self.is_transposed:
+            return numbers.view(self.num_inputs, self.num_outputs, -1).transpose(0, 1)
+        return numbers.view(self.num_outputs, self.num_inputs, -1)
 
 
 def make_blocks(parameters: Sequence[tuple[str, Sequence[int], bool]]) -> tuple[Block, ...]:
-    """The boxes of parameters, by what a decoder knows of them.
+    """Make the blocks of parameters from what a decoder knows of them.
 
     Args:
         parameters: name, shape, and whether inputs are the first dimension, in the module's order.
@@ -53,8 +59,8 @@ def make_blocks(parameters: Sequence[tuple[str, Sequence[int], bool]]) -> tuple[
         [(0, 2), (0, 1)]
     """
     blocks = []
-    places = _places([name for name, _, _ in parameters])
-    for (_, shape, is_transposed), (layer, is_bias) in zip(parameters, places, strict=True):
+    layers = _layers([name for name, _, _ in parameters])
+    for (_, shape, is_transposed), (layer, is_bias) in zip(parameters, layers, strict=True):
         kind = BIAS if is_bias else WEIGHT if len(shape) > 1 else SCALE
         first, second, *_ = (*shape, 1, 1)
         sides = (second, first) if is_transposed else (first, second)
@@ -63,7 +69,7 @@ def make_blocks(parameters: Sequence[tuple[str, Sequence[int], bool]]) -> tuple[
 
 
 def varying_coordinates(blocks: Sequence[Block]) -> tuple[int, ...]:
-    """Which of the five coordinates differ between weights; the layer, if none does."""
+    """Numbers of the coordinates that differ between weights; 0, the layer, if none does."""
     differ = (
         len({block.layer for block in blocks}) > 1,
         any(block.num_outputs > 1 for block in blocks),
@@ -75,11 +81,11 @@ def varying_coordinates(blocks: Sequence[Block]) -> tuple[int, ...]:
 
 
 class Layout:
-    """The boxes of a module's described parameters, one behind the other in a flat order.
+    """The blocks of a module's described parameters, one after the other in flat order.
 
-    Source: none, ours. A layer is one weight tensor with its bias, in the module's order; where a
-    module has several of either, its k-th weight goes with its k-th bias. No two boxes share both
-    layer and kind, and no two weights of a box share output, input and offset.
+    A layer is one weight tensor with its bias, in the module's order. If a submodule has several
+    weights or biases, its k-th weight goes with its k-th bias. No two blocks share both layer and
+    kind, and no two weights of a block share output, input and offset.
 
     Args:
         module: the module.
@@ -104,19 +110,19 @@ class Layout:
 
     @property
     def num_rows(self) -> int:
-        """Rows of all boxes together."""
+        """Number of rows of all blocks together."""
         return sum(block.num_outputs for block in self.blocks)
 
     @property
     def num_columns(self) -> int:
-        """Columns of all boxes together."""
+        """Number of columns of all blocks together."""
         return sum(block.num_inputs for block in self.blocks)
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """Parts of single boxes that make up a stretch of the flat order.
+        """Cut a stretch of the flat order at the borders of blocks.
 
         Yields:
-            Number of the box, first weight and end within the box, none of them empty.
+            Number of the block, first weight and end within the block; no piece is empty.
         """
         for number, block in enumerate(self.blocks):
             first = max(start - self.starts[number], 0)
@@ -125,7 +131,7 @@ class Layout:
                 yield number, first, end
 
     def locate(self, flat: Tensor) -> Tensor:
-        """Box, output, input and kernel offset of weights given by their flat index.
+        """Block number, output, input and kernel offset of weights, from their flat indices.
 
         Args:
             flat: int64 (n,), 0 to num_weights - 1.
@@ -134,11 +140,11 @@ class Layout:
             int64 (4, n).
         """
         starts, outer, outer_mod, inner, inner_mod, offsets = self._table(flat.device)[0]
-        boxes = torch.searchsorted(starts, flat, right=True) - 1
-        local = flat - starts[boxes]
-        output = local // outer[boxes] % outer_mod[boxes]
-        inputs = local // inner[boxes] % inner_mod[boxes]
-        return torch.stack([boxes, output, inputs, local % offsets[boxes]])
+        blocks = torch.searchsorted(starts, flat, right=True) - 1
+        local = flat - starts[blocks]
+        outputs = local // outer[blocks] % outer_mod[blocks]
+        inputs = local // inner[blocks] % inner_mod[blocks]
+        return torch.stack([blocks, outputs, inputs, local % offsets[blocks]])
 
     def positions(self, flat: Tensor) -> Tensor:
         """Normalised positions: layer, output, input, kernel offset and kind, each 0 to 1.
@@ -147,40 +153,41 @@ class Layout:
             flat: int64 (n,), 0 to num_weights - 1.
 
         Returns:
-            float32 (n, 5); no two weights have the same.
+            float32 (n, 5); no two weights have the same position.
         """
-        boxes, *places = self.locate(flat)
+        blocks, *indices = self.locate(flat)
         table, (layers, kinds) = self._table(flat.device)
-        # dtype is given since the usual one may be another.
+        # The default dtype may be another one.
         positions = torch.empty(len(flat), NUM_COORDINATES, device=flat.device, dtype=torch.float32)
-        positions[:, 0], positions[:, 4] = layers[boxes], kinds[boxes]
-        # Divided in float64, so that the only rounding is the last one.
-        for column, (row, place) in enumerate(zip((2, 4, 5), places, strict=True), start=1):
-            last = (table[row][boxes] - 1).clamp(min=1)
-            positions[:, column] = place.to(layers.dtype) / last
+        positions[:, 0], positions[:, 4] = layers[blocks], kinds[blocks]
+        # Divided in float64, so that only the last step rounds.
+        for column, (row, index) in enumerate(zip((2, 4, 5), indices, strict=True), start=1):
+            last = (table[row][blocks] - 1).clamp(min=1)
+            positions[:, column] = index.to(layers.dtype) / last
         return positions
 
     def first_rows(self) -> list[int]:
-        """Number of each box's first row, all boxes' rows counted through."""
+        """Number of each block's first row among the rows of all blocks."""
         return _sums(block.num_outputs for block in self.blocks)
 
     def first_columns(self) -> list[int]:
-        """Number of each box's first column, all boxes' columns counted through."""
+        """Number of each block's first column among the columns of all blocks."""
         return _sums(block.num_inputs for block in self.blocks)
 
     def _table(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Start, divisor and size of outputs and of inputs, offsets; and layers and kinds.
+        """The numbers by which flat indices are located.
 
         Returns:
-            int64 (6, boxes), and floating (2, boxes).
+            Start, divisor and size of outputs, divisor and size of inputs, and offsets, int64
+            (6, blocks); normalised layers and kinds, floating (2, blocks).
         """
         if device not in self._tables:
             last_layer = max(block.layer for block in self.blocks)
-            exact = accumulation_dtype(device)
+            dtype = accumulation_dtype(device)
             names = [(block.layer / max(last_layer, 1), block.kind) for block in self.blocks]
             self._tables[device] = (
                 torch.tensor(list(self._divisors()), device=device).t().contiguous(),
-                torch.tensor(names, dtype=exact, device=device).t().contiguous(),
+                torch.tensor(names, dtype=dtype, device=device).t().contiguous(),
             )
         return self._tables[device]
 
@@ -200,8 +207,8 @@ def _sums(sizes: Iterator[int]) -> list[int]:
     return sums
 
 
-def _places(names: Sequence[str]) -> Iterator[tuple[int, bool]]:
-    """Layer and is-bias of each parameter; no two parameters have the same pair."""
+def _layers(names: Sequence[str]) -> Iterator[tuple[int, bool]]:
+    """The layer of each parameter, and whether it is a bias; no two parameters share both."""
     first, owner, taken = 0, "", [0, 0]
     for name in names:
         own, _, leaf = name.rpartition(".")

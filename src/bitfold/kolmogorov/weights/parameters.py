@@ -1,4 +1,4 @@
-"""Every trainable parameter of a module as one vector of weights, each with its position."""
+"""The described parameters of a module as one vector of weights, each with its position."""
 
 import copy
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from bitfold.kolmogorov.weights.selection import Pattern, select
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.parameter_memory import FlatMemory
 
-# i / (n - 1) in float32, which is spaced by 2^-24 below 1, stays distinct for i < n <= 2^23.
+# float32 is spaced by 2^-24 below 1, so i / (n - 1) stays distinct for i < n <= 2^23.
 MAX_SIDE = 2**23
 
 
 @dataclass(frozen=True, eq=False)
 class _Node:
-    """One submodule, with what it held when the table was made."""
+    """One submodule, with the parameters and children it had when the table was made."""
 
     module: nn.Module
     children: tuple[nn.Module | None, ...]
@@ -50,10 +50,9 @@ class _Node:
 class ParameterTable:
     """The trainable parameters of a module, tied ones once, in the module's order.
 
-    Source: none, ours. The table refers to the module and is no module itself, so that whoever
-    holds it does not register the module's parameters as its own. Parameters that are frozen when
-    the table is made are left out and named in ``frozen``, those left out on request in
-    ``excluded``.
+    The table refers to the module and is no module itself, so that a loss that holds it does not
+    register the module's parameters. Parameters that are frozen when the table is made are left out
+    and named in ``frozen``, those left out on request in ``excluded``.
 
     Args:
         module: any module with at least one trainable parameter, all on one device.
@@ -61,10 +60,10 @@ class ParameterTable:
         exclude: which of them not to.
 
     Raises:
-        KolmogorovError: if ``module`` is none, if a parameter or buffer of it is not yet
-            initialised, if no trainable parameter is left to describe, or if one is empty,
+        KolmogorovError: if ``module`` is no module, if one of its parameters or buffers is not yet
+            initialised, if no trainable parameter is left to describe, or if a parameter is empty,
             complex, not finite, longer than 2^23 on a side, on the meta device or on another device
-            than the first.
+            than the first one.
 
     Example:
         >>> table = ParameterTable(nn.Linear(2, 3))
@@ -92,12 +91,12 @@ class ParameterTable:
         self.sizes = [item.numel() for item in self.parameters]
         self.num_weights = sum(self.sizes)
         self.layout = Layout(module, list(kept.items()))
-        # Buffers that are not saved are derived from the rest: a decoder rebuilds them.
+        # Buffers that are not saved follow from the rest: a decoder rebuilds them.
         saved = module.state_dict().keys()
         self.buffers = tuple(name for name, _ in module.named_buffers() if name in saved)
         self._nodes = tuple(_Node.of(item) for item in module.modules())
         self._memory = FlatMemory(())
-        # While it is true, the module holds other tensors in place of the parameters.
+        # Whether the module now holds other tensors in place of the parameters; see `with_weights`.
         self.is_replaced = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ParameterTable":
@@ -105,19 +104,19 @@ class ParameterTable:
         memo[id(self)] = copied
         for name, item in vars(self).items():
             setattr(copied, name, copy.deepcopy(item, memo))
-        # A copy's parameters lie elsewhere.
+        # The parameters of a copy lie at other addresses.
         copied._memory = FlatMemory(())
         return copied
 
     def dtype(self) -> torch.dtype:
-        """The type to compute in: the parameters' widest one, at least float32."""
+        """The dtype to compute in: the widest of the parameters, at least float32."""
         widest = torch.float32
         for item in self.parameters:
             widest = torch.promote_types(widest, item.dtype)
         return widest
 
     def check(self) -> None:
-        """Refuse to go on with a module that is no longer the one described.
+        """Check that the module still has the described parameters.
 
         Raises:
             KolmogorovError: if a parameter or submodule was added, removed, replaced or resized.
@@ -131,11 +130,11 @@ class ParameterTable:
                 )
 
     def flatten(self) -> Tensor:
-        """All weights as one vector that carries the gradient: (num_weights,)."""
+        """All weights as one vector with a graph: (num_weights,)."""
         return torch.cat([item.reshape(-1) for item in self.parameters])
 
     def values(self) -> Tensor:
-        """All weights as one vector without a graph, a copy: (num_weights,)."""
+        """A copy of all weights as one vector without a graph: (num_weights,)."""
         if not self._memory.is_that_of(self.parameters):
             self._memory = FlatMemory(self.parameters)
         if self._memory.is_plain:
@@ -144,18 +143,18 @@ class ParameterTable:
             return self.flatten()
 
     def split(self, vector: Tensor) -> dict[str, Tensor]:
-        """A vector laid out as `flatten` does, cut into the parameters' names, shapes and types.
+        """Cut a vector in the order of `flatten` into parameters, by name.
 
         Args:
             vector: (num_weights,).
 
         Returns:
-            For each trainable parameter a tensor of its shape and dtype.
+            For each described parameter a tensor of its shape and dtype.
         """
         return dict(zip(self.names, self.pieces(vector), strict=True))
 
     def pieces(self, vector: Tensor) -> list[Tensor]:
-        """The same without the names, in the parameters' order."""
+        """Cut a vector as `split` does, without the names, in the parameters' order."""
         pieces = list(torch.split(vector, self.sizes))
         for number, item in enumerate(self.parameters):
             if item.ndim != 1:
@@ -166,27 +165,27 @@ class ParameterTable:
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """The device of the parameters."""
         return self.parameters[0].device
 
     def named(self, names: tuple[str, ...]) -> list[Tensor]:
-        """The parameters and buffers of these names."""
+        """The parameters and buffers with these names."""
         module = self.module
         own = dict(module.named_parameters()) | dict(module.named_buffers())
         return [own[name] for name in names]
 
     def all_weights(self) -> WeightSubset:
-        """All weights, in the order of `flatten`."""
+        """All weights as a subset, in the order of `flatten`."""
         return WeightSubset(self.layout, 0, self.num_weights, self.device)
 
     def positions(self) -> Tensor:
-        """Normalised position of each weight, no two alike: layer, output, input, offset, kind.
+        """Normalised position of each weight: layer, output, input, kernel offset, kind.
 
-        Every coordinate goes from 0 to 1. A layer is one weight tensor with its bias, in the
-        module's order; where a module has several of either, its k-th weight goes with its k-th
-        bias. Outputs are a tensor's first dimension, inputs its second (the other way round for a
-        transposed convolution), offsets in the kernel all others together. The kind is 0 for a
-        weight, 1/2 for a gain of a norm or another parameter of one dimension, 1 for a bias.
+        Every coordinate goes from 0 to 1, and no two weights share a position. `Layout` says which
+        parameters form a layer. Outputs are a tensor's first dimension, inputs its second (the
+        other way round for a transposed convolution), and offsets all others together. The kind is
+        0 for a weight, 1/2 for a gain of a norm or another parameter of one dimension, 1 for a
+        bias.
 
         Returns:
             float32 (num_weights, 5), in the order of `flatten`, on the parameters' device.

@@ -1,4 +1,4 @@
-"""Which parameters of a module are described, and which are sent as they are."""
+"""The selection of a module's parameters: described, frozen or excluded."""
 
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
@@ -9,16 +9,16 @@ from torch import nn
 from bitfold.errors import KolmogorovError
 
 Pattern = str | Iterable[str] | Callable[[str, nn.Parameter], bool]
-"""Parameters by name pattern, several of them, or a function of name and parameter."""
+"""A name pattern, several patterns, or a function of name and parameter."""
 
 
 class Selection(NamedTuple):
-    """The parameters of a module by what becomes of them; tied ones under their first name.
+    """The parameters of a module in three groups; tied ones stand under their first name.
 
     Attributes:
         kept: trainable and described.
         frozen: not trainable.
-        excluded: trainable, but left out on request.
+        excluded: trainable, left out on request.
     """
 
     kept: dict[str, nn.Parameter]
@@ -29,24 +29,22 @@ class Selection(NamedTuple):
 def select(
     module: nn.Module, include: Pattern | None = None, exclude: Pattern | None = None
 ) -> Selection:
-    """Sort the parameters of a module.
-
-    Source: none, ours.
+    """Sort the parameters of a module into described, frozen and excluded ones.
 
     Args:
         module: any module.
-        include: only these are described; None stands for all. A pattern is a shell's, such as
-            ``"encoder.*"``; a function is called with name and parameter. Either may mean a tied
-            parameter by any of its names. Frozen ones are left out even so: to describe one, set
-            its requires_grad.
-        exclude: these are not, even if included.
+        include: describe only these parameters; None: all. A pattern is a shell pattern such as
+            ``"encoder.*"``; a function is called with name and parameter. Both can match a tied
+            parameter by any of its names. Frozen parameters are left out even if included: set
+            requires_grad to describe them.
+        exclude: do not describe these parameters, even if they are included.
 
     Returns:
         The selection, in the module's order.
 
     Raises:
-        KolmogorovError: if a pattern is none, fits no parameter or includes frozen ones alone, or
-            if no trainable parameter is left.
+        KolmogorovError: if a pattern is not a string, matches no parameter or includes only frozen
+            ones, or if no trainable parameter is left.
 
     Example:
         >>> module = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
@@ -77,7 +75,7 @@ def select(
 
 
 def _chosen(setting: str, pattern: Pattern, module: nn.Module) -> set[str]:
-    """First names of the parameters that a pattern fits by any of their names."""
+    """First names of the parameters that a pattern matches by any of their names."""
     named = dict(module.named_parameters(remove_duplicate=False))
     first_names = {item: name for name, item in module.named_parameters()}
     if callable(pattern):

@@ -1,4 +1,4 @@
-"""Which weights one call of the loss looks at: all, a share of several processes, a sample."""
+"""The weights that one call of the loss looks at: all, a process's share, or a sample."""
 
 import copy
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 
 class Subsample(NamedTuple):
-    """Some of the weights, and how much their sum counts.
+    """Some weights, and the factor of their sum.
 
     Attributes:
         subset: the weights.
-        factor: how many weights each of them stands for.
+        factor: number of weights that each of them stands for.
     """
 
     subset: WeightSubset
@@ -26,14 +26,15 @@ class Subsample(NamedTuple):
 class Subsampling:
     """Deals out the weights of a module, call by call.
 
-    Source: for ``sample`` stratified sampling, Cochran 1977, chapter 5: the stretch is cut into as
-    many equal strata as weights are to be drawn, one from each. Weight i then is drawn n / N times
-    in expectation, also where it lies in two strata and may be drawn twice, so the sum times N / n
-    is unbiased.
+    A ``sample`` of n weights cuts the stretch into n equal strata and draws one weight from each.
+    Every weight is drawn n / N times in expectation, even a weight that lies in two strata and may
+    be drawn twice. The sum times N / n is therefore unbiased.
+
+    Source: stratified sampling, Cochran 1977, chapter 5.
 
     Args:
         table: the described parameters.
-        sample: how many weights to look at in a call; None: all.
+        sample: number of weights that a call looks at; None: all.
         group: processes that share the weights; None: one process.
     """
 
@@ -44,15 +45,15 @@ class Subsampling:
         self._whole: dict[tuple[int, int, torch.device], WeightSubset] = {}
 
     def all_weights(self) -> WeightSubset:
-        """All weights, whatever the share and the sample."""
+        """All weights, without regard to processes and sample."""
         return self._stretch(0, self._table.num_weights)
 
     def draw(self, seed: int, group: ProcessGroup | None = None) -> Subsample:
-        """This process's weights in one call.
+        """Draw this process's weights for one call.
 
         Args:
             seed: 0 to 2^63 - 1, of the sample.
-            group: processes that take part in this call; None: this one alone.
+            group: processes that take part in this call; None: this process alone.
         """
         total, rank, num_processes = self._table.num_weights, 0, 1
         if group is not None:
@@ -67,7 +68,7 @@ class Subsampling:
         return Subsample(subset, size / num_drawn)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Subsampling":
-        # Processes cannot be copied: a copy works with the same ones.
+        # Processes cannot be copied: a copy shares them.
         return Subsampling(copy.deepcopy(self._table, memo), self._sample, self.group)
 
     def _stretch(self, start: int, stop: int) -> WeightSubset:
@@ -79,10 +80,10 @@ class Subsampling:
 
 def _draw(size: int, num_drawn: int, seed: int, device: torch.device) -> Tensor:
     """One index from each of ``num_drawn`` equal strata, ascending: int64 (num_drawn,)."""
-    # Drawn where it is needed, so that nothing waits for it, if there is float64.
+    # Drawn on the device itself, so that nothing waits for a transfer, if it has float64.
     where = torch.device("cpu") if device.type == "mps" else device
     generator = torch.Generator(where).manual_seed(seed)
     drawn = torch.rand(num_drawn, generator=generator, dtype=torch.float64, device=where)
     strata = torch.arange(num_drawn, device=where) + drawn
-    # Rounding may lift the last one to the size itself.
+    # Rounding may lift the last index to the size itself.
     return (strata * (size / num_drawn)).long().clamp_(max=size - 1).to(device)

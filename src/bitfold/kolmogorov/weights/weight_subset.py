@@ -1,4 +1,4 @@
-"""Which weights a piece of work is about, and where they stand."""
+"""Some weights of a module, and their positions."""
 
 from collections.abc import Iterator
 
@@ -7,23 +7,22 @@ from torch import Tensor
 
 from bitfold.kolmogorov.weights.layout import Layout
 
-# 20 bytes each: up to this many positions are worked out once and kept.
+# Up to this number of weights positions, of 20 bytes each, are computed once and kept.
 _MOST_KEPT = 2**20
-# Looking up the box of each weight then takes longer than operations on some dozens of pieces.
+# From this number of weights on, looking up the block of each one takes longer than operations on
+# some dozens of pieces.
 _LONG = 2**16
 
 
 class WeightSubset:
-    """Some weights of a module: a stretch of the flat order, or any choice from it.
-
-    Source: none, ours.
+    """Some weights of a module: a stretch of the flat order, or weights chosen from a stretch.
 
     Args:
-        layout: of the module.
+        layout: blocks of the module.
         start: first weight of the stretch.
         stop: end of the stretch.
-        device: of the tensors it gives.
-        chosen: int64 (n,), flat indices, ascending; None stands for the whole stretch.
+        device: of the subset's tensors.
+        chosen: int64 (n,), flat indices, ascending; None: the whole stretch.
 
     Example:
         >>> module = torch.nn.Linear(2, 3)
@@ -53,29 +52,29 @@ class WeightSubset:
 
     @property
     def is_long(self) -> bool:
-        """Whether this is a stretch that is faster gone through by pieces than by weights."""
+        """Whether operations on pieces are faster than looking up the block of each weight."""
         return self.chosen is None and len(self) > _LONG
 
     @property
     def flat(self) -> Tensor:
-        """Index of each weight in the flat order: int64 (n,)."""
+        """Flat index of each weight: int64 (n,)."""
         if self.chosen is not None:
             return self.chosen
         return torch.arange(self.start, self.stop, device=self.device)
 
     @property
     def block_numbers(self) -> Tensor:
-        """Number of each weight's parameter: int64 (n,)."""
+        """Number of each weight's block, its parameter: int64 (n,)."""
         return self._located_or_kept()[0]
 
     @property
     def outputs(self) -> Tensor:
-        """Output of each weight, its row: int64 (n,)."""
+        """Output of each weight, the row: int64 (n,)."""
         return self._located_or_kept()[1]
 
     @property
     def inputs(self) -> Tensor:
-        """Input of each weight, its column: int64 (n,)."""
+        """Input of each weight, the column: int64 (n,)."""
         return self._located_or_kept()[2]
 
     @property
@@ -88,7 +87,7 @@ class WeightSubset:
         """Normalised position of each weight: float32 (n, 5), see `Layout.positions`."""
         if self._positions is not None:
             return self._positions
-        # What is kept must be fit for training, whoever asks first.
+        # Kept tensors must be usable in training, even if inference mode asks for them first.
         with torch.inference_mode(False):
             positions = self.layout.positions(self.flat)
         if len(self) <= _MOST_KEPT:
@@ -96,7 +95,7 @@ class WeightSubset:
         return positions
 
     def coordinates(self, numbers: tuple[int, ...]) -> Tensor:
-        """Some columns of the positions, side by side in memory: float32 (n, columns)."""
+        """Chosen columns of the positions, contiguous: float32 (n, columns)."""
         if numbers in self._coordinates:
             return self._coordinates[numbers]
         with torch.inference_mode(False):
@@ -106,14 +105,14 @@ class WeightSubset:
         return columns
 
     def take(self, vector: Tensor) -> Tensor:
-        """These weights' part of a vector in flat order: (N,) to (n,)."""
+        """Take the numbers of these weights from a vector of all weights: (N,) to (n,)."""
         return vector[self.start : self.stop] if self.chosen is None else vector[self.chosen]
 
     def pieces(self) -> Iterator[tuple[int, slice, slice]]:
-        """Parts of single boxes, for a stretch.
+        """Cut a stretch at the borders of blocks.
 
         Yields:
-            Number of the box, where the part lies in the box and where among these weights.
+            Number of the block, the piece's slice of the block, and its slice of these weights.
         """
         assert self.chosen is None
         at = 0
@@ -122,10 +121,10 @@ class WeightSubset:
             at += end - first
 
     def split(self, size: int) -> Iterator[tuple[slice, "WeightSubset"]]:
-        """Cut into stretches of at most ``size`` weights; itself, if it is no longer.
+        """Cut the subset into parts of at most ``size`` weights.
 
         Yields:
-            Where the part lies among these weights, and the part.
+            The part's slice of these weights, and the part; the subset itself if it is not longer.
         """
         if len(self) <= size:
             yield slice(0, len(self)), self

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Mapping
+
+from torch import Tensor
 
 from bitfold.entropy_coding.fixed_point.network import STEPS, WholeNetwork
 from bitfold.entropy_coding.precision import MAX_PREDICTOR_BITS
-from bitfold.errors import ModelFileError
-from bitfold.kolmogorov import CoordinatePredictor
 
 
-@torch.no_grad()
-def coordinate_network(predictor: CoordinatePredictor, precision_bits: int) -> WholeNetwork:
-    """Round a predictor to whole numbers.
+def coordinate_network(sent: Mapping[str, Tensor], precision_bits: int) -> WholeNetwork:
+    """Turn a sent predictor into the network of a file.
 
-    Raises:
-        ModelFileError: if its kind is not ``"cross_entropy"``, or one of its parameters is not
-            finite.
+    Args:
+        sent: whole numbers of each parameter and their steps, see `whole_parameters`.
+        precision_bits: of the sent parameters.
     """
-    if predictor.kind != "cross_entropy":
-        raise ModelFileError(
-            "Cannot write a model file: expected a coordinate predictor of kind cross_entropy, "
-            f"got {predictor.kind}. Write it without the loss, or fit another predictor by "
-            "bitfold.choose_predictor(loss)."
-        )
-    if not all(bool(torch.isfinite(item).all()) for item in predictor.parameters()):
-        raise ModelFileError(
-            "Cannot write a model file: expected a predictor of finite parameters, got others. "
-            "Train it at a lower rate, or fit another one by bitfold.choose_predictor(loss)."
-        )
-    sent = predictor.sent(precision_bits)
-    steps = sent.pop(STEPS)
-    tensors = tuple(item.numpy() for item in sent.values())
+    tensors = tuple(item.numpy() for name, item in sent.items() if name != STEPS)
     precision = min(precision_bits, MAX_PREDICTOR_BITS)
-    return WholeNetwork(tensors, tuple(steps.tolist()), precision)
+    return WholeNetwork(tensors, tuple(sent[STEPS].tolist()), precision)

@@ -8,18 +8,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import ModelFileError
-from bitfold.kolmogorov import CoordinatePredictor, KolmogorovLoss, RowColumnPredictor
-from bitfold.kolmogorov.grid.ranges import FixedRange, LearnedRange
-from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
-from bitfold.kolmogorov.predictors.scale_quantisation import code_scales, numbers_in_parts
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor
 from bitfold.model_file.planning.from_coordinates import coordinate_network
 from bitfold.model_file.syntax.plan import (
     ABSENT,
-    COORDINATE,
     FLOATS,
     HALVES,
-    ROWS,
-    SCALES,
+    METHODS,
     WHOLES,
     FixedGrid,
     Plan,
@@ -41,31 +37,23 @@ def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
         KolmogorovError: if its module has changed.
     """
     loss.out_of_range_count()  # refuses a module that has changed
-    predictor, coordinate, distribution = loss.predictor, None, "laplace"
-    if isinstance(predictor, CoordinatePredictor):
-        coordinate = coordinate_network(predictor, loss.predictor_bits)
-        described = _described(loss, COORDINATE)
-    elif isinstance(predictor, ScalePredictor):
-        scales = code_scales(predictor, loss.table, loss.weight_range, loss.predictor_bits)
-        method = ROWS if isinstance(predictor, RowColumnPredictor) else SCALES
-        described, distribution = _described(loss, method), predictor.distribution
-        for name, scale in zip(loss.table.names, scales, strict=True):
+    coding = loss.predictor.file_coding(loss.table, loss.weight_range, loss.predictor_bits)
+    coordinate = None
+    if coding.network is not None:
+        coordinate = coordinate_network(coding.network, loss.predictor_bits)
+    described = _described(loss, METHODS.index(coding.method))
+    if coding.scales:
+        for name, scale in zip(loss.table.names, coding.scales, strict=True):
             described[name].scale = scale
-    else:
-        raise ModelFileError(
-            "Cannot write a model file: expected the predictor per_tensor, row_column or "
-            f"coordinate, got {type(predictor).__name__}. Write it without the loss, or fit "
-            "another predictor by bitfold.choose_predictor(loss)."
-        )
     tensors = []
     for item, tensor in tensors_of(loss.table.module):
         plan = described.get(item.name)
         tensors.append(plain(item, tensor, loss.rest_bits) if plan is None else plan)
     grid = None
-    if isinstance(loss.weight_range, FixedRange):
+    if loss.weight_range.steps() is None:
         bins = loss.bins
         grid = FixedGrid(bins.minimum, bins.maximum, bins.num_bins)
-    return Plan(tensors, distribution, grid, coordinate)
+    return Plan(tensors, coding.distribution, grid, coordinate)
 
 
 def plain(item: Item, tensor: Tensor, rest_bits: int) -> TensorPlan:
@@ -101,13 +89,12 @@ def _wholes(item: Item, flat: Tensor) -> NDArray[np.int32]:
 @torch.no_grad()
 def _described(loss: KolmogorovLoss, method: int) -> dict[str, TensorPlan]:
     table, weight_range = loss.table, loss.weight_range
-    steps: list[float] = [0.0] * len(table.names)
-    if isinstance(weight_range, LearnedRange):
-        steps = weight_range.steps(as_sent=True).tolist()
+    sent_steps = weight_range.steps(as_sent=True)
+    steps = [0.0] * len(table.names) if sent_steps is None else sent_steps.tolist()
     items = {item.name: item for item, _ in tensors_of(table.module)}
     plans = {}
     for number, (name, step) in enumerate(zip(table.names, steps, strict=True)):
-        parts = [part.cpu().numpy() for part in numbers_in_parts(table, weight_range, number)]
+        parts = [part.cpu().numpy() for part in numbers_of_tensor(table, weight_range, number)]
         numbers = np.concatenate(parts)
         _check_weights(name, table.parameters[number], numbers)
         plans[name] = TensorPlan(items[name], method, compact(numbers), step=step)

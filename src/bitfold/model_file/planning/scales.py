@@ -18,8 +18,8 @@ from bitfold.entropy_coding.scales.whole_scales import (
     SentScale,
     best_scale,
 )
-from bitfold.kolmogorov.predictors.laplace_logistic import SCALE_FLOOR
 from bitfold.kolmogorov.predictors.line_means import line_means
+from bitfold.kolmogorov.predictors.scale_fit import SCALE_FLOOR
 from bitfold.model_file.syntax.plan import ROWS, Ints, TensorPlan
 from bitfold.model_file.syntax.structure import TRANSPOSED
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from bitfold.kolmogorov.declared_options import PREDICTOR_OPTIONS, TARGET_OPTIONS
 from bitfold.networks.shape import parse_shape
 from bitfold.training.config.drawing_settings import DRAWING_NAMES, DrawingSettings
 from bitfold.training.config.kolmogorov_settings import (
@@ -17,10 +18,14 @@ from bitfold.training.config.kolmogorov_settings import (
 )
 from bitfold.training.config.rows import SettingGroup, settings_of
 
+# Hard targets have no gradient to train with.
+_TRAINABLE_TARGETS = tuple(
+    name
+    for name, targets in TARGET_OPTIONS.items()
+    if targets.attributes.get("is_differentiable", True)
+)
 # Names from packages that need PyTorch. They are repeated here so that a help text loads without
-# it; a test compares them with the originals. Hard targets have no gradient to train with.
-_TRAINABLE_TARGETS = ("soft", "linear", "noise", "rounded")
-_PREDICTORS = ("coordinate", "row_column", "per_tensor")
+# it; a test compares them with the originals.
 _KINDS = ("cross_entropy", "mse", "gaussian_nll", "laplacian_nll")
 _ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
 _FINAL_ACTIVATIONS = ("none", "relu", "leaky_relu", "sigmoid")
@@ -162,7 +167,7 @@ class Config:
         None,
         "weight predictor: a network of the weights' positions, scales of rows and columns, or "
         "scales of tensors; by default coordinate, with learned steps row_column",
-        choices=_PREDICTORS,
+        choices=tuple(PREDICTOR_OPTIONS),
     )
     kolmogorov_shape: str = _PREDICTOR.word(
         "[5,5]", "hidden layers of the coordinate predictor; none: no K at all"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from bitfold.errors import ConfigError
+from bitfold.kolmogorov.declared_options import PREDICTOR_OPTIONS, TARGET_OPTIONS
 from bitfold.networks.shape import parse_shape
 
 PREFIX: Final = "kolmogorov_"
@@ -107,13 +108,14 @@ class KolmogorovSettings:
             )
         if self.is_quantised:
             self._check_learned()
-        elif self.targets == "rounded":
+        elif self._targets_have("needs_rounded_task", otherwise=False):
             raise ConfigError(
-                "Cannot use `kolmogorov_targets='rounded'`: expected "
-                "`kolmogorov_quantise='learned'`, got 'none', which gives rounded targets no "
-                "gradient. Set it, or choose `kolmogorov_targets='linear'`."
+                f"Cannot use `kolmogorov_targets={self.targets!r}`: expected "
+                f"`kolmogorov_quantise='learned'`, got 'none', which gives {self.targets} targets "
+                "no gradient. Set it, or choose `kolmogorov_targets='linear'`."
             )
-        is_unitless = self.predictor == "coordinate" and self.loss_type == "mse"
+        taken = PREDICTOR_OPTIONS[self.predictor].attributes.get("option_settings", ())
+        is_unitless = "kind" in taken and self.loss_type == "mse"
         if self.weight == "mdl" and is_unitless:
             raise ConfigError(
                 "Cannot use `kolmogorov_weight='mdl'`: expected a `kolmogorov_loss_type` in nats, "
@@ -130,15 +132,18 @@ class KolmogorovSettings:
             wrong = "weight", "a weight of K above 0", self._written_weight(), "Set one"
         elif self.range != "auto":
             wrong = "range", "auto", self.range, "Leave it out"
-        elif self.targets == "noise":
-            # A weight of 0 would pay for noise that carries it half-way to the next bin.
-            wrong = "targets", "rounded, linear or soft", "noise", "Leave it out"
+        elif not self._targets_have("suits_rounded_task", otherwise=True):
+            wrong = "targets", "rounded, linear or soft", self.targets, "Leave it out"
         if wrong is not None:
             name, expected, got, advice = wrong
             raise ConfigError(
                 f"Cannot use `kolmogorov_quantise='learned'`: expected `{PREFIX}{name}` to be "
                 f"{expected}, got {got}. {advice}, or leave out `kolmogorov_quantise`."
             )
+
+    def _targets_have(self, attribute: str, *, otherwise: bool) -> bool:
+        """A class attribute of the targets, read without PyTorch; see `Targets`."""
+        return bool(TARGET_OPTIONS[self.targets].attributes.get(attribute, otherwise))
 
     def _written_weight(self) -> str:
         if self.predictor_shape is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss
 from bitfold.networks import PolytopeNet
 from bitfold.targets import Target
 from bitfold.training.config.configuration import Config
@@ -35,12 +35,12 @@ def build_kolmogorov(
         generator: of the predictor's first values, and of what is drawn in training.
     """
     settings = config.kolmogorov
-    is_network = settings.predictor == "coordinate"
+    taken = PREDICTORS[settings.predictor].option_settings
     return KolmogorovLoss(
         network,
         predictor=settings.predictor,
-        predictor_shape=settings.predictor_shape if is_network else None,
-        kind=settings.loss_type if is_network else None,
+        predictor_shape=settings.predictor_shape if "shape" in taken else None,
+        kind=settings.loss_type if "kind" in taken else None,
         bins=settings.bins,
         weight_range=settings.weight_range,
         targets=settings.targets,
@@ -55,7 +55,7 @@ def build_kolmogorov(
 def side_bits(config: Config, kolmogorov: KolmogorovLoss) -> float:
     """Return the bits of a description that no lambda changes."""
     changing = {"weights", "out_of_range"}
-    if config.kolmogorov.is_quantised and config.kolmogorov.predictor != "coordinate":
+    if config.kolmogorov.is_quantised and kolmogorov.predictor.bits_follow_weights:
         changing.add("predictor")  # rows and columns come and go, and with them their scales
     items = kolmogorov.bits().items
     return sum(bits for name, bits in items.items() if name not in changing)

@@ -8,9 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
-from bitfold.kolmogorov import KolmogorovLoss, finish, fit_predictor, prune_dead
-from bitfold.kolmogorov.fitting.budget import NEARNESS, round_to_bits
-from bitfold.kolmogorov.fitting.first_steps import begin_steps
+from bitfold.kolmogorov import (
+    KolmogorovLoss,
+    begin_steps,
+    finish,
+    fit_predictor,
+    prune_dead,
+    round_to_bits,
+)
+from bitfold.kolmogorov.fitting.budget import NEARNESS
 from bitfold.training.weighting.bits_weight import TOLERANCE
 
 #: In a checkpoint: whether steps and predictor are frozen, the predictor's bits, the best score.

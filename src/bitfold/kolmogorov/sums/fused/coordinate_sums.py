@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.grid.soft_targets import SoftTargets
+from bitfold.kolmogorov.grid.soft_assignment import SoftTargets
 from bitfold.runtime.threads import array, in_order, parts_of
 
 # Fewest weights for a thread of their own: almost a millisecond of work for 256 bins and a small

@@ -1,0 +1,76 @@
+"""The predictors and targets that options name, read from their source without importing PyTorch.
+
+A class is an option if it declares an ``option_name`` in a file of its folder. Help texts and
+configurations read the names here; `registry` imports the classes.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+
+class DeclaredOption(NamedTuple):
+    """A class that options name.
+
+    Attributes:
+        name: in options.
+        module: dotted name of its module.
+        class_name: name of the class in the module.
+        attributes: its own class attributes that are literals, by name.
+    """
+
+    name: str
+    module: str
+    class_name: str
+    attributes: Mapping[str, Any]
+
+
+def declared_options(folder: Path, package: str) -> Mapping[str, DeclaredOption]:
+    """Find the options in the files of a folder, by name.
+
+    Args:
+        folder: of the files.
+        package: dotted name of the folder.
+
+    Returns:
+        In the order of ``option_rank``, then of names.
+    """
+    found = [
+        option
+        for file in sorted(folder.glob("*.py"))
+        for option in _options_of(file.read_text(encoding="utf-8"), f"{package}.{file.stem}")
+    ]
+    found.sort(key=lambda option: (option.attributes.get("option_rank", 100), option.name))
+    return MappingProxyType({option.name: option for option in found})
+
+
+def _options_of(source: str, module: str) -> Iterator[DeclaredOption]:
+    if "option_name = " not in source:
+        return
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef):
+            attributes = dict(_literals(node))
+            if "option_name" in attributes:
+                yield DeclaredOption(attributes["option_name"], module, node.name, attributes)
+
+
+def _literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
+    for item in node.body:
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
+            try:
+                yield item.targets[0].id, ast.literal_eval(item.value)
+            except ValueError:
+                continue  # computed from other names
+
+
+_HERE = Path(__file__).parent
+
+PREDICTOR_OPTIONS = declared_options(_HERE / "predictors", "bitfold.kolmogorov.predictors")
+"""Weight predictors by their names in options."""
+
+TARGET_OPTIONS = declared_options(
+    _HERE / "grid" / "soft_assignment", "bitfold.kolmogorov.grid.soft_assignment"
+)
+"""Targets by their names in options."""
