@@ -15,13 +15,12 @@ from benchmarks.harness.jobs import run_jobs
 from benchmarks.harness.pages import replace_block
 from benchmarks.harness.product import in_temporary_run
 from benchmarks.harness.timing import argument_parser, write_results
-from bitfold.cli.quality import QualityMeter, spread_pixels
+from bitfold.experiments import measure_quality
 from bitfold.training import Run
 from bitfold.training.weighting.bits_weight import TOLERANCE
 
 PAGE = DOCS / "lambda.md"
 CASES = (("ring", 2000), ("ring", 3000), ("ring", 4500), ("rgb-ring", 3000))
-MOST_PIXELS = 2**16
 
 
 def learned_run(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,8 +46,7 @@ def _measured(run: Run) -> dict[str, Any]:
     kolmogorov = run.kolmogorov()
     network, path = kolmogorov.table.module, run.path / "net.bitfold"
     size = bitfold.write_model(path, network, kolmogorov)
-    meter = QualityMeter(run.target, spread_pixels(run.target, MOST_PIXELS))
-    decoded = meter.measure(bitfold.read_model(path))
+    decoded = measure_quality(run.target, bitfold.read_model(path))
     by_epoch = run.metrics["description_bits"]
     before = float(by_epoch[int(0.9 * len(by_epoch)) - 1] or 0)
     return {

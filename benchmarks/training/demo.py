@@ -19,8 +19,7 @@ import torch
 
 import bitfold
 from benchmarks.harness.timing import argument_parser, write_results
-from bitfold.cli.commands.demo import demo_config
-from bitfold.cli.run_file import code_run
+from bitfold.experiments import code_run, demo_config
 from bitfold.recording import Recorder
 
 AGREEMENT, SHARE = 0.95, 0.2

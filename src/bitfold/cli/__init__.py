@@ -1,0 +1,1 @@
+"""The programs: a file for each command, and the console. They parse and print, and do no more."""

@@ -1,11 +1,11 @@
-"""The program ``bitfold``: one subcommand a file."""
+"""The program ``bitfold``; each subcommand has a file in ``commands``."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 
 from bitfold.cli.commands import (
     audit,
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_command(command: Callable[[], int], *, debug: bool) -> int:
-    """Call a command; turn what it raises into one line and an exit code."""
+    """Call a command. Report an error of bitfold in one line and by the exit code 2."""
     try:
         return command()
     except BitfoldError as error:
@@ -55,12 +55,25 @@ def run_command(command: Callable[[], int], *, debug: bool) -> int:
         return 0
 
 
+class _PrintVersion(argparse.Action):
+    """Prints the version. It is looked up only then, which takes longer than the rest of help."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415 - see above
+
+        print(f"bitfold {version('bitfold')}")
+        parser.exit()
+
+
 def _parser() -> OneLineParser:
     parser = OneLineParser(
         prog="bitfold",
         description="See the folds a network learns, and the bits it takes to describe them.",
     )
-    parser.add_argument("--version", action="version", version=f"bitfold {version('bitfold')}")
+    parser.add_argument("--version", action=_PrintVersion)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         demo, train, resume, frontier, render,

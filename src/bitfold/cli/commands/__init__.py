@@ -1,1 +1,1 @@
-"""One module a command of `bitfold`."""
+"""The subcommands of ``bitfold``: a file for each, with its options and what it prints."""

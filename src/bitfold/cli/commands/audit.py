@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from bitfold import training
 from bitfold.cli.console.options import add_presentation
-from bitfold.training import audit_run
 
 CUT = 1
 
@@ -15,9 +15,9 @@ def add_to(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "audit",
-        help="check that every loss term of a run reaches what it depends on",
+        help="check that each loss term's gradient reaches network and predictor",
         description="Check, at a run's newest checkpoint, that the gradients of task loss and K "
-        "reach network and predictor. Exit code 0 if none is cut, 1 if one is.",
+        "reach network and predictor. The exit code is 0 if no gradient is cut, else 1.",
     )
     parser.add_argument("run", metavar="RUN", help="folder of the run")
     add_presentation(parser)
@@ -25,8 +25,8 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Audit, print the table, and say by the exit code whether a gradient is cut."""
-    audit = audit_run(arguments.run)
+    """Audit, print the table, and return 1 if a gradient is cut."""
+    audit = training.audit_run(arguments.run)
     if not arguments.quiet:
         print(audit)
     return 0 if audit.ok else CUT

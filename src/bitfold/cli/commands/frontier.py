@@ -4,187 +4,114 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from bitfold.cli.console.options import add_presentation, add_settings, make_config, require
-from bitfold.cli.frontier_record import (
-    FrontierPoint,
-    FrontierRecord,
-    Wanted,
-    Weight,
-    check_same,
-    read_record,
+from bitfold import experiments
+from bitfold.cli.commands.train import add_config
+from bitfold.cli.console.frontier_table import FrontierProgress, print_table
+from bitfold.cli.console.options import (
+    add_goal,
+    add_presentation,
+    add_settings,
+    given_goal,
+    make_config,
 )
-from bitfold.cli.frontier_report import draw_figures, print_table
-from bitfold.cli.frontier_training import measured_point, run_name, train_point
 from bitfold.errors import ConfigError
-from bitfold.targets import load_target
-from bitfold.training import Config, RunFolder, dated_folder, load_run, settings_of
+from bitfold.experiments.frontiers.record import read_record
 
-#: What a curve is trained with where nothing is said.
+if TYPE_CHECKING:
+    from bitfold.experiments.frontiers.record import FrontierRecord, Weight
+
+#: Settings of the trainings where the command line gives none.
 DEFAULTS: dict[str, Any] = {"kolmogorov_quantise": "learned", "learning_rate": 3e-3}
 LAMBDAS = "0.0003,0.001,0.003,0.01,0.03,0.1"
-# What each network has of its own.
-_OWN = ("kolmogorov_weight", "seed", "output_dir")
-_STOPPED = ("interrupted", "terminated")
 
 
 def add_to(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "frontier",
-        help="train a curve of lambdas, from the smallest network to the best",
-        description="Train a network for each lambda and seed, write each as a model file, and "
-        "show size against error of what the files decode to. The same command goes on where it "
-        "was stopped; more lambdas or seeds extend the curve.",
+        help="train networks of several lambdas, from the smallest file to the least error",
+        description="Train a network for each lambda and seed and write each as a model file. Show "
+        "the sizes of the files against the errors of the networks that they decode to. The same "
+        "command continues a curve that was stopped; more lambdas or seeds extend it.",
     )
     parser.add_argument(
         "target",
         default=argparse.SUPPRESS,
         nargs="?",
-        help="as of `bitfold train`",
+        help="the same as for `bitfold train`",
     )
     curve = parser.add_argument_group("curve")
     curve.add_argument("--lambdas", metavar="LIST",
-                       help="numbers, or bits:N, with commas between; or FROM:TO:COUNT, in equal "
-                       f"ratios (default: {LAMBDAS})")  # fmt: skip
-    curve.add_argument("--seeds", metavar="LIST",
-                       help="a curve for each, with commas between (default: 0)")  # fmt: skip
-    wanted = curve.add_mutually_exclusive_group()
-    wanted.add_argument("--bytes", type=int, metavar="N",
-                        help="the best is the one of least error within N bytes; by default it "
-                        "has the least product of bytes and error")  # fmt: skip
-    wanted.add_argument("--psnr", type=float, metavar="DB",
-                        help="the best is the smallest of at least so many decibels")  # fmt: skip
-    wanted.add_argument("--error", type=float, metavar="X",
-                        help="the best is the smallest of at most this mean squared error, or of "
-                        "classes share of wrong pixels")  # fmt: skip
+                       help="numbers, or bits:N, separated by commas; or FROM:TO:COUNT, spaced in "
+                       f"equal ratios (default: {LAMBDAS})")  # fmt: skip
+    curve.add_argument(
+        "--seeds", metavar="LIST",
+        help="train a curve for each seed, separated by commas (default: 0)",
+    )  # fmt: skip
+    add_goal(
+        curve,
+        num_bytes="the best network has the least error within N bytes (default: it has the least "
+        "product of bytes and error)",
+        psnr="the best network is the smallest of at least DB decibels",
+        error="the best network is the smallest with a mean squared error of at most X; for "
+        "classes, a share X of wrong pixels",
+    )
     curve.add_argument("--output-dir", "-o", metavar="DIR", type=Path,
-                       help="folder of the curve; by default a new dated one")  # fmt: skip
-    parser.add_argument("--config", metavar="FILE", help="read settings from TOML; flags win")
-    add_settings(parser, leave_out=("target", *_OWN), defaults=DEFAULTS)
+                       help="folder of the curve (default: a new dated one in runs/)")  # fmt: skip
+    add_config(parser)
+    left_out = ("target", "kolmogorov_weight", "seed", "output_dir")
+    add_settings(parser, leave_out=left_out, defaults=DEFAULTS)
     add_presentation(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train what is missing, and show the curve."""
-    console = Console(quiet=arguments.quiet)
-    folder, record, config = _plan(arguments)
-    place = RunFolder(folder)
-    place.make()
-    with place.lock():
-        record.write(folder)
-        ending = _train_missing(folder, record, config, console)
-        record = read_record(folder) or record
-        if record.front():
-            draw_figures(record, folder)
-        print_table(record, folder, console)
-    if ending:
-        num_left = len(record.missing())
+    """Train the networks that are missing, and print the table of all."""
+    console, folder = Console(quiet=arguments.quiet), arguments.output_dir
+    # The curve's folder is no setting of its runs.
+    del arguments.output_dir
+    before = None if folder is None else read_record(folder.expanduser().resolve())
+    lambdas = _lambdas(arguments.lambdas or ("" if before else LAMBDAS))
+    seeds = _seeds(arguments.seeds or ("" if before else "0"))
+    config = make_config(arguments, **_first_values(before, lambdas))
+    with FrontierProgress(console) as progress:
+        found = experiments.frontier(
+            config, lambdas, seeds, folder, goal=given_goal(arguments), listeners=[progress]
+        )
+    print_table(found, console)
+    if found.exit_code:
+        num_left = len(found.missing)
         console.print(
-            f"Interrupted: {num_left} of {num_left + len(record.points)} networks are left. "
-            f"Go on with: bitfold frontier -o {folder}",
+            f"Interrupted: {num_left} of {num_left + len(found.points)} networks are left. "
+            f"Go on with: bitfold frontier -o {found.path}",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
-    return ending
+    return found.exit_code
 
 
-def _train_missing(folder: Path, record: FrontierRecord, config: Config, console: Console) -> int:
-    """Train and measure what is missing, one by one; return 0, or the exit code of a stop."""
-    missing = record.missing()
-    for number, (weight, seed) in enumerate(missing, 1):
-        console.print(
-            f"[{number}/{len(missing)}] lambda {weight}, seed {seed}",
-            markup=False, highlight=False,
-        )  # fmt: skip
-        name = run_name(weight, seed)
-        own = config.replace(kolmogorov_weight=weight, seed=seed, output_dir=str(folder / name))
-        try:
-            ended = train_point(own, quiet=console.quiet)
-            if ended.reason in _STOPPED:
-                return ended.exit_code
-            if ended.reason == "completed":
-                point = measured_point(load_run(folder / name), weight, folder)
-            else:
-                point = FrontierPoint(weight, seed, name, ended.reason)
-        except KeyboardInterrupt:
-            return 130
-        record = record.with_point(point)
-        record.write(folder)
-    return 0
-
-
-def _plan(arguments: argparse.Namespace) -> tuple[Path, FrontierRecord, Config]:
-    """Where the curve lies, what is wanted of it, and the settings of its networks."""
-    folder: Path | None = arguments.output_dir
-    if folder is not None:
-        folder = folder.expanduser().resolve()
-        require(
-            not RunFolder(folder).is_run(),
-            f"Cannot train a frontier in {folder}: expected a folder of its own, got a run's. "
-            "Choose another --output-dir.",
-        )
-    del arguments.output_dir
-    before = read_record(folder) if folder is not None else None
-    config = make_config(arguments, **_first_values(arguments, before))
-    weights, seeds = _asked(arguments, before)
-    for weight in weights:
-        config.replace(kolmogorov_weight=weight)
-    settings = _settings(config)
-    if before is not None and folder is not None:
-        check_same(before, settings, folder)
-    task = load_target(config.target, size=config.size, task=config.task).task
-    wanted = _wanted(arguments, task)
-    if folder is None:
-        folder = dated_folder(Path("runs"), f"{Path(config.target).stem}-frontier").resolve()
-    record = before or FrontierRecord(settings, (), ())
-    changed = replace(
-        record,
-        kolmogorov_weights=tuple(dict.fromkeys((*record.kolmogorov_weights, *weights))),
-        seeds=tuple(dict.fromkeys((*record.seeds, *seeds))),
-        wanted=wanted if wanted != Wanted() else record.wanted,
-    )
-    return folder, changed, config
-
-
-def _first_values(arguments: argparse.Namespace, before: FrontierRecord | None) -> dict[str, Any]:
-    """What settings are where the command line says nothing."""
+def _first_values(before: FrontierRecord | None, lambdas: list[Weight]) -> dict[str, Any]:
+    """The settings where the command line gives none: those of the curve, or the defaults."""
     if before is not None:
         return {**before.settings, "kolmogorov_weight": before.kolmogorov_weights[0]}
-    return {**DEFAULTS, "kolmogorov_weight": _weights(arguments.lambdas or LAMBDAS)[0]}
+    return {**DEFAULTS, "kolmogorov_weight": lambdas[0]}
 
 
-def _settings(config: Config) -> dict[str, Any]:
-    """The settings that all networks share, as JSON holds them."""
-    values = {name: getattr(config, name) for name, _, _ in settings_of(Config)}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in values.items()
-        if name not in _OWN and value is not None
-    }
-
-
-def _asked(
-    arguments: argparse.Namespace, before: FrontierRecord | None
-) -> tuple[list[Weight], list[int]]:
-    weights = arguments.lambdas or ("" if before else LAMBDAS)
-    seeds = arguments.seeds or ("" if before else "0")
-    return (_weights(weights) if weights else []), (_seeds(seeds) if seeds else [])
-
-
-def _weights(text: str) -> list[Weight]:
+def _lambdas(text: str) -> list[Weight]:
+    """Parse a list of lambdas, or a range; an empty text gives an empty list."""
+    if not text:
+        return []
     first, _, rest = text.partition(":")
     if rest.count(":") == 1 and "," not in text:
         return _range(text, *(first, *rest.split(":")))
-    return [_weight(word.strip()) for word in text.split(",")]
+    return [_lambda(word.strip()) for word in text.split(",")]
 
 
-def _weight(word: str) -> Weight:
+def _lambda(word: str) -> Weight:
     if word.startswith("bits:"):
         return word
     try:
@@ -200,7 +127,7 @@ def _weight(word: str) -> Weight:
 
 
 def _range(text: str, first: str, last: str, count: str) -> list[Weight]:
-    """So many numbers in equal ratios, to three digits."""
+    """Return ``count`` numbers in equal ratios, rounded to three digits."""
     try:
         low, high, number = float(first), float(last), int(count)
     except ValueError:
@@ -216,32 +143,11 @@ def _range(text: str, first: str, last: str, count: str) -> list[Weight]:
 
 
 def _seeds(text: str) -> list[int]:
-    words = [word.strip() for word in text.split(",")]
+    """Parse a list of seeds; an empty text gives an empty list."""
+    words = [word.strip() for word in text.split(",")] if text else []
     if not all(word.isascii() and word.isdecimal() and len(word) < 19 for word in words):
         raise ConfigError(
             "Cannot use --seeds: expected whole numbers of at least 0 with commas between, got "
             f"{text[:100]!r}. Write for example 0,1,2."
         )
     return list(dict.fromkeys(int(word) for word in words))
-
-
-def _wanted(arguments: argparse.Namespace, task: str) -> Wanted:
-    if arguments.psnr is not None:
-        require(
-            task == "regression",
-            "Cannot choose by a PSNR: expected a picture that is learned by regression, got "
-            f"{task}. Use --error with the share of wrong pixels.",
-        )
-    least = arguments.error
-    if arguments.psnr is not None:
-        least = 10 ** (-arguments.psnr / 10) if abs(arguments.psnr) < 1000 else math.nan
-    if least is not None and not (math.isfinite(least) and least >= 0):
-        raise ConfigError(
-            "Cannot choose the best: expected a finite --psnr, or an --error of at least 0, got "
-            f"{arguments.psnr if arguments.error is None else arguments.error}. Change it."
-        )
-    if arguments.bytes is not None and arguments.bytes < 1:
-        raise ConfigError(
-            f"Cannot use --bytes: expected at least 1, got {arguments.bytes}. Ask for more."
-        )
-    return Wanted(arguments.bytes, least)

@@ -6,17 +6,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from bitfold import model_file
 from bitfold.cli.console.options import add_presentation
-from bitfold.model_file import model_info
 
 
 def add_to(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "info",
-        help="say what each byte of a model file is for",
+        help="list what each byte of a model file is for",
         description="List the parts of a .bitfold file: header, steps, predictor, and each tensor "
-        "with its bits, zeros and dead outputs. All of them add up to the file's size.",
+        "with its bits, zeros and dead outputs. The parts add up to the size of the file.",
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="a .bitfold file")
     add_presentation(parser)
@@ -25,7 +25,7 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
-    info = model_info(arguments.file)
+    info = model_file.model_info(arguments.file)
     if not arguments.quiet:
         print(info)
     return 0

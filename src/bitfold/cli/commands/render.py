@@ -5,25 +5,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import track
 
+from bitfold import recording, render, targets, training
 from bitfold.cli.console.options import add_presentation, add_settings, given_settings
 from bitfold.errors import ConfigError, RenderError, RunError
-from bitfold.recording import (
-    Drawing,
-    DrawingPlaces,
-    FrameMaker,
-    FrameStyle,
-    draw_zoom,
-    nearest_vertex,
-    zoom_windows,
-)
-from bitfold.render import encode_png
-from bitfold.targets import Window
-from bitfold.training import Moment, Run, TrajectoryReader, load_run
+
+if TYPE_CHECKING:
+    from bitfold.recording import DrawingPlaces, FrameStyle
+    from bitfold.training import Moment, Run
 
 _SETTINGS = (
     "frame_size", "layout", "faces", "fold_colour", "polytope_engine", "snapshot_format",
@@ -36,13 +29,14 @@ def add_to(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "render",
-        help="draw a run's frames and video, again or otherwise",
+        help="draw a run's frames and video, again or in another style",
         description="Draw the frames and the video of a run from its trajectory. Without options, "
-        "complete what the run itself drew; with any, draw anew into RUN/render or --output.",
+        "complete the frames that the run itself drew. With options, draw all of them anew, into "
+        "RUN/render or --output.",
     )
     parser.add_argument("run", metavar="RUN", help="folder of the run")
     parser.add_argument("-o", "--output", metavar="PATH", type=Path,
-                        help="folder for frames and video, or with --epoch a PNG file")  # fmt: skip
+                        help="folder for frames and video; with --epoch, a PNG file")  # fmt: skip
     parser.add_argument("--epoch", type=int, metavar="N", help="draw only this epoch, as PNG")
     parser.add_argument(
         "--window", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"),
@@ -50,44 +44,47 @@ def add_to(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--zoom", nargs=3, type=float, metavar=("X", "Y", "TIMES"),
-        help="a video that flies into the vertex nearest to a point, until it is so many times as "
-        "large",
+        help="draw a video that flies into the vertex nearest to (X, Y), up to a magnification of "
+        "TIMES",
     )  # fmt: skip
     parser.add_argument(
-        "--zoom-frames", type=int, default=250, metavar="N", help="frames of that (default: 250)"
-    )
+        "--zoom-frames", type=int, default=250, metavar="N",
+        help="frames of the --zoom video (default: 250)",
+    )  # fmt: skip
     add_settings(parser, names=_SETTINGS)
     add_presentation(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw, and say where the results lie."""
-    one = load_run(arguments.run)
+    """Draw, and print the path of the result."""
+    one = training.load_run(arguments.run)
     changes = given_settings(arguments)
-    style = FrameStyle.of(one.config.replace(**changes))
+    style = recording.FrameStyle.of(one.config.replace(**changes))
     if arguments.window is not None:
-        style = dataclasses.replace(style, window=Window(*arguments.window))
-    is_other = bool(changes) or arguments.window is not None or arguments.output is not None
+        style = dataclasses.replace(style, window=targets.Window(*arguments.window))
     console = Console(quiet=arguments.quiet)
     if arguments.zoom is not None:
         output = arguments.output or one.path / "zoom.mp4"
         _draw_zoom(one, style, arguments, output, console)
-        console.print(str(output), highlight=False, soft_wrap=True)
-        return 0
-    if arguments.epoch is not None:
+    elif arguments.epoch is not None:
         output = arguments.output or one.path / f"epoch-{arguments.epoch}.png"
         _draw_one(one, style, arguments.epoch, output)
-        console.print(str(output), highlight=False, soft_wrap=True)
-        return 0
-    places = _places(arguments.output or one.path / "render") if is_other else DrawingPlaces.of(one)
-    _draw_all(one, style, places, console, afresh=is_other)
-    console.print(str(places.video), highlight=False, soft_wrap=True)
+    else:
+        is_other = bool(changes) or arguments.window is not None or arguments.output is not None
+        places = recording.DrawingPlaces.of(one)
+        if is_other:
+            places = _places(arguments.output or one.path / "render")
+        _draw_all(one, style, places, console, afresh=is_other)
+        output = places.video
+    console.print(str(output), highlight=False, soft_wrap=True)
     return 0
 
 
 def _places(folder: Path) -> DrawingPlaces:
-    return DrawingPlaces(folder / "frames", folder / "video.mp4", folder / "last_frame.png")
+    return recording.DrawingPlaces(
+        folder / "frames", folder / "video.mp4", folder / "last_frame.png"
+    )
 
 
 def _draw_all(
@@ -96,7 +93,7 @@ def _draw_all(
     total = len(one.frame_epochs())
     try:
         places.video.parent.mkdir(parents=True, exist_ok=True)
-        drawing = Drawing(one, style, places, afresh=afresh)
+        drawing = recording.Drawing(one, style, places, afresh=afresh)
         try:
             bar = track(drawing.draw_new(), "drawing", total, console=console)
             for _ in bar:
@@ -116,9 +113,9 @@ def _draw_zoom(
     x, y, times = arguments.zoom
     moment = _moment(one, arguments.epoch)
     time = 0.0 if one.target.is_clip else None
-    point = nearest_vertex(one, moment, (x, y), time)
-    windows = zoom_windows(point, times, arguments.zoom_frames)
-    frames = draw_zoom(one, moment, style, windows, output)
+    point = recording.nearest_vertex(one, moment, (x, y), time)
+    windows = recording.zoom_windows(point, times, arguments.zoom_frames)
+    frames = recording.draw_zoom(one, moment, style, windows, output)
     for _ in track(frames, "zooming", len(windows), console=console):
         pass
 
@@ -126,16 +123,16 @@ def _draw_zoom(
 def _draw_one(one: Run, style: FrameStyle, epoch: int, output: Path) -> None:
     moment = _moment(one, epoch)
     try:
-        output.write_bytes(encode_png(FrameMaker(one, style).draw(moment)))
+        output.write_bytes(render.encode_png(recording.FrameMaker(one, style).draw(moment)))
     except OSError as error:
         raise RenderError(f"Cannot write {output}: {error.strerror}.") from None
 
 
 def _moment(one: Run, epoch: int | None) -> Moment:
-    """The moment of an epoch; the last one for none."""
+    """The moment of an epoch; by default the last one."""
     epochs = one.frame_epochs()
     wanted = epochs[-1] if epoch is None and epochs else epoch
-    reader = TrajectoryReader(one.folder.trajectory)
+    reader = training.TrajectoryReader(one.folder.trajectory)
     moment = next((m for m in reader.moments() if m.epoch == wanted), None)
     reader.close()
     if moment is None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
+from bitfold import training
 from bitfold.cli.commands.train import Results, show_results
 from bitfold.cli.console.options import add_presentation, add_settings, given_settings
 from bitfold.cli.console.training_listeners import CommandListeners
-from bitfold.training import load_run, resumable_settings, resume
 
 
 def add_to(commands: Any) -> None:
@@ -20,16 +20,16 @@ def add_to(commands: Any) -> None:
         "resume",
         help="continue a run from its newest checkpoint",
         description="Continue a run from its newest checkpoint. A setting that is given is "
-        "changed; those of the weight predictor only in a run that had none.",
+        "changed. Settings of the weight predictor can be changed only in a run that had none.",
     )
     parser.add_argument("run", metavar="RUN", help="folder of the run")
-    add_settings(parser, names=resumable_settings())
+    add_settings(parser, names=training.resumable_settings())
     add_presentation(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Continue, and return how it ended."""
+    """Continue, and return the exit code of how training ended."""
     changes = given_settings(arguments)
     results = resume_and_draw(Path(arguments.run), changes, quiet=arguments.quiet)
     show_results(results.run, Console(quiet=arguments.quiet))
@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
 def resume_and_draw(
     path: Path, changes: dict[str, Any], *, quiet: bool, every_epoch: bool = False
 ) -> Results:
-    """Continue a run with everything that the command line shows and draws."""
-    config = load_run(path).config
+    """Continue a run; show its progress and draw its frames."""
+    config = training.load_run(path).config
     shown = config.replace(**{n: v for n, v in changes.items() if n in ("log_file", "tensorboard")})
     listeners = CommandListeners(shown, quiet=quiet, every_epoch=every_epoch)
     with listeners:
-        run = resume(path, listeners.all, **changes)
+        run = training.resume(path, listeners.all, **changes)
     return Results(run, listeners.ended)

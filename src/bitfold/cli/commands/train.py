@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from bitfold import training
 from bitfold.cli.console.options import add_presentation, add_settings, make_config
 from bitfold.cli.console.training_listeners import CommandListeners
-from bitfold.training import Config, Run, RunEnded, train
+
+if TYPE_CHECKING:
+    from bitfold.training import Config, Run, RunEnded
 
 
 def add_to(commands: Any) -> None:
@@ -27,17 +30,24 @@ def add_to(commands: Any) -> None:
         help="ring, rgb-ring, disk, spiral, checkerboard, text:LETTERS, or the path of a picture "
         "or clip",
     )
-    parser.add_argument("--config", metavar="FILE", help="read settings from TOML; flags win")
+    add_config(parser)
     parser.add_argument(
-        "--overwrite", action="store_true", help="delete the run that lies in --output-dir first"
+        "--overwrite", action="store_true", help="first delete the run that lies in --output-dir"
     )
     add_settings(parser, leave_out=("target",))
     add_presentation(parser)
     parser.set_defaults(command=run)
 
 
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config``."""
+    parser.add_argument(
+        "--config", metavar="FILE", help="read settings from a TOML file; flags win over the file"
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Train, and return how it ended."""
+    """Train, and return the exit code of how training ended."""
     config = make_config(arguments)
     results = train_and_draw(config, quiet=arguments.quiet, overwrite=arguments.overwrite)
     show_results(results.run, Console(quiet=arguments.quiet))
@@ -46,11 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Results:
-    """What a training program of the command line goes on with.
+    """The outcome of a training program of the command line.
 
     Args:
         run: the run.
-        ended: how it ended.
+        ended: the last event of the training.
     """
 
     run: Run
@@ -60,15 +70,15 @@ class Results:
 def train_and_draw(
     config: Config, *, quiet: bool, overwrite: bool = False, every_epoch: bool = False
 ) -> Results:
-    """Train with everything that the command line shows and draws."""
+    """Train a new run; show its progress and draw its frames."""
     listeners = CommandListeners(config, quiet=quiet, every_epoch=every_epoch)
     with listeners:
-        run = train(config, listeners.all, overwrite=overwrite)
+        run = training.train(config, listeners.all, overwrite=overwrite)
     return Results(run, listeners.ended)
 
 
 def show_results(run: Run, console: Console) -> None:
-    """Say where the results lie."""
+    """Print the paths of video, last frame and loss figure."""
     for name in ("video.mp4", "last_frame.png", "loss.png"):
         if (run.path / name).exists():
             console.print(f"  {run.path / name}", markup=False, highlight=False, soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Options, progress and summaries that commands share."""
+"""The terminal: options, progress, tables."""

@@ -1,15 +1,19 @@
-"""Command line options from the one definition of the settings."""
+"""Command line options, made from the one table of settings."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from bitfold import experiments
 from bitfold.errors import ConfigError
 from bitfold.training import Config, Setting, config_from_mapping, flag, read_toml, settings_of
 
-#: Short forms, as the draw-poly programs' users know them.
+if TYPE_CHECKING:
+    from bitfold.experiments import Goal
+
+#: One-letter flags, the same as in the draw-poly programs.
 SHORT = {
     "shape": "-s",
     "epochs": "-e",
@@ -21,7 +25,7 @@ SHORT = {
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser whose errors are one line, with exit code 2."""
+    """A parser that reports an error in one line and exits with code 2."""
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit."""
@@ -35,13 +39,13 @@ def add_settings(
     leave_out: Collection[str] = (),
     defaults: dict[str, Any] | None = None,
 ) -> None:
-    """Add an option for each setting; one that is not given leaves no trace in the result.
+    """Add an option for each setting. An option that is not given is absent from the result.
 
     Args:
-        parser: gets the options, under a heading for each group.
-        names: only these settings; by default all.
-        leave_out: not these.
-        defaults: what the help calls the default where this program has another.
+        parser: gets the options, under one heading for each group of settings.
+        names: the settings to add; by default all.
+        leave_out: settings that are not added.
+        defaults: values that the help shows as defaults, where this program has others.
     """
     groups: dict[str, Any] = {}
     for name, default, one in settings_of(Config):
@@ -76,10 +80,10 @@ def _help(one: Setting, default: Any) -> str:
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings that were given on the command line, read and checked.
+    """Return the settings that the command line gives, parsed and checked.
 
     Raises:
-        ConfigError: a value is not one, or is out of bounds.
+        ConfigError: a value has the wrong type, or is out of bounds.
     """
     given = {}
     for name, _, one in settings_of(Config):
@@ -94,10 +98,12 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def make_config(arguments: argparse.Namespace, **defaults: Any) -> Config:
-    """Return the configuration of a command line: flags before ``--config`` before defaults.
+    """Return the configuration of a command line.
+
+    Flags win over the file of ``--config``, and the file wins over ``defaults``.
 
     Raises:
-        ConfigError: a file or a value is wrong.
+        ConfigError: the file cannot be read, or a value is wrong.
     """
     values = dict(defaults)
     path = getattr(arguments, "config", None)
@@ -110,9 +116,35 @@ def make_config(arguments: argparse.Namespace, **defaults: Any) -> Config:
 
 
 def add_presentation(parser: argparse.ArgumentParser) -> None:
-    """Add what changes only what is printed."""
+    """Add the options that change only what is printed."""
     parser.add_argument("--quiet", "-q", action="store_true", help="print errors only")
-    parser.add_argument("--debug", "-d", action="store_true", help="show tracebacks of errors")
+    parser.add_argument(
+        "--debug", "-d", action="store_true", help="print the traceback of an error"
+    )
+
+
+def add_goal(parser: Any, *, num_bytes: str, psnr: str, error: str) -> None:
+    """Add ``--bytes``, ``--psnr`` and ``--error``, of which one may be given.
+
+    Args:
+        parser: a parser, or a group of one.
+        num_bytes: the help of ``--bytes``.
+        psnr: the help of ``--psnr``.
+        error: the help of ``--error``.
+    """
+    goal = parser.add_mutually_exclusive_group()
+    goal.add_argument("--bytes", type=int, metavar="N", help=num_bytes)
+    goal.add_argument("--psnr", type=float, metavar="DB", help=psnr)
+    goal.add_argument("--error", type=float, metavar="X", help=error)
+
+
+def given_goal(arguments: argparse.Namespace) -> Goal:
+    """Return the goal that the command line gives.
+
+    Raises:
+        ConfigError: its number is out of bounds.
+    """
+    return experiments.Goal(arguments.bytes, arguments.psnr, arguments.error)
 
 
 def require(condition: bool, message: str) -> None:

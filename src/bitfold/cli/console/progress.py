@@ -1,28 +1,24 @@
-"""What training prints: a bar on a terminal, lines elsewhere, and a log file."""
+"""What training prints: a bar on a terminal, plain lines elsewhere, and a log file."""
 
 from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from bitfold import training
+from bitfold.cli.console.rates import RecentRate
 from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import RunError
-from bitfold.training import (
-    Audited,
-    Config,
-    EpochEnded,
-    Event,
-    Metrics,
-    Noticed,
-    RunEnded,
-    RunStarted,
-)
+
+if TYPE_CHECKING:
+    from bitfold.training import Config, EpochEnded, Event, Metrics, RunStarted
 
 _REDRAW_SECONDS, _LINE_SECONDS = 0.1, 5.0
 
@@ -52,42 +48,66 @@ def _number(value: float | int | None) -> str:
     return "not finite" if value is None else f"{value:.5f}"
 
 
+def time_left(seconds: float) -> str:
+    """Return a duration as a bar shows it.
+
+    >>> time_left(75.2), time_left(3725)
+    ('1:15 left', '1:02:05 left')
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return f"{clock} left"
+
+
 class ProgressReport:
     """A listener that shows progress: a bar on a terminal, plain lines elsewhere.
 
+    Rate and time left follow the last seconds of training. The first epoch, in which loops are
+    compiled, is shown without them.
+
     Args:
-        console: where to.
-        every_epoch: whether plain lines are one an epoch, and not one in five seconds.
+        console: where to print.
+        every_epoch: whether every epoch gets a plain line, instead of one line in five seconds.
+        clock: returns the time in seconds.
     """
 
-    def __init__(self, console: Console, *, every_epoch: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        *,
+        every_epoch: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console
         self._every_epoch = every_epoch
+        self._clock = clock
         self._bar: Progress | None = None
         self._task = TaskID(0)
-        self._last = self._start = time.monotonic()
-        self._first_epoch = self._epochs = 0
+        self._last = clock()
+        self._rate = RecentRate(clock)
+        self._epochs = 0
 
     def __call__(self, event: Event) -> None:
         """Listen to training."""
-        if isinstance(event, RunStarted):
-            self._begin(event)
-        elif isinstance(event, EpochEnded):
+        if isinstance(event, training.EpochEnded):
             self._epoch(event)
-        elif isinstance(event, Noticed):
+        elif isinstance(event, training.RunStarted):
+            self._begin(event)
+        elif isinstance(event, training.Noticed):
             text = escape(spell_options(event.message))
             self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
-        elif isinstance(event, Audited) and not event.is_ok:
+        elif isinstance(event, training.Audited) and not event.is_ok:
             self._print(event.table)
-        elif isinstance(event, RunEnded):
+        elif isinstance(event, training.RunEnded):
             self._stop_bar()
             self._print(spell_options(event.message))
 
     def drawing(self, drawn: int, total: int) -> None:
-        """Show how far the drawing that goes on after training is."""
+        """Show how many frames are drawn, while drawing goes on after training."""
         if not self._console.is_terminal:
-            if time.monotonic() - self._last > _LINE_SECONDS:
-                self._last = time.monotonic()
+            if self._clock() - self._last > _LINE_SECONDS:
+                self._last = self._clock()
                 self._print(f"drawing frames: {drawn} of {total}")
             return
         if self._bar is None:
@@ -96,12 +116,12 @@ class ProgressReport:
         self._bar.update(self._task, completed=drawn, total=max(1, total), losses="")
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._stop_bar()
 
     def _begin(self, event: RunStarted) -> None:
-        self._first_epoch, self._epochs = event.epoch, event.run.config.epochs
-        self._start = time.monotonic()
+        self._epochs = event.run.config.epochs
+        self._rate = RecentRate(self._clock)
         self._print(f"{'Continuing' if event.epoch else 'Training'} in {event.run.path}")
         if self._console.is_terminal:
             self._open_bar("epoch", self._epochs, completed=event.epoch)
@@ -112,7 +132,6 @@ class ProgressReport:
             BarColumn(bar_width=24),
             TextColumn("{task.completed}/{task.total}"),
             TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[losses]}"),
             console=self._console,
             refresh_per_second=8,
@@ -121,21 +140,24 @@ class ProgressReport:
         self._task = self._bar.add_task("", total=total, completed=completed, losses="", rate="")
 
     def _epoch(self, event: EpochEnded) -> None:
-        now = time.monotonic()
+        now, rate = self._clock(), self._rate.observe(event.epoch)
         waited = now - self._last
-        rate = (event.epoch - self._first_epoch) / max(1e-9, now - self._start)
         is_last = event.epoch == self._epochs
         if self._bar is not None and (waited > _REDRAW_SECONDS or is_last):
             self._last = now
             text = losses_line(event.metrics)
-            self._bar.update(self._task, completed=event.epoch, losses=text, rate=f"{rate:.0f}/s")
+            shown = self._rate_text(rate, event.epoch)
+            self._bar.update(self._task, completed=event.epoch, losses=text, rate=shown)
         elif self._bar is None and (self._every_epoch or waited > _LINE_SECONDS or is_last):
             self._last = now
-            left = (self._epochs - event.epoch) / max(1e-9, rate)
-            self._print(
-                f"epoch {event.epoch}/{self._epochs}: {losses_line(event.metrics)}, "
-                f"{rate:.1f} epochs/s, {left:.0f} s left"
-            )
+            line = f"epoch {event.epoch}/{self._epochs}: {losses_line(event.metrics)}"
+            if rate:
+                left = (self._epochs - event.epoch) / rate
+                line += f", {rate:.1f} epochs/s, {left:.0f} s left"
+            self._print(line)
+
+    def _rate_text(self, rate: float | None, epoch: int) -> str:
+        return f"{rate:.3g}/s {time_left((self._epochs - epoch) / rate)}" if rate else ""
 
     def _stop_bar(self) -> None:
         if self._bar is not None:
@@ -147,13 +169,13 @@ class ProgressReport:
 
 
 class LogFile:
-    """A listener that writes a line an epoch, with the time, into a file.
+    """A listener that writes one line an epoch, with the time, into a file.
 
     Args:
-        path: the file; appended to.
+        path: the file; lines are appended.
 
     Raises:
-        RunError: it cannot be written.
+        RunError: the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -165,19 +187,23 @@ class LogFile:
 
     def __call__(self, event: Event) -> None:
         """Listen to training."""
-        if isinstance(event, RunStarted):
+        if isinstance(event, training.RunStarted):
             self.write(f"start in {event.run.path} after epoch {event.epoch}")
-        elif isinstance(event, EpochEnded):
+        elif isinstance(event, training.EpochEnded):
             self.write(f"epoch {event.epoch}: {losses_line(event.metrics)}")
-        elif isinstance(event, Noticed | RunEnded):
+        elif isinstance(event, training.Noticed | training.RunEnded):
             self.write(spell_options(event.message))
-        elif isinstance(event, Audited):
+        elif isinstance(event, training.Audited):
             self.write(f"gradients audited, {event.occasion}\n{event.table}")
-        if isinstance(event, RunEnded):
-            self._file.close()
+        if isinstance(event, training.RunEnded):
+            self.close()
+
+    def close(self) -> None:
+        """Close the file; later lines are dropped."""
+        self._file.close()
 
     def write(self, line: str) -> None:
-        """Write a line, unless the disk is full: a log is no reason to stop training."""
+        """Write a line. Failures are ignored: a full disk for the log must not stop training."""
         stamp = datetime.datetime.now().isoformat(timespec="milliseconds")
         try:
             self._file.write(f"{stamp} {line}\n")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from bitfold.errors import PolytopeError
-from bitfold.kolmogorov import Description, KolmogorovLoss
-from bitfold.polytopes import partition, sample_partition
-from bitfold.recording import slice_plane, without_sigmoid
-from bitfold.targets import Window, window_axes
-from bitfold.training import Run, RunEnded
+from bitfold import experiments
 
-_RASTER = 1024
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bitfold.kolmogorov import KolmogorovLoss
+    from bitfold.training import Run, RunEnded
 
 
 def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
-    """Print what a run came to."""
+    """Print losses, description and polytopes of a run, and the paths of its pictures."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -31,7 +27,8 @@ def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
     if ended.kolmogorov is not None:
         table.add_row()
         _add_bits(table, ended.kolmogorov)
-        _add_decoded(table, run, ended.kolmogorov)
+        psnr = experiments.decoded_psnr_db(run, ended.kolmogorov)
+        table.add_row("PSNR, decoded", f"{psnr:.2f}", "dB, weights as described")
     table.add_row()
     _add_polytopes(table, run)
     console.print(Panel(table, title=f"{run.config.target}, {run.config.shape}", expand=False))
@@ -56,7 +53,7 @@ def _add_losses(table: Table, last: dict[str, float | int | None]) -> None:
 
 
 def _add_bits(table: Table, kolmogorov: KolmogorovLoss) -> None:
-    description: Description = kolmogorov.bits()
+    description = kolmogorov.bits()
     for name, bits in description.items.items():
         table.add_row(name.replace("_", " "), f"{bits:,.0f}", "bits")
     plain = 32 * kolmogorov.num_weights
@@ -65,28 +62,10 @@ def _add_bits(table: Table, kolmogorov: KolmogorovLoss) -> None:
     table.add_row("as float32", f"{plain:,}", f"bits; the description is {share:.0%} of that")
 
 
-def _add_decoded(table: Table, run: Run, kolmogorov: KolmogorovLoss) -> None:
-    """Say how good the network is that a decoder of the description gets."""
-    decoded = run.new_network().eval()
-    decoded.load_state_dict(kolmogorov.decoded_state())
-    points = torch.from_numpy(run.target.grid.coordinates(run.split.validation))
-    with torch.inference_mode():
-        outputs = decoded(points).numpy()
-    error = float(np.square(outputs - run.target.values(run.split.validation)).mean())
-    table.add_row("PSNR, decoded", f"{-10 * math.log10(error):.2f}", "dB, weights as described")
-
-
 def _add_polytopes(table: Table, run: Run) -> None:
-    network, window = run.network().eval(), Window()
-    time = 0.0 if run.target.is_clip else None
-    corners = (window.x0, window.y0), (window.x1, window.y1)
-    try:
-        exact = partition(without_sigmoid(network)[0], corners, slice_plane(time))
-    except PolytopeError:
-        xs, ys = window_axes(window, _RASTER, _RASTER)
-        extra = () if time is None else (time,)
-        number = sample_partition(network, xs, ys, extra=extra).num_polytopes
-        table.add_row("polytopes", f"{number:,}", f"seen on {_RASTER} x {_RASTER} points")
-        return
-    where = "of the middle slice" if run.target.is_clip else "of the picture"
-    table.add_row("polytopes", f"{exact.num_polytopes:,}", f"{where}, exactly")
+    found = experiments.count_polytopes(run)
+    note = "of the middle slice" if run.target.is_clip else "of the picture"
+    note += ", exactly"
+    if not found.is_exact:
+        note = f"seen on {found.side} x {found.side} points"
+    table.add_row("polytopes", f"{found.number:,}", note)

@@ -1,35 +1,37 @@
-"""The listeners that every training program of the command line has."""
+"""The listeners of every command that trains."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 
+from bitfold import recording, training
 from bitfold.cli.console.progress import LogFile, ProgressReport, log_listeners
-from bitfold.recording import Recorder, TensorboardListener
-from bitfold.training import Config, Event, Listener, Noticed, RunEnded
+
+if TYPE_CHECKING:
+    from bitfold.training import Config, Event, Listener, RunEnded
 
 
 class _Ending:
-    """Remembers how training ended."""
+    """Remembers the last event of a training."""
 
     def __init__(self) -> None:
         self.event: RunEnded | None = None
 
     def __call__(self, event: Event) -> None:
         """Listen to training."""
-        if isinstance(event, RunEnded):
+        if isinstance(event, training.RunEnded):
             self.event = event
 
 
 class CommandListeners:
-    """Progress, log file, TensorBoard and drawing, wired together.
+    """Progress, log file, TensorBoard and drawing, connected with each other.
 
     Args:
-        config: of the run.
-        quiet: whether nothing is shown.
-        every_epoch: whether a line an epoch is printed where there is no terminal.
+        config: the configuration of the run.
+        quiet: whether nothing is printed.
+        every_epoch: whether every epoch gets a line where there is no terminal.
         draws: whether frames are drawn.
     """
 
@@ -43,10 +45,10 @@ class CommandListeners:
         self._logs: list[LogFile] = log_listeners(config)
         self.all: list[Listener] = [self._ending, self._report, *self._logs]
         if config.tensorboard:
-            self.all.append(TensorboardListener())
+            self.all.append(recording.TensorboardListener())
         if draws:
             self.all.append(
-                Recorder(
+                recording.Recorder(
                     on_progress=self._report.drawing,
                     on_problem=self._problem,
                     on_notice=self._notice,
@@ -55,15 +57,21 @@ class CommandListeners:
 
     @property
     def ended(self) -> RunEnded:
-        """How training ended; only after it has."""
+        """The last event of the training; only after it has ended."""
         assert self._ending.event is not None
         return self._ending.event
+
+    def close(self) -> None:
+        """Remove the bar and close the log file, however the training ended."""
+        self._report.close()
+        for log in self._logs:
+            log.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._report.close()
+        self.close()
 
     def _notice(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -71,4 +79,4 @@ class CommandListeners:
     def _problem(self, line: str) -> None:
         self._errors.print(line, markup=False, highlight=False, soft_wrap=True)
         for log in self._logs:
-            log(Noticed(line))
+            log(training.Noticed(line))

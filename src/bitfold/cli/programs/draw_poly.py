@@ -1,4 +1,4 @@
-"""What the two draw-poly programs share: their users' options, on bitfold's own training."""
+"""The common part of the two draw-poly programs: their options, on bitfold's own training."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bitfold import training
 from bitfold.cli.commands.resume import resume_and_draw
 from bitfold.cli.commands.train import show_results, train_and_draw
 from bitfold.cli.console.options import (
@@ -21,13 +22,6 @@ from bitfold.cli.console.options import (
 )
 from bitfold.cli.main import run_command
 from bitfold.errors import RunError
-from bitfold.training import (
-    RunFolder,
-    dated_folder,
-    flag,
-    load_run,
-    resumable_settings,
-)
 
 _SHARED = (
     "shape", "epochs", "seed", "points", "batch_size", "learning_rate", "output_dir",
@@ -54,10 +48,10 @@ def main(
     """Run a draw-poly program and return its exit code.
 
     Args:
-        program: its name.
-        description: for its help.
-        own_settings: settings that it has beside the shared ones.
-        fixed: settings that it decides itself.
+        program: the name of the program.
+        description: a sentence for its help.
+        own_settings: further settings of this program.
+        fixed: settings whose values the program decides.
         arguments: the command line; by default this process's.
     """
     parser = _parser(program, description, own_settings)
@@ -71,14 +65,14 @@ def _parser(program: str, description: str, own_settings: Sequence[str]) -> OneL
     add_settings(parser, names=[*_SHARED, *own_settings], defaults=_DEFAULTS)
     resuming = parser.add_argument_group("resuming")
     resuming.add_argument("--resume", metavar="PATH", type=Path,
-                          help="continue this run: its folder, a checkpoint of it, or the "
-                          "folder of several, of which the newest is taken")  # fmt: skip
-    resuming.add_argument("--resume-optimizer", metavar="NAME", help="go on with this optimiser")
-    resuming.add_argument("--resume-lr", metavar="RATE", help="go on with this learning rate")
-    former = parser.add_argument_group("accepted, but without meaning")
-    former.add_argument("--chunk-size", type=int, help="was: points in a pass when drawing")
+                          help="continue a run: its folder, one of its checkpoints, or a folder "
+                          "of runs, of which the newest is continued")  # fmt: skip
+    resuming.add_argument("--resume-optimizer", metavar="NAME", help="continue with this optimiser")
+    resuming.add_argument("--resume-lr", metavar="RATE", help="continue with this learning rate")
+    former = parser.add_argument_group("accepted, but without effect")
+    former.add_argument("--chunk-size", type=int, help="formerly: points in one pass when drawing")
     former.add_argument("--empty-cache-each-viz-chunk", action="store_true",
-                        help="was: free device memory between passes")  # fmt: skip
+                        help="formerly: free device memory between passes")  # fmt: skip
     add_presentation(parser)
     return parser
 
@@ -90,14 +84,14 @@ def _run(arguments: argparse.Namespace, fixed: dict[str, Any]) -> int:
         return _resume(arguments)
     for name in ("resume_optimizer", "resume_lr"):
         alone = getattr(arguments, name) is None
-        require(alone, f"Cannot use {flag(name)}: expected --resume beside it, got none.")
+        require(alone, f"Cannot use {training.flag(name)}: expected --resume beside it, got none.")
     require(
         arguments.input is not None,
         "Cannot start: expected --input PICTURE, got none. Give the picture to learn.",
     )
     config = make_config(arguments, target=arguments.input, **_DEFAULTS, **fixed)
-    # Each run gets a folder of its own, so that two runs' files are never mixed.
-    folder = dated_folder(Path(config.output_dir or "results"), arguments.input)
+    # Each run gets a folder of its own, so that the files of two runs never mix.
+    folder = training.dated_folder(Path(config.output_dir or "results"), arguments.input)
     config = config.replace(output_dir=str(folder))
     results = train_and_draw(config, quiet=arguments.quiet, every_epoch=True)
     show_results(results.run, Console(quiet=arguments.quiet))
@@ -106,7 +100,7 @@ def _run(arguments: argparse.Namespace, fixed: dict[str, Any]) -> int:
 
 def _resume(arguments: argparse.Namespace) -> int:
     folder = find_run(arguments.resume, Path(getattr(arguments, "output_dir", "results")))
-    before = load_run(folder).config
+    before = training.load_run(folder).config
     if arguments.resume_optimizer is not None:
         arguments.optimizer = arguments.resume_optimizer
     if arguments.resume_lr is not None:
@@ -117,7 +111,9 @@ def _resume(arguments: argparse.Namespace) -> int:
         for name, value in given.items()
         if name not in _FOLDER_SETTINGS and value != getattr(before, name)
     }
-    names = ", ".join(flag(name) for name in changes if name not in resumable_settings())
+    names = ", ".join(
+        training.flag(name) for name in changes if name not in training.resumable_settings()
+    )
     if names and not arguments.quiet:
         Console(stderr=True).print(f"Not as in {folder}: {names}.", highlight=False)
     results = resume_and_draw(folder, changes, quiet=arguments.quiet, every_epoch=True)
@@ -126,17 +122,17 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 
 def find_run(path: Path, output_dir: Path) -> Path:
-    """Return the run's folder that a path means.
+    """Return the folder of the run that a path belongs to.
 
     Args:
-        path: a run's folder, a file within one, or a folder that holds runs.
-        output_dir: where runs lie whose checkpoints are kept elsewhere.
+        path: the folder of a run, a file within it, or a folder of runs.
+        output_dir: the folder of runs whose checkpoints lie elsewhere.
 
     Raises:
-        RunError: there is no run.
+        RunError: no run is found.
     """
     for candidate in (path, *path.parents, output_dir / path.parent.name):
-        if RunFolder(candidate).is_run():
+        if training.RunFolder(candidate).is_run():
             return candidate
     held = [c.parent for c in path.glob("*/config.toml")] if path.is_dir() else []
     if not held:

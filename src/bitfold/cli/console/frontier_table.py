@@ -1,0 +1,99 @@
+"""A frontier on the terminal: progress while it trains, and a table of its networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from rich.table import Table
+
+from bitfold import experiments
+from bitfold.cli.console.training_listeners import CommandListeners
+from bitfold.experiments.frontiers.record import FIGURES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bitfold.experiments import Frontier, FrontierEvent, FrontierPoint
+
+
+class FrontierProgress:
+    """A listener that shows which network is trained, and the progress of each training.
+
+    Args:
+        console: where to print.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._training: CommandListeners | None = None
+
+    def __call__(self, event: FrontierEvent) -> None:
+        """Listen to a frontier."""
+        if isinstance(event, experiments.PointStarted):
+            config = event.config
+            self._console.print(
+                f"[{event.number}/{event.num_missing}] lambda {config.kolmogorov_weight}, "
+                f"seed {config.seed}",
+                markup=False, highlight=False,
+            )  # fmt: skip
+            self._training = CommandListeners(config, quiet=self._console.quiet, draws=False)
+        elif not isinstance(event, experiments.PointEnded) and self._training is not None:
+            for listener in self._training.all:
+                listener(event)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._training is not None:
+            self._training.close()
+
+
+def print_table(found: Frontier, console: Console) -> None:
+    """Print a row for each network by rising size, networks without a file last, and the best."""
+    front, best = found.front(), found.best()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    has_psnr = found.record.is_regression
+    for name in ("lambda", "seed", "bytes", "PSNR" if has_psnr else "wrong"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for point in sorted(found.points, key=lambda p: (p.num_bytes is None, p.num_bytes or 0)):
+        note = "front" if point in front else ""
+        if point.num_bytes is None:
+            note = f"no file: ended by {point.status}"
+        elif point == best:
+            note = "best"
+        style = "bold" if point == best else ("" if point in front else "dim")
+        table.add_row(
+            str(point.kolmogorov_weight),
+            str(point.seed),
+            "" if point.num_bytes is None else f"{point.num_bytes:,}",
+            _quality(point),
+            note,
+            style=style,
+        )
+    console.print(table)
+    if best is None and front:
+        console.print(f"None of them is {_asked(found)}.", highlight=False)
+    written = [*([] if best is None else [str(best.file)]), *(FIGURES if front else ())]
+    for name in written:
+        print_path(found.path / name, console)
+
+
+def print_path(path: Path, console: Console) -> None:
+    """Print a path on a line of its own, indented and not wrapped."""
+    console.print(f"  {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _quality(point: FrontierPoint) -> str:
+    if point.error is None:
+        return ""
+    return f"{point.psnr_db:.2f} dB" if point.psnr_db is not None else f"{100 * point.error:.2f} %"
+
+
+def _asked(found: Frontier) -> str:
+    goal = found.record.goal
+    if goal.num_bytes is not None:
+        return f"within {goal.num_bytes:,} bytes"
+    return f"within an error of {goal.error:.4g}"

@@ -1,0 +1,54 @@
+from bitfold.experiments.demo import demo_config
+from bitfold.experiments.frontiers.figure import draw_frontier
+from bitfold.experiments.frontiers.frontier import Frontier, frontier, load_frontier
+from bitfold.experiments.frontiers.record import FrontierPoint, FrontierRecord, pareto_front
+from bitfold.experiments.frontiers.training import (
+    FrontierEvent,
+    FrontierListener,
+    PointEnded,
+    PointStarted,
+)
+from bitfold.experiments.goal import Goal
+from bitfold.experiments.network_picture import (
+    draw_network,
+    draw_picture,
+    read_picture_network,
+)
+from bitfold.experiments.partition_output import PartitionLook, check_ending, write_partition
+from bitfold.experiments.quality import Quality, QualityMeter, measure_quality, spread_pixels
+from bitfold.experiments.reports.page import Report, write_report
+from bitfold.experiments.run_coding import CodedRun, code_run
+from bitfold.experiments.run_summary import PolytopeCount, count_polytopes, decoded_psnr_db
+
+__all__ = [
+    "CodedRun",
+    "Frontier",
+    "FrontierEvent",
+    "FrontierListener",
+    "FrontierPoint",
+    "FrontierRecord",
+    "Goal",
+    "PartitionLook",
+    "PointEnded",
+    "PointStarted",
+    "PolytopeCount",
+    "Quality",
+    "QualityMeter",
+    "Report",
+    "check_ending",
+    "code_run",
+    "count_polytopes",
+    "decoded_psnr_db",
+    "demo_config",
+    "draw_frontier",
+    "draw_network",
+    "draw_picture",
+    "frontier",
+    "load_frontier",
+    "measure_quality",
+    "pareto_front",
+    "read_picture_network",
+    "spread_pixels",
+    "write_partition",
+    "write_report",
+]

@@ -1,0 +1,215 @@
+"""``frontier.json``: the networks of a frontier, with size and error of each."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bitfold.errors import RunError
+from bitfold.experiments.goal import Goal
+from bitfold.runtime.atomic_files import write_atomically
+
+NAME = "frontier.json"
+#: The figures in the same folder.
+FIGURES = ("frontier.png", "frontier.svg")
+FORMAT, VERSION = "bitfold frontier", 1
+
+#: Lambda, as ``Config.kolmogorov_weight`` takes it: a number, ``mdl`` or ``bits:N``.
+Weight = float | str
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """One network of a frontier.
+
+    Args:
+        kolmogorov_weight: lambda.
+        seed: the seed of its training.
+        run: the name of its run's folder, which lies in the frontier's folder.
+        status: how its training ended; only a ``completed`` run has a file.
+        file: the name of its model file in the frontier's folder; None without a file.
+        num_bytes: the size of that file.
+        error: of the decoded network over the picture: mean squared error, or share of wrong
+            pixels.
+        psnr_db: of the decoded network, for regression; None also where the error is 0.
+        description_bits: the description length that K reported last; None without K.
+    """
+
+    kolmogorov_weight: Weight
+    seed: int
+    run: str
+    status: str
+    file: str | None = None
+    num_bytes: int | None = None
+    error: float | None = None
+    psnr_db: float | None = None
+    description_bits: float | None = None
+
+    @property
+    def measure(self) -> tuple[int, float] | None:
+        """Size and error; None if there is no file."""
+        if self.num_bytes is None or self.error is None:
+            return None
+        return self.num_bytes, self.error
+
+
+def best_point(points: Iterable[FrontierPoint], goal: Goal) -> FrontierPoint | None:
+    """Return the best of the points that have a file; None if none reaches the goal.
+
+    With a limit on the size, the best point has the least error within it; with a limit on the
+    error, the fewest bytes. Without a goal it has the least product of bytes and error: a network
+    of twice the size must have less than half the error to be better.
+
+    Args:
+        points: networks of one frontier.
+        goal: without a PSNR; `Goal.max_error` translates it.
+    """
+    measured = [(point, point.measure) for point in points]
+    known = [(point, found) for point, found in measured if found is not None]
+    if goal.num_bytes is not None:
+        fits = [(e, float(n), p) for p, (n, e) in known if n <= goal.num_bytes]
+    elif goal.error is not None:
+        fits = [(float(n), e, p) for p, (n, e) in known if e <= goal.error]
+    else:
+        fits = [(n * e, float(n), p) for p, (n, e) in known]
+    return min(fits, key=lambda item: item[:2])[2] if fits else None
+
+
+def pareto_front(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
+    """Return the points that no other point beats in size and error, by rising size.
+
+    >>> sizes = {0.1: 9, 0.2: 5, 0.3: 8}
+    >>> points = [FrontierPoint(1.0, 0, "", "completed", "", n, e) for e, n in sizes.items()]
+    >>> [point.num_bytes for point in pareto_front(points)]
+    [5, 9]
+    """
+    known = [(found, point) for point in points if (found := point.measure) is not None]
+    front: list[FrontierPoint] = []
+    least = math.inf
+    for (_, error), point in sorted(known, key=lambda item: item[0]):
+        if error < least:
+            front.append(point)
+            least = error
+    return front
+
+
+@dataclass(frozen=True)
+class FrontierRecord:
+    """The content of ``frontier.json``.
+
+    Args:
+        settings: shared by all trainings; without lambda, seed and folder.
+        kolmogorov_weights: the lambdas that were asked for.
+        seeds: the seeds that were asked for.
+        points: the networks that are done, in the order in which they were trained.
+        goal: what the best network is chosen by.
+    """
+
+    settings: Mapping[str, Any]
+    kolmogorov_weights: tuple[Weight, ...] = ()
+    seeds: tuple[int, ...] = ()
+    points: tuple[FrontierPoint, ...] = ()
+    goal: Goal = field(default_factory=Goal)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether quality is a PSNR, and not a share of wrong pixels."""
+        return any(point.psnr_db is not None for point in self.points)
+
+    def find(self, weight: Weight, seed: int) -> FrontierPoint | None:
+        """Return the network of a lambda and a seed, if it is done."""
+        return next(
+            (p for p in self.points if (p.kolmogorov_weight, p.seed) == (weight, seed)), None
+        )
+
+    def missing(self) -> list[tuple[Weight, int]]:
+        """Return lambda and seed of each network that is not done: one seed after the other."""
+        asked = [(weight, seed) for seed in self.seeds for weight in self.kolmogorov_weights]
+        return [(weight, seed) for weight, seed in asked if self.find(weight, seed) is None]
+
+    def with_point(self, point: FrontierPoint) -> FrontierRecord:
+        """Return a copy with one more network."""
+        return replace(self, points=(*self.points, point))
+
+    def front(self) -> list[FrontierPoint]:
+        """Return the networks that no other network beats in size and error."""
+        return pareto_front(self.points)
+
+    def best(self) -> FrontierPoint | None:
+        """Return the network that reaches the goal best; None if none reaches it."""
+        return best_point(self.points, self.goal)
+
+    def write(self, folder: Path) -> None:
+        """Write the record, whole or not at all.
+
+        Raises:
+            RunError: the folder cannot be written.
+        """
+        front, best = self.front(), self.best()
+        points = [
+            {**asdict(point), "is_on_front": point in front, "is_best": point == best}
+            for point in self.points
+        ]
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "settings": dict(self.settings),
+            "kolmogorov_weights": self.kolmogorov_weights,
+            "seeds": self.seeds,
+            "points": points,
+            "wanted": {"num_bytes": self.goal.num_bytes, "error": self.goal.error},
+        }
+        try:
+            write_atomically(folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
+        except OSError as error:
+            raise RunError(
+                f"Cannot write {folder / NAME}: {error.strerror}. Make room, then give the same "
+                "command again."
+            ) from None
+
+
+def read_record(folder: Path) -> FrontierRecord | None:
+    """Read the record in a folder; None if there is none.
+
+    Raises:
+        RunError: the record is damaged, or has another version.
+    """
+    path = folder / NAME
+    try:
+        return _parse(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RunError(
+            f"Cannot read {path}: expected the record of a frontier, version {VERSION}, got "
+            f"another file ({str(error)[:100]}). Move it away: runs that are done stay as they are."
+        ) from None
+
+
+def _parse(content: dict[str, Any]) -> FrontierRecord:
+    if (content.pop("format"), content.pop("version")) != (FORMAT, VERSION):
+        raise ValueError("another format or version")
+    points = content.pop("points")
+    for item in points:
+        item.pop("is_on_front"), item.pop("is_best")
+    return FrontierRecord(
+        dict(content.pop("settings")),
+        tuple(content.pop("kolmogorov_weights")),
+        tuple(content.pop("seeds")),
+        tuple(_checked(FrontierPoint(**item)) for item in points),
+        Goal(**content.pop("wanted")),
+    )
+
+
+def _checked(point: FrontierPoint) -> FrontierPoint:
+    has_file = point.status == "completed"
+    numbers = (point.num_bytes, point.error)
+    if has_file != all(isinstance(number, int | float) for number in numbers):
+        raise ValueError(f"no size and error of {point.run}")
+    if Path(point.run).name != point.run or not isinstance(point.seed, int):
+        raise ValueError(f"{point.run!r} is no name of a run")
+    return point

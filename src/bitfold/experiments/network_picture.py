@@ -1,0 +1,88 @@
+"""The picture that a network holds, at any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bitfold.errors import RenderError
+from bitfold.model_file import read_model
+from bitfold.networks import PolytopeNet
+from bitfold.polytopes.drawing.plotting import layer_colours
+from bitfold.recording import NetworkView
+from bitfold.targets import Grid
+
+# Pixels in one forward pass.
+_CHUNK = 2**16
+
+
+@torch.no_grad()
+def draw_picture(view: NetworkView, width: int, height: int, time: float) -> NDArray[np.uint8]:
+    """Evaluate a network at each pixel of a picture.
+
+    Args:
+        view: of a network with 2 inputs, or with 3 for a clip, on the CPU.
+        width: in pixels.
+        height: in pixels.
+        time: the time within a clip, -0.5 to 0.5; ignored for 2 inputs.
+
+    Returns:
+        uint8 (height, width, 3).
+
+    Example:
+        >>> draw_picture(NetworkView(PolytopeNet(2, [4], 1), None), 8, 6, 0.0).shape
+        (6, 8, 3)
+    """
+    grid, network = Grid(width, height), view.network
+    picture = np.empty((height * width, 3), np.uint8)
+    first = next(item for item in network.parameters() if item.ndim == 2)
+    for start in range(0, len(picture), _CHUNK):
+        pixels = np.arange(start, min(start + _CHUNK, len(picture)))
+        points = torch.from_numpy(grid.coordinates(pixels))
+        if first.shape[1] == 3:
+            points = torch.cat([points, torch.full((len(points), 1), time)], 1)
+        shown = view.colours(network(points).double().numpy())
+        picture[pixels] = np.rint(255 * np.nan_to_num(shown)).astype(np.uint8)
+    return picture.reshape(height, width, 3)
+
+
+def read_picture_network(path: Path) -> PolytopeNet:
+    """Read the network of a picture or clip from a model file.
+
+    Raises:
+        ModelFileError: the file cannot be read, or is damaged.
+        RenderError: the file holds another kind of network.
+    """
+    network = read_model(path)
+    if not isinstance(network, PolytopeNet) or network.in_features not in {2, 3}:
+        raise RenderError(
+            f"Cannot draw {path}: expected a network of a picture or clip, with 2 or 3 "
+            "inputs, got another. Read it with bitfold.read_model."
+        )
+    return network
+
+
+def draw_network(
+    network: PolytopeNet, width: int, height: int, time: float = 0.0, *, has_classes: bool = False
+) -> NDArray[np.uint8]:
+    """Draw the picture of a network without its run.
+
+    One output gives grey, three outputs give red, green and blue. Any other number gives the most
+    likely class, each in a colour of its own.
+
+    Args:
+        network: with 2 inputs, or with 3 for a clip.
+        width: in pixels.
+        height: in pixels.
+        time: the time within a clip, -0.5 to 0.5.
+        has_classes: whether one or three outputs are classes too.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    is_classes = has_classes or network.out_features not in {1, 3}
+    colours = layer_colours(network.out_features) if is_classes else None
+    return draw_picture(NetworkView(network, colours), width, height, time)

@@ -1,0 +1,230 @@
+"""The network of a run as a model file: the weights as K describes them, or rounded afresh."""
+
+from __future__ import annotations
+
+import copy
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from bitfold.errors import CheckpointError, ConfigError, ModelFileError, RunError
+from bitfold.experiments.goal import Goal
+from bitfold.experiments.quality import MAX_PIXELS, QualityMeter, spread_pixels
+from bitfold.model_file import read_model, write_model
+from bitfold.training import Run
+
+# Bounds of the rounding tolerance in a search for a quality, and its bisections: the logarithm of
+# the tolerance is found to within a 2^12th of their range.
+_FINEST, _COARSEST, _BISECTIONS = 2.0**-16, 2.0, 12
+
+
+@dataclass(frozen=True, eq=False)
+class CodedRun:
+    """The network of a run as a model file.
+
+    Args:
+        data: the bytes of the file.
+        network: the network that the file decodes to.
+        how: which code was used and why, in words.
+    """
+
+    data: bytes
+    network: nn.Module
+    how: str
+
+
+def code_run(
+    run: Run,
+    epoch: int | None = None,
+    goal: Goal | None = None,
+    *,
+    as_trained: bool | None = None,
+) -> CodedRun:
+    """Code the network of a run as a model file.
+
+    A run with K has weights that were trained to be described by K. These weights are coded as
+    they are decoded, by K or by plain codes, whichever is shorter. Only if the network's own
+    weights, rounded afresh, are both shorter and no worse are those coded instead. The network of a
+    run without K is always rounded.
+
+    Args:
+        run: a run of any task.
+        epoch: an epoch whose weights the run has kept; by default the last one.
+        goal: a size or quality to reach; by default none.
+        as_trained: True codes the weights that K describes, or raises. False never codes them.
+            None codes them, unless rounded weights reach the goal better.
+
+    Returns:
+        The file, and the network that it decodes to.
+
+    Raises:
+        ConfigError: the quality cannot be reached, or does not suit the task.
+        ModelFileError: the size cannot be reached.
+        RunError: the epoch was not kept; or ``as_trained`` is True and the run has no K there.
+        CheckpointError: the checkpoint is damaged.
+    """
+    network, goal = run.network(epoch), goal or Goal()
+    trained, reason = None, "as asked for"
+    if as_trained is not False:
+        try:
+            trained = _as_trained(run, epoch)
+        except (RunError, ModelFileError) as error:
+            if as_trained or isinstance(error, CheckpointError):
+                raise
+            reason = _reason(run, error)
+    max_error = goal.max_error(run.target.task)
+    if max_error is not None:
+        return _within_error(run, network, trained, max_error)
+    if goal.num_bytes is not None:
+        return _within_bytes(run, network, trained, goal.num_bytes)
+    if trained is not None and as_trained:
+        return trained
+    rounded = _coded(network, f"coded anew, {reason}", sort_neurons=True)
+    return rounded if trained is None else _better(run, rounded, trained)
+
+
+def read_coded_run(run: Run, path: Path) -> CodedRun:
+    """Read a model file that was made of a run's newest network.
+
+    Raises:
+        ModelFileError: the file is damaged, or holds a network of another architecture.
+    """
+    network = read_model(path)
+    expected = copy.deepcopy(run.network())
+    if repr(network) != repr(expected):
+        raise ModelFileError(
+            f"Cannot report on {path}: expected the network of {run.path}, "
+            f"{_first_line(expected)}, got {_first_line(network)}. Give a file of this run."
+        )
+    return CodedRun(path.read_bytes(), network, f"coded as {path.name} has it")
+
+
+def _first_line(network: nn.Module) -> str:
+    return str(network).splitlines()[0].rstrip("(")
+
+
+def _better(run: Run, rounded: CodedRun, trained: CodedRun) -> CodedRun:
+    """The weights that K describes, unless the rounded ones are shorter and no worse."""
+    error = _error_of(run)
+    if len(rounded.data) >= len(trained.data) or error(rounded.network) > error(trained.network):
+        return trained
+    shorter = replace(rounded, how="coded anew, which is shorter and no worse")
+    return _with_length(shorter, trained)
+
+
+def _reason(run: Run, error: RunError | ModelFileError) -> str:
+    """Why the weights that K describes could not be coded."""
+    if isinstance(error, ModelFileError):
+        # The message without its first part, "Cannot ...", and its advice.
+        found = str(error).partition(": ")[2].partition(". ")[0]
+        return f"as the run's own K cannot be written ({found})"
+    has_k = run.config.has_kolmogorov
+    return "as no checkpoint of that epoch holds K" if has_k else "as the run was trained without K"
+
+
+def _as_trained(run: Run, epoch: int | None) -> CodedRun:
+    """The weights that K describes, coded by K, or by plain codes where these are shorter."""
+    kolmogorov = run.kolmogorov(run.epochs()[-1] if epoch is None else epoch)
+    described = kolmogorov.table.module
+    by_k = _coded(described, "", kolmogorov=kolmogorov)
+    decoded = copy.deepcopy(described)
+    decoded.load_state_dict(kolmogorov.decoded_state())
+    plain = _coded(decoded, "", tolerance=0, sort_neurons=True)
+    name = f"the run's own K ({run.config.kolmogorov_predictor})"
+    if len(by_k.data) <= len(plain.data):
+        how = f"coded as trained, by {name}; plain codes take {len(plain.data):,} bytes"
+        return replace(by_k, how=how)
+    longer = f"{name} takes {len(by_k.data):,} bytes"
+    return replace(plain, how=f"coded as trained, by plain codes, which are shorter; {longer}")
+
+
+def _within_bytes(
+    run: Run, network: nn.Module, trained: CodedRun | None, num_bytes: int
+) -> CodedRun:
+    """The better network of the files that are short enough."""
+    fits = trained is not None and len(trained.data) <= num_bytes
+    try:
+        rounded = _coded(network, "coded anew to that size", num_bytes=num_bytes, sort_neurons=True)
+    except ModelFileError:
+        if not fits:
+            raise
+        rounded = None
+    if trained is None or not fits:
+        return _with_length(rounded, trained)
+    error = _error_of(run)
+    if rounded is None or error(trained.network) <= error(rounded.network):
+        return trained
+    return _with_length(rounded, trained)
+
+
+def _within_error(
+    run: Run, network: nn.Module, trained: CodedRun | None, max_error: float
+) -> CodedRun:
+    """The shorter file of those whose network is good enough."""
+    error = _error_of(run)
+    is_good = trained is not None and error(trained.network) <= max_error
+    try:
+        rounded = _shortest(network, error, max_error)
+    except ConfigError:
+        if not is_good:
+            raise
+        rounded = None
+    is_longer = rounded is None or (trained is not None and len(trained.data) <= len(rounded.data))
+    if trained is not None and is_good and is_longer:
+        return trained
+    return _with_length(rounded, trained)
+
+
+def _with_length(rounded: CodedRun | None, trained: CodedRun | None) -> CodedRun:
+    """A file whose ``how`` also says how long the weights that K describes would be."""
+    assert rounded is not None
+    if trained is None:
+        return rounded
+    told = f"{rounded.how}; as K was trained it takes {len(trained.data):,} bytes"
+    return replace(rounded, how=told)
+
+
+def _error_of(run: Run) -> Callable[[nn.Module], float]:
+    """A function that measures a network's error at the pixels of the run's target."""
+    meter = QualityMeter(run.target, spread_pixels(run.target, MAX_PIXELS))
+    return lambda network: meter.measure(network).error
+
+
+def _shortest(
+    network: nn.Module, error: Callable[[nn.Module], float], max_error: float
+) -> CodedRun:
+    """The shortest file whose decoded network is good enough."""
+    if not error(network) <= max_error:
+        raise ConfigError(
+            f"Cannot compress to this quality: expected an error of at most {max_error:.4g}, got "
+            f"{error(network):.4g} of the network itself. Ask for less, or train on."
+        )
+
+    def coded(tolerance: float) -> CodedRun:
+        how = "coded anew to that quality"
+        return _coded(network, how, tolerance=tolerance, sort_neurons=True)
+
+    low, high = math.log2(_FINEST), math.log2(_COARSEST)
+    found = coded(0)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        trial = coded(2**middle)
+        if error(trial.network) <= max_error:
+            low, found = middle, trial
+        else:
+            high = middle
+    return found
+
+
+def _coded(network: nn.Module, how: str, **options: Any) -> CodedRun:
+    """A network as `write_model` codes it with these options."""
+    with tempfile.TemporaryDirectory(prefix="bitfold-") as folder:
+        path = Path(folder) / "net.bitfold"
+        write_model(path, network, **options)
+        decoded = read_model(path, into=copy.deepcopy(network))
+        return CodedRun(path.read_bytes(), decoded, how)

@@ -1,0 +1,68 @@
+"""What a training prints while it runs."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+from torch import nn
+
+from bitfold.cli.console.progress import ProgressReport
+from bitfold.training import EpochEnded, RunEnded, RunStarted
+
+METRICS = {
+    "combined_loss": 0.5, "task_loss": 0.5, "kolmogorov_loss": None, "kolmogorov_weight": None,
+    "validation_loss": 0.5,
+}  # fmt: skip
+
+
+class FakeTraining:
+    """Tells a report of epochs that take as long as a test says."""
+
+    def __init__(self, epochs: int, *, is_terminal: bool) -> None:
+        self.out, self.now, self.epoch = io.StringIO(), 0.0, 0
+        console = Console(file=self.out, force_terminal=is_terminal, width=200)
+        self.report = ProgressReport(console, every_epoch=True, clock=lambda: self.now)
+        run: Any = SimpleNamespace(path="RUN", config=SimpleNamespace(epochs=epochs))
+        self.report(RunStarted(run, 0, nn.Identity()))
+
+    def end_epoch(self, seconds: float) -> str:
+        """Let an epoch take some seconds, and return the last line that is printed by then."""
+        self.now += seconds
+        self.epoch += 1
+        self.report(EpochEnded(self.epoch, METRICS, has_frame=False))
+        return self.out.getvalue().splitlines()[-1]
+
+    def end(self) -> None:
+        """End the training."""
+        self.report(RunEnded(self.epoch, "completed", "done", 0, nn.Identity(), None))
+
+
+def test_time_left_follows_the_last_epochs_and_not_the_first() -> None:
+    """After an epoch of a minute, in which loops are compiled, no time left is claimed."""
+    training = FakeTraining(1001, is_terminal=False)
+    assert training.end_epoch(77).endswith("validation 0.50000")
+    assert training.end_epoch(0.1).endswith(", 10.0 epochs/s, 100 s left")
+    for _ in range(200):
+        last = training.end_epoch(0.2)
+    assert last.endswith(", 5.0 epochs/s, 160 s left")
+    training.end()
+    assert training.out.getvalue().endswith("done\n")
+
+
+def test_a_bar_shows_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal they stand in the bar, and follow the last epochs too."""
+    monkeypatch.setenv("TERM", "xterm")
+    training = FakeTraining(1001, is_terminal=True)
+    training.end_epoch(77)
+    bar = training.report._bar
+    assert bar is not None
+    assert bar.tasks[0].fields["rate"] == ""
+    for _ in range(100):
+        training.end_epoch(0.5)
+    assert bar.tasks[0].fields["rate"] == "2/s 7:30 left"
+    training.end()
+    assert training.report._bar is None

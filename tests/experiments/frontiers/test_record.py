@@ -1,0 +1,106 @@
+"""``frontier.json``, the front, and the best network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bitfold.errors import RunError
+from bitfold.experiments import FrontierPoint, FrontierRecord, Goal, pareto_front
+from bitfold.experiments.frontiers.record import best_point, read_record
+
+RECORD = FrontierRecord(
+    {"target": "ring"}, (0.1, "bits:900"), (0,),
+    (
+        FrontierPoint(0.1, 0, "lambda-0.1-seed-0", "completed", "a.bitfold", 90, 0.25, 6.0, 700.0),
+        FrontierPoint("bits:900", 0, "bits-900-seed-0", "loop"),
+    ),
+    Goal(error=0.5),
+)  # fmt: skip
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Settings, lambdas, seeds, points and goal come back; nothing is missing."""
+    RECORD.write(tmp_path)
+    assert read_record(tmp_path) == RECORD
+    assert RECORD.missing() == []
+    assert RECORD.best() == RECORD.points[0]
+    assert read_record(tmp_path / "elsewhere") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": "bitfold frontier", "version": 2}', "null", "\x00"]
+)
+def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
+    """And left alone."""
+    (tmp_path / "frontier.json").write_text(text)
+    with pytest.raises(RunError, match=r"frontier\.json: expected the record"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_bytes": None}, {"error": "small"}, {"run": "../elsewhere"}, {"seed": "0"},
+        {"more": 1}, {"status": "stagnation"},
+    ],
+)  # fmt: skip
+def test_a_record_with_a_wrong_point_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
+    """Sizes, errors and places are checked before anything is done with them."""
+    RECORD.write(tmp_path)
+    found = json.loads((tmp_path / "frontier.json").read_text())
+    found["points"][0] |= change
+    (tmp_path / "frontier.json").write_text(json.dumps(found))
+    with pytest.raises(RunError, match="expected the record of a frontier"):
+        read_record(tmp_path)
+
+
+MEASURES = st.lists(
+    st.tuples(st.integers(1, 40), st.integers(0, 40).map(lambda error: error / 40)), max_size=30
+)
+
+
+def points_of(measures: list[tuple[int, float]]) -> list[FrontierPoint]:
+    """A point for each size and error, and one without a file."""
+    made = [
+        FrontierPoint(1.0, seed, f"run-{seed}", "completed", "file", *both)
+        for seed, both in enumerate(measures)
+    ]
+    return [*made, FrontierPoint(1.0, 99, "lost", "loop")]
+
+
+@given(MEASURES)
+def test_the_front_is_what_no_other_point_beats(measures: list[tuple[int, float]]) -> None:
+    """By the definition, looking at every pair."""
+    naive = {
+        (size, error)
+        for size, error in measures
+        if not any((n <= size and e <= error) and (n, e) != (size, error) for n, e in measures)
+    }
+    front = pareto_front(points_of(measures))
+    assert {point.measure for point in front} == naive
+    assert [point.num_bytes for point in front] == sorted(size for size, _ in naive)
+
+
+@given(MEASURES, st.integers(1, 40), st.integers(0, 40))
+def test_the_best_is_on_the_front_and_meets_what_is_asked(
+    measures: list[tuple[int, float]], size: int, error: int
+) -> None:
+    """Least error within the bytes, fewest bytes within the error, or least product."""
+    points = points_of(measures)
+    front = {point.measure for point in pareto_front(points)}
+    for goal, fits in (
+        (Goal(size), [m for m in measures if m[0] <= size]),
+        (Goal(error=error / 40), [m for m in measures if m[1] <= error / 40]),
+        (Goal(), measures),
+    ):
+        best = best_point(points, goal)
+        assert (best is None) == (not fits)
+        if best is not None:
+            assert best.measure in front
+            assert best.measure in fits

@@ -1,0 +1,36 @@
+"""Goals: at most one limit, within bounds."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bitfold.errors import ConfigError
+from bitfold.experiments import Goal
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"num_bytes": 0}, "at least 1 byte, got 0"),
+        ({"psnr_db": math.nan}, "expected a finite number"),
+        ({"psnr_db": 1001.0}, "between -1000 and 1000"),
+        ({"error": -1.0}, "at least 0, got -1.0"),
+        ({"error": math.inf}, "finite"),
+        ({"num_bytes": 5, "error": 0.1}, "expected one, got num_bytes and error"),
+    ],
+)
+def test_a_limit_out_of_bounds_is_refused(values: dict[str, float], message: str) -> None:
+    """The error names the value."""
+    with pytest.raises(ConfigError, match=message):
+        Goal(**values)
+
+
+def test_a_psnr_is_an_error_of_regression_alone() -> None:
+    """20 dB are a mean squared error of 0.01; classes have none."""
+    assert Goal(psnr_db=20).max_error("regression") == pytest.approx(0.01)
+    assert Goal(error=0.3).max_error("classification") == 0.3
+    assert Goal(num_bytes=3).max_error("classification") is None
+    with pytest.raises(ConfigError, match="task of regression, got classification"):
+        Goal(psnr_db=20).max_error("classification")

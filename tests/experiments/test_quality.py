@@ -1,0 +1,66 @@
+"""Quality: means over pixels, by the definition."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bitfold.experiments import QualityMeter, measure_quality, spread_pixels
+from bitfold.targets import load_target
+
+
+class Constant(nn.Module):
+    """A network that answers the same numbers everywhere."""
+
+    def __init__(self, *outputs: float) -> None:
+        super().__init__()
+        self.outputs = torch.tensor(outputs)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The numbers, for each row of the input."""
+        return self.outputs.expand(len(inputs), -1)
+
+
+def test_regression_is_measured_by_its_definitions() -> None:
+    """Mean squared error, clipped outputs, and pixels that look wrong."""
+    target = load_target("disk", size=16)
+    values = target.values(target.usable)
+    found = measure_quality(target, Constant(1.5))
+    assert found.error == found.task_loss == pytest.approx(np.square(values - 1.5).mean())
+    assert found.bounded_error == pytest.approx(np.square(values - 1).mean())
+    assert not target.is_two_valued
+    assert found.share_off == pytest.approx((values < 0.9).mean())
+    assert found.psnr_db == pytest.approx(-10 * math.log10(found.error))
+    assert str(found).startswith("mean squared error")
+
+
+def test_black_and_white_is_off_on_the_wrong_side_of_a_half() -> None:
+    """An output of 0.6 is right where the picture is white, and off elsewhere."""
+    target = load_target("checkerboard", size=16)
+    assert target.is_two_valued
+    share = (target.values(target.usable) < 0.5).mean()
+    assert measure_quality(target, Constant(0.6)).share_off == pytest.approx(share)
+
+
+def test_classes_are_measured_by_their_share() -> None:
+    """The share of pixels in the wrong class is the error; there is no PSNR."""
+    target = load_target("disk", size=16, task="classification")
+    values = target.values(target.usable)
+    found = measure_quality(target, Constant(5.0, 0.0))
+    assert found.error == found.share_off == pytest.approx((values != 0).mean())
+    assert found.psnr_db is None
+    assert str(found).endswith("of the pixels wrong")
+
+
+def test_pixels_are_spread_evenly() -> None:
+    """Every k-th usable pixel, at least ``max_pixels`` of them."""
+    target = load_target("disk", size=16)
+    pixels = spread_pixels(target, 100)
+    assert 100 <= len(pixels) < 200
+    assert len(set(np.diff(pixels))) == 1
+    assert QualityMeter(target, pixels).num_pixels == len(pixels)
+    assert len(spread_pixels(target, 10**6)) == target.num_usable
