@@ -68,7 +68,7 @@ class Goal:
             return self.error
         if task != "regression":
             raise ConfigError(
-                f"Cannot use a PSNR as the goal: expected a task of regression, got {task}. Use "
-                "the share of wrong pixels as --error instead."
+                f"Cannot use a PSNR as the goal: expected a task of regression, got {task}. Give "
+                "`error`, the share of wrong pixels, instead."
             )
         return float(10 ** (-self.psnr_db / 10))

@@ -25,7 +25,7 @@ from bitfold.experiments.frontiers.training import (
 )
 from bitfold.experiments.goal import Goal
 from bitfold.targets import load_target
-from bitfold.training import Config, RunFolder, dated_folder, flag, load_run, settings_of
+from bitfold.training import Config, RunFolder, dated_folder, load_run, settings_of
 
 # Settings in which the networks of a frontier differ.
 _OWN = ("kolmogorov_weight", "seed", "output_dir")
@@ -150,7 +150,7 @@ def _planned(
     if RunFolder(path).is_run():
         raise ConfigError(
             f"Cannot train a frontier in {path}: expected a folder of its own, got a run's. Choose "
-            "another --output-dir."
+            "another folder."
         )
     before, settings = read_record(path), _shared_settings(config)
     if before is not None:
@@ -189,9 +189,9 @@ def _check_same(before: Mapping[str, Any], settings: Mapping[str, Any], folder: 
     for name in sorted({*before, *settings}):
         if before.get(name) != settings.get(name):
             raise ConfigError(
-                f"Cannot continue the frontier in {folder}: expected {flag(name)} "
+                f"Cannot continue the frontier in {folder}: expected `{name}` "
                 f"{before.get(name)} as it was begun with, got {settings.get(name)}. Leave it out, "
-                "or choose another --output-dir."
+                "or choose another folder."
             )
 
 
