@@ -29,20 +29,18 @@ from bitfold.training.watch.oversight import oversight_of
 def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any) -> Run:
     """Continue a run from its newest checkpoint.
 
-    Metrics and trajectory are cut back to that checkpoint first. On the same machine, versions and
-    threads, in eager mode, the metrics are bit for bit those of a run that was never interrupted.
-
-    Source: none, ours.
+    Metrics and trajectory are cut back to that checkpoint first. On the same machine, with the same
+    versions and threads, in eager mode, the metrics are bit for bit those of an uninterrupted run.
 
     Args:
         path: the folder of the run.
         listeners: as for `train`.
-        changes: settings that the continued run has otherwise, such as ``epochs=2000``.
+        changes: settings to change, such as ``epochs=2000``.
 
     Raises:
-        RunError: there is no run, or another process trains in it.
+        RunError: the folder holds no run, or another process trains in it.
         CheckpointError: no checkpoint is whole, or the newest whole one belongs to another network.
-        ConfigError: a change that would make it another run, such as of ``shape``.
+        ConfigError: a change that would make another run, such as of ``shape``.
     """
     before = load_run(absolute_path(Path(path)))
     config = changed_config(before.config, changes)
@@ -58,21 +56,19 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
         if checkpoint is not None:
             restore(checkpoint, learner, oversight, run.path)
             epoch = checkpoint.epoch
-        _settle(run, epoch)
+        _prepare_folder(run, epoch)
         Session(run, learner, oversight, epoch=epoch, listeners=listeners).train()
     return load_run(run.path)
 
 
 def audit_run(path: str | Path) -> GradientAudit:
-    """Audit the gradients of a run where it stands: at its newest checkpoint, or at its start.
-
-    Source: none, ours.
+    """Audit the gradients of a run at its newest checkpoint, or at its start.
 
     Args:
         path: the folder of the run; nothing in it is changed.
 
     Raises:
-        RunError: there is no run.
+        RunError: the folder holds no run.
         CheckpointError: no checkpoint is whole, or the newest whole one belongs to another network.
         AuditError: a loss is not finite.
     """
@@ -87,22 +83,22 @@ def audit_run(path: str | Path) -> GradientAudit:
 
 
 def _newest_checkpoint(run: Run, listeners: Sequence[Listener]) -> Checkpoint | None:
-    """Return where to go on from; None for a run that was ended before its first checkpoint."""
+    """Return the newest whole checkpoint; None for a run that ended before its first."""
     checkpoint, damaged = read_newest_checkpoint(run.checkpoints)
     if checkpoint is None and (damaged or run.metrics["epoch"]):
-        reason = damaged[0] if damaged else f"There is none in {run.checkpoints}."
+        reason = damaged[0] if damaged else f"{run.checkpoints} holds none."
         raise CheckpointError(
             f"Cannot continue {run.path}: it has no whole checkpoint. {reason} Restore one, or "
             "start a new run with `overwrite=True`."
         )
     for line in damaged:
         for listener in listeners:
-            listener(Noticed(f"{line} One before it is used."))
+            listener(Noticed(f"{line} The checkpoint before it is used."))
     return checkpoint
 
 
-def _settle(run: Run, epoch: int) -> None:
-    """Make the folder say what the continued run is, and drop what lies beyond its checkpoint."""
+def _prepare_folder(run: Run, epoch: int) -> None:
+    """Write the changed configuration, and delete the checkpoints of later epochs."""
     try:
         run.folder.write_config(run.config)
         delete_later_checkpoints(run.checkpoints, epoch)

@@ -1,4 +1,4 @@
-"""What training tells those who listen; training itself neither draws nor prints."""
+"""The events that training sends to its listeners; training itself neither draws nor prints."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bitfold.training.store.metrics import Metrics
 
 @dataclass(frozen=True)
 class RunStarted:
-    """Training is about to begin or to go on; the folder is complete and locked.
+    """Training is about to begin or to continue; the folder is complete and locked.
 
     Args:
         run: the run, as `bitfold.load_run` would give it.
-        epoch: epochs that are behind it: 0 for a new run.
-        network: the live network; a listener reads it and never changes it.
+        epoch: number of finished epochs; 0 for a new run.
+        network: the live network; listeners may read it and must not change it.
     """
 
     run: Run
@@ -33,9 +33,9 @@ class EpochEnded:
     """One epoch is over, and its line of metrics is on disk.
 
     Args:
-        epoch: its number, from 1.
+        epoch: number of the epoch, from 1.
         metrics: its line of ``metrics.jsonl``.
-        has_frame: whether the network's weights were appended to the trajectory.
+        has_frame: whether its weights were appended to the trajectory.
     """
 
     epoch: int
@@ -53,20 +53,20 @@ class CheckpointWritten:
 
 @dataclass(frozen=True)
 class Noticed:
-    """Something a person should know, in one line; training goes on."""
+    """A line for a person to read; training goes on."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Audited:
-    """It was looked into whether every loss term's gradient reaches network and predictor.
+    """A gradient audit checked that every loss term's gradient reaches network and predictor.
 
     Args:
-        epoch: epochs that are behind the run.
-        occasion: why it was: at the start, or what the trade monitor had to say.
-        is_ok: whether no gradient is cut; a run whose start is cut does not train.
-        table: the findings, several lines; they are in ``audit.txt`` of the run too.
+        epoch: number of finished epochs.
+        occasion: the reason: the start of training, or a line of the trade monitor.
+        is_ok: whether no gradient is cut; if one is cut at the start, the run does not train.
+        table: the findings, several lines; the run's ``audit.txt`` has them too.
     """
 
     epoch: int
@@ -77,15 +77,15 @@ class Audited:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """Training is over; nothing follows this event.
+    """Training is over; this is the last event.
 
     Args:
         epoch: the last finished epoch.
         reason: ``completed``, ``interrupted``, ``terminated``, ``audit``, or a watchdog's name.
         message: one line for a person.
-        exit_code: what a program that did nothing else should exit with.
-        network: the network as it ended.
-        kolmogorov: its Kolmogorov loss, or None.
+        exit_code: the exit code for a program that only trains.
+        network: the network at the end.
+        kolmogorov: its Kolmogorov loss; None without K.
     """
 
     epoch: int

@@ -21,23 +21,21 @@ from bitfold.training.watch.oversight import oversight_of
 
 
 def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool = False) -> Run:
-    """Train a network as a configuration says, and leave a run behind.
-
-    Source: none, ours.
+    """Train a network as a configuration says, and return the run.
 
     Args:
-        config: what to learn and how.
+        config: the settings of the run.
         listeners: called with each event of `bitfold.training.events`, in order, in this thread.
-            Without any, nothing is drawn or printed; `bitfold.recording.Recorder` draws.
-        overwrite: whether a run that lies in ``config.output_dir`` may be deleted.
+            Without listeners nothing is drawn or printed; `bitfold.recording.Recorder` draws.
+        overwrite: whether a run in ``config.output_dir`` may be deleted.
 
     Returns:
-        The run; ``run.status`` says how it ended.
+        The run; ``run.status`` tells how it ended.
 
     Raises:
-        TargetError, SamplingError: the picture cannot be loaded or is too small.
-        ConfigError: the network or the device cannot be had.
-        RunError: the folder holds a run, or cannot be written; nothing is left half-written.
+        TargetError, SamplingError: the picture cannot be loaded, or is too small.
+        ConfigError: this machine lacks the device, or settings contradict the picture.
+        RunError: the folder holds a run, or cannot be written; no partial run is left behind.
     """
     usable_device(config.device)
     target = load_target(config.target, size=config.size, task=config.task)
@@ -53,7 +51,7 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
         task=target.task, threads=choose_threads(config, target), output_dir=str(folder.path)
     )
     with limited_threads(settled.threads):
-        # Made first: what is wrong with the settings shows before anything is on disk.
+        # Before the folder is made, so that wrong settings leave nothing on disk.
         learner = Learner(settled, target, split)
         folder.make()
         with folder.lock():
@@ -67,7 +65,7 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
 
 @contextmanager
 def limited_threads(number: int) -> Iterator[None]:
-    """Let PyTorch compute with a number of threads while the block lasts."""
+    """Let PyTorch use this number of threads while the block lasts."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
@@ -77,5 +75,5 @@ def limited_threads(number: int) -> Iterator[None]:
 
 
 def absolute_path(path: Path) -> Path:
-    """Return a path that a later change of folder does not move."""
+    """Return a path that does not depend on the current folder."""
     return path.expanduser().resolve()

@@ -1,4 +1,4 @@
-"""One stretch of training: from a start or a checkpoint to whatever ends it."""
+"""The training process of a run: from its start or a checkpoint to its end."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from bitfold.training.watch.oversight import Oversight
 from bitfold.training.watch.stop_request import PATIENCE_SECONDS, StopRequest, stop_requests
 from bitfold.training.watch.watchdogs import FiniteWatchdog, Observation
 
+#: Epochs from one measurement of the gradients' norms to the next.
 GRADIENT_INTERVAL = 50
 
 
@@ -45,16 +46,14 @@ class _Ending:
 
 
 class Session:
-    """Runs epochs, writes what they give, and tells the listeners.
-
-    Source: none, ours.
+    """Trains epoch by epoch, writes the run's files, and sends events to the listeners.
 
     Args:
-        run: the run; its folder is locked by the caller.
-        learner: holds the state after ``epoch`` epochs.
-        oversight: what looks on, with its memory.
-        epoch: epochs that are behind it.
-        listeners: told of every event, in order.
+        run: the run; the caller holds the lock of its folder.
+        learner: a learner in the state after ``epoch`` epochs.
+        oversight: the observers, with their histories.
+        epoch: number of finished epochs.
+        listeners: called with every event, in order.
 
     Raises:
         RunError: a file of the run cannot be opened.
@@ -78,7 +77,7 @@ class Session:
             run,
             learner.network.state_dict(),
             epoch=epoch,
-            notice=lambda line: self._tell(Noticed(line)),
+            notice=lambda line: self._send(Noticed(line)),
         )
 
     def train(self) -> RunEnded:
@@ -88,18 +87,18 @@ class Session:
                 ended = self._train(request)
         finally:
             self._journal.close()
-        # Told last, when signals are again as they were: a listener may be long in finishing.
-        self._tell(ended)
+        # Sent last, when signals act as before: a listener may take long to finish.
+        self._send(ended)
         return ended
 
     def _train(self, request: StopRequest) -> RunEnded:
         self._set_status("running", "training", None)
-        self._tell(RunStarted(self._run, self._epoch, self._learner.network))
+        self._send(RunStarted(self._run, self._epoch, self._learner.network))
         if self._epoch == 0:
-            self._measure_folds(None)  # what patterns are compared with the first time
+            self._measure_folds(None)  # gives the patterns for the first comparison
             self._append_frame({})
             self._save()
-        ending = self._finished() or self._audit_start()
+        ending = self._check_completion() or self._audit_start()
         while ending is None:
             ending = self._one_epoch(request)
         if ending.is_healthy and self._journal.frame_epoch != self._epoch:
@@ -108,7 +107,7 @@ class Session:
             self._save()
         conclusion = self._learner.weight_schedule.conclusion()
         if conclusion is not None:
-            self._tell(Noticed(conclusion))
+            self._send(Noticed(conclusion))
         self._set_status(ending.reason, ending.message, ending.exit_code)
         return RunEnded(
             self._epoch,
@@ -121,7 +120,7 @@ class Session:
 
     def _one_epoch(self, request: StopRequest) -> _Ending | None:
         epoch, start = self._epoch + 1, time.perf_counter()
-        # Only a long epoch is given up, so only before one is there a state to fall back to.
+        # Only a long epoch is given up, so only a long one needs a state to fall back to.
         before = self._copied_state() if self._is_slow else None
         result = self._learner.run_epoch(epoch, request.is_urgent if before is not None else None)
         if result is None:
@@ -130,27 +129,31 @@ class Session:
         self._epoch, self._validation_loss = epoch, result.validation_loss
         metrics = finite({**measured, **self._measure_folds(result.description_bits)})
         self._warn(result)
-        ending = self._inspect(measured, result) or self._asked(request) or self._finished()
+        ending = (
+            self._check_watchdogs(measured, result)
+            or self._check_request(request)
+            or self._check_completion()
+        )
         self._journal.append_metrics(metrics)
         is_healthy = ending is None or ending.is_healthy
         due = ending is not None or self._journal.is_frame_due(epoch)
         has_frame = is_healthy and due and self._append_frame(metrics)
-        self._tell(EpochEnded(epoch, metrics, has_frame))
+        self._send(EpochEnded(epoch, metrics, has_frame))
         if ending is None and epoch % self._run.config.checkpoint_interval == 0:
             self._save()
         self._is_slow = time.perf_counter() - start > PATIENCE_SECONDS
         return ending
 
     def _warn(self, result: EpochResult) -> None:
-        """Say what the choice of lambda and the trade monitor have to say of an epoch."""
+        """Send the notices of the schedule of lambda and of the trade monitor."""
         if result.notice is not None:
-            self._tell(Noticed(result.notice))
+            self._send(Noticed(result.notice))
         trade = self._oversight.trade(result)
         if trade is not None:
-            self._tell(Noticed(trade))
+            self._send(Noticed(trade))
             audit = self._audit(trade)
             if audit is not None and audit.ok:
-                self._tell(Noticed(f"No gradient is cut at epoch {self._epoch}: see audit.txt."))
+                self._send(Noticed(f"No gradient is cut at epoch {self._epoch}: see audit.txt."))
 
     def _audit_start(self) -> _Ending | None:
         audit = self._audit("before the first step")
@@ -163,17 +166,17 @@ class Session:
             return None
         try:
             audit = audit_learner(self._learner)
-        except AuditError as error:  # what is not finite is for the watchdog to end
-            self._tell(Noticed(str(error)))
+        except AuditError as error:  # a loss is not finite: the watchdog ends the run
+            self._send(Noticed(str(error)))
             return None
         self._journal.append_audit(f"After epoch {self._epoch}, {occasion}", str(audit))
-        self._tell(Audited(self._epoch, occasion, audit.ok, str(audit)))
+        self._send(Audited(self._epoch, occasion, audit.ok, str(audit)))
         return audit
 
     def _give_up(self, before: Checkpoint | None, request: StopRequest) -> _Ending | None:
         assert before is not None
         restore(before, self._learner, self._oversight, self._run.path)
-        return self._asked(request)
+        return self._check_request(request)
 
     def _measure(self, epoch: int, result: EpochResult, start: float) -> Metrics:
         weighted = result.kolmogorov_weight * (result.kolmogorov_loss or 0.0)
@@ -203,7 +206,7 @@ class Session:
         with torch.no_grad(), self._learner.objective.decoded():
             return folds.measure(self._learner.network, description_bits)
 
-    def _inspect(self, measured: Metrics, result: EpochResult) -> _Ending | None:
+    def _check_watchdogs(self, measured: Metrics, result: EpochResult) -> _Ending | None:
         if not self._oversight.watchdogs:
             return None
         names = ("task_loss", "kolmogorov_loss", "combined_loss", "validation_loss")
@@ -216,24 +219,24 @@ class Session:
                 is_healthy = not isinstance(watchdog, FiniteWatchdog)
                 message = f"Stopped by the watchdog {watchdog.name!r}: {reason}."
                 if not is_healthy:
-                    message += self._last_good()
+                    message += self._name_last_good()
                 return _Ending(watchdog.name, message, watchdog.exit_code, is_healthy)
         return None
 
-    def _last_good(self) -> str:
-        # Only healthy epochs are saved, so the newest is good.
+    def _name_last_good(self) -> str:
+        # Only healthy epochs are saved, so the newest checkpoint is good.
         paths = checkpoint_paths(self._run.checkpoints)
         if not paths:
             return " There is no checkpoint before it."
         return f" The last good checkpoint is {paths[-1]}."
 
-    def _asked(self, request: StopRequest) -> _Ending | None:
+    def _check_request(self, request: StopRequest) -> _Ending | None:
         if request.reason is None:
             return None
         message = f"Training was {request.reason} after epoch {self._epoch}; its state is saved."
         return _Ending(request.reason, message, request.exit_code)
 
-    def _finished(self) -> _Ending | None:
+    def _check_completion(self) -> _Ending | None:
         if self._epoch < self._run.config.epochs:
             return None
         return _Ending("completed", f"Training completed {self._epoch} epochs.", 0)
@@ -245,7 +248,7 @@ class Session:
     def _save(self) -> None:
         path = self._journal.save(self._state())
         if path is not None:
-            self._tell(CheckpointWritten(self._epoch, path))
+            self._send(CheckpointWritten(self._epoch, path))
 
     def _state(self) -> Checkpoint:
         return capture(
@@ -262,6 +265,6 @@ class Session:
             status=status, message=message, exit_code=exit_code, epoch=self._epoch
         )
 
-    def _tell(self, event: Event) -> None:
+    def _send(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)

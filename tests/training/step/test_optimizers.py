@@ -16,7 +16,7 @@ from bitfold.training.run.state import capture, restore
 from bitfold.training.step.learner import Learner
 from bitfold.training.step.optimizers import (
     COSINE_END,
-    keeps_memory,
+    keeps_state,
     network_optimizers,
     rate_factor,
     set_rate,
@@ -121,11 +121,11 @@ def test_a_rate_is_set_everywhere() -> None:
 def test_memory_is_kept_where_the_other_can_use_it() -> None:
     """A rate may change; a kind, or averages that were not gathered, may not."""
     adam, heavy = Config(), Config(optimizer="sgd_momentum")
-    assert keeps_memory(adam, Config(learning_rate=0.5, weight_decay=0.1))
-    assert keeps_memory(heavy, heavy.replace(momentum=0.5))
-    assert not keeps_memory(adam, heavy)
-    assert not keeps_memory(adam, Config(amsgrad=True))
-    assert not keeps_memory(heavy, heavy.replace(momentum=0.0))
+    assert keeps_state(adam, Config(learning_rate=0.5, weight_decay=0.1))
+    assert keeps_state(heavy, heavy.replace(momentum=0.5))
+    assert not keeps_state(adam, heavy)
+    assert not keeps_state(adam, Config(amsgrad=True))
+    assert not keeps_state(heavy, heavy.replace(momentum=0.0))
 
 
 def test_a_step_is_that_of_torch() -> None:

@@ -23,7 +23,7 @@ def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
     """And the run is left as it is; the line says what can be done."""
     bitfold.train(tiny(tmp_path / "run"))
     before = files_of(tmp_path / "run")
-    with pytest.raises(RunError, match=r"it holds one.*bitfold resume.*`overwrite=True`"):
+    with pytest.raises(RunError, match=r"holds a run.*bitfold resume.*`overwrite=True`"):
         bitfold.train(tiny(tmp_path / "run", seed=1))
     assert files_of(tmp_path / "run") == before
 

@@ -1,4 +1,4 @@
-"""The network in a checkpoint that lies anywhere, without the folder of its run."""
+"""The network of a checkpoint file, read without the folder of its run."""
 
 from __future__ import annotations
 
@@ -21,16 +21,14 @@ _WEIGHT = re.compile(r"layers\.(\d{1,9})\.weight")
 def read_network(path: Path) -> tuple[PolytopeNet, Config]:
     """Read a checkpoint's network.
 
-    Source: none, ours.
-
     Args:
-        path: of the file; it holds the configuration too, and needs no other file.
+        path: the checkpoint file, which also holds the configuration.
 
     Returns:
         The network, in evaluation mode, and the configuration of its run.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or no state of a training.
+        CheckpointError: the file is missing or damaged, or holds no state of a session.
     """
     checkpoint = read_checkpoint(path)
     weights = trained_weights(checkpoint)
@@ -55,7 +53,7 @@ def read_network(path: Path) -> tuple[PolytopeNet, Config]:
 
 
 def _features(weights: dict[str, Tensor]) -> tuple[int, int]:
-    """Inputs of the first layer and outputs of the last one."""
+    """Return the inputs of the first layer and the outputs of the last layer."""
     found = {int(m[1]): t for name, t in weights.items() if (m := _WEIGHT.fullmatch(name))}
     if not found or any(item.ndim != 2 for item in found.values()):
         raise ValueError("no layers")

@@ -1,4 +1,4 @@
-"""What a run leaves behind while it trains: metrics, trajectory, checkpoints, how it stands."""
+"""The files that a training run writes: metrics, trajectory, checkpoints and status."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from bitfold.training.store.trajectory import TrajectoryWriter
 
 
 class Journal:
-    """Writes a run's files; where the disk refuses, says so once for each kind and goes on.
+    """Writes a run's files; if the disk refuses a write, sends one notice and goes on.
 
-    Source: none, ours.
+    Opening the journal cuts off the metrics and frames of later epochs. It also cuts off the last
+    frame of an interrupted training, if its epoch is not due for a frame.
 
     Args:
-        run: the run; what its files hold of later epochs is cut off, and so is the frame that an
-            earlier stretch of training ended with if its epoch is not due for one.
+        run: the run.
         weights: the network's state.
-        epoch: epochs that are behind it.
-        notice: told, in a line, what cannot be written.
+        epoch: number of finished epochs.
+        notice: called with a line for the first refused write of each kind of file.
 
     Attributes:
-        saved_epoch: of the newest checkpoint.
-        frame_epoch: of the newest moment in the trajectory; -1 if it is not the newest epoch.
+        saved_epoch: epoch of the newest checkpoint; -1 before the first.
+        frame_epoch: epoch of the newest frame in the trajectory; -1 if it is not ``epoch``.
 
     Raises:
         RunError: a file cannot be opened or cut.
-        TrajectoryError: the trajectory is damaged or another network's.
+        TrajectoryError: the trajectory is damaged, or holds another network's weights.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Journal:
             self._files = opened.pop_all()
 
     def is_frame_due(self, epoch: int) -> bool:
-        """Whether the schedule gives an epoch a frame."""
+        """Whether an epoch is due for a frame."""
         return self._schedule.has(epoch)
 
     def last_metrics(self) -> Metrics:
-        """Return the newest line of metrics; empty before the first."""
+        """Return the newest line of metrics; empty before the first line."""
         return self._metrics.last
 
     def append_metrics(self, metrics: Metrics) -> None:
@@ -80,13 +80,13 @@ class Journal:
         self._try("metrics", lambda: self._metrics.append(metrics))
 
     def append_frame(self, epoch: int, metrics: Metrics, weights: Mapping[str, Tensor]) -> bool:
-        """Append a moment to the trajectory; return whether it is there."""
+        """Append a frame to the trajectory; return whether it was written."""
         if self._try("frames", lambda: self._trajectory.append(epoch, metrics, weights)):
             self.frame_epoch = epoch
         return self.frame_epoch == epoch
 
     def append_audit(self, heading: str, table: str) -> None:
-        """Append an audit's findings to ``audit.txt``."""
+        """Append the findings of a gradient audit to ``audit.txt``."""
         path = self._run.folder.audit
 
         def write() -> None:
@@ -96,7 +96,7 @@ class Journal:
         self._try("audit.txt", write)
 
     def save(self, checkpoint: Checkpoint) -> Path | None:
-        """Write a checkpoint, after all it builds on is on the disk; return where, if anywhere."""
+        """Write a checkpoint once metrics and trajectory are on disk; return its path, or None."""
         folder = self._run.checkpoints
 
         def write() -> None:
@@ -110,7 +110,7 @@ class Journal:
         return checkpoint_path(folder, checkpoint.epoch)
 
     def set_status(self, **facts: Any) -> None:
-        """Write how the run stands; facts that are not given stay."""
+        """Change facts of the run's status; the others stay."""
         folder = self._run.folder
         self._try("run.json", lambda: folder.write_status({**folder.read_status(), **facts}))
 

@@ -1,4 +1,4 @@
-"""A run as a notebook sees it: configuration, metrics, the network at an epoch."""
+"""A run: its configuration, its metrics, and its network at an epoch."""
 
 from __future__ import annotations
 
@@ -33,13 +33,9 @@ from bitfold.training.store.trajectory import TrajectoryReader
 class Run:
     """One training and its folder.
 
-    Source: none, ours.
-
     Args:
         path: the folder.
-
-    Attributes:
-        config: its configuration.
+        config: the configuration in it.
     """
 
     path: Path
@@ -47,22 +43,22 @@ class Run:
 
     @property
     def folder(self) -> RunFolder:
-        """Where its files lie."""
+        """The paths of its files."""
         return RunFolder(self.path)
 
     @property
     def metrics(self) -> dict[str, list[float | int | None]]:
-        """The metrics as columns, read anew at each call: name to a value an epoch."""
+        """The metrics as columns, name to one value per epoch; each access reads the file."""
         return read_metrics(self.folder.metrics)
 
     @property
     def status(self) -> dict[str, Any]:
-        """How it stands: ``status``, ``message``, ``exit_code``, versions."""
+        """Its status: ``status``, ``message``, ``exit_code``, versions."""
         return self.folder.read_status()
 
     @cached_property
     def target(self) -> Target:
-        """What it learns."""
+        """The picture or clip that it learns."""
         return self.folder.read_target()
 
     @cached_property
@@ -76,30 +72,31 @@ class Run:
         return self.folder.inside(self.config.checkpoint_dir)
 
     def frame_epochs(self) -> list[int]:
-        """Return the epochs that the trajectory holds, ascending."""
+        """Return the epochs of the trajectory, ascending."""
         if not self.folder.trajectory.exists():
             return []
         with closing(TrajectoryReader(self.folder.trajectory)) as reader:
             return reader.epochs()
 
     def epochs(self) -> list[int]:
-        """Return the epochs at which its network can be had, ascending."""
+        """Return the epochs whose network can be loaded, ascending."""
         saved = {checkpoint_epoch(path) for path in checkpoint_paths(self.checkpoints)}
         return sorted(saved.union(self.frame_epochs()))
 
     def new_network(self) -> PolytopeNet:
-        """Return a network of this run's architecture, with weights of its own."""
+        """Return a new network of this run's architecture, with random weights."""
         return build_network(self.config, self.target)
 
     def network(self, epoch: int | None = None) -> PolytopeNet:
-        """Return the network as it was at the end of an epoch.
+        """Return the network at the end of an epoch.
 
         Args:
-            epoch: one of `epochs`; by default the last of them.
+            epoch: one of `epochs`; by default the last.
 
         Raises:
             RunError: the run has not kept its weights at that epoch.
-            CheckpointError, TrajectoryError: what it has kept is damaged or another network's.
+            CheckpointError, TrajectoryError: the file is damaged, or holds another network's
+                weights.
         """
         wanted = self._chosen(epoch, self.epochs(), "the network")
         return self._filled(self._weights(wanted))
@@ -107,18 +104,18 @@ class Run:
     def kolmogorov(self, epoch: int | None = None) -> KolmogorovLoss:
         """Return K as the run had learned it at the end of an epoch, with its network.
 
-        ``kolmogorov.table.module`` is the network: `bitfold.write_model` takes the two.
+        ``kolmogorov.table.module`` is the network; `bitfold.write_model` takes both.
 
         Args:
-            epoch: of a checkpoint: frames hold no predictor; by default the last of them.
+            epoch: epoch of a checkpoint, as frames hold no predictor; by default the last.
 
         Returns:
-            The loss of a network of its own, in evaluation mode, on the CPU: predictor, ranges and
-            steps are those that were trained.
+            The loss of a new network, in evaluation mode, on the CPU, with the trained predictor,
+            ranges and steps.
 
         Raises:
             RunError: the run was trained without K, or has no checkpoint of that epoch.
-            CheckpointError: the checkpoint is damaged or another network's.
+            CheckpointError: the checkpoint is damaged, or holds another network's weights.
         """
         saved = [checkpoint_epoch(path) for path in checkpoint_paths(self.checkpoints)]
         wanted = self._chosen(epoch, saved, "K")
@@ -127,9 +124,9 @@ class Run:
         found = restored_kolmogorov(checkpoint, network, self.path)
         if found is None:
             raise RunError(
-                f"Cannot load K of {self.path} at epoch {wanted}: expected a run that is trained "
-                "with `kolmogorov_weight`, got one without. Describe its network by a "
-                "bitfold.KolmogorovLoss of your own."
+                f"Cannot load K of {self.path} at epoch {wanted}: expected a run that was trained "
+                "with `kolmogorov_weight`, got one without. Make a bitfold.KolmogorovLoss of its "
+                "network instead."
             )
         return found
 
@@ -161,7 +158,7 @@ def load_run(path: str | Path) -> Run:
         path: the folder.
 
     Raises:
-        RunError: there is no run in it.
+        RunError: the folder holds no run.
 
     >>> load_run("nowhere")
     Traceback (most recent call last):

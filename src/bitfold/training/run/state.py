@@ -1,4 +1,4 @@
-"""The whole state of a training as tensors and facts, and back."""
+"""The whole state of a session as tensors and facts, and back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitfold.training.config.config_file import config_toml
 from bitfold.training.config.continuation import agree, predictor_settings, steering_settings
 from bitfold.training.run.stored_kolmogorov import configuration_of, predictor_state
 from bitfold.training.step.learner import Learner
-from bitfold.training.step.optimizers import keeps_memory
+from bitfold.training.step.optimizers import keeps_state
 from bitfold.training.store.checkpoints import Checkpoint
 from bitfold.training.store.stored_weights import check_same_shapes
 from bitfold.training.watch.oversight import Oversight
@@ -29,9 +29,9 @@ def capture(
     oversight: Oversight,
     validation_loss: float | None,
 ) -> Checkpoint:
-    """Return everything that a continued run needs, as it is after an epoch.
+    """Return the state that a continued run needs, after an epoch.
 
-    The tensors are the learner's own: what it learns next changes them.
+    The tensors are the learner's own, so its next step changes them.
     """
     tensors = {f"network.{n}": t for n, t in learner.network.state_dict().items()}
     if learner.kolmogorov is not None:
@@ -52,17 +52,20 @@ def capture(
 
 
 def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, place: Path) -> None:
-    """Take up a state that `capture` gave, perhaps under another configuration.
+    """Load a state from `capture` into a learner, whose configuration may have changed.
 
-    What the new configuration makes anew begins afresh: an optimiser of another kind, a weight
-    predictor that the run did not have or had otherwise, and the memory of what looks on once a
-    setting that decides the training has changed.
+    State that the changed settings invalidate is reinitialised: an optimiser of another kind, a
+    weight predictor that is new or configured differently, and the history of the observers once
+    a setting that steers training has changed.
 
     Args:
-        place: the folder, for errors.
+        checkpoint: the state.
+        learner: a new learner of the changed configuration.
+        oversight: its observers.
+        place: folder of the run, for errors.
 
     Raises:
-        CheckpointError: the state belongs to another network, or is no state of a training.
+        CheckpointError: the state belongs to another network, or is not a state of a session.
     """
     weights = checkpoint.within("network")
     check_same_shapes(learner.network, weights, place)
@@ -75,7 +78,7 @@ def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, plac
             if learner.learned_steps is not None:
                 learner.learned_steps.restore(checkpoint.tensors)
         for name, optimizer in _named_optimizers(learner):
-            is_kept = keeps_memory(before, now) if "network" in name else has_predictor
+            is_kept = keeps_state(before, now) if "network" in name else has_predictor
             if is_kept:
                 _restore_optimizer(checkpoint.within(name), optimizer)
         weights_of_k = checkpoint.within("weight")
@@ -93,7 +96,7 @@ def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, plac
 
 
 def check_split(checkpoint: Checkpoint, split: Split, place: Path) -> None:
-    """Refuse a folder whose split is not the one that the checkpoint was trained on.
+    """Refuse a folder whose split differs from the split that the checkpoint was trained on.
 
     Raises:
         CheckpointError: the points differ.

@@ -1,4 +1,4 @@
-"""The Kolmogorov loss of a run, taken up again from a checkpoint."""
+"""The Kolmogorov loss of a run, read from a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from bitfold.training.store.checkpoints import Checkpoint
 
 
 def configuration_of(checkpoint: Checkpoint) -> Config:
-    """Return what a checkpoint was written under, whatever its run's file says by now.
+    """Return the configuration in a checkpoint; that of its run may have changed since.
 
     Raises:
-        LookupError, ValueError: it does not say, or what it says is no configuration.
+        LookupError, ValueError: the checkpoint holds no valid configuration.
     """
     return config_from_mapping(tomllib.loads(checkpoint.facts["config"]), place="a checkpoint")
 
@@ -30,18 +30,18 @@ def configuration_of(checkpoint: Checkpoint) -> Config:
 def restored_kolmogorov(
     checkpoint: Checkpoint, network: PolytopeNet, place: Path
 ) -> KolmogorovLoss | None:
-    """Return what a checkpoint holds of K, for the network as it was then.
+    """Return the K of a checkpoint, for its network.
 
     Args:
-        checkpoint: of a run.
-        network: with the checkpoint's weights.
-        place: of the checkpoint's run, for errors.
+        checkpoint: a checkpoint of a run.
+        network: the network with the checkpoint's weights.
+        place: folder of the run, for errors.
 
     Returns:
-        The loss, in evaluation mode; None if the run had none when the checkpoint was written.
+        The loss, in evaluation mode; None if the run had no K when the checkpoint was written.
 
     Raises:
-        CheckpointError: it holds another predictor than its configuration says.
+        CheckpointError: the checkpoint's predictor does not match its configuration.
     """
     try:
         config = configuration_of(checkpoint)
@@ -54,16 +54,16 @@ def restored_kolmogorov(
     except (LookupError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
-            f"Cannot load K of {place} at epoch {checkpoint.epoch}: expected a checkpoint with its "
-            f"predictor, got one that does not fit ({reason}). Choose another epoch."
+            f"Cannot load K of {place} at epoch {checkpoint.epoch}: expected the predictor of "
+            f"its configuration, got another ({reason}). Choose another epoch."
         ) from None
     return kolmogorov.eval()
 
 
 def predictor_state(checkpoint: Checkpoint, kolmogorov: KolmogorovLoss) -> dict[str, Tensor]:
-    """Return what it has learned, and its count of steps if both count them.
+    """Return the learned state of K, with the checkpoint's count of steps if both count steps.
 
-    Whether steps are counted depends on ``kolmogorov_every``, which a continued run may change.
+    Steps are counted only if ``kolmogorov_every`` is above 1, which a continued run may change.
     """
     own = kolmogorov.state_dict()
     counts = {name: tensor for name, tensor in own.items() if name.startswith("counter.")}

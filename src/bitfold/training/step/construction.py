@@ -13,7 +13,7 @@ from bitfold.training.config.configuration import Config
 
 
 def build_network(config: Config, target: Target, generator: Any = None) -> PolytopeNet:
-    """Return the network that a configuration asks for, for a target."""
+    """Return the configured network for a target."""
     return PolytopeNet(
         target.in_features,
         config.shape,
@@ -27,12 +27,12 @@ def build_network(config: Config, target: Target, generator: Any = None) -> Poly
 def build_kolmogorov(
     config: Config, network: PolytopeNet, generator: torch.Generator
 ) -> KolmogorovLoss:
-    """Return the loss that a configuration asks for, on the network's device.
+    """Return the configured Kolmogorov loss, on the network's device.
 
     Args:
-        config: one with K.
-        network: to describe.
-        generator: of the predictor's first values, and of what is drawn in training.
+        config: a configuration with K.
+        network: the network whose weights K describes.
+        generator: draws the predictor's initial values, and all that K draws in training.
     """
     settings = config.kolmogorov
     taken = PREDICTORS[settings.predictor].option_settings
@@ -53,9 +53,9 @@ def build_kolmogorov(
 
 
 def side_bits(config: Config, kolmogorov: KolmogorovLoss) -> float:
-    """Return the bits of a description that no lambda changes."""
+    """Return the bits of the description that do not depend on lambda."""
     changing = {"weights", "out_of_range"}
     if config.kolmogorov.is_quantised and kolmogorov.predictor.bits_follow_weights:
-        changing.add("predictor")  # rows and columns come and go, and with them their scales
+        changing.add("predictor")  # the scales of dead rows and columns are not sent
     items = kolmogorov.bits().items
     return sum(bits for name, bits in items.items() if name not in changing)

@@ -1,4 +1,4 @@
-"""Training a network as what a decoder gets of it, up to a hard finish."""
+"""Learned quantisation steps: from soft training up to the hard finish."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from bitfold.training.weighting.bits_weight import TOLERANCE
 
 #: In a checkpoint: whether steps and predictor are frozen, the predictor's bits, the best score.
 FINISH_FACTS = "steps.facts"
-#: Steps begin at a quarter of a tensor's root mean square: coarse ones silence narrow networks.
+#: Steps begin at a quarter of a tensor's root mean square: coarser steps kill narrow layers.
 STEPS_TO_RMS = 4.0
-#: One epoch of so many, the last ones, is trained with steps and predictor frozen.
+#: The last one in this many epochs is trained with steps and predictor frozen.
 HARD_SHARE = 10
 
-# The tolerance of bits, less what the last fitting may change.
+# The tolerance of the bits, less the change that the last fitting may bring.
 _LAST_NEARNESS = 0.75 * TOLERANCE
-_MOST_ROUNDS = 6
+_MAX_ROUNDS = 6
 
 _Score = tuple[float, float]
 
 
 def last_soft_epoch(num_epochs: int) -> int:
-    """Return the epoch after which steps and predictor are frozen.
+    """Return the last epoch before steps and predictor are frozen.
 
     >>> [last_soft_epoch(num_epochs) for num_epochs in (1, 2, 10, 1000)]
     [0, 1, 9, 900]
@@ -43,27 +43,27 @@ def last_soft_epoch(num_epochs: int) -> int:
 
 
 class LearnedSteps:
-    """What a training with learned steps does at the edges of its epochs.
+    """Freezes, finishes and thaws learned steps before and after epochs.
 
-    Steps and predictor learn up to nine tenths of the epochs. Then they are fitted, rounded to what
-    is sent, and frozen: the last tenth moves the weights alone, under exactly the code that they
-    are sent in. Each step can still take a weight into another bin, and in a small network one
-    weight changes much: the best of these epochs is kept, by the loss of all training points with
-    lambda K. At the end weights that nothing feels become 0, the predictor is fitted once more, and
-    the network's weights become what a decoder gets. A run that is continued with more epochs
-    thaws, and finishes again.
+    Steps and predictor learn for nine tenths of the epochs. Then they are fitted, rounded to the
+    precision of the file, and frozen. The last tenth trains the weights alone, under exactly the
+    code of the file. A training step can still move a weight into another bin, and in a small
+    network one weight changes much. So the best of these epochs is kept, by task loss plus
+    lambda K over all training points. At the end, weights without influence become 0, the
+    predictor is fitted again, and the network gets its decoded weights. A run that is continued
+    for more epochs thaws, and finishes again.
 
-    With a number of bits to meet, weights are rounded to it before the last tenth, which trains
-    them on, and once more at the end if that is needed.
+    With a target for the bits, weights are rounded to it before the last tenth, which trains them
+    further, and again at the end if needed.
 
     Source: see `finish`, `prune_dead` and `round_to_bits`.
 
     Args:
-        kolmogorov: newly made, with learned steps; they are set to where such a training begins.
-        num_epochs: of the whole training.
-        target_bits: that the description is to have, or None.
-        losses: gives the task loss of all training points, one by one, as `prune_dead` takes it.
-        measure: gives the mean of these and K.
+        kolmogorov: a new loss with learned steps; they are set to their initial sizes.
+        num_epochs: epochs of the whole training.
+        target_bits: the wanted bits of the description, or None.
+        losses: gives the task losses of all training points, as `prune_dead` takes them.
+        measure: gives the mean task loss of all training points, and K.
 
     Attributes:
         is_hard: whether steps and predictor are frozen.
@@ -84,7 +84,7 @@ class LearnedSteps:
         begin_steps(kolmogorov, STEPS_TO_RMS)
 
     def begin(self, epoch: int) -> None:
-        """Freeze or thaw what an epoch, counted from 1, is trained without or with."""
+        """Freeze or thaw steps and predictor before an epoch, counted from 1."""
         must_be_hard = epoch > last_soft_epoch(self._num_epochs)
         if must_be_hard and not self.is_hard and self._is_finite():
             if self._target_bits is not None:
@@ -95,11 +95,11 @@ class LearnedSteps:
             self._thaw()
 
     def end(self, epoch: int, weight: float) -> None:
-        """Keep the weights if they are the best since all is frozen; after the last epoch, settle.
+        """Keep the weights if they are the best frozen ones; after the last epoch, finish.
 
         Args:
-            epoch: that is over.
-            weight: lambda in it.
+            epoch: number of the epoch that is over.
+            weight: lambda in this epoch.
         """
         if not (self.is_hard and self._is_finite()):
             return
@@ -111,17 +111,17 @@ class LearnedSteps:
             self._conclude()
 
     def history(self) -> dict[str, Tensor]:
-        """Return its memory as tensors, by name."""
+        """Return the history as tensors, by name."""
         score, weights = self._best or ((math.nan, math.nan), [])
         facts = [float(self.is_hard), float(self._kolmogorov.predictor_bits), *score]
         kept = {f"steps.best.{number}": item for number, item in enumerate(weights)}
         return {FINISH_FACTS: torch.tensor(facts, dtype=torch.float64), **kept}
 
     def restore(self, kept: Mapping[str, Tensor]) -> None:
-        """Take up a memory that `history` gave.
+        """Load the tensors from `history`.
 
         Raises:
-            LookupError, ValueError: it is no such memory, or another network's.
+            LookupError, ValueError: a tensor is missing, or belongs to another network.
         """
         is_hard, predictor_bits, *score = kept[FINISH_FACTS].tolist()
         self._thaw()
@@ -134,16 +134,16 @@ class LearnedSteps:
             own = list(self._parameters())
             weights = [kept[f"steps.best.{number}"].to(item) for number, item in enumerate(own)]
             if any(a.shape != b.shape for a, b in zip(own, weights, strict=True)):
-                raise ValueError("the best weights are another network's")
+                raise ValueError("the best weights belong to another network")
             self._best = (score[0], score[1]), weights
 
     def _score(self, weight: float) -> _Score:
-        """The smaller the better; how far the bits are out of what is asked for comes first."""
+        """Return (excess of the bits over the tolerance, loss); the smaller, the better."""
         task, nats = self._measure()
         off = 0.0
         if self._target_bits is not None:
             off = abs(self._kolmogorov.bits().total / self._target_bits - 1) - TOLERANCE
-        # Lambda still moves where bits are asked for: what it was weighs nothing.
+        # With a target for the bits lambda still moves, so losses under it cannot be compared.
         combined = task if self._target_bits is not None else task + weight * nats
         return max(off, 0.0), combined
 
@@ -153,24 +153,24 @@ class LearnedSteps:
         for item, best in zip(self._parameters(), self._best[1], strict=True):
             item.copy_(best)
         with torch.enable_grad():
-            # What is rounded can leave more of the network dead, and what dies is not sent.
-            for _ in range(_MOST_ROUNDS):
+            # Rounding can leave more of the network dead, and dead weights are not sent.
+            for _ in range(_MAX_ROUNDS):
                 if self._meet_bits(_LAST_NEARNESS):
                     break
         state = self._kolmogorov.decoded_state()
         self._kolmogorov.table.module.load_state_dict(state)
 
     def _nudge(self, epoch: int) -> None:
-        """Meet the bits again while there are epochs left that make up for it."""
+        """Meet the bits again while enough epochs are left to recover the loss."""
         hard = self._num_epochs - last_soft_epoch(self._num_epochs)
         if self._target_bits is not None and self._num_epochs - epoch >= hard / 2:
             self._meet_bits(_LAST_NEARNESS / 2)
 
     def _meet_bits(self, nearness: float) -> bool:
-        """Take what is dead away, and bring the bits to the target if they are not so near.
+        """Prune dead weights, and round to the target bits unless they are near.
 
         Returns:
-            Whether nothing had to be rounded: there is no target, or the bits were near.
+            Whether no rounding was needed: there is no target, or the bits were near it.
         """
         prune_dead(self._kolmogorov, self._losses())
         fit_predictor(self._kolmogorov)

@@ -12,16 +12,17 @@ from torch.optim import Optimizer
 
 from bitfold.training.config.configuration import Config
 
-COSINE_END = 0.01  # a rate of 0 would end in epochs that change nothing, which is a loop
+#: The last factor of a cosine schedule: at a rate of 0 nothing changes, which would be a loop.
+COSINE_END = 0.01
 
 
 def network_optimizers(config: Config, network: nn.Module) -> list[Optimizer]:
     """Return the optimisers that together step every parameter of the network.
 
-    There is one, except for muon, which takes the matrices and leaves the rest to AdamW.
+    Muon steps the matrices and AdamW the other parameters; every other choice is one optimiser.
 
     Source: Kingma & Ba 2015 (adam), Loshchilov & Hutter 2019 (adamw), Jordan et al. 2024 (muon),
-    Reddi et al. 2018 (amsgrad), Tieleman & Hinton 2012 (rmsprop); all PyTorch's implementations.
+    Reddi et al. 2018 (amsgrad), Tieleman & Hinton 2012 (rmsprop); all as PyTorch has them.
     """
     parameters = list(network.parameters())
     rate, decay = config.learning_rate, config.weight_decay
@@ -56,17 +57,17 @@ def predictor_optimizer(config: Config, predictor: nn.Module) -> Optimizer:
     return torch.optim.Adam(predictor.parameters(), lr=rate, fused=True)
 
 
-def keeps_memory(before: Config, now: Config) -> bool:
-    """Whether a network's optimiser under one configuration can go on under another.
+def keeps_state(before: Config, now: Config) -> bool:
+    """Whether the state of the network's optimiser stays valid under a changed configuration.
 
-    It cannot if it is of another kind, or needs averages that the other did not gather.
+    It does not if the optimiser is of another kind, or needs averages that were not kept so far.
     """
     kinds = [(c.optimizer, c.amsgrad, c.momentum > 0) for c in (before, now)]
     return kinds[0] == kinds[1]
 
 
 def rate_factor(config: Config, epoch: int) -> float:
-    """Return what both learning rates are multiplied by in an epoch (from 1).
+    """Return the factor of both learning rates in an epoch, counted from 1.
 
     Source: Loshchilov & Hutter 2017, equation 5, without restarts.
 
@@ -80,7 +81,7 @@ def rate_factor(config: Config, epoch: int) -> float:
 
 
 def set_rate(optimizers: Sequence[Optimizer], rate: float) -> None:
-    """Give every parameter of these optimisers one learning rate."""
+    """Set the learning rate of every parameter of these optimisers."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = rate

@@ -1,4 +1,4 @@
-"""The two tasks: what is minimised, and what is reported beside it."""
+"""The two tasks, regression and classification: their loss and their score."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from torch.nn import functional
 
 
 class Task(ABC):
-    """Turns outputs and what they should be into a loss and a score.
+    """Computes a loss and a score from outputs and wanted values.
 
     Attributes:
-        score_name: the metric that it reports: ``psnr_db`` or ``accuracy``.
+        score_name: the metric of the score: ``psnr_db`` or ``accuracy``.
     """
 
     score_name: ClassVar[Literal["psnr_db", "accuracy"]]
 
     @abstractmethod
     def loss(self, outputs: Tensor, wanted: Tensor) -> Tensor:
-        """Return the mean loss, a scalar tensor that carries the graph."""
+        """Return the mean loss, a scalar tensor with its graph."""
 
     @abstractmethod
     def hits(self, outputs: Tensor, wanted: Tensor) -> Tensor:
-        """Return what `score` needs beside the loss, a scalar tensor."""
+        """Return the further scalar tensor that `score` needs."""
 
     @abstractmethod
     def score(self, loss: float, hits: float) -> float | None:
-        """Return the metric from the validation loss and `hits`."""
+        """Return the score from the validation loss and `hits`."""
 
 
 class RegressionTask(Task):
@@ -43,33 +43,33 @@ class RegressionTask(Task):
     score_name = "psnr_db"
 
     def loss(self, outputs: Tensor, wanted: Tensor) -> Tensor:
-        """Mean over points and channels; outputs and wanted (N, channels)."""
+        """Return the mean over points and channels; outputs and wanted are (N, channels)."""
         return functional.mse_loss(outputs, wanted)
 
     def hits(self, outputs: Tensor, wanted: Tensor) -> Tensor:
-        """Nothing more is needed."""
+        """Return 0: the score follows from the loss."""
         return outputs.new_zeros(())
 
     def score(self, loss: float, hits: float) -> float | None:
-        """-10 log10(mse): the peak is 1."""
+        """Return -10 log10(mse), in decibels; the peak is 1."""
         return -10 * math.log10(loss) if 0 < loss < math.inf else None
 
 
 class ClassificationTask(Task):
-    """Cross-entropy of logits in nats, and the share of points in their class."""
+    """Cross-entropy of logits, in nats, and the share of points that get their class."""
 
     score_name = "accuracy"
 
     def loss(self, outputs: Tensor, wanted: Tensor) -> Tensor:
-        """Mean over points; logits (N, K), classes int64 (N,)."""
+        """Return the mean over points; logits are (N, classes), wanted classes int64 (N,)."""
         return functional.cross_entropy(outputs, wanted)
 
     def hits(self, outputs: Tensor, wanted: Tensor) -> Tensor:
-        """Share of points whose largest logit is their class's."""
+        """Return the share of points whose largest logit is that of their class."""
         return (outputs.argmax(1) == wanted).to(torch.float32).mean()
 
     def score(self, loss: float, hits: float) -> float | None:
-        """The share itself."""
+        """Return that share."""
         return hits
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file each, whole or absent, checked when read."""
+"""Checkpoints: each is one safetensors file, whole or absent, and checked when it is read."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ from torch import Tensor
 from bitfold.errors import CheckpointError
 from bitfold.runtime.atomic_files import write_atomically
 
+#: The newest checkpoints that are kept, besides the best.
 KEPT = 3
-_LARGEST_HEADER = 2**26  # beyond a hundred thousand tensors
+_MAX_HEADER_BYTES = 2**26  # enough for a hundred thousand tensors
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """The whole state of a training at the end of an epoch.
 
-    Source: none, ours.
-
     Args:
         epoch: the last finished epoch.
         tensors: name to tensor: network, predictor, optimisers, random states, split, watchdogs.
-        facts: everything else, as JSON would hold it.
+        facts: all other state, as JSON can hold it.
     """
 
     epoch: int
@@ -40,18 +39,18 @@ class Checkpoint:
     facts: Mapping[str, Any]
 
     def within(self, prefix: str) -> dict[str, Tensor]:
-        """Return the tensors whose names begin with ``prefix.``, without it."""
+        """Return the tensors whose names begin with ``prefix.``, by the rest of their names."""
         start = prefix + "."
         return {n.removeprefix(start): t for n, t in self.tensors.items() if n.startswith(start)}
 
 
 def checkpoint_path(folder: Path, epoch: int) -> Path:
-    """Return where the checkpoint of an epoch lies."""
+    """Return the path of an epoch's checkpoint."""
     return folder / f"epoch-{epoch:09d}.safetensors"
 
 
 def checkpoint_paths(folder: Path) -> list[Path]:
-    """Return the checkpoints in a folder, oldest first; what a killed writer left is none."""
+    """Return the checkpoints in a folder, oldest first, without leftovers of killed writers."""
     paths = folder.glob("epoch-*.safetensors")
     return sorted((p for p in paths if _number(p).isdecimal()), key=checkpoint_epoch)
 
@@ -62,17 +61,21 @@ def checkpoint_epoch(path: Path) -> int:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint and delete those that are neither among the last 3 nor the best.
+    """Write a checkpoint; keep the last 3 and the best, and delete the others.
 
-    The best is the one with the lowest ``facts["validation_loss"]``.
+    The best checkpoint has the lowest ``facts["validation_loss"]``.
+
+    Returns:
+        The path of the new checkpoint.
 
     Raises:
-        OSError: the disk is full; what was there before is intact.
+        OSError: the disk is full; the earlier checkpoints are intact.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
     facts = json.dumps({**checkpoint.facts, "epoch": checkpoint.epoch})
-    # By NumPy: the writer for PyTorch makes a ctypes type of each new size, which nothing frees.
+    # safetensors.torch makes a ctypes type for each new size and never frees it; NumPy's writer
+    # does not.
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     data = save(arrays, {"bitfold": facts, "sha256": _digest(tensors, facts)})
     path = checkpoint_path(folder, checkpoint.epoch)
@@ -82,7 +85,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint, and every byte of it.
+    """Read a checkpoint and check every byte of it.
 
     Raises:
         CheckpointError: the file is missing, truncated or altered.
@@ -107,7 +110,8 @@ def read_newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """Read the newest checkpoint that is whole.
 
     Returns:
-        It, or None if there is none, and a line for each damaged one that is newer.
+        The checkpoint, or None if no whole one exists; and a line for each newer one that is
+        damaged.
     """
     damaged: list[str] = []
     for path in reversed(checkpoint_paths(folder)):
@@ -119,7 +123,7 @@ def read_newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def delete_later_checkpoints(folder: Path, epoch: int) -> None:
-    """Delete the checkpoints of later epochs, and what killed writers left."""
+    """Delete the checkpoints of later epochs, and the leftovers of killed writers."""
     for path in checkpoint_paths(folder):
         if checkpoint_epoch(path) > epoch:
             path.unlink()
@@ -130,18 +134,18 @@ def delete_later_checkpoints(folder: Path, epoch: int) -> None:
 def _prune(folder: Path) -> None:
     paths = checkpoint_paths(folder)
     older = paths[:-KEPT]
-    best = min(paths, key=_validation_loss) if older else None  # of equals the oldest, for good
+    best = min(paths, key=_validation_loss) if older else None  # the oldest of equals
     for path in older:
         if path != best:
             path.unlink(missing_ok=True)
 
 
 def _validation_loss(path: Path) -> float:
-    """Return a checkpoint's validation loss from its header alone; infinity if there is none."""
+    """Return a checkpoint's validation loss, reading its header alone; infinity if it has none."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
-            head = file.read(min(size, _LARGEST_HEADER))
+            head = file.read(min(size, _MAX_HEADER_BYTES))
         loss = float(json.loads(json.loads(head)["__metadata__"]["bitfold"])["validation_loss"])
     except (OSError, ValueError, KeyError, TypeError):
         return math.inf

@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where, who may write to it."""
+"""The folder of a run: the paths of its files, and the lock that guards them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from bitfold.training.config.config_file import config_toml, read_config
 from bitfold.training.config.configuration import Config
 from bitfold.training.store.checkpoints import checkpoint_paths
 
-#: What a run writes; only these are removed when one is overwritten.
+# Overwriting a run deletes its own files alone: those that a continued run appends to, and others.
 _CONTINUED_FILES = ("metrics.jsonl", "trajectory.bin", "video.mp4", "video.previous.mp4")
-#: The configuration last: until it is gone the folder counts as a run, which can be overwritten.
+# The configuration goes last: until then the folder counts as a run, which can be overwritten.
 _OWN_FILES = (
     *_CONTINUED_FILES, "audit.txt", "loss.png", "last_frame.png", "report.html", "run.json",
     "target.safetensors", "split.safetensors", "config.toml",
@@ -37,9 +37,7 @@ _OWN_FILES = (
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where the files of a run lie; docs/run-folder.md describes each.
-
-    Source: none, ours.
+    """The paths of a run's files; docs/run-folder.md describes each file.
 
     Args:
         path: the folder.
@@ -49,22 +47,22 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """The configuration; written last when a run is made, so its presence makes a run."""
+        """The configuration, written last when a run is made: a folder that has it is a run."""
         return self.path / "config.toml"
 
     @property
     def status(self) -> Path:
-        """How the run stands, and on what it ran, as JSON."""
+        """The status of the run, and the versions and machine it ran on, as JSON."""
         return self.path / "run.json"
 
     @property
     def audit(self) -> Path:
-        """What each audit of the gradients found."""
+        """The findings of each gradient audit."""
         return self.path / "audit.txt"
 
     @property
     def target(self) -> Path:
-        """The picture or clip, as it was loaded."""
+        """The picture or clip as it was loaded."""
         return self.path / "target.safetensors"
 
     @property
@@ -74,7 +72,7 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """A line an epoch."""
+        """The metrics, one line per epoch."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -83,20 +81,20 @@ class RunFolder:
         return self.path / "trajectory.bin"
 
     def inside(self, name: str) -> Path:
-        """Return a folder of this run: within it, or under its own name in an absolute one."""
+        """Return a folder of this run: within it, or named after it within an absolute path."""
         given = Path(name).expanduser()
         return given / self.path.name if given.is_absolute() else self.path / given
 
     def is_run(self) -> bool:
-        """Whether a run lies here."""
+        """Whether the folder holds a run."""
         return self.config.is_file()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder, so that no other process trains in it.
+        """Lock the folder against training by other processes while the block lasts.
 
         Raises:
-            RunError: another one does, or the folder cannot be written.
+            RunError: another process holds the lock, or the folder cannot be written.
         """
         lock = FileLock(self.path / ".lock")
         try:
@@ -114,7 +112,7 @@ class RunFolder:
             lock.release()
 
     def make(self) -> None:
-        """Make the folder itself.
+        """Create the folder.
 
         Raises:
             RunError: it cannot be made.
@@ -125,30 +123,31 @@ class RunFolder:
             raise self._unwritable(error) from None
 
     def clear(self, config: Config, *, overwrite: bool) -> None:
-        """See to it that a new run finds nothing of an earlier one; the folder is locked.
+        """Make sure that a new run finds no files of an earlier one; the folder is locked.
 
         Args:
-            config: of the new run.
-            overwrite: whether a run that lies here may be deleted; nothing else ever is.
+            config: configuration of the new run.
+            overwrite: whether a run in this folder may be deleted; other files never are.
 
         Raises:
-            RunError: a run lies here and may not be deleted, or files of another run lie where
-                this one's would; they are left alone.
+            RunError: the folder holds a run that may not be deleted, or files of another run have
+                the paths of the new run's. They are left alone.
         """
         if self.is_run() and not overwrite:
             raise RunError(
-                f"Cannot start a run in {self.path}: it holds one. Continue it with `bitfold "
-                f"resume {self.path}`, choose another `output_dir`, or give `overwrite=True`."
+                f"Cannot start a run in {self.path}: the folder holds a run. Continue it with "
+                f"`bitfold resume {self.path}`, choose another `output_dir`, or give "
+                "`overwrite=True`."
             )
         if overwrite:
             try:
                 self._delete_run()
             except OSError as error:
                 raise self._unwritable(error) from None
-        # What is left is nobody's to delete, such as in a folder that runs elsewhere share.
+        # The remaining files may belong to runs that share an absolute folder.
         for file in self._results(config):
             raise RunError(
-                f"Cannot start a run in {self.path}: {file} is another run's. Choose another "
+                f"Cannot start a run in {self.path}: {file} belongs to another run. Choose another "
                 "`output_dir`, `checkpoint_dir` or `snapshot_dir`, or move it away."
             )
 
@@ -164,7 +163,7 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
 
     def _results(self, config: Config) -> Iterator[Path]:
-        """Yield what a run would go on with if it were there."""
+        """Yield the existing files that a run of this configuration would continue."""
         for name in _CONTINUED_FILES:
             if (self.path / name).exists():
                 yield self.path / name
@@ -172,10 +171,10 @@ class RunFolder:
         yield from sorted(self.inside(config.drawing.snapshot_dir).glob("frame-*"))
 
     def write_new(self, config: Config, target: Target, split: Split) -> None:
-        """Write what a run begins with.
+        """Write the files that a run begins with.
 
         Raises:
-            RunError, TargetError: a file cannot be written; none of them is left.
+            RunError, TargetError: a file cannot be written; none of the files is left behind.
         """
         try:
             write_target(self.target, target)
@@ -205,7 +204,7 @@ class RunFolder:
         """Read the configuration, with this folder as its ``output_dir``.
 
         Raises:
-            RunError: no run lies here.
+            RunError: the folder holds no run.
         """
         if not self.is_run():
             raise RunError(f"Cannot open run {self.path}: there is no config.toml in it.")
@@ -225,7 +224,7 @@ class RunFolder:
             arrays = load(self.split.read_bytes())
             points = [np.array(arrays[name]) for name in ("training", "validation")]
             if any(part.dtype != np.int64 or part.ndim != 1 for part in points):
-                raise ValueError("other arrays than pixel indices")
+                raise ValueError("its arrays are not pixel indices")
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise RunError(
@@ -235,7 +234,7 @@ class RunFolder:
         return Split(*points)
 
     def read_status(self) -> dict[str, Any]:
-        """Read how the run stands; empty if that is not on disk."""
+        """Read the status of the run; empty if there is no readable ``run.json``."""
         try:
             status = json.loads(self.status.read_text())
         except (OSError, ValueError):
@@ -243,7 +242,7 @@ class RunFolder:
         return status if isinstance(status, dict) else {}
 
     def write_status(self, status: Mapping[str, Any]) -> None:
-        """Write how the run stands.
+        """Write the status of the run.
 
         Raises:
             OSError: it cannot be written.
@@ -252,14 +251,14 @@ class RunFolder:
 
 
 def new_run_folder(config: Config) -> RunFolder:
-    """Return the folder that a configuration asks for: its own, or a new dated one."""
+    """Return the folder that a configuration names, or a new dated one under ``runs/``."""
     if config.output_dir is not None:
         return RunFolder(Path(config.output_dir).expanduser())
     return RunFolder(dated_folder(Path("runs"), config.target))
 
 
 def dated_folder(parent: Path, target: str) -> Path:
-    """Return a folder's name that is not taken: date, time and what is learnt."""
+    """Return a folder that does not exist yet, named by date, time and target."""
     name = "".join(c if c.isalnum() else "-" for c in Path(target).stem).strip("-") or "run"
     stamp = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
     path = parent / f"{stamp}-{name}"

@@ -10,9 +10,8 @@ from bitfold.polytopes import FOLD_MEASURES
 #: One line of ``metrics.jsonl``: name to number, or None where it was not measured.
 Metrics = Mapping[str, float | int | None]
 
-#: The names of a line, in order; docs/run-folder.md says what each means. Those after ``seconds``
-#: stand only in lines of epochs whose folds were measured, with one more for each layer; columns
-#: have that one if any line has it.
+#: The names of a line, in order; docs/run-folder.md documents each. Names after ``seconds`` stand
+#: only in lines of epochs whose folds were measured, with one more name for each layer.
 METRIC_NAMES = (
     "epoch",
     "combined_loss",
@@ -35,7 +34,7 @@ METRIC_NAMES = (
 
 
 def finite(metrics: Metrics) -> Metrics:
-    """Return metrics with None for each value that is not finite, as JSON has no word for it.
+    """Return metrics with None in place of values that are not finite: JSON cannot hold those.
 
     >>> finite({"epoch": 1, "task_loss": math.nan})
     {'epoch': 1, 'task_loss': None}

@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one line an epoch, names as a contract."""
+"""``metrics.jsonl``: one line of metrics per epoch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from bitfold.training.store.metrics import METRIC_NAMES, Metrics, finite
 
 
 class MetricsLog:
-    """Appends lines of metrics; after a continued run's cut, nothing is doubled.
-
-    Source: none, ours.
+    """Appends lines of metrics, after cutting off lines that a continued run will write again.
 
     Args:
-        path: the file; made if missing.
-        keep_until: lines of later epochs, and a torn last line, are cut off first.
+        path: the file; it is created if it is missing.
+        keep_until: last epoch that stays; later lines and a torn last line are cut off.
 
     Attributes:
-        last: the last line; empty if there is none.
+        last: the last line; empty in an empty file.
 
     Raises:
         OSError: it cannot be written.
@@ -32,7 +30,7 @@ class MetricsLog:
         self._file = AppendOnlyFile(path)
 
     def append(self, metrics: Metrics) -> None:
-        """Write one line to the operating system; a value that is not finite becomes null.
+        """Hand one line to the operating system; a value that is not finite becomes null.
 
         Raises:
             OSError: the disk is full; the file is as before.
@@ -42,7 +40,7 @@ class MetricsLog:
         self.last = line
 
     def sync(self) -> None:
-        """Wait until every line is on the disk itself."""
+        """Wait until every line is on disk."""
         self._file.sync()
 
     def close(self) -> None:
@@ -51,10 +49,10 @@ class MetricsLog:
 
 
 def read_metrics(path: Path) -> dict[str, list[float | int | None]]:
-    """Read the metrics as columns: name to a value an epoch, None where there is none.
+    """Read the metrics as columns: name to one value per epoch, None where a line has none.
 
-    What is no line of metrics, such as a torn last line left by a kill, is passed over.
-    ``numpy.array(column, float)`` makes a column an array, with NaN for None.
+    Text that is not a line of metrics, such as a torn last line after a kill, is skipped.
+    ``numpy.array(column, float)`` turns a column into an array, with NaN for None.
     """
     lines = [line for _, line in _lines(path.read_bytes())] if path.exists() else []
     layers = {name for line in lines for name in line if name.startswith(LAYER_MEASURE)}
@@ -63,7 +61,7 @@ def read_metrics(path: Path) -> dict[str, list[float | int | None]]:
 
 
 def _cut(path: Path, keep_until: int) -> Metrics:
-    """Shorten the file in place, which needs no room on the disk; return the last line left."""
+    """Truncate the file in place, which needs no free disk space; return the last line kept."""
     data = path.read_bytes()
     end, last = 0, {}
     for line_end, line in _lines(data):
@@ -77,7 +75,7 @@ def _cut(path: Path, keep_until: int) -> Metrics:
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, dict[str, float | int]]]:
-    """Yield, for each whole line of metrics, where it ends and what it says."""
+    """Yield (end, numbers) for each whole line of metrics; ``end`` is a byte offset."""
     end = 0
     for text in data.splitlines(keepends=True):
         end += len(text)

@@ -12,7 +12,7 @@ from bitfold.training.store.checkpoints import Checkpoint
 
 
 def trained_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """Return a checkpoint's weights as what it was trained for: decoded, with learned steps."""
+    """Return the weights that training computed with: the decoded ones with learned steps."""
     return checkpoint.within("decoded") or checkpoint.within("network")
 
 
@@ -20,7 +20,7 @@ def check_same_shapes(network: PolytopeNet, weights: dict[str, Tensor], place: P
     """Refuse weights of another network.
 
     Raises:
-        CheckpointError: a name or a shape differs; the first one is named.
+        CheckpointError: a name or a shape differs; the message names the first.
     """
     own = network.state_dict()
     for name in [*own, *weights]:
@@ -29,5 +29,5 @@ def check_same_shapes(network: PolytopeNet, weights: dict[str, Tensor], place: P
         if have != want:
             raise CheckpointError(
                 f"Cannot load the weights of {place}: expected {name} of shape {want}, got {have}. "
-                "They are another network's."
+                "The weights belong to another network."
             )

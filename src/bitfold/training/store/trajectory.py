@@ -1,10 +1,10 @@
-"""``trajectory.bin``: the network's weights at the frame epochs, safe against a kill.
+"""``trajectory.bin``: the network's weights at the frame epochs, readable after a kill.
 
 Layout, little endian: the magic ``BFTRAJ1\\n``; then blocks of ``size (4 bytes), payload,
 crc32(payload) (4 bytes)``. The first payload is JSON, ``{"tensors": [[name, shape], ...]}``. Each
-further one is a record: ``epoch (8 bytes), length of JSON (4 bytes), JSON of the epoch's metrics,
-all tensors as float32`` in the order of the first. Whatever follows the last whole record is no
-part of the file: a writer that was killed left it.
+later payload is a record: ``epoch (8 bytes), length of JSON (4 bytes), JSON of the epoch's metrics,
+all tensors as float32`` in the order of the first payload. Bytes after the last whole record are
+the leftover of a killed writer and no part of the file.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Moment:
     """The network at one epoch.
 
     Args:
-        epoch: its number; 0 before training.
-        metrics: that epoch's metrics; empty at epoch 0.
+        epoch: number of the epoch; 0 before training.
+        metrics: metrics of the epoch; empty at epoch 0.
         weights: name to float32 tensor.
     """
 
@@ -52,15 +52,13 @@ class Moment:
 class TrajectoryWriter:
     """Appends moments to a trajectory.
 
-    Source: none, ours.
-
     Args:
-        path: the file; made if missing.
-        weights: the network's state, which fixes names, shapes and order.
-        keep_until: moments of later epochs, and a torn last record, are cut off first.
+        path: the file; it is created if it is missing.
+        weights: the network's state, which fixes the names, shapes and order of the tensors.
+        keep_until: last epoch that stays; later moments and a torn last record are cut off.
 
     Raises:
-        TrajectoryError: the file is another network's, or not a trajectory.
+        TrajectoryError: the file holds another network's weights, or is not a trajectory.
         OSError: it cannot be written.
     """
 
@@ -89,7 +87,7 @@ class TrajectoryWriter:
             file.truncate(end)
 
     def append(self, epoch: int, metrics: Metrics, weights: Mapping[str, Tensor]) -> None:
-        """Write one moment to the operating system.
+        """Hand one moment to the operating system.
 
         Raises:
             OSError: the disk is full; the file is as before.
@@ -100,7 +98,7 @@ class TrajectoryWriter:
         self._file.append(_block(payload))
 
     def sync(self) -> None:
-        """Wait until every moment is on the disk itself."""
+        """Wait until every moment is on disk."""
         self._file.sync()
 
     def close(self) -> None:
@@ -109,9 +107,7 @@ class TrajectoryWriter:
 
 
 class TrajectoryReader:
-    """Reads moments, in order; may be asked again while the file grows.
-
-    Source: none, ours.
+    """Reads moments in order, also from a file that still grows.
 
     Args:
         path: the file.
@@ -136,7 +132,7 @@ class TrajectoryReader:
         self._start = self._file.tell()
 
     def moments(self) -> Iterator[Moment]:
-        """Yield the moments that have not been yielded yet.
+        """Yield the moments that earlier calls have not yielded.
 
         Raises:
             TrajectoryError: a whole record does not hold this network's weights.
@@ -145,11 +141,11 @@ class TrajectoryReader:
             yield self._moment(payload)
 
     def rewind(self) -> None:
-        """Let `moments` begin again with the first."""
+        """Let `moments` start over at the first moment."""
         self._file.seek(self._start)
 
     def epochs(self) -> list[int]:
-        """Return the epochs of all moments; `moments` begins again after it."""
+        """Return the epochs of all moments, and rewind."""
         self.rewind()
         epochs = [_RECORD.unpack_from(payload)[0] for payload in _records(self._file)]
         self.rewind()
@@ -185,11 +181,11 @@ def _block(payload: bytes) -> bytes:
 
 
 def _records(file: BinaryIO) -> Iterator[bytes]:
-    """Yield whole records; leaves the file behind the last of them."""
+    """Yield whole records; leave the file position after the last one."""
     while True:
         start = file.tell()
         payload = _read_block(file)
-        # A power cut can leave zeros, which are an empty block with the right checksum.
+        # A power cut can leave zeros, which read as an empty block with a correct checksum.
         if payload is None or len(payload) < _RECORD.size:
             file.seek(start)
             return
@@ -202,7 +198,7 @@ def _read_block(file: BinaryIO) -> bytes | None:
         return None
     size = struct.unpack("<I", head)[0]
     if size + 4 > os.fstat(file.fileno()).st_size - file.tell():
-        return None  # not whole yet; asking first keeps a damaged size from costing memory
+        return None  # not whole yet; checked before reading, so that a damaged size costs no memory
     body = file.read(size + 4)
     if len(body) < size + 4 or zlib.crc32(body[:size]) != struct.unpack("<I", body[size:])[0]:
         return None
@@ -215,7 +211,7 @@ def _read_header(file: BinaryIO, path: Path) -> _Header:
         tensors = json.loads(payload or b"")["tensors"]
         header = [(str(name), tuple(int(n) for n in shape)) for name, shape in tensors]
         if any(n < 0 for _, shape in header for n in shape):
-            raise ValueError("a shape below 0")
+            raise ValueError("a negative shape")
         return header
     except (ValueError, KeyError, TypeError):
         raise TrajectoryError(

@@ -23,31 +23,31 @@ from bitfold.targets import Split, Target, slice_time
 from bitfold.training.config.configuration import Config
 from bitfold.training.store.metrics import Metrics
 
-#: Polytopes beyond which a network is not measured: training has to go on.
+#: A network with more polytopes is not measured: training has to go on.
 MAX_POLYTOPES = 200_000
-#: Training points whose activation patterns are compared with those of the last measurement.
+#: Training points whose activation patterns are compared from one measurement to the next.
 MAX_PATTERN_POINTS = 1000
-# Numbers of one layer at all vertices, half a gigabyte; there are about as many of them as faces.
+# Numbers of one layer at all vertices, half a gigabyte; there are about as many vertices as faces.
 _MAX_NUMEL = 2**26
-# Polytopes times weights of a measurement that nobody asked for by name: some epochs' time.
+# Polytopes times weights of a measurement by default, which costs the time of some epochs.
 _MAX_WORK = 5 * 10**8
-# What a grey picture's black and white are told apart by.
+# The level between black and white of a grey picture.
 _GREY_LEVEL = 0.5
 
 
 class FoldMonitor:
-    """Measures polytopes and folds at some epochs, and remembers activation patterns in between.
+    """Measures polytopes and folds at due epochs, and keeps activation patterns in between.
 
-    Source: none, ours. See `bitfold.polytopes.measure_folds`; docs/measures.md describes each
-    number. A picture is measured on its whole square; a clip on its middle frame's.
+    See `bitfold.polytopes.measure_folds`; docs/measures.md defines each number. A picture is
+    measured on its whole square, a clip on the square of its middle frame.
 
     Args:
-        config: says at which epochs.
-        target: what is learned.
-        split: its training points are where patterns and distances are looked at.
+        config: decides the epochs.
+        target: the picture or clip that is learned.
+        split: patterns and distances are measured at its training points.
 
-    Guarantees: what is measured depends on the epoch's number, on the network, and on the patterns
-    that `history` gives, so that a continued run measures what an uninterrupted one does.
+    Guarantees: the numbers depend only on the epoch, the network, and the patterns in `history`,
+    so a continued run measures the same as an uninterrupted run.
     """
 
     def __init__(self, config: Config, target: Target, split: Split) -> None:
@@ -61,24 +61,24 @@ class FoldMonitor:
         self._patterns: NDArray[np.uint64] | None = None
 
     def is_due(self, epoch: int) -> bool:
-        """Whether folds are measured after an epoch; epoch 0 only lays a ground for pattern flips.
+        """Whether folds are measured after an epoch; epoch 0 only gives the first patterns.
 
-        The last epoch of a run is no exception: its row must be what it is in a longer run.
+        The last epoch of a run is no exception: its line must be the same as in a longer run.
         """
         if self._every is None:
             return self._schedule.has(epoch)
         return self._every > 0 and epoch % self._every == 0
 
     def measure(self, network: PolytopeNet, description_bits: float | None) -> Metrics:
-        """Measure the network as it is, and remember its patterns.
+        """Measure the network, and keep its patterns for the next measurement.
 
         Args:
-            network: is left as it was found.
-            description_bits: its description length, or None.
+            network: the network; it stays as it is.
+            description_bits: its description length; None without K.
 
         Returns:
-            Names and numbers; none at all for a network that has no exact partition, because it is
-            smooth, not finite, or has too many polytopes.
+            Numbers by name; empty for a network without an exact partition, because it is smooth,
+            not finite, or has too many polytopes.
         """
         try:
             found = self._partition(network)
@@ -93,13 +93,13 @@ class FoldMonitor:
         return numbers
 
     def history(self) -> dict[str, Tensor]:
-        """Return the patterns of the last measurement as a tensor, by name; none before it."""
+        """Return the patterns of the last measurement, by name; empty before the first."""
         if self._patterns is None:
             return {}
         return {"folds.patterns": torch.from_numpy(self._patterns.view(np.int64).copy())}
 
     def restore(self, kept: Mapping[str, Tensor]) -> None:
-        """Take up what `history` gave; if it is not there, pattern flips begin afresh."""
+        """Load the patterns from `history`; without them the next measurement has no flips."""
         if "folds.patterns" in kept:
             self._patterns = kept["folds.patterns"].cpu().numpy().view(np.uint64).copy()
 
@@ -112,7 +112,7 @@ class FoldMonitor:
             return partition(body, plane=self._plane, max_polytopes=limit, with_outputs=True)
 
     def _flips(self, found: Partition) -> float | None:
-        """Share of the signs of all neurons at the points that are not those of the last time."""
+        """Return the share of all neurons' signs at the points that flipped since the last time."""
         before, now = self._patterns, patterns_of_inputs(found, self._pattern_points)
         self._patterns = now
         if before is None or before.shape != now.shape or not found.num_neurons:
@@ -122,12 +122,12 @@ class FoldMonitor:
 
 
 def fold_monitor_of(config: Config, target: Target, split: Split) -> FoldMonitor | None:
-    """Return what measures folds, with nothing remembered; None if they are not to be measured."""
+    """Return a new fold monitor; None if the configuration switches it off."""
     return FoldMonitor(config, target, split) if config.measure_folds != 0 else None
 
 
 def _place(target: Target, split: Split) -> tuple[Plane | None, NDArray[np.float64]]:
-    """The plane that is measured, and the training points that lie on it."""
+    """Return the plane that is measured, and the training points on it."""
     grid, indices = target.grid, split.training
     if not grid.is_clip:
         return None, grid.coordinates(indices).astype(np.float64)
@@ -139,7 +139,7 @@ def _place(target: Target, split: Split) -> tuple[Plane | None, NDArray[np.float
 
 
 def _level(config: Config, target: Target) -> float | None:
-    """Where the network decides: between classes, or between black and white."""
+    """Return the output at which the network decides: between classes, or black and white."""
     if target.task == "classification":
         return 0.0 if target.out_features > 1 else None
     if target.out_features > 1:
@@ -148,7 +148,7 @@ def _level(config: Config, target: Target) -> float | None:
 
 
 def _without_sigmoid(network: PolytopeNet) -> nn.Module:
-    """The network up to what a sigmoid makes of its outputs: that folds nothing."""
+    """Return the network without a final sigmoid, which adds no folds."""
     if network.final_activation == "sigmoid":
         return network.layers[:-1]
     return network

@@ -1,4 +1,4 @@
-"""All that looks on while a run trains, and what of it a checkpoint keeps."""
+"""The observers of a training, and their histories in a checkpoint."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bitfold.training.watch.watchdogs import Watchdog, make_watchdogs
 
 @dataclass(frozen=True)
 class Oversight:
-    """The watchdogs, which may end a run, the trade monitor, which warns, and the fold monitor.
+    """The observers: watchdogs may end a run, the trade monitor warns, the fold monitor measures.
 
     Args:
-        watchdogs: with their memory.
-        monitor: with its own; None without K.
-        folds: measures them, with a memory of its own; None: they are not measured.
+        watchdogs: the watchdogs that are switched on.
+        monitor: the trade monitor; None without K.
+        folds: the fold monitor; None if folds are not measured.
     """
 
     watchdogs: list[Watchdog]
@@ -30,7 +30,7 @@ class Oversight:
     folds: FoldMonitor | None = None
 
     def trade(self, result: EpochResult) -> str | None:
-        """Return what the trade monitor has to say of an epoch's steps, if anything."""
+        """Return the trade monitor's warning about an epoch's steps, or None."""
         if self.monitor is None:
             return None
         weight = result.kolmogorov_weight
@@ -38,7 +38,7 @@ class Oversight:
         return next((str(trade) for trade in trades if trade is not None), None)
 
     def history(self) -> dict[str, Tensor]:
-        """Return every memory as tensors, by name."""
+        """Return the histories of all observers as tensors, by name."""
         kept = {f"watchdog.{w.name}": w.history() for w in self.watchdogs}
         if self.monitor is not None:
             kept["trade.monitor"] = torch.tensor(self.monitor.history(), dtype=torch.float64)
@@ -47,12 +47,12 @@ class Oversight:
         return kept
 
     def restore(self, kept: Mapping[str, Tensor], *, is_same: bool = True) -> None:
-        """Take up what `history` gave; whatever is not in it begins afresh.
+        """Load the histories from `history`; an observer without one starts anew.
 
         Args:
             kept: tensors by name.
-            is_same: whether training goes on by the settings that it had; otherwise only what was
-                measured of the network is taken up.
+            is_same: whether training goes on with the same settings; if not, only the fold
+                monitor's history is loaded, which describes the network.
         """
         if self.folds is not None:
             self.folds.restore(kept)
@@ -66,6 +66,6 @@ class Oversight:
 
 
 def oversight_of(config: Config, folds: FoldMonitor | None = None) -> Oversight:
-    """Return what a configuration asks for, with nothing remembered."""
+    """Return new observers as a configuration asks for them."""
     monitor = TradeMonitor(unit="step") if config.has_kolmogorov else None
     return Oversight(make_watchdogs(config.no_watchdog), monitor, folds)

@@ -1,4 +1,4 @@
-"""Stopping between two epochs when a person or the system asks for it."""
+"""Requests of a person or the system to stop training after the current epoch."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-#: An epoch that goes on for longer than this after a request is given up.
+#: An epoch is given up if it goes on for longer than this after a request.
 PATIENCE_SECONDS = 2.0
 _SIGNALS = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
 
 
 @dataclass
 class StopRequest:
-    """Whether, and why, training was asked to stop.
+    """Whether and why training was asked to stop.
 
     Args:
-        reason: ``interrupted``, ``terminated``, or None while nobody asked.
-        exit_code: what the shell expects after that signal.
-        asked_at: when, by `time.monotonic`.
+        reason: ``interrupted`` or ``terminated``; None before a request.
+        exit_code: the exit code that a shell expects after the signal.
+        asked_at: time of the request, by `time.monotonic`.
     """
 
     reason: str | None = None
@@ -32,15 +32,15 @@ class StopRequest:
     asked_at: float = math.inf
 
     def is_urgent(self) -> bool:
-        """Whether it was made so long ago that the end of an epoch is not waited for."""
+        """Whether the request is too old to wait for the end of the epoch."""
         return time.monotonic() - self.asked_at > PATIENCE_SECONDS
 
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turn the first interrupt into a request; the second one interrupts at once.
+    """Turn the first signal into a request; a second one raises `KeyboardInterrupt`.
 
-    In other threads than the main one signals cannot be caught, and the request stays empty.
+    Only the main thread can catch signals; in other threads the request stays empty.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

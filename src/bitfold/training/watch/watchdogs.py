@@ -1,4 +1,4 @@
-"""What ends a run that has nothing more to learn, or has gone wrong."""
+"""Watchdogs: they end a run that has gone wrong or has nothing more to learn."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import torch
 from torch import Tensor
 
 STAGNATION_EPOCHS = 30
-# A picture's values span 1, and 8 bits resolve 1/255 of it: a spread far below that shows nothing.
+# A picture's values span 1, and 8 bits resolve 1/255: a spread far below that is invisible.
 CONSTANT_SPREAD = 1e-3
-# Progress is a fall of the loss by more than this share of it over the window.
+# Over the window, the loss must fall by more than this share of itself to count as progress.
 STAGNATION_PROGRESS = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What the watchdogs see of an epoch.
+    """The facts of an epoch that the watchdogs inspect.
 
     Args:
-        epoch: its number, from 1.
-        losses: name of a term to its value.
+        epoch: number of the epoch, from 1.
+        losses: name of a loss to its value.
         weights: all parameters of the network and the predictor, flat, on the CPU.
         output_spread: largest minus smallest output over the validation points.
     """
@@ -39,11 +39,11 @@ class Observation:
 
 
 class Watchdog(ABC):
-    """Looks at each epoch and may end the run; its history is part of a checkpoint.
+    """Inspects each epoch and may end the run; checkpoints hold its history.
 
     Attributes:
-        name: what ``--no-watchdog`` calls it.
-        exit_code: the program's exit code when it ends a run.
+        name: its name in the setting ``no_watchdog``.
+        exit_code: the program's exit code if it ends the run.
     """
 
     name: ClassVar[str]
@@ -51,14 +51,14 @@ class Watchdog(ABC):
 
     @abstractmethod
     def inspect(self, seen: Observation) -> str | None:
-        """Return why the run must end after this epoch, or None."""
+        """Return the reason to end the run after this epoch, or None."""
 
     def history(self) -> Tensor:
-        """Return its memory as a flat tensor."""
+        """Return its history as a flat tensor."""
         return torch.zeros(0, dtype=torch.float64)
 
-    def restore(self, history: Tensor) -> None:  # noqa: B027 - most watchdogs remember nothing
-        """Take up a memory that `history` gave."""
+    def restore(self, history: Tensor) -> None:  # noqa: B027 - most watchdogs keep no history
+        """Load a tensor from `history`."""
 
 
 class FiniteWatchdog(Watchdog):
@@ -68,7 +68,7 @@ class FiniteWatchdog(Watchdog):
     exit_code = 3
 
     def inspect(self, seen: Observation) -> str | None:
-        """Name the first term that is not finite."""
+        """Name the first loss that is not finite, or say that a weight is not."""
         for term, value in seen.losses.items():
             if not math.isfinite(value):
                 return f"{term} is {value} at epoch {seen.epoch}"
@@ -78,28 +78,28 @@ class FiniteWatchdog(Watchdog):
 
 
 class LoopWatchdog(Watchdog):
-    """Ends a run whose parameters are, bit for bit, those of an earlier epoch.
+    """Ends a run whose parameters equal those of an earlier epoch, bit for bit.
 
-    Parameters are compared by a 64-bit BLAKE2 digest: among 10^6 epochs two different ones collide
-    with probability below 3e-8.
+    Parameters are compared by a 64-bit BLAKE2 digest. Among 10^6 epochs the probability of a
+    collision is below 3e-8.
     """
 
     name = "loop"
     exit_code = 4
 
     def __init__(self) -> None:
-        # 16 bytes an epoch: a set of Python's integers would take ten times as much.
+        # 16 bytes per epoch: a set of Python's integers would take ten times as much.
         self._seen = array("q")  # digest, epoch, digest, epoch, ...
 
     def inspect(self, seen: Observation) -> str | None:
-        """Name the earlier epoch."""
+        """Name the earlier epoch with the same parameters."""
         data = seen.weights.numpy().tobytes()
         digest = hashlib.blake2b(data, digest_size=8).digest()
         number = int.from_bytes(digest, "little", signed=True)
         known = np.frombuffer(self._seen, dtype=np.int64).reshape(-1, 2)
         same = np.flatnonzero(known[:, 0] == number)
         earlier = int(known[same[0], 1]) if same.size else None
-        del known  # an array that is looked at cannot grow
+        del known  # an array cannot grow while NumPy views it
         if earlier is None:
             self._seen.extend((number, seen.epoch))
             return None
@@ -110,16 +110,16 @@ class LoopWatchdog(Watchdog):
         return torch.tensor(self._seen, dtype=torch.int64)
 
     def restore(self, history: Tensor) -> None:
-        """Take up digests and epochs."""
+        """Load digests and epochs."""
         self._seen = array("q", history.tolist())
 
 
 class StagnationWatchdog(Watchdog):
-    """Ends a run whose output has been constant, and its loss flat, for 30 epochs.
+    """Ends a run whose output was constant and whose loss was flat for 30 epochs.
 
-    Constant: the outputs on the validation points differ by less than a thousandth in each of the
-    last 30 epochs. Flat: the lowest combined loss of the last 30 epochs is not below the lowest of
-    the 30 before them by more than a thousandth of it.
+    Constant: in each of the last 30 epochs, the outputs at the validation points differ by less
+    than 0.001. Flat: the lowest combined loss of the last 30 epochs is not lower than that of the
+    30 epochs before, by more than a thousandth of the latter.
     """
 
     name = "stagnation"
@@ -130,7 +130,7 @@ class StagnationWatchdog(Watchdog):
         self._num_constant = 0
 
     def inspect(self, seen: Observation) -> str | None:
-        """Say for how long nothing has happened."""
+        """Say for how long output and loss have stood still."""
         self._losses.append(seen.losses["combined_loss"])
         constant = seen.output_spread < CONSTANT_SPREAD
         self._num_constant = self._num_constant + 1 if constant else 0
@@ -152,13 +152,13 @@ class StagnationWatchdog(Watchdog):
         return torch.tensor([float(self._num_constant), *self._losses], dtype=torch.float64)
 
     def restore(self, history: Tensor) -> None:
-        """Take up a count and a window."""
+        """Load a count and a window."""
         count, *losses = history.tolist()
         self._num_constant = int(count)
         self._losses = deque(losses, maxlen=2 * STAGNATION_EPOCHS)
 
 
 def make_watchdogs(switched_off: tuple[str, ...]) -> list[Watchdog]:
-    """Return a fresh one of each watchdog that is not switched off."""
+    """Return a new watchdog of each kind that is not switched off."""
     every: list[Watchdog] = [FiniteWatchdog(), LoopWatchdog(), StagnationWatchdog()]
     return [watchdog for watchdog in every if watchdog.name not in switched_off]

@@ -1,4 +1,4 @@
-"""Lambda as it must be for a description of a given length."""
+"""A controller of lambda that meets a given number of bits."""
 
 from __future__ import annotations
 
@@ -12,50 +12,51 @@ from torch import Tensor
 from bitfold.errors import ConfigError
 from bitfold.training.weighting.weight_schedule import WeightSchedule
 
-#: How near to the target the description must come, as a share of it.
+#: The largest relative distance of the description from the target.
 TOLERANCE = 0.02
-#: Epochs in a row within the tolerance after which the target counts as met.
+#: The target counts as met after this many epochs in a row within the tolerance.
 SETTLED_EPOCHS = 10
-#: Epochs at an end of lambda's range without progress after which it counts as out of reach.
+#: The target counts as out of reach after this many epochs without progress at an end of
+#: lambda's range.
 STUCK_EPOCHS = 50
 
-# At the start lambda * K is this share of the task loss: K has a say, and the task leads.
+# At the start lambda * K is this share of the task loss: K matters, and the task leads.
 _START_SHARE = 0.1
 # Lambda stays between these multiples of its start. At the upper end lambda * K is ten times the
-# task loss that training began with: more changes only the length of SGD's steps. At the lower
-# end Adam's epsilon begins to outweigh the predictor's gradient.
+# task loss at the start: a larger lambda only lengthens SGD's steps. At the lower end Adam's
+# epsilon begins to outweigh the predictor's gradient.
 _LEAST, _LARGEST = 1e-4, 1e2
-# The error is to fall by a factor e in this many epochs.
+# The error should fall by a factor e in this many epochs.
 _TIME_CONSTANT_EPOCHS = 10.0
-# Change of ln(lambda) for a change of 1 in the error. Ten times the lambda was measured to take
-# only a part off the weights' bits in the end, little of it at once: a small gain would take
-# hundreds of epochs. Where a description answers more strongly the gain is halved at each swing.
+# Change of ln(lambda) per change of 1 in the error. Measured: ten times the lambda saves only a
+# part of the weights' bits, and saves it slowly, so a small gain would take hundreds of epochs.
+# If a description responds more strongly, each swing halves the gain.
 _LARGEST_GAIN, _LEAST_GAIN = 50.0, 0.2
 _GAIN_GROWTH = 1.05
-_SWING = 0.2  # steps of ln(lambda) to and fro that no noise was seen to make
-_NEAR = 0.02  # an error that needs no larger gain, and that noise seldom makes on both sides
+_SWING = 0.2  # steps of ln(lambda) back and forth that are larger than any observed noise
+_NEAR = 0.02  # an error that needs no larger gain, and that noise seldom exceeds on both sides
 _LARGEST_STEP = 0.3
 _LARGEST_ERROR = 1.0
 _PROGRESS = 0.01
 
 
 @dataclass
-class _Memory:
-    """What is remembered from epoch to epoch; all numbers, as a checkpoint holds tensors.
+class _State:
+    """The state from epoch to epoch: all numbers, as a checkpoint holds tensors.
 
     Args:
-        target: bits that were asked for.
-        start: ln(lambda) at the beginning; NaN before it.
-        log_weight: ln(lambda) of the epoch to come.
-        gain: change of ln(lambda) for a change of 1 in the error.
+        target: the wanted bits.
+        start: ln(lambda) at the beginning; NaN before that.
+        log_weight: ln(lambda) of the next epoch.
+        gain: change of ln(lambda) per change of 1 in the error.
         step: the last change of ln(lambda).
-        error: of the last epoch; NaN before the first.
-        bits: of the last epoch.
+        error: error of the last epoch; NaN before the first.
+        bits: bits of the last epoch; NaN before the first.
         num_within: epochs in a row within the tolerance.
         num_stuck: epochs in a row without progress at an end of the range.
-        best: least error in size while at that end.
-        was_met: 1 once it was said that the target is met.
-        was_stuck: 1 once it was said that it is out of reach.
+        best: least absolute error while at that end.
+        was_met: 1 once the notice that the target is met was sent.
+        was_stuck: 1 once the notice that the target is out of reach was sent.
     """
 
     target: float
@@ -73,26 +74,26 @@ class _Memory:
 
 
 class BitsWeight(WeightSchedule):
-    """A controller that moves lambda until the whole description has as many bits as asked.
+    """A controller that moves lambda until the whole description has the wanted bits.
 
-    The error e is the logarithm of the bits that lambda can change (all but ``side_bits``) over
-    those that are wanted. After each epoch ln(lambda) moves by gain * (change of e + e / T): it
-    rests while e falls by a factor of 2.7 in T epochs, and otherwise makes it fall faster or
-    slower. The gain is halved when steps or errors go to and fro, and grows again while an error
-    stays. A step is at most 0.3, and lambda stays within a range, whose end stops the sum: there is
-    nothing to unwind when the error changes its sign.
+    Lambda can change all bits but ``side_bits``. The error e is the logarithm of these bits over
+    their wanted number. After each epoch ln(lambda) moves by gain * (change of e + e / T). So
+    lambda rests while e falls by a factor of 2.7 in T epochs, and otherwise makes e fall faster or
+    slower. The gain is halved when steps or errors swing back and forth, and grows again while an
+    error persists. A step is at most 0.3. Lambda stays within a range whose ends also stop the
+    sum, so no windup is left when the error changes its sign.
 
     Source: a PI controller in velocity form (Astrom & Hagglund 1995, section 3.5), on logarithms;
-    multiplying and dividing lambda until a size is met is RECOMBINER's (He et al. 2024).
+    RECOMBINER (He et al. 2024) multiplies and divides lambda until a size is met.
 
     Args:
-        num_bits: what `Description.total` should be.
-        side_bits: its part that no lambda changes: predictor, ranges and the like.
+        num_bits: the wanted `Description.total`.
+        side_bits: its part that does not depend on lambda: predictor, ranges and the like.
         measure: gives (task loss, K) before the first epoch.
-        num_idle_epochs: epochs in which it only looks on, such as those of a warm-up.
+        num_idle_epochs: first epochs in which lambda does not move, such as those of a warm-up.
 
     Raises:
-        ConfigError: ``side_bits`` alone are as many as all bits may be.
+        ConfigError: ``side_bits`` alone reach ``num_bits``.
 
     >>> schedule = BitsWeight(3000, 2500.0, lambda: (0.2, 4.0))
     >>> round(schedule.weight(1), 6)
@@ -122,91 +123,91 @@ class BitsWeight(WeightSchedule):
             )
         self._num_bits, self._side_bits, self._measure = num_bits, side_bits, measure
         self._num_idle_epochs = num_idle_epochs
-        self._memory = _Memory(float(num_bits))
+        self._state = _State(float(num_bits))
 
     def weight(self, epoch: int) -> float:
-        """Return lambda as it was moved last."""
-        memory = self._memory
-        if math.isnan(memory.start):
+        """Return the present lambda; the first call measures where it starts."""
+        state = self._state
+        if math.isnan(state.start):
             task, nats = self._measure()
             share = _START_SHARE * task / nats if task > 0 and nats > 0 else math.nan
             is_usable = math.isfinite(share) and share > 0
-            memory.start = memory.log_weight = math.log(share if is_usable else _START_SHARE)
-        return math.exp(memory.log_weight)
+            state.start = state.log_weight = math.log(share if is_usable else _START_SHARE)
+        return math.exp(state.log_weight)
 
     def observe(self, epoch: int, task: float, bits: float) -> str | None:
-        """Move lambda; say once when the target is met, and once when it is out of reach."""
+        """Move lambda; return a notice once the target is met, and once it is out of reach."""
         if not math.isfinite(bits):
             return None
-        memory = self._memory
+        state = self._state
         wanted = self._num_bits - self._side_bits
         error = math.log(max(bits - self._side_bits, 1e-9) / wanted)
         error = min(max(error, -_LARGEST_ERROR), _LARGEST_ERROR)
-        if epoch > self._num_idle_epochs and not math.isnan(memory.error):
+        if epoch > self._num_idle_epochs and not math.isnan(state.error):
             self._move(error)
-        memory.error, memory.bits = error, bits
+        state.error, state.bits = error, bits
         return self._say_met(epoch) or self._say_stuck(epoch)
 
     def _move(self, error: float) -> None:
-        memory = self._memory
-        step = memory.gain * (error - memory.error + error / _TIME_CONSTANT_EPOCHS)
+        state = self._state
+        step = state.gain * (error - state.error + error / _TIME_CONSTANT_EPOCHS)
         step = min(max(step, -_LARGEST_STEP), _LARGEST_STEP)
-        if _swings(step, memory.step, _SWING) or _swings(error, memory.error, _NEAR):
-            memory.gain = max(0.5 * memory.gain, _LEAST_GAIN)
-        elif error * memory.error > 0 and abs(error) > _NEAR:
-            memory.gain = min(_GAIN_GROWTH * memory.gain, _LARGEST_GAIN)
-        memory.step = step
-        memory.log_weight = min(max(memory.log_weight + step, self._least), self._largest)
+        if _swings(step, state.step, _SWING) or _swings(error, state.error, _NEAR):
+            state.gain = max(0.5 * state.gain, _LEAST_GAIN)
+        elif error * state.error > 0 and abs(error) > _NEAR:
+            state.gain = min(_GAIN_GROWTH * state.gain, _LARGEST_GAIN)
+        state.step = step
+        state.log_weight = min(max(state.log_weight + step, self._least), self._largest)
 
     @property
     def _least(self) -> float:
-        return self._memory.start + math.log(_LEAST)
+        return self._state.start + math.log(_LEAST)
 
     @property
     def _largest(self) -> float:
-        return self._memory.start + math.log(_LARGEST)
+        return self._state.start + math.log(_LARGEST)
 
     @property
     def _is_within(self) -> bool:
-        return abs(self._memory.bits - self._num_bits) <= TOLERANCE * self._num_bits
+        return abs(self._state.bits - self._num_bits) <= TOLERANCE * self._num_bits
 
     def _say_met(self, epoch: int) -> str | None:
-        memory = self._memory
-        memory.num_within = memory.num_within + 1 if self._is_within else 0
-        if memory.num_within < SETTLED_EPOCHS or memory.was_met:
+        state = self._state
+        state.num_within = state.num_within + 1 if self._is_within else 0
+        if state.num_within < SETTLED_EPOCHS or state.was_met:
             return None
-        memory.was_met = 1.0
+        state.was_met = 1.0
         return (
-            f"The description has {memory.bits:,.0f} bits at epoch {epoch}, and has been within "
+            f"The description has {state.bits:,.0f} bits at epoch {epoch}, and has been within "
             f"{TOLERANCE:.0%} of bits:{self._num_bits} for {SETTLED_EPOCHS} epochs "
             f"(lambda {self.weight(epoch):.3g})."
         )
 
     def _say_stuck(self, epoch: int) -> str | None:
-        memory = self._memory
-        too_long = memory.bits > self._num_bits
+        state = self._state
+        too_long = state.bits > self._num_bits
         end = self._largest if too_long else self._least
-        if self._is_within or memory.log_weight != end:
-            memory.num_stuck, memory.best = 0.0, math.inf
+        if self._is_within or state.log_weight != end:
+            state.num_stuck, state.best = 0.0, math.inf
             return None
-        if abs(memory.error) < memory.best - _PROGRESS:
-            memory.num_stuck, memory.best = 0.0, abs(memory.error)
-        memory.num_stuck += 1
-        if memory.num_stuck < STUCK_EPOCHS or memory.was_stuck:
+        if abs(state.error) < state.best - _PROGRESS:
+            state.num_stuck, state.best = 0.0, abs(state.error)
+        state.num_stuck += 1
+        if state.num_stuck < STUCK_EPOCHS or state.was_stuck:
             return None
-        memory.was_stuck = 1.0
+        state.was_stuck = 1.0
         size, advice = ("smallest", "Ask for fewer bits, or more `kolmogorov_bins`.")
         if too_long:
             size, advice = ("largest", "Ask for more bits, or fewer `kolmogorov_bins`.")
         return (
             f"bits:{self._num_bits} seems out of reach: with lambda at its {size} "
-            f"({self.weight(epoch):.3g}) the description has stayed at about {memory.bits:,.0f} "
+            f"({self.weight(epoch):.3g}) the description has stayed at about {state.bits:,.0f} "
             f"bits for {STUCK_EPOCHS} epochs, up to epoch {epoch}. {advice}"
         )
 
     def conclusion(self) -> str | None:
-        """Say by how much the target was missed, if it was."""
-        bits = self._memory.bits
+        """Return by how much the target was missed; None if it was met."""
+        bits = self._state.bits
         if math.isnan(bits) or self._is_within:
             return None
         return (
@@ -215,16 +216,16 @@ class BitsWeight(WeightSchedule):
         )
 
     def history(self) -> Tensor:
-        """Return everything it remembers."""
-        return torch.tensor(list(asdict(self._memory).values()), dtype=torch.float64)
+        """Return its history."""
+        return torch.tensor(list(asdict(self._state).values()), dtype=torch.float64)
 
     def restore(self, history: Tensor) -> None:
-        """Take up a memory; of one with another target only lambda."""
-        memory = _Memory(*history.tolist())
-        if memory.target != self._num_bits:
-            start, log_weight = memory.start, memory.log_weight
-            memory = _Memory(float(self._num_bits), start, log_weight)
-        self._memory = memory
+        """Load a history; if its target differs, load only lambda."""
+        state = _State(*history.tolist())
+        if state.target != self._num_bits:
+            start, log_weight = state.start, state.log_weight
+            state = _State(float(self._num_bits), start, log_weight)
+        self._state = state
 
 
 def _swings(now: float, before: float, least: float) -> bool:

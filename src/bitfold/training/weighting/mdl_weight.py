@@ -1,4 +1,4 @@
-"""Lambda at which combined is the description length of data and network together."""
+"""Lambda at which the combined loss is the description length of data and network."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from bitfold.training.weighting.weight_schedule import WeightSchedule
 
-# A picture's values are 8 bits of [0, 1]: each is known to within 1/255, whose rounding error has
-# this variance. To describe values more finely than they were given describes nothing.
+# A picture's values are 8-bit numbers in [0, 1], known to within 1/255. Their rounding error has
+# this variance, so a smaller noise variance would describe digits that the picture does not have.
 MIN_NOISE_VARIANCE = (1 / 255) ** 2 / 12
-# Values in [0, 1] have at most this variance (Popoviciu 1935): a constant does as well.
+# Values in [0, 1] have at most this variance (Popoviciu 1935), which a constant reaches.
 MAX_NOISE_VARIANCE = 0.25
 
 
@@ -24,8 +24,8 @@ def classification_weight(num_weights: int, num_points: int) -> float:
     points and N weights, data and network take n * task + N * K nats: n times task + (N / n) K.
 
     Args:
-        num_weights: N, how many weights K describes.
-        num_points: n, how many training points there are.
+        num_weights: N, the number of weights that K describes.
+        num_points: n, the number of training points.
 
     >>> classification_weight(811, 5000)
     0.1622
@@ -34,14 +34,14 @@ def classification_weight(num_weights: int, num_points: int) -> float:
 
 
 def regression_weight(num_weights: int, num_values: int, noise_variance: float) -> float:
-    """Lambda for a mean squared error, the values being the network's plus Gaussian noise.
+    """Lambda for a mean squared error: values are the network's outputs plus Gaussian noise.
 
     Source: as `classification_weight`. With M values and noise of variance v, data and network take
     M mse / (2 v) + (M / 2) ln(2 pi v) + N K nats; times 2 v / M that is mse + (2 v N / M) K and a
     constant.
 
     Args:
-        num_weights: N, how many weights K describes.
+        num_weights: N, the number of weights that K describes.
         num_values: M, training points times channels.
         noise_variance: v, in squared units of the values, > 0.
 
@@ -52,20 +52,19 @@ def regression_weight(num_weights: int, num_values: int, noise_variance: float) 
 
 
 class MdlWeight(WeightSchedule):
-    """Lambda of `regression_weight` with the noise variance that suits the data best.
+    """Lambda of `regression_weight` with the noise variance of maximum likelihood.
 
-    The likelihood is largest when the variance is the mean squared error itself, here that of the
-    epoch before. The task's part of the length is then (M / 2) ln(mse): its gradient is that of
-    mse + lambda K times M / (2 mse).
+    The likelihood is largest when the variance equals the mean squared error, here that of the
+    epoch before. The task's part of the length is then (M / 2) ln(mse), and the gradient of the
+    whole length is that of mse + lambda K times M / (2 mse).
 
-    The variance stays within `MIN_NOISE_VARIANCE` and `MAX_NOISE_VARIANCE`: a network that fits
-    every point would otherwise bring lambda to 0, and one that diverges would let it grow without
-    end.
+    The variance stays within `MIN_NOISE_VARIANCE` and `MAX_NOISE_VARIANCE`. Otherwise lambda would
+    fall to 0 for a network that fits every point, and grow without bound for one that diverges.
 
     Source: profile likelihood; as `classification_weight`.
 
     Args:
-        num_weights: N, how many weights K describes.
+        num_weights: N, the number of weights that K describes.
         num_values: M, training points times channels.
         measure_task: gives the mean squared error before the first epoch.
 
@@ -87,7 +86,7 @@ class MdlWeight(WeightSchedule):
         self._task: float | None = None
 
     def weight(self, epoch: int) -> float:
-        """Return lambda for the variance as it is known."""
+        """Return lambda for the last known variance."""
         if self._task is None:
             self.observe(0, self._measure_task(), math.nan)
         variance = MAX_NOISE_VARIANCE if self._task is None else self._task
@@ -95,16 +94,16 @@ class MdlWeight(WeightSchedule):
         return regression_weight(self._num_weights, self._num_values, variance)
 
     def observe(self, epoch: int, task: float, bits: float) -> str | None:
-        """Remember the mean squared error, if it is a number."""
+        """Keep the mean squared error, if it is finite."""
         if math.isfinite(task):
             self._task = task
         return None
 
     def history(self) -> Tensor:
-        """Return the last mean squared error; nothing before the first."""
+        """Return the last mean squared error; empty before the first."""
         known = [] if self._task is None else [self._task]
         return torch.tensor(known, dtype=torch.float64)
 
     def restore(self, history: Tensor) -> None:
-        """Take up a mean squared error."""
+        """Load a mean squared error."""
         self._task = float(history[0]) if history.numel() else None

@@ -1,4 +1,4 @@
-"""Which schedule of lambda a configuration asks for."""
+"""The schedule of lambda that a configuration asks for."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from bitfold.training.weighting.weight_schedule import ConstantWeight, WarmUp, W
 
 @dataclass(frozen=True)
 class Problem:
-    """What the choice of lambda depends on beside the configuration.
+    """The facts besides the configuration that decide lambda.
 
     Args:
-        is_classification: whether the task loss is a mean negative log-likelihood in nats; it is a
-            mean squared error otherwise.
-        num_points: training points.
-        num_channels: values of a point, for regression.
-        num_weights: weights that K describes.
-        side_bits: bits of the description that no lambda changes.
-        measure: gives (task loss, K) of the network as it is.
+        is_classification: whether the task loss is a mean negative log-likelihood in nats;
+            otherwise it is a mean squared error.
+        num_points: number of training points.
+        num_channels: number of values of a point, for regression.
+        num_weights: number of weights that K describes.
+        side_bits: bits of the description that do not depend on lambda.
+        measure: gives (task loss, K) of the network at present.
     """
 
     is_classification: bool
@@ -41,7 +41,7 @@ def choose_schedule(config: Config, problem: Problem) -> WeightSchedule:
     """Return the schedule that ``kolmogorov_weight`` and ``kolmogorov_warmup`` ask for.
 
     Raises:
-        ConfigError: ``bits:N`` with an N that the predictor alone takes up.
+        ConfigError: ``bits:N`` with an N that ``side_bits`` alone reach.
     """
     schedule: WeightSchedule
     if config.kolmogorov.weight == "mdl":

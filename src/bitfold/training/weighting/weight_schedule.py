@@ -1,4 +1,4 @@
-"""Lambda, the weight of K, from epoch to epoch."""
+"""Schedules of lambda, the weight of K, from epoch to epoch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from torch import Tensor
 
 
 class WeightSchedule(ABC):
-    """Gives each epoch its lambda; what it learns from epochs is part of a checkpoint.
-
-    Source: none, ours.
+    """Gives each epoch its lambda; checkpoints hold its history.
 
     Attributes:
-        name: under which its memory lies in a checkpoint.
+        name: the name of its history in a checkpoint.
     """
 
     name: ClassVar[str]
@@ -25,28 +23,28 @@ class WeightSchedule(ABC):
         """Return lambda for an epoch, counted from 1."""
 
     def observe(self, epoch: int, task: float, bits: float) -> str | None:
-        """Look at an epoch that is over.
+        """Take note of an epoch that is over.
 
         Args:
-            epoch: its number, from 1.
-            task: its mean task loss.
-            bits: length of the whole description after it.
+            epoch: number of the epoch, from 1.
+            task: mean task loss of the epoch.
+            bits: bits of the whole description after the epoch.
 
         Returns:
-            A line that a person should read, or None.
+            A line for a person to read, or None.
         """
         return None
 
     def conclusion(self) -> str | None:
-        """Return what a person should know when training ends here, or None."""
+        """Return a line for a person to read if training ends now, or None."""
         return None
 
     def history(self) -> Tensor:
-        """Return its memory as a flat tensor."""
+        """Return its history as a flat tensor."""
         return torch.zeros(0, dtype=torch.float64)
 
-    def restore(self, history: Tensor) -> None:  # noqa: B027 - most schedules remember nothing
-        """Take up a memory that `history` gave."""
+    def restore(self, history: Tensor) -> None:  # noqa: B027 - most schedules keep no history
+        """Load a tensor from `history`."""
 
 
 class ConstantWeight(WeightSchedule):
@@ -65,15 +63,15 @@ class ConstantWeight(WeightSchedule):
         self._value = value
 
     def weight(self, epoch: int) -> float:
-        """Return the one value."""
+        """Return the same value for every epoch."""
         return self._value
 
 
 class WarmUp(WeightSchedule):
-    """Another schedule, reached on a straight line from 0: in epoch e of E, e/E of its lambda.
+    """Another schedule behind a linear rise from 0: in epoch e of E, e/E of its lambda.
 
     Args:
-        inner: what is reached in epoch ``num_epochs``; it sees every epoch.
+        inner: the schedule that is reached in epoch ``num_epochs``; it sees every epoch.
         num_epochs: E, at least 1.
 
     >>> [WarmUp(ConstantWeight(0.5), 4).weight(epoch) for epoch in (1, 2, 4, 5)]
@@ -86,22 +84,22 @@ class WarmUp(WeightSchedule):
         self._inner, self._num_epochs = inner, num_epochs
 
     def weight(self, epoch: int) -> float:
-        """Return a growing share of the other schedule's lambda."""
-        # The other schedule is asked in every epoch: it may measure something at the first.
+        """Return the inner schedule's lambda, times the share of the rise."""
+        # The inner schedule is asked in every epoch, as it may measure something at the first.
         return self._inner.weight(epoch) * min(1.0, epoch / self._num_epochs)
 
     def observe(self, epoch: int, task: float, bits: float) -> str | None:
-        """Let the other schedule look."""
+        """Pass the epoch to the inner schedule."""
         return self._inner.observe(epoch, task, bits)
 
     def conclusion(self) -> str | None:
-        """Return the other schedule's."""
+        """Return the inner schedule's line."""
         return self._inner.conclusion()
 
     def history(self) -> Tensor:
-        """Return the other schedule's memory; the way up follows from the epoch."""
+        """Return the inner schedule's history; the rise follows from the epoch."""
         return self._inner.history()
 
     def restore(self, history: Tensor) -> None:
-        """Give the other schedule its memory."""
+        """Load the inner schedule's history."""
         self._inner.restore(history)
