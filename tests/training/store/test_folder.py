@@ -68,7 +68,7 @@ def test_results_of_another_run_are_not_gone_on_with(tmp_path: Path, name: str) 
         path = folder / name / "frame-000000007.jpg"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"another's")
-    with pytest.raises(RunError, match="is another run's"):
+    with pytest.raises(RunError, match="belongs to another run"):
         bitfold.train(tiny(folder))
     assert path.read_bytes() == b"another's"
     assert not RunFolder(folder).is_run()
@@ -83,7 +83,7 @@ def test_two_runs_never_share_an_outside_folder(tmp_path: Path) -> None:
     assert other.checkpoints == tmp_path / "outside" / "other"
     before = files_of(tmp_path / "outside")
     for overwrite in (False, True):
-        with pytest.raises(RunError, match="is another run's"):
+        with pytest.raises(RunError, match="belongs to another run"):
             bitfold.train(tiny(tmp_path / "b" / "one", checkpoint_dir=outside), overwrite=overwrite)
     assert files_of(tmp_path / "outside") == before
     again = bitfold.train(
