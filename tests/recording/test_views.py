@@ -67,7 +67,7 @@ def test_faces_are_filled_by_what_they_are(ring_run: Run, faces: str) -> None:
     made = slicer(ring_run, faces=faces)
     piece = made.slice(None).piece
     assert piece.ground is not None
-    numbers = made._raster.faces(partition(ring_run.network().eval()))
+    numbers = made._raster.faces(partition(ring_run.network().eval()).subdivision)
     for number in np.unique(numbers):
         assert len(np.unique(piece.ground[numbers == number], axis=0)) == 1
     assert len(np.unique(piece.ground.reshape(-1, 3), axis=0)) > 3

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bitfold.polytopes.drawing.filling import Filling
 from bitfold.polytopes.subdivision.subdivision import Subdivision
 
-Lines = Sequence[NDArray[np.float64]]
+Polylines = Sequence[NDArray[np.float64]]
 
 # In points. The boundary is twice as thick as folds, with a white casing.
 _THINNEST_BOUNDARY = 0.8
@@ -41,7 +41,7 @@ def plot_filling(axes: Any, found: Subdivision, filling: Filling | None) -> Any:
 
 
 def plot_folds(
-    axes: Any, by_layer: Sequence[Lines], labels: Sequence[str], line_width: float
+    axes: Any, by_layer: Sequence[Polylines], labels: Sequence[str], line_width: float
 ) -> None:
     """Draw the folds of each layer in the layer's colour, as groups ``layer-1``, ``layer-2``...
 
@@ -58,7 +58,7 @@ def plot_folds(
         _draw(axes, by_layer[layer], f"layer-{layer + 1}", style)
 
 
-def plot_boundary(axes: Any, lines: Lines, line_width: float) -> None:
+def plot_boundary(axes: Any, lines: Polylines, line_width: float) -> None:
     """Draw the decision boundary in black on white, as groups ``boundary-casing``, ``boundary``.
 
     Args:
@@ -75,7 +75,7 @@ def plot_boundary(axes: Any, lines: Lines, line_width: float) -> None:
         _draw(axes, lines, name, {"colors": [colour], "linewidths": wide, "label": f"_{name}"})
 
 
-def _draw(axes: Any, lines: Lines, name: str, style: dict[str, Any]) -> None:
+def _draw(axes: Any, lines: Polylines, name: str, style: dict[str, Any]) -> None:
     # matplotlib takes a third of a second to import, so it is imported only when needed.
     from matplotlib.collections import LineCollection  # noqa: PLC0415
 

@@ -57,14 +57,14 @@ class Raster:
 
     @classmethod
     def around(cls, found: Subdivision, longer_px: int) -> Raster:
-        """The raster of the box around a subdivision, with a longer side of so many pixels."""
+        """The raster of the box around a subdivision; its longer side has ``longer_px`` pixels."""
         low, high = found.extent
         sides = np.ptp(found.vertices, axis=0)
         width, height = (max(1, round(longer_px * side / sides.max())) for side in sides.tolist())
         return cls(tuple(low), tuple(high), width, height)
 
     def bands(self, most_pixels: int) -> Iterator[tuple[slice, Raster]]:
-        """Divide the raster into bands of whole rows, each with about so many pixels at most.
+        """Divide the raster into bands of whole rows: at most ``most_pixels`` pixels, or one row.
 
         Yields:
             The rows of each band, and the band as a raster of its own.

@@ -5,9 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.polytopes.cutting.loops.arrays import Doubles, Ints
 from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
+
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int32]
 
 
 @compiled
@@ -152,6 +155,20 @@ def cover_lines(
         _cover_line(segments, k, numbers[k], half_width, cover, picture)
 
 
+@inlined
+def _distance(
+    px: float, py: float, unit: tuple[float, float], whole: tuple[float, float], length: float
+) -> float:
+    """The distance of a pixel's centre from a segment, all relative to the segment's start."""
+    along = px * unit[0] + py * unit[1]
+    distance = abs(px * unit[1] - py * unit[0])
+    if along < 0:
+        distance = np.sqrt(px * px + py * py)
+    elif along > length:
+        distance = np.sqrt((px - whole[0]) ** 2 + (py - whole[1]) ** 2)
+    return distance
+
+
 @compiled(inline="always")
 def _cover_line(
     segments: Doubles,
@@ -184,14 +201,7 @@ def _cover_line(
             row, column = (j, i) if is_flat else (i, j)
             if cover[row, column] == 255:
                 continue
-            px, py = column + 0.5 - x0, row + 0.5 - y0
-            along = px * ux + py * uy
-            distance = abs(px * uy - py * ux)
-            if along < 0:
-                distance = np.sqrt(px * px + py * py)
-            elif along > length:
-                distance = np.sqrt((px - dx) ** 2 + (py - dy) ** 2)
-            share = reach - distance
+            share = reach - _distance(column + 0.5 - x0, row + 0.5 - y0, (ux, uy), (dx, dy), length)
             if share <= 0:
                 continue
             level = np.uint8(min(share, 1.0) * 255.0)

@@ -1,4 +1,4 @@
-"""Archives of NumPy arrays (.npz) from strangers: whatever is unexpected is refused."""
+"""Archives of NumPy arrays (.npz) from strangers: anything unexpected is refused."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from bitfold.runtime.compiling import compiled
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
-Faces = tuple[Doubles, Ints, Ints]
+FaceArrays = tuple[Doubles, Ints, Ints]
 """Vertices, face offsets and face vertices of a `Subdivision`."""
 
 Tree = tuple[NDArray[np.int64], Doubles, int]
@@ -21,7 +21,7 @@ _DEEPEST = 64
 @compiled
 def locate_points(
     points: Doubles,
-    faces: Faces,
+    faces: FaceArrays,
     tree: Tree,
     tolerance: float,
     found: NDArray[np.int64],
@@ -30,7 +30,7 @@ def locate_points(
 
     Args:
         points: (N, 2).
-        faces: see `Faces`.
+        faces: see `FaceArrays`.
         tree: see `Tree`.
         tolerance: the distance beyond a face's side up to which a point counts as inside.
         found: (N,), written: the face of each point, -1 for none.
@@ -65,7 +65,7 @@ def locate_points(
 
 
 @compiled(inline="always")
-def _depth(x: float, y: float, face: int, faces: Faces) -> float:
+def _depth(x: float, y: float, face: int, faces: FaceArrays) -> float:
     """Distance from a point to the nearest side of a face; negative outside the face."""
     vertices, face_offsets, face_vertices = faces
     depth = np.inf
