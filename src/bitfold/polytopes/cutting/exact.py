@@ -16,6 +16,7 @@ from bitfold.polytopes.cutting.first_compile import announce_first_compile
 from bitfold.polytopes.cutting.mesh import Mesh
 from bitfold.polytopes.cutting.pooling import WinnerCut
 from bitfold.polytopes.lowering.bounds import Bounded
+from bitfold.polytopes.lowering.dense_layers import find_dense_layers
 from bitfold.polytopes.lowering.program import Program
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.tracing.pieces import Pieces
@@ -112,7 +113,7 @@ class Cutting(Bounded):
 
     def _cut_dense_layers(self) -> int:
         """Cut along the folds of the dense layers at the start; return where to go on."""
-        layers = self.program.lowered.dense_layers.until(self._last_bend + 1)
+        layers = find_dense_layers(self.program.lowered).until(self._last_bend + 1)
         if not layers.results:
             return 0
         from bitfold.polytopes.cutting.loops.dense import cut_dense_layers  # noqa: PLC0415 - imports Numba

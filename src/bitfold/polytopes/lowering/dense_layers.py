@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.polytopes.lowering.lowered import Lowered
 from bitfold.polytopes.tracing.pieces import PIECEWISE
 from bitfold.polytopes.tracing.recorder import Named, Operation, Ref
 
-if TYPE_CHECKING:
-    from bitfold.polytopes.lowering.lowered import Lowered
-
 
 class DenseLayers(NamedTuple):
-    """See `cut_dense_layers`.
+    """Dense layers, as `cut_dense_layers` takes them.
 
     Attributes:
-        table: int64 (layers, 4).
-        slopes: float64 (layers, 2).
-        results: by layer the number of its result in the program.
+        table: int64 (layers, 4): where a layer's weights and biases begin among all weights (-1 for
+            no biases), its number of inputs, and its number of outputs.
+        slopes: float64 (layers, 2), of each layer's activation, below 0 and above.
+        results: the number of each layer's result in the program.
     """
 
     table: NDArray[np.int64]
@@ -28,18 +28,29 @@ class DenseLayers(NamedTuple):
     results: list[int]
 
     def until(self, result: int) -> DenseLayers:
-        """The layers up to a result."""
+        """Return the layers up to a result of the program."""
         if not self.results or self.results[-1] <= result:
             return self
         count = sum(number <= result for number in self.results)
         return DenseLayers(self.table[:count], self.slopes[:count], self.results[:count])
 
 
-def find_dense_layers(lowered: Lowered) -> DenseLayers:
-    """The layers x W^T + b with a bend at 0 that a module begins with, each used by the next.
+# A search takes as long as the cut of a small network.
+_FOUND: WeakKeyDictionary[Lowered, DenseLayers] = WeakKeyDictionary()
 
-    Source: none, ours.
+
+def find_dense_layers(lowered: Lowered) -> DenseLayers:
+    """Find the layers x W^T + b with a bend at 0 with which a module begins.
+
+    Each layer is used by the next layer alone. A lowered module is searched once.
     """
+    found = _FOUND.get(lowered)
+    if found is None:
+        found = _FOUND[lowered] = _search(lowered)
+    return found
+
+
+def _search(lowered: Lowered) -> DenseLayers:
     derived = [(k, one) for k, one in enumerate(lowered.operations) if one.is_derived]
     table, slopes, results, source = [], [], list[int](), 0
     for (number, affine), (bend_number, bend) in zip(derived[::2], derived[1::2], strict=False):
@@ -63,7 +74,7 @@ def find_dense_layers(lowered: Lowered) -> DenseLayers:
 def _weights_of(
     operation: Operation, lowered: Lowered, source: int
 ) -> tuple[str, str | None] | None:
-    """Names of weight and bias, if an operation is a dense layer of a result."""
+    """Return the names of weight and bias, if an operation is a dense layer of a result."""
     if operation.name == "addmm" and not operation.kwargs:
         bias, inputs, weight = operation.args
     elif operation.name == "mm":
@@ -77,7 +88,7 @@ def _weights_of(
 
 
 def _transposed(leaf: Any, lowered: Lowered) -> str | None:
-    """The parameter that something is the transpose of."""
+    """Return the name of the parameter of which an argument is the transpose."""
     made = lowered.operations[leaf.index - 1] if isinstance(leaf, Ref) else None
     if made is None or made.is_derived or made.name != "t":
         return None
@@ -85,7 +96,7 @@ def _transposed(leaf: Any, lowered: Lowered) -> str | None:
 
 
 def _slopes_of(operation: Operation, source: int) -> tuple[float, float] | None:
-    """Below and above 0, if an operation bends a result there alone, and is 0 there."""
+    """Return the slopes below and above 0 of an operation that bends a result at 0 alone."""
     if operation.name not in PIECEWISE or operation.arguments["self"] != Ref(source):
         return None
     if isinstance(operation.arguments.get("weight"), Named | Ref):

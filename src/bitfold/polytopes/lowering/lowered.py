@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.lowering.dense_layers import DenseLayers, find_dense_layers
 from bitfold.polytopes.lowering.unused import without_unused
 from bitfold.polytopes.lowering.weight_reader import WeightReader
 from bitfold.polytopes.tracing.pieces import (
@@ -85,11 +84,6 @@ class Lowered:
             for number, operation in enumerate(self.operations)
             if operation.is_derived and operation.is_bend
         }
-
-    @cached_property
-    def dense_layers(self) -> DenseLayers:
-        """The plain dense layers at the start."""
-        return find_dense_layers(self)
 
     @cached_property
     def forgotten(self) -> list[list[int]]:

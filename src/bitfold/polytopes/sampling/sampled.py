@@ -1,40 +1,36 @@
 """The sampled engine: activation patterns at points, and folds between the pixels of a raster.
 
-Patterns are compared bit by bit, so two of them are equal only if every neuron has the same sign.
+Patterns are compared bit by bit: two patterns are equal only if every neuron has the same sign.
 What lies between the samples is not seen: a polytope that contains no pixel's centre is missed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.plane import OnPlane, Plane
 from bitfold.polytopes.sampling.recorder import evaluate_module
-from bitfold.polytopes.tracing.probed_module import check_finite, evaluation_mode
+from bitfold.polytopes.tracing.probed_module import (
+    check_finite,
+    evaluation_mode,
+    points_like,
+    try_run,
+)
 
 MAX_POINTS: Final = 2**28
-# Pixels whose patterns are held at once: few enough to stay in a core's cache between passes, which
-# takes 29 ms in place of 41 for a raster of 2**20 pixels and [10]*8.
+# Pixels whose patterns are held at once. They are few enough to stay in a core's cache.
 BAND_PX: Final = 2**18
-# Up to this width the compiled chain is faster than matrix products with recorded signs: measured
-# on one thread over 2**20 points, 4 layers of 48 take 0.23 s against 0.37, of 64 0.39 against 0.52.
-WIDEST_CHAIN: Final = 64
-
-_Evaluate = Callable[
-    [npt.NDArray[np.float32]], tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]
-]
 
 
 @dataclass(frozen=True, eq=False)
 class SampledPartition:
     """What a module does on a raster: its values, its folds and how many polytopes are seen.
-
-    Source: none, ours.
 
     Args:
         values: float32 (height, width, outputs).
@@ -53,13 +49,11 @@ def sample_patterns(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]:
     """Evaluate a module at points and tell which neurons' pre-activations are positive there.
 
-    A neuron is an element of the input of an elementwise nonlinear operation, be it called as a
-    module or as a function: see `lowering.nonlinearities` for the list. One that clips at
-    two values (hardtanh, clamp) counts twice. Each element of each window of a max-pooling is one
-    too, active where it is the window's largest. A smooth one applied last, as an output, does not
-    count.
-
-    Source: none, ours.
+    A neuron is an element of the input of an elementwise nonlinear operation, called as a module or
+    as a function: see `tracing.nonlinearities` for the list. A neuron that is clipped at two values
+    (hardtanh, clamp) counts twice. Each element of each window of a max-pooling is a neuron too,
+    active where it is the largest of its window. A smooth operation applied last, as an output,
+    does not count.
 
     Args:
         module: any module from (N, d) to (N, outputs), the batch first throughout. It is run in
@@ -96,8 +90,8 @@ def sample_patterns(
     columns = np.ascontiguousarray(_finite_float32(positions, "points").T)
     check_finite(module)
     with evaluation_mode(module):
-        evaluate = _choose_engine(module, columns)
-        values, patterns = evaluate(columns)
+        _try_points(module, columns)
+        values, patterns = evaluate_module(module, columns)
     return values, np.ascontiguousarray(patterns.T)
 
 
@@ -111,13 +105,10 @@ def sample_partition(
 ) -> SampledPartition:
     """Find values, folds and the number of polytopes of a module on a raster.
 
-    A pixel is a fold pixel if its activation pattern differs from that of its right or of its lower
-    neighbour; in the left column or top row also if it differs from the pixel that would come
-    before it. To that end one ring of pixels around the raster is evaluated too (xs and ys
-    continued by their own first and last step; a single column or row takes the other axis's step),
-    so folds at the border are seen.
-
-    Source: none, ours.
+    A pixel is a fold pixel if its activation pattern differs from that of its right or lower
+    neighbour. In the left column and the top row it is also compared with the pixel that would
+    precede it. For that, one ring of pixels around the raster is evaluated: xs and ys are continued
+    by their first and last steps, a single column or row by the other axis's step.
 
     Args:
         module: any module from (N, d) to (N, outputs), as for `sample_patterns`.
@@ -151,19 +142,19 @@ def sample_partition(
     further = _finite_float32(np.asarray(extra, np.float64).reshape(-1), "further coordinates")
     check_finite(module)
     with evaluation_mode(module):
-        evaluate = _choose_engine(module, _raster_points(ring_xs[1:-1], ring_ys[1:-1][:1], further))
-        return _partition(evaluate, ring_xs, ring_ys, further)
+        _try_points(module, _raster_points(ring_xs[1:-1], ring_ys[1:-1][:1], further))
+        return _partition(module, ring_xs, ring_ys, further)
 
 
 def _partition(
-    evaluate: _Evaluate,
+    module: nn.Module,
     ring_xs: npt.NDArray[np.float32],
     ring_ys: npt.NDArray[np.float32],
     further: npt.NDArray[np.float32],
 ) -> SampledPartition:
     """Evaluate band after band of rows, each with a ring of one pixel around it."""
     # Numba takes 0.4 s to import: only those who sample wait for it.
-    from bitfold.polytopes.sampling.kernels import find_folds  # noqa: PLC0415
+    from bitfold.polytopes.sampling.fold_pixels import find_folds  # noqa: PLC0415
 
     width, height = len(ring_xs) - 2, len(ring_ys) - 2
     folds = np.empty((height, width), np.bool_)
@@ -172,7 +163,7 @@ def _partition(
     for row in range(0, height, band):
         end = min(row + band, height)
         points = _raster_points(ring_xs, ring_ys[row : end + 2], further)
-        band_values, patterns = evaluate(points)
+        band_values, patterns = evaluate_module(module, points)
         shape = (end - row + 2, width + 2)
         values.append(band_values.reshape(*shape, -1)[1:-1, 1:-1])
         patterns = patterns.reshape(-1, *shape)
@@ -186,8 +177,6 @@ def _partition(
 
 def distinct_columns(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Keep one of each group of equal columns, by comparing all their bits.
-
-    Source: none, ours.
 
     Args:
         words: uint64 (words, N).
@@ -204,19 +193,11 @@ def distinct_columns(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return ordered[:, keep]
 
 
-def _choose_engine(module: nn.Module, points: npt.NDArray[np.float32]) -> _Evaluate:
-    """Lower the module to a compiled chain where that is possible and pays, else record it.
-
-    The first, middle and last point (float32 (d, N)) are used to try the module.
-    """
-    # Numba takes 0.4 s to import: only those who sample wait for it.
-    from bitfold.polytopes.sampling.chain import trace_chain  # noqa: PLC0415
-
+def _try_points(module: nn.Module, points: npt.NDArray[np.float32]) -> None:
+    """Run a module on three of the points (d, N), so that errors name the points."""
     num_points = points.shape[1]
-    chain = trace_chain(module, points[:, [0, num_points // 2, num_points - 1]])
-    if chain is not None and max(chain.widths) <= WIDEST_CHAIN:
-        return chain.evaluate
-    return lambda columns: evaluate_module(module, columns)
+    few = np.ascontiguousarray(points[:, [0, num_points // 2, num_points - 1]].T)
+    try_run(module, points_like(module, torch.from_numpy(few)))
 
 
 def _check_raster(xs: npt.NDArray[np.float64], ys: npt.NDArray[np.float64]) -> None:

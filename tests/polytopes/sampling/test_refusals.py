@@ -13,7 +13,7 @@ from bitfold.errors import PolytopeError
 from bitfold.polytopes import sample_partition, sample_patterns
 
 
-def test_module_is_left_as_found(engine: str) -> None:
+def test_module_is_left_as_found() -> None:
     """Parameters, gradients, buffers, modes and random states are as before."""
     module = nn.Sequential(
         *network([6, 5]), nn.BatchNorm1d(5), nn.Dropout(0.5), nn.ReLU(), nn.Linear(5, 1)
@@ -55,7 +55,7 @@ def test_weights_that_are_not_finite_are_refused(bad: float) -> None:
         sample_partition(module, AXIS, AXIS)
 
 
-def test_overflow_is_survived(engine: str) -> None:
+def test_overflow_is_survived() -> None:
     """Finite weights whose products overflow give patterns without an exception."""
     module = nn.Sequential(
         affine([[3e38, 3e38]], [3e38]), nn.ReLU(), affine([[-3e38]], [0.0]), nn.ReLU()

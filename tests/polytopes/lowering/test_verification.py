@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import Plane, partition, sample_partition
-from bitfold.polytopes.lowering import lowered
+from bitfold.polytopes.cutting import exact
 from bitfold.polytopes.tracing.pieces import PIECEWISE, Pieces
 
 DOMAIN = ((-1.0, -1.0), (1.0, 1.0))
@@ -69,7 +69,7 @@ def test_a_wrong_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     module = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1)).eval()
     wrong = {**PIECEWISE, "relu": lambda _: Pieces((0.0,), (0.25, 1.0), (0.0, 0.0))}
     monkeypatch.setattr("bitfold.polytopes.lowering.program.PIECEWISE", wrong)
-    monkeypatch.setattr(lowered, "find_dense_layers", lambda *_: pytest.fail("not needed"))
+    monkeypatch.setattr(exact, "find_dense_layers", lambda *_: pytest.fail("not needed"))
     assert "expected the operations that were traced to give" in refused(module)
 
 

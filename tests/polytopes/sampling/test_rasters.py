@@ -14,14 +14,13 @@ from torch import Tensor, nn
 
 from bitfold.polytopes import sample_partition, sample_patterns
 from bitfold.polytopes.sampling import sampled
+from bitfold.polytopes.sampling.recorder import pack_signs
 from bitfold.polytopes.sampling.sampled import distinct_columns
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.LeakyReLU, nn.Tanh])
 @pytest.mark.parametrize("seed", [1, 2, 4, 6])
-def test_partition_equals_the_reference(
-    engine: str, activation: ActivationFactory, seed: int
-) -> None:
+def test_partition_equals_the_reference(activation: ActivationFactory, seed: int) -> None:
     """Folds and the number of polytopes are those of a loop over neurons and pixels in float64."""
     layers = network([5, 4, 3, 2], activation, seed)
     xs, ys = AXIS[:40], AXIS[::-1][:17]
@@ -34,7 +33,7 @@ def test_partition_equals_the_reference(
     assert partition.num_polytopes == num_polytopes > 3
 
 
-def test_one_neuron_folds_along_a_line(engine: str) -> None:
+def test_one_neuron_folds_along_a_line() -> None:
     """A neuron that changes sign between columns 19 and 20 marks column 19 alone."""
     edge = float(AXIS[19] + AXIS[20]) / 2
     module = nn.Sequential(affine([[3.0, 0.0]], [-3.0 * edge]), nn.ReLU(), affine([[1.0]], [0.0]))
@@ -48,7 +47,7 @@ def test_one_neuron_folds_along_a_line(engine: str) -> None:
     assert partition.values[0, 20, 0] > 0
 
 
-def test_two_crossing_neurons_make_four_polytopes(engine: str) -> None:
+def test_two_crossing_neurons_make_four_polytopes() -> None:
     """A vertical and a horizontal fold make a cross and four polytopes."""
     module = nn.Sequential(affine([[1.0, 0.0], [0.0, 1.0]], [0.01, 0.01]), nn.ReLU())
     partition = sample_partition(module, AXIS, AXIS)
@@ -58,7 +57,7 @@ def test_two_crossing_neurons_make_four_polytopes(engine: str) -> None:
     assert partition.num_polytopes == 4
 
 
-def test_absolute_values_fold_twice(engine: str) -> None:
+def test_absolute_values_fold_twice() -> None:
     """||x| - 0.25| is folded at -0.25, 0 and 0.25, between the pixels around these places."""
 
     class Folded(nn.Module):
@@ -79,7 +78,7 @@ def test_absolute_values_fold_twice(engine: str) -> None:
 
 
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
-def test_folds_just_outside_the_border_are_seen(engine: str, side: str) -> None:
+def test_folds_just_outside_the_border_are_seen(side: str) -> None:
     """A fold between the outermost pixels and the ring around them marks the border alone."""
     step = 1 / 64
     place = AXIS[0] - step / 2 if side in {"left", "top"} else AXIS[-1] + step / 2
@@ -95,7 +94,7 @@ def test_folds_just_outside_the_border_are_seen(engine: str, side: str) -> None:
     assert partition.num_polytopes == 1
 
 
-def test_diagonal_folds_are_connected(engine: str) -> None:
+def test_diagonal_folds_are_connected() -> None:
     """A slanted fold is one line of pixels, each beside or diagonal to the next."""
     module = nn.Sequential(affine([[1.0, 0.37]], [0.0123]), nn.ReLU())
     folds = sample_partition(module, AXIS, AXIS).folds
@@ -106,41 +105,38 @@ def test_diagonal_folds_are_connected(engine: str) -> None:
 
 
 @pytest.mark.parametrize("widths", [[3], [64, 1], [65, 1], [40, 30, 70, 3], [10] * 8 + [1]])
-def test_chain_equals_general(monkeypatch: pytest.MonkeyPatch, widths: list[int]) -> None:
-    """The compiled chain and the recorded operations agree wherever rounding cannot matter."""
+def test_patterns_are_those_of_float64(widths: list[int]) -> None:
+    """Values and signs agree with float64 wherever rounding cannot matter."""
     layers = network(widths, seed=4)
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (3001, 2)).astype(np.float32)
-    results = []
-    for widest in (0, 10_000):
-        monkeypatch.setattr(sampled, "WIDEST_CHAIN", widest)
-        results.append(sample_patterns(layers, points))
-    (general_values, general), (chain_values, chain) = results
-    np.testing.assert_allclose(chain_values, general_values, atol=1e-5, rtol=1e-5)
-    margins = smallest_margins(layers, points)
+    values, patterns = sample_patterns(layers, points)
+    expected, signs, margins = in_float64(layers, points)
+    np.testing.assert_allclose(values, expected, atol=1e-5, rtol=1e-5)
     clear = margins > 1e-5
     # A uniform point's margin is below 1e-5 with a probability of a few 1e-5 times the neurons.
     assert clear.mean() > 0.95
-    assert np.array_equal(chain[clear], general[clear])
-    assert general.shape == (3001, max(1, -(-sum(widths[:-1]) // 64)))
+    assert np.array_equal(patterns[clear], pack_signs(torch.from_numpy(signs)).T[clear])
+    assert patterns.shape == (3001, max(1, -(-sum(widths[:-1]) // 64)))
 
 
-def smallest_margins(
+def in_float64(
     layers: nn.Sequential, points: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float64]:
-    """Give each point's smallest |pre-activation|, in float64."""
-    values = points.astype(np.float64)
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return outputs, signs of the pre-activations, and each point's smallest |pre-activation|."""
+    values, signs = points.astype(np.float64), [np.zeros((len(points), 0), np.bool_)]
     margins = np.full(len(points), np.inf)
     for layer in layers:
         if isinstance(layer, nn.Linear):
             values = values @ layer.weight.detach().double().numpy().T
             values += layer.bias.detach().double().numpy()
         else:
+            signs.append(values > 0)
             margins = np.minimum(margins, np.abs(values).min(axis=1))
             values = np.where(values > 0, values, 0.01 * values)
-    return margins
+    return values, np.concatenate(signs, axis=1), margins
 
 
-def test_bits_are_the_neurons_in_order(engine: str) -> None:
+def test_bits_are_the_neurons_in_order() -> None:
     """Neuron k of 150 in three layers is bit k % 64 of word k // 64."""
     layers = network([50, 50, 50, 1], seed=2)
     points = np.random.default_rng(1).uniform(-0.5, 0.5, (20, 2)).astype(np.float32)
@@ -155,7 +151,7 @@ def test_bits_are_the_neurons_in_order(engine: str) -> None:
 
 
 @pytest.mark.parametrize("neuron", [0, 1, 31, 32, 62, 63, 64, 100, 127, 128, 149])
-def test_every_single_bit_counts(engine: str, neuron: int) -> None:
+def test_every_single_bit_counts(neuron: int) -> None:
     """Patterns that differ in one neuron's sign alone, whichever it is, are two polytopes."""
     weights = [[0.0, 0.0]] * 150
     weights[neuron] = [1.0, 0.0]
@@ -167,7 +163,7 @@ def test_every_single_bit_counts(engine: str, neuron: int) -> None:
     assert partition.folds.sum() == 64
 
 
-def test_module_without_nonlinearity_is_one_polytope(engine: str) -> None:
+def test_module_without_nonlinearity_is_one_polytope() -> None:
     """An affine map has one polytope and no folds."""
     partition = sample_partition(affine([[1.0, 2.0], [3.0, 4.0]], [0.0, 0.0]), AXIS, AXIS)
     assert partition.num_polytopes == 1
@@ -175,7 +171,7 @@ def test_module_without_nonlinearity_is_one_polytope(engine: str) -> None:
     assert partition.values.shape == (64, 64, 2)
 
 
-def test_further_coordinates_are_the_same_everywhere(engine: str) -> None:
+def test_further_coordinates_are_the_same_everywhere() -> None:
     """A slice at t = 0.25 through x + t > 0 folds at x = -0.25."""
     module = nn.Sequential(affine([[1.0, 0.0, 1.0]], [0.001]), nn.ReLU())
     partition = sample_partition(module, AXIS, AXIS[:3], extra=(0.25,))
@@ -183,7 +179,7 @@ def test_further_coordinates_are_the_same_everywhere(engine: str) -> None:
 
 
 @pytest.mark.parametrize("band_px", [1, 200, 64 * 19])
-def test_bands_do_not_show(engine: str, monkeypatch: pytest.MonkeyPatch, band_px: int) -> None:
+def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch, band_px: int) -> None:
     """Working through the raster in bands of any height gives what one band gives."""
     layers = network([6, 6, 1], seed=1)
     whole = sample_partition(layers, AXIS, AXIS[:20])
@@ -195,7 +191,7 @@ def test_bands_do_not_show(engine: str, monkeypatch: pytest.MonkeyPatch, band_px
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 5), (5, 1)])
-def test_tiny_rasters(engine: str, width: int, height: int) -> None:
+def test_tiny_rasters(width: int, height: int) -> None:
     """A raster of a single row or column works, with the other axis's step for its ring."""
     module = nn.Sequential(affine([[1.0, 1.0]], [0.001]), nn.ReLU())
     partition = sample_partition(module, np.arange(width) / 4, np.arange(height) / 4)
