@@ -1,1 +1,1 @@
-"""K over many weights: references in PyTorch and compiled loops."""
+"""K summed over all weights: by PyTorch for any predictor, by compiled loops for ours."""

@@ -1,9 +1,9 @@
 """Cross-entropy of weights shared among bins, never holding more than a chunk of weights by bins.
 
-A row's cost is logsumexp(logits) - sum over its window of share * logit, so the shares need a
-window of bins only; and since the sum is all that anyone wants, forward works out the gradients
-along the way, while a chunk of logits is in the cache, and keeps nothing of that size. This is the
-way for every type and device; float32 on the CPU has a faster one (`fused`).
+A weight costs logsumexp(logits) minus the sum of share * logit over its near bins, so shares are
+needed only for these bins. Forward computes the gradients together with the sum, while a chunk of
+logits is in the cache, and keeps nothing of that size. This works for every type and device;
+`fused` is faster for float32 on the CPU.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,21 +19,21 @@ from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.sums.prediction import Prediction
 from bitfold.kolmogorov.weights.chunk_sizes import chunk_size
 
-# Numbers in one chunk of weights by bins: half a MiB of float32, so that the two tensors of that
-# size fit into one core's second-level cache.
+# Elements of a chunk of weights by bins: half a MiB of float32, so that two tensors of that size
+# fit into a core's second-level cache.
 CHUNK_NUMEL = 2**17
 _CPU = torch.device("cpu")
 
 
 def chunks(num_weights: int, num_bins: int, device: torch.device = _CPU) -> Iterator[slice]:
-    """Slices of weights that hold about CHUNK_NUMEL weights by bins, but at least one weight.
+    """Slices of weights of about CHUNK_NUMEL weights by bins each, but at least one weight.
 
-    Work of up to two chunks is left in one piece: starting another costs more than the cache saves.
+    Up to two chunks stay in one piece, since a second one would cost more than the cache saves.
 
     Args:
         num_weights: at least 0.
         num_bins: at least 1.
-        device: where the work is done; on an accelerator chunks are larger.
+        device: of the weights; chunks are larger on an accelerator.
 
     Yields:
         Consecutive slices that cover all weights.
@@ -52,7 +52,7 @@ def chunks(num_weights: int, num_bins: int, device: torch.device = _CPU) -> Iter
 def bin_nats(indices: Tensor, prediction: Prediction) -> Tensor:
     """Code length of one given bin for each weight: -ln of its softmax probability.
 
-    Source: C. E. Shannon, 1948. Carries no gradient.
+    Source: C. E. Shannon, 1948. The result carries no gradient.
 
     Args:
         indices: int64 (N,), bins.
@@ -76,8 +76,9 @@ def summed_cross_entropy(
 ) -> Tensor:
     """Sum over weights of the cross-entropy of their shares under the predicted distribution.
 
-    Source: the seed program's loss; the windowed and chunked form is ours. Differentiable once,
-    by weights and prediction; backward may be called any number of times.
+    Differentiable once, by weights and prediction; backward may be called repeatedly.
+
+    Source: the seed program's loss, here over near bins and in chunks.
 
     Args:
         weights: floating (N,), within the range.
@@ -101,7 +102,7 @@ class _Work(NamedTuple):
 
 
 class _SummedCrossEntropy(torch.autograd.Function):
-    """`summed_cross_entropy` with its gradients worked out in forward."""
+    """`summed_cross_entropy`, whose forward also computes the gradients."""
 
     @staticmethod
     def forward(ctx: Any, work: _Work, *inputs: Tensor) -> Tensor:
@@ -134,7 +135,7 @@ class _SummedCrossEntropy(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Rows:
-    """Weights and what is predicted of them, with room for the gradients of their sum.
+    """Weights and their prediction, with memory for the gradients of the sum.
 
     Args:
         index: (N,), continuous bin indices.
@@ -163,7 +164,7 @@ def _sum_in_chunks(work: _Work, rows: _Rows) -> Tensor:
         logits = torch.addmm(rows.bias, hidden, rows.columns)
         near = logits.gather(1, bins.t()).t()
         residual = torch.softmax(logits, dim=1)
-        # logsumexp from the largest probability, which is at least 1 / bins and never underflows.
+        # logsumexp by the largest probability, which is at least 1 / bins and cannot underflow.
         total += (logits.amax(dim=1) - residual.amax(dim=1).log()).sum() - (shares * near).sum()
         if work.with_gradients:
             # softmax minus shares is the derivative by the logits.

@@ -1,4 +1,4 @@
-"""What a network that predicts weights says of them, its last layer not yet applied."""
+"""The output of a network that predicts weights, with its last layer not yet applied."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,9 @@ from torch.nn import functional
 
 
 class Prediction(NamedTuple):
-    """What is said of N weights.
+    """The prediction for N weights.
 
-    A distribution over bins is weights by bins; left in this form, it can be worked through a chunk
-    at a time.
+    Distributions over bins would take weights by bins; this form allows to compute them in chunks.
 
     Attributes:
         hidden: (N, width of the last hidden layer).
@@ -23,5 +22,5 @@ class Prediction(NamedTuple):
     bias: Tensor
 
     def outputs(self) -> Tensor:
-        """The last layer applied: (N, outputs)."""
+        """Apply the last layer: (N, outputs)."""
         return functional.linear(self.hidden, self.weight, self.bias)

@@ -1,8 +1,8 @@
 """Compiled loops over weights whose scale is a product of factors. Importing this imports Numba.
 
-A scale belongs to a pair of output and input, so that a kernel's offsets share its logarithm. Costs
-are worked out in float64, in bins. Numba counts references to each array that a function is
-handed, at the price of an atomic operation: what is called for each weight gets numbers alone.
+A scale belongs to a pair of output and input, and all offsets of a kernel share it. Costs are
+computed in float64, in units of bins. Numba counts references to each array that a function is
+given, with an atomic operation; functions that are called for each weight take only numbers.
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 
 Floats = NDArray[np.float64]
@@ -19,14 +20,14 @@ Weights = NDArray[Any]
 """float32 or float64."""
 
 Grid = tuple[float, float, float, float, float]
-"""Minimum, maximum, width and the largest number, of the weights' type; the last bin."""
+"""Minimum, maximum, width of a bin, the largest number of the weights' type, and the last bin."""
 
 Scale = tuple[float, float, float, float]
-"""The location, 1 / scale, minus the logarithm of 1 - exp(-1 / scale), its slope by the scale."""
+"""Location; 1 / scale; minus the logarithm of 1 - exp(-1 / scale), and its slope by the scale."""
 
-Meeting = tuple[float, float, float, float, float]
-"""The bin below a weight; its share in the one above; what the slope by the index is to be
-multiplied by for that by the value; the cost of the escape, and its slope by the value."""
+Neighbours = tuple[float, float, float, float, float]
+"""The bin below a weight; the weight's share in the bin above; the factor from a slope by the index
+to one by the value; the cost of an escape, and its slope by the value."""
 
 Bin = tuple[float, float, float]
 """The cost of a bin, and its derivatives by location and scale."""
@@ -35,9 +36,9 @@ Cost = tuple[float, float, float, float]
 """A cost, and its derivatives by location, by scale and by the value."""
 
 _LN2 = math.log(2)
-# Both bins of a weight this far from the location lie on the same side of it, and neither holds it.
+# If a weight lies this far from the location, both of its bins lie on the weight's side of it.
 _CLEAR = 1.5
-# From here on 1 - exp(-x) loses less than four of a float64's sixteen digits.
+# For larger x, 1 - exp(-x) loses less than four of float64's sixteen digits.
 _NOT_TINY = 1e-3
 
 
@@ -51,19 +52,18 @@ def sum_stretch(
 ) -> float:
     """Sum the cost of a stretch of weights under a Laplace or logistic, with its gradients.
 
-    A weight is shared between its two nearest bins in proportion. Out of range it costs what it
-    would at the edge and 2 ln(1 + d) nats for the d bins that it overshoots by.
-
-    Source: none, ours; for the masses see `log_mass`, for the escape `out_of_range.confine`.
+    A weight is shared between its two nearest bins in proportion. A weight that lies d bins out of
+    range costs as much as at the edge plus 2 ln(1 + d) nats. For the masses of bins see `log_mass`,
+    for escapes `confine`.
 
     Args:
-        weights: values (n,) in the units of the bins; noisy indices (n,) to share them by, or none
-            (0,) if there is no noise; gradient by the values (n,), written, or none (0,) if it is
-            not wanted; the grid (5,), see `Grid`. All of one type.
-        stretch: first weight, end, and which weight the values begin with, in flat order.
+        weights: values (n,) in the units of the bins; noisy indices (n,), or (0,) without noise;
+            gradient by the values (n,), written, or (0,) if it is not wanted; the grid (5,), see
+            `Grid`. All of one type.
+        stretch: first weight, end, and the weight that the values begin with, in flat order.
         boxes: (tensors, 8), see `scale_sums.scale_table`.
-        model: locations (tensors,) in bins from the first; factors of scales, the tensors' first;
-            the scale's floor; whether the distribution is the logistic.
+        model: locations (tensors,) in bins from the first bin; factors of scales, beginning with
+            the tensors'; the floor of scales; whether the distribution is logistic.
         gradient: (tensors + factors,), added to: by locations, then by logarithms of factors.
 
     Returns:
@@ -97,58 +97,78 @@ def _sum_box(
     all_factors: tuple[Floats, Floats],
 ) -> tuple[float, float, float]:
     """Sum the weights of one tensor; return nats, and derivatives by location and its factor."""
-    values, indices, slopes, limits = weights
+    values, indices, slopes = borrowed(weights[0]), borrowed(weights[1]), borrowed(weights[2])
+    limits = weights[3]
     grid = (limits[0], limits[1], limits[2], limits[3], limits[4])
     first, end, at = part
     location, own_factor, floor, is_logistic = spread
     factors, by_factors = all_factors
-    gate = 1 / float(grid[2])
-    is_noisy, has_slopes = indices.shape[0] > 0, slopes.shape[0] > 0
     row, pair = divmod(first // box[3], box[2])
     total = by_location = by_own = 0.0
     while first < end:
         stop = min((row * box[2] + pair + 1) * box[3], end)
         in_row, in_pair = box[4] + row * box[5], box[6] + pair * box[7]
         factor = own_factor * factors[in_row] * factors[in_pair]
-        inverse = 1 / (factor + floor)
-        width, width_slope = _log_width(inverse)
-        scale = (location, inverse, width, width_slope)
-        # For a weight alone it takes longer than all else, and is needed for few or for most.
-        has_around = stop - first > 1 or is_logistic
-        around = _around(location, inverse) if has_around else (0.0, 0.0, 0.0)
-        nats = by_scale = reach = sides = num_around = num_beside = 0.0
-        for i in range(at + first, at + stop):
-            index = indices[i] if is_noisy else (values[i] - grid[0]) / grid[2]
-            is_plain = not is_logistic and 1 <= index < grid[4] - 1
-            if not has_around and not (is_plain and abs(float(index) - location) >= _CLEAR):
-                around, has_around = _around(location, inverse), True
-            if is_plain:
-                four = _between(index, scale, around)
-                num_around += four[0]
-                num_beside += 1 - four[0]
-                reach += four[1]
-                sides += four[2]
-                slope = four[3] * gate
-            else:
-                meeting = _meet(values[i], index, is_noisy, grid, gate)
-                if is_logistic:
-                    four = _logistic(meeting, grid[4], scale)
-                else:
-                    four = _laplace(meeting, grid[4], scale, around)
-                nats += four[0]
-                by_location += four[1]
-                by_scale += four[2]
-                slope = four[3]
-            if has_slopes:
-                slopes[i] = slope
-        total += nats + num_around * around[0] + num_beside * (width + _LN2) + reach * inverse
-        by_location += num_around * around[1] - sides * inverse
-        by_scale += num_around * around[2] + num_beside * width_slope - reach * inverse * inverse
+        scale = _scale_of(location, 1 / (factor + floor))
+        nats, by_location, by_scale = _sum_pair(
+            values, indices, slopes, (at + first, at + stop), grid, scale, is_logistic, by_location
+        )
+        total += nats
         by_own += by_scale * factor
         by_factors[in_row] += by_scale * factor
         by_factors[in_pair] += by_scale * factor
         row, pair, first = (row, pair + 1, stop) if pair + 1 < box[2] else (row + 1, 0, stop)
     return total, by_location, by_own
+
+
+@compiled(error_model="numpy", inline="always")
+def _sum_pair(  # noqa: PLR0917 - arrays in a tuple would be counted
+    values: Weights,
+    indices: Weights,
+    slopes: Weights,
+    part: tuple[int, int],
+    grid: Grid,
+    scale: Scale,
+    is_logistic: bool,
+    by_location: float,
+) -> tuple[float, float, float]:
+    """Sum weights that share one scale; return nats, and derivatives by location and scale.
+
+    ``by_location`` is the derivative so far. Inlined, since a call for each pair takes a quarter
+    longer where every weight is a pair.
+    """
+    location, inverse, width, width_slope = scale
+    gate = 1 / float(grid[2])
+    is_noisy, has_slopes = indices.shape[0] > 0, slopes.shape[0] > 0
+    # For a single weight this bin costs more time than all else, and often it is not needed.
+    has_around = part[1] - part[0] > 1 or is_logistic
+    around = _around(location, inverse) if has_around else (0.0, 0.0, 0.0)
+    nats = by_scale = reach = sides = num_around = num_beside = 0.0
+    for i in range(part[0], part[1]):
+        index = indices[i] if is_noisy else (values[i] - grid[0]) / grid[2]
+        is_plain = not is_logistic and 1 <= index < grid[4] - 1
+        if not has_around and not (is_plain and abs(float(index) - location) >= _CLEAR):
+            around, has_around = _around(location, inverse), True
+        if is_plain:
+            four = _between(index, scale, around)
+            num_around += four[0]
+            num_beside += 1 - four[0]
+            reach += four[1]
+            sides += four[2]
+            slope = four[3] * gate
+        else:
+            neighbours = _find_neighbours(values[i], index, is_noisy, grid, gate)
+            four = _cost(neighbours, grid[4], scale, around, is_logistic)
+            nats += four[0]
+            by_location += four[1]
+            by_scale += four[2]
+            slope = four[3]
+        if has_slopes:
+            slopes[i] = slope
+    nats = nats + num_around * around[0] + num_beside * (width + _LN2) + reach * inverse
+    by_location += num_around * around[1] - sides * inverse
+    by_scale += num_around * around[2] + num_beside * width_slope - reach * inverse * inverse
+    return nats, by_location, by_scale
 
 
 @compiled(error_model="numpy")
@@ -159,15 +179,13 @@ def code_stretch(
     model: tuple[Floats, Floats, float, bool],
     nats: Floats,
 ) -> None:
-    """Write the cost of given bins of each weight of a stretch.
-
-    Source: none, ours; see `log_mass`.
+    """Write the cost of k given bins for each weight of a stretch; see `log_mass`.
 
     Args:
-        bins: (k, n), 0 to the last one.
-        stretch: first weight, end, and the last bin.
+        bins: (k, n), 0 to the last bin.
+        stretch: first weight, end, and number of the last bin.
         boxes: as for `sum_stretch`.
-        model: likewise.
+        model: as for `sum_stretch`.
         nats: (k, n), written.
     """
     locations, factors, floor, is_logistic = model
@@ -180,10 +198,8 @@ def code_stretch(
             in_row, in_pair = box[4] + row * box[5], box[6] + pair * box[7]
             if i == first or i % box[3] == 0:
                 factor = factors[number] * factors[in_row] * factors[in_pair]
-                inverse = 1 / (factor + floor)
-                width, width_slope = _log_width(inverse)
-                scale = (location, inverse, width, width_slope)
-                around = _around(location, inverse)
+                scale = _scale_of(location, 1 / (factor + floor))
+                around = _around(location, scale[1])
             at = box[0] + i - start
             for k in range(bins.shape[0]):
                 if is_logistic:
@@ -194,11 +210,12 @@ def code_stretch(
 
 @compiled(error_model="numpy")
 def _between(index: float, scale: Scale, around: Bin) -> tuple[float, float, float, float]:
-    """Say how a weight within the grid is shared under a Laplace; no branch depends on where.
+    """Share a weight within the grid under a Laplace, without a branch that depends on its bin.
 
     Returns:
-        Its share in the bin that holds the location; by the shares in other bins, how far the
-        location is beyond their nearer edges, and on which side; the slope by the index.
+        The share in the bin that holds the location; over the other bin or bins, the sum of share
+        times distance from the location to the nearer edge, and that of share times side (-1 or 1);
+        the slope by the index.
     """
     location, inverse, width, _ = scale
     below = float(np.floor(index))
@@ -215,9 +232,19 @@ def _between(index: float, scale: Scale, around: Bin) -> tuple[float, float, flo
 
 
 @compiled(error_model="numpy")
-def _laplace(meeting: Meeting, last: float, scale: Scale, around: Bin) -> Cost:
+def _cost(
+    neighbours: Neighbours, last: float, scale: Scale, around: Bin, is_logistic: bool
+) -> Cost:
+    """Cost of any one weight under either distribution."""
+    if is_logistic:
+        return _logistic(neighbours, last, scale)
+    return _laplace(neighbours, last, scale, around)
+
+
+@compiled(error_model="numpy")
+def _laplace(neighbours: Neighbours, last: float, scale: Scale, around: Bin) -> Cost:
     """Cost of any one weight under a Laplace."""
-    below, share, gate, escape, pull = meeting
+    below, share, gate, escape, pull = neighbours
     left = _laplace_bin(below, last, scale, around)
     right = _laplace_bin(below + 1, last, scale, around)
     slope = right[0] - left[0]
@@ -236,7 +263,7 @@ def _laplace_bin(number: float, last: float, scale: Scale, around: Bin) -> Bin:
     distance = number - location
     if number <= 0 or number >= last:
         return _laplace_tail(-distance if number <= 0 else distance, number <= 0, inverse)
-    # Chosen, not branched on: which bin a weight is in cannot be foreseen.
+    # Selected without branches, since no processor can predict a weight's bin.
     low = (abs(distance) - 0.5) * inverse
     holds = low < 0
     cost = around[0] if holds else width + _LN2 + low
@@ -247,7 +274,7 @@ def _laplace_bin(number: float, last: float, scale: Scale, around: Bin) -> Bin:
 
 @compiled(error_model="numpy")
 def _laplace_tail(distance: float, is_first: bool, inverse: float) -> Bin:
-    """Cost of the first or the last bin, ``distance`` outwards from the location."""
+    """Cost of the first or last bin, whose centre is ``distance`` outwards from the location."""
     low, side = (distance - 0.5) * inverse, -1.0 if is_first else 1.0
     if low >= 0:
         return low + _LN2, -side * inverse, -low * inverse
@@ -258,7 +285,7 @@ def _laplace_tail(distance: float, is_first: bool, inverse: float) -> Bin:
 
 @compiled(error_model="numpy")
 def _around(location: float, inverse: float) -> Bin:
-    """Cost of the bin that holds a Laplace's location, if it is neither the first nor the last."""
+    """Cost of the bin that holds a Laplace's location, unless it is the first or the last bin."""
     distance = math.floor(location + 0.5) - location
     low = (abs(distance) - 0.5) * inverse
     high = low + inverse
@@ -273,11 +300,11 @@ def _around(location: float, inverse: float) -> Bin:
 
 
 @compiled(error_model="numpy")
-def _logistic(meeting: Meeting, last: float, scale: Scale) -> Cost:
+def _logistic(neighbours: Neighbours, last: float, scale: Scale) -> Cost:
     """Cost of any one weight under a logistic."""
-    below, share, gate, escape, pull = meeting
+    below, share, gate, escape, pull = neighbours
     location, inverse, width, width_slope = scale
-    # The edge between the two bins, as seen from the location; then those beyond them, if any.
+    # The edge between the two bins, relative to the location; the outer edges, if any, follow.
     edge = (below + 0.5 - location) * inverse
     nats, rate = _softplus(edge)
     left, left_by_edge, left_by_scale = nats - edge, rate - 1, (1 - rate) * edge * inverse
@@ -314,11 +341,13 @@ def _logistic_bin(number: float, last: float, scale: Scale) -> float:
 
 
 @compiled(error_model="numpy")
-def _meet(value: float, index: float, is_noisy: bool, grid: Grid, gate: float) -> Meeting:
-    """Find a weight's bins and what escaping costs.
+def _find_neighbours(
+    value: float, index: float, is_noisy: bool, grid: Grid, gate: float
+) -> Neighbours:
+    """Find the two bins of a weight, and the cost of its escape.
 
-    The weights' own type is kept until the bin is found, as PyTorch does, so that both agree where
-    a cost has a kink.
+    Computes in the weights' own type until the bin is found, as the PyTorch way does, so that both
+    take the same side of a kink.
     """
     minimum, maximum, width, largest, last = grid
     escape = pull = 0.0
@@ -330,10 +359,17 @@ def _meet(value: float, index: float, is_noisy: bool, grid: Grid, gate: float) -
         if not is_noisy:
             index = (within - minimum) / width
     if is_noisy and not 0 < index < last:
-        gate = 0.0  # clipped there
-    # Like this NaN gets a bin that exists, and a share that is NaN.
+        gate = 0.0  # the noise left the grid, and the index is clipped
+    # NaN fails the comparison, so that it gets an existing bin and a share of NaN.
     below = min(float(math.floor(index)), float(last) - 1) if index >= 1 else 0.0
     return below, float(index) - below, gate, escape, pull
+
+
+@compiled(error_model="numpy")
+def _scale_of(location: float, inverse: float) -> Scale:
+    """A scale with the terms that the costs of all bins share."""
+    width, width_slope = _log_width(inverse)
+    return location, inverse, width, width_slope
 
 
 @compiled(error_model="numpy")

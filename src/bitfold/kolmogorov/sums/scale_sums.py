@@ -1,4 +1,4 @@
-"""The cost of all weights under a location and a scale, by compiled loops: arrays in, sums out."""
+"""The cost of all weights under a location and a scale, summed by compiled loops."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,22 +14,22 @@ from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.threads import array, in_order, parts_of
 
-# A part of the weights is worth a thread of its own from this many on, some milliseconds' work: for
-# as long PyTorch's idle threads keep a core busy, waiting for its next operation.
+# Fewest weights for a thread of their own, some milliseconds of work: PyTorch's idle threads keep
+# the cores busy for about as long, while they wait for the next operation.
 _PART_WEIGHTS = 2**18
-# Weights whose noise is drawn at a time.
+# Weights whose noise is drawn in one operation.
 _NOISE_CHUNK = 2**18
 
 
 class ScaleModel(NamedTuple):
-    """What is predicted of all weights.
+    """The predicted distributions of all weights.
 
     Attributes:
         boxes: int64 (tensors, 8), see `scale_table`.
         locations: floating (tensors,), in bins from the value 0.
-        log_factors: floating, the tensors' first and a 0 last.
-        floor: of the scale.
-        is_logistic: or Laplace.
+        log_factors: floating, logarithms of factors; the tensors' come first, and a 0 last.
+        floor: added to each scale.
+        is_logistic: whether distributions are logistic rather than Laplace.
     """
 
     boxes: NDArray[np.int64]
@@ -40,11 +40,11 @@ class ScaleModel(NamedTuple):
 
 
 class ScaleSum(NamedTuple):
-    """What weights cost, and its gradients, which are empty if they were not asked for.
+    """The cost of weights, and its gradients.
 
     Attributes:
         total: nats, summed in float64.
-        grad_values: (n,), of the values' type.
+        grad_values: (n,), of the values' type; empty without gradients.
         grad_locations: float64 (tensors,).
         grad_log_factors: float64, as the factors.
     """
@@ -58,21 +58,22 @@ class ScaleSum(NamedTuple):
 def scale_table(
     layout: Layout, first_rows: Sequence[int | None], first_columns: Sequence[int | None]
 ) -> NDArray[np.int64]:
-    """Where each tensor's weights and the factors of their scales stand.
+    """The offsets of each tensor's weights and of the factors of their scales.
 
-    A scale is the product of three factors: those of the tensors come first, then those of rows and
-    those of columns, and last a 1 for tensors that have neither.
+    A scale is the product of three factors. The vector of factors holds those of tensors, then
+    those of rows, then those of columns, and last a 1 for tensors without rows and columns.
 
     Args:
         layout: of the module.
-        first_rows: number of each tensor's first row among all that have a factor; None where its
-            scale is the same for all of its weights.
-        first_columns: likewise.
+        first_rows: for each tensor, the number of its first row among all rows that have a factor;
+            None if all weights of the tensor share one scale.
+        first_columns: the same for columns.
 
     Returns:
-        int64 (tensors, 8): start; size; of outputs and inputs, how many of the ones that change
-        faster in memory there are; weights that share both; the number of the slower ones' first
-        factor, -1 for the last, and the step to the next; likewise of the faster ones'.
+        int64 (tensors, 8). Of outputs and inputs, one changes faster in memory than the other. The
+        columns are: first weight; number of weights; length of the faster axis; weights that share
+        output and input; first factor of the slower axis (-1 for the last factor) and the step to
+        the next; first factor of the faster axis and the step.
     """
     blocks = layout.blocks
     with_rows = (block for block, row in zip(blocks, first_rows, strict=True) if row is not None)
@@ -93,9 +94,9 @@ def scale_table(
 
 
 def can_sum_scales(subset: WeightSubset, values: Tensor, targets: Targets) -> bool:
-    """Whether the compiled loops take these weights: a stretch on the CPU, shared between two bins.
+    """Whether the compiled loops take a stretch of weights: on the CPU, shared between two bins.
 
-    Numba takes 0.4 s to import, so only those who compute such a K import it.
+    Numba takes 0.4 s to import, so the loops are imported only when such a K is computed.
     """
     return (
         values.device.type == "cpu"
@@ -117,18 +118,16 @@ def sum_scales(
 ) -> ScaleSum:
     """Sum the cost of weights in and out of range, as `WeightPredictor.summed` does.
 
-    The result does not depend on the number of threads. Beside the gradient by the values (and the
-    noise, if there is any) nothing of the weights' number is held.
-
-    Source: none, ours.
+    The result does not depend on the number of threads. The only arrays as long as the weights are
+    the gradient by the values and the noise.
 
     Args:
-        model: what is predicted.
+        model: the predicted distributions.
         bins: the grid.
         subset: a stretch of n weights.
         values: float32 or float64 (n,) on the CPU, in the units of the bins.
         targets: linear or noise.
-        with_gradients: whether the gradients are wanted.
+        with_gradients: whether to compute the gradients.
     """
     from bitfold.kolmogorov.sums.scale_kernels import sum_stretch  # noqa: PLC0415 - see can_sum_scales
 
@@ -154,19 +153,17 @@ def sum_scales(
 
 
 def can_code_bins(subset: WeightSubset) -> bool:
-    """Whether the compiled loops take these weights' bins: a stretch on the CPU, no graph."""
+    """Whether the compiled loops code a subset's bins: a stretch on the CPU, without a graph."""
     is_plain = subset.device.type == "cpu" and subset.chosen is None
     return is_plain and not torch.is_grad_enabled()
 
 
 @torch.no_grad()
 def code_bins(model: ScaleModel, bins: Bins, subset: WeightSubset, indices: Tensor) -> Tensor:
-    """The cost of bins, minus the logarithm of their masses.
-
-    Source: none, ours; see `log_mass`.
+    """The cost of bins: minus the logarithm of their masses, see `log_mass`.
 
     Args:
-        model: what is predicted.
+        model: the predicted distributions.
         bins: the grid.
         subset: a stretch of n weights.
         indices: int64 (k, n) on the CPU, 0 to num_bins - 1.
@@ -190,14 +187,14 @@ def code_bins(model: ScaleModel, bins: Bins, subset: WeightSubset, indices: Tens
 
 
 def _spreads(model: ScaleModel, bins: Bins) -> tuple[NDArray[Any], NDArray[Any], float, bool]:
-    """Locations in bins from the first, factors of scales, and the rest."""
+    """The model for the loops: locations in bins from the first bin, factors, floor and family."""
     locations = model.locations.double() - bins.minimum / bins.width
     factors = model.log_factors.double().exp()
     return array(locations), array(factors), model.floor, model.is_logistic
 
 
 def _noisy(values: Tensor, bins: Bins, targets: Targets) -> Tensor:
-    """Noisy indices (n,), drawn in order; none (0,) if there is no noise."""
+    """Noisy indices (n,), drawn in order; (0,) without noise."""
     if not targets.is_random:
         return values[:0]
     indices = torch.empty_like(values)

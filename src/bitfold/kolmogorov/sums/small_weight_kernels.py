@@ -1,8 +1,8 @@
-"""Compiled loops over weights of less than a bin: their cost by arithmetic alone.
+"""Compiled loops over lines of weights that are all smaller than a bin, without a table.
 
-Most lines of a network that is becoming small hold no weight that is as large as a bin. What their
-weights cost is a few exponentials and logarithms, which the processor works out for many weights at
-a time, as it cannot read a table.
+In a network that is becoming small, most lines hold no weight as large as a bin. Their cost takes
+a few exponentials and logarithms. Written as series, the processor computes them for many weights
+at once; table lookups cannot be vectorised in this way.
 """
 
 import math
@@ -17,23 +17,23 @@ Singles = NDArray[np.float32]
 Number = Any
 """A float32, which mypy takes for another type after each operation."""
 
-# "arcp" takes quotients for products with an inverse.
+# "arcp" lets LLVM replace quotients by products with an inverse.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _LN2 = math.log(2)
-# A product of masses is kept above exp(-this), far within float64.
+# The product of a line's masses stays above exp(-this), far within the range of float64.
 _MOST_NATS = 600.0
-# A scale this small is the floor alone.
+# At this rate a scale is its floor alone.
 _MOST_RATE = 1e12
 
 
 @compiled(error_model="numpy")
-def fits_near(weights: Singles, unit: Number, rate: float, floor: float) -> bool:
-    """Whether `sum_near` takes a line.
+def fits_small(weights: Singles, unit: Number, rate: float, floor: float) -> bool:
+    """Whether `sum_small` may sum a line.
 
     Args:
         weights: (n,).
-        unit: what turns them into bins.
-        rate: 1 / the largest scale of the line, without the floor.
+        unit: the factor from weights to bins.
+        rate: 1 / the largest scale of the line, without its floor.
         floor: of scales, at least 1/32.
     """
     largest = np.float32(0)
@@ -44,7 +44,7 @@ def fits_near(weights: Singles, unit: Number, rate: float, floor: float) -> bool
 
 
 @compiled(error_model="numpy", fastmath=_FAST)
-def sum_near(
+def sum_small(
     weights: Singles,
     unit: Number,
     base: float,
@@ -54,27 +54,27 @@ def sum_near(
     slopes: Singles,
     risen: Singles,
 ) -> tuple[float, float, float]:
-    """Sum what weights of less than a bin cost under centred Laplace distributions.
+    """Sum the cost of weights smaller than a bin under centred Laplace distributions.
 
-    With x = 1 / (2 scale) and p = exp(-x), the bin of 0 has the mass 1 - p, and the next one costs
-    ln 2 + x - ln(1 + p) more. A scale is 1 / (base rate) + floor, so that x is at most 16:
-    p is Taylor's polynomial of exp(-x / 64), to within 2e-7, multiplied by itself six times; of
-    ln(1 + p) five terms in p / (2 + p) <= 1/3 are left, to within 1e-6.
+    With x = 1 / (2 scale) and p = exp(-x), the bin of 0 has the mass 1 - p, and the next bin costs
+    ln 2 + x - ln(1 + p) more. A scale is 1 / (base rate) + floor, so that x is at most 16. p is the
+    Taylor polynomial of exp(-x / 64), to within 2e-7, squared six times. ln(1 + p) is a series of
+    five terms in p / (2 + p) <= 1/3, to within 1e-6.
 
-    Source: none, ours; series from Abramowitz & Stegun 1964, 4.2.1 and 4.1.27.
+    Source: series from Abramowitz & Stegun 1964, 4.2.1 and 4.1.27.
 
     Args:
-        weights: (n,), see `fits_near`.
-        unit: what turns them into bins.
+        weights: (n,), see `fits_small`.
+        unit: the factor from weights to bins.
         base: the line's factor of 1 / scale.
-        rates: each weight's own factor of it: (n,).
+        rates: (n,), each weight's own factor of 1 / scale.
         floor: of scales.
-        is_rounded: whether values cost what the nearest bin does.
+        is_rounded: whether a value costs as much as the nearest bin.
         slopes: (n,), written: by the weights.
         risen: (n,), added to: by the logarithm of 1 / (base rate).
 
     Returns:
-        Nats, the sum of what is added to ``risen``, and that of weights times slopes.
+        Nats, the sum of all additions to ``risen``, and the sum of weights times slopes.
     """
     one, nothing = np.float32(1), np.float32(0)
     line, least = np.float32(base), np.float32(floor)
@@ -85,7 +85,7 @@ def sum_near(
         half = np.float32(0.5) * rate * above
         power = _exponential(-half)
         rest, sum_one, sum_two = one - power, one + power, np.float32(2) + power
-        # One division for all three: nothing else takes as long.
+        # One division serves all three, since a division takes longest.
         over_all = power / (rest * sum_one * sum_two)
         over_rest, over_one = over_all * sum_one * sum_two, over_all * rest * sum_two
         first = np.float32(_LN2) + half - _log_one_plus(over_all * rest * sum_one)

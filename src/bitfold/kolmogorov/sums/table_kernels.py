@@ -1,4 +1,4 @@
-"""Compiled loops over weights whose cost is read from a table, by the logarithm of its scale."""
+"""Compiled loops that read the cost of weights from a table, by the logarithm of the scale."""
 
 import math
 from typing import Any
@@ -6,58 +6,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.kolmogorov.sums.small_weight_kernels import fits_near, sum_near
+from bitfold.kolmogorov.sums.small_weight_kernels import fits_small, sum_small
 from bitfold.runtime.compiling import compiled
 
 Singles = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-Box = tuple[float, Singles, Singles, int]
-"""The logarithm of a tensor's factor, those of its slower and of its faster lines, and how many
-weights share both."""
+LogFactors = tuple[float, Singles, Singles, int]
+"""Logarithms of factors: the tensor's, those of its slower and of its faster lines; and the number
+of weights that share both."""
 
 Number = Any
-"""A float32, which mypy takes for another type after each operation."""
+"""A float32; mypy infers another type after each operation."""
 
 Curve = tuple[Number, Number, Number, Number, Number, Number]
-"""What the cost is made of at a scale: zero, first, inverse; and by how much each rises from the
-table's entry to the next."""
+"""The table at one scale: zero, first, inverse; and the rise of each from its entry to the next."""
 
 _FAST = {"reassoc", "contract", "nsz"}
-# So many weights are summed in float32 before their sum is added to one in float64.
+# Weights that are summed in float32 before the sum is added to float64.
 _RUN = 4096
-# Logarithms beyond it are those of scales far below the floor or above any grid; their
-# exponentials' products stay finite.
+# Beyond this logarithm a scale is far below the floor or above any grid; products of exponentials
+# stay finite.
 _MOST = 40.0
 
 
-# Sums may be put into another order, always the same one: that is what makes the processor work on
-# several weights at a time.
+# The flags let LLVM reorder sums, always in the same way, so that it can vectorise the loops.
 @compiled(error_model="numpy", fastmath=_FAST)
-def sum_box(
+def sum_tensor(
     weights: Singles,
     unit: float,
-    box: Box,
+    log_factors: LogFactors,
     table: tuple[Singles, float, float, float],
     is_rounded: bool,
     slopes: Singles,
     gradient: tuple[Doubles, Doubles],
 ) -> tuple[float, float, float]:
-    """Sum what the weights of one tensor cost, with its gradients.
+    """Sum the cost of one tensor's weights, with its gradients.
 
-    With x the absolute value, a bin costs ``zero`` for x = 0 and ``zero + first + (x - 1) / scale``
-    beyond; between two bins a cost is interpolated. The table holds all three for logarithms of
-    scales that are evenly spaced, and they too are interpolated between these.
-
-    Source: none, ours.
+    The bin at distance x from 0 costs ``zero`` for x = 0 and ``zero + first + (x - 1) / scale``
+    beyond; between two bins the cost is interpolated. The table holds zero, first and 1 / scale at
+    evenly spaced logarithms of scales, and is interpolated between them.
 
     Args:
         weights: (n,), all at least one bin away from the ends of the grid.
-        unit: what turns them into bins: 1 / step.
-        box: see `Box`.
+        unit: the factor from weights to bins, 1 / step.
+        log_factors: see `LogFactors`.
         table: (3, size): zero, first, 1 / scale; the first logarithm; entries for each nat; the
-            floor of scales, which the table has in it.
-        is_rounded: whether values cost what the nearest bin does. Slopes are the same.
+            floor of scales, which the table includes.
+        is_rounded: whether a value costs as much as the nearest bin. Slopes are the same.
         slopes: (n,), written: by the weights.
         gradient: added to: (slower,) and (faster,), by logarithms of factors.
 
@@ -65,11 +61,11 @@ def sum_box(
         Nats, the derivative by the logarithm of the tensor's factor, and that by the logarithm of
         the unit.
     """
-    own, slower, faster, together = box
+    own, slower, faster, together = log_factors
     costs, low, rate, floor = table
     by_slower, by_faster = gradient
     num_faster = faster.shape[0]
-    places, by_place, risen = (
+    entries, by_entry, risen = (
         faster * np.float32(rate),
         np.zeros_like(faster),
         np.zeros_like(faster),
@@ -84,23 +80,23 @@ def sum_box(
         inverse = math.exp(min(-own - slower[line], _MOST))
         if together > 1:
             nats, by_line, moved = _sum_shared(
-                some, single, base, places, costs, is_rounded, their, by_place
+                some, single, base, entries, costs, is_rounded, their, by_entry
             )
             by_line *= rate
-        elif fits_near(some, single, inverse * rates.min(), floor):
-            nats, by_line, moved = sum_near(
+        elif fits_small(some, single, inverse * rates.min(), floor):
+            nats, by_line, moved = sum_small(
                 some, single, inverse, rates, floor, is_rounded, their, risen
             )
         else:
             nats, by_line, moved = _sum_single(
-                some, single, base, places, costs, is_rounded, their, by_place
+                some, single, base, entries, costs, is_rounded, their, by_entry
             )
             by_line *= rate
         total += nats
         by_own += by_line
         by_unit += moved
         by_slower[line] += by_line
-    by_faster += risen + by_place * np.float32(rate)
+    by_faster += risen + by_entry * np.float32(rate)
     return total, by_own, by_unit
 
 
@@ -109,16 +105,16 @@ def _sum_single(
     weights: Singles,
     unit: Number,
     base: Number,
-    places: Singles,
+    entries: Singles,
     costs: Singles,
     is_rounded: bool,
     slopes: Singles,
     risen: Singles,
 ) -> tuple[float, float, float]:
-    """Sum a line of weights each of which has a scale of its own: nats, by places and by unit."""
+    """Sum a line of weights with a scale each; return nats, and derivatives by entries and unit."""
     nats = by_line = moved = np.float32(0)
     for number in range(weights.shape[0]):
-        curve, value = _curve(base + places[number], costs), weights[number] * unit
+        curve, value = _curve(base + entries[number], costs), weights[number] * unit
         cost, slope, rise = _cost(value, curve, is_rounded)
         slopes[number] = slope * unit
         moved += slope * value
@@ -133,17 +129,17 @@ def _sum_shared(
     weights: Singles,
     unit: Number,
     base: Number,
-    places: Singles,
+    entries: Singles,
     costs: Singles,
     is_rounded: bool,
     slopes: Singles,
     risen: Singles,
 ) -> tuple[float, float, float]:
-    """Sum a line of weights some of which share a scale: nats, by places and by unit."""
+    """Sum a line of weights that share scales; return nats, and derivatives by entries and unit."""
     total = by_line = by_unit = 0.0
-    together = weights.shape[0] // places.shape[0]
-    for pair in range(places.shape[0]):
-        curve = _curve(base + places[pair], costs)
+    together = weights.shape[0] // entries.shape[0]
+    for pair in range(entries.shape[0]):
+        curve = _curve(base + entries[pair], costs)
         first, end = pair * together, (pair + 1) * together
         by_pair = 0.0
         while first < end:
@@ -166,9 +162,9 @@ def _sum_shared(
 
 
 @compiled(error_model="numpy", fastmath=_FAST, inline="always")
-def _curve(place: Number, costs: Singles) -> Curve:
-    """Read the table at a place, in entries from the first; below it nothing changes any more."""
-    within = min(max(place, np.float32(0)), np.float32(costs.shape[1] - 1.01))
+def _curve(position: Number, costs: Singles) -> Curve:
+    """Read the table at a position, in entries from the first; before the first it is constant."""
+    within = min(max(position, np.float32(0)), np.float32(costs.shape[1] - 1.01))
     entry = np.int32(within)
     share = within - np.float32(entry)
     zero_rise = costs[0, entry + 1] - costs[0, entry]
@@ -178,15 +174,15 @@ def _curve(place: Number, costs: Singles) -> Curve:
         costs[0, entry] + share * zero_rise,
         costs[1, entry] + share * first_rise,
         costs[2, entry] + share * inverse_rise,
-        zero_rise if place > 0 else np.float32(0),
-        first_rise if place > 0 else np.float32(0),
-        inverse_rise if place > 0 else np.float32(0),
+        zero_rise if position > 0 else np.float32(0),
+        first_rise if position > 0 else np.float32(0),
+        inverse_rise if position > 0 else np.float32(0),
     )
 
 
 @compiled(error_model="numpy", fastmath=_FAST, inline="always")
 def _cost(value: Number, curve: Curve, is_rounded: bool) -> tuple[Number, Number, Number]:
-    """Find what a weight costs, its slope by the value and its rise by the place."""
+    """Return a weight's cost, its slope by the value, and its rise from an entry to the next."""
     zero, first, inverse, zero_rise, first_rise, inverse_rise = curve
     one, nothing = np.float32(1), np.float32(0)
     size = abs(value)

@@ -1,4 +1,7 @@
-"""The cost of all weights under Laplace distributions around 0, read from a table."""
+"""K of learned steps under Laplace distributions around 0: costs are read from a table.
+
+`docs/decisions/0023-tables-for-learned-steps.md` tells what this saves over `scale_sums`.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -15,10 +18,10 @@ from bitfold.kolmogorov.sums.scale_sums import ScaleModel
 from bitfold.runtime.parameter_memory import is_plain
 from bitfold.runtime.threads import array
 
-# Beyond these the floor of the scale is all that counts, or the scale spans any grid.
+# Logarithms of scales: below the first only the floor counts; at the last a scale spans any grid.
 _LOW, _HIGH = -12.0, 12.0
-# Entries for each nat: interpolation between two is off by (1/64)^2 / 8 of the second derivative,
-# which is below the cost's own size: 3e-5 of it.
+# Entries for each nat of the logarithm: linear interpolation is off by at most (1/64)^2 / 8 = 3e-5
+# of the second derivative, which is smaller than the cost.
 _RATE = 64
 
 
@@ -29,9 +32,9 @@ def can_read_table(
     steps: Sequence[float],
     targets: Targets,
 ) -> bool:
-    """Whether the table takes the weights of all tensors: on the CPU, none near an end of the grid.
+    """Whether tables hold the costs of these weights: on the CPU, none near an end of the grid.
 
-    There a bin holds a tail, or a weight is escaped: other formulas.
+    Near the ends a bin holds a tail, or a weight escapes, which needs other formulas.
     """
     is_read = targets.sharing in (LINEAR, NEAREST) and not targets.is_random
     if model.is_logistic or not is_read:
@@ -41,14 +44,14 @@ def can_read_table(
     least = min(-bins.minimum, bins.maximum) - 1
     for item, step in zip(weights, steps, strict=True):
         low, high = torch.aminmax(item.detach())
-        # False for NaN, too.
+        # NaN fails this comparison.
         if not (-least * step <= float(low) and float(high) <= least * step):
             return False
     return True
 
 
 class TableSum(NamedTuple):
-    """What weights cost, and its gradients.
+    """The cost of weights, and its gradients.
 
     Attributes:
         total: nats, in float64.
@@ -67,20 +70,18 @@ class TableSum(NamedTuple):
 def sum_by_table(
     model: ScaleModel, weights: Sequence[Tensor], steps: Sequence[float], targets: Targets
 ) -> TableSum:
-    """Sum the cost of weights in steps, with its gradients, to within 1e-4 of it.
+    """Sum the cost of weights in steps, with its gradients, to within 1e-4 of the sum.
 
-    Beside the gradient nothing of the weights' number is held: allocating it would take as long as
-    what is done with it.
-
-    Source: none, ours.
+    The gradient is the only array as long as the weights: allocating another one would take as long
+    as the sum itself.
 
     Args:
-        model: what is predicted; its locations count as 0.
+        model: the predicted distributions; locations are taken as 0.
         weights: of each tensor, contiguous float32 on the CPU; see `can_read_table`.
-        steps: of each tensor: a weight over its step is counted in bins, 0 being one.
+        steps: of each tensor; a weight divided by its step is in units of bins, and 0 is a bin.
         targets: linear or rounded. At exactly 0 the slope is 0, the mean of those on both sides.
     """
-    from bitfold.kolmogorov.sums.table_kernels import sum_box  # noqa: PLC0415 - see can_sum_scales
+    from bitfold.kolmogorov.sums.table_kernels import sum_tensor  # noqa: PLC0415 - see can_sum_scales
 
     factors = array(model.log_factors.float())
     grad_weights = torch.empty(sum(item.numel() for item in weights), dtype=torch.float32)
@@ -94,7 +95,7 @@ def sum_by_table(
         lines = (float(factors[number]), factors[slower], factors[faster], together)
         of_lines, part = (gradient[slower], gradient[faster]), slopes[start : start + size]
         flat, unit = array(item.view(-1)), 1 / steps[number]
-        found = sum_box(flat, unit, lines, table, is_rounded, part, of_lines)
+        found = sum_tensor(flat, unit, lines, table, is_rounded, part, of_lines)
         nats += found[0]
         gradient[number] += found[1]
         by_steps.append(-found[2])
@@ -102,13 +103,13 @@ def sum_by_table(
     return TableSum(nats, grad_weights, by_log_steps, torch.from_numpy(gradient))
 
 
-# The last factor is a 1, whose gradient nobody wants.
+# The factors of a tensor without rows and columns: the last one, which is 1 and has no gradient.
 _NONE = slice(-1, None)
 
 
 @cache
 def _table(floor: float) -> NDArray[np.float32]:
-    """What bins cost by the logarithm of the scale above its floor: float32 (3, entries)."""
+    """Costs of bins by the logarithm of the scale without its floor: float32 (3, entries)."""
     logarithms = np.arange(_LOW * _RATE, _HIGH * _RATE + 1) / _RATE
     inverse = 1 / (np.exp(logarithms) + floor)
     zero = -np.log(-np.expm1(-inverse / 2))
