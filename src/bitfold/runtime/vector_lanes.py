@@ -1,9 +1,9 @@
-"""Sixteen float32 at a time, for compiled loops that must not depend on what LLVM vectorises.
+"""Operations on sixteen float32 at once, for compiled loops that LLVM does not vectorise by itself.
 
-Numba leaves it to LLVM to find the vectors in a loop, and LLVM gives up where it cannot prove that
-several arrays do not overlap. Here a value of sixteen lanes is a type of its own, and its
-operations are written down as LLVM's vector instructions: one of AVX-512, two of AVX, four of SSE
-or NEON. Importing this module imports Numba.
+Numba relies on LLVM to vectorise loops, and LLVM gives up where it cannot prove that several arrays
+do not overlap. This module adds a type of sixteen lanes to Numba, whose operations are LLVM's
+vector instructions: one of AVX-512, two of AVX, or four of SSE or NEON. `numba_internals` checks
+that the installed Numba and LLVM have what this module uses. Importing it imports Numba.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,9 @@ _FLOAT = ir.FloatType()
 _FLOATS = ir.VectorType(_FLOAT, LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
 
-# 2^x = 2^n 2^f, n = round(x), abs(f) <= 1/2. The polynomial for 2^f has the least largest relative
-# error, 9.4e-8, among those of degree 5 with float32 coefficients and first coefficient 1 (by
-# linear programming over 8,001 Chebyshev points): one and a half roundings of float32.
+# 2^x = 2^n 2^f, n = round(x), abs(f) <= 1/2. Among polynomials of degree 5 with float32
+# coefficients and constant term 1, this one has the smallest maximal relative error of 2^f: 9.4e-8,
+# one and a half roundings of float32. Linear programming over 8,001 Chebyshev points found it.
 _COEFFICIENTS = (
     0.0013269515475258231,
     0.009671290405094624,
@@ -31,10 +31,10 @@ _COEFFICIENTS = (
     0.6931470036506653,
     1.0,
 )
-# Adding 1.5 * 2^23 rounds to whole numbers, and leaves them in the lowest bits of the sum.
+# Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits of the sum.
 _ROUNDER = 1.5 * 2**23
 _MANTISSA_BITS = 23
-# Below this 2^n has no normal float32.
+# For smaller exponents 2^n is not a normal float32.
 _SMALLEST_POWER = -125.0
 
 
@@ -49,7 +49,7 @@ _LANES = Lanes()
 
 
 def _operation(define: Callable[..., Any]) -> Any:
-    """Numba's `intrinsic`; as typed there, callers would have to pass the compiler's context."""
+    """Numba's `intrinsic`, typed so that callers do not pass the compiler's context."""
     return intrinsic(define)
 
 
@@ -151,7 +151,7 @@ def total(_: Any, a: Any) -> tuple[Any, Callable[..., Any]]:
         kind = ir.FunctionType(_FLOAT, [_FLOAT, _FLOATS])
         name = f"llvm.vector.reduce.fadd.v{LANES}f32"
         operands = [ir.Constant(_FLOAT, -0.0), arguments[0]]
-        # Without "reassoc" the lanes would be added one after the other.
+        # Without "reassoc" LLVM would add the lanes one after the other.
         return builder.call(_declared(builder, kind, name), operands, fastmath=("reassoc",))
 
     return types.float32(a), generate
@@ -180,9 +180,9 @@ def power_of_two(_: Any, exponent: Any) -> tuple[Any, Callable[..., Any]]:
         value = _constant(_COEFFICIENTS[0])
         for coefficient in _COEFFICIENTS[1:]:
             value = _multiply_add(builder, value, f, _constant(coefficient))
-        # Adding n to the exponent's field multiplies by 2^n.
-        places = ir.Constant(_INTS, [_MANTISSA_BITS] * LANES)
-        n = builder.shl(builder.bitcast(shifted, _INTS), places)
+        # Adding n to the exponent field multiplies by 2^n.
+        shift = ir.Constant(_INTS, [_MANTISSA_BITS] * LANES)
+        n = builder.shl(builder.bitcast(shifted, _INTS), shift)
         return builder.bitcast(builder.add(builder.bitcast(value, _INTS), n), _FLOATS)
 
     return _LANES(exponent), generate
@@ -211,7 +211,7 @@ def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 def _declared(builder: Any, kind: Any, name: str) -> Any:
-    """One of LLVM's own functions."""
+    """Declare a function that LLVM provides."""
     get_or_insert: Any = cgutils.get_or_insert_function  # has no types
     return get_or_insert(builder.module, kind, name)
 
