@@ -1,6 +1,6 @@
 """Are the tables worth their code? K's forward and backward with and without them.
 
-``python -m benchmarks.table_sums [--quick] [--output docs/results/table_sums.json]``; exit code 1
+``python -m benchmarks.kolmogorov.table_sums [--quick] [--output FILE]``; exit code 1
 if tables are less than twice as fast for rounded targets, the default with learned steps. The
 predictor is ``row_column``, with ``quantise="learned"``, on networks of four sizes. Without tables,
 `scale_sums.sum_scales` sums K for linear targets, and PyTorch's operations in chunks for rounded
@@ -18,8 +18,7 @@ import torch
 from torch import nn
 
 import bitfold
-from benchmarks.large import make_loss, resnet_shaped, step_of
-from benchmarks.timing import (
+from benchmarks.harness.timing import (
     alternate,
     argument_parser,
     flattened,
@@ -27,6 +26,7 @@ from benchmarks.timing import (
     seconds_of,
     write_results,
 )
+from benchmarks.kolmogorov.large import make_loss, resnet_shaped, step_of
 from bitfold.kolmogorov import RowColumnPredictor
 
 LEAST_RATIO = 2.0
