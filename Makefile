@@ -8,13 +8,17 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test check docs dist bench clean
+.PHONY: demo test test-all check docs dist bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/bitfold demo
 
+# Both leave the compiled loops of earlier runs in use. Tests marked slow run in `make test-all` alone.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+
+test-all: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff check .
