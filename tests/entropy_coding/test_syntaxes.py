@@ -1,6 +1,7 @@
 """Every reader is the inverse of the writer beside it, and counts of bits are those written."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -173,9 +174,8 @@ def test_flags(is_set: bool, zeros: int) -> None:
 def test_bin_counts(count: int) -> None:
     """A number of bins is read as it was written, in the bits that are counted."""
     for bins in (count, 256):
-        found, num_bits = round_trip(
-            lambda writer, bins=bins: write_bin_count(writer, bins), read_bin_count
-        )
+        write = partial(write_bin_count, num_bins=bins)
+        found, num_bits = round_trip(write, read_bin_count)
         assert found == bins
         assert num_bits == bin_count_bits(bins)
 
@@ -185,6 +185,8 @@ def test_bin_counts(count: int) -> None:
 def test_flags_of_dead_lines(seed: int, count: int, share: float) -> None:
     """Flags are read as they were written, whatever flags lie beside them."""
     chance = np.random.default_rng(seed)
+    flags: Ints
+    beside: Ints
     flags, beside = (chance.random((2, count)) < share).astype(np.int64)
     symbols = symbols_of(put_dead_flags, count, flags, beside)
 
@@ -270,7 +272,7 @@ def test_numbers_by_laplace_tables(
     for side in sides:
         side[chance.random(len(side)) < 0.2] = DEAD
     size, location = outer * inner * together, int(chance.integers(-5, 6))
-    scales = one_scale(own, size) if is_alone else (own, *sides, inner, together)
+    scales = one_scale(own, size) if is_alone else (own, sides[0], sides[1], inner, together)
     total = np.full((outer, inner), own) if is_alone else own + np.add.outer(*sides)
     each = np.repeat(total.reshape(-1), together)
     spread = 2.0 ** (each.clip(-64, 128) / 8)

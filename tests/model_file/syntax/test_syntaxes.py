@@ -277,6 +277,8 @@ def test_bodies(seed: int, count: int, by_place: bool) -> None:
     for one, other in zip(found.tensors, plan.tensors, strict=True):
         assert (one.item, one.method, one.step) == (other.item, other.method, other.step)
         assert np.array_equal(one.numbers, other.numbers)
-        assert (one.raw is None) == (other.raw is None)
-        assert other.raw is None or np.array_equal(one.raw, other.raw)
+        if one.raw is None or other.raw is None:
+            assert one.raw is other.raw
+        else:
+            assert np.array_equal(one.raw, other.raw)
         assert repr(one.scale) == repr(other.scale)
