@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import torch
 from torch import nn
 
 from bitfold.model_file.files import bytes_of
@@ -106,10 +107,9 @@ def _tensor_item(tensor: TensorPlan, bits: float) -> FileItem:
     numbers = tensor.numbers if tensor.raw is None else tensor.raw
     num_zeros = int((numbers == 0).sum())
     num_dead = 0
-    if item.has_factors and len(numbers) == item.size:
-        outer, inner, together = item.sides
-        is_used = (numbers != 0).reshape(outer, inner, together).any(axis=2)
-        num_dead = int((~is_used.any(axis=0 if item.kind == "transposed" else 1)).sum())
+    if item.box.line_counts and len(numbers) == item.size:
+        is_used = item.box.unflatten(torch.from_numpy(numbers != 0)).any(2).any(1)
+        num_dead = int((~is_used).sum())
     method = METHODS[tensor.method]
     return FileItem(item.name, bits, item.size, method, tensor.step, num_zeros, num_dead)
 

@@ -66,7 +66,7 @@ def test_positions_are_places_over_their_largest(name):
     positions, subset = table.positions(), naive_places(MODULES[name])
     for row, (box, *indices) in enumerate(subset):
         block = table.layout.blocks[box]
-        sides = (block.num_outputs, block.num_inputs, block.num_offsets)
+        sides = block.box[:3]
         expected = [at / max(side - 1, 1) for at, side in zip(indices, sides, strict=True)]
         assert torch.equal(positions[row, 1:4], torch.tensor(expected))
         assert positions[row, 4] == block.kind

@@ -47,7 +47,6 @@ from bitfold.model_file.syntax.structure import (
     TRANSPOSED,
     WHOLE,
     Item,
-    line_counts,
     structure_hash,
 )
 from bitfold.model_file.syntax.varints import read_varint, varint
@@ -248,14 +247,14 @@ def drawn_plan(chance: np.random.Generator, count: int, *, by_place: bool) -> Pl
             tensor.numbers = chance.integers(-9, 10, item.size).astype(np.int32)
             tensor.step = 0.0 if plan.grid else float(np.float32(chance.random() + 0.1))
         if tensor.method in (SCALES, ROWS):
-            counts = line_counts(item) if tensor.method == ROWS else ()
+            counts = item.box.line_counts if tensor.method == ROWS else ()
             lines = tuple(Lines(8 * chance.integers(-2, 3, n), 3) for n in counts)
             tensor.scale = SentScale(int(chance.integers(-3, 4)), 20, lines)
     placed = [tensor.item for tensor in plan.coded_by((COORDINATE,))]
     if placed:
         num_inputs = len(
             varying_coordinates(
-                make_blocks([(item.name, item.shape, item.kind == TRANSPOSED) for item in placed])
+                make_blocks([(item.name, item.shape, item.box.is_transposed) for item in placed])
             )
         )
         num_bins = plan.grid.num_bins if plan.grid else 30

@@ -151,7 +151,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         for number, block in enumerate(self.layout.blocks):
             numbers = torch.cat(list(numbers_of_tensor(table, weight_range, number)))
             lines = self.first_lines(number)
-            found = fit_tensor(block.unflatten(numbers).cpu().numpy(), unit if lines else 0)
+            found = fit_tensor(block.box.unflatten(numbers).cpu().numpy(), unit if lines else 0)
             if found is None:
                 continue
             self.log_scale[number] = found.own * NATS_AN_EIGHTH

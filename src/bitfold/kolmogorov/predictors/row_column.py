@@ -46,9 +46,9 @@ class RowColumnPredictor(ScalePredictor):
         super().attach(layout, bins, generator)
         rows = columns = 0
         for number, block in enumerate(layout.blocks):
-            if block.num_outputs > 1 and block.num_inputs > 1:
+            if block.box.line_counts:
                 self.first_rows[number], self.first_columns[number] = rows, columns
-                rows, columns = rows + block.num_outputs, columns + block.num_inputs
+                rows, columns = rows + block.box.num_outputs, columns + block.box.num_inputs
         self.table = scale_table(layout, self.first_rows, self.first_columns)
         # Kept on the device, so that no step waits for a transfer.
         self.register_buffer("row_starts", _starts(self.first_rows), persistent=False)
@@ -88,13 +88,11 @@ class RowColumnPredictor(ScalePredictor):
         for number, _, part in subset.pieces():
             if not self.first_lines(number):
                 continue
-            block = self.layout.blocks[number]
+            box = self.layout.blocks[number].box
             sizes = (distances[part] - self.location[number]).abs() + SCALE_FLOOR
-            outputs, inputs = block.num_outputs, block.num_inputs
-            shape = (inputs, outputs, -1) if block.is_transposed else (outputs, inputs, -1)
-            by_offset = sizes.view(shape)
+            by_offset = sizes.view(box.in_memory)
             means, tops = by_offset.mean(2), by_offset.amax(2)
-            if block.is_transposed:
+            if box.is_transposed:
                 means, tops = means.t(), tops.t()
             self._fit_lines(number, means, tops > 0.5 + SCALE_FLOOR)
 

@@ -75,7 +75,7 @@ def quantise_scales(
     found = []
     used = torch.split(_is_used(locations, table, weight_range), table.sizes)
     for number, block in enumerate(learned.layout.blocks):
-        in_lines = block.unflatten(used[number]).any(2)
+        in_lines = block.box.unflatten(used[number]).any(2)
         alive = [in_lines.any(1 - axis).cpu().numpy() for axis in (0, 1)]
         if not alive[0].any():
             found.append(SentScale(locations[number], DEAD))
@@ -104,7 +104,7 @@ def sent_parameters(learned: LearnedScales, scales: Sequence[SentScale]) -> dict
             if not learned.first_lines[number]:
                 continue
             block = learned.layout.blocks[number]
-            dead = np.full((block.num_outputs, block.num_inputs)[axis], DEAD)
+            dead = np.full(block.box[axis], DEAD)
             pieces.append(scale.lines[axis].exponents if scale.lines else dead)
         found[name] = torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *pieces]))
     return {name: item.to(learned.location.device) for name, item in found.items()}

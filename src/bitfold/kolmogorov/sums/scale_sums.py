@@ -78,18 +78,18 @@ def scale_table(
     blocks = layout.blocks
     with_rows = (block for block, row in zip(blocks, first_rows, strict=True) if row is not None)
     rows_at = len(blocks)
-    columns_at = rows_at + sum(block.num_outputs for block in with_rows)
+    columns_at = rows_at + sum(block.box.num_outputs for block in with_rows)
     table = []
     for number, block in enumerate(blocks):
         row, column = first_rows[number], first_columns[number]
         outer = inner = (-1, 0)
-        in_line, together = 1, block.size
+        in_line, together = 1, block.box.size
         if row is not None and column is not None:
             outer, inner = (rows_at + row, 1), (columns_at + column, 1)
-            in_line, together = block.num_inputs, block.num_offsets
-            if block.is_transposed:
-                outer, inner, in_line = inner, outer, block.num_outputs
-        table.append((layout.starts[number], block.size, in_line, together, *outer, *inner))
+            _, in_line, together = block.box.in_memory
+            if block.box.is_transposed:
+                outer, inner = inner, outer
+        table.append((layout.starts[number], block.box.size, in_line, together, *outer, *inner))
     return np.array(table, np.int64)
 
 

@@ -25,7 +25,7 @@ def fixed_coordinates(
         int64 (n, coordinates), 0 to 2^16.
     """
     numbers, *indices = located
-    lasts = np.array([block[2:5] for block in blocks], np.int64).T - 1
+    lasts = np.array([block.box[:3] for block in blocks], np.int64).T - 1
     layers = np.array([block.layer for block in blocks], np.int64)
     kinds = np.array([int(block.kind * 2**FRACTION_BITS) for block in blocks], np.int64)
     columns: list[Ints] = []

@@ -1,13 +1,12 @@
 """The positions of a module's weights: layer, output, input, kernel offset and kind."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvTransposeNd
 
+from bitfold.kolmogorov.weights.box import Box, box_of, is_transposed
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 # Layer, output, input, kernel offset, kind.
@@ -17,34 +16,17 @@ WEIGHT, SCALE, BIAS = 0.0, 0.5, 1.0
 
 
 class Block(NamedTuple):
-    """One parameter as a block of weights: outputs by inputs by kernel offsets.
+    """One parameter as a block of weights.
 
     Attributes:
         layer: number of the parameter's layer.
         kind: `WEIGHT`, `SCALE` or `BIAS`.
-        num_outputs: rows.
-        num_inputs: columns.
-        num_offsets: offsets within a kernel.
-        is_transposed: whether inputs, not outputs, are the first dimension in memory.
+        box: outputs by inputs by kernel offsets.
     """
 
     layer: int
     kind: float
-    num_outputs: int
-    num_inputs: int
-    num_offsets: int
-    is_transposed: bool = False
-
-    @property
-    def size(self) -> int:
-        """Number of weights."""
-        return self.num_outputs * self.num_inputs * self.num_offsets
-
-    def unflatten(self, numbers: Tensor) -> Tensor:
-        """One number for each weight, in flat order, as (rows, columns, offsets)."""
-        if self.is_transposed:
-            return numbers.view(self.num_inputs, self.num_outputs, -1).transpose(0, 1)
-        return numbers.view(self.num_outputs, self.num_inputs, -1)
+    box: Box
 
 
 def make_blocks(parameters: Sequence[tuple[str, Sequence[int], bool]]) -> tuple[Block, ...]:
@@ -55,16 +37,14 @@ def make_blocks(parameters: Sequence[tuple[str, Sequence[int], bool]]) -> tuple[
 
     Example:
         >>> blocks = make_blocks([("a.weight", (3, 2), False), ("a.bias", (3,), False)])
-        >>> [(block.layer, block.num_inputs) for block in blocks]
+        >>> [(block.layer, block.box.num_inputs) for block in blocks]
         [(0, 2), (0, 1)]
     """
     blocks = []
     layers = _layers([name for name, _, _ in parameters])
-    for (_, shape, is_transposed), (layer, is_bias) in zip(parameters, layers, strict=True):
+    for (_, shape, is_turned), (layer, is_bias) in zip(parameters, layers, strict=True):
         kind = BIAS if is_bias else WEIGHT if len(shape) > 1 else SCALE
-        first, second, *_ = (*shape, 1, 1)
-        sides = (second, first) if is_transposed else (first, second)
-        blocks.append(Block(layer, kind, *sides, math.prod(shape[2:]), is_transposed))
+        blocks.append(Block(layer, kind, box_of(shape, is_transposed=is_turned)))
     return tuple(blocks)
 
 
@@ -72,9 +52,9 @@ def varying_coordinates(blocks: Sequence[Block]) -> tuple[int, ...]:
     """Numbers of the coordinates that differ between weights; 0, the layer, if none does."""
     differ = (
         len({block.layer for block in blocks}) > 1,
-        any(block.num_outputs > 1 for block in blocks),
-        any(block.num_inputs > 1 for block in blocks),
-        any(block.num_offsets > 1 for block in blocks),
+        any(block.box.num_outputs > 1 for block in blocks),
+        any(block.box.num_inputs > 1 for block in blocks),
+        any(block.box.num_offsets > 1 for block in blocks),
         len({block.kind for block in blocks}) > 1,
     )
     return tuple(number for number, differs in enumerate(differ) if differs) or (0,)
@@ -94,29 +74,29 @@ class Layout:
     Example:
         >>> module = nn.Linear(2, 3)
         >>> layout = Layout(module, list(module.named_parameters()))
-        >>> [block.size for block in layout.blocks]
+        >>> [block.box.size for block in layout.blocks]
         [6, 3]
     """
 
     def __init__(self, module: nn.Module, parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
         self.blocks = make_blocks(
-            [(name, item.shape, _is_transposed(module, name, item)) for name, item in parameters]
+            [(name, item.shape, is_transposed(module, name, item)) for name, item in parameters]
         )
         self.starts = [0]
         for block in self.blocks:
-            self.starts.append(self.starts[-1] + block.size)
+            self.starts.append(self.starts[-1] + block.box.size)
         self.num_weights = self.starts[-1]
         self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     @property
     def num_rows(self) -> int:
         """Number of rows of all blocks together."""
-        return sum(block.num_outputs for block in self.blocks)
+        return sum(block.box.num_outputs for block in self.blocks)
 
     @property
     def num_columns(self) -> int:
         """Number of columns of all blocks together."""
-        return sum(block.num_inputs for block in self.blocks)
+        return sum(block.box.num_inputs for block in self.blocks)
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Cut a stretch of the flat order at the borders of blocks.
@@ -126,7 +106,7 @@ class Layout:
         """
         for number, block in enumerate(self.blocks):
             first = max(start - self.starts[number], 0)
-            end = min(stop - self.starts[number], block.size)
+            end = min(stop - self.starts[number], block.box.size)
             if first < end:
                 yield number, first, end
 
@@ -168,11 +148,11 @@ class Layout:
 
     def first_rows(self) -> list[int]:
         """Number of each block's first row among the rows of all blocks."""
-        return _sums(block.num_outputs for block in self.blocks)
+        return _sums(block.box.num_outputs for block in self.blocks)
 
     def first_columns(self) -> list[int]:
         """Number of each block's first column among the columns of all blocks."""
-        return _sums(block.num_inputs for block in self.blocks)
+        return _sums(block.box.num_inputs for block in self.blocks)
 
     def _table(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """The numbers by which flat indices are located.
@@ -193,9 +173,9 @@ class Layout:
 
     def _divisors(self) -> Iterator[list[int]]:
         for start, block in zip(self.starts, self.blocks, strict=False):
-            outputs, inputs, offsets = block.num_outputs, block.num_inputs, block.num_offsets
+            outputs, inputs, offsets, is_turned = block.box
             by_output, by_input = inputs * offsets, offsets
-            if block.is_transposed:
+            if is_turned:
                 by_output, by_input = offsets, outputs * offsets
             yield [start, by_output, outputs, by_input, inputs, offsets]
 
@@ -217,8 +197,3 @@ def _layers(names: Sequence[str]) -> Iterator[tuple[int, bool]]:
         is_bias = "bias" in leaf
         yield first + taken[is_bias], is_bias
         taken[is_bias] += 1
-
-
-def _is_transposed(module: nn.Module, name: str, item: Tensor) -> bool:
-    owner = module.get_submodule(name.rpartition(".")[0])
-    return isinstance(owner, _ConvTransposeNd) and item.ndim > 2

@@ -116,13 +116,13 @@ def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[Tensor
     """The plan of the method that takes the fewest bits, and these bits."""
     numbers = compact(grid.numbers)
     plans = [TensorPlan(item, SCALES, numbers, step=grid.step, scale=one_scale_for(grid.numbers))]
-    if item.has_factors and plans[0].scale.own != DEAD:
+    if item.box.line_counts and plans[0].scale.own != DEAD:
         plans.append(row_scales(plans[0]))
     found = [(_scale_cost(plan), number) for number, plan in enumerate(plans)]
     before = contexts.contexts.copy()
     plans.append(TensorPlan(item, CONTEXT, numbers, step=grid.step))
     found.append(
-        (sum(map(symbol_bits, contexts.symbols(grid.numbers, item.sides))), len(plans) - 1)
+        (sum(map(symbol_bits, contexts.symbols(grid.numbers, item.box.in_memory))), len(plans) - 1)
     )
     bits, chosen = min(found)
     if plans[chosen].method != CONTEXT:

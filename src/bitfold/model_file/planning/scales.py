@@ -21,7 +21,6 @@ from bitfold.entropy_coding.scales.whole_scales import (
 from bitfold.kolmogorov.predictors.line_means import line_means
 from bitfold.kolmogorov.predictors.scale_fit import SCALE_FLOOR
 from bitfold.model_file.syntax.plan import ROWS, Ints, TensorPlan
-from bitfold.model_file.syntax.structure import TRANSPOSED
 
 
 def one_scale_for(numbers: Ints) -> SentScale:
@@ -41,9 +40,8 @@ def row_scales(plan: TensorPlan) -> TensorPlan:
     Args:
         plan: of a tensor that is not dead.
     """
-    outer, inner, together = plan.item.sides
-    distances = np.abs(plan.numbers - plan.scale.location).reshape(outer, inner, together)
-    means = torch.from_numpy(distances.mean(axis=2))
+    distances = torch.from_numpy(np.abs(plan.numbers - plan.scale.location))
+    means = plan.item.box.unflatten(distances).double().mean(2)
     found = line_means(means + SCALE_FLOOR, means > 0)
     rows, columns = found.rows[found.in_rows], found.columns[found.in_columns]
     alive = (means + SCALE_FLOOR)[found.in_rows][:, found.in_columns]
@@ -51,11 +49,9 @@ def row_scales(plan: TensorPlan) -> TensorPlan:
     by_columns = (alive / (found.mean * rows).unsqueeze(1)).mean(0).numpy()
     total = float(np.exp(np.log(by_rows).mean() + np.log(by_columns).mean()))
     lines = (
-        _lines(by_rows, found.in_rows.numpy(), inner * together),
-        _lines(by_columns, found.in_columns.numpy(), outer * together),
+        _lines(by_rows, found.in_rows.numpy(), plan.item.size // len(found.in_rows)),
+        _lines(by_columns, found.in_columns.numpy(), plan.item.size // len(found.in_columns)),
     )
-    if plan.item.kind == TRANSPOSED:
-        lines = lines[1], lines[0]
     scale = SentScale(plan.scale.location, _own(total), lines)
     return replace(plan, method=ROWS, scale=scale)
 

@@ -26,7 +26,7 @@ from bitfold.model_file.syntax.plan import (
     TensorPlan,
     compact,
 )
-from bitfold.model_file.syntax.structure import COMPLEX, Item, line_counts
+from bitfold.model_file.syntax.structure import COMPLEX, Item
 
 _TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
 
@@ -51,7 +51,7 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
         elif tensor.method in SCALED:
             write_numbers(writer, tensor.numbers.astype(np.int64), plan.model(tensor))
         elif tensor.method == CONTEXT:
-            contexts.write(writer, tensor.numbers.astype(np.int64), tensor.item.sides)
+            contexts.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.write(writer, tensor)
 
@@ -82,7 +82,7 @@ def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
             read_numbers(reader, numbers, plan.model(tensor), plan.distribution)
             tensor.numbers = compact(numbers)
         elif tensor.method == CONTEXT:
-            tensor.numbers = compact(contexts.read(reader, tensor.item.sides))
+            tensor.numbers = compact(contexts.read(reader, tensor.item.box.in_memory))
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.read(reader, tensor)
     reader.finish()
@@ -92,6 +92,6 @@ def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
 def _read_scales(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:
     if not tensors:
         return
-    counts = [line_counts(tensor.item) if tensor.method == ROWS else () for tensor in tensors]
+    counts = [tensor.item.box.line_counts if tensor.method == ROWS else () for tensor in tensors]
     for tensor, scale in zip(tensors, read_scales(reader, counts), strict=True):
         tensor.scale = scale

@@ -22,7 +22,7 @@ from bitfold.kolmogorov.weights.fixed_coordinates import fixed_coordinates
 from bitfold.kolmogorov.weights.layout import Block, make_blocks, varying_coordinates
 from bitfold.model_file.syntax.plan import COORDINATE, Ints, Plan, TensorPlan, compact
 from bitfold.model_file.syntax.recipe import most_numbers
-from bitfold.model_file.syntax.structure import TRANSPOSED, Item
+from bitfold.model_file.syntax.structure import Item
 
 # Weights that are coded at a time.
 _CHUNK = 2**16
@@ -68,7 +68,7 @@ class CoordinateCoder:
     def __init__(self, plan: Plan) -> None:
         assert plan.coordinate is not None
         items = [tensor.item for tensor in plan.coded_by((COORDINATE,))]
-        self._boxes = {item.name: number for number, item in enumerate(items)}
+        self._blocks_of = {item.name: number for number, item in enumerate(items)}
         self._blocks = _blocks(items)
         self._chosen = varying_coordinates(self._blocks)
         self._network = fixed_network(plan.coordinate.tensors, plan.coordinate.steps)
@@ -89,13 +89,9 @@ class CoordinateCoder:
 
     def _parts(self, item: Item) -> Iterator[tuple[slice, Ints]]:
         """Parts of a tensor, and the coordinates of their weights."""
-        _, inner, together = item.sides
         for start in range(0, item.size, _CHUNK):
             flat = np.arange(start, min(start + _CHUNK, item.size))
-            sides = (flat // (inner * together), flat // together % inner)
-            outputs, inputs = reversed(sides) if item.kind == TRANSPOSED else sides
-            boxes = np.full(len(flat), self._boxes[item.name])
-            located = (boxes, outputs, inputs, flat % together)
+            located = (np.full(len(flat), self._blocks_of[item.name]), *item.box.locate(flat))
             part = slice(start, start + len(flat))
             yield part, fixed_coordinates(self._blocks, located, self._chosen)
 
@@ -130,4 +126,4 @@ def check_readable(plan: Plan, num_bytes: int) -> None:
 
 
 def _blocks(items: Sequence[Item]) -> tuple[Block, ...]:
-    return make_blocks([(item.name, item.shape, item.kind == TRANSPOSED) for item in items])
+    return make_blocks([(item.name, item.shape, item.box.is_transposed) for item in items])

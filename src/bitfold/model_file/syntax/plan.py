@@ -13,7 +13,7 @@ from bitfold.entropy_coding.fixed_point.network import WholeNetwork
 from bitfold.entropy_coding.laplace.tables import integer_tables
 from bitfold.entropy_coding.laplace.tensors import Model, one_scale
 from bitfold.entropy_coding.scales.whole_scales import SentScale
-from bitfold.model_file.syntax.structure import TRANSPOSED, Item
+from bitfold.model_file.syntax.structure import Item
 
 # Methods by their number in a file. New ones come at the end.
 ABSENT, FLOATS, HALVES, WHOLES, SCALES, ROWS, CONTEXT, COORDINATE = range(8)
@@ -126,8 +126,8 @@ class Plan:
         if not scale.lines:
             return scale.location, one_scale(scale.own, item.size), tables
         rows, columns = (side.exponents for side in scale.lines)
-        _, in_line, together = item.sides
-        outer, inner = (columns, rows) if item.kind == TRANSPOSED else (rows, columns)
+        _, in_line, together = item.box.in_memory
+        outer, inner = (columns, rows) if item.box.is_transposed else (rows, columns)
         return scale.location, (scale.own, outer, inner, in_line, together), tables
 
     def values(self, tensor: TensorPlan) -> NDArray[np.float64]:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.parameter import is_lazy
 
 from bitfold.errors import ModelFileError
+from bitfold.kolmogorov.weights.box import Box, box_of, is_transposed
 
 REAL, TRANSPOSED, WHOLE, COMPLEX = "real", "transposed", "whole", "complex"
 KINDS = (REAL, TRANSPOSED, WHOLE, COMPLEX)
@@ -38,16 +38,9 @@ class Item(NamedTuple):
         return math.prod(self.shape)
 
     @property
-    def sides(self) -> tuple[int, int, int]:
-        """Sizes of the first and the second dimension, and of all others together."""
-        outer, inner, *_ = (*self.shape, 1, 1)
-        return outer, inner, math.prod(self.shape[2:])
-
-    @property
-    def has_factors(self) -> bool:
-        """Whether rows and columns can have scales: there are more than one of both."""
-        outer, inner, _ = self.sides
-        return outer > 1 and inner > 1
+    def box(self) -> Box:
+        """Its numbers as outputs by inputs by kernel offsets."""
+        return box_of(self.shape, is_transposed=self.kind == TRANSPOSED)
 
     @property
     def is_vector(self) -> bool:
@@ -82,8 +75,7 @@ def _item(module: nn.Module, name: str, tensor: Tensor) -> Item:
             "Make it dense."
         )
     kind = REAL if tensor.is_floating_point() else COMPLEX if tensor.is_complex() else WHOLE
-    owner = module.get_submodule(name.rpartition(".")[0])
-    if kind == REAL and isinstance(owner, _ConvTransposeNd) and tensor.ndim > 2:
+    if kind == REAL and is_transposed(module, name, tensor):
         kind = TRANSPOSED
     return Item(name, tuple(tensor.shape), kind)
 
@@ -92,11 +84,3 @@ def structure_hash(items: Sequence[Item]) -> bytes:
     """The first four bytes of the SHA-256 of the items, one per line."""
     text = "".join(f"{item}\n" for item in items)
     return hashlib.sha256(text.encode()).digest()[:HASH_BYTES]
-
-
-def line_counts(item: Item) -> tuple[int, ...]:
-    """Numbers of rows (outputs) and columns (inputs), or nothing if these have no scales."""
-    if not item.has_factors:
-        return ()
-    outer, inner, _ = item.sides
-    return (inner, outer) if item.kind == TRANSPOSED else (outer, inner)
