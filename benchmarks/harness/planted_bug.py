@@ -46,9 +46,11 @@ def confine_without_slope(weights: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
     return confine(weights.detach(), bins)
 
 
-def make_hard_targets(name: str, temperature: float, num_bins: int) -> Targets:
+def make_hard_targets(
+    name: str, temperature: float, num_bins: int, *, by_task: bool = False
+) -> Targets:
     """Return hard targets, whatever targets are asked for."""
-    del name, temperature
+    del name, temperature, by_task
     return HardTargets(num_bins)
 
 
