@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.polytopes.lowering.bounds import Bounded
+from bitfold.polytopes.lowering.choices import choice_of
 from bitfold.polytopes.lowering.program import Execution, Program, bent
-from bitfold.polytopes.lowering.windows import choice_of
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.sampling.recorder import pack_signs
 from bitfold.polytopes.tracing.pieces import Pieces

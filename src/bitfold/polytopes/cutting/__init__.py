@@ -1,1 +1,1 @@
-"""A mesh that is cut wherever a network bends."""
+"""The exact engine: a mesh that is cut along every fold of a network."""

@@ -22,15 +22,15 @@ from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.tracing.pieces import Pieces
 from bitfold.polytopes.tracing.recorder import Operation
 
-# Polytopes from which on threads are worth their while, so that layers are cut one by one.
+# The number of polytopes from which several threads pay, so that layers are cut one by one.
 _ENOUGH_FACES = 2**14
 
 
 class _Threads:
     """Keeps PyTorch to one thread while there are few faces.
 
-    Its other threads go on spinning after each operation, while faces are cut: on two cores that
-    share one unit [64]*4 took twice as long with them.
+    PyTorch's other threads go on spinning after each operation, while faces are cut. On two cores
+    that share one unit, [64]*4 took twice as long with them.
     """
 
     def __enter__(self) -> Self:
@@ -38,7 +38,7 @@ class _Threads:
         return self
 
     def use_for(self, num_faces: int) -> None:
-        """Choose the number of threads for what comes next."""
+        """Set the number of threads for a number of faces."""
         wanted = 1 if num_faces < _ENOUGH_FACES else self._usual
         if wanted != self._now:
             torch.set_num_threads(wanted)
@@ -50,23 +50,21 @@ class _Threads:
 
 
 class Cutting(Bounded):
-    """Runs a program at the vertices of a mesh; before it bends, the mesh is cut where it does.
+    """Runs a program at the vertices of a mesh, and cuts the mesh before each bend.
 
-    Values at new vertices are interpolated: a value is affine along whatever they lie on.
-
-    Source: none, ours.
+    Values at new vertices are interpolated, as they are affine along the segment of each vertex.
 
     Args:
         program: what to run.
-        mesh: cut along the folds.
+        mesh: changed: cut along the folds.
         plane: where the mesh lies among the inputs.
-        max_faces: of which there may be no more.
-        num_bends: how many operations may bend; None: all.
+        max_faces: the largest number of faces.
+        num_bends: how many of the operations that bend are cut; None for all.
         with_outputs: whether `outputs` will be called.
 
     Attributes:
-        sizes: by bend how many neurons it has; one with two thresholds counts twice.
-        after_bend: called whenever the mesh has been cut where one operation bends; None: not.
+        sizes: the number of neurons of each bend. A neuron with two thresholds counts twice.
+        after_bend: called after the mesh has been cut for an operation that bends; or None.
     """
 
     def __init__(
@@ -88,13 +86,13 @@ class Cutting(Bounded):
         self._with_outputs = with_outputs
 
     def run_to_last_bend(self) -> None:
-        """Cut the mesh along all folds; what comes after the last one is not worked out."""
+        """Cut the mesh along all folds, and run the program up to the last of them."""
         announce_first_compile()
         first = 0 if self.after_bend else self._cut_dense_layers()
         self._run_on(first, self._last_bend + 1)
 
     def outputs(self) -> NDArray[np.float64]:
-        """Go on to the end; the outputs at all vertices, (vertices, outputs)."""
+        """Run the program to its end; return the outputs (vertices, outputs)."""
         lowered = self.program.lowered
         self._run_on(self._last_bend + 1, len(lowered.operations))
         output: Tensor = self.values[lowered.output]
@@ -112,7 +110,7 @@ class Cutting(Bounded):
                         self.forget(index)
 
     def _cut_dense_layers(self) -> int:
-        """Cut along the folds of the dense layers at the start; return where to go on."""
+        """Cut along the folds of the first dense layers; return the operation to go on with."""
         layers = find_dense_layers(self.program.lowered).until(self._last_bend + 1)
         if not layers.results:
             return 0
@@ -142,7 +140,7 @@ class Cutting(Bounded):
         super().follow(number, operation)
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
-        """Cut the mesh where a result meets a threshold, and bend it."""
+        """Cut the mesh where a result meets a threshold, and bend the result."""
         is_last = self._number == self._last_bend and not self._with_outputs
         first = sum(self.sizes)
         self.sizes.append(0)
@@ -161,14 +159,14 @@ class Cutting(Bounded):
         self._has_bent()
         whole: Tensor = self.values[source]
         if is_last:
-            return whole  # nothing looks at it
+            return whole  # not used
         leak, is_last_use = pieces.leak, self.program.lowered.last_uses.get(source) == self._number
         if leak is not None and is_last_use:
             return leaky_relu(whole, leak, inplace=True)
         return super().bend(source, pieces)
 
     def choose(self, source: int, operation: Operation) -> Any:
-        """Cut the mesh where another element is the largest, and hand that on."""
+        """Cut the mesh where another element becomes the largest, and hand the largest on."""
         choice, slack = self.choice(operation)
         first = sum(self.sizes)
         self.sizes.append(choice.num_neurons)
@@ -182,7 +180,7 @@ class Cutting(Bounded):
         kept = torch.from_numpy(np.flatnonzero(winners.cut(self.values[source], extend)))
         chosen = super().choose(source, operation)
         if self.program.lowered.last_uses.get(source) == self._number:
-            self.values[source] = None  # it is as large as all its windows
+            self.values[source] = None  # this frees as much memory as all windows take
         self.values = {index: _rows(value, kept) for index, value in self.values.items()}
         self._has_bent()
         return tree_map(lambda value: _rows(value, kept), chosen)
@@ -205,7 +203,7 @@ class Cutting(Bounded):
 
 
 def _rows(value: Any, kept: Tensor) -> Any:
-    """Some rows of what is known of all vertices."""
+    """Return the rows of some vertices."""
     if isinstance(value, Tensor) and value.is_floating_point() and len(kept) < len(value):
         return value.index_select(0, kept)
     return value

@@ -9,7 +9,7 @@ from bitfold.errors import PolytopeError
 
 #: Owner of an edge on the border of the domain.
 BORDER = -1
-# Room for edges with several owners; what does not fit is counted, and the cut done again.
+# Room for edges with several owners. If more is needed, the cut is done again.
 _NUM_SPARE = 256
 
 Doubles = NDArray[np.float64]
@@ -21,21 +21,20 @@ Description = tuple[Ints, Ints, Ints, Ints, Ints]
 class Mesh:
     """Vertices, edges and faces of a planar subdivision; each cut makes it finer.
 
-    Source: none, ours. Every new vertex lies on an edge or chord whose ends are earlier vertices:
-    what is known of all vertices is interpolated, and both faces beside an edge have the same
-    vertices on it.
+    Every new vertex lies on an edge or chord whose ends are earlier vertices. So values at vertices
+    are interpolated, and the two faces beside an edge share the vertices on it.
 
     Args:
-        corners: (n, 2), of a convex polygon, counter-clockwise.
+        corners: (n, 2), the corners of a convex polygon, counter-clockwise.
 
     Attributes:
         points: float64 (vertices, 2).
-        edges: int32 (edges, 2), from which vertex to which.
-        owners: int32 (edges,), the neuron whose fold made the edge; `BORDER`.
-        further: int32 (k, 2), edges and further neurons whose folds coincide with them.
-        faces: by face the first of its sides (faces + 1,); sides in turn, counter-clockwise: 2 e
-            along edge e and 2 e + 1 against it.
-        num_given_up: folds that end within a face too thin to say how they go on.
+        edges: int32 (edges, 2), the two vertices of each edge.
+        owners: int32 (edges,), the neuron whose fold made the edge, or `BORDER`.
+        further: int32 (k, 2), edges, and further neurons whose folds coincide with them.
+        faces: see `loops.arrays.Faces`.
+        num_given_up: the number of folds that end within a face that is too thin to tell how they
+            go on.
     """
 
     def __init__(self, corners: Doubles) -> None:
@@ -51,7 +50,7 @@ class Mesh:
 
     @property
     def num_faces(self) -> int:
-        """How many faces there are."""
+        """The number of faces."""
         return len(self.faces[0]) - 1
 
     def cut(
@@ -60,16 +59,17 @@ class Mesh:
         """Cut all faces along the folds of some neurons.
 
         Args:
-            values: (vertices, neurons), affine on each face; a neuron folds where it changes sign.
-            bounds: (neurons,), what a value may be off by: it counts as 0 up to there.
-            first_neuron: number of the first of them among all.
-            max_faces: of which there may be no more.
+            values: (vertices, neurons), affine on each face. A neuron folds where it changes sign.
+            bounds: (neurons,), the largest error of a value. Smaller values count as 0.
+            first_neuron: the number of the first of these neurons among all neurons.
+            max_faces: the largest number of faces.
 
         Returns:
-            Of the new vertices the ends of what they lie on (new, 2), and how far along (new,).
+            The two ends of the segment on which each new vertex lies (new, 2), and its position
+            between them (new,).
 
         Raises:
-            PolytopeError: there are more faces, or a value is not finite.
+            PolytopeError: there are more faces.
         """
         # Numba takes half a second to import: only those who cut wait for it.
         from bitfold.polytopes.cutting.cut_by_threads import cut_by_threads  # noqa: PLC0415
@@ -108,10 +108,10 @@ class Mesh:
         return made.ends, made.along
 
     def _own(self, children: Ints, further: Ints, touching: Ints, first_neuron: int) -> None:
-        """Hand further owners on to what becomes of edges, and add new ones."""
+        """Hand further owners on to the edges that edges were split into, and add new owners."""
         if len(self.further) == len(further) == len(touching) == 0:
             return
-        # Along a touching edge a neuron is 0: it folds there if it is positive on one side alone.
+        # A neuron that is 0 along an edge folds there if it is positive on one side alone.
         pairs, times = np.unique(touching, axis=0, return_counts=True)
         folded = pairs[(times == 1) & (self.owners[pairs[:, 0]] != BORDER)]
         offset = np.array([0, first_neuron], np.int32)
@@ -123,11 +123,11 @@ class Mesh:
         self.further = np.concatenate([handed, further + offset]).astype(np.int32)
 
     def described(self) -> Description:
-        """What lies beside what, for those who look at the mesh.
+        """Return which vertices, edges, faces and owners are adjacent.
 
         Returns:
-            The vertices around all faces, in the order of their sides, and the edges from there to
-            the next; the faces left and right of each edge (edges, 2), -1 for none; all owners of
+            The vertices around all faces, in the order of their sides, and the edge from each to
+            the next; the faces left and right of each edge (edges, 2), -1 for none; the owners of
             each edge, ascending, as offsets (edges + 1,) and neurons. All int32.
         """
         from bitfold.polytopes.cutting.loops.edges import describe  # noqa: PLC0415 - see `cut`
@@ -140,11 +140,11 @@ class Mesh:
         return corners, around, neighbours, offsets, neurons
 
     def neighbours(self) -> Ints:
-        """The faces on both sides of each edge, see `described`."""
+        """Return the faces on both sides of each edge, see `described`."""
         return self.described()[2]
 
     def corners(self) -> Ints:
-        """The vertices around all faces, see `described`."""
+        """Return the vertices around all faces, see `described`."""
         return self.described()[0]
 
     def _all_owners(self) -> tuple[Ints, Ints]:

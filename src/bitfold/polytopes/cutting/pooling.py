@@ -1,4 +1,4 @@
-"""Cuts a mesh where the winner of a window changes: max-pooling, and maxima of more than two."""
+"""Cuts along the folds of max-pooling and of maxima: where the winner of a window changes."""
 
 from __future__ import annotations
 
@@ -10,31 +10,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.polytopes.cutting.mesh import BORDER, Mesh
-from bitfold.polytopes.lowering.windows import Choice
+from bitfold.polytopes.lowering.choices import Choice
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
 
-# Numbers that are worked on at a time.
+# The most numbers that are held at a time.
 _CHUNK_NUMEL = 2**22
 
 
 class WinnerCut:
-    """One cut of a mesh along the folds of a `windows.Choice`.
+    """One cut of a mesh along the folds of a `choices.Choice`.
 
-    Round after round of the tournament the mesh is cut where the difference of two rounds' winners
-    changes sign. Some of these edges lie where both lose a later round: they are no folds. In the
-    end each edge is owned by the elements that win on its two sides, and goes if they are the same.
-
-    Source: none, ours.
+    In each round of the tournament the mesh is cut where the difference of two earlier winners
+    changes sign. Where both lose a later round, the new edge is no fold. In the end each new edge
+    is owned by the elements that win on its two sides; if they are equal, the edge is removed.
 
     Args:
-        mesh: what is cut.
-        choice: whose winners change.
-        slack: float64 (windows,), what a difference may be off by.
-        first_neuron: number of the first element of the first window.
-        max_faces: of which there may be no more.
+        mesh: changed.
+        choice: the windows.
+        slack: float64 (windows,), the largest error of a difference.
+        first_neuron: the number of the first element of the first window.
+        max_faces: the largest number of faces.
     """
 
     def __init__(
@@ -43,18 +41,18 @@ class WinnerCut:
         self._mesh, self._choice, self._slack = mesh, choice, slack
         self._first, self._max_faces = first_neuron, max_faces
         self._num_before = len(mesh.points)
-        # By provisional neuron, numbered from the first one, the window whose winners it compares.
+        # The window that each provisional neuron, numbered from the first, compares winners of.
         self._windows: Longs = np.empty(0, np.int64)
 
     def cut(self, values: Tensor, extend: Callable[[Ints, Doubles], Tensor]) -> NDArray[np.bool_]:
-        """Do it.
+        """Cut the mesh.
 
         Args:
-            values: (vertices, ...), what is chosen from.
-            extend: called with what `Mesh.cut` returns; gives the values at all vertices.
+            values: (vertices, ...), the elements of the windows.
+            extend: called with the result of `Mesh.cut`; returns the values at all vertices.
 
         Returns:
-            (vertices,), which of them stay.
+            (vertices,), whether each vertex stays.
         """
         # Numba takes half a second to import: only those who cut wait for it.
         from bitfold.polytopes.cutting.loops.winners import compare, contested  # noqa: PLC0415
@@ -74,7 +72,7 @@ class WinnerCut:
         return dissolve(self._mesh, is_left, self._num_before)
 
     def _settle(self, values: Tensor) -> NDArray[np.bool_]:
-        """Give edges to the elements that win beside them; tell which edges have no owner left."""
+        """Let winners beside new edges own the edges; return which edges have no owner left."""
         mesh, first = self._mesh, self._first
         is_fresh = mesh.owners >= first
         own = np.stack([np.flatnonzero(is_fresh), mesh.owners[is_fresh]], 1)
@@ -90,7 +88,7 @@ class WinnerCut:
         neurons = places + np.concatenate([one[changed], other[changed]])
         owned = np.unique(np.stack([np.tile(edges[changed], 2), neurons], 1), axis=0)
         mesh.owners[is_fresh] = BORDER
-        # The first of each fresh edge's owners stands in `owners`, the others beside it.
+        # The first owner of each new edge goes into `owners`, the others into `further`.
         is_first = np.diff(owned[:, 0], prepend=-1) != 0
         is_first &= is_fresh[owned[:, 0]]
         mesh.owners[owned[is_first, 0]] = owned[is_first, 1]
@@ -99,7 +97,7 @@ class WinnerCut:
         return np.asarray(is_fresh & (mesh.owners == BORDER))
 
     def _winners(self, values: Tensor, faces: Ints, windows: Longs) -> Longs:
-        """The place that wins in a window on a face, for many of both: int64 (n,)."""
+        """Return the place that wins for each pair of a face and a window: int64 (n,)."""
         num_windows = len(self._choice.windows)
         asked, back = np.unique(faces.astype(np.int64) * num_windows + windows, return_inverse=True)
         found = np.empty(len(asked), np.int64)
@@ -121,13 +119,13 @@ class WinnerCut:
 
 
 def _tournament(best: Tensor, owner: Tensor, firsts: Tensor, slack: Tensor) -> Longs:
-    """Winners on faces: a later element wins if it is surely larger at any vertex.
+    """Return winners on faces. A later element wins if it is surely larger at any vertex.
 
     Args:
         best: (rows, places), elements at vertices; changed.
-        owner: (rows,), which pair of a face and a window a row belongs to, ascending.
-        firsts: by pair its first row.
-        slack: by pair.
+        owner: (rows,), the pair of a face and a window that each row belongs to, ascending.
+        firsts: the first row of each pair.
+        slack: of each pair.
     """
     num_places = best.shape[1]
     places = torch.arange(num_places).expand(len(slack), num_places).clone()
@@ -145,20 +143,18 @@ def _tournament(best: Tensor, owner: Tensor, firsts: Tensor, slack: Tensor) -> L
 
 
 def dissolve(mesh: Mesh, gone: NDArray[np.bool_], num_fixed: int) -> NDArray[np.bool_]:
-    """Take edges out of a mesh, and the vertices on what then are straight lines.
+    """Remove edges of a mesh, and the vertices that then lie within straight edges.
 
-    Faces that would have no simple outline without an edge, because of rounding, keep it; they
-    are counted in ``mesh.num_given_up``.
-
-    Source: none, ours.
+    Without an edge, a face can lose its simple outline because of rounding. Then the edge stays,
+    and is counted in ``mesh.num_given_up``.
 
     Args:
         mesh: changed.
-        gone: (edges,), which go; none on the border.
-        num_fixed: so many vertices were there before, and stay.
+        gone: (edges,), whether each edge is removed; no edge of the border is.
+        num_fixed: the number of first vertices, which all stay.
 
     Returns:
-        (vertices,), which stay.
+        (vertices,), whether each vertex stays.
     """
     # Numba takes half a second to import: only those who cut wait for it.
     from bitfold.polytopes.cutting.loops.merging import join_edges, outline_groups  # noqa: PLC0415

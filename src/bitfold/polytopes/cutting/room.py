@@ -1,4 +1,4 @@
-"""Running out of memory, as an error that says what to do."""
+"""Lack of memory, as an error that says what to do."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from contextlib import contextmanager
 
 from bitfold.errors import PolytopeError
 
-# What PyTorch's allocator calls it, in an error of no type of its own.
+# Parts of the messages of PyTorch's allocator, whose errors have no type of their own.
 _ALLOCATOR = ("can't allocate memory", "not enough memory")
 
 
 @contextmanager
 def room_for_polytopes() -> Iterator[None]:
-    """Name what the lack of memory means.
-
-    Source: none, ours.
+    """Turn a lack of memory into a PolytopeError.
 
     Raises:
-        PolytopeError: there is not enough.
+        PolytopeError: there is not enough memory.
 
     >>> with room_for_polytopes():
     ...     raise MemoryError

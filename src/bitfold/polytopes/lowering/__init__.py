@@ -1,1 +1,1 @@
-"""What a module does, as affine operations and bends."""
+"""A module lowered to affine operations and bends, which can be run with any weights."""

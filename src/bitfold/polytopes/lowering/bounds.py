@@ -1,4 +1,4 @@
-"""Bounds of what rounding does to the results of a program."""
+"""Bounds of the rounding errors of a program's results."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitfold.polytopes.lowering.choices import Choice, choice_of
 from bitfold.polytopes.lowering.program import Execution, Program
-from bitfold.polytopes.lowering.windows import Choice, choice_of
 from bitfold.polytopes.tracing.pieces import CASTS, CHOICES, NORMS, PAIRS, PIECEWISE, SUMS, Pieces
 from bitfold.polytopes.tracing.recorder import Named, Operation, PerInput, Ref
 
 _ROUNDING = 2.0**-53
-# Rows of what is kept of each result.
+# Rows of the bounds of each result.
 SIZE, ERROR = 0, 1
 
 
 class Bounds:
-    """For each result its elements' largest size over the batch, and what they may be off by.
+    """The largest size of each element of each result over a batch, and its largest error.
 
-    An affine operation is run on sizes of weights and inputs: with three rows, sizes, errors and
-    zeros, it gives |A| s + |b|, |A| e + |b| and |b|. The result is off by |A| e, and by rounding
-    of its own, at most n u (|A| s + |b|) for sums of n terms. A bend passes errors on, times its
-    steepest slope.
+    An affine operation is run on the absolute values of weights and inputs. With three rows (sizes
+    s, errors e and zeros) it gives |A| s + |b|, |A| e + |b| and |b|. The error of the result is
+    |A| e, plus rounding of at most n u (|A| s + |b|) for sums of n terms. A bend multiplies errors
+    by its steepest slope.
 
     Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1.
 
     Args:
-        program: whose results these are.
-        sizes: (...), of the terms that inputs are sums of, over the batch.
+        program: the program that is run.
+        sizes: (...), the largest sizes, over the batch, of the terms that inputs are sums of.
     """
 
     def __init__(self, program: Program, sizes: Tensor) -> None:
@@ -41,12 +41,12 @@ class Bounds:
         self._sizes: dict[Named | Ref, Any] = {}
 
     def error(self, index: int) -> Tensor:
-        """What the elements of a result may be off by, flat."""
+        """Return the largest errors of a result's elements, flat."""
         found: Tensor = self.rows[index][ERROR].reshape(-1)
         return found
 
     def follow(self, number: int, operation: Operation) -> None:
-        """Work out the bounds of an operation's result."""
+        """Compute the bounds of an operation's result."""
         name, index = operation.name, number + 1
         if name in CASTS:
             self.rows[index] = self.rows[operation.args[0].index]
@@ -66,14 +66,14 @@ class Bounds:
             self.rows[index] = self._affine(operation)
 
     def difference(self, operation: Operation) -> Tensor:
-        """What the difference of a pair's two sides may be off by, flat."""
+        """Return the largest errors of the difference of a pair's two sides, flat."""
         first, second = self._sides(operation)
         total = first + second
         found: Tensor = total[ERROR] + 2 * _ROUNDING * total[SIZE]
         return found.reshape(-1)
 
     def choice(self, operation: Operation) -> tuple[Choice, Tensor]:
-        """What an operation chooses from, and what differences may be off by: by window."""
+        """Return an operation's windows, and the largest error of differences in each window."""
         rows = self.rows[operation.arguments["self"].index]
         choice = choice_of(operation, rows.shape[1:])
         size, error = rows.reshape(2, -1)[:, choice.windows].amax(2)
@@ -86,7 +86,7 @@ class Bounds:
         return choice.result(largest.reshape(2, *choice.shape))
 
     def _sides(self, operation: Operation) -> list[Tensor]:
-        """Sizes, errors and zeros of an operation's operands, in shapes that go together."""
+        """Return sizes, errors and zeros of an operation's operands, in shapes that broadcast."""
         inputs = [
             i.index for i in operation.args[:2] if isinstance(i, Ref) and i.index in self.rows
         ]
@@ -95,7 +95,7 @@ class Bounds:
         return [self._rows(leaf, num_dimensions) for leaf in leaves]
 
     def _rows(self, leaf: Any, num_dimensions: int = 0) -> Tensor:
-        """Sizes, errors and zeros (3, ...) of any argument, beside others of some dimensions."""
+        """Return sizes, errors and zeros (3, ...) of an argument, padded to some dimensions."""
         if isinstance(leaf, Ref) and leaf.index in self.rows:
             rows = self.rows[leaf.index]
             return torch.cat([rows, torch.zeros_like(rows[:1])])
@@ -133,7 +133,7 @@ class Bounds:
         return [_with_rounding(item.abs(), terms) for item in rows]
 
     def _layer(self, operation: Operation) -> Tensor:
-        """The same for a dense layer, b + x A, in fewer operations: most networks have many."""
+        """Fast path of `_affine` for a dense layer b + x A, in fewer operations."""
         bias, inputs, weights = operation.args
         rows = self.rows[inputs.index] @ self._size(weights)
         rows[SIZE].add_(self._size(bias))
@@ -165,10 +165,10 @@ class Bounds:
 
 
 class Bounded(Execution):
-    """A run that knows what rounding does to what it bends.
+    """A run that bounds the rounding errors of its results.
 
     Args:
-        program: what to run.
+        program: the program to run.
         inputs: float64 (N, ...).
         sizes: see `Bounds`.
     """
@@ -190,15 +190,15 @@ class Bounded(Execution):
         self._bounds.rows.pop(index, None)
 
     def error(self, index: int) -> Tensor:
-        """What the elements of a result may be off by, flat."""
+        """Return the largest errors of a result's elements, flat."""
         return self._bounds.error(index)
 
     def choice(self, operation: Operation) -> tuple[Choice, Tensor]:
-        """What an operation chooses from, and by how much a later element must be larger."""
+        """Return an operation's windows, and by how much a later element must be larger."""
         return self._bounds.choice(operation)
 
     def slack(self, source: int, threshold: float) -> Tensor:
-        """What the elements of a result, less a threshold, may be off by: flat."""
+        """Return the largest errors of a result's elements less a threshold, flat."""
         assert self._operation is not None
         if self._operation.name in PAIRS:
             return self._bounds.difference(self._operation)
@@ -206,7 +206,7 @@ class Bounded(Execution):
 
 
 def _without_signs(operation: Operation) -> Operation:
-    """The operation with the sizes of its factors alpha and beta."""
+    """Return the operation with the absolute values of its factors alpha and beta."""
     signed = {"alpha", "beta"} & operation.kwargs.keys()
     if not signed:
         return operation
@@ -219,7 +219,7 @@ def _sized(item: Any) -> Any:
 
 
 def _with_rounding(rows: Tensor, terms: int) -> Tensor:
-    """Sizes and errors (2, ...) from what an operation makes of sizes, errors and zeros."""
+    """Return sizes and errors (2, ...) from an operation's results for sizes, errors and zeros."""
     largest, error, shift = rows
     return torch.stack([largest, (error - shift).clamp(min=0) + terms * _ROUNDING * largest])
 

@@ -1,4 +1,4 @@
-"""Any module as affine operations and bends: what it does, without its weights."""
+"""A module lowered to affine operations and bends, without its weights."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from bitfold.polytopes.tracing.recorder import Named, Operation, Ref, trace
 
 @dataclass(frozen=True)
 class Bend:
-    """Neurons that fold: the elements of what one operation bends.
+    """An operation that bends, whose elements are neurons.
 
     Args:
         place: dotted name of the submodule; empty for the module itself.
-        name: of the operation.
+        name: of the operation, such as ``relu``.
     """
 
     place: str
@@ -49,14 +49,14 @@ class Bend:
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """What a module does, as long as its structure stays as it is; without its weights.
+    """The operations of a module. They stay valid until the module's structure changes.
 
     Args:
-        operations: in order; operation k gives result k + 1, and 0 is the input.
-        output: number of the result that is the output.
-        last_uses: by result the last operation that needs it.
-        shapes: of the parameters and buffers that it needs, by name; of floating-point ones.
-        others: names of those that are not floating-point.
+        operations: in order. Operation k makes result k + 1; result 0 is the input.
+        output: the number of the result that is the output.
+        last_uses: the last operation that needs each result.
+        shapes: the shapes of the floating-point parameters and buffers that are used, by name.
+        others: the names of the parameters and buffers that are used and not floating-point.
     """
 
     operations: tuple[Operation, ...]
@@ -67,7 +67,7 @@ class Lowered:
 
     @cached_property
     def starts(self) -> dict[str, int]:
-        """Where the floating-point ones begin when all lie behind one another, by name."""
+        """Where each floating-point tensor begins, when all are concatenated."""
         sizes = [shape.numel() for shape in self.shapes.values()]
         return dict(zip(self.shapes, accumulate(sizes, initial=0), strict=False))
 
@@ -87,7 +87,7 @@ class Lowered:
 
     @cached_property
     def forgotten(self) -> list[list[int]]:
-        """By operation the results that nothing needs any more after it."""
+        """The results that are no longer needed after each operation."""
         by_operation: list[list[int]] = [[] for _ in self.operations]
         is_derived = [True, *(one.is_derived for one in self.operations)]
         for index, derived in enumerate(is_derived):
@@ -105,7 +105,7 @@ class Lowered:
             example: one input, without a batch.
 
         Raises:
-            PolytopeError: it does what is not piecewise linear; the error names what and where.
+            PolytopeError: an operation is not piecewise linear; the error names it and its place.
         """
         found = without_unused(trace(module, example))
         operations = tuple(map(_in_float64, found.operations))
@@ -143,7 +143,7 @@ def _numbers_of(operation: Operation) -> list[float]:
 
 
 def _check(operation: Operation, all_of_them: Sequence[Operation], derived: set[int]) -> None:
-    """Refuse an operation on what depends on the input, unless it is piecewise linear."""
+    """Refuse an operation on results that depend on the input, unless it is piecewise linear."""
     name = operation.name
     is_fit = name in AFFINE | CONSTANTS | SUMS | NORMS | CASTS | PAIRS | PRODUCTS | CHOICES
     if name in PIECEWISE:

@@ -17,16 +17,14 @@ from bitfold.polytopes.tracing.recorder import Named, Operation, PerInput, Ref
 
 
 class Program:
-    """A lowered module with its weights as they were when this was made.
-
-    Source: none, ours.
+    """A lowered module with a copy of its weights.
 
     Args:
-        lowered: the structure.
-        items: parameters and buffers by name, which are copied, to float64 on the CPU.
+        lowered: the operations.
+        items: parameters and buffers by name; copied to the CPU as float64.
 
     Attributes:
-        flat: float64, all its floating-point weights behind one another, see `Lowered.starts`.
+        flat: float64, all floating-point weights, concatenated; see `Lowered.starts`.
 
     Raises:
         PolytopeError: a weight is not finite.
@@ -44,7 +42,7 @@ class Program:
         }
 
     def constant(self, leaf: Any) -> Any:
-        """What a reference to weights, or to what is computed of them alone, stands for."""
+        """Return the value of a weight, or of a result that depends on weights alone."""
         if leaf not in self._constants:
             self._constants[leaf] = self._made(leaf)
         return self._constants[leaf]
@@ -56,7 +54,7 @@ class Program:
         return self.flat[start : start + shape.numel()].view(shape)
 
     def pieces(self, operation: Operation) -> Pieces:
-        """What a piecewise linear operation does to each element."""
+        """Return the function that a piecewise linear operation applies to each element."""
         arguments = operation.arguments
         if isinstance(arguments.get("weight"), Named | Ref):
             arguments = {**arguments, "weight": self.constant(arguments["weight"])}
@@ -77,12 +75,12 @@ class Execution:
     """One run of a program on a batch of inputs.
 
     Args:
-        program: what to run.
+        program: the program to run.
         inputs: float64 (N, ...).
 
     Attributes:
-        values: results that are still needed, by number; while a pair is compared, its two sides
-            and their difference by -1, -2 and -3.
+        values: the results that are still needed, by number. While a pair is compared, its two
+            sides and their difference have the numbers -1, -2 and -3.
     """
 
     def __init__(self, program: Program, inputs: Tensor) -> None:
@@ -90,7 +88,7 @@ class Execution:
         self.values: dict[int, Any] = {0: inputs}
 
     def bend(self, source: int, pieces: Pieces) -> Tensor:
-        """What becomes of a result that is bent; others look at it, or change the batch."""
+        """Return a bent result. Subclasses record it, or change the batch."""
         return bent(self.values[source], pieces, self.values[source])
 
     def run(self) -> Tensor:
@@ -120,12 +118,12 @@ class Execution:
             self.values[index] = operation.perform(self._value)
 
     def choose(self, source: int, operation: Operation) -> Any:
-        """What becomes of a result of which the largest elements are handed on, as for `bend`."""
+        """Return the largest elements of a result's windows. Subclasses differ as for `bend`."""
         del source
         return operation.perform(self._value)
 
     def forget(self, index: int) -> None:
-        """Let go of a result that is no longer needed."""
+        """Free a result that is no longer needed."""
         del self.values[index]
 
     def _follow_pair(self, index: int, operation: Operation) -> None:
@@ -150,7 +148,7 @@ class Execution:
 
 
 def bent(values: Tensor, pieces: Pieces, like: Tensor) -> Tensor:
-    """Bend values, on the pieces that other values of the same shape lie on."""
+    """Apply to each value the piece on which another value, of the same place, lies."""
     if values is like and (leak := pieces.leak) is not None:
         return leaky_relu(values, leak)
     result: Tensor = values * pieces.slopes[0] + pieces.intercepts[0]

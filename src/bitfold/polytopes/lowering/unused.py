@@ -1,4 +1,4 @@
-"""Leaves out of a trace what nothing uses, such as the places that a max-pooling chose."""
+"""Removes unused operations of a trace, such as the one that takes the places of a max-pooling."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from bitfold.polytopes.tracing.recorder import Operation, Ref, Trace
 
 
 def without_unused(found: Trace) -> Trace:
-    """A trace without operations that neither the output nor any bend or write in place needs.
+    """Return a trace without the operations that no output, bend or write in place needs.
 
-    Neurons whose results are not used are neurons all the same.
-
-    Source: none, ours.
+    Neurons whose results are not used stay.
     """
     operations = found.operations
     needed = {found.output}

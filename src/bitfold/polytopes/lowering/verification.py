@@ -1,4 +1,4 @@
-"""Whether a lowered module does what the module does, and to each input by itself."""
+"""A check that a lowered module gives the module's outputs, and treats each input by itself."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from bitfold.polytopes.tracing.recorder import Operation
 
 _SEED = 0
 _NUM_INPUTS = 4
-# Units of rounding: of float64, and of bfloat16, in which an accelerator (or a CPU that was allowed
-# to) multiplies float32; TF32 lies between.
+# Units of rounding of float64 and of bfloat16. An accelerator, or a CPU that was allowed to, may
+# multiply float32 numbers in bfloat16; TF32 lies between.
 _UNIT, _COARSE_UNIT = 2.0**-53, 2.0**-8
-# Of the largest element of a result: far above rounding in float64, far below what inputs of size
-# 1 do to it.
+# A fraction of a result's largest element: far above rounding in float64, and far below the effect
+# of inputs of size 1.
 _MIXED = 1e-6
 
 
 def verify(
     lowered: Lowered, module: nn.Module, example: Tensor, items: Mapping[str, Tensor]
 ) -> None:
-    """Compare a lowered module with the module on a few inputs, and its inputs with each other.
+    """Compare the outputs of a lowered module with those of the module, on a few inputs.
 
-    Outputs may differ by what rounding does: the bound of `bounds.Bounds`, which is linear in the
-    unit of rounding, at that of the coarsest type that the module works in.
+    Outputs may differ by rounding: by the bound of `bounds.Bounds`, scaled to the unit of rounding
+    of the coarsest type that the module works in.
 
     Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1.
 
     Args:
-        lowered: what was made of the module.
+        lowered: the lowered module.
         module: in evaluation mode.
         example: one input, without a batch, of the type and on the device that the module takes.
         items: the module's parameters and buffers by name.
@@ -53,7 +53,7 @@ def verify(
         found = module(given).cpu().double().reshape(len(inputs), -1)
         run = Bounded(Program(lowered, items), inputs, inputs.abs().amax(0))
         outputs = run.run()
-        # Twice, for what is quadratic in the unit.
+        # Twice, for terms that are quadratic in the unit.
         slack = 2 * run.error(lowered.output) * (_unit_of(lowered, example) / _UNIT)
     off = (found - outputs).abs() - slack
     # float16 may overflow where float64 does not.
@@ -70,18 +70,18 @@ def verify(
 
 
 def _inputs_like(example: Tensor) -> Tensor:
-    """The example, noise around it, and noise of two sizes: float64 (4, ...), on the CPU."""
+    """Return the example, noise around it, and noise of two sizes: float64 (4, ...), on the CPU."""
     generator = torch.Generator().manual_seed(_SEED)
     noise = torch.randn((_NUM_INPUTS, *example.shape), generator=generator, dtype=torch.float64)
     size = torch.tensor([0.0, 1.0, 1.0, 4.0]).reshape(-1, *[1] * example.ndim)
     centre = torch.tensor([1.0, 1.0, 0.0, 0.0]).reshape(-1, *[1] * example.ndim)
     inputs = centre * example.detach().cpu().double() + size * noise
-    # As the module's own type has them, so that both get the same.
+    # Rounded to the module's own type, so that both get the same inputs.
     return inputs.to(example.dtype).double()
 
 
 def _unit_of(lowered: Lowered, example: Tensor) -> float:
-    """The unit of rounding of the coarsest type that the module works in."""
+    """Return the unit of rounding of the coarsest type that the module works in."""
     kinds = {example.dtype}
     for operation in lowered.operations:
         leaves = tree_leaves((operation.args, dict(operation.kwargs)))
@@ -92,7 +92,7 @@ def _unit_of(lowered: Lowered, example: Tensor) -> float:
 
 
 def _stirred(items: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights among which none is 0, so that none hides what an operation does."""
+    """Return weights of which none is 0, so that none hides the effect of an operation."""
     generator = torch.Generator().manual_seed(_SEED)
     found = {}
     for name, item in items.items():
@@ -105,7 +105,7 @@ def _stirred(items: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 class _Straight(Execution):
-    """Runs a program without its bends: where a neuron is inactive nothing would be seen."""
+    """Runs a program without its bends: an inactive neuron would hide its inputs."""
 
     def bend(self, source: int, pieces: Pieces) -> Any:
         del pieces
@@ -113,7 +113,7 @@ class _Straight(Execution):
 
 
 def _verify_rows(program: Program, example: Tensor) -> None:
-    """Refuse operations that give an input another result if the others of its batch change."""
+    """Refuse operations whose result for an input depends on other inputs of the batch."""
     first, second = _inputs_like(example)[1:].clone(), _inputs_like(example)[1:].flip(0) + 1.0
     runs = [_Straight(program, first.clone())]
     for row in range(len(first)):

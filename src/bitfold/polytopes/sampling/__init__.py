@@ -1,1 +1,1 @@
-"""The engine that compares pixels."""
+"""The sampled engine: activation patterns of pixels, compared."""

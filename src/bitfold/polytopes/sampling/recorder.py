@@ -1,4 +1,4 @@
-"""Activation patterns of any module, read off the operations that it performs."""
+"""Activation patterns of any module, recorded from its operations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.lowering.windows import choice_of
+from bitfold.polytopes.lowering.choices import choice_of
 from bitfold.polytopes.tracing.dispatch import Watch
 from bitfold.polytopes.tracing.nonlinearities import (
     NONLINEARITIES,
@@ -24,29 +24,27 @@ from bitfold.polytopes.tracing.pieces import CHOICES
 from bitfold.polytopes.tracing.probed_module import points_like, run
 from bitfold.polytopes.tracing.recorder import Operation
 
-# Points run together. On a CPU a few layers' activations should stay within its caches; an
-# accelerator wants enough of them to be busy.
+# Points that are run together. On a CPU the activations of a few layers should stay within its
+# caches; an accelerator needs enough points to be busy.
 CHUNK_ON_CPU: Final = 8_192
 CHUNK_ON_ACCELERATOR: Final = 131_072
 
 
 class PatternRecorder(Watch):
-    """Record the signs of everything that is computed from the points and then folded.
-
-    Source: none, ours.
+    """Records the signs of the pre-activations of every fold.
 
     Args:
-        points: (N, d), what the module is about to be called on while this mode is active.
+        points: (N, d), on which the module will be called while this mode is active.
     """
 
     def __init__(self, points: Tensor) -> None:
         super().__init__()
         self._num_points = points.shape[0]
-        # Derived from the points, as opposed to computed from the weights alone.
+        # Tensors that depend on the points, not on weights alone.
         self._derived = WeakTensorKeyDictionary()
         self._derived[points] = True
         self._signs: list[Tensor] = []
-        # The result of the last smooth nonlinearity, and how many signs came before it.
+        # The result of the last smooth nonlinearity, and the number of signs recorded before it.
         self._smooth_result: Tensor | None = None
         self._num_before_smooth = 0
 
@@ -108,10 +106,8 @@ class PatternRecorder(Watch):
     def patterns(self, output: Tensor) -> npt.NDArray[np.uint64]:
         """Pack the signs, one bit each, in the order in which they were computed.
 
-        Source: none, ours.
-
         Args:
-            output: what the module returned; a smooth nonlinearity that made it is left out.
+            output: of the module. If a smooth nonlinearity made it, its signs are left out.
 
         Returns:
             uint64 (words, N), at least one word; sign k is bit k % 64 of word k // 64.
@@ -133,8 +129,6 @@ def _no_signs(num_points: int) -> npt.NDArray[np.uint64]:
 
 def pack_signs(signs: Tensor) -> npt.NDArray[np.uint64]:
     """Pack signs into words, a bit each.
-
-    Source: none, ours.
 
     Args:
         signs: bool (N, neurons).
@@ -159,8 +153,6 @@ def evaluate_module(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint64]]:
     """Evaluate any module at many points, with activation patterns, a chunk at a time.
 
-    Source: none, ours.
-
     Args:
         module: any module, in evaluation mode.
         points: float32 (d, N).
@@ -169,7 +161,7 @@ def evaluate_module(
         Values, float32 (N, outputs), and patterns, uint64 (words, N).
 
     Raises:
-        PolytopeError: if the module does what has no polytopes here.
+        PolytopeError: the module has an operation without polytopes.
     """
     chunk = _chunk_size(points_like(module, torch.empty(0, points.shape[0])))
     values, patterns = [], []

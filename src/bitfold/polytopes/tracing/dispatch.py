@@ -5,9 +5,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 # TorchDispatchMode carries no annotations: the `no-untyped-call` here are its own.
 class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """A mode that sees each operation; its first one does not import PyTorch's compiler.
+    """A mode that sees each operation, and does not import PyTorch's compiler for that.
 
-    That takes more than a second, and is there for those who compile what a mode does.
+    The import takes more than a second; only programs that compile modes need it.
     """
 
     def __init_subclass__(cls) -> None:

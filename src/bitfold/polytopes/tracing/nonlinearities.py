@@ -1,4 +1,4 @@
-"""Which elementwise operations fold the input space, and at which pre-activations."""
+"""The elementwise operations that fold the input space, and at which pre-activations."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-# From the arguments of a call, by name, to the numbers or tensors to compare its input with.
+# A function of a call's arguments, by name: the numbers or tensors to compare the input with.
 Thresholds = Callable[[Mapping[str, Any]], Sequence[Any]]
 
 
@@ -14,11 +14,9 @@ Thresholds = Callable[[Mapping[str, Any]], Sequence[Any]]
 class Nonlinearity:
     """How one operation folds: the values of its input at which a sign changes.
 
-    Source: none, ours.
-
     Args:
         thresholds: from the operation's arguments by name to the values to compare its input with.
-        is_smooth: whether it has no kink; a smooth operation applied last is no fold.
+        is_smooth: whether it has no kink. A smooth operation applied last is no fold.
     """
 
     thresholds: Thresholds
@@ -83,8 +81,8 @@ NONLINEARITIES: Final[Mapping[str, Nonlinearity]] = {
     "cos": _SMOOTH,
 }
 
-# Operations that fold but not one neuron at a time, or that jump. Refused: leaving their folds out
-# would be wrong.
+# Operations that jump, or whose folds are not those of single neurons. They are refused, since
+# leaving out their folds would be wrong.
 REFUSED: Final = frozenset(
     {
         "aminmax",
@@ -104,8 +102,6 @@ REFUSED: Final = frozenset(
 def operation_name(operation: Any) -> str:
     """Name an ATen operation without its overload and without the underscore of in-place twins.
 
-    Source: none, ours.
-
     >>> import torch
     >>> operation_name(torch.ops.aten.relu_.default), operation_name(torch.ops.aten.addmm.default)
     ('relu', 'addmm')
@@ -117,8 +113,6 @@ def named_arguments(
     operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Give every argument of a call to an ATen operation its name, defaults included.
-
-    Source: none, ours.
 
     >>> import torch
     >>> named_arguments(torch.ops.aten.leaky_relu.default, (None,), {})
@@ -136,8 +130,6 @@ def named_arguments(
 
 def fold_signs(nonlinearity: Nonlinearity, arguments: Mapping[str, Any]) -> list[Tensor]:
     """Compare an operation's input with each of its thresholds.
-
-    Source: none, ours.
 
     Returns:
         One bool tensor of the input's (broadcast) shape for each threshold.

@@ -1,4 +1,4 @@
-"""Linear layers on sequences and images, worked out input by input."""
+"""Linear layers on sequences and images, computed input by input."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from torch.overrides import TorchFunctionMode
 
 # TorchFunctionMode carries no annotations.
 class LinearPerInput(TorchFunctionMode):
-    """While it is active, linear layers along one of several sides are convolutions of width 1.
+    """Makes linear layers along one of several sides convolutions of width 1, while it is active.
 
-    PyTorch puts what is beside that side into one batch, (N, T, features) into (N T, features):
-    then nothing says any more which rows belong to which input.
-
-    Source: none, ours.
+    PyTorch would merge the other sides into the batch, (N, T, features) into (N T, features). Then
+    the trace no longer tells which rows belong to which input.
 
     >>> import torch
     >>> x, weight = torch.ones(2, 3, 4), torch.ones(5, 4)
@@ -34,7 +32,7 @@ class LinearPerInput(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Call a function, or what it is replaced by."""
+        """Call a function, or its replacement."""
         if func is functional.linear and _first(args, kwargs).ndim > 2:
             return _linear(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))

@@ -1,4 +1,4 @@
-"""Which operations are piecewise linear, and how: the rules by which a module is lowered."""
+"""The piecewise linear operations, and the function that each of them applies."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-#: Affine in what depends on the input, if everything else does not. Their sums of sizes bound what
-#: rounding does.
+#: Affine in the argument that depends on the input, if no other argument does. Sums of absolute
+#: values bound their rounding errors.
 AFFINE: Final = frozenset(
     {"addmm", "mm", "bmm", "baddbmm", "matmul", "linear", "convolution", "mv", "addmv"}
     | {"avg_pool1d", "avg_pool2d", "avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d"}
@@ -20,29 +20,29 @@ AFFINE: Final = frozenset(
     | {"channel_shuffle", "as_strided", "repeat", "repeat_interleave", "im2col", "squeeze_copy"}
     | {"index", "reflection_pad3d", "replication_pad3d"}
 )
-#: Made of the input's shape alone.
+#: Depend on the input's shape alone.
 CONSTANTS: Final = frozenset(
     {"zeros", "ones", "full", "zeros_like", "ones_like", "full_like"}
     | {"new_zeros", "new_ones", "new_full"}
 )
-#: Which arguments are multiplied with each other: affine if no more than one depends on the input.
+#: The arguments that are multiplied with each other: affine if at most one depends on the input.
 FACTORS: Final[Mapping[str, tuple[int, ...]]] = {
     **dict.fromkeys(("mm", "bmm", "matmul", "linear", "convolution", "mv", "mul", "div"), (0, 1)),
     **dict.fromkeys(("addmm", "baddbmm", "addmv"), (1, 2)),
     **dict.fromkeys(("gather", "index_select"), (0, 2)),
 }
-#: Of two operands; affine unless both depend on the input and are multiplied.
+#: Sums and products of two operands; a product is affine unless both depend on the input.
 SUMS: Final = frozenset({"add", "sub", "rsub", "neg"})
 PRODUCTS: Final = frozenset({"mul", "div"})
 NORMS: Final = frozenset(
     {"native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"}
     | {"_native_batch_norm_legit"}
 )
-#: Types do not matter: everything is worked out in float64.
+#: Types do not matter: all numbers are float64.
 CASTS: Final = frozenset({"_to_copy", "to"})
 #: max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b).
 PAIRS: Final = frozenset({"maximum", "minimum"})
-#: They hand on the largest or smallest element of each of their windows: see `windows.Choice`.
+#: They hand on the largest or smallest element of each of their windows: see `choices.Choice`.
 CHOICES: Final = frozenset(
     {"max_pool2d_with_indices", "max_pool3d_with_indices"}
     | {"adaptive_max_pool2d", "adaptive_max_pool3d", "amax", "amin", "max", "min"}
@@ -53,12 +53,10 @@ CHOICES: Final = frozenset(
 class Pieces:
     """A continuous piecewise linear function of one number, such as ReLU.
 
-    Source: none, ours.
-
     Args:
         thresholds: where it bends, ascending.
         slopes: of the pieces, one more than thresholds; numbers, or tensors that broadcast.
-        intercepts: likewise; on piece k it is slope k times the number, plus intercept k.
+        intercepts: likewise. On piece k the function of x is ``slopes[k] * x + intercepts[k]``.
     """
 
     thresholds: Sequence[float]
@@ -67,7 +65,7 @@ class Pieces:
 
     @property
     def leak(self) -> float | None:
-        """Its slope below 0, if above 0 it is the number itself."""
+        """The slope below 0, if the function is the number itself above 0; else None."""
         below, above = self.slopes[0], self.slopes[-1]
         is_leaky = tuple(self.thresholds) == (0.0,) and not any(self.intercepts) and above == 1
         return float(below) if is_leaky and isinstance(below, int | float) else None

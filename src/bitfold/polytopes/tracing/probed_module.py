@@ -1,4 +1,4 @@
-"""Running a module of anyone's: checked, in evaluation mode, and left as it was found."""
+"""Running any module: checked, in evaluation mode, and left unchanged."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,7 @@ from bitfold.errors import PolytopeError
 
 @contextmanager
 def evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode without gradients, and every part of it back afterwards.
-
-    Source: none, ours.
+    """Put a module into evaluation mode without gradients, and restore every submodule's mode.
 
     Args:
         module: any module; its parts may be in different modes.
@@ -43,8 +41,6 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
 def check_finite(module: nn.Module) -> None:
     """Refuse a module with a parameter or buffer that is not finite.
 
-    Source: none, ours.
-
     Raises:
         PolytopeError: if any floating-point parameter or buffer holds an infinity or a NaN.
     """
@@ -65,8 +61,6 @@ def check_finite(module: nn.Module) -> None:
 def points_like(module: nn.Module, points: Tensor) -> Tensor:
     """Move points to the device and floating-point type of a module's first parameter or buffer.
 
-    Source: none, ours.
-
     Args:
         module: any module; one without parameters and buffers gets the points as they are.
         points: float32 (N, d).
@@ -82,9 +76,7 @@ def points_like(module: nn.Module, points: Tensor) -> Tensor:
 
 
 def run(module: nn.Module, points: Tensor) -> Tensor:
-    """Call a module on points and check what it gives.
-
-    Source: none, ours.
+    """Call a module on points and check its output.
 
     Args:
         module: any module, in evaluation mode.
@@ -94,7 +86,7 @@ def run(module: nn.Module, points: Tensor) -> Tensor:
         The module's own output tensor: (N, outputs), or (N,) for a single one.
 
     Raises:
-        PolytopeError: if the module gives anything else.
+        PolytopeError: the module returns anything else.
     """
     output = module(points)
     if not isinstance(output, Tensor):
@@ -113,9 +105,7 @@ def run(module: nn.Module, points: Tensor) -> Tensor:
 
 
 def try_run(module: nn.Module, points: Tensor) -> Tensor:
-    """Call a module on its first few points, blaming the points for what it raises.
-
-    Source: none, ours.
+    """Call a module on a few points, and turn its errors into errors about the points.
 
     Args:
         module: any module, in evaluation mode.

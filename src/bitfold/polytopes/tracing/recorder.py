@@ -1,4 +1,4 @@
-"""What a module does to a batch of inputs, as a list of operations that can be run again."""
+"""The operations of a module on a batch of inputs, as a list that can be run again."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from bitfold.polytopes.tracing.nonlinearities import named_arguments, operation_
 from bitfold.polytopes.tracing.per_input import LinearPerInput
 from bitfold.polytopes.tracing.pieces import CHOICES, PAIRS, PIECEWISE
 
-# Traced twice, so that what depends on the size of the batch shows; any two sizes do that are
-# unlikely as sizes of anything else.
+# A module is traced with two batch sizes: numbers that differ depend on the size. Both are unlikely
+# as sizes of anything else.
 BATCHES = (3, 7)
 
 
@@ -40,7 +40,7 @@ class Named:
 
 @dataclass(frozen=True)
 class PerInput:
-    """A whole number that goes with the size of the batch."""
+    """A whole number that is proportional to the size of the batch."""
 
     times: int
 
@@ -52,15 +52,13 @@ _STAND_INS = (Ref, Named, PerInput)
 class Operation:
     """One operation of PyTorch's ATen library.
 
-    Source: none, ours.
-
     Args:
         function: of `torch.ops.aten`.
         args: its arguments; tensors, and what depends on the batch, stand there as `Ref`, `Named`
             and `PerInput`.
         kwargs: likewise.
-        place: dotted name of the submodule that it belongs to, empty for the module itself.
-        is_derived: whether it depends on the input, or on weights alone.
+        place: the dotted name of its submodule; empty for the module itself.
+        is_derived: whether it depends on the input; if not, on weights alone.
     """
 
     function: Any
@@ -71,17 +69,17 @@ class Operation:
 
     @cached_property
     def name(self) -> str:
-        """What ATen calls it, such as ``relu``."""
+        """The name in ATen, such as ``relu``."""
         return operation_name(self.function)
 
     @cached_property
     def is_bend(self) -> bool:
-        """Whether it folds."""
+        """Whether the operation folds the input space."""
         return self.name in PIECEWISE or self.name in PAIRS or self.name in CHOICES
 
     @property
     def is_mutable(self) -> bool:
-        """Whether it writes to what it is applied to."""
+        """Whether the operation writes to its argument."""
         return bool(self.function._schema.is_mutable)
 
     @cached_property
@@ -91,13 +89,13 @@ class Operation:
 
     @cached_property
     def stand_ins(self) -> list[Ref | Named | PerInput]:
-        """All that something is to be put in the place of."""
+        """The arguments that stand for other values."""
         leaves = tree_leaves((self.args, dict(self.kwargs)))
         return [leaf for leaf in leaves if isinstance(leaf, _STAND_INS)]
 
     @cached_property
     def refs(self) -> list[int]:
-        """Numbers of the results that it needs."""
+        """The numbers of the results that the operation needs."""
         return [leaf.index for leaf in self.stand_ins if isinstance(leaf, Ref)]
 
     @cached_property
@@ -105,7 +103,7 @@ class Operation:
         return [k for k, leaf in enumerate(self.args) if isinstance(leaf, _STAND_INS)]
 
     def perform(self, value_of: Callable[[Any], Any]) -> Any:
-        """Do it, with something in the place of each `Ref`, `Named` and `PerInput`."""
+        """Perform the operation, with a value for each `Ref`, `Named` and `PerInput`."""
         if len(self._slots) == len(self.stand_ins):
             args = list(self.args)
             for k in self._slots:
@@ -121,12 +119,12 @@ class Operation:
 
 @dataclass(frozen=True)
 class Trace:
-    """All operations, in order; operation k gives result k + 1, and one of them is the output.
+    """All operations of a module, in order. Operation k makes result k + 1.
 
     Args:
-        operations: what was done.
-        output: number of the result that is the output.
-        lengths: by operation the first side of a result that depends on the input, else 0.
+        operations: the operations.
+        output: the number of the result that is the output.
+        lengths: the first side of each result that depends on the input; 0 for others.
     """
 
     operations: tuple[Operation, ...]
@@ -135,7 +133,7 @@ class Trace:
 
 
 class _Tracer(Watch):
-    """Records every operation, and of which results it was made."""
+    """Records every operation, and the results that it uses."""
 
     def __init__(self, names: Mapping[int, str], inputs: Tensor) -> None:
         super().__init__()
@@ -179,7 +177,7 @@ class _Tracer(Watch):
         if isinstance(result, Tensor):
             self._refs[id(result)] = Ref(index)
             return
-        # Of several results each is fetched by an operation of its own.
+        # Each of several results is fetched by an operation of its own.
         for number, leaf in enumerate(result if isinstance(result, Sequence) else ()):
             if isinstance(leaf, Tensor):
                 fetched = Operation(_item, (Ref(index), number), {}, self.place, is_derived)
@@ -197,7 +195,7 @@ class _Tracer(Watch):
 
 
 def _length(result: Any) -> int:
-    """The first side; of one number 1, and 0 of what is no tensor."""
+    """Return a tensor's first side; 1 for a single number, and 0 for anything else."""
     if not isinstance(result, Tensor):
         return 0
     return len(result) if result.ndim else 1
@@ -219,22 +217,20 @@ _item = _Item()
 
 
 def trace(module: nn.Module, example: Tensor) -> Trace:
-    """Watch what a module does to inputs of the shape of an example.
+    """Record the operations of a module on inputs of the shape of an example.
 
-    It is run twice, on batches of two sizes; what differs between the two depends on the size. It
-    is run on the CPU: accelerators have operations of their own.
-
-    Source: none, ours.
+    The module is run twice, on batches of two sizes: numbers that differ depend on the size. It
+    runs on the CPU, since accelerators have operations of their own.
 
     Args:
         module: any module whose operations do not depend on the values of its input.
         example: one input, without a batch, of the type that it takes.
 
     Returns:
-        Its operations.
+        The module's operations.
 
     Raises:
-        PolytopeError: if the two runs differ in more than numbers that go with the batch.
+        PolytopeError: the two runs differ in more than numbers proportional to the batch size.
     """
     first, second = (_run(module, example, size) for size in BATCHES)
     if len(first.operations) != len(second.operations) or first.output != second.output:
@@ -255,7 +251,7 @@ def trace(module: nn.Module, example: Tensor) -> Trace:
 
 
 def _with_derived(operations: Sequence[Operation]) -> Iterator[Operation]:
-    """The same, in which what is made of the number of inputs counts as depending on them."""
+    """Mark operations that use the number of inputs as depending on the input."""
     is_derived = [True]
     for one in operations:
         of_the_batch = any(isinstance(leaf, PerInput) for leaf in one.stand_ins)
@@ -315,7 +311,7 @@ def _places(module: nn.Module, tracer: _Tracer) -> Iterator[None]:
 
 
 def _merged(one: Operation, other: Operation) -> Operation:
-    """An operation as two batches saw it, with `PerInput` where they differ."""
+    """Combine an operation on two batches, with `PerInput` where they differ."""
     if one.function is not other.function:
         _refuse("the same operations for every number of inputs", f"{one.name} or {other.name}")
     mine, structure = tree_flatten((one.args, dict(one.kwargs)))

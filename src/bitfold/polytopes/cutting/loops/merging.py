@@ -1,4 +1,4 @@
-"""Faces put together where an edge between them turns out to be no fold.
+"""Compiled loops that join faces where the edge between them is no fold.
 
 Importing this module imports Numba.
 """
@@ -14,8 +14,8 @@ from bitfold.runtime.compiling import compiled
 Flags = NDArray[np.bool_]
 
 Outlines = tuple[Ints, Ints, Ints, Flags, Flags]
-"""By group of faces the first of its sides (groups + 1,), and its sides in turn; by face its group;
-which groups have no simple outline; which vertices are left out."""
+"""The first side of each group of faces (groups + 1,), and all sides in turn; the group of each
+face; which groups have no simple outline; which vertices are left out."""
 
 
 @compiled
@@ -28,7 +28,7 @@ def _root(parents: Ints, one: int) -> int:
 
 @compiled
 def _unite(parents: Ints, one: int, other: int) -> None:
-    """Put two sets together; the smallest member is the root of each."""
+    """Join two sets; the smallest member of a set is its root."""
     one, other = _root(parents, one), _root(parents, other)
     parents[max(one, other)] = min(one, other)
 
@@ -37,20 +37,18 @@ def _unite(parents: Ints, one: int, other: int) -> None:
 def outline_groups(
     faces: Faces, edges: Ints, beside: Ints, gone: Flags, is_fixed: Flags
 ) -> Outlines:
-    """Walk around each group of faces that hang together by edges that go.
-
-    Source: none, ours.
+    """Walk around each group of faces that are connected across removed edges.
 
     Args:
-        faces: see `cut_faces.Faces`.
+        faces: see `Faces`.
         edges: (edges, 2), vertices.
         beside: (edges, 2), the faces left and right of each edge.
-        gone: (edges,), which of them go.
-        is_fixed: (vertices,), which stay whatever goes. Of others those stay at which three edges
-            meet that stay.
+        gone: (edges,), whether each edge is removed.
+        is_fixed: (vertices,), whether a vertex stays in any case. Another vertex stays if three
+            remaining edges meet there.
 
     Returns:
-        See `Outlines`; groups are in the order of their first faces.
+        The groups, in the order of their first faces.
     """
     starts, refs = faces
     num_faces = len(starts) - 1
@@ -88,13 +86,13 @@ def outline_groups(
 
 @compiled
 def _walk(first: int, edges: Ints, sides: tuple[Ints, Ints, int], outline: Ints) -> bool:
-    """Write the sides of a group in turn; tell whether one walk passes all of them.
+    """Write the sides of a group in turn; return whether one walk passes all of them.
 
     Args:
-        first: side to begin with.
+        first: the side to begin with.
         edges: (edges, 2), vertices.
-        sides: by vertex the side that leaves it, and the group whose side that is; the group.
-        outline: (sides of the group,), written.
+        sides: the side that begins at each vertex, and the group of that side; this group.
+        outline: the group's sides, written.
     """
     leaving, stamps, group = sides
     ref = first
@@ -119,7 +117,7 @@ def _num_corners(outline: Ints, edges: Ints, is_left_out: Flags) -> int:
 
 @compiled
 def _number_groups(parents: Ints) -> tuple[Ints, Ints, Ints]:
-    """By face its group; faces by group, and by group the first of them (groups + 1,)."""
+    """Return each face's group; the faces, by group; each group's first face (groups + 1,)."""
     groups = np.empty(len(parents), np.int32)
     num_groups = 0
     for face in range(len(parents)):
@@ -142,17 +140,15 @@ def _number_groups(parents: Ints) -> tuple[Ints, Ints, Ints]:
 
 @compiled
 def join_edges(outlines: Outlines, edges: Ints, gone: Flags) -> Any:
-    """Make one edge of those that meet at a vertex which is left out.
-
-    Source: none, ours.
+    """Join the edges that meet at a vertex which is left out.
 
     Args:
         outlines: all of them simple.
         edges: (edges, 2), vertices.
-        gone: (edges,), which of them go.
+        gone: (edges,), whether each edge is removed.
 
     Returns:
-        Faces; edges, by the old numbers of vertices; by old edge the new one, -1 if it goes.
+        Faces; edges, with the old numbers of vertices; each old edge's new number, -1 if removed.
     """
     starts, refs, _, _, is_left_out = outlines
     numbers, num_edges = _number_edges(outlines, edges, gone)
@@ -180,7 +176,7 @@ def join_edges(outlines: Outlines, edges: Ints, gone: Flags) -> Any:
 
 @compiled
 def _number_edges(outlines: Outlines, edges: Ints, gone: Flags) -> tuple[Ints, int]:
-    """By edge what it becomes a part of, -1 if it goes; and how many there will be."""
+    """Return the new number of each edge, -1 if it is removed; and the number of new edges."""
     starts, refs, _, _, is_left_out = outlines
     parents = np.arange(len(edges)).astype(np.int32)
     for group in range(len(starts) - 1):

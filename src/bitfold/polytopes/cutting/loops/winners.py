@@ -1,4 +1,4 @@
-"""Compiled loops over the windows of a maximum. Importing this module imports Numba."""
+"""Compiled loops over windows of which the largest element wins. Importing this imports Numba."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,13 @@ from bitfold.runtime.inlining import inlined
 Longs = NDArray[np.int64]
 
 Tournament = tuple[Longs, float, Longs]
-"""Windows (windows, places), as `windows.Choice` has them; 1, or -1 where the smallest wins; of one
-round each comparison (n, 3), of the winner of places [a, b) with that of [b, c)."""
+"""Windows (windows, places), as in `choices.Choice`; 1, or -1 where the smallest wins; the
+comparisons of one round (n, 3): of the winner of places [a, b) with that of places [b, c)."""
 
 
 @inlined
 def _over(row: Doubles, window: Longs, sign: float, places: Longs) -> float:
-    """By how much the later of two winners is larger."""
+    """Return the later of two winners less the earlier one."""
     first, second = -np.inf, -np.inf
     for place in range(places[0], places[1]):
         first = max(first, sign * row[window[place]])
@@ -27,17 +27,15 @@ def _over(row: Doubles, window: Longs, sign: float, places: Longs) -> float:
 
 @compiled
 def contested(values: Doubles, tournament: Tournament, slack: Doubles) -> Longs:
-    """Which comparisons of a round either side wins somewhere.
-
-    Source: none, ours.
+    """Find the comparisons of a round that each side wins at some vertex.
 
     Args:
         values: (vertices, elements).
         tournament: see `Tournament`.
-        slack: (windows,), by how much the later winner must be larger.
+        slack: (windows,), the difference by which the later winner must be larger.
 
     Returns:
-        Their windows and numbers, int64 (n, 2).
+        The windows and numbers of these comparisons, int64 (n, 2).
     """
     windows, sign, comparisons = tournament
     low = np.full((len(windows), len(comparisons)), np.inf)
@@ -59,14 +57,12 @@ def contested(values: Doubles, tournament: Tournament, slack: Doubles) -> Longs:
 
 @compiled
 def compare(values: Doubles, tournament: Tournament, asked: Longs) -> Doubles:
-    """Later less earlier winner of some comparisons.
-
-    Source: none, ours.
+    """Return the later winner less the earlier one for some comparisons.
 
     Args:
         values: (vertices, elements).
         tournament: see `Tournament`.
-        asked: (n, 2), windows and numbers of comparisons.
+        asked: (n, 2), the windows and numbers of the comparisons.
 
     Returns:
         (vertices, n).

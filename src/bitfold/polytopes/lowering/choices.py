@@ -1,4 +1,4 @@
-"""Which elements of its input each output of a max-pooling, or of a maximum, is the largest of."""
+"""The windows of max-pooling and of maxima: the elements of which each output is the largest."""
 
 from __future__ import annotations
 
@@ -24,20 +24,18 @@ _ALONG: Final = frozenset({"amax", "amin", "max", "min"})
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What an operation that hands on the largest element of each of its windows chooses from.
+    """The windows of an operation that hands on the largest element of each window.
 
-    Of elements that are equal the first counts as the largest, as PyTorch's own indices have it.
-    Elements are compared as a tournament of neighbours, in which the later one has to be surely
-    larger; see `rounds`.
-
-    Source: none, ours.
+    Of equal elements the first counts as the largest, as in PyTorch's own indices. Elements are
+    compared in a tournament of neighbours, in which the later element has to be surely larger; see
+    `rounds`.
 
     Args:
-        windows: int64 (windows, places), elements of one input, flat and ascending; where a window
-            is cut off by a border, its first element again: a copy is never larger.
+        windows: int64 (windows, places), elements of one input, flat and ascending. Where a border
+            cuts a window off, its first element is repeated: a copy is never larger.
         shape: of one result.
-        sign: -1 where the smallest is handed on, else 1.
-        has_indices: whether the operation gives the places of what it chose too.
+        sign: -1 if the smallest element is handed on, else 1.
+        has_indices: whether the operation also returns the places of the elements.
     """
 
     windows: Tensor
@@ -47,11 +45,11 @@ class Choice:
 
     @property
     def num_neurons(self) -> int:
-        """How many elements there are in all windows: each is a neuron, active where it wins."""
+        """The number of elements of all windows. Each is a neuron, active where it wins."""
         return self.windows.numel()
 
     def rounds(self) -> list[list[tuple[int, int, int]]]:
-        """By round the comparisons: winners of places [a, b) with those of [b, c)."""
+        """Return each round's comparisons: of the winner of [a, b) with that of [b, c)."""
         count, half, found = self.windows.shape[1], 1, []
         while half < count:
             starts = range(0, count - half, 2 * half)
@@ -60,16 +58,16 @@ class Choice:
         return found
 
     def candidates(self, values: Tensor) -> Tensor:
-        """All elements of all windows, signed so that the largest wins: (N, windows, places)."""
+        """Return all windows' elements (N, windows, places), signed so that the largest wins."""
         found: Tensor = values.reshape(len(values), -1)[:, self.windows.to(values.device)]
         return found if self.sign > 0 else -found
 
     def winners(self, values: Tensor, slack: Tensor | float = 0.0) -> Tensor:
-        """The place that wins in each window: int64 (N, windows).
+        """Return the place that wins in each window: int64 (N, windows).
 
         Args:
-            values: (N, ...), what is chosen from.
-            slack: (windows,), by how much a later element must be larger.
+            values: (N, ...), the elements.
+            slack: (windows,), the difference by which a later element must be larger.
         """
         best = self.candidates(values)
         least = slack[:, None] if isinstance(slack, Tensor) else slack
@@ -84,31 +82,31 @@ class Choice:
         return places[..., 0]
 
     def activations(self, values: Tensor, slack: Tensor | float = 0.0) -> Tensor:
-        """Which elements win, as for `winners`: bool (N, neurons), window after window."""
+        """Return which elements win, as for `winners`: bool (N, neurons), window after window."""
         winners = self.winners(values, slack)[..., None]
         found: Tensor = winners == torch.arange(self.windows.shape[1], device=winners.device)
         return found.flatten(1)
 
     def pick(self, values: Tensor, winners: Tensor) -> Tensor:
-        """The elements at places (N, windows) of each window, in the shape of the result."""
+        """Return the elements at places (N, windows) of the windows, in the shape of the result."""
         count = len(self.windows)
         elements = self.windows[torch.arange(count), winners]
         return values.reshape(len(values), -1).gather(1, elements).reshape(-1, *self.shape)
 
     def result(self, values: Any) -> Any:
-        """What the operation gives, made of values that it hands on; without their places."""
+        """Return the operation's result for values that it hands on; without their places."""
         return (values, None) if self.has_indices else values
 
 
 def choice_of(operation: Operation, shape: Sequence[int]) -> Choice:
-    """What an operation chooses from.
+    """Return the windows of an operation.
 
     Args:
         operation: one of `pieces.CHOICES`.
-        shape: of what it is applied to for one input, without the batch.
+        shape: of the operation's argument for one input, without the batch.
 
     Raises:
-        PolytopeError: a window lies beyond the border altogether, or a maximum is over the batch.
+        PolytopeError: a window lies wholly beyond the border, or a maximum is over the batch.
     """
     arguments, name = operation.arguments, operation.name
     has_indices = name not in {"amax", "amin"}
@@ -124,7 +122,7 @@ def choice_of(operation: Operation, shape: Sequence[int]) -> Choice:
 
 
 def _along(arguments: Any, shape: tuple[int, ...]) -> tuple[Places, tuple[int, ...]]:
-    """Windows of a maximum over some dimensions, of which the batch is the first."""
+    """Return the windows of a maximum over some dimensions; dimension 0 is the batch."""
     given = arguments.get("dim", [])
     given = list(given) if isinstance(given, Sequence) else [given]
     over = sorted(one % (len(shape) + 1) - 1 for one in given)
@@ -141,7 +139,7 @@ def _along(arguments: Any, shape: tuple[int, ...]) -> tuple[Places, tuple[int, .
 
 
 def _sliding(arguments: Any, sides: Sequence[int]) -> list[Places]:
-    """By side the places of each window along it, -1 beyond the border."""
+    """Return, for each side, the places of each window along it; -1 beyond the border."""
 
     def each(name: str, otherwise: Sequence[int]) -> list[int]:
         found = list(arguments[name]) or list(otherwise)
@@ -173,13 +171,13 @@ def _adaptive(arguments: Any, sides: Sequence[int]) -> list[Places]:
 
 
 def _on_grid(tables: list[Places], shape: tuple[int, ...]) -> tuple[Places, tuple[int, ...]]:
-    """Windows of all sides together, and of all that comes before them (channels)."""
+    """Combine the windows of all sides, for each channel."""
     flat = np.zeros((1, 1), np.int64)
     for table, length in zip(tables, shape[-len(tables) :], strict=True):
         below = flat[:, None, :, None] * length + table[None, :, None, :]
         is_beyond = (flat[:, None, :, None] < 0) | (table[None, :, None, :] < 0)
         flat = np.where(is_beyond, -1, below).reshape(len(flat) * len(table), -1)
-    # Those beyond the border last, so that the first of each window is one of its own.
+    # Places beyond the border go last, so that each window begins with an element of its own.
     flat = np.take_along_axis(flat, np.argsort(flat < 0, axis=1, kind="stable"), 1)
     if num_empty := int((flat[:, 0] < 0).sum()):
         raise PolytopeError(
