@@ -7,7 +7,8 @@ from bitfold.kolmogorov.fitting.fit import fit_predictor
 from bitfold.kolmogorov.fitting.predictor_choice import ChoiceRow, PredictorChoice, Skipped
 from bitfold.kolmogorov.fitting.predictor_search import choose_predictor
 from bitfold.kolmogorov.grid.bins import Bins
-from bitfold.kolmogorov.grid.ranges import FixedRange, LearnedRange, TaskRange, WeightRange
+from bitfold.kolmogorov.grid.learned_range import LearnedRange, TaskRange
+from bitfold.kolmogorov.grid.ranges import FixedRange
 from bitfold.kolmogorov.grid.soft_assignment import (
     HardTargets,
     LinearTargets,
@@ -18,6 +19,7 @@ from bitfold.kolmogorov.grid.soft_assignment import (
     SoftTargets,
     Targets,
 )
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.predictors.code_length import KINDS, CodeLength
 from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor

@@ -11,7 +11,8 @@ from torch import nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss, ParameterTable
-from bitfold.kolmogorov.grid.ranges import FixedRange, LearnedRange, make_range
+from bitfold.kolmogorov.grid.learned_range import LearnedRange
+from bitfold.kolmogorov.grid.ranges import FixedRange, make_range
 from bitfold.kolmogorov.weights import weight_subset as places_module
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.grid import straight_through as quantised_module
-from bitfold.kolmogorov.grid.ranges import TaskRange
+from bitfold.kolmogorov.grid.learned_range import TaskRange
 
 
 class Tied(nn.Module):

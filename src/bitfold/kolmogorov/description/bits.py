@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bitfold.kolmogorov.grid.ranges import WeightRange
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.options import num_rest_bits
 from bitfold.kolmogorov.predictors.sent_predictor import SentPredictor
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor

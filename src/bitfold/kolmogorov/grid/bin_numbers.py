@@ -6,7 +6,7 @@ from torch import Tensor
 
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.escape import decoded_index, overshoot_bins
-from bitfold.kolmogorov.grid.ranges import WeightRange
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from bitfold.kolmogorov.grid.escape import decode, overshoot_bins
-from bitfold.kolmogorov.grid.ranges import WeightRange
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype

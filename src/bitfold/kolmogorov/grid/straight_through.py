@@ -10,8 +10,8 @@ from torch.autograd.function import once_differentiable
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
-from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.grid.rounding import can_round_plainly, round_plainly, slopes_plainly
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype

@@ -19,8 +19,8 @@ from bitfold.entropy_coding.fixed_point.network import (
 from bitfold.errors import KolmogorovError, ModelFileError
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.escape import escape_bits
-from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.grid.soft_assignment import Targets
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.predictors.code_length import KINDS, CodeLength
 from bitfold.kolmogorov.predictors.sent_predictor import FileCoding
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor

@@ -19,8 +19,8 @@ from bitfold.entropy_coding.scales.whole_scales import (
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor, numbers_of_values
 from bitfold.kolmogorov.grid.bins import Bins
-from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.grid.soft_assignment import Targets
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.predictors.scale_fit import NATS_AN_EIGHTH, SCALE_FLOOR, fit_tensor
 from bitfold.kolmogorov.predictors.scale_quantisation import (
     LearnedScales,

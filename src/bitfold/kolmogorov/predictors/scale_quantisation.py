@@ -20,7 +20,7 @@ from bitfold.entropy_coding.scales.whole_scales import (
 )
 from bitfold.kolmogorov.grid.bin_numbers import numbers_of_weights
 from bitfold.kolmogorov.grid.bins import Bins
-from bitfold.kolmogorov.grid.ranges import WeightRange
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 

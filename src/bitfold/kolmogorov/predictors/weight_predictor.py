@@ -12,8 +12,8 @@ from bitfold.entropy_coding.precision import sent, sent_bits
 from bitfold.errors import KolmogorovError, ModelFileError
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.escape import confine, escape_bits
-from bitfold.kolmogorov.grid.ranges import WeightRange
 from bitfold.kolmogorov.grid.soft_assignment import Targets
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.predictors.sent_predictor import FileCoding, SentPredictor
 from bitfold.kolmogorov.weights.chunk_sizes import chunk_size
 from bitfold.kolmogorov.weights.layout import Layout
