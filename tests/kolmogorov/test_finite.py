@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS, KolmogorovLoss
-from bitfold.kolmogorov.grid import ranges
+from bitfold.kolmogorov.grid import learned_range
 from bitfold.kolmogorov.predictors import laplace_logistic as scale
 from bitfold.kolmogorov.weights import weight_subset as subset
 
@@ -120,7 +120,7 @@ def test_no_step_waits_for_the_device(changes, is_kept, monkeypatch):
     # The CPU's compiled loops have nothing to wait for: float64 and this leave PyTorch's.
     monkeypatch.setattr(scale, "can_sum_scales", lambda *_: False)
     monkeypatch.setattr(scale, "can_code_bins", lambda *_: False)
-    monkeypatch.setattr(ranges, "_plainly", lambda *tensors: (torch.mul, tensors))
+    monkeypatch.setattr(learned_range, "_multiplication", lambda *tensors: (torch.mul, tensors))
     if not is_kept:
         # As in networks of many weights.
         monkeypatch.setattr(subset, "_MOST_KEPT", 0)

@@ -126,7 +126,7 @@ def test_the_precision_is_the_one_with_the_fewest_bits(rowed: nn.Linear) -> None
     """The chosen precision gives the fewest bits of all that are tried."""
     kolmogorov = choose_predictor(rowed).kolmogorov
     best = kolmogorov.bits().total
-    for precision in fitting.PRECISIONS:
+    for precision in WeightPredictor.precisions:
         kolmogorov.predictor_bits = precision
         assert kolmogorov.bits().total >= best
 
@@ -184,7 +184,7 @@ def test_fitting_that_does_not_help_is_undone(plain: nn.Linear) -> None:
     fitting.fit_predictor(kolmogorov)
     after = kolmogorov.predictor.state_dict()
     assert all(torch.equal(after[name], item) for name, item in before.items())
-    assert kolmogorov.predictor_bits in fitting.PRECISIONS
+    assert kolmogorov.predictor_bits in WeightPredictor.precisions
 
 
 def test_the_fitted_loss_trains_on(rowed: nn.Linear) -> None:
