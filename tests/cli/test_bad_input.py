@@ -55,7 +55,7 @@ def refuse(
         (["ring", "--kolmogorov-range", "wide"], "one of fixed, auto"),
         (["ring", "--kolmogorov-predictor", "none"], "one of coordinate"),
         (["ring", "--kolmogorov-quantise", "learned"], "--kolmogorov-weight to be a weight"),
-        (["ring", "--kolmogorov-targets", "rounded"], "--kolmogorov-quantise learned with it"),
+        (["ring", "--kolmogorov-targets", "rounded"], "expected --kolmogorov-quantise learned"),
         (["ring", "--learning-rate", "inf"], "finite"),
         (["ring", "--save-interval", "geometric:0"], "geometric"),
         (["ring", "--slice-times=0,2"], "-0.5 to 0.5"),

@@ -224,7 +224,7 @@ def test_a_run_without_a_whole_checkpoint_is_not_started_over(tmp_path: Path) ->
     with pytest.raises(CheckpointError, match="damaged"):
         bitfold.resume(tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    with pytest.raises(CheckpointError, match="There is none"):
+    with pytest.raises(CheckpointError, match="checkpoints holds none"):
         bitfold.resume(tmp_path / "run")
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
 
