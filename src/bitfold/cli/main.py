@@ -20,6 +20,7 @@ from bitfold.cli.commands import (
     report,
     resume,
     train,
+    warm_up,
 )
 from bitfold.cli.console.options import OneLineParser
 from bitfold.cli.console.spelling import spell_options
@@ -78,7 +79,7 @@ def _parser() -> OneLineParser:
     for command in (
         demo, train, resume, frontier, render,
         plot, polytopes, audit, compress, info,
-        decompress, report,
+        decompress, report, warm_up,
     ):  # fmt: skip
         command.add_to(commands)
     return parser

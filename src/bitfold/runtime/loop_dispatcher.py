@@ -50,6 +50,10 @@ class LoopDispatcher(CPUDispatcher):
         """Return whether the loop is on disk as Python calls it, for whatever argument types."""
         return self._with_door.is_stored()
 
+    def is_stored_as_callee(self) -> bool:
+        """Return whether the loop is on disk as other loops call it, for whatever types."""
+        return self._without_door.is_stored()
+
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Compile the loop for another loop that calls it."""
         before, self._is_callee = self._is_callee, True

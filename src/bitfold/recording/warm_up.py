@@ -1,0 +1,66 @@
+"""Compiles the loops of the main jobs by doing each job once, on the smallest example."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.model_file import read_model, write_model
+from bitfold.networks import PolytopeNet
+from bitfold.recording.drawing import Drawing, DrawingPlaces
+from bitfold.recording.frame_style import FrameStyle
+from bitfold.runtime.compile_progress import compile_progress
+from bitfold.training import Config, Run, train
+
+_SMALL: dict[str, Any] = {
+    "size": 16,
+    "shape": "[4]*2",
+    "epochs": 2,
+    "save_interval": "1",
+    "frame_size": 64,
+    "snapshot_format": "none",
+}
+#: Runs that call every loop of training, measuring and drawing, each with other settings.
+_RUNS: tuple[dict[str, Any], ...] = (
+    {"target": "ring", "kolmogorov_weight": 0.01},
+    {"target": "rgb-ring", "fold_colour": "neuron", "faces": "area", "layout": "layers"},
+    {"target": "spiral", "task": "classification", "fold_colour": "layer"},
+    {"target": "ring", "kolmogorov_weight": 0.01, "kolmogorov_quantise": "learned", "epochs": 4},
+    {"target": "ring", "kolmogorov_weight": 0.01, "kolmogorov_range": "auto"},
+    {"target": "ring", "kolmogorov_weight": 0.01, "kolmogorov_predictor": "row_column"},
+    {"target": "ring", "polytope_engine": "sampled"},
+)
+
+
+def warm_up(report: Callable[[int, int], None] = lambda compiled, known: None) -> None:
+    """Compile every loop that training, measuring, drawing and model files use, unless it is on disk.
+
+    Args:
+        report: called with (loops compiled, loops known to be needed) as they are compiled.
+
+    Guarantees: nothing but the folder of compiled loops is written outside a temporary folder.
+    """
+    with compile_progress(report), tempfile.TemporaryDirectory() as folder:
+        for number, settings in enumerate(_RUNS):
+            place = str(Path(folder) / str(number))
+            run = train(Config(**{**_SMALL, **settings, "output_dir": place}))
+            _draw(run)
+            _write_and_read(run, Path(folder) / "network.bitfold")
+
+
+def _draw(run: Run) -> None:
+    with closing(Drawing(run, FrameStyle.of(run.config), DrawingPlaces.of(run))) as drawing:
+        for _ in drawing.draw_new():
+            pass
+
+
+def _write_and_read(run: Run, path: Path) -> None:
+    """Write a network with and without K, and read it."""
+    network: PolytopeNet = run.new_network()
+    for loss in (None, KolmogorovLoss(network), KolmogorovLoss(network, quantise="learned")):
+        write_model(path, network, loss)
+        read_model(path, into=run.new_network())

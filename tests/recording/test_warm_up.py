@@ -1,0 +1,60 @@
+"""Tests of warming up: the main jobs find every loop compiled."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+_SCRIPT = """
+import gc, json, sys
+from contextlib import closing
+from bitfold.recording.drawing import Drawing, DrawingPlaces
+from bitfold.recording.frame_style import FrameStyle
+from bitfold.recording.warm_up import warm_up
+from bitfold.runtime.compiling import compiled
+from bitfold.training import Config, train
+
+@compiled
+def probe(x):
+    return x
+
+def found():
+    loops = [loop for loop in gc.get_objects() if type(loop) is type(probe)]
+    return {f"{loop.py_func.__module__}.{loop.__name__}{kinds}" for loop in loops for kinds in loop.overloads}
+
+def main_job(**settings):
+    run = train(Config(target="ring", size=64, epochs=3, save_interval="1", **settings))
+    with closing(Drawing(run, FrameStyle.of(run.config), DrawingPlaces.of(run))) as drawing:
+        list(drawing.draw_new())
+
+reports = []
+if sys.argv[2] == "warm":
+    warm_up(lambda compiled, known: reports.append((compiled, known)))
+before = found()
+main_job(output_dir=sys.argv[1] + "/plain")
+main_job(output_dir=sys.argv[1] + "/k", kolmogorov_weight=0.003)
+print(json.dumps([len(before), sorted(found() - before), reports]))
+"""
+
+
+def _run(folder: Path, how: str) -> tuple[int, list[str], list[list[int]]]:
+    command = [sys.executable, "-c", _SCRIPT, str(folder), how]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    number, new, reports = json.loads(done.stdout.splitlines()[-1])
+    return number, new, reports
+
+
+def test_after_warming_up_the_main_job_needs_no_further_loop(tmp_path: Path) -> None:
+    """Training with and without K, measuring folds and drawing call only loops that were warmed."""
+    number, new, reports = _run(tmp_path, "warm")
+    assert number > 60
+    assert new == []
+    assert all(compiled <= known for compiled, known in reports)
+
+
+def test_the_main_job_does_need_loops(tmp_path: Path) -> None:
+    """Without warming up, the same count finds the loops that are asked for."""
+    _, new, _ = _run(tmp_path, "cold")
+    assert len(new) > 20
