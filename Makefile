@@ -15,9 +15,11 @@ demo: $(VENV)/.installed
 
 # Both leave the compiled loops of earlier runs in use. Tests marked slow run in `make test-all` alone.
 test: $(VENV)/.installed-test
+	$(BIN)/bitfold warm-up
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.installed-test
+	$(BIN)/bitfold warm-up
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.installed-check

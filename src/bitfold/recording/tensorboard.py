@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bitfold.errors import ConfigError
-from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
+from bitfold.training import EpochEnded, Event, FoldsMeasured, RunEnded, RunStarted
 
 
 class TensorboardListener:
@@ -29,7 +29,7 @@ class TensorboardListener:
         if isinstance(event, RunStarted):
             # What a continued run measures again replaces what was measured after its checkpoint.
             self._writer = self._make(event.run.path / "tensorboard", purge_step=event.epoch + 1)
-        elif isinstance(event, EpochEnded) and self._writer is not None:
+        elif isinstance(event, EpochEnded | FoldsMeasured) and self._writer is not None:
             for name, value in event.metrics.items():
                 if value is not None and name != "epoch":
                     self._writer.add_scalar(name, value, event.epoch)

@@ -13,7 +13,7 @@ from bitfold.model_file import read_model, write_model
 from bitfold.networks import PolytopeNet
 from bitfold.recording.drawing import Drawing, DrawingPlaces
 from bitfold.recording.frame_style import FrameStyle
-from bitfold.runtime.compile_progress import compile_progress
+from bitfold.runtime.loops.progress import compile_progress
 from bitfold.training import Config, Run, train
 
 _SMALL: dict[str, Any] = {
@@ -37,7 +37,7 @@ _RUNS: tuple[dict[str, Any], ...] = (
 
 
 def warm_up(report: Callable[[int, int], None] = lambda compiled, known: None) -> None:
-    """Compile every loop that training, measuring, drawing and model files use, unless it is on disk.
+    """Compile every loop of training, measuring, drawing and model files that is not on disk yet.
 
     Args:
         report: called with (loops compiled, loops known to be needed) as they are compiled.

@@ -44,6 +44,35 @@ class EpochEnded:
 
 
 @dataclass(frozen=True)
+class FoldsMeasured:
+    """The folds of an earlier epoch are measured, and its line of metrics holds their numbers.
+
+    Only where the loops that measure folds had to be compiled first: all other numbers of folds are
+    in `EpochEnded`.
+
+    Args:
+        epoch: the epoch's number.
+        metrics: the numbers that were added to its line.
+    """
+
+    epoch: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class LoopsCompiled:
+    """A loop was compiled, once on this machine; training has to wait for those it needs.
+
+    Args:
+        num_compiled: loops that training has compiled so far.
+        num_known: loops that are known to be needed, these included; the number may grow.
+    """
+
+    num_compiled: int
+    num_known: int
+
+
+@dataclass(frozen=True)
 class CheckpointWritten:
     """A checkpoint is complete on disk."""
 
@@ -96,5 +125,14 @@ class RunEnded:
     kolmogorov: KolmogorovLoss | None
 
 
-Event = RunStarted | EpochEnded | CheckpointWritten | Noticed | Audited | RunEnded
+Event = (
+    RunStarted
+    | LoopsCompiled
+    | EpochEnded
+    | FoldsMeasured
+    | CheckpointWritten
+    | Noticed
+    | Audited
+    | RunEnded
+)
 Listener = Callable[[Event], None]

@@ -11,12 +11,15 @@ import torch
 
 from bitfold.audit import GradientAudit
 from bitfold.errors import AuditError
+from bitfold.runtime.loops.progress import compile_progress
 from bitfold.training.events import (
     Audited,
     CheckpointWritten,
     EpochEnded,
     Event,
+    FoldsMeasured,
     Listener,
+    LoopsCompiled,
     Noticed,
     RunEnded,
     RunStarted,
@@ -29,6 +32,7 @@ from bitfold.training.step.learner import Learner
 from bitfold.training.store.checkpoints import Checkpoint, checkpoint_paths
 from bitfold.training.store.metrics import Metrics, finite
 from bitfold.training.watch.gradient_audit import AUDIT_EXIT_CODE, audit_learner, cut_message
+from bitfold.training.watch.late_folds import LateFolds
 from bitfold.training.watch.oversight import Oversight
 from bitfold.training.watch.stop_request import PATIENCE_SECONDS, StopRequest, stop_requests
 from bitfold.training.watch.watchdogs import FiniteWatchdog, Observation
@@ -73,6 +77,8 @@ class Session:
         self._split = run.split
         self._validation_loss: float | None = None
         self._is_slow = True  # until an epoch has shown otherwise
+        folds = oversight.folds
+        self._late_folds = None if folds is None else LateFolds(run, folds)
         self._journal = Journal(
             run,
             learner.network.state_dict(),
@@ -83,16 +89,20 @@ class Session:
     def train(self) -> RunEnded:
         """Train until the last epoch, a watchdog, or a request to stop."""
         try:
-            with stop_requests() as request:
+            with stop_requests() as request, compile_progress(self._send_compiled):
                 ended = self._train(request)
         finally:
             self._journal.close()
+            if self._late_folds is not None:
+                self._late_folds.close()
         # Sent last, when signals act as before: a listener may take long to finish.
         self._send(ended)
         return ended
 
     def _train(self, request: StopRequest) -> RunEnded:
         self._set_status("running", "training", None)
+        if self._late_folds is not None:
+            self._late_folds.start()
         self._send(RunStarted(self._run, self._epoch, self._learner.network))
         if self._epoch == 0:
             self._measure_folds(None)  # gives the patterns for the first comparison
@@ -103,6 +113,7 @@ class Session:
             ending = self._one_epoch(request)
         if ending.is_healthy and self._journal.frame_epoch != self._epoch:
             self._append_frame(self._journal.last_metrics())
+        self._finish_folds(request)
         if ending.is_healthy and self._journal.saved_epoch != self._epoch:
             self._save()
         conclusion = self._learner.weight_schedule.conclusion()
@@ -139,6 +150,7 @@ class Session:
         due = ending is not None or self._journal.is_frame_due(epoch)
         has_frame = is_healthy and due and self._append_frame(metrics)
         self._send(EpochEnded(epoch, metrics, has_frame))
+        self._catch_up_folds()
         if ending is None and epoch % self._run.config.checkpoint_interval == 0:
             self._save()
         self._is_slow = time.perf_counter() - start > PATIENCE_SECONDS
@@ -200,11 +212,31 @@ class Session:
         }
 
     def _measure_folds(self, description_bits: float | None) -> Metrics:
-        folds = self._oversight.folds
-        if folds is None or not folds.is_due(self._epoch):
+        folds, late = self._oversight.folds, self._late_folds
+        if folds is None or late is None or not folds.is_due(self._epoch):
+            return {}
+        if self._epoch > 0 and not self._journal.is_frame_due(self._epoch):
+            late.wait()  # the trajectory will not have this epoch
+        self._catch_up_folds()
+        if late.postpones(self._epoch):
             return {}
         with torch.no_grad(), self._learner.objective.decoded():
             return folds.measure(self._learner.network, description_bits)
+
+    def _catch_up_folds(self) -> None:
+        """Measure the epochs whose folds could not be measured at once, if they can be now."""
+        found = self._late_folds.catch_up() if self._late_folds is not None else {}
+        if found:
+            self._journal.complete_metrics(found)
+        for epoch, numbers in found.items():
+            if epoch > 0 and numbers:
+                self._send(FoldsMeasured(epoch, finite(numbers)))
+
+    def _finish_folds(self, request: StopRequest) -> None:
+        """Measure what is still to be measured; a run that is stopped keeps it for later."""
+        if self._late_folds is not None and self._late_folds.has_postponed():
+            self._late_folds.wait(lambda: request.reason is not None)
+            self._catch_up_folds()
 
     def _check_watchdogs(self, measured: Metrics, result: EpochResult) -> _Ending | None:
         if not self._oversight.watchdogs:
@@ -264,6 +296,9 @@ class Session:
         self._journal.set_status(
             status=status, message=message, exit_code=exit_code, epoch=self._epoch
         )
+
+    def _send_compiled(self, num_compiled: int, num_known: int) -> None:
+        self._send(LoopsCompiled(num_compiled, num_known))
 
     def _send(self, event: Event) -> None:
         for listener in self._listeners:

@@ -18,7 +18,7 @@ from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import RunError
 
 if TYPE_CHECKING:
-    from bitfold.training import Config, EpochEnded, Event, Metrics, RunStarted
+    from bitfold.training import Config, EpochEnded, Event, LoopsCompiled, Metrics, RunStarted
 
 _REDRAW_SECONDS, _LINE_SECONDS = 0.1, 5.0
 
@@ -83,6 +83,7 @@ class ProgressReport:
         self._every_epoch = every_epoch
         self._clock = clock
         self._bar: Progress | None = None
+        self._has_named_compiling = False
         self._task = TaskID(0)
         self._last = clock()
         self._rate = RecentRate(clock)
@@ -94,6 +95,8 @@ class ProgressReport:
             self._epoch(event)
         elif isinstance(event, training.RunStarted):
             self._begin(event)
+        elif isinstance(event, training.LoopsCompiled):
+            self._compiling(event)
         elif isinstance(event, training.Noticed):
             text = escape(spell_options(event.message))
             self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
@@ -102,6 +105,16 @@ class ProgressReport:
         elif isinstance(event, training.RunEnded):
             self._stop_bar()
             self._print(spell_options(event.message))
+
+    def _compiling(self, event: LoopsCompiled) -> None:
+        """Show how far the loops are that training waits for; one line where there is no bar."""
+        text = "compiling loops, once on this machine"
+        if self._bar is not None:
+            number = f"{text}: {event.num_compiled}/{event.num_known}"
+            self._bar.update(self._task, losses=number)
+        elif event.num_compiled == 0 and not self._has_named_compiling:
+            self._has_named_compiling = True
+            self._print(f"{text}: some seconds")
 
     def drawing(self, drawn: int, total: int) -> None:
         """Show how many frames are drawn, while drawing goes on after training."""

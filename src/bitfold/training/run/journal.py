@@ -12,7 +12,7 @@ from torch import Tensor
 from bitfold.errors import RunError
 from bitfold.training.run.run import Run
 from bitfold.training.store.checkpoints import Checkpoint, checkpoint_path, write_checkpoint
-from bitfold.training.store.metrics import Metrics
+from bitfold.training.store.metrics import Metrics, without_folds
 from bitfold.training.store.metrics_log import MetricsLog
 from bitfold.training.store.trajectory import TrajectoryWriter
 
@@ -79,9 +79,15 @@ class Journal:
         """Write a line of metrics."""
         self._try("metrics", lambda: self._metrics.append(metrics))
 
+    def complete_metrics(self, late: Mapping[int, Metrics]) -> None:
+        """Add numbers, by epoch, to lines of metrics that are already written."""
+        self._try("metrics", lambda: self._metrics.complete(late))
+
     def append_frame(self, epoch: int, metrics: Metrics, weights: Mapping[str, Tensor]) -> bool:
         """Append a frame to the trajectory; return whether it was written."""
-        if self._try("frames", lambda: self._trajectory.append(epoch, metrics, weights)):
+        # Folds may be measured later, and a frame is never rewritten.
+        known = without_folds(metrics)
+        if self._try("frames", lambda: self._trajectory.append(epoch, known, weights)):
             self.frame_epoch = epoch
         return self.frame_epoch == epoch
 

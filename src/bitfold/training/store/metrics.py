@@ -32,6 +32,13 @@ METRIC_NAMES = (
     "bits_per_polytope",
 )
 
+_WITHOUT_FOLDS = frozenset(METRIC_NAMES[: METRIC_NAMES.index("seconds") + 1])
+
+
+def without_folds(metrics: Metrics) -> Metrics:
+    """Return the metrics that are known as soon as an epoch ends: all but those of folds."""
+    return {name: value for name, value in metrics.items() if name in _WITHOUT_FOLDS}
+
 
 def finite(metrics: Metrics) -> Metrics:
     """Return metrics with None in place of values that are not finite: JSON cannot hold those.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bitfold.polytopes import LAYER_MEASURE
-from bitfold.runtime.atomic_files import AppendOnlyFile
+from bitfold.runtime.atomic_files import AppendOnlyFile, write_atomically
 from bitfold.training.store.metrics import METRIC_NAMES, Metrics, finite
 
 
@@ -27,7 +27,7 @@ class MetricsLog:
 
     def __init__(self, path: Path, *, keep_until: int) -> None:
         self.last: Metrics = _cut(path, keep_until) if path.exists() else {}
-        self._file = AppendOnlyFile(path)
+        self._path, self._file = path, AppendOnlyFile(path)
 
     def append(self, metrics: Metrics) -> None:
         """Hand one line to the operating system; a value that is not finite becomes null.
@@ -38,6 +38,25 @@ class MetricsLog:
         line = finite(metrics)
         self._file.append((json.dumps(line, allow_nan=False) + "\n").encode())
         self.last = line
+
+    def complete(self, late: Mapping[int, Metrics]) -> None:
+        """Add numbers to lines that are already written.
+
+        Args:
+            late: numbers by epoch; epochs without a line are ignored.
+
+        Raises:
+            OSError: the disk is full; the file is as before.
+        """
+        written: list[Metrics] = [line for _, line in _lines(self._path.read_bytes())]
+        lines = [{**line, **finite(late.get(int(line["epoch"] or 0), {}))} for line in written]
+        content = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+        self._file.close()
+        try:
+            write_atomically(self._path, content.encode())
+        finally:
+            self._file = AppendOnlyFile(self._path)
+        self.last = lines[-1] if lines else {}
 
     def sync(self) -> None:
         """Wait until every line is on disk."""

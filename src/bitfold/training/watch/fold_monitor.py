@@ -59,6 +59,8 @@ class FoldMonitor:
         self._pattern_points = training[::step].astype(np.float64)
         self._level = _level(config, target)
         self._patterns: NDArray[np.uint64] | None = None
+        #: Due epochs that are measured later, from the trajectory.
+        self.postponed: list[int] = []
 
     def is_due(self, epoch: int) -> bool:
         """Whether folds are measured after an epoch; epoch 0 only gives the first patterns.
@@ -93,15 +95,19 @@ class FoldMonitor:
         return numbers
 
     def history(self) -> dict[str, Tensor]:
-        """Return the patterns of the last measurement, by name; empty before the first."""
-        if self._patterns is None:
-            return {}
-        return {"folds.patterns": torch.from_numpy(self._patterns.view(np.int64).copy())}
+        """Return the patterns of the last measurement and the postponed epochs, by name."""
+        kept: dict[str, Tensor] = {}
+        if self._patterns is not None:
+            kept["folds.patterns"] = torch.from_numpy(self._patterns.view(np.int64).copy())
+        if self.postponed:
+            kept["folds.postponed"] = torch.tensor(self.postponed)
+        return kept
 
     def restore(self, kept: Mapping[str, Tensor]) -> None:
         """Load the patterns from `history`; without them the next measurement has no flips."""
         if "folds.patterns" in kept:
             self._patterns = kept["folds.patterns"].cpu().numpy().view(np.uint64).copy()
+        self.postponed = kept["folds.postponed"].tolist() if "folds.postponed" in kept else []
 
     def _partition(self, network: PolytopeNet) -> Partition:
         limit = min(MAX_POLYTOPES, _MAX_NUMEL // max(network.widths, default=1))

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from bitfold.runtime import loop_cache, loop_folders
 from bitfold.runtime.compiling import compiled, is_stored
-from bitfold.runtime.loop_folders import LoopFolders
+from bitfold.runtime.loops import cache as loop_cache
+from bitfold.runtime.loops import folders as loop_folders
+from bitfold.runtime.loops.folders import LoopFolders
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""The loops that measure folds: whether they are compiled, and a process that compiles them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_POLL_SECONDS = 0.1
+
+
+class FoldLoops:
+    """Has the loops that measure folds compiled by a process of low priority, if they are missing.
+
+    Compiling in the trainer itself would hold up training for half a minute.
+
+    Args:
+        path: the run's folder; the process measures the run's untrained network once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
+
+    def start(self) -> None:
+        """Start the process, unless the loops are on disk or nothing can be kept there."""
+        self._is_ready = _are_on_disk() or not _can_be_kept()
+        if self._is_ready:
+            return
+        # A group of its own, so that a terminal's interrupt reaches the trainer alone.
+        group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bitfold.training.watch.fold_compiler", str(self._path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            **group,
+        )
+
+    def are_ready(self) -> bool:
+        """Whether folds can be measured at once. If the process failed, this process compiles."""
+        if not self._is_ready and self._process is not None and self._process.poll() is not None:
+            self._is_ready = True
+        return self._is_ready
+
+    def wait(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """Wait until the loops are ready, or until training is asked to stop."""
+        while not self.are_ready() and not is_stopping():
+            assert self._process is not None
+            try:
+                self._process.wait(_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+
+    def close(self) -> None:
+        """End the process if it still runs; what it has compiled stays on disk."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+
+def _are_on_disk() -> bool:
+    """Whether the outermost loops, which are compiled last, are on disk."""
+    # Imported late: they import Numba and declare loops.
+    from bitfold.polytopes.cutting.loops.dense import cut_dense_layers  # noqa: PLC0415
+    from bitfold.polytopes.cutting.loops.edges import describe  # noqa: PLC0415
+    from bitfold.polytopes.measuring import measure_kernels  # noqa: PLC0415
+    from bitfold.polytopes.subdivision.location_kernels import locate_points  # noqa: PLC0415
+    from bitfold.runtime.compiling import is_stored  # noqa: PLC0415
+
+    within, spread = measure_kernels.distances_within_faces, measure_kernels.spread_pattern
+    return all(map(is_stored, (cut_dense_layers, describe, within, spread, locate_points)))
+
+
+def _can_be_kept() -> bool:
+    from bitfold.runtime.loops.folders import loop_folders  # noqa: PLC0415 - imports Numba
+
+    return loop_folders().writable() is not None
