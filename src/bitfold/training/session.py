@@ -11,7 +11,6 @@ import torch
 
 from bitfold.audit import GradientAudit
 from bitfold.errors import AuditError
-from bitfold.runtime.loops.progress import compile_progress
 from bitfold.training.events import (
     Audited,
     CheckpointWritten,
@@ -25,6 +24,7 @@ from bitfold.training.events import (
     RunStarted,
 )
 from bitfold.training.run.journal import Journal
+from bitfold.training.run.late_folds import LateFolds
 from bitfold.training.run.run import Run
 from bitfold.training.run.state import capture, restore
 from bitfold.training.step.epoch_result import EpochResult
@@ -32,7 +32,6 @@ from bitfold.training.step.learner import Learner
 from bitfold.training.store.checkpoints import Checkpoint, checkpoint_paths
 from bitfold.training.store.metrics import Metrics, finite
 from bitfold.training.watch.gradient_audit import AUDIT_EXIT_CODE, audit_learner, cut_message
-from bitfold.training.watch.late_folds import LateFolds
 from bitfold.training.watch.oversight import Oversight
 from bitfold.training.watch.stop_request import PATIENCE_SECONDS, StopRequest, stop_requests
 from bitfold.training.watch.watchdogs import FiniteWatchdog, Observation
@@ -88,6 +87,9 @@ class Session:
 
     def train(self) -> RunEnded:
         """Train until the last epoch, a watchdog, or a request to stop."""
+        # Numba is needed by who trains, not by who imports the package.
+        from bitfold.runtime.loops.progress import compile_progress  # noqa: PLC0415
+
         try:
             with stop_requests() as request, compile_progress(self._send_compiled):
                 ended = self._train(request)

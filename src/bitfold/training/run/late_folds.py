@@ -7,10 +7,10 @@ from contextlib import closing
 
 import torch
 
+from bitfold.training.run.fold_loops import FoldLoops
 from bitfold.training.run.run import Run
 from bitfold.training.store.metrics import Metrics
 from bitfold.training.store.trajectory import TrajectoryReader
-from bitfold.training.watch.fold_loops import FoldLoops
 from bitfold.training.watch.fold_monitor import FoldMonitor
 
 

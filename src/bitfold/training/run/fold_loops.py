@@ -34,7 +34,7 @@ class FoldLoops:
         # A group of its own, so that a terminal's interrupt reaches the trainer alone.
         group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bitfold.training.watch.fold_compiler", str(self._path)],
+            [sys.executable, "-m", "bitfold.training.run.fold_compiler", str(self._path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

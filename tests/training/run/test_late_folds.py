@@ -13,7 +13,7 @@ from training_runs import WITH_K, Heard, assert_same_run, metrics_of, tiny
 
 import bitfold
 from bitfold.training import EpochEnded, Event, FoldsMeasured
-from bitfold.training.watch import fold_loops, late_folds
+from bitfold.training.run import fold_loops, late_folds
 
 LEARNED = {**WITH_K, "kolmogorov_quantise": "learned", "epochs": 24}
 
@@ -174,7 +174,7 @@ def test_a_failed_process_leaves_compiling_to_the_trainer(
     loops.wait()
     assert loops.are_ready()
     done = subprocess.run(
-        [sys.executable, "-m", "bitfold.training.watch.fold_compiler", str(tmp_path / "no run")],
+        [sys.executable, "-m", "bitfold.training.run.fold_compiler", str(tmp_path / "no run")],
         capture_output=True,
         check=False,
     )
