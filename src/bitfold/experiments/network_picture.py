@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bitfold.errors import RenderError
 from bitfold.model_file import read_model
 from bitfold.networks import PolytopeNet
-from bitfold.polytopes.drawing.plotting import layer_colours
+from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.recording import NetworkView
 from bitfold.targets import Grid
 
@@ -84,5 +84,5 @@ def draw_network(
         uint8 (height, width, 3).
     """
     is_classes = has_classes or network.out_features not in {1, 3}
-    colours = layer_colours(network.out_features) if is_classes else None
+    colours = layer_colours(network.out_features, "paper") if is_classes else None
     return draw_picture(NetworkView(network, colours), width, height, time)

@@ -29,7 +29,7 @@ def face_colours(found: Partition, raster: Raster, faces: str) -> NDArray[np.uin
     elif faces == "slope":
         colours = _scaled(found.backend.slopes(), _SLOPE_DECADES)
     else:
-        colours = _bytes(identity_colours(found.patterns))
+        colours = as_bytes(identity_colours(found.patterns))
     # The last row is for pixels without a face, whose number is -1.
     return np.concatenate([colours, _OUTSIDE])[raster.faces(found.subdivision)]
 
@@ -43,7 +43,7 @@ def face_mark(faces: str) -> tuple[tuple[str, ...], tuple[Mark, ...]]:
         mark = Mark(("slope, 0.1 to 30", "slope"), "probability")
         return ("slope of polytopes", "slope"), (mark,)
     if faces == "identity":
-        some = _bytes(identity_colours(np.arange(8, dtype=np.uint64)[:, None]))
+        some = as_bytes(identity_colours(np.arange(8, dtype=np.uint64)[:, None]))
         return ("polytopes",), (
             Mark(("one polytope, one colour", "polytope"), "colours", None, some),
         )
@@ -61,6 +61,7 @@ def mapped(name: str, shares: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.asarray(colormaps[name](shares, bytes=True))[:, :3]
 
 
-def _bytes(rgb: NDArray[np.float64]) -> NDArray[np.uint8]:
+def as_bytes(rgb: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Round colours of 0 to 1 to bytes."""
     found: NDArray[np.uint8] = np.rint(255 * rgb).astype(np.uint8)
     return found

@@ -31,36 +31,42 @@ def legend_of(
             wrong of the validation points: mean square or share; None where it is not shown.
     """
     config, metrics = run.config, moment.metrics
-    pairs = [
+    label = "polytopes" if is_exact else "polytopes seen"
+    return [
         ("epoch", f"{moment.epoch:,} / {config.epochs:,}"),
         ("task loss", _number(metrics.get("task_loss"), ".5f")),
-    ]
-    if config.has_kolmogorov:
-        pairs += [
-            ("K, nats per weight", _number(metrics.get("kolmogorov_loss"), ".4f")),
-            _lambda(config, metrics),
-            ("combined", _number(metrics.get("combined_loss"), ".5f")),
-            ("description", _number(metrics.get("description_bits"), ",.0f", " bits")),
-        ]
-    pairs.append(("validation loss", _number(metrics.get("validation_loss"), ".5f")))
-    if misclassified is None:
-        pairs.append(("PSNR", _number(metrics.get("psnr_db"), ".2f", " dB")))
-    else:
-        pairs.append(("accuracy", _number(metrics.get("accuracy"), ".2%")))
-        pairs.append(("misclassified", f"{misclassified:.2%}"))
-    if baseline_error is not None:
-        pairs.append(("kernel smoothing", _baseline(baseline_error, misclassified is None)))
-    pairs += [
-        (
-            "polytopes" if is_exact else "polytopes seen",
-            " · ".join(f"{number:,}" for number in num_polytopes),
-        ),
+        *(_kolmogorov_pairs(config, metrics) if config.has_kolmogorov else ()),
+        ("validation loss", _number(metrics.get("validation_loss"), ".5f")),
+        *_quality_pairs(metrics, misclassified, baseline_error),
+        (label, " · ".join(f"{number:,}" for number in num_polytopes)),
         ("shape", config.shape),
         ("points", f"{len(run.split.training):,} + {len(run.split.validation):,}"),
         ("optimiser", config.optimizer),
         ("rate", f"{config.learning_rate:g}"),
         ("seed", str(config.seed)),
     ]
+
+
+def _kolmogorov_pairs(config: Config, metrics: Metrics) -> list[tuple[str, str]]:
+    return [
+        ("K, nats per weight", _number(metrics.get("kolmogorov_loss"), ".4f")),
+        _lambda(config, metrics),
+        ("combined", _number(metrics.get("combined_loss"), ".5f")),
+        ("description", _number(metrics.get("description_bits"), ",.0f", " bits")),
+    ]
+
+
+def _quality_pairs(
+    metrics: Metrics, misclassified: float | None, baseline_error: float | None
+) -> list[tuple[str, str]]:
+    is_regression = misclassified is None
+    if misclassified is None:
+        pairs = [("PSNR", _number(metrics.get("psnr_db"), ".2f", " dB"))]
+    else:
+        accuracy = _number(metrics.get("accuracy"), ".2%")
+        pairs = [("accuracy", accuracy), ("misclassified", f"{misclassified:.2%}")]
+    if baseline_error is not None:
+        pairs.append(("kernel smoothing", _baseline(baseline_error, is_regression)))
     return pairs
 
 

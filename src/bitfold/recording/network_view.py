@@ -14,7 +14,7 @@ from torch import nn
 from bitfold.errors import RunError
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, Plane
-from bitfold.polytopes.drawing.plotting import layer_colours
+from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.render.colours import display_class_colours
 from bitfold.targets import Target
 from bitfold.training import load_run, read_network
@@ -68,7 +68,7 @@ class NetworkView:
         if target is not None and target.out_features == network.out_features:
             return cls._of(network, target)
         is_classes = config.task == "classification" or network.out_features not in {1, 3}
-        colours = layer_colours(network.out_features) if is_classes else None
+        colours = layer_colours(network.out_features, "paper") if is_classes else None
         return cls._of(network, None, colours)
 
     @classmethod

@@ -11,9 +11,10 @@ from scipy.special import expit
 from bitfold.errors import PolytopeError
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, partition, sample_partition
+from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.polytopes.drawing.raster import Raster, fold_segments
 from bitfold.polytopes.subdivision.level_sets import boundary_segments, level_segments
-from bitfold.recording.face_colours import face_colours, face_mark, mapped
+from bitfold.recording.face_colours import as_bytes, face_colours, face_mark, mapped
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.network_view import slice_plane, without_sigmoid
 from bitfold.render import Ink, Mark, Slice, View
@@ -143,7 +144,7 @@ class PartitionSlicer:
 
     def _layer_inks(self, found: Partition) -> tuple[Ink, ...]:
         segments, neurons = fold_segments(found.subdivision)
-        layers, colours = _layers_of(found, neurons), _layer_colours(len(self._layers))
+        layers, colours = _layers_of(found, neurons), _layer_palette(len(self._layers))
         inks = []
         for layer in range(len(self._layers)):
             mine = layers == layer
@@ -182,7 +183,7 @@ class PartitionSlicer:
 
     def _fold_colours(self) -> NDArray[np.uint8] | None:
         if self._style.fold_colour == "layer":
-            return _layer_colours(len(self._layers))
+            return _layer_palette(len(self._layers))
         if self._style.fold_colour == "neuron":
             hues = np.arange(_MOST_NUMBERS) * _GOLDEN % 1
             return mapped("hsv", hues)
@@ -195,5 +196,5 @@ def _layers_of(found: Partition, neurons: NDArray[np.int32]) -> NDArray[np.uint8
     return np.minimum(layers, _MOST_NUMBERS).astype(np.uint8)
 
 
-def _layer_colours(count: int) -> NDArray[np.uint8]:
-    return mapped("turbo", np.linspace(0.08, 0.95, max(2, count)))
+def _layer_palette(count: int) -> NDArray[np.uint8]:
+    return as_bytes(layer_colours(count, "picture"))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.polytopes.drawing.filling import Filling
+from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.polytopes.subdivision.subdivision import Subdivision
 
 Polylines = Sequence[NDArray[np.float64]]
@@ -18,8 +19,6 @@ _THINNEST_BOUNDARY = 0.8
 # A few slivers would take most of the range of these numbers, so the colours leave out the extreme
 # hundredth of the pixels.
 _SKEWED, _SHOWN = ("log₁₀ area", "slope"), (0.005, 0.995)
-# Brighter lines are hard to see on white paper; linear light, at most 1.
-_MOST_LUMINANCE = 0.35
 
 
 def plot_filling(axes: Any, found: Subdivision, filling: Filling | None) -> Any:
@@ -51,7 +50,7 @@ def plot_folds(
         labels: of the layers, for a legend.
         line_width: in points.
     """
-    colours = layer_colours(len(by_layer))
+    colours = layer_colours(len(by_layer), "paper")
     # Late folds are many and short, so early ones are drawn over them.
     for layer in reversed(range(len(by_layer))):
         style = {"colors": [colours[layer]], "linewidths": line_width, "label": labels[layer]}
@@ -81,17 +80,3 @@ def _draw(axes: Any, lines: Polylines, name: str, style: dict[str, Any]) -> None
 
     drawn = LineCollection(lines, joinstyle="round", capstyle="round", gid=name, **style)
     axes.add_collection(drawn)
-
-
-def layer_colours(count: int) -> NDArray[np.float64]:
-    """A colour for each layer: (count, 3), red, green and blue, 0 to 1.
-
-    Source: turbo (Mikhailov 2019) without its dark ends, darkened where a line on white paper would
-    be too bright, by the luminances of ITU-R BT.709 and a gamma of 2.2.
-    """
-    from matplotlib import colormaps  # noqa: PLC0415 - as in _draw
-
-    light = colormaps["turbo"](np.linspace(0.1, 0.95, max(2, count)))[:count, :3] ** 2.2
-    luminance = light @ np.array([0.2126, 0.7152, 0.0722])
-    dimmed = light * np.minimum(1, _MOST_LUMINANCE / luminance)[:, None]
-    return np.asarray(dimmed ** (1 / 2.2))

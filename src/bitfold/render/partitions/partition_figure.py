@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bitfold.errors import RenderError
 from bitfold.polytopes import Partition
 from bitfold.polytopes.drawing.filling import FaceColouring
-from bitfold.polytopes.drawing.plotting import layer_colours
+from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.runtime.atomic_files import write_atomically
 
 SUFFIXES: Final = (".svg", ".pdf", ".png")
@@ -178,7 +178,7 @@ def _border(found: Partition) -> NDArray[np.float64]:
 
 def _draw_key(axes: Axes, count: int) -> None:
     """Colours of the layers, the first one on top."""
-    for layer, colour in enumerate(layer_colours(count)):
+    for layer, colour in enumerate(layer_colours(count, "paper")):
         axes.add_patch(Rectangle((0, layer), 1, 1, color=colour, linewidth=0))
     step = -(-count // 10)
     shown = sorted({*range(0, count, step), count - 1} - set(range(count - step, count - 1)))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
@@ -17,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from bitfold.errors import RenderError
+from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.render.colours import INK, MUTED, RULE, SERIES_COLOURS, Colour
 from bitfold.render.plots.quantities import (
     MOST_COLUMNS,
@@ -40,8 +40,6 @@ DECADES_FROM_RATIO: Final = 60.0
 DASHES: Final = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 ROUND_STEPS: Final = (1, 2, 5, 10)
 LONGEST_NAME: Final = 36
-# Of viridis; beyond it yellow is too faint on white.
-LIGHTEST_LAYER: Final = 0.88
 
 
 def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "losses") -> None:
@@ -196,7 +194,7 @@ def _lines(axes: Axes, quantity: Quantity, runs: Mapping[str, Columns]) -> list[
     for number, columns in enumerate(runs.values()):
         if quantity.is_by_layer:
             layers = quantity.layers(columns)
-            colours = colormaps["viridis"](np.linspace(0, LIGHTEST_LAYER, len(layers)))
+            colours = layer_colours(len(layers), "paper")
             _draw_key(axes, colours)
             lines += [
                 _line(quantity, columns, layer, to_hex(colour))
@@ -232,7 +230,7 @@ def _draw_line(axes: Axes, line: _Line, *, by_ratio: bool) -> None:
 def _draw_key(axes: Axes, colours: np.ndarray) -> None:
     """Draw the colours of layers above the panel, from the first to the last."""
     place = axes.inset_axes((0.72, 1.05, 0.2, 0.05))
-    place.imshow(colours[None, :, :3], aspect="auto")
+    place.imshow(colours[None], aspect="auto")
     place.set_axis_off()
     for side, number in ((-0.05, 1), (1.05, len(colours))):
         place.text(
