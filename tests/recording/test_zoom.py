@@ -57,7 +57,7 @@ def test_a_vertex_still_is_one_at_any_magnification(ring_run: Run, last: Moment)
         made = PartitionSlicer(network, ring_run.target, style).slice(None)
         assert made.is_exact
         assert made.num_polytopes >= 3
-        assert made.piece.ink.cover.max() > 200
+        assert made.piece.fold_overlay.cover.max() > 200
     corners = (window.x0, window.y0), (window.x1, window.y1)
     partition(network, corners).check()
 

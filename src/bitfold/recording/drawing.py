@@ -1,4 +1,4 @@
-"""Frames on disk and in the video, in the order of the trajectory, each exactly once."""
+"""Writes frames to disk and into a video: each epoch of the trajectory once, in order."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bitfold.training import Moment, Run, TrajectoryReader
 
 @dataclass(frozen=True)
 class DrawingPlaces:
-    """Where drawings go.
+    """The paths to which a run is drawn.
 
     Args:
-        frames: folder of the single frames.
+        frames: the folder of single frames.
         video: the video file.
-        last_frame: a PNG of the last frame.
+        last_frame: a PNG file with the last frame.
     """
 
     frames: Path
@@ -32,7 +32,7 @@ class DrawingPlaces:
 
     @classmethod
     def of(cls, run: Run) -> DrawingPlaces:
-        """Return a run's own places."""
+        """Return the paths inside a run's folder."""
         folder = run.folder
         return cls(
             folder.inside(run.config.snapshot_dir),
@@ -42,16 +42,16 @@ class DrawingPlaces:
 
 
 class Drawing:
-    """Draws a run's trajectory into frames and a video; goes on where an earlier one ended.
+    """Draws a run's trajectory into frames and a video, and continues an earlier drawing.
 
     Args:
         run: the run.
         style: how frames look.
-        places: where they go.
-        afresh: whether nothing that an earlier drawing left is kept.
+        places: where frames and video go.
+        afresh: draw everything again, instead of keeping what an earlier drawing left.
 
     Raises:
-        RenderError: a place cannot be written.
+        RenderError: a path cannot be written.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Drawing:
             places.frames.mkdir(parents=True, exist_ok=True)
 
     def draw_new(self) -> Iterator[int]:
-        """Draw what the trajectory holds beyond what was drawn; yield each frame's epoch."""
+        """Draw the moments that were appended to the trajectory; yield the epoch of each frame."""
         for moment in self._reader.moments():
             self._draw(moment)
             self._index += 1
@@ -94,12 +94,12 @@ class Drawing:
         if self._index >= video.num_frames:
             video.append(frame)
         if path is not None and not has_file:
-            # A frame that is there is never drawn again, so it must be whole.
+            # An existing file is never drawn again, so it must be complete.
             write_atomically(path, self._encode(frame), sync=False)
         self._last = frame
 
     def _open_video(self, frame: NDArray[np.uint8]) -> VideoWriter:
-        """Open the video at the first frame, whose size decides the video's."""
+        """Open the video at the first frame, which determines the size of the video."""
         if self._video is None:
             height, width, _ = frame.shape
             self._video = VideoWriter.continued(
@@ -123,12 +123,12 @@ class Drawing:
 
 
 def frame_path(folder: Path, epoch: int, image_format: str) -> Path:
-    """Return where the frame of an epoch lies."""
+    """Return the path of an epoch's frame."""
     return folder / f"frame-{epoch:09d}.{image_format}"
 
 
 def delete_other_frames(folder: Path, epochs: Collection[int]) -> None:
-    """Delete the single frames of epochs that a continued run's trajectory no longer holds."""
+    """Delete the frames of all other epochs: a continued run replaces its later epochs."""
     for path in folder.glob("frame-*"):
         number = path.stem.removeprefix("frame-")
         if number.isdecimal() and int(number) not in epochs:

@@ -1,4 +1,4 @@
-"""Colours of polytopes by what they are: their area, how steep the network is there, or which."""
+"""Colours of polytopes, by area, by slope, or one colour for each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,24 @@ from bitfold.polytopes.drawing.filling import identity_colours
 from bitfold.polytopes.drawing.raster import Raster
 from bitfold.render import Mark
 
-# Decades of area, as a share of the picture, and of slope, in outputs per picture's side, from the
-# first colour to the last: the same in all frames, so that they can be compared.
+# The range of colours, as powers of ten. Area is a share of the picture; slope is in outputs per
+# side of the picture. All frames use the same range, so that they can be compared.
 _AREA_DECADES: Final = (-5.0, -1.0)
 _SLOPE_DECADES: Final = (-1.0, 1.5)
 _OUTSIDE: Final = np.array([[128, 128, 128]], np.uint8)
 
 
 def face_colours(found: Partition, raster: Raster, faces: str) -> NDArray[np.uint8] | None:
-    """What fills the polytopes on a raster: uint8 (height, width, 3); None: the value."""
+    """Colour each pixel of a raster by its polytope.
+
+    Args:
+        found: the partition.
+        raster: the pixels.
+        faces: ``value``, ``area``, ``slope`` or ``identity``, see `FrameStyle`.
+
+    Returns:
+        uint8 (height, width, 3); None for ``value``, where the prediction is shown.
+    """
     if faces == "value":
         return None
     if faces == "area":
@@ -30,12 +39,12 @@ def face_colours(found: Partition, raster: Raster, faces: str) -> NDArray[np.uin
         colours = _scaled(found.backend.slopes(), _SLOPE_DECADES)
     else:
         colours = as_bytes(identity_colours(found.patterns))
-    # The last row is for pixels without a face, whose number is -1.
+    # Pixels outside all faces have the number -1, which takes the last row.
     return np.concatenate([colours, _OUTSIDE])[raster.faces(found.subdivision)]
 
 
 def face_mark(faces: str) -> tuple[tuple[str, ...], tuple[Mark, ...]]:
-    """Headings of the panel, and what its key says of the filling; nothing for the value."""
+    """Return the panel's headings and the key's marks for a filling; nothing for ``value``."""
     if faces == "area":
         mark = Mark(("area, 10^-5 to 0.1", "area"), "probability")
         return ("area of polytopes", "area"), (mark,)
@@ -57,7 +66,7 @@ def _scaled(numbers: NDArray[np.float64], decades: tuple[float, float]) -> NDArr
 
 
 def mapped(name: str, shares: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Colours (n, 3) of shares (n,), 0 to 1, by one of matplotlib's maps."""
+    """Look up shares (n,), 0 to 1, in a colour map of matplotlib; return uint8 (n, 3)."""
     return np.asarray(colormaps[name](shares, bytes=True))[:, :3]
 
 

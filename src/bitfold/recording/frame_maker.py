@@ -1,4 +1,4 @@
-"""A frame from a moment of the trajectory: find the folds, describe, paint."""
+"""Makes the frame of a moment: finds the folds, fills the legend, paints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FrameMaker:
 
     Args:
         run: the run.
-        style: how.
+        style: how frames look.
     """
 
     def __init__(self, run: Run, style: FrameStyle) -> None:
@@ -51,7 +51,7 @@ class FrameMaker:
         )
 
     def draw(self, moment: Moment) -> NDArray[np.uint8]:
-        """Return the frame of a moment: uint8 (height, width, 3), good until the next call."""
+        """Return the frame of a moment: uint8 (height, width, 3), valid until the next call."""
         self._network.load_state_dict(dict(moment.weights))
         found = [self._partition(frame) for frame in self._frames]
         wrong = self._share_misclassified(found)
@@ -111,7 +111,7 @@ class FrameMaker:
         )
 
     def _pixels(self, frame: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return each panel pixel's pixel within its frame, and whether it lies in the picture."""
+        """Return each panel pixel's pixel in the picture, and whether it is inside the picture."""
         grid = self._run.target.grid
         x, y = np.meshgrid(self._xs, self._ys)
         points = np.stack([x.ravel(), y.ravel()], axis=1)

@@ -1,4 +1,4 @@
-"""How frames look and where they go: a run's own wishes, or others when it is drawn again."""
+"""How frames look: as a run's configuration says, or differently when it is drawn again."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ _SMALLEST_PX, _LARGEST_PX, _LARGEST_CLIP_PX = 384, 1024, 448
 
 @dataclass(frozen=True)
 class FrameStyle:
-    """What decides a frame beside the weights.
+    """Everything besides the weights that a frame depends on.
 
     Args:
-        longer_side_px: longer side of a panel; None: the picture's own, within 384 and 1024 (a
-            clip's slices: at most 448).
+        longer_side_px: longer side of a panel; None: that of the picture, but at least 384 and at
+            most 1024 (448 for slices of a clip).
         window: the rectangle of the plane that the panels show.
-        layout: ``full``, every panel and the legend; ``folds``, the prediction with folds alone;
-            ``layers``, the folds of each layer in a panel of its own.
-        faces: what fills the panel with folds: ``value``, the prediction; ``area`` or ``slope``
-            of the polytopes; ``identity``, a colour for each, the same in every frame.
+        layout: ``full``: all panels and the legend; ``folds``: only the prediction with folds;
+            ``layers``: one panel for the folds of each layer.
+        faces: the filling of the panel with folds: ``value`` is the prediction, ``area`` and
+            ``slope`` those of polytopes; ``identity`` gives each activation pattern a colour, which
+            is the same in every frame.
         fold_colour: ``plain``, by ``layer`` or by ``neuron``.
-        engine: ``auto``, the exact one where it takes the network; ``sampled`` at the pixels.
+        engine: ``auto``: exact where the exact engine supports the network, else sampled;
+            ``sampled``: found at the pixels.
         image_format: ``png``, ``jpg`` or ``none``.
         png_compression: 0 to 9.
         jpeg_quality: 1 to 100.
-        clip_slices: slices of a clip in a frame, evenly spread.
-        slice_times: their times, -0.5 to 0.5, in place of that.
+        clip_slices: number of slices of a clip in a frame, evenly spread over its time.
+        slice_times: times of the slices, -0.5 to 0.5; they replace ``clip_slices``.
         frames_per_second: of the video.
-        smoothing_sigma_px: width of the kernel smoothing beside the target; 0: none.
+        smoothing_sigma_px: width of the kernel smoothing that is shown beside the target; 0: none.
     """
 
     longer_side_px: int | None = None
@@ -50,7 +52,7 @@ class FrameStyle:
 
     @classmethod
     def of(cls, config: Config) -> FrameStyle:
-        """Return the style that a run's configuration asks for."""
+        """Return the style in a run's configuration."""
         return cls(
             longer_side_px=config.frame_size,
             layout=config.layout,
@@ -67,7 +69,7 @@ class FrameStyle:
         )
 
     def panel_px(self, target: Target) -> tuple[int, int]:
-        """Return (width, height) of a panel; its aspect is the window's on the picture."""
+        """Return (width, height) of a panel, with the aspect that the window has on the picture."""
         width = target.grid.width * (self.window.x1 - self.window.x0)
         height = target.grid.height * (self.window.y1 - self.window.y0)
         longest = max(target.grid.width, target.grid.height)
@@ -77,7 +79,7 @@ class FrameStyle:
         return max(16, round(width * scale)), max(16, round(height * scale))
 
     def slice_frames(self, target: Target) -> list[int]:
-        """Return the frames of a clip that are shown: as chosen, or the middle of equal parts."""
+        """Return the frames of a clip to show: the chosen ones, or the middles of equal parts."""
         if not target.is_clip:
             return [0]
         num_frames = target.grid.num_frames

@@ -1,4 +1,4 @@
-"""What stands beside the panels of a frame."""
+"""The lines of a frame's legend."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def legend_of(
     misclassified: float | None = None,
     baseline_error: float | None = None,
 ) -> list[tuple[str, str]]:
-    """Return (label, value) pairs, the same labels for every moment of a run.
+    """Return (label, value) pairs; the labels are the same for every moment of a run.
 
     Args:
-        run: gives what stays the same.
+        run: gives the values that stay the same.
         moment: gives the epoch and its metrics.
-        num_polytopes: how many there are in each slice.
-        is_exact: whether these are all; else those that are seen at the pixels.
-        misclassified: share of the raster that is in the wrong class; None for regression.
-        baseline_error: what the kernel smoothing of the points, which a network should beat, gets
-            wrong of the validation points: mean square or share; None where it is not shown.
+        num_polytopes: number of polytopes in each slice.
+        is_exact: whether all polytopes were counted; else only those seen at the pixels.
+        misclassified: share of the raster's pixels with a wrong class; None for regression.
+        baseline_error: error of the kernel smoothing at the validation points, which a network
+            should beat: mean square, or share of wrong classes; None where it is not shown.
     """
     config, metrics = run.config, moment.metrics
     label = "polytopes" if is_exact else "polytopes seen"

@@ -13,13 +13,13 @@ def draw_loss_figure(runs: Sequence[Run], path: Path, *, what: str = "losses") -
     """Draw metrics of runs over epochs.
 
     Args:
-        runs: at least one; runs of the same folder name are told apart by their parents.
+        runs: at least one; if two have the same folder name, all are labelled by their paths.
         path: a PNG or SVG file.
         what: ``losses`` (combined, task, lambda*K and validation loss, K, bits and quality),
             ``gradients``, or ``folds`` beside the losses.
 
     Raises:
-        RenderError: it cannot be written, or has another suffix, or there is nothing to draw.
+        RenderError: the file cannot be written, the suffix is unknown, or no run has the metrics.
     """
     names = [run.path.name for run in runs]
     distinct = len(set(names)) == len(names)

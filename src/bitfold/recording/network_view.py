@@ -1,4 +1,4 @@
-"""How a run's network is looked at: its plane, its colours, and the height of its surface."""
+"""A network with the meaning of its inputs and outputs: plane, colours and heights."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from bitfold.training import load_run, read_network
 
 Doubles = NDArray[np.float64]
 
-# Red, green and blue by their brightness: ITU-R BT.601, section 2.5.1.
+# Shares of red, green and blue in brightness: ITU-R BT.601, section 2.5.1.
 _LUMA: Final = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkView:
-    """A network and what its outputs mean.
+    """A network and the meaning of its outputs.
 
     Args:
-        network: piecewise linear, unless an activation is smooth.
+        network: the network, without its final sigmoid if ``is_squashed``.
         class_colours: (K, 3), 0 to 1, for classification; None where outputs are grey or RGB.
-        is_squashed: whether a sigmoid follows that is left out of ``network``: it folds nothing.
+        is_squashed: whether a final sigmoid was left out of ``network``; it makes no folds.
     """
 
     network: nn.Module
@@ -41,15 +41,15 @@ class NetworkView:
 
     @classmethod
     def of(cls, path: Path, epoch: int | None = None) -> NetworkView:
-        """The network of a run at an epoch, or of a checkpoint.
+        """Load the network of a run at an epoch, or of a checkpoint.
 
         Args:
-            path: the folder of a run, or one of its checkpoints, which may lie anywhere.
-            epoch: of a run; by default the last one it has kept.
+            path: the folder of a run, or a checkpoint, which may lie anywhere.
+            epoch: an epoch of the run; by default the last one whose weights were kept.
 
         Raises:
-            RunError: there is neither, or the run has not kept its weights at that epoch.
-            CheckpointError, TrajectoryError: what is there is damaged.
+            RunError: the path is neither, or the run did not keep the weights of that epoch.
+            CheckpointError, TrajectoryError: the file is damaged.
         """
         if not path.is_file():
             run = load_run(path)
@@ -82,14 +82,14 @@ class NetworkView:
 
     @property
     def has_classes(self) -> bool:
-        """Whether outputs are those of classes."""
+        """Whether the network classifies."""
         return self.class_colours is not None
 
     def plane(self, time: float | None) -> Plane | None:
-        """The plane of x and y at a time.
+        """Return the plane of x and y at a time.
 
         Args:
-            time: -0.5 to 0.5 within a clip; None for a picture, and for the middle of a clip.
+            time: -0.5 to 0.5 within a clip; None for a picture, or for the middle of a clip.
 
         Raises:
             RunError: a time is given for a picture, or is not finite.
@@ -100,12 +100,12 @@ class NetworkView:
         if first.in_features != 3 or not np.isfinite(time or 0.0):
             raise RunError(
                 f"Cannot cut a network of {first.in_features} inputs at time {time}: expected a "
-                "finite one for a clip's network of 3, and none for others. Change --time."
+                "finite time for a network of 3 inputs, and none for others. Change --time."
             )
         return slice_plane(time or 0.0)
 
     def colours(self, outputs: Doubles) -> Doubles:
-        """What the network shows: colours (N, 3), 0 to 1, of outputs (N, outputs)."""
+        """Return the colours (N, 3), 0 to 1, of outputs (N, outputs)."""
         if self.class_colours is not None:
             return np.asarray(self.class_colours[outputs.argmax(1)])
         with np.errstate(over="ignore"):
@@ -113,12 +113,12 @@ class NetworkView:
         return np.clip(np.repeat(shown, 3 // shown.shape[1], 1), 0, 1)
 
     def heights(self, found: Partition, output: int | None) -> Doubles:
-        """Heights of the vertices (V,), affine on each polytope.
+        """Return the heights of the vertices (V,); they are affine on each polytope.
 
         Args:
             found: the network's partition.
-            output: which one; None: of two classes the second less the first, of other classes the
-                first, of RGB its brightness.
+            output: the output to use as height; None: for two classes the second minus the first,
+                for RGB the brightness, else the first output.
         """
         outputs = found.vertex_outputs
         if output is not None:
@@ -129,7 +129,7 @@ class NetworkView:
 
 
 def slice_plane(time: float | None) -> Plane | None:
-    """Where a clip's slice lies among a network's inputs x, y, t; None for a picture."""
+    """Return the plane of a clip's slice in the input space x, y, t; None for a picture."""
     if time is None:
         return None
     axes = np.eye(3)
@@ -137,6 +137,6 @@ def slice_plane(time: float | None) -> Plane | None:
 
 
 def without_sigmoid(network: PolytopeNet) -> tuple[nn.Module, bool]:
-    """A network without a sigmoid at its end, which folds nothing; and whether it had one."""
+    """Remove a final sigmoid, which makes no folds; also return whether there was one."""
     is_squashed = network.final_activation == "sigmoid"
     return (network.layers[:-1].eval() if is_squashed else network), is_squashed

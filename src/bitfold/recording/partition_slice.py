@@ -1,4 +1,4 @@
-"""What a frame's panels show of one slice: by the exact engine, or sampled at the pixels."""
+"""The picture of a network on one plane, by the exact engine or sampled at the pixels."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from bitfold.polytopes.subdivision.level_sets import boundary_segments, level_se
 from bitfold.recording.face_colours import as_bytes, face_colours, face_mark, mapped
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.network_view import slice_plane, without_sigmoid
-from bitfold.render import Ink, Mark, Slice, View
+from bitfold.render import LineOverlay, Mark, Slice, View
 from bitfold.targets import Target, window_axes
 
-# More polytopes than pixels of the largest panel are not to be seen.
+# The largest panel has fewer pixels, so more polytopes could not be seen.
 _MOST_POLYTOPES = 2**22
-# Shorter side of a panel, in pixels, that has lines one pixel wide.
+# A panel whose shorter side has this many pixels gets lines one pixel wide.
 _THIN_LINE_PX = 640
-# The decision boundary and its light casing, in widths of a fold.
+# Widths of the decision boundary and of its light casing, in widths of a fold.
 _BOUNDARY, _CASING = 1.8, 3.4
 _BLACK, _WHITE = np.zeros((1, 3), np.uint8), np.full((1, 3), 255, np.uint8)
-# Neurons are told apart by as many colours, and layers by as many.
+# Most colours that tell neurons or layers apart: overlays number them in a byte.
 _MOST_NUMBERS = 255
-# Steps around the colour circle that never come back near to where they were.
+# Steps by the golden ratio around the colour circle keep all colours apart.
 _GOLDEN = 0.618034
 
 
 class PartitionSlice(NamedTuple):
-    """What is seen of a network on a plane.
+    """A network on a plane.
 
     Attributes:
-        piece: to be painted.
-        num_polytopes: how many there are; if sampled, how many are seen.
-        is_exact: by which engine.
+        piece: the slice to paint.
+        num_polytopes: number of polytopes; if sampled, of those with a pixel's centre.
+        is_exact: whether the exact engine found them.
     """
 
     piece: Slice
@@ -51,9 +51,12 @@ class PartitionSlicer:
     """Turns a network into slices for the painter, in one style.
 
     Args:
-        network: in evaluation mode; its weights may change from slice to slice.
-        target: what it learns.
-        style: how it is drawn.
+        network: in evaluation mode; its weights may change between slices.
+        target: the target of training.
+        style: how frames look.
+
+    Raises:
+        PolytopeError: the layout is ``layers``, and the exact engine does not support the network.
     """
 
     def __init__(self, network: PolytopeNet, target: Target, style: FrameStyle) -> None:
@@ -69,12 +72,13 @@ class PartitionSlicer:
         if style.layout == "layers" and not self._layers:
             raise PolytopeError(
                 "Cannot draw a panel for each of the layers: expected a piecewise linear network "
-                "and the exact engine, got another. Choose the layout full or folds."
+                "and the exact engine, got a smooth network or the sampled engine. Choose the "
+                "layout full or folds."
             )
         self._palette = self._fold_colours()
 
     def view(self) -> View:
-        """What is special about the panel with folds."""
+        """Return the headings and marks of the panel with folds, where they are not the usual."""
         style = self._style
         if not self._layers:
             return View()
@@ -95,16 +99,16 @@ class PartitionSlicer:
         return (Mark(("output 1/2", "boundary"), "boundary"),) if is_drawn else ()
 
     def slice(self, time: float | None) -> PartitionSlice:
-        """The slice of a picture, or of a clip at a time.
+        """Compute the slice of a picture, or of a clip at a time.
 
         Raises:
-            PolytopeError: not even sampling is possible.
+            PolytopeError: sampling is impossible too.
         """
         if self._layers:
             try:
                 return self._exact(time)
             except PolytopeError:
-                # Too many, or weights that are not finite, of which sampling says more.
+                # Too many polytopes, or a weight that is not finite, which sampling reports better.
                 if self._style.layout == "layers":
                     raise
         return self._sampled(time)
@@ -123,7 +127,7 @@ class PartitionSlicer:
             folds=self._folds(found),
             ground=face_colours(found, self._raster, self._style.faces),
             boundary=self._boundary(found),
-            layers=self._layer_inks(found) if self._style.layout == "layers" else (),
+            layers=self._layer_overlays(found) if self._style.layout == "layers" else (),
         )
         return PartitionSlice(piece, found.num_polytopes, is_exact=True)
 
@@ -132,7 +136,7 @@ class PartitionSlicer:
         found = sample_partition(self._network, self._xs, self._ys, extra=extra)
         return PartitionSlice(Slice(found.values, found.folds), found.num_polytopes, is_exact=False)
 
-    def _folds(self, found: Partition) -> Ink:
+    def _folds(self, found: Partition) -> LineOverlay:
         segments, neurons = fold_segments(found.subdivision)
         numbers = np.zeros(len(neurons), np.uint8)
         if self._style.fold_colour == "layer":
@@ -140,20 +144,20 @@ class PartitionSlicer:
         elif self._style.fold_colour == "neuron":
             numbers = (neurons % _MOST_NUMBERS).astype(np.uint8)
         lines = self._raster.lines(segments, self._line_width, numbers)
-        return Ink(lines.cover, lines.numbers, self._palette)
+        return LineOverlay(lines.cover, lines.numbers, self._palette)
 
-    def _layer_inks(self, found: Partition) -> tuple[Ink, ...]:
+    def _layer_overlays(self, found: Partition) -> tuple[LineOverlay, ...]:
         segments, neurons = fold_segments(found.subdivision)
         layers, colours = _layers_of(found, neurons), _layer_palette(len(self._layers))
-        inks = []
+        overlays = []
         for layer in range(len(self._layers)):
             mine = layers == layer
             lines = self._raster.lines(segments[mine], self._line_width, layers[mine])
-            inks.append(Ink(lines.cover, lines.numbers, colours))
-        return tuple(inks)
+            overlays.append(LineOverlay(lines.cover, lines.numbers, colours))
+        return tuple(overlays)
 
-    def _boundary(self, found: Partition) -> tuple[Ink, ...]:
-        """Where the class changes; for a picture of two values, where it is halfway between."""
+    def _boundary(self, found: Partition) -> tuple[LineOverlay, ...]:
+        """Lines where the class changes; for a picture of two values, where the output is 1/2."""
         outputs = found.vertex_outputs
         if self._target.task == "classification":
             segments = boundary_segments(found.subdivision, outputs)
@@ -165,14 +169,17 @@ class PartitionSlicer:
             return ()
         widths = _CASING * self._line_width, _BOUNDARY * self._line_width
         casing, core = (self._raster.lines(segments, width) for width in widths)
-        return Ink(casing.cover, casing.numbers, _WHITE), Ink(core.cover, core.numbers, _BLACK)
+        return (
+            LineOverlay(casing.cover, casing.numbers, _WHITE),
+            LineOverlay(core.cover, core.numbers, _BLACK),
+        )
 
     def _layer_names(self) -> list[str]:
-        """One for each layer; none if the exact engine does not take the network."""
+        """Name each layer; return no names if the exact engine does not support the network."""
         if self._style.engine == "sampled":
             return []
         try:
-            # A point: all layers are there, and no folds.
+            # So small a window meets all layers and almost no folds.
             time = 0.0 if self._target.is_clip else None
             least = partition(self._piecewise, ((0.0, 0.0), (1e-9, 1e-9)), slice_plane(time))
         except PolytopeError:

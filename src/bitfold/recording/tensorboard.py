@@ -7,7 +7,7 @@ from bitfold.training import EpochEnded, Event, FoldsMeasured, RunEnded, RunStar
 
 
 class TensorboardListener:
-    """Writes each epoch's metrics, under their own names, into ``tensorboard/`` of the run.
+    """Writes the metrics of each epoch, by name, into the folder ``tensorboard`` of the run.
 
     Raises:
         ConfigError: TensorBoard is not installed.
@@ -27,7 +27,7 @@ class TensorboardListener:
     def __call__(self, event: Event) -> None:
         """Listen to training."""
         if isinstance(event, RunStarted):
-            # What a continued run measures again replaces what was measured after its checkpoint.
+            # A continued run replaces the metrics of the epochs after its checkpoint.
             self._writer = self._make(event.run.path / "tensorboard", purge_step=event.epoch + 1)
         elif isinstance(event, EpochEnded | FoldsMeasured) and self._writer is not None:
             for name, value in event.metrics.items():

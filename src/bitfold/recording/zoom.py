@@ -1,4 +1,4 @@
-"""A video that flies into the plane at one epoch: the exact engine has no smallest scale."""
+"""A video that zooms into the plane at one epoch; the exact engine works at every scale."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bitfold.render import VideoWriter
 from bitfold.targets import Window
 from bitfold.training import Moment, Run
 
-#: Beyond it a window's coordinates have too few digits left in float64.
+#: At larger magnifications float64 has too few digits for a window's coordinates.
 LARGEST_MAGNIFICATION = 1e10
-# A vertex nearer to the picture's border than this is one of the border.
+# Vertices beyond this distance from the centre lie on the picture's border.
 _INNERMOST = 0.5 - 1e-9
 
 
 def zoom_windows(point: tuple[float, float], magnification: float, count: int) -> list[Window]:
-    """Windows from the whole picture into a point, each smaller than the last by the same factor.
+    """Return windows from the whole picture into a point, in equal ratios of size.
 
     Args:
-        point: where to, in coordinates; a picture spans [-0.5, 0.5].
-        magnification: of the last window against the picture, above 1 and at most 1e10.
-        count: how many, at least 2.
+        point: the point, in coordinates; a picture spans [-0.5, 0.5].
+        magnification: of the last window relative to the picture, above 1 and at most 1e10.
+        count: number of windows, at least 2.
 
     Raises:
         ConfigError: the point lies outside of the picture, or a number is out of bounds.
@@ -43,17 +43,17 @@ def zoom_windows(point: tuple[float, float], magnification: float, count: int) -
     if not (abs(x) <= 0.5 and abs(y) <= 0.5):
         raise ConfigError(
             f"Cannot zoom: expected a point of the picture, -0.5 to 0.5, got {x:g}, {y:g}. "
-            "Choose one within."
+            "Choose a point inside."
         )
     if not (1 < magnification <= LARGEST_MAGNIFICATION and count >= 2):
         raise ConfigError(
             f"Cannot zoom: expected a magnification above 1 and at most "
             f"{LARGEST_MAGNIFICATION:g} in at least 2 frames, got {magnification:g} in {count}. "
-            "Choose others."
+            "Choose other numbers."
         )
     windows = []
     for number in range(count):
-        # The point stays where it is on the screen.
+        # The point keeps its position on the screen.
         size = math.pow(magnification, -number / (count - 1))
         low, high = -0.5 * size, 0.5 * size
         across, down = x * (1 - size), y * (1 - size)
@@ -64,16 +64,16 @@ def zoom_windows(point: tuple[float, float], magnification: float, count: int) -
 def nearest_vertex(
     run: Run, moment: Moment, point: tuple[float, float], time: float | None = None
 ) -> tuple[float, float]:
-    """The place nearest to a point where folds meet: what is worth flying into.
+    """Return the vertex nearest to a point: folds meet there, so it is worth a zoom.
 
     Args:
         run: the run.
-        moment: of its trajectory.
-        point: of the plane.
-        time: of a clip's slice.
+        moment: a moment of its trajectory.
+        point: a point of the plane.
+        time: the time of a clip's slice.
 
     Returns:
-        The point itself if no folds meet.
+        The vertex, or the point itself if no folds meet inside the picture.
 
     Raises:
         PolytopeError: the network is not piecewise linear.
@@ -98,13 +98,13 @@ def draw_zoom(
 
     Args:
         run: the run.
-        moment: of its trajectory.
-        style: how frames look, but for the window and the kernel smoothing, which is left out.
-        windows: of one shape.
-        path: of the video.
+        moment: a moment of its trajectory.
+        style: how frames look; its window is replaced, and there is no kernel smoothing.
+        windows: the windows, all of one aspect.
+        path: the path of the video.
 
     Raises:
-        RenderError: it cannot be written.
+        RenderError: the video cannot be written.
     """
     writer = None
     try:

@@ -1,6 +1,6 @@
 from bitfold.render.encode import encode_jpeg, encode_png
 from bitfold.render.frame.frame import FramePainter
-from bitfold.render.frame.line_compositing import Ink
+from bitfold.render.frame.line_compositing import LineOverlay
 from bitfold.render.frame.panels import Mark, View
 from bitfold.render.frame.scene import Scene, Slice
 from bitfold.render.partitions.partition_figure import FigureStyle, draw_partition
@@ -13,7 +13,7 @@ from bitfold.render.video.video import VideoWriter
 __all__ = [
     "FigureStyle",
     "FramePainter",
-    "Ink",
+    "LineOverlay",
     "Mark",
     "QualityAxis",
     "Scene",

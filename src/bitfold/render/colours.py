@@ -1,4 +1,4 @@
-"""Colours that stay apart in print, on a projector and for colour-blind readers."""
+"""Colours that can be told apart in print, on a projector and by colour-blind readers."""
 
 from typing import Final, TypeAlias
 
@@ -15,7 +15,7 @@ BLUE: Final[Colour] = (0, 114, 178)
 VERMILLION: Final[Colour] = (213, 94, 0)
 REDDISH_PURPLE: Final[Colour] = (204, 121, 167)
 
-# A warm, almost white paper: a panel that is white still stands out from it.
+# A warm, almost white paper, from which a white panel still stands out.
 PAPER: Final[Colour] = (247, 246, 243)
 INK: Final[Colour] = (30, 30, 34)
 MUTED: Final[Colour] = (102, 101, 98)
@@ -27,10 +27,10 @@ TRAINING_COLOUR: Final = SKY_BLUE
 VALIDATION_COLOUR: Final = ORANGE
 FOLD_COLOUR: Final = VERMILLION
 
-# Runs in one plot, in the order in which neighbours differ most; yellow is too faint on white.
+# Colours of runs in a plot, in an order in which neighbours differ most. Yellow is too faint.
 SERIES_COLOURS: Final = (BLUE, VERMILLION, BLUISH_GREEN, REDDISH_PURPLE, ORANGE, SKY_BLUE)
 
-# Luma from which a colour counts as light; above 119, the luma of vermillion, and at mid-grey.
+# Luma from which a colour counts as light: mid-grey. Vermillion, with luma 119, counts as dark.
 LIGHT_LUMA: Final = 128
 
 _PURE_CLASSES: Final[dict[Colour, Colour]] = {
@@ -41,7 +41,7 @@ _PURE_CLASSES: Final[dict[Colour, Colour]] = {
 
 
 def probability_colours() -> npt.NDArray[np.uint8]:
-    """Give the perceptually uniform map from a probability to a colour.
+    """Return the perceptually uniform colour map of probabilities.
 
     Source: Nunez, Anderton and Renslow (2018), "Optimizing colormaps with consideration for color
     vision deficiency" (cividis), as matplotlib ships it.
@@ -62,10 +62,10 @@ def display_class_colours(class_colours: npt.NDArray[np.uint8]) -> npt.NDArray[n
     Source: Okabe and Ito (2008), "Color Universal Design".
 
     Args:
-        class_colours: uint8 (K, 3), the colours of the classes in the picture.
+        class_colours: uint8 (K, 3), colours of the classes in the picture.
 
     Returns:
-        uint8 (K, 3); every other colour is itself, and no two classes come to share a colour.
+        uint8 (K, 3); other colours stay, and different classes keep different colours.
 
     >>> display_class_colours(np.array([[255, 0, 0], [9, 9, 9]], np.uint8)).tolist()
     [[213, 94, 0], [9, 9, 9]]
@@ -79,9 +79,9 @@ def display_class_colours(class_colours: npt.NDArray[np.uint8]) -> npt.NDArray[n
 
 
 def luma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Weigh red, green and blue into one brightness.
+    """Return the brightness of RGB colours.
 
-    Source: ITU-R BT.601, section 2.5.1, its weights in 256ths.
+    Source: ITU-R BT.601, section 2.5.1, with weights rounded to 1/256.
 
     Args:
         rgb: uint8 (..., 3).
@@ -98,13 +98,13 @@ def luma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def contrasting(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Choose black on light colours and white on dark ones.
+    """Return black for light colours and white for dark ones.
 
     Args:
         rgb: uint8 (..., 3).
 
     Returns:
-        uint8 (..., 1), 0 or 255, to be broadcast over the three channels.
+        uint8 (..., 1), 0 or 255, which broadcasts over the three channels.
 
     >>> contrasting(np.array([[255, 240, 0], [0, 0, 90]], np.uint8)).tolist()
     [[0], [255]]

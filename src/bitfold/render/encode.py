@@ -1,4 +1,4 @@
-"""Frames as the bytes of PNG and JPEG files."""
+"""Pictures as the bytes of PNG and JPEG files."""
 
 import io
 import struct
@@ -22,8 +22,8 @@ _UP: Final = 2  # filter type
 def encode_png(rgb: npt.NDArray[np.uint8], compression: int = 2) -> bytes:
     """Encode a picture as PNG, without loss.
 
-    Encoders choose a filter for each line, which costs most of their time; here every line is
-    filtered by the one above it, which suits panels, and zlib-ng deflates.
+    Other encoders spend most of their time choosing a filter for each line. This one always takes
+    the difference to the line above, which suits panels, and compresses with zlib-ng.
 
     Source: W3C PNG Specification (third edition), sections 5.3, 9.2 and 11.2.
 
@@ -32,10 +32,10 @@ def encode_png(rgb: npt.NDArray[np.uint8], compression: int = 2) -> bytes:
         compression: 0 (none) to 9 (smallest and slowest).
 
     Returns:
-        The bytes of the file; the same for the same picture.
+        The bytes of the file; equal pictures give equal bytes.
 
     Raises:
-        RenderError: the array is no RGB picture, or the compression is out of bounds.
+        RenderError: the array is not an RGB picture, or the compression is out of bounds.
 
     >>> encode_png(np.zeros((2, 2, 3), np.uint8))[1:4]
     b'PNG'
@@ -59,7 +59,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def encode_jpeg(rgb: npt.NDArray[np.uint8], quality: int = 90) -> bytes:
-    """Encode a picture as JPEG, with its colours at full resolution so that thin folds keep theirs.
+    """Encode a picture as JPEG, with colours at full resolution, so that thin folds keep them.
 
     Source: ITU-T T.81 (1992), baseline; encoded by Pillow.
 
@@ -71,7 +71,7 @@ def encode_jpeg(rgb: npt.NDArray[np.uint8], quality: int = 90) -> bytes:
         The bytes of the file.
 
     Raises:
-        RenderError: the array is no RGB picture, or the quality is out of bounds.
+        RenderError: the array is not an RGB picture, or the quality is out of bounds.
 
     >>> encode_jpeg(np.zeros((2, 2, 3), np.uint8))[:2].hex()
     'ffd8'
@@ -101,5 +101,5 @@ def _check_setting(kind: str, name: str, value: int, allowed: range) -> None:
     if value not in allowed:
         raise RenderError(
             f"Cannot encode a {kind}: expected a {name} of {allowed[0]} to {allowed[-1]}, "
-            f"got {value}. Choose one within."
+            f"got {value}. Choose a value in this range."
         )

@@ -109,7 +109,7 @@ def test_what_cannot_be_drawn_is_one_line(found: Partition, tmp_path: Path) -> N
     for path, style, said in (
         (tmp_path / "a.gif", None, "expected a name ending in .svg, .pdf, .png, got .gif"),
         (tmp_path / "a.svg", FigureStyle(width_mm=12), "a panel of at least 5 mm by 1"),
-        (tmp_path / "none" / "a.svg", None, "Cannot write figure"),
+        (tmp_path / "none" / "a.svg", None, "expected a writable file and free space"),
     ):
         with pytest.raises(RenderError) as caught:
             draw_partition(found, path, style)

@@ -144,7 +144,7 @@ def test_what_cannot_be_written_is_one_line(found: Partition, tmp_path: Path) ->
     surface = surface_of(found, found.vertex_outputs[:, 0])
     for path, said in (
         (tmp_path / "a.stl", "expected a name ending in .obj or .ply, got .stl"),
-        (tmp_path / "none" / "a.obj", "Cannot write surface"),
+        (tmp_path / "none" / "a.obj", "expected a writable file and free space"),
     ):
         with pytest.raises(RenderError) as caught:
             write_surface(path, surface)

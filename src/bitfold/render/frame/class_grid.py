@@ -1,4 +1,4 @@
-"""Many classes' outputs in the room of one or two panels."""
+"""The outputs of many classes in the room of one or two panels."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,11 +10,12 @@ from bitfold.render.colours import RULE
 from bitfold.render.frame.layout import PanelBox, Rect
 from bitfold.render.frame.text import LINE_HEIGHT, SMALLEST_TEXT_PX, Typesetter
 
-# Labels are this share of the title's height, and go where a cell is so many labels high.
+# Height of a label relative to the title. Labels are drawn if cells have at least this height and
+# width, in heights of a label.
 LABEL_SHARE: Final = 0.65
 LEAST_CELL_HEIGHT: Final = 2.0
 LEAST_CELL_WIDTH: Final = 2.4
-# Cells stand this share of the room's shorter side apart.
+# Gap between cells, relative to the shorter side of the room.
 GAP_SHARE: Final = 0.015
 
 
@@ -23,8 +24,8 @@ class ClassGrid:
     """The cells of a grid and the labels above them; none overlap.
 
     Args:
-        cells: one a class, all of one size.
-        labels: one a class, or none where there is no room for words.
+        cells: one cell for each class, all of the same size.
+        labels: one label for each class, or none if there is no room for text.
     """
 
     cells: tuple[Rect, ...]
@@ -36,12 +37,12 @@ class ClassGrid:
         typesetter: Typesetter,
         colours: npt.NDArray[np.uint8],
     ) -> None:
-        """Write each class's number beside its colour.
+        """Draw each class's number beside its colour.
 
         Args:
-            canvas: uint8 (height, width, 3), changed in place within the labels.
-            typesetter: what sets the numbers.
-            colours: uint8 (K, 3), as they are shown.
+            canvas: uint8 (height, width, 3), changed in place, only within the labels.
+            typesetter: draws the numbers.
+            colours: uint8 (K, 3), the displayed colours of the classes.
 
         >>> canvas = np.zeros((2, 2, 3), np.uint8)
         >>> ClassGrid((), ()).draw_labels(canvas, Typesetter(), canvas[0])
@@ -60,15 +61,15 @@ class ClassGrid:
 
 
 def arrange_class_grid(box: PanelBox, num_classes: int, aspect: float) -> ClassGrid:
-    """Divide a room into cells as large as can be, with labels where they are legible.
+    """Divide a room into the largest possible cells, with labels if they are legible.
 
     Args:
-        box: the room, and the title that says how large text is.
-        num_classes: how many cells, >= 1.
-        aspect: width over height of a panel, which every cell keeps as nearly as pixels allow.
+        box: the room to divide, and the title, whose height determines the text size.
+        num_classes: number of cells, >= 1.
+        aspect: width over height of a panel, which cells have too, up to rounding.
 
     Returns:
-        Cells in reading order.
+        The grid, with cells in reading order.
 
     >>> box = PanelBox(Rect(0, 0, 64, 18), Rect(0, 18, 64, 64))
     >>> grid = arrange_class_grid(box, 4, 1.0)
@@ -77,7 +78,7 @@ def arrange_class_grid(box: PanelBox, num_classes: int, aspect: float) -> ClassG
     """
     label_height = max(int(SMALLEST_TEXT_PX * LINE_HEIGHT) + 2, int(LABEL_SHARE * box.title.height))
     labelled = _divide(box.room, num_classes, aspect, label_height)
-    cell = labelled.cells[0]  # of no size where labels leave no room for it
+    cell = labelled.cells[0]  # of size 0 if labels leave no room for cells
     is_legible = (
         cell.height >= LEAST_CELL_HEIGHT * label_height
         and cell.width >= LEAST_CELL_WIDTH * label_height
@@ -89,7 +90,7 @@ def _divide(room: Rect, num_classes: int, aspect: float, label_height: int) -> C
     gap = max(2, int(GAP_SHARE * min(room.width, room.height)))
     columns, width, height = _largest_cell(room, num_classes, aspect, label_height, gap)
     if not width:
-        # So many cells in so small a room touch each other.
+        # With gaps, no cell would fit.
         gap = 0
         columns, width, height = _largest_cell(room, num_classes, aspect, label_height, gap)
     cells, labels = [], []
@@ -104,7 +105,7 @@ def _divide(room: Rect, num_classes: int, aspect: float, label_height: int) -> C
 def _largest_cell(
     room: Rect, num_classes: int, aspect: float, label_height: int, gap: int
 ) -> tuple[int, int, int]:
-    """The number of columns that makes cells largest, and their size; 0 x 0 if none fits."""
+    """Find the number of columns with the largest cells, and their size; 0 x 0 if none fits."""
     best = (0, 1, 0, 0)
     for columns in range(1, num_classes + 1):
         rows = -(-num_classes // columns)

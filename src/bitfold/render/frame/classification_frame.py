@@ -1,4 +1,4 @@
-"""The panels of a classification: every class's output, predicted classes, target with points."""
+"""The panels of a classification: class outputs, predicted classes, target with points."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
@@ -26,21 +26,21 @@ from bitfold.render.frame.text import Typesetter
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
-# Up to so many classes each has a panel of its own; more share the room of one or two panels.
+# Up to this many classes have a panel each; more share the room of one or two panels.
 MOST_CLASS_PANELS: Final = 3
 MOST_CLASSES_IN_ONE_ROOM: Final = 16
-# Rows worked on at a time hold about this many values, so that they stay in the cache.
+# Rows are processed in chunks of about this many values, so that they stay in the cache.
 VALUES_AT_A_TIME: Final = 1 << 17
 
 
 class ClassificationPanels(PanelSet):
-    """Panels of a network that gives one logit a class.
+    """Panels of a network with one logit for each class.
 
     Args:
         panel_width: pixels.
         panel_height: pixels.
-        class_colours: uint8 (K, 3), the classes' colours in the picture.
-        has_smoothed: whether there is a last panel with the smoothed points.
+        class_colours: uint8 (K, 3), colours of the classes in the picture.
+        has_smoothed: whether a last panel shows the kernel smoothing.
         view: what the panel with folds shows.
     """
 
@@ -63,7 +63,7 @@ class ClassificationPanels(PanelSet):
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """One for each panel, in order."""
+        """The headings of the panels, in order."""
         last = (SMOOTHED_HEADING,) if self._has_smoothed else ()
         return (
             *self._output_headings(),
@@ -74,23 +74,23 @@ class ClassificationPanels(PanelSet):
         )
 
     def marks(self, num_outputs: int) -> tuple[Mark, ...]:
-        """The lines of the key."""
+        """Return the lines of the key."""
         probability = Mark(("class output 0 to 1", "output 0 to 1", "output"), "probability")
         folds = self.view.marks or (Mark(("fold",), "fold"),)
         return (probability, *folds, *self.view.more_marks, *POINT_MARKS)
 
     @property
     def num_outputs(self) -> tuple[int, ...]:
-        """One for each class."""
+        """The number of classes."""
         return (self._num_classes,)
 
     @property
     def fold_panel(self) -> int:
-        """The one behind the predicted classes."""
+        """The panel after the plain predicted classes."""
         return len(self._output_headings()) + 1
 
     def draw_scene(self, canvas: Picture, boxes: Sequence[PanelBox], scene: Scene) -> None:
-        """Draw labels of many classes, target, points and, if it has them, the smoothed points."""
+        """Draw the target with points, the kernel smoothing, and labels if classes are many."""
         height, width = self._size
         first = len(self._output_headings())
         panel = canvas[boxes[first + 2].room.window]
@@ -103,7 +103,7 @@ class ClassificationPanels(PanelSet):
             self._grid(boxes[0]).draw_labels(canvas, Typesetter(), self._colours)
 
     def draw_slice(self, canvas: Picture, boxes: Sequence[PanelBox], piece: Slice) -> None:
-        """Draw every class's probability, and the predicted classes plain and with folds."""
+        """Draw each class's probability, and predicted classes without and with folds."""
         first = len(self._output_headings())
         own_panels = [canvas[box.room.window] for box in boxes[:first]]
         has_own_panels = self._num_classes <= MOST_CLASS_PANELS
@@ -122,7 +122,7 @@ class ClassificationPanels(PanelSet):
         draw_lines(folded, piece, None)
 
     def _displayed(self, picture: Picture) -> Picture:
-        """A picture in the classes' own colours, in those that are shown."""
+        """Replace the colours that classes have in the picture by the displayed ones."""
         shown = picture.copy()
         for own, colour in zip(self._own_colours, self._colours, strict=True):
             shown[(picture == own).all(2)] = colour
@@ -147,7 +147,7 @@ class ClassificationPanels(PanelSet):
             canvas[cell.window] = self._probability_colours[level]
 
     def _chunks(self, values: Floats) -> Iterator[tuple[slice, Floats]]:
-        """Some rows at a time, as contiguous planes (classes, rows, columns)."""
+        """Yield rows in chunks, as contiguous planes (classes, rows, columns)."""
         height, width, num_classes = values.shape
         num_rows = max(1, VALUES_AT_A_TIME // (width * num_classes))
         for start in range(0, height, num_rows):
@@ -160,7 +160,7 @@ class ClassificationPanels(PanelSet):
 
 
 def _largest(planes: Floats) -> npt.NDArray[np.uint8]:
-    """The first class of the largest logit; faster than argmax along the first axis."""
+    """Return the first class with the largest logit; faster than argmax along the first axis."""
     best = planes[0].copy()
     predicted = np.zeros(best.shape, dtype=np.uint8)
     for number in range(1, len(planes)):
@@ -171,7 +171,7 @@ def _largest(planes: Floats) -> npt.NDArray[np.uint8]:
 
 def _probability_levels(planes: Floats) -> npt.NDArray[np.uint8]:
     """Turn logits (classes, ...), in place, into 255 times their softmax, rounded."""
-    # An infinite or missing logit gives no probability; it is drawn as 0 and warns nobody.
+    # An infinite or NaN logit has no probability; it is drawn as 0, without a warning.
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         planes -= planes.max(axis=0)
         np.exp(planes, out=planes)

@@ -1,4 +1,4 @@
-"""Frames: panels with titles, a legend whose values change, and a key."""
+"""Frames: panels with titles, a legend, and a key."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,29 +19,29 @@ from bitfold.render.frame.text import FittedText, Typesetter
 
 SMALLEST_PANEL_PX: Final = 16
 LARGEST_PANEL_PX: Final = 8192
-# Predicted classes are kept in a byte.
+# The number of a predicted class is stored in a byte.
 MOST_CLASSES: Final = 256
-# Thickness of the line around a panel, in text sizes.
+# Thickness of the line around a panel, relative to the text size.
 RULE_SHARE: Final = 1 / 16
 
 
 class FramePainter:
-    """Paints the frames of one run: what stays is drawn once, the rest every time.
+    """Paints the frames of one run. Parts that never change are drawn only once.
 
     Args:
-        scenes: what stays, one for each slice; all with smoothed points or none.
+        scenes: the constant content, one scene for each slice; all have smoothed points, or none.
         panel_width: pixels of one panel, 16 to 8192.
         panel_height: pixels of one panel, 16 to 8192.
-        task: which panels there are.
-        view: what the panel with folds shows, or layers with a panel each in place of all others.
-        num_pairs: for how many lines the legend has room at full size; more shrink.
+        task: decides which panels there are.
+        view: what the panel with folds shows; if it names layers, each gets a panel, and no others.
+        num_pairs: number of lines that the legend has room for at full text size.
 
     Raises:
         RenderError: there is no scene, a panel's size is out of bounds, or a classification has no
             class colours.
 
-    Guarantees frames of one even size, the same pixels for the same input, and that words stand in
-    no panel.
+    Guarantees that all frames have the same, even size, that equal input gives equal pixels, and
+    that no text is drawn into a panel.
 
     >>> none = np.zeros((0, 2))
     >>> scene = Scene(np.zeros((64, 64, 3), np.uint8), none, none)
@@ -80,27 +80,27 @@ class FramePainter:
         self._legend = Legend(self._layout, self._typesetter)
         shape = (self._layout.height, self._layout.width, 3)
         self._canvas = np.full(shape, PAPER, dtype=np.uint8)
-        # The key says how folds are drawn, which depends on the outputs that the first slice has.
+        # The key shows how folds are drawn, which depends on the number of outputs.
         self._num_outputs_in_key = 0
         self._draw_static(scenes, headings)
 
     @property
     def layout(self) -> FrameLayout:
-        """Where everything lies."""
+        """The positions of panels, legend and key."""
         return self._layout
 
     @property
     def width(self) -> int:
-        """Of every frame, in pixels; even."""
+        """Width of every frame, in pixels; even."""
         return self._layout.width
 
     @property
     def height(self) -> int:
-        """Of every frame, in pixels; even."""
+        """Height of every frame, in pixels; even."""
         return self._layout.height
 
     def fold_panels(self) -> npt.NDArray[np.uint8]:
-        """Return only the panels with folds of the frame painted last, side by side.
+        """Return the panels with folds of the last frame, side by side.
 
         Returns:
             uint8 (panel height, slices * panel width, 3), a copy.
@@ -114,15 +114,15 @@ class FramePainter:
         """Paint one frame.
 
         Args:
-            slices: what the network says, one for each scene, at the panel's resolution.
-            legend: label and value of each line; a pair of empty texts leaves a gap.
+            slices: the network's output, one slice for each scene, at the panel's resolution.
+            legend: label and value of each line; a pair of empty texts makes a gap.
 
         Returns:
-            uint8 (height, width, 3), RGB; the painter's own canvas, which the next call paints
-            over: encode it first, or keep a copy.
+            uint8 (height, width, 3), RGB. This is the painter's canvas, which the next call
+            overwrites: encode it first, or copy it.
 
         Raises:
-            RenderError: the number or the shape of slices does not suit the scenes.
+            RenderError: the number or the shape of slices does not match the scenes.
         """
         self._check(slices)
         num_outputs = slices[0].values.shape[2]
@@ -144,12 +144,13 @@ class FramePainter:
         for number, piece in enumerate(slices):
             shape = piece.values.shape
             is_value_shape = len(shape) == 3 and shape[2] in self._panels.num_outputs
-            if not is_value_shape or {shape[:2], piece.ink.cover.shape} != {self._panel_shape}:
+            cover_shape = piece.fold_overlay.cover.shape
+            if not is_value_shape or {shape[:2], cover_shape} != {self._panel_shape}:
                 outputs = " or ".join(map(str, self._panels.num_outputs))
                 raise RenderError(
                     f"Cannot paint slice {number}: expected values and folds of "
                     f"{self._panel_shape} with {outputs} outputs, got {shape} and "
-                    f"{piece.ink.cover.shape}. Evaluate the network on the panel's raster."
+                    f"{cover_shape}. Evaluate the network on the panel's raster."
                 )
 
     def _draw_static(self, scenes: Sequence[Scene], headings: Sequence[Heading]) -> None:
@@ -195,7 +196,7 @@ class FramePainter:
 
 
 def _draw_frame(canvas: npt.NDArray[np.uint8], room: Rect, thickness: int) -> None:
-    """A line around a room, outside it."""
+    """Draw a line around a panel, outside of it."""
     outer = canvas[
         room.y - thickness : room.bottom + thickness, room.x - thickness : room.right + thickness
     ]

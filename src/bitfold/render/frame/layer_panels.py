@@ -1,4 +1,4 @@
-"""A panel for the folds of each layer, over what the network says."""
+"""Panels with the folds of one layer each, over the prediction."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,15 +10,15 @@ from bitfold.render.frame.layout import PanelBox, Rect
 from bitfold.render.frame.panels import Heading, Mark, PanelSet, Picture
 from bitfold.render.frame.scene import Scene, Slice
 
-# How much of the prediction shows through under the folds.
+# Opacity of the prediction under the folds.
 GROUND_SHARE: Final = 0.3
 
 
 class LayerPanels(PanelSet):
-    """The panel with folds of another set of panels, once for each layer.
+    """Repeats the panel with folds of another set of panels, once for each layer.
 
     Args:
-        whole: the panels of the task; its view names the layers.
+        whole: the panels of the task; their view names the layers.
     """
 
     def __init__(self, whole: PanelSet) -> None:
@@ -28,25 +28,25 @@ class LayerPanels(PanelSet):
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """The layers."""
+        """The names of the layers."""
         return tuple(Heading((name, name.split(",")[0])) for name in self.view.layers)
 
     def marks(self, num_outputs: int) -> tuple[Mark, ...]:
-        """Folds need no key: the headings say whose they are."""
+        """The marks of further lines; the headings already name the layer of the folds."""
         return self.view.more_marks
 
     @property
     def num_outputs(self) -> tuple[int, ...]:
-        """As the task has."""
+        """The numbers of outputs that the task's panels can show."""
         return self._whole.num_outputs
 
     @property
     def fold_panel(self) -> int:
-        """The last layer's."""
+        """The panel of the last layer."""
         return len(self.view.layers) - 1
 
     def draw_scene(self, canvas: Picture, boxes: Sequence[PanelBox], scene: Scene) -> None:
-        """Nothing stays; make room for the task's own panels, of which one is needed."""
+        """Draw nothing; allocate a canvas for the task's panels, of which one is copied."""
         room = boxes[0].room
         count = len(self._whole.headings)
         self._boxes = [
@@ -62,9 +62,9 @@ class LayerPanels(PanelSet):
         shown = self._canvas[self._boxes[self._whole.fold_panel].room.window]
         ground = np.array(PAPER) * (1 - GROUND_SHARE) + shown * GROUND_SHARE
         faint = np.rint(ground).astype(np.uint8)
-        for box, ink in zip(boxes, piece.layers, strict=True):
+        for box, overlay in zip(boxes, piece.layers, strict=True):
             panel = canvas[box.room.window]
             panel[:] = faint
-            ink.draw(panel)
+            overlay.draw(panel)
             for line in piece.boundary:
                 line.draw(panel)

@@ -1,32 +1,31 @@
-"""Where the panels, their titles and the legend of a frame lie."""
+"""Positions of the panels, their titles and the legend in a frame."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-# The screen on which a frame should be legible when it is shown whole.
+# A frame should be legible when it fills a screen of this size.
 SCREEN_WIDTH_PX: Final = 1920
 SCREEN_HEIGHT_PX: Final = 1080
-# Size of the text on that screen, and the least size in the frame itself.
+# Size of the text on that screen, and the smallest size in the frame itself.
 TEXT_ON_SCREEN_PX: Final = 14
 LEAST_TEXT_PX: Final = 12
-# Text is at most these shares of a panel's width and height, so that titles keep some words.
+# Largest text size as shares of a panel's width and height, so that titles keep some words.
 LARGEST_WIDTH_SHARE: Final = 0.06
 LARGEST_HEIGHT_SHARE: Final = 0.12
-# Line spacing, and room for the legend's labels and values, in units of the text size.
+# Line spacing, and width of a column of the legend, relative to the text size.
 LINE_SPACING: Final = 1.5
 LEGEND_WIDTH: Final = 17.0
-# A legend below the panels is read along its rows; more columns than this get lost.
+# A legend below the panels is read by rows; with more columns it is hard to follow.
 MOST_LEGEND_COLUMNS: Final = 6
-# Slices go side by side, or their panels below each other, instead of one slice a row, only where
-# that shows them this much larger.
+# Usually each slice is a row. Slices are columns only if panels are this many times larger then.
 REARRANGING_GAIN: Final = 1.5
-# Among layouts that show panels about as large, panels stay side by side, where they are compared
-# best, and the one with less empty paper is taken.
+# Among layouts with panels of about the same size, we prefer panels side by side, which are easiest
+# to compare, and then little empty paper.
 ROW_DISCOUNT: Final = 0.95
 FILLED_EXPONENT: Final = 0.1
-# How often the text size and the layout are fitted to each other; they settle at once.
+# Rounds of fitting the text size and the layout to each other.
 NUM_ROUNDS: Final = 3
 
 
@@ -51,21 +50,21 @@ class Rect:
 
     @property
     def right(self) -> int:
-        """The first column beyond it."""
+        """The first column to the right of the rectangle."""
         return self.x + self.width
 
     @property
     def bottom(self) -> int:
-        """The first row beyond it."""
+        """The first row below the rectangle."""
         return self.y + self.height
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Its rows and columns, as an index into a picture."""
+        """Its rows and columns as an index into a picture."""
         return slice(self.y, self.bottom), slice(self.x, self.right)
 
     def overlaps(self, other: "Rect") -> bool:
-        """Tell whether the two share a pixel.
+        """Return whether two rectangles share a pixel.
 
         >>> Rect(0, 0, 2, 2).overlaps(Rect(1, 1, 2, 2))
         True
@@ -76,7 +75,7 @@ class Rect:
         )  # fmt: skip
 
     def moved(self, dx: int, dy: int) -> "Rect":
-        """Shift it.
+        """Return the rectangle shifted by some pixels.
 
         >>> Rect(0, 0, 2, 2).moved(1, -1)
         Rect(x=1, y=-1, width=2, height=2)
@@ -86,11 +85,11 @@ class Rect:
 
 @dataclass(frozen=True)
 class PanelBox:
-    """The room of one panel and of the title above it.
+    """The rectangles of one panel and of its title.
 
     Args:
-        title: where the title is written.
-        room: where the picture is drawn.
+        title: rectangle of the title, above the picture.
+        room: rectangle of the picture.
     """
 
     title: Rect
@@ -99,17 +98,17 @@ class PanelBox:
 
 @dataclass(frozen=True)
 class FrameLayout:
-    """All rectangles of a frame; no two overlap, and all lie inside it.
+    """All rectangles of a frame. None overlap, and all lie inside the frame.
 
     Args:
-        width: of the frame, even.
-        height: of the frame, even.
-        text_px: the size of text.
-        slices: for each slice its panels, in order.
-        captions: for each slice where its caption stands; of no height if there are none.
-        legend: where labels and values stand.
-        legend_columns: in how many columns.
-        key: where the meaning of marks is explained, in as many columns.
+        width: width of the frame, even.
+        height: height of the frame, even.
+        text_px: text size.
+        slices: the panels of each slice, in order.
+        captions: rectangle of each slice's caption; its height is 0 if there are no captions.
+        legend: rectangle of labels and values.
+        legend_columns: number of columns of the legend, and of the key.
+        key: rectangle where marks are explained.
     """
 
     width: int
@@ -124,7 +123,7 @@ class FrameLayout:
 
 @dataclass(frozen=True)
 class _Order:
-    """What has to be placed, and one way to do it."""
+    """What has to be placed, and one way to place it."""
 
     panel_width: int
     panel_height: int
@@ -148,22 +147,22 @@ def arrange_frame(
     num_pairs: int = 16,
     num_keys: int = 3,
 ) -> FrameLayout:
-    """Place the panels so that they are as large as can be when the frame fills a screen.
+    """Choose the layout whose panels are largest when the frame fills a screen.
 
-    One slice's panels go in as many rows as serve that; several slices go one a row. The legend
-    goes to the right or below.
+    The panels of a single slice may take several rows. Of several slices, each is a row or a column
+    of panels. The legend is to the right or below.
 
     Args:
         panel_width: pixels, >= 1.
         panel_height: pixels, >= 1.
-        spans: for each panel of a slice how many panels' widths it takes, >= 1.
-        num_slices: how many slices, >= 1.
+        spans: for each panel of a slice its width, in panel widths, >= 1.
+        num_slices: number of slices, >= 1.
         has_captions: whether each slice has a caption.
-        num_pairs: for how many lines the legend has room at full size.
-        num_keys: how many marks the key explains.
+        num_pairs: number of lines that the legend has room for at full text size.
+        num_keys: number of marks in the key.
 
     Returns:
-        The rectangles; the same for equal arguments.
+        The layout; equal arguments give equal layouts.
 
     >>> layout = arrange_frame(1024, 1024, [1, 1, 1])
     >>> layout.width, layout.height
@@ -194,10 +193,10 @@ def arrange_frame(
 
 
 def line_height(text_px: int) -> int:
-    """Give the distance between lines of text.
+    """Return the distance between lines of text.
 
     Args:
-        text_px: size of the text.
+        text_px: text size.
 
     Returns:
         Pixels, even.
@@ -209,7 +208,7 @@ def line_height(text_px: int) -> int:
 
 
 def _worth(layout: FrameLayout) -> float:
-    """How large the panels are on the screen, less where the text there is too small."""
+    """Rate a layout by the size of its panels on the screen; text that is too small costs."""
     scale = _screen_scale(layout)
     rooms = [box.room for boxes in layout.slices for box in boxes]
     filled = sum(room.width * room.height for room in rooms) / (layout.width * layout.height)
@@ -267,7 +266,7 @@ def _build(order: _Order, text_px: int) -> FrameLayout:
 
 
 def _legend_columns(order: _Order, width: int, column_width: int) -> int:
-    """As many columns as there is room for; where it can be, as many below every panel."""
+    """As many columns as fit; if possible, the same number of columns below each panel."""
     most = max(1, min(MOST_LEGEND_COLUMNS, width // column_width))
     panels = width // order.panel_width
     return most - most % panels if panels <= most else most
@@ -293,7 +292,7 @@ def _place_slices(
 
 
 def _place_panels(order: _Order, text_px: int) -> tuple[list[PanelBox], int, int]:
-    """Place one slice's panels in rows, as words are placed in lines."""
+    """Fill rows with the panels of one slice, as words fill lines."""
     gap, title = _even(text_px), line_height(text_px)
     pitch_x, pitch_y = order.panel_width + gap, title + order.panel_height + gap
     boxes: list[PanelBox] = []

@@ -1,4 +1,4 @@
-"""The legend of a frame, whose values change, and the key to its marks, which does not."""
+"""The legend of a frame, whose values change, and the key to its marks."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,20 +13,20 @@ from bitfold.render.frame.text import SMALLEST_TEXT_PX, Typesetter
 
 Pair = tuple[str, str]
 
-# Labels take no more than this share of a column; distances and signs are in text sizes.
+# Largest share of a column for labels. Gaps and signs are relative to the text size.
 LABEL_SHARE: Final = 0.55
 LABEL_GAP: Final = 0.8
 COLUMN_GAP: Final = 1.2
 SIGN_WIDTH: Final = 2.0
-DOTS_PER_PIXEL: Final = 8  # subsamples along a side, so that the key's dots have smooth edges
+DOTS_PER_PIXEL: Final = 8  # subsamples per side of a pixel, for smooth edges of dots
 
 
 class Legend:
-    """Labels and values in columns; draws again only what changed.
+    """Labels and values in columns. Only values that changed are drawn again.
 
     Args:
-        layout: of the frame.
-        typesetter: what sets the words.
+        layout: layout of the frame.
+        typesetter: draws the text.
     """
 
     def __init__(self, layout: FrameLayout, typesetter: Typesetter) -> None:
@@ -39,13 +39,13 @@ class Legend:
         self._size_px = layout.text_px
 
     def draw(self, canvas: npt.NDArray[np.uint8], pairs: Sequence[Pair]) -> None:
-        """Draw labels and values; more than there is room for are counted in the last line.
+        """Draw labels and values; if there are too many, the last line counts the missing ones.
 
         Args:
-            canvas: uint8 (height, width, 3) with the last drawing, changed in the legend alone.
-            pairs: label and value; a pair of empty texts leaves a gap where there is one column.
+            canvas: uint8 (height, width, 3) with the last frame; only the legend is changed.
+            pairs: label and value; a pair of empty texts makes a gap if there is one column.
         """
-        # A gap that falls into the middle of a row of columns would look like a missing value.
+        # In several columns, a gap would look like a missing value.
         is_kept = [self._columns == 1 or label or value for label, value in pairs]
         shown = self._shortened([pair for pair, kept in zip(pairs, is_kept, strict=True) if kept])
         labels = [label for label, _ in shown]
@@ -74,7 +74,7 @@ class Legend:
         return [*pairs[: most - 1], (f"… {len(pairs) - most + 1} more", "")]
 
     def _place(self, labels: Sequence[str]) -> None:
-        """Give every pair its two boxes, columns filled from the top."""
+        """Give each pair two boxes; columns are filled from the top."""
         rows = max(1, -(-len(labels) // self._columns))
         line = min(line_height(self._text_px), self._rect.height // rows)
         size = max(1, min(self._text_px, int(line / LINE_SPACING)))
@@ -100,13 +100,13 @@ def draw_key(
     marks: Sequence[Mark],
     typesetter: Typesetter,
 ) -> None:
-    """Draw what each mark means, from top to bottom or, below the panels, side by side.
+    """Draw the meaning of each mark, in as many columns as the legend has.
 
     Args:
         canvas: uint8 (height, width, 3), changed in place within the key.
-        layout: of the frame.
-        marks: the lines.
-        typesetter: what sets the words.
+        layout: layout of the frame.
+        marks: lines of the key.
+        typesetter: draws the text.
 
     >>> from bitfold.render.frame.layout import arrange_frame
     >>> layout = arrange_frame(64, 64, [1])
@@ -154,7 +154,7 @@ def _draw_sign(canvas: npt.NDArray[np.uint8], box: Rect, mark: Mark) -> None:
 
 
 def _draw_ground(window: npt.NDArray[np.uint8]) -> None:
-    """A dark and a light half in a frame."""
+    """Fill a window with a dark and a light half, and frame it."""
     half = window.shape[1] // 2
     window[:, :half], window[:, half:] = BLACK, WHITE
     window[[0, -1]] = RULE
@@ -162,7 +162,7 @@ def _draw_ground(window: npt.NDArray[np.uint8]) -> None:
 
 
 def _draw_dot(window: npt.NDArray[np.uint8], colour: tuple[int, int, int]) -> None:
-    """A disc with a dark outline in the middle of a window, averaged over subsamples."""
+    """Draw a disc with a dark outline in the middle of a window, averaged over subsamples."""
     height, width = window.shape[:2]
     rows, columns = np.mgrid[: height * DOTS_PER_PIXEL, : width * DOTS_PER_PIXEL]
     scale = 1 / DOTS_PER_PIXEL

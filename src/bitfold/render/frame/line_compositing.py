@@ -1,4 +1,4 @@
-"""Lines that are laid over a picture, each pixel by the share of it that they cover."""
+"""Lines drawn over a picture; each pixel is mixed by the share that lines cover."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy.typing as npt
 
 from bitfold.render.colours import LIGHT_LUMA
 
-# A panel whose shorter side reaches this is shown scaled down, where thinner folds would fade.
+# Panels with such long sides are usually shown scaled down, where thinner folds would fade.
 TWO_PIXEL_FOLDS_FROM_PX = 1024
 THREE_PIXEL_FOLDS_FROM_PX = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Ink:
-    """Lines on a panel.
+class LineOverlay:
+    """Lines to draw over a panel.
 
     Args:
-        cover: uint8 (H, W), the share of each pixel that lines cover, in 255ths.
-        numbers: uint8 (H, W), the line that covers most of a pixel, as a row of the palette.
-        palette: uint8 (k, 3), colours; None: a colour that suits the panel, for all lines.
+        cover: uint8 (H, W), the share of each pixel that lines cover, in 1/255.
+        numbers: uint8 (H, W), row of the palette for the line that covers most of the pixel.
+        palette: uint8 (k, 3), colours of lines; None: one colour, chosen when drawing.
     """
 
     cover: npt.NDArray[np.uint8]
@@ -29,10 +29,10 @@ class Ink:
     palette: npt.NDArray[np.uint8] | None = None
 
     @classmethod
-    def of_folds(cls, folds: npt.NDArray[np.bool_]) -> Ink:
-        """Pixels that lie on folds, as thick as a panel of this size needs.
+    def of_folds(cls, folds: npt.NDArray[np.bool_]) -> LineOverlay:
+        """Make lines from a mask of folds, with the thickness that the panel's size needs.
 
-        >>> Ink.of_folds(np.eye(2, dtype=np.bool_)).cover.tolist()
+        >>> LineOverlay.of_folds(np.eye(2, dtype=np.bool_)).cover.tolist()
         [[255, 0], [0, 255]]
         """
         return cls(thickened(folds).astype(np.uint8) * np.uint8(255))
@@ -40,18 +40,18 @@ class Ink:
     def draw(
         self, panel: npt.NDArray[np.uint8], colour: tuple[int, int, int] | None = None
     ) -> None:
-        """Lay the lines over a panel.
+        """Draw the lines over a panel.
 
         Args:
             panel: uint8 (H, W, 3), changed in place.
-            colour: where there is no palette; None: black on light and white on dark ground.
+            colour: colour of lines without a palette; None: black on light, white on dark pixels.
 
         >>> panel = np.zeros((1, 2, 3), np.uint8)
-        >>> Ink(np.array([[255, 51]], np.uint8)).draw(panel, (200, 100, 0))
+        >>> LineOverlay(np.array([[255, 51]], np.uint8)).draw(panel, (200, 100, 0))
         >>> panel.tolist()
         [[[200, 100, 0], [40, 20, 0]]]
         """
-        # Numba takes 0.4 s to import: only those who draw wait for it.
+        # Numba takes 0.4 s to import, so it is imported only for drawing.
         from bitfold.render.frame.line_kernels import mix  # noqa: PLC0415
 
         palette, numbers = self.palette, self.numbers
@@ -62,14 +62,14 @@ class Ink:
 
 
 def thickened(folds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Make folds as thick as a panel of this size needs.
+    """Thicken folds according to the size of the panel.
 
     Args:
         folds: bool (H, W).
 
     Returns:
-        bool (H, W): itself below 1024 pixels of the shorter side; two pixels thick from there, and
-        three from 2048.
+        bool (H, W). Folds become 2 pixels thick if the shorter side has 1024 pixels or more, and 3
+        pixels from 2048 on; smaller masks are returned as they are.
 
     >>> thickened(np.eye(2, dtype=np.bool_)).tolist()
     [[True, False], [False, True]]

@@ -1,4 +1,4 @@
-"""Compiled loops that lay lines over pixels. Importing this module imports Numba."""
+"""Compiled loops that draw lines over pixels. Importing this module imports Numba."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,14 @@ def mix(
     palette: NDArray[np.uint8],
     light: int,
 ) -> None:
-    """Mix colours into pixels by the share that is covered.
+    """Mix the colours of lines into pixels, by the share that is covered.
 
     Args:
         panel: uint8 (H, W, 3), changed in place.
-        cover: uint8 (H, W), shares in 255ths.
+        cover: uint8 (H, W), covered shares in 1/255.
         numbers: uint8 (H, W), rows of the palette.
-        palette: uint8 (k, 3); or none (0, 3): black on light and white on dark.
-        light: luma from which a pixel counts as light, weighed as `colours.luma` does.
+        palette: uint8 (k, 3); if empty, (0, 3): black on light and white on dark pixels.
+        light: luma from which a pixel counts as light, with the weights of `colours.luma`.
     """
     height, width = cover.shape
     for row in range(height):

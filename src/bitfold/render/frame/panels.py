@@ -1,4 +1,4 @@
-"""What the panels of one task have in common: headings, marks and the folds drawn over them."""
+"""The interface of a task's panels: headings, marks and drawing."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ Picture: TypeAlias = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Heading:
-    """The title of a panel, in several wordings, and how many panels' widths it takes.
+    """The title of a panel, in several wordings, and the panel's width.
 
     Args:
-        wordings: the longest and best first.
-        span: panels' widths, >= 1.
-        swatch: a colour shown before the words.
-        is_framed: whether a thin line goes around the panel.
+        wordings: wordings from the longest, which is the best, to the shortest.
+        span: width in panel widths, >= 1.
+        swatch: colour shown before the title.
+        is_framed: whether there is a thin line around the panel.
     """
 
     wordings: tuple[str, ...]
@@ -34,14 +34,14 @@ class Heading:
 
 @dataclass(frozen=True)
 class Mark:
-    """One line of the key: a sign and what it means.
+    """One line of the key: a sign and its meaning.
 
     Args:
-        wordings: what it means, the longest first.
-        sign: a dot, a fold or a boundary across a dark and a light half, some colours in turn, or
-            the colours of probabilities.
-        colour: of the dot or fold; none for a fold that contrasts with what it crosses.
-        colours: uint8 (k, 3), those in turn.
+        wordings: the meaning, from the longest wording to the shortest.
+        sign: a dot, a fold or a boundary across a dark and a light half, a row of colours, or the
+            colour map of probabilities.
+        colour: colour of the dot or fold; None for a fold that contrasts with its ground.
+        colours: uint8 (k, 3), the row of colours.
     """
 
     wordings: tuple[str, ...]
@@ -58,12 +58,12 @@ POINT_MARKS: Final = (
 
 @dataclass(frozen=True)
 class View:
-    """What the panel with folds shows, where it is not the plain prediction.
+    """What the panel with folds shows, if not the plain prediction.
 
     Args:
-        headings: of the panel with folds, the longest first; none: the usual.
-        marks: lines of the key in place of the plain fold's; none: the usual.
-        layers: names of layers whose folds get a panel each; none: the usual panels.
+        headings: wordings of the panel's title, the longest first; empty: the usual.
+        marks: lines of the key that replace the one of plain folds; empty: the usual.
+        layers: names of layers whose folds get one panel each; empty: the usual panels.
         more_marks: further lines of the key.
     """
 
@@ -74,40 +74,40 @@ class View:
 
 
 class PanelSet(ABC):
-    """The panels of one slice for one task; draws what stays once and the rest every time."""
+    """The panels of one slice for one task."""
 
     view = View()
 
     @property
     @abstractmethod
     def headings(self) -> tuple[Heading, ...]:
-        """One for each panel, in order."""
+        """The headings of the panels, in order."""
 
     @abstractmethod
     def marks(self, num_outputs: int) -> tuple[Mark, ...]:
-        """The lines of the key, as many for every number of outputs."""
+        """Return the lines of the key; their count is the same for each number of outputs."""
 
     @property
     @abstractmethod
     def num_outputs(self) -> tuple[int, ...]:
-        """How many outputs of a network these panels can show."""
+        """The numbers of outputs that these panels can show."""
 
     @property
     @abstractmethod
     def fold_panel(self) -> int:
-        """Which of the panels shows the folds."""
+        """The index of the panel with folds."""
 
     @abstractmethod
     def draw_scene(self, canvas: Picture, boxes: Sequence[PanelBox], scene: Scene) -> None:
-        """Draw what stays the same from frame to frame."""
+        """Draw the parts that are the same in all frames."""
 
     @abstractmethod
     def draw_slice(self, canvas: Picture, boxes: Sequence[PanelBox], piece: Slice) -> None:
-        """Draw what the network says."""
+        """Draw the network's output."""
 
 
 def draw_ground(panel: Picture, piece: Slice) -> None:
-    """Lay over a panel with folds what it shows in place of the prediction, if anything."""
+    """Fill a panel with the slice's ground, if there is one that replaces the prediction."""
     if piece.ground is not None:
         panel[:] = piece.ground
 
@@ -117,9 +117,9 @@ def draw_lines(panel: Picture, piece: Slice, colour: Colour | None) -> None:
 
     Args:
         panel: uint8 (H, W, 3), changed in place.
-        piece: what to draw.
-        colour: of folds that have none of their own; None: as contrasts with the panel.
+        piece: the slice to draw.
+        colour: colour of folds without a palette; None: black or white, by contrast.
     """
-    piece.ink.draw(panel, colour)
-    for ink in piece.boundary:
-        ink.draw(panel)
+    piece.fold_overlay.draw(panel, colour)
+    for overlay in piece.boundary:
+        overlay.draw(panel)

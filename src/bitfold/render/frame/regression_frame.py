@@ -32,12 +32,12 @@ SMOOTHED_HEADING: Final = Heading(
 
 
 class RegressionPanels(PanelSet):
-    """Panels of a network that gives one grey value or three of red, green and blue.
+    """Panels of a network whose output is grey or RGB.
 
     Args:
         panel_width: pixels.
         panel_height: pixels.
-        has_smoothed: whether there is a fourth panel with the smoothed points.
+        has_smoothed: whether a fourth panel shows the kernel smoothing.
         view: what the panel with folds shows.
     """
 
@@ -50,29 +50,29 @@ class RegressionPanels(PanelSet):
 
     @property
     def headings(self) -> tuple[Heading, ...]:
-        """One for each panel, in order."""
+        """The headings of the panels, in order."""
         headings = HEADINGS
         if self.view.headings:
             headings = (Heading(self.view.headings), *HEADINGS[1:])
         return (*headings, SMOOTHED_HEADING) if self._has_smoothed else headings
 
     def marks(self, num_outputs: int) -> tuple[Mark, ...]:
-        """The lines of the key; folds over colours contrast with what they cross."""
+        """Return the lines of the key; folds over RGB are black or white, by contrast."""
         plain = Mark(("fold",), "fold", FOLD_COLOUR if num_outputs == 1 else None)
         return (*(self.view.marks or (plain,)), *self.view.more_marks, *POINT_MARKS)
 
     @property
     def num_outputs(self) -> tuple[int, ...]:
-        """Grey or RGB."""
+        """1 for grey, 3 for RGB."""
         return (1, 3)
 
     @property
     def fold_panel(self) -> int:
-        """The first."""
+        """The first panel."""
         return 0
 
     def draw_scene(self, canvas: Picture, boxes: Sequence[PanelBox], scene: Scene) -> None:
-        """Draw target, points and, if it has them, the smoothed points."""
+        """Draw the target with points and, if there is one, the kernel smoothing."""
         height, width = self._size
         panel = canvas[boxes[2].room.window]
         panel[:] = scaled(scene.picture, width, height)
@@ -81,7 +81,7 @@ class RegressionPanels(PanelSet):
             canvas[boxes[3].room.window] = scaled(scene.smoothed, width, height)
 
     def draw_slice(self, canvas: Picture, boxes: Sequence[PanelBox], piece: Slice) -> None:
-        """Draw the prediction, plain and with folds."""
+        """Draw the prediction, without and with folds."""
         plain, folded = canvas[boxes[1].room.window], canvas[boxes[0].room.window]
         is_grey = piece.values.shape[2] == 1
         if is_grey:
@@ -95,12 +95,12 @@ class RegressionPanels(PanelSet):
         draw_lines(folded, piece, FOLD_COLOUR if is_grey and piece.ground is None else None)
 
     def _bytes(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-        """Clip to [0, 1] and round to bytes, through one buffer and without a new float array."""
+        """Clip to [0, 1] and round to bytes, in one buffer that is reused."""
         buffer = self._values.reshape(-1)[: values.size].reshape(values.shape)
-        # A network that diverged may give anything; that is no reason to stop drawing.
+        # A network that diverged may have any output, and drawing must go on.
         with np.errstate(over="ignore", invalid="ignore"):
             np.multiply(values, np.float32(255), out=buffer)
-        # fmax and fmin, unlike clip, take the bound where a value is not a number.
+        # Unlike clip, fmax and fmin replace NaN by the bound.
         np.fmax(buffer, np.float32(0), out=buffer)
         np.fmin(buffer, np.float32(255), out=buffer)
         np.rint(buffer, out=buffer)

@@ -1,4 +1,4 @@
-"""What a frame shows: a scene that stays, and slices of the network's output that change."""
+"""The content of a frame: a constant scene, and slices of the network's output."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -7,23 +7,23 @@ import numpy as np
 import numpy.typing as npt
 
 from bitfold.errors import RenderError
-from bitfold.render.frame.line_compositing import Ink
+from bitfold.render.frame.line_compositing import LineOverlay
 
 Task: TypeAlias = Literal["regression", "classification"]
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What stays the same from frame to frame, for one slice.
+    """The content of one slice that is the same in all frames.
 
     Args:
-        picture: uint8 (h, w, 3), the target as it is shown, of any size.
+        picture: uint8 (h, w, 3), the target, of any size.
         training: float (N, 2), training points as fractions of the panel, x to the right and y
             downwards; those outside [0, 1] are not drawn.
         validation: float (M, 2), validation points likewise.
-        smoothed: uint8 (h, w, 3), the kernel-smoothed training points, or none for no such panel.
-        caption: a few words that tell this slice from others, such as ``t = 0.25``.
-        classes: int (h, w), the class of each pixel, -1 where there is none; classification only.
+        smoothed: uint8 (h, w, 3), kernel smoothing of the training points; None: no such panel.
+        caption: a few words that name this slice, such as ``t = 0.25``.
+        classes: int (h, w), the class of each pixel, or -1 for none; classification only.
         class_colours: uint8 (K, 3), their colours in the picture; classification only.
 
     Raises:
@@ -58,31 +58,33 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """What the network says on the raster of one panel.
+    """The network's output on the raster of one panel.
 
     Args:
-        values: float32 (H, W, outputs), at the panel's resolution; what lies outside [0, 1] is
-            clipped, and what is not a number is drawn as 0.
-        folds: bool (H, W), where a fold passes; or lines.
-        ground: uint8 (H, W, 3), under the folds in place of the prediction; None: the prediction.
-        boundary: lines over the folds, drawn in turn: the decision boundary.
-        layers: the folds of single layers, where each has a panel of its own.
+        values: float32 (H, W, outputs), at the panel's resolution; clipped to [0, 1], and NaN is
+            drawn as 0.
+        folds: bool (H, W), the pixels on folds; or an overlay of lines.
+        ground: uint8 (H, W, 3), the picture under the folds; None: the prediction.
+        boundary: lines of the decision boundary, drawn over the folds, in this order.
+        layers: the folds of each layer, if each layer has a panel.
     """
 
     values: npt.NDArray[np.float32]
-    folds: npt.NDArray[np.bool_] | Ink
+    folds: npt.NDArray[np.bool_] | LineOverlay
     ground: npt.NDArray[np.uint8] | None = None
-    boundary: tuple[Ink, ...] = ()
-    layers: tuple[Ink, ...] = ()
+    boundary: tuple[LineOverlay, ...] = ()
+    layers: tuple[LineOverlay, ...] = ()
 
     @property
-    def ink(self) -> Ink:
-        """The folds as lines."""
-        return self.folds if isinstance(self.folds, Ink) else Ink.of_folds(self.folds)
+    def fold_overlay(self) -> LineOverlay:
+        """The folds as an overlay of lines."""
+        return (
+            self.folds if isinstance(self.folds, LineOverlay) else LineOverlay.of_folds(self.folds)
+        )
 
 
 def is_rgb(picture: npt.NDArray[np.generic]) -> bool:
-    """Tell whether an array is a picture of RGB bytes with at least one pixel.
+    """Return whether an array is a picture of RGB bytes with at least one pixel.
 
     >>> is_rgb(np.zeros((2, 2), np.uint8))
     False

@@ -1,4 +1,4 @@
-"""The target as it is shown, and the points on it."""
+"""The panel with the target and the points of training and validation."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,31 +18,31 @@ from bitfold.render.colours import (
 from bitfold.render.frame.panels import Picture
 from bitfold.render.frame.scene import Scene
 
-# Dots may cover this share of the panel; with more points they get smaller, then transparent.
+# Largest share of the panel under dots; with more points, dots shrink, then turn transparent.
 LARGEST_DOT_SHARE: Final = 0.10
 FAINTEST_DOT: Final = 0.30
-# On light ground a dot takes its colour times this, which keeps the hue and gains contrast.
+# A dot on light ground is darkened by this factor, which keeps its hue and adds contrast.
 DARKENED: Final = 0.72
-# Diameter of a dot by the panel's shorter side, in pixels.
+# (Shorter side of a panel from this on, diameter of a dot), in pixels.
 DOT_DIAMETERS_PX: Final = ((1536, 5), (768, 3), (256, 2), (0, 1))
 
 
 @dataclass(frozen=True, eq=False)
 class _Dot:
-    """Which pixels around a point's own belong to it, and how strongly they are drawn."""
+    """The pixels of a dot relative to its centre, and their opacity."""
 
     offsets: npt.NDArray[np.intp]  # (pixels, 2), rows and columns
     strength: float
 
 
 def scaled(picture: Picture, width: int, height: int, *, is_flat: bool = False) -> Picture:
-    """Scale a picture to a panel: by its nearest pixels, or by their mean where it shrinks.
+    """Scale a picture to a panel: nearest pixels to enlarge it, means of pixels to shrink it.
 
     Args:
         picture: uint8 (h, w, 3).
-        width: of the panel.
-        height: of the panel.
-        is_flat: whether its colours stand for classes and must never be mixed.
+        width: width of the panel.
+        height: height of the panel.
+        is_flat: whether colours stand for classes, so that they must not be mixed.
 
     Returns:
         uint8 (height, width, 3).
@@ -52,7 +52,7 @@ def scaled(picture: Picture, width: int, height: int, *, is_flat: bool = False) 
     """
     own_height, own_width = picture.shape[:2]
     if not is_flat and (own_height > height or own_width > width):
-        # Only a side that shrinks is averaged; the other one keeps its pixels for the nearest.
+        # Average along sides that shrink only; `nearest` enlarges the others.
         size = (min(own_width, width), min(own_height, height))
         shrunk = Image.fromarray(picture).resize(size, Image.Resampling.BOX)
         picture = np.asarray(shrunk, dtype=np.uint8)
@@ -60,7 +60,7 @@ def scaled(picture: Picture, width: int, height: int, *, is_flat: bool = False) 
 
 
 def nearest(picture: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
-    """Scale a raster by taking, for each pixel, the one under its centre.
+    """Scale a raster: each new pixel takes the old pixel under its centre.
 
     >>> nearest(np.array([[1, 2]], np.uint8), 4, 1).tolist()
     [[1, 1, 2, 2]]
@@ -71,7 +71,7 @@ def nearest(picture: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDAr
 
 
 def centres(length: int, own_length: int) -> npt.NDArray[np.intp]:
-    """Give, for each of some pixels along a side, which of its own pixels lies under its centre.
+    """Return, for each new pixel along a side, the old pixel under its centre.
 
     >>> centres(2, 4).tolist(), centres(4, 2).tolist()
     ([1, 3], [0, 0, 1, 1])
@@ -80,12 +80,12 @@ def centres(length: int, own_length: int) -> npt.NDArray[np.intp]:
 
 
 def class_picture(scene: Scene, width: int, height: int) -> Picture:
-    """Show the target of a classification in colours that can be told apart.
+    """Draw the target of a classification in colours that can be told apart.
 
     Args:
-        scene: its classes and class colours; pixels without a class keep the picture's colour.
-        width: of the panel.
-        height: of the panel.
+        scene: classes and class colours; pixels without a class keep their colour.
+        width: width of the panel.
+        height: height of the panel.
 
     Returns:
         uint8 (height, width, 3).
@@ -113,11 +113,11 @@ def class_picture(scene: Scene, width: int, height: int) -> Picture:
 
 
 def draw_points(panel: Picture, scene: Scene) -> None:
-    """Draw training points and over them validation points, no larger than the target can bear.
+    """Draw training points, and validation points over them, without hiding the target.
 
     Args:
         panel: uint8 (height, width, 3), changed in place.
-        scene: its points; those outside [0, 1] are left out.
+        scene: the points; those outside [0, 1] are left out.
 
     >>> panel = np.zeros((4, 4, 3), np.uint8)
     >>> draw_points(panel, Scene(panel.copy(), np.array([[0.6, 0.1]]), np.zeros((0, 2))))
@@ -132,7 +132,7 @@ def draw_points(panel: Picture, scene: Scene) -> None:
 
 
 def _cells(panel: Picture, positions: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
-    """Rows and columns of the points that lie in the panel."""
+    """Return rows and columns of the points in the panel, (N, 2)."""
     height, width = panel.shape[:2]
     inside = ((positions >= 0) & (positions <= 1)).all(axis=1)
     sides = np.array([width, height], dtype=np.float64)
@@ -162,7 +162,7 @@ def _disc(diameter: int) -> npt.NDArray[np.intp]:
 def _stamp(
     panel: Picture, cells: npt.NDArray[np.intp], dot: _Dot, colour: Colour, ground: Picture
 ) -> None:
-    """Put a dot on each cell, in a darker tone where the ground is light."""
+    """Draw a dot on each cell, in a darker tone if the ground is light."""
     height, width = panel.shape[:2]
     flat = (cells[:, None] + dot.offsets).reshape(-1, 2)
     rows, columns = flat[:, 0], flat[:, 1]
@@ -171,6 +171,6 @@ def _stamp(
     is_light = luma(ground[rows, columns]) >= LIGHT_LUMA
     tone = np.where(is_light, np.float32(DARKENED), np.float32(1))
     ink = tone[:, None] * np.array(colour, dtype=np.float32)
-    # From the ground and not the panel, so that points on one pixel do not add up.
+    # Mixing with the ground, not the panel, keeps points on one pixel from adding up.
     mixed = dot.strength * ink + (1 - dot.strength) * ground[rows, columns]
     panel[rows, columns] = np.rint(mixed).astype(np.uint8)

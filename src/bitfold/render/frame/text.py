@@ -1,4 +1,4 @@
-"""Text that never leaves its box: shortened, shrunk, and cut with an ellipsis at the last."""
+"""Text that fits its box: in a shorter wording, a smaller size, or cut with an ellipsis."""
 
 import math
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from PIL import Image, ImageDraw, ImageFont
 from bitfold.render.colours import INK, PAPER, Colour
 from bitfold.render.frame.layout import Rect
 
-# Below this DejaVu Sans stops being read and starts being guessed.
+# DejaVu Sans is illegible below this size.
 SMALLEST_TEXT_PX: Final = 9
-# Height of a line of DejaVu Sans over its size: ascent 0.928, descent 0.236, rounded up.
+# Line height of DejaVu Sans over its size: ascent 0.928 and descent 0.236, rounded up.
 LINE_HEIGHT: Final = 1.2
-# A shorter wording is preferred to shrinking the longer one below this share of its size.
+# Before a wording shrinks below this share of its size, a shorter wording is taken.
 LEAST_SHRINK: Final = 0.75
 
 
 @dataclass(frozen=True)
 class FittedText:
-    """A wording and the size at which it fits.
+    """A wording and the text size at which it fits.
 
     Args:
         text: one line.
         size_px: font size in pixels.
-        is_bold: whether it is set in bold.
+        is_bold: whether the font is bold.
     """
 
     text: str
@@ -38,9 +38,9 @@ class FittedText:
 
 
 class Typesetter:
-    """Measures, fits and draws lines of DejaVu Sans, the typeface that matplotlib ships.
+    """Measures, fits and draws lines in DejaVu Sans, which matplotlib ships.
 
-    Guarantees that nothing is drawn outside the box given, and that equal calls draw equal pixels.
+    Guarantees that nothing is drawn outside a box, and that equal calls draw equal pixels.
 
     >>> Typesetter().fitted(["prediction with folds", "folds"], 60, 20, 14).text
     'folds'
@@ -51,15 +51,15 @@ class Typesetter:
         self._fonts: dict[tuple[int, bool], ImageFont.FreeTypeFont] = {}
 
     def width_px(self, text: str, size_px: int, *, is_bold: bool = False) -> int:
-        """Measure a line.
+        """Return the advance width of a line.
 
         Args:
             text: one line.
             size_px: font size in pixels.
-            is_bold: whether it is set in bold.
+            is_bold: whether the font is bold.
 
         Returns:
-            Its advance width in pixels, rounded up.
+            Pixels, rounded up.
 
         >>> Typesetter().width_px("", 12)
         0
@@ -75,18 +75,18 @@ class Typesetter:
         *,
         is_bold: bool = False,
     ) -> FittedText:
-        """Find a wording and a size that fit a box.
+        """Find a wording and a text size that fit a box.
 
         Args:
-            variants: wordings, the longest and best first; at least one.
+            variants: wordings from the longest, which is the best, to the shortest; at least one.
             width_px: width of the box.
             height_px: height of the box.
-            size_px: the size wanted.
-            is_bold: whether it is set in bold.
+            size_px: largest text size.
+            is_bold: whether the font is bold.
 
         Returns:
-            The first wording that fits at three quarters of the size or more; else the last one,
-            shrunk to the smallest legible size and then cut with an ellipsis.
+            The first wording that fits at three quarters of the size or more. If none does, the
+            last wording, shrunk if it stays legible, then cut with an ellipsis.
 
         >>> Typesetter().fitted(["a long name of a run"], 60, 20, 12).text
         'a long na…'
@@ -105,16 +105,16 @@ class Typesetter:
     def fitted_alike(
         self, headings: Sequence[Sequence[str]], width_px: int, height_px: int, size_px: int
     ) -> list[FittedText]:
-        """Fit several headings so that all have one size and the same degree of brevity.
+        """Fit several headings so that all have the same text size and brevity.
 
         Args:
-            headings: for each heading its wordings, the longest first.
+            headings: the wordings of each heading, the longest first.
             width_px: width of each box.
             height_px: height of each box.
-            size_px: the size wanted.
+            size_px: largest text size.
 
         Returns:
-            One fitted line a heading.
+            One fitted line for each heading.
 
         >>> fitted = Typesetter().fitted_alike([["prediction", "p"], ["target"]], 44, 20, 12)
         >>> [(line.text, line.size_px) for line in fitted]
@@ -140,14 +140,14 @@ class Typesetter:
         colour: Colour = INK,
         is_centred: bool = False,
     ) -> None:
-        """Set a line into a box, on paper, from its left or centred, centred in height.
+        """Draw a line into a box, on paper: vertically centred, from the left or centred.
 
         Args:
-            canvas: uint8 (height, width, 3), changed in place, within the box alone.
-            box: where; all of it is painted over.
-            line: what, as it was fitted to the box.
-            colour: of the letters.
-            is_centred: whether the line stands in the middle of the box.
+            canvas: uint8 (height, width, 3), changed in place, only within the box.
+            box: the box; all of it is painted over.
+            line: a line that was fitted to the box.
+            colour: colour of the letters.
+            is_centred: whether the line is horizontally centred.
 
         >>> canvas = np.zeros((20, 60, 3), np.uint8)
         >>> typesetter = Typesetter()
@@ -176,7 +176,7 @@ class Typesetter:
         key = (size_px, is_bold)
         if key not in self._fonts:
             name = "DejaVuSans-Bold.ttf" if is_bold else "DejaVuSans.ttf"
-            # The basic engine is always there, and its pixels are the same on every machine.
+            # Every machine has the basic engine, and it draws the same pixels everywhere.
             self._fonts[key] = ImageFont.truetype(
                 str(self._folder / name), size_px, layout_engine=ImageFont.Layout.BASIC
             )

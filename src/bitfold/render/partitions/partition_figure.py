@@ -1,4 +1,4 @@
-"""A partition as a figure for print: SVG, PDF or PNG, without margins."""
+"""Draws a partition as a figure for print: SVG, PDF or PNG, without margins."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.runtime.atomic_files import write_atomically
 
 SUFFIXES: Final = (".svg", ".pdf", ".png")
-#: One column of most journals.
+#: Width of a column in most journals.
 COLUMN_MM: Final = 85.0
 _MM_PER_INCH, _POINTS_PER_MM = 25.4, 72 / 25.4
 _KEY_MM, _BAR_MM, _LONGEST_BAR_MM, _SWATCH_MM = 9.5, 16.0, 30.0, 3.2
 _FRAME_MM = 0.15
 _FONT_SIZE, _RULE_WIDTH = 7.0, 0.4
-# Lines are drawn as thin as it takes for them to cover no more than this share of the faces.
+# Largest share of the faces that lines cover, and bounds of the line width, in points.
 _COVERED, _THINNEST, _THICKEST = 0.25, 0.08, 0.5
 _WITH_BAR: Final = ("value", "area", "slope")
-# Text stays text; the same partition gives the same bytes.
+# Text stays text, and equal partitions give equal bytes.
 _SETTINGS: Final[Any] = {
     "svg.fonttype": "none", "svg.hashsalt": "bitfold", "pdf.fonttype": 42,
     "font.size": _FONT_SIZE, "axes.linewidth": _RULE_WIDTH,
@@ -39,15 +39,15 @@ _SETTINGS: Final[Any] = {
 
 @dataclass(frozen=True)
 class FigureStyle:
-    """How a partition is drawn.
+    """The look of a figure of a partition.
 
     Args:
-        faces: what fills them, see `Partition.plot`.
-        output: which output, for the fillings that show one.
+        faces: the filling of faces, see `Partition.plot`.
+        output: the output that the filling shows.
         boundary: whether the decision boundary is drawn.
-        has_legend: whether the layers' colours, and those of the faces, are explained beside it.
-        width_mm: of the whole figure, in millimetres.
-        dots_per_inch: of a PNG, and of what fills the faces.
+        has_legend: whether a legend explains the colours of layers and faces.
+        width_mm: width of the whole figure, in millimetres.
+        dots_per_inch: resolution of a PNG, and of the filling.
         is_y_down: whether y grows downwards, as in pictures.
     """
 
@@ -63,19 +63,20 @@ class FigureStyle:
 def draw_partition(found: Partition, path: Path, style: FigureStyle | None = None) -> None:
     """Draw a partition into a file.
 
-    Lines are drawn as lines, at most as thick as lets the faces be seen, and what fills the faces
-    as a picture between them. An SVG has a group for each: ``faces``, ``layer-1`` and so on,
-    ``boundary``. A PDF has no groups; there the last layer is drawn first.
+    Folds are drawn as vector lines, thin enough that faces stay visible. The filling is a picture
+    under them. An SVG has the groups ``faces``, ``layer-1`` and so on, and ``boundary``. A PDF has
+    no groups; its last layer is drawn first.
 
     Args:
         found: the partition.
-        path: of the figure, ending in ``.svg``, ``.pdf`` or ``.png``; replaced at once when it is
-            complete.
-        style: how.
+        path: path of the figure, ending in ``.svg``, ``.pdf`` or ``.png``; an existing file is
+            replaced when the new one is complete.
+        style: the look; by default `FigureStyle()`.
 
     Raises:
-        RenderError: the suffix is another one, the width leaves no room, or it cannot be written.
-        PolytopeError: there is no such filling or output.
+        RenderError: the suffix is unknown, the panel is too small or too tall, or the file cannot
+            be written.
+        PolytopeError: the filling or the output does not exist.
     """
     style = style or FigureStyle()
     kind = path.suffix.lower()
@@ -97,7 +98,8 @@ def draw_partition(found: Partition, path: Path, style: FigureStyle | None = Non
         write_atomically(path, stream.getvalue())
     except OSError as error:
         raise RenderError(
-            f"Cannot write figure {path}: {error.strerror}. Make room, or choose another place."
+            f"Cannot write the figure {path}: expected a writable file and free space, "
+            f"got {error.strerror}. Make room, or choose another path."
         ) from None
 
 
@@ -112,7 +114,7 @@ def _figure(found: Partition, style: FigureStyle, *, in_pixels: bool) -> Figure:
             f"{height:.3g}. Choose another width or window."
         )
     whole = style.width_mm, height + 2 * _FRAME_MM
-    if in_pixels:  # part of one would be left white
+    if in_pixels:  # whole pixels, or the last one would be partly white
         pixel_mm = _MM_PER_INCH / style.dots_per_inch
         whole = round(whole[0] / pixel_mm) * pixel_mm, round(whole[1] / pixel_mm) * pixel_mm
     width, height = width + whole[0] - style.width_mm, whole[1] - 2 * _FRAME_MM
@@ -140,7 +142,7 @@ def _figure(found: Partition, style: FigureStyle, *, in_pixels: bool) -> Figure:
 def _draw_panel(
     found: Partition, panel: Axes, style: FigureStyle, size_mm: tuple[float, float]
 ) -> Any:
-    """The partition itself; what fills its faces is returned."""
+    """Draw the partition; return the image that fills its faces."""
     scale = size_mm[0] / float(np.ptp(found.vertices[:, 0]))
     pixels = max(size_mm) / _MM_PER_INCH * style.dots_per_inch
     image = found.plot(
@@ -161,7 +163,7 @@ def _draw_panel(
 
 
 def _line_width(found: Partition, area: float, scale: float) -> float:
-    """In points, for folds on a panel of so many square millimetres, and so many to a unit."""
+    """Line width of folds in points, for a panel's area in mm² and its scale in mm per unit."""
     ends = found.vertices[found.edges[np.diff(found.owner_offsets) > 0]]
     length = float(np.hypot(*(ends[:, 1] - ends[:, 0]).T).sum()) * scale
     share = _COVERED * area / max(length, 1e-300) * _POINTS_PER_MM
@@ -169,7 +171,7 @@ def _line_width(found: Partition, area: float, scale: float) -> float:
 
 
 def _border(found: Partition) -> NDArray[np.float64]:
-    """The vertices around the domain, which is convex, in turn."""
+    """Return the vertices around the domain, which is convex, in order."""
     on_border = np.unique(found.edges[found.neighbours.min(1) < 0])
     points = found.vertices[on_border]
     apart = points - points.mean(0)
@@ -177,7 +179,7 @@ def _border(found: Partition) -> NDArray[np.float64]:
 
 
 def _draw_key(axes: Axes, count: int) -> None:
-    """Colours of the layers, the first one on top."""
+    """Draw the colours of layers, with the first layer on top."""
     for layer, colour in enumerate(layer_colours(count, "paper")):
         axes.add_patch(Rectangle((0, layer), 1, 1, color=colour, linewidth=0))
     step = -(-count // 10)

@@ -1,4 +1,4 @@
-"""The graph of a function over its partition: a folded surface whose facets are the polytopes."""
+"""The graph of a function over its partition: a surface whose facets are the polytopes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bitfold.render.partitions.surface import Surface
 
 Doubles = NDArray[np.float64]
 
-# As in figures, a few slivers do not decide the range of colours.
+# Quantiles of the range of colours: as in figures, a few slivers do not determine it.
 _SHOWN = (0.005, 0.995)
 
 
@@ -31,18 +31,18 @@ def surface_of(
     output: int = 0,
     is_y_down: bool = False,
 ) -> Surface:
-    """Lift a partition off its plane.
+    """Lift a partition from its plane to a surface.
 
     Args:
         found: the partition.
-        heights: (V,), of its vertices; facets are flat if they are affine on each face.
-        faces: how they are coloured, see `Partition.plot`: "value", or a function, at their
-            vertices, all else one by one.
-        output: which one, for what shows one.
-        is_y_down: whether y grows downwards, as in pictures: then it is turned round.
+        heights: (V,), heights of the vertices; facets are flat if these are affine on each face.
+        faces: the colours, see `Partition.plot`: "value", or a function, colours vertices; all
+            others colour faces.
+        output: the output that the colours show.
+        is_y_down: whether y grows downwards, as in pictures; if so, y is negated.
 
     Raises:
-        PolytopeError: there is no such filling or output.
+        PolytopeError: the colouring or the output does not exist.
     """
     x, y = found.vertices.T
     corners = found.face_vertices

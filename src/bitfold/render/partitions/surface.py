@@ -1,4 +1,4 @@
-"""Polygons in space as a mesh file: Wavefront OBJ or Stanford PLY."""
+"""Polygons in space, and their mesh files: Wavefront OBJ and Stanford PLY."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Surface:
 
     Args:
         vertices: float64 (V, 3).
-        face_offsets: integers (F + 1,), where each polygon begins in ``face_vertices``.
+        face_offsets: integers (F + 1,), the start of each polygon in ``face_vertices``.
         face_vertices: integers, the vertices around each polygon, counter-clockwise as seen from
-            where z is large.
-        vertex_colours: (V, 3), 0 to 1; None for none. Written by PLY alone, as are the next ones.
-        face_colours: (F, 3), 0 to 1; None for none.
+            large z.
+        vertex_colours: (V, 3), 0 to 1, or None; only PLY files have them.
+        face_colours: (F, 3), 0 to 1, or None; only PLY files have them.
     """
 
     vertices: Doubles
@@ -41,35 +41,38 @@ class Surface:
 
 
 def write_surface(path: Path, surface: Surface) -> None:
-    """Write polygons into a file; coordinates keep all their digits.
+    """Write polygons into a file; coordinates keep all digits.
 
     Source: Wavefront's OBJ, appendix B1 of the Advanced Visualizer's manual; Turk 1994, "The PLY
     polygon file format", binary, little endian, with coordinates of type double.
 
     Args:
-        path: ending in ``.obj`` or ``.ply``; replaced at once when it is complete.
-        surface: what to write.
+        path: path ending in ``.obj`` or ``.ply``; an existing file is replaced when the new one is
+            complete.
+        surface: the polygons.
 
     Raises:
-        RenderError: the suffix is another one, a coordinate is not finite, or it cannot be written.
+        RenderError: the suffix is unknown, a coordinate is not finite, or the file cannot be
+            written.
     """
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise RenderError(
-            f"Cannot write surface {path}: expected a name ending in {' or '.join(SUFFIXES)}, got "
-            f"{path.suffix or 'no ending'}. Rename it."
+            f"Cannot write the surface {path}: expected a name ending in {' or '.join(SUFFIXES)}, "
+            f"got {path.suffix or 'no ending'}. Rename it."
         )
     if not np.isfinite(surface.vertices).all():
         num_bad = int((~np.isfinite(surface.vertices)).sum())
         raise RenderError(
-            f"Cannot write surface {path}: expected finite coordinates, got {num_bad} others. "
+            f"Cannot write the surface {path}: expected finite coordinates, got {num_bad} others. "
             "Choose another height."
         )
     try:
         write_atomically(path, _obj(surface) if kind == ".obj" else _ply(surface))
     except OSError as error:
         raise RenderError(
-            f"Cannot write surface {path}: {error.strerror}. Make room, or choose another place."
+            f"Cannot write the surface {path}: expected a writable file and free space, "
+            f"got {error.strerror}. Make room, or choose another path."
         ) from None
 
 
@@ -102,7 +105,7 @@ def _ply(surface: Surface) -> bytes:
 
 
 def _face_records(surface: Surface, count_type: str) -> Iterator[bytes]:
-    """Runs of polygons, each as far as they have equally many sides."""
+    """Yield the bytes of polygons, in runs of the same number of sides."""
     counts = np.diff(surface.face_offsets)
     changes = np.flatnonzero(np.diff(counts)) + 1
     for start, stop in pairwise([0, *changes.tolist(), len(counts)]):
@@ -115,7 +118,7 @@ def _face_records(surface: Surface, count_type: str) -> Iterator[bytes]:
 
 
 def _records(numbers: NDArray[np.generic], colours: Doubles | None) -> NDArray[np.uint8]:
-    """Rows of numbers as bytes, each followed by its colour."""
+    """Return rows of numbers as bytes, each followed by its colour."""
     plain = np.ascontiguousarray(numbers).view(np.uint8)
     if colours is None:
         return plain

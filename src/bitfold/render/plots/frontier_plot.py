@@ -1,4 +1,4 @@
-"""Size against error: a curve of trained networks, those that no other one beats, and the best."""
+"""Plots of file size against quality: trained networks, the frontier and the best network."""
 
 import io
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ from bitfold.runtime.atomic_files import write_atomically
 WIDTH_INCHES: Final = 6.4
 HEIGHT_INCHES: Final = 4.2
 DOTS_PER_INCH: Final = 160
-# Of viridis.
+# The part of viridis that is used; the rest is too faint on white.
 LIGHTEST: Final = 0.9
-# Labels in one column of the legend.
+# Most labels in a column of the legend.
 MOST_IN_COLUMN: Final = 14
 
 
@@ -32,11 +32,11 @@ class SizePoint:
     """One trained network.
 
     Args:
-        num_bytes: of its file.
-        quality: what the decoded network comes to, in the unit of the axis.
-        label: of its colour; those of one label are drawn alike.
+        num_bytes: size of its file.
+        quality: quality of the decoded network, in the unit of the axis.
+        label: name of its group; networks with equal labels have one colour.
         is_on_front: whether no other network is both shorter and better.
-        is_best: whether it is the one that was asked for.
+        is_best: whether it is the network that the user asked for.
     """
 
     num_bytes: int
@@ -48,11 +48,11 @@ class SizePoint:
 
 @dataclass(frozen=True)
 class QualityAxis:
-    """What stands upright.
+    """The vertical axis.
 
     Args:
-        title: with the unit.
-        is_logarithmic: whether ratios count.
+        title: the quantity and its unit.
+        is_logarithmic: whether the scale is logarithmic.
     """
 
     title: str
@@ -64,17 +64,18 @@ def plot_frontier(
 ) -> None:
     """Draw size against quality.
 
-    The front is a line through full dots, what it beats are hollow ones; the best has a ring, and
-    stands in words above. Nothing of pyplot's global state is used.
+    Full dots, joined by a line, are on the front; hollow dots are beaten. A ring marks the best
+    network, whose numbers are above the panel. pyplot's global state is not used.
 
     Args:
-        points: at least one; labels are told apart by colours from dark to light, in their order.
-        path: of the figure, ending in ``.png`` or ``.svg``; replaced at once when it is complete.
-        title: of the figure.
-        axis: the upright one.
+        points: at least one; labels get colours from dark to light, in their order.
+        path: path of the figure, ending in ``.png`` or ``.svg``; an existing file is replaced when
+            the new one is complete.
+        title: title of the figure.
+        axis: the vertical axis.
 
     Raises:
-        RenderError: there is nothing to draw, the suffix is unknown, or the file cannot be written.
+        RenderError: there are no points, the suffix is unknown, or the file cannot be written.
     """
     path = Path(path)
     kind = path.suffix.lower().removeprefix(".")
@@ -134,7 +135,7 @@ def _draw(points: Sequence[SizePoint], title: str, axis: QualityAxis) -> Figure:
 
 
 def _draw_label(axes: Axes, points: Sequence[SizePoint], colour: str) -> None:
-    """Draw the dots of one label: full on the front, hollow where they are beaten."""
+    """Draw the dots of one label: full on the front, hollow if beaten."""
     for is_full in (True, False):
         some = [point for point in points if point.is_on_front == is_full]
         axes.plot(
@@ -146,7 +147,7 @@ def _draw_label(axes: Axes, points: Sequence[SizePoint], colour: str) -> None:
 
 
 def _colours(number: int) -> list[str]:
-    """From dark to light; the lightest of the colour map is too faint on white."""
+    """Return colours from dark to light."""
     shares = np.linspace(0, LIGHTEST, number) if number > 1 else np.zeros(1)
     return [to_hex(colour) for colour in colormaps["viridis"](shares)]
 

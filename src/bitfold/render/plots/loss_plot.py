@@ -1,4 +1,4 @@
-"""Losses, lengths and folds over epochs, one small panel for each, all runs in every panel."""
+"""Plots of metrics over epochs: one panel for each quantity, all runs in each panel."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -32,11 +32,11 @@ PANEL_WIDTH_INCHES: Final = 3.3
 PANEL_HEIGHT_INCHES: Final = 2.4
 ROW_GAP_INCHES: Final = 0.09
 DOTS_PER_INCH: Final = 160
-# Positive series that span more than this ratio are drawn on a logarithmic scale.
+# Positive series that span a larger ratio are drawn on a logarithmic scale.
 LOGARITHMIC_FROM_RATIO: Final = 5.0
-# From this ratio on such a scale is marked at powers of ten alone.
+# From this ratio on, a logarithmic scale has marks only at powers of ten.
 DECADES_FROM_RATIO: Final = 60.0
-# Runs beyond the colours are told apart by dashes as well.
+# With more runs than colours, runs differ in dashes too.
 DASHES: Final = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 ROUND_STEPS: Final = (1, 2, 5, 10)
 LONGEST_NAME: Final = 36
@@ -45,21 +45,22 @@ LONGEST_NAME: Final = 36
 def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "losses") -> None:
     """Draw metrics of one or more runs over epochs.
 
-    Each quantity has a panel; those that no run has are left out, as is lambda*K where it is zero
-    throughout. Series of more than 480 epochs are drawn as the median of bins, in the band between
-    their minimum and maximum. Nothing of pyplot's global state is used.
+    Each quantity has a panel, unless no run has numbers of it. lambda*K is left out if it is always
+    zero. Series of more than 480 epochs are divided into bins: a line shows the median of each bin,
+    and a band its minimum and maximum. pyplot's global state is not used.
 
     Args:
-        runs: for each run's name its columns, as they stand in ``metrics.jsonl``; None is a gap.
-        path: of the figure, ending in ``.png`` or ``.svg``; replaced at once when it is complete.
-        what: ``losses`` (with K, bits and quality in a second row), ``summary`` (these without
-            lambda*K, in three columns), ``gradients``, or ``folds``
-            (with losses and quality in a first row; of a single run also layer by layer; over the
-            logarithm of epochs if they were measured in such steps).
+        runs: columns of each run by its name, as in ``metrics.jsonl``; None is a gap.
+        path: path of the figure, ending in ``.png`` or ``.svg``; an existing file is replaced when
+            the new one is complete.
+        what: the quantities. ``losses``: losses, then K, bits and quality in a second row.
+            ``summary``: the same without lambda*K. ``gradients``: norms of gradients. ``folds``:
+            losses, then measures of folds, for a single run also layer by layer; epochs have a
+            logarithmic scale if folds were measured in geometric steps.
 
     Raises:
-        RenderError: there is nothing to draw, ``what`` or the suffix is unknown, columns differ in
-            length, or the file cannot be written.
+        RenderError: no run has a number to draw, ``what`` or the suffix is unknown, columns differ
+            in length, or the file cannot be written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +84,7 @@ def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "l
 
 
 def _metadata(kind: str) -> dict[str, str | None]:
-    # Without a date the same metrics give the same picture.
+    # Without a date, equal metrics give equal files.
     return {"Date": None} if kind == "svg" else {"Software": None}
 
 
@@ -98,14 +99,14 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 class _Scale(NamedTuple):
-    """Of the epochs of all panels: between which it lies, and whether it is logarithmic."""
+    """The scale of epochs that all panels share: first and last epoch, linear or logarithmic."""
 
     first: float
     last: float
     by_ratio: bool
 
     def set(self, axes: Axes) -> None:
-        """Give it to a panel, with a little room at both ends."""
+        """Set the scale of a panel, with a little room at both ends."""
         first, last, room = self.first, self.last, 0.02 * (self.last - self.first)
         if self.by_ratio:
             axes.set_xscale("log")
@@ -126,7 +127,7 @@ def _draw(
     runs: Mapping[str, Columns], rows: Sequence[Sequence[Quantity]], scale: _Scale | None
 ) -> Figure:
     num_columns = max(map(len, rows))
-    # The rows above and below a legend line, which itself takes room at the top.
+    # Lines of the legend above the panels.
     legend_lines = -(-len(runs) // MOST_COLUMNS)
     width = max(2, num_columns) * PANEL_WIDTH_INCHES
     height = len(rows) * PANEL_HEIGHT_INCHES + 0.25 * legend_lines + 0.3
@@ -148,7 +149,7 @@ def _draw(
 def _draw_panel(
     axes: Axes, quantity: Quantity, runs: Mapping[str, Columns], scale: _Scale | None
 ) -> None:
-    """Draw one quantity of all runs, over the scale of epochs that all panels share, if any."""
+    """Draw one quantity of all runs; ``scale`` is that of all panels, or None."""
     _dress(axes, quantity)
     lines = _lines(axes, quantity, runs)
     for line in lines:
@@ -167,7 +168,7 @@ def _draw_panel(
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND_STEPS, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     if len(lines) == 1:
-        # One run needs no comparison, but its last figure is what one looks for.
+        # Of a single run, readers look for the last number.
         last = axes.set_title(_figure(together[-1]), loc="right", y=1.0, fontsize=9)
         last.set_color(_hex(_colour(0)))
 
@@ -189,7 +190,7 @@ class _Line:
 
 
 def _lines(axes: Axes, quantity: Quantity, runs: Mapping[str, Columns]) -> list[_Line]:
-    """What a panel shows: a line for each run, or for each layer of a single one."""
+    """Return the lines of a panel: one for each run, or for each layer of a single run."""
     lines = []
     for number, columns in enumerate(runs.values()):
         if quantity.is_by_layer:
@@ -272,12 +273,12 @@ def _draw_legend(figure: Figure, names: Sequence[str]) -> None:
 
 
 def _shortened(name: str) -> str:
-    # What tells runs apart is mostly at the end of their names.
+    # Names of runs mostly differ at their ends.
     return name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME :]
 
 
 def _figure(value: float) -> str:
-    """Four digits, or all of a large number's, in groups of three."""
+    """Format a number with four digits; from 1000 on, with all digits in groups of three."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

@@ -1,4 +1,4 @@
-"""What figures show of runs: a panel for each quantity, in rows."""
+"""The quantities that plots show, in rows of panels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from bitfold.render.plots.series import Floats, as_floats
 Columns: TypeAlias = Mapping[str, Sequence[float | None]]
 
 MOST_COLUMNS: Final = 4
-# How many times the first measured epoch the last must be for a logarithmic scale of epochs.
+# Smallest ratio of the last to the first measured epoch for a logarithmic scale of epochs.
 _LONG: Final = 30
-# What every measurement of folds has.
+# Every measurement of folds has this column.
 _FOLDS: Final = "num_polytopes"
 
 
@@ -24,14 +24,14 @@ class Quantity:
     """One panel: its title, its unit, and the columns whose product it shows.
 
     Args:
-        title: in plain words.
-        unit: of the numbers, or nothing.
+        title: title in plain words.
+        unit: unit of the numbers, or empty.
         columns: names of metrics.
-        is_logarithmic: whether its scale may be.
-        marked_by: a column that has a number at every epoch that was looked at; at others a missing
-            number is no gap in the line. Empty: every epoch was.
-        needs: a column without which there is nothing to see in it.
-        is_by_layer: whether ``columns`` is the beginning of the names of a column for each layer.
+        is_logarithmic: whether the scale may be logarithmic.
+        marked_by: a column that has a number at each epoch of measurement; a missing number at
+            other epochs is not a gap in the line. Empty: every epoch is one of measurement.
+        needs: a column without which the panel is left out; empty: none.
+        is_by_layer: whether ``columns`` has the prefix of one column for each layer.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Quantity:
     is_by_layer: bool = False
 
     def values(self, columns: Columns) -> Floats:
-        """Return a run's numbers; empty if it lacks a column."""
+        """Return the numbers of a run; empty if a column is missing."""
         product = np.ones(1)
         for name in self.columns:
             if name not in columns:
@@ -52,22 +52,22 @@ class Quantity:
         return product
 
     def looked_at(self, columns: Columns, values: Floats) -> np.ndarray:
-        """Return at which epochs a run's numbers were looked at, bool (N,)."""
+        """Return at which epochs a run was measured, bool (N,)."""
         if not self.marked_by:
             return np.ones(len(values), bool)
         return np.asarray(np.isfinite(as_floats(columns[self.marked_by])))
 
     def layers(self, columns: Columns) -> list[Floats]:
-        """Return a run's numbers layer by layer."""
+        """Return the numbers of a run for each layer."""
         found: list[Floats] = []
         while (name := f"{self.columns[0]}{len(found) + 1}") in columns:
             found.append(as_floats(columns[name]))
         return found
 
     def is_shown(self, runs: Mapping[str, Columns]) -> bool:
-        """Whether there is something to see of it in any run."""
+        """Return whether the panel has something to show."""
         if self.is_by_layer:
-            # Of several runs and several layers nobody could tell the lines apart.
+            # Lines of several runs and several layers could not be told apart.
             only = next(iter(runs.values()), {})
             return len(runs) == 1 and len(self.layers(only)) > 1
         return any(self._is_shown_of(columns) for columns in runs.values())
@@ -76,17 +76,17 @@ class Quantity:
         values = self.values(columns)
         if self.needs and not np.isfinite(as_floats(columns.get(self.needs, ()))).any():
             return False
-        # lambda*K is zero where there is no K; a loss that reached zero is worth seeing.
+        # Zeros of lambda*K mean that there is no K; zeros of a loss are worth showing.
         return bool(np.isfinite(values).any() and (len(self.columns) == 1 or np.nansum(values)))
 
 
 def _norm(title: str, column: str) -> Quantity:
-    """A gradient's norm, measured every 50 epochs."""
+    """Describe the norm of a gradient, measured every 50 epochs."""
     return Quantity(title, "norm", (column,), marked_by=column)
 
 
 def _fold(title: str, column: str, unit: str = "") -> Quantity:
-    """A number of folds; a share has a linear scale."""
+    """Describe a measure of folds; shares have a linear scale."""
     return Quantity(title, unit, (column,), is_logarithmic=unit != "share", marked_by=_FOLDS)
 
 
@@ -155,10 +155,10 @@ ROWS: Final[dict[str, tuple[tuple[Quantity, ...], ...]]] = {
 
 
 def are_geometric(runs: Mapping[str, Columns]) -> bool:
-    """Whether folds were measured often at first and seldom later, which suits a scale by ratio.
+    """Return whether folds of some run were measured at epochs in about equal ratios.
 
-    Of epochs in equal steps the median is half the last, of epochs in equal
-    ratios its square root; a quarter lies between.
+    If epochs are equally spaced, their median is half the last epoch. If they have equal ratios,
+    the median is the square root of the last. A quarter of the last lies between.
     """
     for columns in runs.values():
         is_there = np.isfinite(as_floats(columns.get(_FOLDS, ())))
@@ -169,14 +169,14 @@ def are_geometric(runs: Mapping[str, Columns]) -> bool:
 
 
 def present(runs: Mapping[str, Columns], what: str) -> list[list[Quantity]]:
-    """Return the rows of panels for which some run has a number.
+    """Return the rows of panels, without those for which no run has a number.
 
     Args:
-        runs: by name the columns.
+        runs: columns of each run by its name.
         what: a key of `ROWS`.
 
     Raises:
-        RenderError: ``what`` is unknown, columns differ in length, or there is no such number.
+        RenderError: ``what`` is unknown, columns differ in length, or no run has a number.
     """
     if what not in ROWS:
         raise RenderError(

@@ -1,4 +1,4 @@
-"""Long series as few points as a picture can show, with no spike lost."""
+"""Reduces long series to as many points as a picture can show, without losing a spike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-# A panel of a figure is some 500 pixels wide; two pixels a bin show every bend.
+# Panels of figures are about 500 pixels wide; bins of two pixels show every bend.
 NUM_BINS: Final = 240
 
 
 @dataclass(frozen=True, eq=False)
 class Envelope:
-    """A series in bins: its middle, and the range that it covers.
+    """A series in bins: its median and range.
 
     Args:
         epochs: float64 (bins,), ascending.
-        middle: float64 (bins,), the median of each bin; not a number where the series has a gap.
-        low: float64 (bins,), its minimum.
-        high: float64 (bins,), its maximum.
+        middle: float64 (bins,), the median of each bin; NaN in gaps.
+        low: float64 (bins,), the minimum of each bin.
+        high: float64 (bins,), the maximum of each bin.
     """
 
     epochs: Floats
@@ -31,13 +31,13 @@ class Envelope:
 
 
 def as_floats(column: Sequence[float | None]) -> Floats:
-    """Turn a column of metrics into numbers, with gaps where there are none.
+    """Convert a column of metrics to an array, with NaN for gaps.
 
     Args:
-        column: finite numbers, None or other floats.
+        column: numbers, or None.
 
     Returns:
-        float64 (N,); what is missing or not finite is not a number.
+        float64 (N,); NaN where a number is missing or not finite.
 
     >>> as_floats([1.0, None, float("inf")]).tolist()
     [1.0, nan, nan]
@@ -50,16 +50,16 @@ def as_floats(column: Sequence[float | None]) -> Floats:
 def envelope(
     epochs: Floats, values: Floats, num_bins: int = NUM_BINS, *, by_ratio: bool = False
 ) -> Envelope:
-    """Reduce a series to bins of equally many epochs, keeping every minimum and maximum.
+    """Reduce a series to bins of the same number of epochs, with their minima and maxima.
 
     Args:
         epochs: float64 (N,), ascending.
-        values: float64 (N,), not a number in gaps.
-        num_bins: at most so many bins, >= 1.
-        by_ratio: for a logarithmic scale: bins get longer in equal ratios, from one epoch on.
+        values: float64 (N,), NaN in gaps.
+        num_bins: largest number of bins, >= 1.
+        by_ratio: whether bins grow in equal ratios from one epoch on, for a logarithmic scale.
 
     Returns:
-        The series itself if it has no more than two values a bin.
+        The bins; or the series itself, if it has at most two values for each bin.
 
     >>> envelope(np.arange(6.0), np.array([1.0, 9, 2, 3, 0, 4]), 2).high.tolist()
     [9.0, 4.0]
@@ -83,13 +83,13 @@ def envelope(
 
 
 def lone(values: Floats) -> npt.NDArray[np.bool_]:
-    """Find values between two gaps, which a line would not show.
+    """Find values between two gaps, which a line cannot show.
 
     Args:
         values: float64 (N,).
 
     Returns:
-        bool (N,).
+        bool (N,), true for these values.
 
     >>> lone(np.array([1.0, np.nan, 2.0, 3.0])).tolist()
     [True, False, False, False]

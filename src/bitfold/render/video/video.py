@@ -1,4 +1,4 @@
-"""Videos that play after a kill, and that can be continued."""
+"""Videos that can be played after a kill, and continued."""
 
 import contextlib
 import os
@@ -21,34 +21,35 @@ from bitfold.render.video.video_stream import open_fragmented, video_frame, vide
 DEFAULT_CRF: Final = 18
 HIGHEST_CRF: Final = 51
 HIGHEST_RATE: Final = 240.0
-# Rates such as 30000/1001 are kept exactly; one frame in 1000 seconds is slow enough.
+# Keeps rates such as 30000/1001 exact.
 LARGEST_RATE_DENOMINATOR: Final = 1001
 LOWEST_RATE: Final = 0.001
 
 
 class VideoWriter:
-    """Writes frames as an H.264 video, yuv420p in BT.709, with even sides and at most 3840 wide.
+    """Writes frames as an H.264 video: yuv420p, BT.709, even sides, width at most 3840.
 
-    While frames are appended the file is a fragmented mp4: after a kill everything appended plays,
-    but for the last frame. Closing turns it into a plain mp4 that plays before it is loaded. A
-    frame whose side is odd is padded by its edge; a larger one is scaled down.
+    While frames are appended, the file is a fragmented mp4: after a kill, all appended frames
+    except the last can be played. Closing turns the file into a plain mp4, which can be played
+    before it is loaded. Frames with an odd side are padded by their edge. Larger frames are scaled
+    down.
 
-    To go on with an existing video, finished or cut off by a kill, its first frames are copied as
-    they are. The old file stays beside the new one, as ``video.previous.mp4``, until they are, and
-    is used again if a kill comes between.
+    A video can be continued, even if a kill cut it off: its first frames are copied without
+    encoding them again. Meanwhile the old file is kept beside the new one, as
+    ``video.previous.mp4``. After a kill during the copy, the next writer continues the old file.
 
     x264 encodes through PyAV, without a system program.
 
     Args:
-        path: of the video; an existing one is replaced.
-        width: of the frames, >= 1.
-        height: of the frames, >= 1.
-        frames_per_second: above 0, at most 240.
-        keep_frames: how many frames of an existing video are wanted, >= 0. ``num_frames`` then
-            tells how many were kept: all that are wanted and there, or one less; none where there
-            is no readable video of this size and these settings.
+        path: path of the video; an existing file is replaced.
+        width: width of the frames, >= 1.
+        height: height of the frames, >= 1.
+        frames_per_second: at least 0.001, at most 240.
+        keep_frames: number of frames to keep of an existing video, >= 0. ``num_frames`` is the
+            number kept: all of them that exist, or one less; 0 if there is no readable video with
+            this size and these settings.
         crf: x264's constant rate factor, 0 (no loss) to 51.
-        num_threads: that the encoder uses.
+        num_threads: number of threads of the encoder.
 
     Raises:
         RenderError: a setting is out of bounds, or the file cannot be written.
@@ -85,7 +86,7 @@ class VideoWriter:
         previous = previous_path(self._path)
         with self._reporting("write"):
             if keep_frames <= 0:
-                # The remainder of an earlier continuation must not be taken for this video's.
+                # Else a later writer would take the rest of an earlier continuation for this video.
                 previous.unlink(missing_ok=True)
             elif self._path.exists() and not previous.exists():
                 self._path.replace(previous)
@@ -107,17 +108,17 @@ class VideoWriter:
         height: int,
         frames_per_second: float,
     ) -> Self:
-        """Go on with an existing video after its first frames; the same as ``keep_frames``.
+        """Continue an existing video after its first frames, as ``keep_frames`` does.
 
         Args:
-            path: of the video.
-            num_frames: how many of its frames are wanted, >= 0.
-            width: of the frames.
-            height: of the frames.
-            frames_per_second: above 0, at most 240.
+            path: path of the video.
+            num_frames: number of frames to keep, >= 0.
+            width: width of the frames.
+            height: height of the frames.
+            frames_per_second: at least 0.001, at most 240.
 
         Returns:
-            A writer whose ``num_frames`` tells how many it kept; the caller appends from there.
+            A writer whose ``num_frames`` is the number of frames kept; append the next ones.
 
         Raises:
             RenderError: a setting is out of bounds, or the file cannot be written.
@@ -132,23 +133,23 @@ class VideoWriter:
 
     @property
     def path(self) -> Path:
-        """Of the video."""
+        """Path of the video."""
         return self._path
 
     @property
     def num_frames(self) -> int:
-        """How many frames the video has, kept ones and appended ones."""
+        """Number of frames in the video, kept and appended."""
         return self._num_frames
 
     def append(self, rgb: npt.NDArray[np.uint8]) -> None:
         """Encode one more frame.
 
         Args:
-            rgb: uint8 (height, width, 3), as the writer was told; not kept.
+            rgb: uint8 (height, width, 3), of the writer's size; it is copied.
 
         Raises:
             RenderError: the frame has another shape, the video is closed, or the file cannot be
-                written (what was written before still plays).
+                written. The frames before can still be played.
         """
         if not self._is_open:
             raise RenderError(
@@ -166,21 +167,21 @@ class VideoWriter:
             frame.time_base = 1 / self._rate
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
-            # Every fragment is flushed whole, so that this is the end of one.
+            # Complete fragments are flushed, so a fragment ends here.
             self._num_bytes = self._path.stat().st_size
         self._num_frames += 1
 
     def close(self) -> None:
-        """Finish the video; a second call does nothing. A video without a frame is removed.
+        """Finish the video; a second call does nothing. A video without frames is deleted.
 
         Raises:
-            RenderError: the file cannot be written; what was written before still plays.
+            RenderError: the file cannot be written. The frames before can still be played.
         """
         if not self._is_open:
             return
         self._is_open = False
         if self._has_failed:
-            # Reported already. Whole fragments stay, for they play.
+            # The error was reported already. Keep complete fragments: they can be played.
             with contextlib.suppress(av.error.FFmpegError, OSError):
                 self._container.close()
             with contextlib.suppress(OSError):
@@ -207,7 +208,7 @@ class VideoWriter:
         self.close()
 
     def _keep(self, previous: Path, keep_frames: int) -> None:
-        """Copy the first frames of the old file, then let go of it."""
+        """Copy the first frames of the old file, then delete it."""
         packets = kept_packets(previous, keep_frames, self._stream.codec_context)
         for packet in packets:
             packet.stream = self._stream

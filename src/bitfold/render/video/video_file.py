@@ -1,4 +1,4 @@
-"""Video files on disk: copying their packets without decoding them, and replacing them safely."""
+"""Video files on disk: copying packets without decoding them, and replacing files safely."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 
 def previous_path(path: Path) -> Path:
-    """Name the place of an old video while its frames are copied into the new one.
+    """Return the path of an old video while its frames are copied into the new one.
 
     >>> previous_path(Path("run/video.mp4")).as_posix()
     'run/video.previous.mp4'
@@ -22,10 +22,10 @@ def previous_path(path: Path) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's bytes are on the disk.
+    """Wait until the bytes of a file are on the disk.
 
     Raises:
-        OSError: the file cannot be opened or the disk fails.
+        OSError: the file cannot be opened, or the disk fails.
     """
     descriptor = os.open(path, os.O_RDWR)
     try:
@@ -37,15 +37,15 @@ def sync(path: Path) -> None:
 def remux(path: Path) -> None:
     """Rewrite a fragmented mp4 as a plain one with its index at the front.
 
-    It is written beside the old file and takes its place at once, so that a kill leaves either.
+    The new file is written beside the old one and then replaces it: a kill leaves one of them.
 
     Source: ISO/IEC 14496-12, section 8.2.
 
     Args:
-        path: of the video.
+        path: path of the video.
 
     Raises:
-        av.error.FFmpegError or OSError: the file cannot be read or the new one not be written.
+        av.error.FFmpegError or OSError: the old file cannot be read, or the new one not written.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -56,7 +56,7 @@ def remux(path: Path) -> None:
             source = old.streams.video[0]
             stream = new.add_stream_from_template(source)
             for packet in old.demux(source):
-                # The demuxer ends with an empty packet that stands for the end.
+                # An empty packet without a time marks the end.
                 if packet.dts is not None:
                     packet.stream = stream
                     new.mux(packet)
@@ -69,23 +69,23 @@ def remux(path: Path) -> None:
 def kept_packets(
     path: Path, num_frames: int, context: VideoCodecContext
 ) -> "Iterator[Packet[VideoStream]]":
-    """Read the first frames of a video as packets that another stream can go on from.
+    """Read the first frames of a video as packets that another stream can continue.
 
-    Every packet is one frame, in order, for there are no B-frames. The next stream begins with a
-    keyframe, and two next to each other may be mistaken for one picture (ITU-T H.264, 7.4.1.2.4);
-    so a keyframe is not given as the last packet.
+    Each packet is one frame, in order, since there are no B-frames. The next stream begins with a
+    keyframe, and a player may take two keyframes in a row for one picture (ITU-T H.264,
+    7.4.1.2.4). So a keyframe at the end is left out.
 
     Args:
-        path: of the video, finished or cut off by a kill.
-        num_frames: how many frames at most.
-        context: the encoder that goes on; it must have the same size and parameter sets.
+        path: path of the video, finished or cut off by a kill.
+        num_frames: largest number of frames.
+        context: the encoder that continues; it must have the same size and parameter sets.
 
     Yields:
-        Packets; none if the file cannot be read or was encoded otherwise, and fewer if it is
-        damaged after some.
+        Packets, up to the first damaged one; none if the file cannot be read, or was encoded with
+        other settings.
     """
     held: Packet[VideoStream] | None = None
-    # A damaged file is no error here: the caller draws again what is missing.
+    # A damaged file is no error: the caller draws missing frames again.
     with contextlib.suppress(av.error.FFmpegError, OSError), av.open(str(path)) as container:
         if not container.streams.video:
             return

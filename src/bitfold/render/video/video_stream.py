@@ -1,4 +1,4 @@
-"""H.264 as every browser plays it: size, colours and settings of the one stream of a video."""
+"""An H.264 stream that every browser plays: size, colours and settings of the encoder."""
 
 import math
 from fractions import Fraction
@@ -14,14 +14,14 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 
 LARGEST_WIDTH_PX: Final = 3840
-# Level 5.1 of H.264 (ITU-T H.264, table A-1) ends at 36,864 macroblocks of 256 pixels a frame, and
-# so do the decoders of browsers.
+# Level 5.1 of H.264 (ITU-T H.264, table A-1) allows 36,864 macroblocks of 256 pixels in a frame;
+# decoders of browsers support no more.
 LARGEST_AREA_PX: Final = 36_864 * 256
 SMALLEST_SIDE_PX: Final = 2
-# ITU-T H.273: primaries, transfer and matrix of BT.709 are all 1; the range is the limited one.
+# ITU-T H.273 numbers the primaries, the transfer and the matrix of BT.709 all 1.
 BT709: Final = 1
 LIMITED_RANGE: Final = 1
-# Every frame is a fragment of its own, so that a kill costs none but the last.
+# Each frame is a fragment, so that a kill loses the last frame at most.
 FRAGMENTED: Final = {
     "movflags": "frag_every_frame+empty_moov+default_base_moof",
     "flush_packets": "1",
@@ -29,16 +29,16 @@ FRAGMENTED: Final = {
 
 
 def video_size(width: int, height: int) -> tuple[int, int]:
-    """Give the size at which frames are encoded: even, and no larger than browsers play.
+    """Return the size at which frames are encoded: even, and small enough for browsers.
 
     Source: ITU-T H.264 (2021), table A-1, for the largest area.
 
     Args:
-        width: of the frames, >= 1.
-        height: of the frames, >= 1.
+        width: width of the frames, >= 1.
+        height: height of the frames, >= 1.
 
     Returns:
-        Width, at most 3840, and height, in the same ratio but for rounding.
+        Width, at most 3840, and height; their ratio is kept up to rounding.
 
     >>> video_size(641, 480), video_size(7680, 1080)
     ((642, 480), (3840, 540))
@@ -53,28 +53,28 @@ def video_size(width: int, height: int) -> tuple[int, int]:
 def open_fragmented(
     path: Path, size: tuple[int, int], rate: Fraction, *, crf: int, num_threads: int
 ) -> tuple[OutputContainer, VideoStream]:
-    """Create a fragmented mp4 and write its head.
+    """Create a fragmented mp4 and write its header.
 
-    The encoder holds no frame back and makes no B-frames, so that packets can be cut anywhere. Its
-    packets and parameter sets come in the form in which an mp4 keeps them (``annexb=0``), so that
-    those of an older file can be put before them.
+    The encoder delays no frame and makes no B-frames, so that a video can be cut after any packet.
+    It writes packets and parameter sets in the format of mp4 files (``annexb=0``), so that packets
+    of an older file can precede them.
 
     Source: ISO/IEC 14496-12 and 14496-15; encoded by x264.
 
     Args:
-        path: of the file; an existing one is replaced.
+        path: path of the file; an existing file is replaced.
         size: width and height, even.
-        rate: frames a second.
+        rate: frames per second.
         crf: x264's constant rate factor, 0 to 51.
-        num_threads: that the encoder uses.
+        num_threads: number of threads of the encoder.
 
     Returns:
-        The container and its one stream.
+        The container and its only stream.
 
     Raises:
         av.error.FFmpegError or OSError: the file cannot be written.
     """
-    # mp4 is named because the path's suffix need not tell.
+    # The path may have another suffix, so the format is given.
     container = av.open(str(path), "w", format="mp4", options=FRAGMENTED)
     stream = container.add_stream("libx264", rate=rate)
     stream.width, stream.height = size
@@ -82,7 +82,7 @@ def open_fragmented(
     context = stream.codec_context
     context.thread_count = num_threads
     context.max_b_frames = 0
-    # One keyframe a second; at least two frames apart, so that none stands next to another.
+    # One keyframe per second, but never two in a row.
     context.gop_size = max(2, round(rate))
     context.options = {
         "preset": "veryfast", "tune": "zerolatency", "crf": str(crf), "sc_threshold": "0",
@@ -96,13 +96,13 @@ def open_fragmented(
 
 
 def video_frame(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> VideoFrame:
-    """Turn a picture into a frame of the video's size and colours.
+    """Convert a picture to a frame with the size and colours of a video.
 
     Source: ITU-R BT.709-6, section 3, for the matrix and the range.
 
     Args:
         rgb: uint8 (height, width, 3).
-        size: width and height, even; one more than the picture's is filled by its edge.
+        size: width and height, even; a missing row or column is filled by the edge.
 
     Returns:
         A frame in yuv420p.

@@ -48,12 +48,12 @@ def test_the_exact_engine_counts_all_polytopes(ring_run: Run) -> None:
 @pytest.mark.parametrize("fold_colour", ["layer", "neuron"])
 def test_folds_are_coloured_by_their_owner(ring_run: Run, fold_colour: str) -> None:
     """By more than one colour, all of them of the palette."""
-    ink = slicer(ring_run, fold_colour=fold_colour).slice(None).piece.ink
-    assert ink.numbers is not None
-    assert ink.palette is not None
-    shown = np.unique(ink.numbers[ink.cover > 0])
+    overlay = slicer(ring_run, fold_colour=fold_colour).slice(None).piece.fold_overlay
+    assert overlay.numbers is not None
+    assert overlay.palette is not None
+    shown = np.unique(overlay.numbers[overlay.cover > 0])
     assert len(shown) > 1
-    assert shown.max() < len(ink.palette)
+    assert shown.max() < len(overlay.palette)
     frames = [
         FrameMaker(ring_run, dataclasses.replace(SMALL, fold_colour=c)).draw(last_moment(ring_run))
         for c in ("plain", fold_colour)
@@ -112,7 +112,7 @@ def test_each_layer_has_its_panel(ring_run: Run) -> None:
     assert [name.split(",")[0] for name in made.view().layers] == ["layer 1", "layer 2"]
     assert len(piece.layers) == 2
     union = np.maximum(piece.layers[0].cover, piece.layers[1].cover)
-    assert (union == piece.ink.cover).all()
+    assert (union == piece.fold_overlay.cover).all()
     assert (piece.layers[0].cover != piece.layers[1].cover).any()
     style = dataclasses.replace(SMALL, layout="layers")
     assert len(FrameMaker(ring_run, style)._painter.layout.slices[0]) == 2
