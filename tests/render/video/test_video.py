@@ -36,7 +36,7 @@ while True:
 
 COPYING_CHILD = """
 import os, signal, sys
-from bitfold.render.video.video import video
+from bitfold.render.video import video
 def stopping(path, keep, context, kept=video.kept_packets):
     for number, packet in enumerate(kept(path, keep, context)):
         if number == 7:
