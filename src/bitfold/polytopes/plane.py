@@ -78,7 +78,7 @@ class Plane:
         return inputs.view(len(at), *self.origin.shape)
 
     def sizes(self, points: NDArray[np.float64]) -> Tensor:
-        """A bound of |origin| + |s u| + |t v| over points (N, 2), float64 (...).
+        """A bound of `|origin| + |s u| + |t v|` over points (N, 2), float64 (...).
 
         The rounding errors of `inputs` are proportional to it.
         """
