@@ -1,4 +1,4 @@
-"""The page on the audit says what is so."""
+"""Tests of the examples in the page on the audit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "audit.md"
 
 
 def test_the_examples_of_the_page_run() -> None:
-    """Each prints what stands there."""
+    """Each example prints the text that the page shows."""
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     found = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
     assert found.attempted > 10

@@ -1,4 +1,4 @@
-"""What an audit refuses, and how it says so."""
+"""Tests of the errors of an audit."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def refusal(terms: Any, modules: Any, **options: Any) -> str:
 
 
 def fine() -> Tensor:
-    """A term without any fault."""
+    """A valid term."""
     return torch.ones(())
 
 
 def test_a_term_that_raises_is_named() -> None:
-    """With the first line of what it raised, and the error itself as the cause."""
+    """The message quotes the first line of the term's error, which is the cause."""
 
     def term() -> Tensor:
         raise ValueError("no such file\nand more")

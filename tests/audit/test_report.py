@@ -1,4 +1,4 @@
-"""The table of an audit, and the assertion for tests."""
+"""Tests of an audit's table, and of the assertion for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def row(verdict: Verdict, *sites: CutSite, note: str = "") -> AuditRow:
 
 
 def test_the_table_names_each_cut_below() -> None:
-    """With file, line, operation and code."""
+    """A cut site shows file, line, operation and code."""
     assert str(GradientAudit((row(Verdict.CUT, SITE, note="a note"),), 1)).splitlines() == [
         "term  module   verdict  share   norm  agreement",
         "K     network  cut      25.0%  1.500          -",
@@ -37,7 +37,7 @@ def test_the_table_names_each_cut_below() -> None:
 
 
 def test_long_lists_of_places_are_cut_short() -> None:
-    """The rows keep them all."""
+    """The table lists the first cut sites and counts the others; rows keep all of them."""
     audit = GradientAudit((row(Verdict.CUT, *[SITE] * 20),), 1)
     assert str(audit).splitlines()[-1] == "  and 8 more places"
     assert len(audit.rows[0].sites) == 20
@@ -45,12 +45,12 @@ def test_long_lists_of_places_are_cut_short() -> None:
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_only_a_cut_is_not_ok(verdict: Verdict) -> None:
-    """Weak and independent pairs are for the reader to judge."""
+    """An audit is ok with weak and independent pairs, and not with a cut pair."""
     assert GradientAudit((row(Verdict.REACHES), row(verdict)), 1).ok is (verdict != Verdict.CUT)
 
 
 def test_rows_are_found_by_name() -> None:
-    """And missing ones are not made up."""
+    """`row` finds a pair by its names and raises for unknown names."""
     audit = GradientAudit((row(Verdict.REACHES),), 1)
     assert audit.row("K", "network") is audit.rows[0]
     with pytest.raises(KeyError):
@@ -60,7 +60,7 @@ def test_rows_are_found_by_name() -> None:
 def test_files_below_the_working_folder_are_shown_from_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Paths stay short; the site itself keeps the whole path."""
+    """A shown path is relative to the working folder; the site keeps the full path."""
     here = Path(__file__)
     monkeypatch.chdir(here.parent)
     site = CutSite("Tensor.detach", "stops", str(here), 1)
@@ -76,7 +76,7 @@ def pair() -> tuple[nn.Module, nn.Module, Tensor]:
 
 
 def test_the_assertion_passes_and_fails(pair: tuple[nn.Module, nn.Module, Tensor]) -> None:
-    """It fails with the pair's names and the table."""
+    """The assertion fails with the pair's names and the table."""
     net, head, x = pair
     modules = {"net": net, "head": head}
     assert_gradients_reach({"loss": lambda: head(net(x)).mean()}, modules)
@@ -87,7 +87,7 @@ def test_the_assertion_passes_and_fails(pair: tuple[nn.Module, nn.Module, Tensor
 
 
 def test_the_assertion_can_ask_for_pairs(pair: tuple[nn.Module, nn.Module, Tensor]) -> None:
-    """Then a cut elsewhere is allowed, and independence where a gradient is asked for is not."""
+    """With named pairs, other pairs may be cut, but an independent named pair fails."""
     net, head, x = pair
     terms = {"loss": lambda: head(net(x).detach()).mean()}
     modules = {"net": net, "head": head, "unused": nn.Linear(1, 1)}
@@ -99,7 +99,7 @@ def test_the_assertion_can_ask_for_pairs(pair: tuple[nn.Module, nn.Module, Tenso
 def test_a_term_without_code_of_its_own_names_its_caller(
     pair: tuple[nn.Module, nn.Module, Tensor],
 ) -> None:
-    """A bound method of PyTorch has no other place to name."""
+    """For a term that is a bound PyTorch method, the site is the line that calls the audit."""
     net, _, _ = pair
     (found,) = audit_gradients({"loss": net.weight.detach().sum}, {"net": net}).rows
     assert found.verdict == Verdict.CUT

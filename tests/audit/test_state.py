@@ -1,4 +1,4 @@
-"""An audit leaves everything as it found it."""
+"""Tests that an audit restores everything that it changes."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_everything_is_as_it_was(
 
 
 def test_tensors_of_nobody_are_put_back() -> None:
-    """What a term writes in place to tensors outside of any module that is known or called."""
+    """In-place writes of a term to tensors outside of all modules are undone."""
     net, memory = nn.Linear(4, 4), torch.zeros(4)
     table = nn.Embedding(3, 4)
     start = table.weight.detach().clone()
@@ -164,7 +164,7 @@ def test_a_graph_of_the_callers_survives() -> None:
 
 
 def test_no_hook_stays_behind() -> None:
-    """Neither on modules nor on functions."""
+    """An audit leaves no hooks on modules or functions."""
     net, x = nn.Linear(4, 1), torch.randn(8, 4)
     audit_gradients({"loss": lambda: net(x).mean()}, {"net": net})
     assert not nn.modules.module._global_forward_pre_hooks

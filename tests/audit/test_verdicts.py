@@ -1,4 +1,4 @@
-"""How a pair of a term and a module is judged."""
+"""Tests of the verdict on a pair of a term and a module."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def x() -> Tensor:
 
 
 def test_dead_neurons_are_weak_and_not_cut(x: Tensor) -> None:
-    """No gradient arrives here, but at displaced points one does."""
+    """A pair is weak if a gradient arrives only at displaced parameters."""
     torch.manual_seed(0)
     hidden, head = nn.Linear(4, 8), nn.Linear(8, 1)
     with torch.no_grad():
@@ -51,7 +51,7 @@ def test_neurons_that_nothing_revives_are_independent(x: Tensor) -> None:
 
 
 def test_few_reached_parameters_are_weak(x: Tensor) -> None:
-    """Below a tenth of those that influence the value."""
+    """A pair is weak if the gradient reaches below a tenth of the influencing parameters."""
     net = nn.Linear(4, 8)
     row = audit_one(lambda: (x @ net.weight.detach().t()).sum() + net.bias[:2].sum(), net)
     assert row.verdict == Verdict.WEAK
@@ -113,14 +113,14 @@ def test_influence_is_of_each_module_apart(net: nn.Module, x: Tensor) -> None:
 
 
 def test_frozen_parameters_are_not_asked_about(net: nn.Module, x: Tensor) -> None:
-    """The share is of those that learn."""
+    """Frozen parameters do not count in the share."""
     net[0].requires_grad_(False)
     row = audit_one(lambda: net(x).square().mean(), net)
     assert row.share == 1.0
 
 
 def test_norm_and_share_are_those_of_the_gradient(net: nn.Module, x: Tensor) -> None:
-    """As a backward pass would leave them."""
+    """Norms are those of the gradients that a backward pass gives."""
     row = audit_one(lambda: net(x).square().mean(), net)
     net(x).square().mean().backward()
     squares = sum(item.grad.double().square().sum() for item in net.parameters())
@@ -167,7 +167,7 @@ def test_noise_of_the_terms_own_is_told_from_a_dependence(net: nn.Module, x: Ten
 
 
 def test_a_generator_of_pytorch_is_put_back_each_time(net: nn.Module, x: Tensor) -> None:
-    """So that its noise is the same in every evaluation."""
+    """A generator of a term is reset, so that noise is the same in every evaluation."""
     generator = torch.Generator().manual_seed(3)
     start = generator.get_state()
     row = audit_one(lambda: (net(x) + torch.randn(16, 3, generator=generator)).square().mean(), net)
@@ -185,7 +185,7 @@ def test_the_callers_own_mode_plays_no_part(net: nn.Module, x: Tensor, mode: typ
 
 
 def test_a_compiled_module_is_looked_into(net: nn.Module, x: Tensor) -> None:
-    """It runs uncompiled meanwhile."""
+    """A compiled module runs uncompiled during the audit."""
     compiled = torch.compile(net, backend="eager")
     terms = {"whole": lambda: compiled(x).mean(), "cut": lambda: compiled(x).round().mean()}
     rows = audit_gradients(terms, {"net": net}).rows

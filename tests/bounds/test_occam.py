@@ -1,4 +1,4 @@
-"""The bound on the error that follows from a description length."""
+"""Tests of the bound on the error by a description length."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def exact_kl(share: float, other: Decimal) -> Decimal:
 @example(1e-300, 1e-3)
 @example(1 - 2**-53, 1e-9)
 def test_the_inverse_is_exact(share: float, nats: float) -> None:
-    """A little less has too small a relative entropy, a little more too large a one."""
+    """The result is the boundary: slightly smaller p has less relative entropy, larger p more."""
     found = Decimal(inverse_kl(share, nats))
     apart = Decimal("1e-12")
     assert share <= found <= 1
@@ -43,13 +43,13 @@ def test_the_inverse_is_exact(share: float, nats: float) -> None:
 
 @pytest.mark.parametrize("nats", [0.0, 1e-15, 1e-3, 0.7, 50.0, math.inf])
 def test_without_an_error_it_has_a_closed_form(nats: float) -> None:
-    """1 - exp(-nats); all wrong stays all wrong."""
+    """A share of 0 gives 1 - exp(-nats), and a share of 1 gives 1."""
     assert inverse_kl(0.0, nats) == -math.expm1(-nats)
     assert inverse_kl(1.0, nats) == 1.0
 
 
 def test_known_values() -> None:
-    """Worked out by hand: kl(1/4 || 1/2) = ln(2) - H(1/4), in nats."""
+    """The bound agrees with a value by hand: kl(1/4 || 1/2) = ln(2) - H(1/4), in nats."""
     nats = math.log(2) + 0.25 * math.log(0.25) + 0.75 * math.log(0.75)
     assert inverse_kl(0.25, nats) == pytest.approx(0.5, abs=1e-12)
     # 1,000 bits, no error, 10,000 samples, delta 1 / 20: 1 - exp(-(1,000 ln 2 + ln 20) / 10,000).
@@ -61,7 +61,7 @@ def test_known_values() -> None:
 def test_it_grows_with_bits_error_and_tries_and_shrinks_with_samples(
     share: float, bits: float, number: int, delta: float
 ) -> None:
-    """What is longer, wrong more often, less sure or searched for more is bounded less well."""
+    """More bits, more errors, a smaller delta or more tried decoders never lower the bound."""
     found = bitfold.bound(bits, share, number, delta)
     assert share <= found <= 1
     slack = 1e-12
@@ -76,7 +76,7 @@ def test_it_grows_with_bits_error_and_tries_and_shrinks_with_samples(
 
 
 def test_it_holds_as_often_as_it_says() -> None:
-    """Of coins that are drawn again and again it fails in at most a share delta of the draws."""
+    """Over repeated draws of coins, the bound fails in at most a share delta of the draws."""
     generator = np.random.default_rng(0)
     true, number, delta = 0.1, 50, 0.2
     drawn = generator.binomial(number, true, 20_000) / number
@@ -102,7 +102,7 @@ def test_it_holds_as_often_as_it_says() -> None:
     ],
 )
 def test_nonsense_is_refused(changes: dict[str, Any], message: str) -> None:
-    """The error says what was expected."""
+    """Each argument out of bounds raises an error that names the expected range."""
     values = {"bits": 100, "train_error": 0.1, "num_samples": 1000} | changes
     with pytest.raises(bitfold.ConfigError, match=message):
         bitfold.bound(**values)

@@ -1,4 +1,4 @@
-"""Activations and their gains."""
+"""Tests of activations and their gains."""
 
 import numpy as np
 import pytest
@@ -32,12 +32,12 @@ def test_leaky_slope_is_a_hundredth() -> None:
 
 
 def test_names_are_those_of_the_options() -> None:
-    """The names that users write are all there, leaky_relu and none first as the defaults."""
+    """All names are there; the defaults leaky_relu and none come first."""
     assert list(ACTIVATIONS) == ["leaky_relu", "relu", "abs", "tanh", "gelu", "sine"]
     assert list(FINAL_ACTIVATIONS) == ["none", "relu", "leaky_relu", "sigmoid"]
 
 
 def test_unknown_activation_is_refused() -> None:
-    """An unknown name is answered with the known ones."""
+    """The error for an unknown name lists the known names."""
     with pytest.raises(ConfigError, match="expected one of leaky_relu, relu"):
         activation_gain("selu")

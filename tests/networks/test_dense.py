@@ -1,4 +1,4 @@
-"""CompiledNet: the same numbers as the network, by compiled loops where they apply."""
+"""Tests of CompiledNet: it gives the network's numbers, by compiled loops where possible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NODE = "_CompiledPassBackward"
 
 
 def generator(seed: int = 0) -> torch.Generator:
-    """Give a seeded generator."""
+    """Return a seeded generator."""
     return torch.Generator().manual_seed(seed)
 
 
@@ -37,7 +37,7 @@ def net(shape: str = "[10]*3", activation: str = "leaky_relu", final: str = "non
 
 
 def linear(network: PolytopeNet, index: int) -> nn.Linear:
-    """Return one of its affine layers."""
+    """Return one of the network's affine layers."""
     layer = network.layers[index]
     assert isinstance(layer, nn.Linear)
     return layer
@@ -92,12 +92,12 @@ def check_exactness(network: PolytopeNet, batch: Tensor) -> None:
 @pytest.mark.parametrize("number", [1, TILE - 1, TILE, TILE + 1, 1000])
 @pytest.mark.parametrize("shape", ["[]", "[1]", "[10]*8", "[7,4,5]", "[16]"])
 def test_outputs_and_gradients_are_as_exact_as_pytorchs(shape: str, number: int) -> None:
-    """Against float64 no value is off by more than three times PyTorch's own worst, or rounding."""
+    """No value is off by more than rounding or three times PyTorch's largest error."""
     check_exactness(net(shape), points(number))
 
 
 def test_so_they_are_in_the_widest_network() -> None:
-    """For as many points as it takes to pay."""
+    """Values and gradients of the widest compiled network are exact too."""
     check_exactness(net(f"[{MAX_COMPILED_WIDTH}]*3"), points(150))
 
 
@@ -114,7 +114,7 @@ def test_each_activation_that_folds_once_is_compiled(activation: str, final: str
 
 
 def test_a_leaky_slope_is_the_modules_own() -> None:
-    """It is read from the layer, not assumed."""
+    """The loops take the slope of LeakyReLU from the layer."""
     network = net()
     for layer in network.layers:
         if isinstance(layer, nn.LeakyReLU):
@@ -123,7 +123,7 @@ def test_a_leaky_slope_is_the_modules_own() -> None:
 
 
 def test_without_a_graph_the_bits_are_the_same() -> None:
-    """Validation sees what training sees, and no points at all are no special case."""
+    """Outputs without a graph equal those with one, also for no points at all."""
     compiled = CompiledNet(net())
     with torch.no_grad():
         alone = compiled(points())
@@ -144,7 +144,7 @@ def test_threads_do_not_change_a_bit() -> None:
 
 
 def test_points_that_do_not_lie_in_a_row_are_read_rightly() -> None:
-    """A view with strides, and gradients that broadcast, are as good as copies."""
+    """Strided views and broadcast gradients give the same results as copies."""
     network = net()
     batch = points(600)[::2]
     ours = CompiledNet(network)(batch)
@@ -156,7 +156,7 @@ def test_points_that_do_not_lie_in_a_row_are_read_rightly() -> None:
 
 
 def test_two_passes_keep_apart() -> None:
-    """Each backward has its own pass's points and parameters; gradients add up, as in PyTorch."""
+    """Each backward uses the points and parameters of its forward; gradients add up."""
     network = net()
     compiled, first, second = CompiledNet(network), points(100), points(600)[300:]
     for forward in (compiled, network):
@@ -185,7 +185,7 @@ def test_gradients_are_those_of_the_pass_though_parameters_moved_since() -> None
 
 
 def test_parameters_are_read_at_every_call() -> None:
-    """In place, as new data, as a new parameter, or loaded: the next call sees the change."""
+    """The next call sees parameters changed in place, replaced, or loaded."""
     network = net()
     compiled = CompiledNet(network)
     layer = linear(network, 0)
@@ -206,7 +206,7 @@ def test_parameters_are_read_at_every_call() -> None:
 
 
 def test_frozen_parameters_get_no_gradient() -> None:
-    """The others get theirs."""
+    """Frozen parameters get no gradient, and the others get theirs."""
     network = net()
     layer = linear(network, 2)
     layer.weight.requires_grad_(False)
@@ -216,7 +216,7 @@ def test_frozen_parameters_get_no_gradient() -> None:
 
 
 def test_what_is_not_finite_shows() -> None:
-    """A nan in a point stays in its row, one in a weight reaches all; gradients show both."""
+    """NaN in a point stays in its row, NaN in a weight reaches all rows; gradients show both."""
     network = net(activation="relu")
     batch = points()
     batch[7, 1] = torch.nan
@@ -241,7 +241,7 @@ def test_infinities_are_pytorchs() -> None:
 
 @pytest.mark.parametrize("activation", ["abs", "tanh", "gelu", "sine"])
 def test_other_activations_go_through_the_network(activation: str) -> None:
-    """Bit for bit."""
+    """Other activations give exactly the outputs of the network itself."""
     network = net(activation=activation)
     outputs = CompiledNet(network)(points())
     assert not is_compiled(outputs)
@@ -249,7 +249,7 @@ def test_other_activations_go_through_the_network(activation: str) -> None:
 
 
 def test_other_networks_go_through_themselves() -> None:
-    """Wide ones, other types, a sigmoid at the end, parameters that do not lie in rows."""
+    """Wide networks, other types, a final sigmoid and transposed parameters go through PyTorch."""
     transposed = net("[3]")
     layer = linear(transposed, 0)
     layer.weight.data = layer.weight.data.t()
@@ -263,7 +263,7 @@ def test_other_networks_go_through_themselves() -> None:
 
 
 def test_points_that_want_a_gradient_get_it() -> None:
-    """The loops give none by points, so the network is asked."""
+    """Points that need a gradient go through PyTorch, since the loops compute none by points."""
     batch = points().requires_grad_()
     torch.autograd.backward(CompiledNet(net())(batch).sum())
     assert batch.grad is not None
@@ -271,7 +271,7 @@ def test_points_that_want_a_gradient_get_it() -> None:
 
 
 def test_hooks_are_called() -> None:
-    """Also one that is put on later, and on a layer; once it is gone, loops run again."""
+    """A hook, also on a layer or added later, runs; the loops return once it is removed."""
     network = net()
     compiled, seen = CompiledNet(network), []
     compiled(points())
@@ -288,7 +288,7 @@ def test_hooks_are_called() -> None:
 
 
 def test_points_of_another_shape_get_the_networks_error() -> None:
-    """Wrong coordinates and wrong dimensions."""
+    """Points with wrong coordinates or dimensions raise the network's own error."""
     compiled = CompiledNet(net())
     for batch in (torch.zeros(5, 2), torch.zeros(3), torch.zeros(1, 5, 3)):
         with pytest.raises(ShapeError, match="Cannot evaluate the network"):
@@ -296,7 +296,7 @@ def test_points_of_another_shape_get_the_networks_error() -> None:
 
 
 def test_a_large_pass_is_left_to_several_threads() -> None:
-    """With one thread the loops take it."""
+    """Large work goes through PyTorch if it has several threads, and through loops otherwise."""
     network = net()
     batch = points(1).expand(40_000, 3)
     with threads(2):
@@ -306,14 +306,14 @@ def test_a_large_pass_is_left_to_several_threads() -> None:
 
 
 def test_few_points_do_not_fill_a_wide_networks_tile() -> None:
-    """They go through PyTorch; through a narrow network they do not."""
+    """Few points go through PyTorch in a wide network, and through loops in a narrow one."""
     assert not is_compiled(CompiledNet(net("[17]"))(points(127)))
     assert is_compiled(CompiledNet(net("[17]"))(points(128)))
     assert is_compiled(CompiledNet(net("[16]"))(points(127)))
 
 
 def test_a_first_compilation_gives_the_same_bits(tmp_path: Path) -> None:
-    """A process that compiles the loops and one that loads them work out equal gradients."""
+    """A process that compiles the loops and one that loads them compute equal gradients."""
     script = (
         "import torch\n"
         "from bitfold.networks import PolytopeNet\n"

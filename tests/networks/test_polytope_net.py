@@ -1,4 +1,4 @@
-"""PolytopeNet."""
+"""Tests of PolytopeNet."""
 
 import pytest
 import torch
@@ -9,12 +9,12 @@ from bitfold.networks import ACTIVATIONS, FINAL_ACTIVATIONS, PolytopeNet, activa
 
 
 def generator(seed: int = 0) -> torch.Generator:
-    """Give a seeded generator."""
+    """Return a seeded generator."""
     return torch.Generator().manual_seed(seed)
 
 
 def test_layers_alternate() -> None:
-    """The network is one Sequential of affine layers and activations, the last layer plain."""
+    """The network is a Sequential of affine layers and activations, without a final activation."""
     network = PolytopeNet(2, "[4,3]", 1, "relu", generator=generator())
     kinds = [type(layer) for layer in network.layers]
     assert kinds == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
@@ -86,7 +86,7 @@ def test_values_and_gradients_are_finite(activation: str, final: str) -> None:
 
 
 def test_state_dict_round_trip() -> None:
-    """A second network with the first one's state computes the same."""
+    """A network with another network's state gives the same outputs."""
     first = PolytopeNet(3, "[7,5]", 2, "abs", "sigmoid", generator=generator(1))
     second = PolytopeNet(3, "[7,5]", 2, "abs", "sigmoid", generator=generator(2))
     points = torch.randn(11, 3, generator=generator())
@@ -130,6 +130,6 @@ def test_points_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_repr_names_the_network() -> None:
-    """The repr says how to build the same network."""
+    """The repr contains the arguments that build the same network."""
     network = PolytopeNet(2, [10] * 8, 3, "abs", generator=generator())
     assert "2, '[10]*8', 3, activation='abs', final_activation='none'" in repr(network)

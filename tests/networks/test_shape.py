@@ -1,4 +1,4 @@
-"""Shapes as text."""
+"""Tests of the grammar of shapes."""
 
 import time
 
@@ -34,7 +34,7 @@ def test_shapes_of_the_grammar_are_read(text: str, widths: tuple[int, ...]) -> N
 
 
 def test_error_names_the_character() -> None:
-    """A mistake is named by its place, by what was expected there and by an example."""
+    """An error names the character, the expected text and an example."""
     with pytest.raises(ShapeError) as caught:
         parse_shape("[10]**8")
     assert str(caught.value) == (
@@ -71,7 +71,7 @@ def test_error_names_the_character() -> None:
     ],
 )
 def test_malformed_shapes_are_refused(text: str, message: str) -> None:
-    """Whatever is not in the grammar, or out of bounds, is refused on one line."""
+    """Text outside the grammar or its bounds raises an error of one line."""
     with pytest.raises(ShapeError) as caught:
         parse_shape(text)
     assert message in str(caught.value)
@@ -92,7 +92,7 @@ def test_huge_shapes_are_refused_at_once(text: str) -> None:
 
 
 def test_repeated_nothing_is_nothing() -> None:
-    """A large count of no layers is allowed, as it asks for nothing."""
+    """A large count of an empty list is allowed, since it makes no layers."""
     assert parse_shape("[]*999999999") == ()
 
 

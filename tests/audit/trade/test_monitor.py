@@ -1,4 +1,4 @@
-"""The trade monitor tells a trade from noise, once, whatever the unit, whatever the loop does."""
+"""Tests of the trade monitor: it reports a trade once, and no noise, in any unit and loop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def correlated(random_source: random.Random, correlation: float) -> Callable[[],
 
 
 def first_trade(losses: Iterable[Losses], monitor: TradeMonitor | None = None) -> Trade | None:
-    """The first thing that a monitor reports of some updates."""
+    """The first trade that a monitor reports in some updates."""
     monitor = TradeMonitor() if monitor is None else monitor
     return next((trade for each in losses if (trade := monitor.update(*each))), None)
 
@@ -36,7 +36,7 @@ def first_trade(losses: Iterable[Losses], monitor: TradeMonitor | None = None) -
 def trading(
     seed: int, *, k_slope: float, task_slope: float, num_updates: int = 3000, scale: float = 1.0
 ) -> list[Losses]:
-    """Return updates that descend to the middle, then trade by so much an update."""
+    """Return updates that descend up to the middle, then trade a given amount each."""
     noise = correlated(random.Random(seed), 0.5)
     middle = num_updates // 2
     losses = []
@@ -60,7 +60,7 @@ def trading(
 def test_a_trade_is_reported_with_its_payer(
     seed: int, slopes: dict[str, float], payer: str
 ) -> None:
-    """Either term may pay; both amounts and the window are given, after the trade began."""
+    """Either term may pay; the report names both amounts and a window after the beginning."""
     trade = first_trade(trading(seed, **slopes))
     assert trade is not None
     assert trade.payer == payer
@@ -81,14 +81,14 @@ def test_the_amounts_are_those_of_the_window() -> None:
 
 
 def test_a_trade_is_reported_once() -> None:
-    """Whatever comes after it, and a second trade too."""
+    """A monitor reports one trade only, also if a second one follows."""
     monitor = TradeMonitor()
     found = [monitor.update(*each) for each in trading(0, k_slope=1e-4, task_slope=-1e-6) * 2]
     assert sum(each is not None for each in found) == 1
 
 
 def test_a_trade_reads_as_one_sentence() -> None:
-    """With both amounts, and whose gradient to look for."""
+    """The message names both amounts and the term whose gradient may be missing."""
     text = str(Trade("task", 0.02, 0.001, 10, 137, 6.25))
     assert text == (
         "From update 10 to 137 the task loss rose by 0.02 while the weighted K fell by only 0.001, "
@@ -166,7 +166,7 @@ def not_finite(losses: Sequence[Losses]) -> list[Losses]:
 
 
 def test_losses_that_are_not_finite_are_passed_over() -> None:
-    """They neither crash the monitor nor hide a trade nor make one."""
+    """Numbers that are not finite neither raise, nor hide a trade, nor make one."""
     assert first_trade(not_finite(trading(0, k_slope=-1e-5, task_slope=-1e-6))) is None
     trade = first_trade(not_finite(trading(0, k_slope=1e-4, task_slope=-1e-6)))
     assert trade is not None
@@ -241,7 +241,7 @@ def test_memory_is_bounded() -> None:
     ],
 )
 def test_settings_out_of_bounds_are_refused(settings: dict[str, float], message: str) -> None:
-    """In one line that says what to do."""
+    """An argument out of bounds raises an error of one line that says how to continue."""
     with pytest.raises(AuditError) as caught:
         TradeMonitor(**settings)
     assert str(caught.value) == (
@@ -250,7 +250,7 @@ def test_settings_out_of_bounds_are_refused(settings: dict[str, float], message:
 
 
 def test_a_negative_weight_is_refused() -> None:
-    """It would turn a gain into a payment."""
+    """A negative weight raises, since it would turn a gain into a payment."""
     with pytest.raises(AuditError, match=r"expected a weight of at least 0, got -0\.1\. Give the"):
         TradeMonitor().update(1.0, 4.0, -0.1)
 

@@ -1,4 +1,4 @@
-"""Tests of the windowed, chunked cross-entropy against the softmax over weights by bins."""
+"""Tests of the chunked cross-entropy over near bins against the softmax over weights by bins."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def problem(num_weights: int, num_bins: int) -> tuple[Bins, list[Tensor]]:
 @pytest.mark.parametrize("temperature", [0.02, 0.1, 1.0, 500.0])
 @pytest.mark.parametrize(("num_weights", "num_bins"), [(1, 2), (50, 3), (300, 64), (1700, 256)])
 def test_value_and_gradients_are_those_of_the_full_softmax(num_weights, num_bins, temperature):
-    """Window and chunks change neither the cost nor any gradient by more than 1e-8 relative."""
+    """Near bins and chunks change neither cost nor gradients by more than 1e-8 relative."""
     bins, leaves = problem(num_weights, num_bins)
     results = []
     for compute in (windowed, full_reference):
@@ -57,7 +57,7 @@ def test_value_and_gradients_are_those_of_the_full_softmax(num_weights, num_bins
 
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 30.0])
 def test_analytic_gradients_pass_gradcheck(temperature, monkeypatch):
-    """The gradients worked out in forward agree with finite differences, over several chunks."""
+    """The gradients that forward computes agree with finite differences, over several chunks."""
     monkeypatch.setattr(cross_entropy, "CHUNK_NUMEL", 30)
     bins, leaves = problem(11, 9)
     with torch.no_grad():
@@ -108,7 +108,7 @@ def test_large_logits_do_not_overflow():
 
 
 class LargestTensor(TorchDispatchMode):
-    """Remembers the largest number of elements that any operation made."""
+    """Remembers the size of the largest tensor that an operation made."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class LargestTensor(TorchDispatchMode):
 
 @pytest.mark.parametrize("temperature", [0.1, 100.0])
 def test_nothing_of_weights_by_bins_is_ever_made(temperature):
-    """No operation of a step makes a tensor above two chunks, even where windows are all bins."""
+    """No operation makes a tensor above two chunks, even if all bins are near."""
     network = nn.Linear(99, 100)
     loss = KolmogorovLoss(
         network,

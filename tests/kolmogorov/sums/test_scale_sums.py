@@ -1,4 +1,4 @@
-"""Tests of the compiled sums of scale predictors against autograd's."""
+"""Tests of the compiled sums of scale predictors against autograd."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -46,12 +46,12 @@ def _same_number_of_threads() -> Iterator[None]:
 def slow_sum(
     loss: KolmogorovLoss, subset: WeightSubset, values: Tensor, targets: Targets
 ) -> Summed:
-    """What the base class works out by PyTorch's operations."""
+    """The sum of the base class, by PyTorch's operations."""
     return WeightPredictor.summed(loss.predictor, subset, values, targets, with_gradients=True)
 
 
 def assert_equal_sums(found: Summed, expected: Summed, tolerance: float) -> None:
-    """Sums agree relatively, and each gradient relative to its largest entry."""
+    """Sums agree relative to their size, and gradients relative to their largest entry."""
     assert found.nats.dtype == expected.nats.dtype == torch.float64
     torch.testing.assert_close(found.nats, expected.nats, rtol=tolerance, atol=0)
     pairs = zip(
@@ -88,7 +88,7 @@ def test_compiled_sums_are_those_of_autograd(
 def test_compiled_sums_keep_single_precision(
     predictor, distribution, grid, targets, make_scale_loss
 ):
-    """In float32 the sum is right to 1e-6 of float64's, and the gradients to 1e-5."""
+    """float32 sums are within 1e-6 of float64 sums, and gradients within 1e-5."""
     loss = make_scale_loss(predictor(distribution), torch.float32, **grid)
     subset, make = loss.subsampling.all_weights(), MAKE_TARGETS[targets]
     # Values that are multiples of 2^-9 have the same index in both types.
@@ -125,7 +125,7 @@ class DrawnTargets(Targets):
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_a_stretch_may_begin_and_end_anywhere(distribution, make_scale_loss):
-    """Stretches that cut through rows and kernels add up to the whole, each as autograd has it."""
+    """Stretches that cut rows and kernels add up to the whole, and each agrees with autograd."""
     loss = make_scale_loss(RowColumnPredictor(distribution))
     values, targets = loss._values(), LinearTargets(256)
     bounds = [0, 1, 40, 41, 95, 100, 290, 291, loss.num_weights]
@@ -144,7 +144,7 @@ def test_a_stretch_may_begin_and_end_anywhere(distribution, make_scale_loss):
 
 @pytest.mark.parametrize("targets", ["linear", "noise"])
 def test_the_number_of_threads_changes_no_bit(targets, monkeypatch, make_scale_loss):
-    """Parts depend on sizes alone and are added up in their order, whoever works them out."""
+    """The sum does not depend on threads: parts depend on sizes alone and are added in order."""
     monkeypatch.setattr(scale_sums, "_PART_WEIGHTS", 50)
     loss = make_scale_loss(RowColumnPredictor())
     subset, values = loss.subsampling.all_weights(), loss._values()
@@ -161,7 +161,7 @@ def test_the_number_of_threads_changes_no_bit(targets, monkeypatch, make_scale_l
 
 
 def test_bins_of_a_stretch_are_coded_in_parts(monkeypatch, make_scale_loss):
-    """Whatever the number of threads and wherever the stretch begins."""
+    """Costs of bins agree for any number of threads and any start of the stretch."""
     monkeypatch.setattr(scale_sums, "_PART_WEIGHTS", 50)
     torch.set_num_threads(2)
     loss = make_scale_loss(RowColumnPredictor())
@@ -173,7 +173,7 @@ def test_bins_of_a_stretch_are_coded_in_parts(monkeypatch, make_scale_loss):
 
 
 def test_others_than_stretches_between_two_bins_on_the_cpu_are_left_to_autograd(make_scale_loss):
-    """Samples, soft targets and their like cost the same, only slower."""
+    """Samples, soft targets and other cases take the PyTorch way, with the same cost."""
     loss = make_scale_loss(RowColumnPredictor())
     subset, values, linear = loss.subsampling.all_weights(), loss._values(), LinearTargets(256)
     assert scale.can_sum_scales(subset, values, linear)

@@ -1,4 +1,4 @@
-"""Tests of costs read from a table against those worked out one by one."""
+"""Tests of costs read from a table against costs computed weight by weight."""
 
 import copy
 import os
@@ -31,7 +31,7 @@ def loss(request, make_scale_loss) -> KolmogorovLoss:
 
 
 def both_sums(loss, targets, values):
-    """By compiled loops in steps of several lengths, and by PyTorch's operations in float64."""
+    """The sum by compiled loops for steps of several lengths, and by PyTorch in float64."""
     subset = loss.subsampling.all_weights()
     steps = torch.rand(len(loss.table.parameters)) + 0.5
     weights = loss.table.pieces(values)
@@ -54,7 +54,7 @@ def both_sums(loss, targets, values):
 @pytest.mark.parametrize("largest", [0.4, 0.99, 30.0])
 @pytest.mark.parametrize("name", TARGETS)
 def test_compiled_loops_give_costs_and_gradients(loss, name, largest):
-    """To within what the table, series and float32 leave, for weights below a bin and above."""
+    """Table and series are accurate enough for weights smaller and larger than a bin."""
     generator = torch.Generator().manual_seed(0)
     values = largest * (2 * torch.rand(loss.num_weights, generator=generator) - 1)
     found, expected = both_sums(loss, TARGETS[name](256), values)
@@ -69,7 +69,7 @@ def test_compiled_loops_give_costs_and_gradients(loss, name, largest):
 
 
 def test_the_table_is_what_a_training_step_reads(monkeypatch):
-    """Also for a long run of weights that share one scale."""
+    """A training step reads the table, also for many weights that share one scale."""
     for predictor in ("row_column", "per_tensor"):
         module = nn.Linear(120, 100)
         kolmogorov = KolmogorovLoss(module, predictor=predictor, quantise="learned")
@@ -93,7 +93,7 @@ def test_the_table_is_what_a_training_step_reads(monkeypatch):
 
 @pytest.mark.parametrize("value", [127.0, -130.0, 1e9, float("nan"), float("inf")])
 def test_weights_near_the_ends_are_left_to_exact_formulas(value):
-    """There bins hold tails, weights are escaped, and what is not finite shows."""
+    """Exact formulas sum tails and escapes, and a weight that is not finite shows in K."""
     module = nn.Linear(6, 5)
     kolmogorov = KolmogorovLoss(module, quantise="learned")
     with torch.no_grad():
@@ -113,7 +113,7 @@ def test_weights_near_the_ends_are_left_to_exact_formulas(value):
 
 @pytest.mark.parametrize("log_scale", [-30.0, -6.0, -2.0, 0.0, 2.0, 5.0, 8.0])
 def test_series_and_table_agree_at_every_scale(log_scale):
-    """Long lines of weights below a bin, from the floor of the scale to that of the grid."""
+    """Long lines of weights below a bin agree, for scales from the floor up to the grid."""
     kolmogorov = KolmogorovLoss(nn.Linear(3000, 2), quantise="learned")
     with torch.no_grad():
         kolmogorov.predictor.log_scale.fill_(log_scale)
@@ -130,7 +130,7 @@ def test_series_and_table_agree_at_every_scale(log_scale):
 
 
 def test_centred_predictors_learn_no_location():
-    """Nor send any; 0 stays the likeliest value."""
+    """A centred predictor neither learns nor sends a location: 0 stays the likeliest value."""
     kolmogorov = KolmogorovLoss(nn.Linear(6, 5), quantise="learned")
     names = [name for name, _ in kolmogorov.predictor.named_parameters()]
     assert names == ["log_scale", "row_log_scale", "column_log_scale"]
@@ -139,7 +139,7 @@ def test_centred_predictors_learn_no_location():
 
 
 def test_a_first_compilation_gives_the_same_bits(tmp_path):
-    """A process that compiles the loops and one that loads them work out equal gradients."""
+    """A process that compiles the loops and one that loads them compute equal gradients."""
     script = (
         "import torch\n"
         "from torch import nn\n"
