@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from planted_checks import assert_named_at_its_lines, assert_operation_named
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own abbreviation
 
 from bitfold.audit import CutSite
+from tests.audit.planted_checks import assert_named_at_its_lines, assert_operation_named
 
 Term = Callable[[], Any]
 Case = Callable[[nn.Module, nn.Module, Tensor], Term]

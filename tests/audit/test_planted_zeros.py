@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from planted_checks import assert_named_at_its_lines, assert_operation_named
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from bitfold.audit import CutSite
+from tests.audit.planted_checks import assert_named_at_its_lines, assert_operation_named
 
 Term = Callable[[], Any]
 Case = Callable[[nn.Module, nn.Module, Tensor], Term]

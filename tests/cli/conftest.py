@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from command_runs import SMALL
 
 from bitfold.cli.main import main
+from tests.cli.command_runs import SMALL
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Fixtures of the Kolmogorov loss's tests: a network and losses of it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +38,9 @@ def make_loss(network: nn.Sequential) -> Callable[..., KolmogorovLoss]:
 def make_scale_loss() -> Callable[..., KolmogorovLoss]:
     """Makes a loss of tensors of all shapes with random predictor parameters."""
 
-    def make(predictor: WeightPredictor, dtype: torch.dtype = torch.float64, **settings: object):
+    def make(
+        predictor: WeightPredictor, dtype: torch.dtype = torch.float64, **settings: object
+    ) -> Any:
         generator = torch.Generator().manual_seed(2)
         usual = {"predictor": predictor, "generator": generator}
         loss = KolmogorovLoss(all_shapes(dtype), **usual | settings)

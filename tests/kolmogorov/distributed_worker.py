@@ -6,6 +6,7 @@ Run by test_kolmogorov_distributed.py: python distributed_worker.py RANK PROCESS
 import copy
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -38,7 +39,7 @@ def network(rank: int, dtype: torch.dtype) -> nn.Module:
     return nn.Sequential(*layers, nn.LayerNorm(3)).to(dtype)
 
 
-def make(module: nn.Module, settings: dict[str, object], num_processes: int, how: str):
+def make(module: nn.Module, settings: dict[str, object], num_processes: int, how: str) -> Any:
     """The module to run and its loss, made from the wrapper or with an explicit group."""
     generator = torch.Generator().manual_seed(5 + (dist.get_rank() if num_processes > 1 else 0))
     given = {"predictor": "coordinate", "bins": 32, "generator": generator} | settings

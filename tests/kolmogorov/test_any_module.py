@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -84,7 +85,7 @@ def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("name", list(MODULES))
-def test_every_weight_of_every_layer_is_described(name, predictor):
+def test_every_weight_of_every_layer_is_described(name: Any, predictor: Any) -> None:
     """K is finite and has a gradient by each weight; bits, report and decoded state cover the
     module.
     """
@@ -111,7 +112,7 @@ def test_every_weight_of_every_layer_is_described(name, predictor):
 
 
 @pytest.mark.parametrize("name", list(MODULES))
-def test_positions_are_unique_and_normalised(name):
+def test_positions_are_unique_and_normalised(name: Any) -> None:
     """No two weights share a position, and each coordinate lies in 0 to 1."""
     table = loss_of(make(name)).table
     positions = table.positions()
@@ -123,7 +124,9 @@ def test_positions_are_unique_and_normalised(name):
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 @pytest.mark.parametrize("targets", ["linear", "soft", "noise"])
-def test_gradients_are_those_of_finite_differences(predictor, weight_range, targets):
+def test_gradients_are_those_of_finite_differences(
+    predictor: Any, weight_range: Any, targets: str
+) -> None:
     """In float64, by the weights of several layers and by all parameters of the loss."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.ConvTranspose1d(2, 3, 2), nn.Linear(3, 4), nn.LayerNorm(4)).double()
@@ -153,7 +156,7 @@ def test_gradients_are_those_of_finite_differences(predictor, weight_range, targ
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-def test_a_transposed_convolution_swaps_inputs_and_outputs(groups):
+def test_a_transposed_convolution_swaps_inputs_and_outputs(groups: int) -> None:
     """The weight at [i, o, a, b] belongs to output o and input i."""
     module = nn.ConvTranspose2d(4, 6, (2, 3), groups=groups, bias=False)
     positions = loss_of(module).table.positions().view(*module.weight.shape, 5)
@@ -163,7 +166,7 @@ def test_a_transposed_convolution_swaps_inputs_and_outputs(groups):
         assert positions[place].tolist() == pytest.approx(expected)
 
 
-def test_tied_weights_count_once():
+def test_tied_weights_count_once() -> None:
     """K, bits and gradients count a tied parameter once; the decoded state has all of its names."""
     module = make("tied")
     loss = loss_of(module, predictor="per_tensor")
@@ -184,7 +187,7 @@ def test_tied_weights_count_once():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
 @pytest.mark.parametrize("predictor", PREDICTORS)
-def test_parameters_keep_their_type(dtype, predictor):
+def test_parameters_keep_their_type(dtype: Any, predictor: Any) -> None:
     """K is at least float32; gradients and decoded weights have the parameters' own type."""
     module = make("linear").to(dtype)
     loss = loss_of(module, predictor=predictor)
@@ -197,7 +200,7 @@ def test_parameters_keep_their_type(dtype, predictor):
     assert loss().item() == pytest.approx(reference().item(), rel=1e-5)
 
 
-def test_parameters_of_several_types_are_described_together():
+def test_parameters_of_several_types_are_described_together() -> None:
     """In a module of half and double precision each parameter keeps its dtype."""
     module = nn.Sequential(nn.Linear(3, 3).half(), nn.Linear(3, 3).double(), nn.Linear(3, 3))
     loss = loss_of(module)
@@ -210,7 +213,7 @@ def test_parameters_of_several_types_are_described_together():
     module.load_state_dict(loss.decoded_state())
 
 
-def test_the_usual_type_plays_no_part():
+def test_the_usual_type_plays_no_part() -> None:
     """With float64 as PyTorch's default dtype a float32 module has the same K."""
     module = make("nested")
     expected = loss_of(module)()
@@ -226,7 +229,7 @@ def test_the_usual_type_plays_no_part():
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("targets", ["linear", "soft", "noise", "hard"])
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
-def test_weights_that_become_nan_show(predictor, targets, weight_range):
+def test_weights_that_become_nan_show(predictor: Any, targets: str, weight_range: Any) -> None:
     """K and the bits are NaN while a weight is NaN, with every predictor."""
     module = make("linear")
     loss = loss_of(module, predictor=predictor, targets=targets, weight_range=weight_range)
@@ -237,7 +240,7 @@ def test_weights_that_become_nan_show(predictor, targets, weight_range):
 
 
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
-def test_weights_that_become_infinite_show_in_the_bits(weight_range):
+def test_weights_that_become_infinite_show_in_the_bits(weight_range: Any) -> None:
     """An infinite weight makes K NaN; it does not count as a large weight."""
     module = make("linear")
     loss = loss_of(module, weight_range=weight_range)
@@ -246,7 +249,7 @@ def test_weights_that_become_infinite_show_in_the_bits(weight_range):
     assert math.isnan(loss.bits().total)
 
 
-def test_losses_of_parts_of_a_module_are_told_apart():
+def test_losses_of_parts_of_a_module_are_told_apart() -> None:
     """A loss of a submodule describes only the submodule, under the submodule's names."""
     module = make("nested")
     assert loss_of(module[0]).table.names == ("0.weight", "0.bias", "1.weight", "1.bias")
@@ -260,7 +263,7 @@ def test_losses_of_parts_of_a_module_are_told_apart():
         (nn.Sequential(nn.Linear(2, 2), nn.LazyBatchNorm1d()), "'1.weight'.*forward pass"),
     ],
 )
-def test_what_cannot_be_described_is_refused(module, message):
+def test_what_cannot_be_described_is_refused(module: Any, message: str) -> None:
     """Objects that are no modules, modules without values and lazy layers get an error of
     one line.
     """

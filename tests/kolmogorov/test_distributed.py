@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,7 +48,9 @@ def distance(first: torch.Tensor, second: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name", EXACT)
-def test_two_processes_have_the_k_and_gradients_of_one(name, dtype, found):
+def test_two_processes_have_the_k_and_gradients_of_one(
+    name: Any, dtype: Any, found: tuple[dict, dict, dict]
+) -> None:
     """K and its gradients by network, predictor and ranges are the same on both processes."""
     alone, *together = (item[f"{name}, {dtype}"] for item in found)
     for one in together:
@@ -59,7 +62,7 @@ def test_two_processes_have_the_k_and_gradients_of_one(name, dtype, found):
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name", [*EXACT, *DRAWN])
-def test_replicas_stay_equal(name, dtype, found):
+def test_replicas_stay_equal(name: Any, dtype: Any, found: tuple[dict, dict, dict]) -> None:
     """After 20 steps all trained parameters and each K are equal to the bit on both processes."""
     _, first, second = (item[f"{name}, {dtype}"] for item in found)
     assert torch.equal(first["trained"], second["trained"])
@@ -68,7 +71,7 @@ def test_replicas_stay_equal(name, dtype, found):
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_two_processes_train_as_one(name, found):
+def test_two_processes_train_as_one(name: Any, found: tuple[dict, dict, dict]) -> None:
     """In float64 20 steps lead to the same weights as those of one process."""
     alone, first, _ = (item[f"{name}, float64"] for item in found)
     assert distance(first["trained"], alone["trained"]) < 1e-9
@@ -76,7 +79,7 @@ def test_two_processes_train_as_one(name, found):
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_what_is_drawn_changes_from_step_to_step(name, found):
+def test_what_is_drawn_changes_from_step_to_step(name: Any, found: tuple[dict, dict, dict]) -> None:
     """Samples and noise are new in each step, and both processes skip the same steps."""
     values = found[1][f"{name}, float64"]["values"]
     drawn = values[::2] if name == "noise" else values
@@ -86,7 +89,9 @@ def test_what_is_drawn_changes_from_step_to_step(name, found):
 
 
 @pytest.mark.parametrize("name", ["group", "group, noise"])
-def test_a_group_may_be_named_before_replicas_are_equal(name, found):
+def test_a_group_may_be_named_before_replicas_are_equal(
+    name: str, found: tuple[dict, dict, dict]
+) -> None:
     """Given a group and unequal networks, all processes start with the values of the first one."""
     _, first, second = (item[name] for item in found)
     assert torch.equal(first["trained"], second["trained"])
@@ -96,7 +101,7 @@ def test_a_group_may_be_named_before_replicas_are_equal(name, found):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_hard_k_is_shared_too(dtype, found):
+def test_hard_k_is_shared_too(dtype: Any, found: tuple[dict, dict, dict]) -> None:
     """The bits do not depend on the number of processes."""
     alone, *together = (item[f"hard, {dtype}"] for item in found)
     for one in together:
@@ -104,14 +109,14 @@ def test_hard_k_is_shared_too(dtype, found):
 
 
 @pytest.mark.parametrize("name", [*EXACT, "hard"])
-def test_one_process_may_look_at_k_alone(name, found):
+def test_one_process_may_look_at_k_alone(name: Any, found: tuple[dict, dict, dict]) -> None:
     """Without gradients one process alone can compute K, and gets the same value."""
     alone, first, _ = (item[f"{name}, float64"] for item in found)
     assert first["looked at alone"] == pytest.approx(alone["values"][0], rel=1e-9)
     assert first["looked at alone"] == pytest.approx(first["values"][0], rel=1e-9)
 
 
-def test_copies_share_the_work_as_well(found):
+def test_copies_share_the_work_as_well(found: tuple[dict, dict, dict]) -> None:
     """A copy of a loss shares its processes and gives the same K."""
     for item in found:
         for name in EXACT:
@@ -119,7 +124,7 @@ def test_copies_share_the_work_as_well(found):
             assert case["copied"] == case["values"][0]
 
 
-def test_processes_without_weights_join_in(found):
+def test_processes_without_weights_join_in(found: tuple[dict, dict, dict]) -> None:
     """A module of one weight has the same K and gradient, although one process has no weight."""
     for predictor, alone in found[0]["tiny"].items():
         for one in found[1:]:

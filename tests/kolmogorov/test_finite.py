@@ -1,6 +1,7 @@
 """Tests that K is finite for any finite weights, and that no step waits for the device."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -55,7 +56,9 @@ def check(module: nn.Module, loss: KolmogorovLoss) -> None:
 @pytest.mark.parametrize("weight_range", ["auto", (-3.0, 3.0)])
 @pytest.mark.parametrize("targets", TARGETS)
 @pytest.mark.parametrize(("predictor", "kind"), DESCRIPTIONS)
-def test_k_is_finite_for_finite_weights(predictor, kind, targets, weight_range):
+def test_k_is_finite_for_finite_weights(
+    predictor: Any, kind: Any, targets: Any, weight_range: Any
+) -> None:
     """K, gradients, bits and decoded weights are finite for any finite weights."""
 
     @settings(deadline=None, max_examples=12)
@@ -64,7 +67,7 @@ def test_k_is_finite_for_finite_weights(predictor, kind, targets, weight_range):
     @example(before=[1e-45] * 9, after=[-LARGEST] * 9, dtype=torch.float32)
     @example(before=[LARGEST] * 9, after=[0.0] * 9, dtype=torch.float32)
     @example(before=[LARGEST] * 8 + [1e-45], after=[1e300] * 8 + [-1e300], dtype=torch.float64)
-    def try_weights(before, after, dtype):
+    def try_weights(before: Any, after: Any, dtype: Any) -> None:
         module = nn.Linear(2, 3, dtype=dtype)
         fill(module, before)
         loss = KolmogorovLoss(
@@ -91,7 +94,7 @@ class NoWaiting(TorchDispatchMode):
         {"_local_scalar_dense", "nonzero", "is_nonzero", "lift_fresh", "masked_select", "_unique2"}
     )
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         assert func.overloadpacket.__name__ not in self.REFUSED, func
         return func(*args, **(kwargs or {}))
 
@@ -112,7 +115,9 @@ class NoWaiting(TorchDispatchMode):
     ],
     ids=str,
 )
-def test_no_step_waits_for_the_device(changes, is_kept, monkeypatch):
+def test_no_step_waits_for_the_device(
+    changes: Any, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After the first, a step and the count beyond the range read and send nothing.
 
     Nor do the bits, where a predictor is sent that does not depend on the weights.
@@ -130,7 +135,7 @@ def test_no_step_waits_for_the_device(changes, is_kept, monkeypatch):
     loss().backward()
     loss.bits_tensor()
 
-    def refuse(*_):
+    def refuse(*_: Any) -> None:
         raise AssertionError("read back")
 
     for name in ("item", "tolist", "__bool__", "__float__", "__int__", "cpu", "numpy"):

@@ -3,6 +3,7 @@
 import copy
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,9 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import KINDS, KolmogorovLoss
 
 
-def slope_by_differences(function, parameters, directions, step=1e-6) -> float:
+def slope_by_differences(
+    function: Any, parameters: Any, directions: Any, step: Any = 1e-6
+) -> float:
     """Central difference of ``function`` when parameters move along the directions."""
     values = []
     for sign in (1, -1):
@@ -26,7 +29,7 @@ def slope_by_differences(function, parameters, directions, step=1e-6) -> float:
     return (values[0] - values[1]) / (2 * step)
 
 
-def slopes_agree(function, module: nn.Module) -> bool:
+def slopes_agree(function: Any, module: nn.Module) -> bool:
     """Check autograd against finite differences in several random directions."""
     parameters = list(module.parameters())
     gradients = torch.autograd.grad(function(), parameters, allow_unused=True)
@@ -46,7 +49,7 @@ def slopes_agree(function, module: nn.Module) -> bool:
     return True
 
 
-def hard_binned(loss: KolmogorovLoss):
+def hard_binned(loss: KolmogorovLoss) -> Any:
     """The seed's bug: weights turned into whole bins before the cost."""
     prediction = loss.predictor.predict(loss.table.all_weights())
     log_probabilities = functional.log_softmax(prediction.outputs(), dim=1)
@@ -55,7 +58,9 @@ def hard_binned(loss: KolmogorovLoss):
 
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("temperature", [0.1, 1.0])
-def test_gradient_reaches_network_and_predictor(kind, temperature, network, make_loss):
+def test_gradient_reaches_network_and_predictor(
+    kind: Any, temperature: float, network: nn.Sequential, make_loss: Any
+) -> None:
     """In float64 the gradient equals finite differences, for the network and the predictor."""
     loss = make_loss(kind=kind, temperature=temperature, bins=32)
     assert loss.num_out_of_range() > 0
@@ -63,7 +68,7 @@ def test_gradient_reaches_network_and_predictor(kind, temperature, network, make
     assert slopes_agree(loss, loss)
 
 
-def test_hard_binning_fails_the_same_test(network, make_loss):
+def test_hard_binning_fails_the_same_test(network: nn.Sequential, make_loss: Any) -> None:
     """With rounded bins the predictor gets a gradient and the network gets none."""
     loss = make_loss(bins=32)
     assert slopes_agree(lambda: hard_binned(loss), loss)
@@ -74,7 +79,7 @@ def test_hard_binning_fails_the_same_test(network, make_loss):
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_every_weight_gets_a_gradient(kind, network, make_loss):
+def test_every_weight_gets_a_gradient(kind: Any, network: nn.Sequential, make_loss: Any) -> None:
     """All weights get a gradient; beyond the range it pulls them back."""
     loss = make_loss(kind=kind, temperature=0.5)
     loss().backward()
@@ -85,7 +90,9 @@ def test_every_weight_gets_a_gradient(kind, network, make_loss):
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_k_grows_with_the_overshoot_and_is_continuous(kind, network, make_loss):
+def test_k_grows_with_the_overshoot_and_is_continuous(
+    kind: Any, network: nn.Sequential, make_loss: Any
+) -> None:
     """K is continuous at the limit and rises as a weight moves outwards."""
     loss = make_loss(kind=kind)
     values = []
@@ -100,7 +107,7 @@ def test_k_grows_with_the_overshoot_and_is_continuous(kind, network, make_loss):
 
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("size", [1e30, 3e38])
-def test_k_and_bits_are_finite_for_any_finite_weights(kind, size):
+def test_k_and_bits_are_finite_for_any_finite_weights(kind: Any, size: float) -> None:
     """The largest float32 weights give a finite K, finite gradients, finite bits."""
     network = nn.Linear(3, 3)
     loss = KolmogorovLoss(network, predictor="coordinate", kind=kind, weight_range=(-3.0, 3.0))
@@ -117,7 +124,7 @@ def test_k_and_bits_are_finite_for_any_finite_weights(kind, size):
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_weights_that_are_not_finite_show(kind):
+def test_weights_that_are_not_finite_show(kind: Any) -> None:
     """NaN weights make K and bits NaN; they neither crash nor hide."""
     network = nn.Linear(3, 3)
     loss = KolmogorovLoss(network, predictor="coordinate", kind=kind)
@@ -128,7 +135,7 @@ def test_weights_that_are_not_finite_show(kind):
     assert loss.bits_tensor().isnan()
 
 
-def test_in_range_k_is_the_plain_soft_cross_entropy(network, make_loss):
+def test_in_range_k_is_the_plain_soft_cross_entropy(network: nn.Sequential, make_loss: Any) -> None:
     """With all weights in range K is the mean cross-entropy of the seed's soft targets."""
     loss = make_loss()
     with torch.no_grad():
@@ -142,7 +149,7 @@ def test_in_range_k_is_the_plain_soft_cross_entropy(network, make_loss):
     assert loss().item() == pytest.approx(expected.item(), rel=1e-9)
 
 
-def test_mse_is_the_mean_square_in_range(network, make_loss):
+def test_mse_is_the_mean_square_in_range(network: nn.Sequential, make_loss: Any) -> None:
     """With all weights in range `mse` is the mean squared difference to the predicted value."""
     loss = make_loss(kind="mse", weight_range=(-30.0, 30.0))
     weights = torch.cat([parameter.view(-1) for parameter in network.parameters()])
@@ -151,7 +158,7 @@ def test_mse_is_the_mean_square_in_range(network, make_loss):
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_training_both_shortens_the_description(kind):
+def test_training_both_shortens_the_description(kind: Any) -> None:
     """A few hundred steps on K alone reduce K and the hard bits of the weights."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -168,7 +175,7 @@ def test_training_both_shortens_the_description(kind):
     assert loss.bits().items["weights"] < start_bits
 
 
-def test_module_is_not_registered(network, make_loss):
+def test_module_is_not_registered(network: nn.Sequential, make_loss: Any) -> None:
     """The loss holds only the predictor's parameters, modules and state."""
     loss = make_loss()
     own = {id(parameter) for parameter in loss.parameters()}
@@ -177,7 +184,7 @@ def test_module_is_not_registered(network, make_loss):
     assert all(name.startswith("predictor.") for name in loss.state_dict())
 
 
-def test_state_round_trips(network, make_loss):
+def test_state_round_trips(network: nn.Sequential, make_loss: Any) -> None:
     """A loss with another's state gives the other's K exactly."""
     first, second = make_loss(), make_loss()
     with torch.no_grad():
@@ -187,7 +194,7 @@ def test_state_round_trips(network, make_loss):
     assert first() == second()
 
 
-def test_copies_of_module_and_loss_belong_together(network, make_loss):
+def test_copies_of_module_and_loss_belong_together(network: nn.Sequential, make_loss: Any) -> None:
     """Copied together, the copy of the loss describes the copy of the module; copied alone, it has
     its own copy.
     """
@@ -201,7 +208,7 @@ def test_copies_of_module_and_loss_belong_together(network, make_loss):
     assert loss().item() == alone().item() == before
 
 
-def test_works_in_the_parameters_type():
+def test_works_in_the_parameters_type() -> None:
     """K has the widest dtype of the parameters, at least float32; gradients have the parameters'
     dtypes.
     """
@@ -217,7 +224,7 @@ def test_works_in_the_parameters_type():
         assert network.weight.grad.dtype == dtype
 
 
-def test_mixed_precision_does_not_change_k(network, make_loss):
+def test_mixed_precision_does_not_change_k(network: nn.Sequential, make_loss: Any) -> None:
     """K is the same under autocast."""
     loss = make_loss().float()
     expected = loss().item()
@@ -227,7 +234,7 @@ def test_mixed_precision_does_not_change_k(network, make_loss):
     assert bits == loss.bits().total
 
 
-def test_counts_weights_out_of_range(network, make_loss):
+def test_counts_weights_out_of_range(network: nn.Sequential, make_loss: Any) -> None:
     """Weights beyond a limit are counted; weights at a limit are not."""
     loss = make_loss()
     with torch.no_grad():
@@ -238,7 +245,7 @@ def test_counts_weights_out_of_range(network, make_loss):
     assert loss.out_of_range_count().dtype == torch.int64
 
 
-def test_global_random_state_is_spared(network, make_loss):
+def test_global_random_state_is_spared(network: nn.Sequential, make_loss: Any) -> None:
     """A loss with a generator draws nothing from the global random state."""
     state = torch.random.get_rng_state()
     loss = make_loss()
@@ -262,14 +269,14 @@ def test_global_random_state_is_spared(network, make_loss):
         ({"predictor_bits": 1}, "2 to 16 or 32, got 1"),
     ],
 )
-def test_bad_settings_are_refused(settings, message, make_loss):
+def test_bad_settings_are_refused(settings: Any, message: str, make_loss: Any) -> None:
     """Each bad setting gets an error that says what is expected and what was given."""
     with pytest.raises(KolmogorovError, match=message) as caught:
         make_loss(**settings)
     assert "\n" not in str(caught.value)
 
 
-def test_changed_module_is_refused(network, make_loss):
+def test_changed_module_is_refused(network: nn.Sequential, make_loss: Any) -> None:
     """A parameter replaced after wrapping stops every use."""
     loss = make_loss()
     network[2] = nn.Linear(7, 3)
@@ -278,7 +285,7 @@ def test_changed_module_is_refused(network, make_loss):
             use()
 
 
-def test_another_device_is_refused(network, make_loss):
+def test_another_device_is_refused(network: nn.Sequential, make_loss: Any) -> None:
     """A loss on another device than its module gets an error that names both devices."""
     loss = make_loss()
     loss.like = loss.like.to("meta")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,12 +93,12 @@ except SystemExit:
 class Geometric(WeightPredictor):
     """The probability of a bin falls with its distance from the bin of 0."""
 
-    def attach(self, layout, bins, generator):
+    def attach(self, layout: Any, bins: Any, generator: Any) -> None:
         """Make a rate for each tensor."""
         super().attach(layout, bins, generator)
         self.rate = nn.Parameter(torch.zeros(len(layout.blocks)))
 
-    def forward(self, subset, indices):
+    def forward(self, subset: Any, indices: Any) -> Any:
         """Normalised over all bins."""
         distance = (torch.arange(self.bins.num_bins) - self.bins.origin).abs()
         nats = -(-self.rate.exp()[:, None] * distance).log_softmax(1)
@@ -137,7 +138,7 @@ def network() -> nn.Module:
     return module
 
 
-def test_the_registry_lists_options_by_rank():
+def test_the_registry_lists_options_by_rank() -> None:
     """Names stand in the order in which help texts and errors show them."""
     assert list(PREDICTORS) == ["coordinate", "row_column", "per_tensor"]
     assert list(TARGETS) == ["soft", "linear", "noise", "rounded", "hard"]
@@ -146,7 +147,7 @@ def test_the_registry_lists_options_by_rank():
 
 
 @pytest.mark.parametrize("settings", [{}, {"quantise": "learned"}, {"weight_range": (-2.0, 2.0)}])
-def test_a_predictor_of_one_class_does_everything(settings):
+def test_a_predictor_of_one_class_does_everything(settings: Any) -> None:
     """K, its gradients, bits, report, fit, finish: with every range, for a class defined here."""
     module = network()
     loss = KolmogorovLoss(module, predictor=Geometric(), bins=32, **settings)
@@ -164,13 +165,13 @@ def test_a_predictor_of_one_class_does_everything(settings):
     assert not any(item.requires_grad for item in loss.parameters())
 
 
-def test_a_predictor_of_one_class_can_be_chosen():
+def test_a_predictor_of_one_class_can_be_chosen() -> None:
     """Beside names, under the name of its class; it wins where its distribution fits."""
     found = choose_predictor(network(), candidates=["per_tensor", Geometric()], bins=32)
     assert {row.name.split(",")[0] for row in found.rows} == {"per_tensor", "Geometric"}
 
 
-def test_a_predictor_without_a_method_in_files_says_so(tmp_path):
+def test_a_predictor_without_a_method_in_files_says_so(tmp_path: Path) -> None:
     """The file format has no method for the class, and the error names it."""
     module = network()
     loss = KolmogorovLoss(module, predictor=Geometric(), bins=32)
@@ -179,7 +180,7 @@ def test_a_predictor_without_a_method_in_files_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("predictor", ["row_column", "per_tensor", "coordinate"])
-def test_targets_of_one_class_do_everything(predictor):
+def test_targets_of_one_class_do_everything(predictor: str) -> None:
     """K, its gradients, coverage, bits, report: with every predictor, for a class defined here."""
     module = network()
     loss = KolmogorovLoss(module, predictor=predictor, targets=Triangle(32), bins=32)
@@ -193,13 +194,13 @@ def test_targets_of_one_class_do_everything(predictor):
     assert loss.bits().total == pytest.approx(linear.bits().total, rel=0.5)
 
 
-def test_targets_for_another_number_of_bins_are_refused():
+def test_targets_for_another_number_of_bins_are_refused() -> None:
     """They would point at bins that do not exist."""
     with pytest.raises(KolmogorovError, match="targets for 16 bins, got a Triangle for 32"):
         KolmogorovLoss(network(), targets=Triangle(32), bins=16)
 
 
-def test_one_more_file_is_one_more_option(tmp_path):
+def test_one_more_file_is_one_more_option(tmp_path: Path) -> None:
     """A file in the folder of predictors or targets alone makes its class an option everywhere."""
     package = tmp_path / "bitfold"
     shutil.copytree(

@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
     return KolmogorovLoss(module, **usual | settings)
 
 
-def test_a_step_under_autocast_has_the_same_k():
+def test_a_step_under_autocast_has_the_same_k() -> None:
     """With the task in bfloat16, K and its gradients are the same as without autocast."""
     module = make()
     loss = loss_of(module)
@@ -42,7 +43,7 @@ def test_a_step_under_autocast_has_the_same_k():
     assert module.weight.grad.dtype == torch.float32
 
 
-def test_gradients_accumulate():
+def test_gradients_accumulate() -> None:
     """Gradients of two calls, or of two backward passes through one graph, add up."""
     module = make()
     loss = loss_of(module)
@@ -58,7 +59,7 @@ def test_gradients_accumulate():
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_compiled_modules_are_described(is_first):
+def test_compiled_modules_are_described(is_first: bool) -> None:
     """A module that is compiled before or after wrapping has the same K and can be trained."""
     module = make()
     expected = loss_of(module)().item()
@@ -81,7 +82,7 @@ def test_compiled_modules_are_described(is_first):
     [{}, {"predictor": "row_column"}, {"targets": "noise"}, {"sample": 8}, {"every": 3}],
     ids=str,
 )
-def test_a_compiled_training_step_is_the_plain_one(settings):
+def test_a_compiled_training_step_is_the_plain_one(settings: Any) -> None:
     """A compiled function that calls the loss goes through the same weights, step by step."""
     weights = []
     for is_compiled in (False, True):
@@ -90,7 +91,7 @@ def test_a_compiled_training_step_is_the_plain_one(settings):
         optimizer = torch.optim.SGD([*module.parameters(), *loss.parameters()], lr=0.05)
         x = torch.linspace(-1, 1, 10).view(2, 5)
 
-        def step(module=module, loss=loss, x=x):
+        def step(module: Any = module, loss: Any = loss, x: Any = x) -> Any:
             combined = module(x).square().mean() + 0.1 * loss()
             combined.backward()
             return combined
@@ -105,7 +106,7 @@ def test_a_compiled_training_step_is_the_plain_one(settings):
     torch.testing.assert_close(weights[0], weights[1])
 
 
-def test_importing_and_calling_do_not_load_the_compiler():
+def test_importing_and_calling_do_not_load_the_compiler() -> None:
     """Calling the loss does not load PyTorch's compiler."""
     code = (
         "import sys, torch, bitfold; k = bitfold.KolmogorovLoss(torch.nn.Linear(2, 2)); "
@@ -119,7 +120,7 @@ def test_importing_and_calling_do_not_load_the_compiler():
     [{}, {"predictor": "row_column"}, {"targets": "noise"}, {"sample": 5, "every": 2}],
     ids=str,
 )
-def test_copies_and_states_go_on_as_the_original(settings):
+def test_copies_and_states_go_on_as_the_original(settings: Any) -> None:
     """A copy, and a new loss with the same state, continue with the same K."""
     module = make()
     loss = loss_of(module, **settings)
@@ -139,7 +140,7 @@ def test_copies_and_states_go_on_as_the_original(settings):
     assert loss.bits().items == copied.bits().items == restored.bits().items
 
 
-def test_a_loss_may_live_in_the_module_that_trains():
+def test_a_loss_may_live_in_the_module_that_trains() -> None:
     """In one module with its network, as in training frameworks, nothing counts twice."""
 
     class Trained(nn.Module):
@@ -164,7 +165,9 @@ def test_a_loss_may_live_in_the_module_that_trains():
 
 @pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize("predictor", PREDICTORS)
-def test_evaluation_in_inference_mode_leaves_training_possible(predictor, is_compiled, monkeypatch):
+def test_evaluation_in_inference_mode_leaves_training_possible(
+    predictor: Any, is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A first call in inference mode keeps tensors that training can use."""
     if not is_compiled:
         # As on a device, where PyTorch's operations keep what they are given.
@@ -185,7 +188,7 @@ def test_evaluation_in_inference_mode_leaves_training_possible(predictor, is_com
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("change", ["half", "bfloat16", "double"])
-def test_a_module_may_change_its_type(change, predictor):
+def test_a_module_may_change_its_type(change: str, predictor: Any) -> None:
     """A module that is cast after wrapping gets gradients in the new dtype."""
     module = make()
     loss = loss_of(module, predictor=predictor)
@@ -200,7 +203,7 @@ def test_a_module_may_change_its_type(change, predictor):
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("change", ["bfloat16", "double"])
-def test_a_loss_may_be_cast_with_its_module(change, predictor):
+def test_a_loss_may_be_cast_with_its_module(change: str, predictor: Any) -> None:
     """A loss that is cast with its network still works, to the precision of the dtype."""
     module = make()
     loss = loss_of(module, predictor=predictor)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 
-import plain_network
+from tests.model_file import plain_network
 
 ONE = 1 << 96
 Sides = tuple[int, ...]

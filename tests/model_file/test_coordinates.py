@@ -2,11 +2,11 @@
 
 import random
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from model_files import all_shapes, assert_same_state, round_trip, scrambled, write_checked
-from mutations import mutated, with_checksum
 from torch import nn
 
 import bitfold
@@ -20,6 +20,14 @@ from bitfold.model_file.syntax.plan import COORDINATE, Plan, TensorPlan
 from bitfold.model_file.syntax.structure import REAL, Item
 from bitfold.training import Config
 from bitfold.training.events import RunEnded
+from tests.model_file.model_files import (
+    all_shapes,
+    assert_same_state,
+    round_trip,
+    scrambled,
+    write_checked,
+)
+from tests.model_file.mutations import mutated, with_checksum
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
@@ -27,7 +35,9 @@ from bitfold.training.events import RunEnded
     ("weight_range", "bins"),
     [("auto", 256), ("auto", 7), ((-0.6, 0.5), 33), ((1.0, 2.0), 3000)],
 )
-def test_a_file_holds_what_the_loss_describes(tmp_path, dtype, weight_range, bins):
+def test_a_file_holds_what_the_loss_describes(
+    tmp_path: Path, dtype: Any, weight_range: Any, bins: int
+) -> None:
     """It is read as the loss's decoded state, and its size is that of the counted bits."""
     module = all_shapes(dtype)
     loss = KolmogorovLoss(
@@ -42,7 +52,7 @@ def test_a_file_holds_what_the_loss_describes(tmp_path, dtype, weight_range, bin
 
 
 @pytest.mark.parametrize("bins", [2, 3, 1024, 1025, 65_536])
-def test_any_number_of_bins_can_be_coded(tmp_path, bins):
+def test_any_number_of_bins_can_be_coded(tmp_path: Path, bins: int) -> None:
     """From two, each with an escape, to the most, in groups."""
     torch.manual_seed(0)
     module = nn.Linear(15, 10)
@@ -54,7 +64,7 @@ def test_any_number_of_bins_can_be_coded(tmp_path, bins):
 
 
 @pytest.mark.parametrize("precision", [2, 5, 8, 16, 32])
-def test_every_item_takes_the_bits_that_are_counted(tmp_path, precision):
+def test_every_item_takes_the_bits_that_are_counted(tmp_path: Path, precision: int) -> None:
     """The predictor takes the bits of its precision, and each tensor those of the report."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(30, 20), nn.Linear(20, 3))
@@ -71,7 +81,7 @@ def test_every_item_takes_the_bits_that_are_counted(tmp_path, precision):
         assert bits[row.name].method == "coordinate"
 
 
-def test_many_weights_are_coded_in_parts(tmp_path):
+def test_many_weights_are_coded_in_parts(tmp_path: Path) -> None:
     """A tensor of more weights than are coded at a time is read as it was."""
     torch.manual_seed(0)
     module = nn.Linear(410, 200)
@@ -80,7 +90,7 @@ def test_many_weights_are_coded_in_parts(tmp_path):
     assert_same_state(found, loss.decoded_state())
 
 
-def test_a_trained_predictor_tells_weights_apart(tmp_path):
+def test_a_trained_predictor_tells_weights_apart(tmp_path: Path) -> None:
     """A file gets smaller when the predictor learns the scales of layers."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(40, 30), nn.Linear(30, 30))
@@ -96,7 +106,7 @@ def test_a_trained_predictor_tells_weights_apart(tmp_path):
     assert (tmp_path / "net.bitfold").stat().st_size < 0.8 * sizes[0]
 
 
-def test_the_loss_of_a_run_can_be_written_and_read_by_itself(tmp_path):
+def test_the_loss_of_a_run_can_be_written_and_read_by_itself(tmp_path: Path) -> None:
     """Training uses this predictor by default; the file alone rebuilds the network."""
     events = []
     config = Config(
@@ -119,7 +129,7 @@ def test_the_loss_of_a_run_can_be_written_and_read_by_itself(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["mse", "gaussian_nll", "laplacian_nll"])
-def test_other_kinds_are_refused(tmp_path, kind):
+def test_other_kinds_are_refused(tmp_path: Path, kind: str) -> None:
     """A density has no integer frequencies."""
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module, predictor="coordinate", kind=kind)
@@ -127,7 +137,7 @@ def test_other_kinds_are_refused(tmp_path, kind):
         bitfold.write_model(tmp_path / "net.bitfold", module, loss)
 
 
-def test_numbers_that_are_not_finite_are_refused(tmp_path):
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     """Parameters, weights, and numbers that are too far out are refused."""
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module, predictor="coordinate", weight_range=(-1e-20, 1e-20))
@@ -172,7 +182,9 @@ def claims(sizes: list[int], *, bins: int | None = None) -> StreamReader:
         ([100, 100], None, 2**20, "weights times parameters"),
     ],
 )
-def test_claimed_sizes_are_bounded_by_the_file(sizes, bins, num_weights, what):
+def test_claimed_sizes_are_bounded_by_the_file(
+    sizes: Any, bins: Any, num_weights: Any, what: str
+) -> None:
     """A short file that claims too much is refused before memory or time is spent."""
     plan = Plan([TensorPlan(Item("weight", (num_weights, 1), REAL), COORDINATE)])
     reader = claims(sizes, bins=bins)
@@ -184,7 +196,7 @@ def test_claimed_sizes_are_bounded_by_the_file(sizes, bins, num_weights, what):
     assert caught.value.offset is not None
 
 
-def test_files_that_a_reader_would_refuse_are_not_written():
+def test_files_that_a_reader_would_refuse_are_not_written() -> None:
     """A predictor far too large for its file is refused by the writer too."""
     items = [TensorPlan(Item("weight", (2**20, 1), REAL), COORDINATE)]
     shapes = [(1000, 1), (1000,), (256, 1000), (256,)]
@@ -195,7 +207,7 @@ def test_files_that_a_reader_would_refuse_are_not_written():
         check_readable(plan, 1000)
 
 
-def test_numbers_beyond_the_bounds_of_fixed_point_are_refused():
+def test_numbers_beyond_the_bounds_of_fixed_point_are_refused() -> None:
     """No sum that the compiled loops make can overflow, whatever a file says."""
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module, predictor=CoordinatePredictor((2,)), bins=4)
@@ -208,7 +220,7 @@ def test_numbers_beyond_the_bounds_of_fixed_point_are_refused():
         read_network(StreamReader(writer.stream(), 0), plan)
 
 
-def test_mutated_files_are_refused_or_read(tmp_path):
+def test_mutated_files_are_refused_or_read(tmp_path: Path) -> None:
     """Each of 1,000 files with a right checksum ends in our error, with a byte, or in a module."""
     chance, path = random.Random(1), tmp_path / "net.bitfold"
     torch.manual_seed(0)

@@ -2,20 +2,21 @@
 
 import doctest
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from make_golden import GOLDEN, modules
-from plain_decoder import decode, table
 
 import bitfold
 from bitfold.entropy_coding.laplace.tables import integer_tables
+from tests.model_file.make_golden import GOLDEN, modules
+from tests.model_file.plain_decoder import decode, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "model-files.md"
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.bitfold")))
-def test_a_decoder_from_the_specification_reads_the_same_numbers(name):
+def test_a_decoder_from_the_specification_reads_the_same_numbers(name: Any) -> None:
     """It is in plain Python and shares no code with the package."""
     path = GOLDEN / f"{name}.bitfold"
     module = modules()[name.split("-")[0]]
@@ -34,7 +35,7 @@ def test_a_decoder_from_the_specification_reads_the_same_numbers(name):
 
 
 @pytest.mark.parametrize("distribution", ["laplace", "logistic"])
-def test_the_tables_of_the_specification_are_the_packages(distribution):
+def test_the_tables_of_the_specification_are_the_packages(distribution: str) -> None:
     """Each table of each scale."""
     tables = integer_tables(distribution)
     for number, (first, reach) in enumerate(zip(tables.firsts, tables.reaches, strict=True)):
@@ -42,7 +43,7 @@ def test_the_tables_of_the_specification_are_the_packages(distribution):
         assert (starts[1:] - starts[:-1]).tolist() == table(number - 64, distribution == "logistic")
 
 
-def test_the_examples_of_the_page_run():
+def test_the_examples_of_the_page_run() -> None:
     """Each prints what the page says."""
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     found = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)

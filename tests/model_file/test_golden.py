@@ -4,14 +4,15 @@ import hashlib
 import json
 import subprocess
 import sys
+from typing import Any
 
 import numba
 import pytest
 import torch
-from make_golden import GOLDEN, modules, state_hash
 
 import bitfold
 from bitfold.entropy_coding.laplace.tables import integer_tables
+from tests.model_file.make_golden import GOLDEN, modules, state_hash
 
 HASHES = json.loads((GOLDEN / "hashes.json").read_text(encoding="utf-8"))
 
@@ -26,7 +27,7 @@ print(repr([item.float().tolist() for item in found.parameters()]))
 
 
 @pytest.mark.parametrize("name", sorted(HASHES))
-def test_golden_files_are_read_as_ever(name):
+def test_golden_files_are_read_as_ever(name: Any) -> None:
     """Every number is exactly the one that was written."""
     module = modules()[name.split("-")[0]]
     with torch.no_grad():
@@ -36,7 +37,7 @@ def test_golden_files_are_read_as_ever(name):
 
 
 @pytest.mark.parametrize("name", sorted(HASHES))
-def test_other_types_and_threads_get_the_same_numbers(name):
+def test_other_types_and_threads_get_the_same_numbers(name: Any) -> None:
     """Modules in float64 get numbers that round to those in float32, on any count of threads."""
     given = modules()[name.split("-")[0]].double()
     threads = torch.get_num_threads(), numba.get_num_threads()
@@ -50,7 +51,7 @@ def test_other_types_and_threads_get_the_same_numbers(name):
     assert state_hash(found.float()) == HASHES[name]
 
 
-def test_a_fresh_process_with_other_settings_gets_the_same_network():
+def test_a_fresh_process_with_other_settings_gets_the_same_network() -> None:
     """Neither the threads nor the default type matter."""
     path = GOLDEN / "network-rows.bitfold"
     here = bitfold.read_model(path)
@@ -72,7 +73,7 @@ def test_a_fresh_process_with_other_settings_gets_the_same_network():
         ("logistic", "5b50ba45a2db8e0b43ab2f5b1f468fdd2a5c8d224e23b64df3ce43a56c8e614c"),
     ],
 )
-def test_the_tables_are_those_of_the_format(distribution, digest):
+def test_the_tables_are_those_of_the_format(distribution: str, digest: str) -> None:
     """To the last number, as every decoder needs the same tables."""
     tables = integer_tables(distribution)
     raw = b"".join(item.astype("<i8").tobytes() for item in tables)

@@ -1,14 +1,22 @@
 """A file holds exactly what a Kolmogorov loss describes, in the bits that it counts."""
 
 import copy
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from model_files import all_shapes, assert_same_state, round_trip, scrambled, write_checked
 from torch import nn
 
 import bitfold
 from bitfold.kolmogorov import KolmogorovLoss, PerTensorPredictor, RowColumnPredictor, fit_predictor
+from tests.model_file.model_files import (
+    all_shapes,
+    assert_same_state,
+    round_trip,
+    scrambled,
+    write_checked,
+)
 
 
 @pytest.mark.parametrize("weight_range", ["auto", (-0.6, 0.5)])
@@ -16,8 +24,8 @@ from bitfold.kolmogorov import KolmogorovLoss, PerTensorPredictor, RowColumnPred
 @pytest.mark.parametrize("distribution", ["laplace", "logistic"])
 @pytest.mark.parametrize("rest_bits", [16, 32])
 def test_a_file_holds_what_the_loss_describes(
-    tmp_path, predictor, distribution, weight_range, rest_bits
-):
+    tmp_path: Path, predictor: str, distribution: str, weight_range: Any, rest_bits: int
+) -> None:
     """It is read as the loss's decoded state, and its size is that of the counted bits."""
     module = all_shapes()
     kind = PerTensorPredictor if predictor == "per_tensor" else RowColumnPredictor
@@ -34,7 +42,9 @@ def test_a_file_holds_what_the_loss_describes(
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("weight_range", ["auto", (-0.6, 0.5)])
-def test_other_types_are_read_as_they_are_decoded(tmp_path, dtype, weight_range):
+def test_other_types_are_read_as_they_are_decoded(
+    tmp_path: Path, dtype: Any, weight_range: Any
+) -> None:
     """A module in another type gets the loss's decoded state in that type."""
     module = nn.Sequential(nn.Linear(7, 5), nn.Linear(5, 3)).to(dtype)
     loss = KolmogorovLoss(module, weight_range=weight_range)
@@ -43,7 +53,9 @@ def test_other_types_are_read_as_they_are_decoded(tmp_path, dtype, weight_range)
 
 
 @pytest.mark.parametrize("precision", [3, 5, 8, 16, 32])
-def test_the_predictor_is_sent_in_the_precision_that_is_counted(tmp_path, precision):
+def test_the_predictor_is_sent_in_the_precision_that_is_counted(
+    tmp_path: Path, precision: int
+) -> None:
     """A coarse predictor takes fewer bits, in the count and in the file."""
     torch.manual_seed(0)
     module = nn.Linear(60, 40)
@@ -55,7 +67,7 @@ def test_the_predictor_is_sent_in_the_precision_that_is_counted(tmp_path, precis
     assert (bits["predictor"] < 0.9 * fine) == (precision < 8)
 
 
-def test_each_tensor_takes_the_bits_that_the_report_says(tmp_path):
+def test_each_tensor_takes_the_bits_that_the_report_says(tmp_path: Path) -> None:
     """The loss's report and the file's items agree tensor by tensor."""
     module = all_shapes()
     loss = KolmogorovLoss(module)
@@ -66,7 +78,7 @@ def test_each_tensor_takes_the_bits_that_the_report_says(tmp_path):
     assert bits["steps"] == pytest.approx(loss.bits().items["ranges"], abs=4)
 
 
-def test_empty_rows_and_columns_cost_next_to_nothing(tmp_path):
+def test_empty_rows_and_columns_cost_next_to_nothing(tmp_path: Path) -> None:
     """Rows and columns of zeros add little to the file of the others."""
     torch.manual_seed(0)
     small, large = nn.Linear(100, 60, bias=False), nn.Linear(784, 300, bias=False)
@@ -83,7 +95,7 @@ def test_empty_rows_and_columns_cost_next_to_nothing(tmp_path):
     assert info.items[-1].num_dead == 240
 
 
-def test_a_polytope_net_is_rebuilt(tmp_path):
+def test_a_polytope_net_is_rebuilt(tmp_path: Path) -> None:
     """The file alone rebuilds a PolytopeNet, and has a short header."""
     shape = [10, 10, 7, 12]
     network = bitfold.PolytopeNet(2, shape, 3, "abs", "sigmoid")
@@ -100,7 +112,7 @@ def test_a_polytope_net_is_rebuilt(tmp_path):
     assert_same_state(into, loss.decoded_state())
 
 
-def test_tied_weights_and_submodules_are_read_once(tmp_path):
+def test_tied_weights_and_submodules_are_read_once(tmp_path: Path) -> None:
     """A tensor that a module has under two names is written once and read under both."""
     tied = nn.Linear(4, 4)
     module = nn.Sequential(tied, nn.BatchNorm1d(4), tied)
@@ -110,7 +122,7 @@ def test_tied_weights_and_submodules_are_read_once(tmp_path):
     assert_same_state(found, loss.decoded_state())
 
 
-def test_absent_tensors_stay(tmp_path):
+def test_absent_tensors_stay(tmp_path: Path) -> None:
     """With rest_bits=0 the file has no undescribed tensors, and the module keeps its own."""
     module = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
     loss = KolmogorovLoss(module, rest_bits=0, exclude="1.*")
@@ -119,7 +131,7 @@ def test_absent_tensors_stay(tmp_path):
     assert torch.equal(found[0].weight, loss.decoded_state()["0.weight"])
 
 
-def test_a_trained_network_decodes_to_what_the_loss_decodes(tmp_path):
+def test_a_trained_network_decodes_to_what_the_loss_decodes(tmp_path: Path) -> None:
     """Also after training with the loss and fitting its predictor."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 2))
@@ -137,7 +149,7 @@ def test_a_trained_network_decodes_to_what_the_loss_decodes(tmp_path):
     assert (tmp_path / "net.bitfold").stat().st_size < 0.6 * before
 
 
-def test_a_loss_of_another_module_is_refused(tmp_path):
+def test_a_loss_of_another_module_is_refused(tmp_path: Path) -> None:
     """No file is written of another module, nor of weights that are not finite."""
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module)

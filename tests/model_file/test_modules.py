@@ -1,14 +1,16 @@
 """Tests of files that are written without a loss."""
 
 import copy
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from model_files import assert_same_state, round_trip, scrambled, write_checked
 from torch import nn
 
 import bitfold
 from bitfold.model_file.planning.grids import own_grid
+from tests.model_file.model_files import assert_same_state, round_trip, scrambled, write_checked
 
 
 def a_module() -> nn.Module:
@@ -40,7 +42,7 @@ def error_of(found: nn.Module, module: nn.Module) -> float:
 
 
 @pytest.mark.parametrize("tolerance", [0.3, 0.03, 0.003])
-def test_rounding_errors_are_as_large_as_asked(tmp_path, tolerance):
+def test_rounding_errors_are_as_large_as_asked(tmp_path: Path, tolerance: float) -> None:
     """Their root mean square over the weights' is the tolerance; vectors have finer ones."""
     module = a_module()
     found = round_trip(tmp_path / "net.bitfold", module, tolerance=tolerance)
@@ -52,13 +54,13 @@ def test_rounding_errors_are_as_large_as_asked(tmp_path, tolerance):
             assert torch.equal(dict(found.named_buffers())[name], buffer)
 
 
-def test_without_tolerance_everything_is_kept(tmp_path):
+def test_without_tolerance_everything_is_kept(tmp_path: Path) -> None:
     """At a tolerance of 0 each number is read as it was."""
     module = a_module()
     assert_same_state(round_trip(tmp_path / "a", module, tolerance=0), module.state_dict())
 
 
-def test_what_is_no_number_is_kept(tmp_path):
+def test_what_is_no_number_is_kept(tmp_path: Path) -> None:
     """NaN and infinite weights are no reason to refuse a module."""
     module = nn.Linear(3, 2)
     with torch.no_grad():
@@ -69,7 +71,7 @@ def test_what_is_no_number_is_kept(tmp_path):
 
 @pytest.mark.parametrize("levels", [1, 7, 127, 1000])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_quantised_weights_are_kept_exactly(tmp_path, levels, dtype):
+def test_quantised_weights_are_kept_exactly(tmp_path: Path, levels: int, dtype: Any) -> None:
     """Numbers that are whole multiples of a step are found to be so, whatever the step."""
     torch.manual_seed(levels)
     module = nn.Linear(50, 40).to(dtype)
@@ -85,7 +87,7 @@ def test_quantised_weights_are_kept_exactly(tmp_path, levels, dtype):
     assert_same_state(found, module.state_dict())
 
 
-def test_no_grid_is_seen_where_there_is_none():
+def test_no_grid_is_seen_where_there_is_none() -> None:
     """Random numbers are not taken for quantised ones."""
     for seed in range(50):
         values = torch.randn(30, generator=torch.Generator().manual_seed(seed)).numpy()
@@ -93,7 +95,7 @@ def test_no_grid_is_seen_where_there_is_none():
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.05])
-def test_a_size_is_met(tmp_path, share):
+def test_a_size_is_met(tmp_path: Path, share: float) -> None:
     """A file of at most so many bytes is nearly as long, and more bytes are more exact."""
     module = nn.Sequential(nn.Linear(40, 30), nn.Linear(30, 20))
     exact = write_checked(tmp_path / "net.bitfold", module, tolerance=0).num_bytes
@@ -102,7 +104,7 @@ def test_a_size_is_met(tmp_path, share):
     assert 0.97 * wanted - 8 < info.num_bytes <= wanted
 
 
-def test_a_size_that_is_too_small_is_refused(tmp_path):
+def test_a_size_that_is_too_small_is_refused(tmp_path: Path) -> None:
     """The error says what the smallest is, and no file is written."""
     with pytest.raises(bitfold.ModelFileError, match="at least 1"):
         bitfold.write_model(tmp_path / "net.bitfold", nn.BatchNorm1d(16), num_bytes=20)
@@ -119,13 +121,13 @@ def test_a_size_that_is_too_small_is_refused(tmp_path):
         {"rest_bits": 8},
     ],
 )
-def test_options_out_of_bounds_are_refused(tmp_path, options):
+def test_options_out_of_bounds_are_refused(tmp_path: Path, options: Any) -> None:
     """With an error that says what to pass."""
     with pytest.raises(bitfold.ModelFileError, match=r"expected .*, got"):
         bitfold.write_model(tmp_path / "net.bitfold", nn.Linear(2, 2), **options)
 
 
-def test_the_shortest_code_is_chosen(tmp_path):
+def test_the_shortest_code_is_chosen(tmp_path: Path) -> None:
     """Rows and columns of their own sizes, clusters, and one size for all: each has its code."""
     torch.manual_seed(0)
     rowed, clustered, plain = (nn.Linear(200, 200, bias=False) for _ in range(3))
@@ -142,7 +144,7 @@ def test_the_shortest_code_is_chosen(tmp_path):
     assert found == {"rowed": "rows and columns", "clustered": "context", "plain": "one scale"}
 
 
-def test_zero_rows_and_columns_cost_next_to_nothing(tmp_path):
+def test_zero_rows_and_columns_cost_next_to_nothing(tmp_path: Path) -> None:
     """A network that is empty but for a corner takes little more than the corner."""
     torch.manual_seed(0)
     small, large = nn.Linear(30, 20, bias=False), nn.Linear(784, 300, bias=False)
@@ -156,7 +158,7 @@ def test_zero_rows_and_columns_cost_next_to_nothing(tmp_path):
     assert torch.equal(found.weight, large.weight)
 
 
-def test_a_module_of_another_structure_is_refused(tmp_path):
+def test_a_module_of_another_structure_is_refused(tmp_path: Path) -> None:
     """By its hash; with names, or a network that bitfold builds, the error says what differs."""
     path, module = tmp_path / "net.bitfold", nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     other = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 3))
@@ -177,7 +179,7 @@ def test_a_module_of_another_structure_is_refused(tmp_path):
         bitfold.read_model(path)
 
 
-def test_a_network_that_was_changed_is_not_rebuilt_as_it_was(tmp_path):
+def test_a_network_that_was_changed_is_not_rebuilt_as_it_was(tmp_path: Path) -> None:
     """A PolytopeNet with something added has to be given."""
     network = bitfold.PolytopeNet(2, [4], 1)
     network.register_buffer("more", torch.ones(2))
@@ -187,7 +189,7 @@ def test_a_network_that_was_changed_is_not_rebuilt_as_it_was(tmp_path):
         bitfold.read_model(tmp_path / "net.bitfold")
 
 
-def test_long_streams_are_cut_into_segments(tmp_path):
+def test_long_streams_are_cut_into_segments(tmp_path: Path) -> None:
     """A module of more symbols than a segment has is read as it was."""
     torch.manual_seed(0)
     module = nn.Linear(1100, 1000)
@@ -195,7 +197,9 @@ def test_long_streams_are_cut_into_segments(tmp_path):
     assert_same_state(found, module.state_dict())
 
 
-def test_a_writer_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_writer_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever happens while it is written."""
     path = tmp_path / "net.bitfold"
     write_checked(path, nn.Linear(3, 3))
@@ -207,7 +211,7 @@ def test_a_writer_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert [item.name for item in tmp_path.iterdir()] == ["net.bitfold"]
 
 
-def test_the_random_state_and_the_module_stay(tmp_path):
+def test_the_random_state_and_the_module_stay(tmp_path: Path) -> None:
     """Writing and reading draw nothing and change nothing that they are not asked to."""
     module = a_module()
     before, random = copy.deepcopy(module.state_dict()), torch.random.get_rng_state()

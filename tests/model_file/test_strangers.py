@@ -2,23 +2,25 @@
 
 import random
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from model_files import scrambled, write_checked
-from mutations import mutated, with_checksum
 from torch import nn
 
 import bitfold
 from bitfold.entropy_coding.streams import StreamWriter
 from bitfold.model_file import model_info
 from bitfold.model_file.syntax.header import MAGIC
+from tests.model_file.model_files import scrambled, write_checked
+from tests.model_file.mutations import mutated, with_checksum
 
 NUM_MUTATED = 2_000
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory) -> list[tuple[bytes, nn.Module | None]]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, nn.Module | None]]:
     """Small files of all sorts, each with the module into which it is read."""
     path = tmp_path_factory.mktemp("files") / "net.bitfold"
     torch.manual_seed(0)
@@ -39,7 +41,9 @@ def files(tmp_path_factory) -> list[tuple[bytes, nn.Module | None]]:
     return found
 
 
-def test_mutated_files_are_refused_or_read(files, tmp_path):
+def test_mutated_files_are_refused_or_read(
+    files: list[tuple[bytes, nn.Module | None]], tmp_path: Path
+) -> None:
     """Each of 2,000 files with a right checksum ends in our error, with a byte, or in a module."""
     chance, refused = random.Random(0), 0
     path = tmp_path / "net.bitfold"
@@ -63,7 +67,9 @@ def test_mutated_files_are_refused_or_read(files, tmp_path):
     assert refused > 0.8 * NUM_MUTATED
 
 
-def test_every_truncated_file_is_refused(files, tmp_path):
+def test_every_truncated_file_is_refused(
+    files: list[tuple[bytes, nn.Module | None]], tmp_path: Path
+) -> None:
     """At every length; with a right checksum too, but for a rare coincidence."""
     path = tmp_path / "net.bitfold"
     read = tried = 0
@@ -84,7 +90,7 @@ def test_every_truncated_file_is_refused(files, tmp_path):
     assert read <= tried / 200
 
 
-def test_names_that_no_line_can_show_are_refused(tmp_path):
+def test_names_that_no_line_can_show_are_refused(tmp_path: Path) -> None:
     """Writer and reader refuse them: they could move a cursor, or look like another message."""
     path, module = tmp_path / "net.bitfold", nn.Module()
     module.register_parameter("a\x1b[2J", nn.Parameter(torch.ones(3)))
@@ -97,7 +103,9 @@ def test_names_that_no_line_can_show_are_refused(tmp_path):
     assert caught.value.offset is not None
 
 
-def test_extended_files_are_refused(files, tmp_path):
+def test_extended_files_are_refused(
+    files: list[tuple[bytes, nn.Module | None]], tmp_path: Path
+) -> None:
     """No byte may follow the stream."""
     path = tmp_path / "net.bitfold"
     for data, module in files:
@@ -107,7 +115,9 @@ def test_extended_files_are_refused(files, tmp_path):
                 bitfold.read_model(path, into=module)
 
 
-def test_any_changed_bit_is_noticed(files, tmp_path):
+def test_any_changed_bit_is_noticed(
+    files: list[tuple[bytes, nn.Module | None]], tmp_path: Path
+) -> None:
     """A file with one changed bit and the old checksum is refused."""
     path, (data, module) = tmp_path / "net.bitfold", files[-1]
     for bit in range(0, 8 * len(data), 5):
@@ -130,7 +140,7 @@ def names_header(*numbers: int) -> bytes:
     return with_checksum(MAGIC + bytes([4 + 2]) + bytes(4) + body + bytes(20))
 
 
-def test_claimed_sizes_are_bounded_by_the_file(tmp_path):
+def test_claimed_sizes_are_bounded_by_the_file(tmp_path: Path) -> None:
     """Claims of 2^60 tensors or numbers reserve no memory."""
     path = tmp_path / "net.bitfold"
     hostile = [
@@ -162,7 +172,7 @@ def hostile_recipe(in_features: int, width: int, num_layers: int) -> bytes:
 
 
 @pytest.mark.parametrize("data", [b"", b"\xb1", b"PK\x03\x04" * 10, bytes(100)])
-def test_what_is_no_model_file_is_refused(tmp_path, data):
+def test_what_is_no_model_file_is_refused(tmp_path: Path, data: Any) -> None:
     """The error names the byte, also for an empty file."""
     path = tmp_path / "net.bitfold"
     path.write_bytes(data)
@@ -171,7 +181,9 @@ def test_what_is_no_model_file_is_refused(tmp_path, data):
     assert caught.value.offset in (0, len(data))
 
 
-def test_a_later_version_and_a_missing_file_say_so(tmp_path, files):
+def test_a_later_version_and_a_missing_file_say_so(
+    tmp_path: Path, files: list[tuple[bytes, nn.Module | None]]
+) -> None:
     """Each has its own error."""
     path = tmp_path / "net.bitfold"
     data = bytearray(files[0][0])

@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from dense_networks import WIDE, dense
 from torch import Tensor, nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import Partition, Plane, partition, sample_patterns
+from tests.polytopes.dense_networks import WIDE, dense
 
 
 class Residual(nn.Module):

@@ -1,9 +1,9 @@
 """Small runs, trained once for all tests of this folder."""
 
 import pytest
-from tiny_runs import tiny
 
 from bitfold.training import Run, train
+from tests.recording.tiny_runs import tiny
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import av
 import pytest
-from tiny_runs import tiny
 
 from bitfold.recording import Drawing, DrawingPlaces, FrameStyle
 from bitfold.recording import drawing as drawing_module
 from bitfold.recording.drawing import delete_other_frames, frame_path
 from bitfold.training import Run, resume, train
+from tests.recording.tiny_runs import tiny
 
 
 def num_video_frames(path: Path) -> int:

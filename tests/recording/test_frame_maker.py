@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_runs import tiny
 
 from bitfold.recording import FrameMaker, FrameStyle
 from bitfold.recording.legend import legend_of
 from bitfold.targets import Window, load_target
 from bitfold.training import Moment, Run, TrajectoryReader, train
+from tests.recording.tiny_runs import tiny
 
 
 def moments(run: Run) -> list[Moment]:

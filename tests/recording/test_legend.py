@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_runs import tiny
 
 from bitfold.recording.legend import legend_of
 from bitfold.training import Moment, TrajectoryReader, train
+from tests.recording.tiny_runs import tiny
 
 
 @pytest.mark.parametrize("weight", ["mdl", "bits:20000"])

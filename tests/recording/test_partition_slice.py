@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_runs import tiny
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import partition
@@ -18,6 +17,7 @@ from bitfold.recording.face_colours import face_colours
 from bitfold.recording.partition_slice import PartitionSlicer
 from bitfold.targets import Window
 from bitfold.training import Moment, Run, TrajectoryReader, train
+from tests.recording.tiny_runs import tiny
 
 SMALL = FrameStyle(longer_side_px=96, smoothing_sigma_px=0)
 

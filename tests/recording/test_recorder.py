@@ -8,10 +8,10 @@ from pathlib import Path
 
 import av
 import pytest
-from tiny_runs import tiny
 
 from bitfold.recording import Recorder, TensorboardListener
 from bitfold.training import EpochEnded, Event, RunEnded, load_run, resume, train
+from tests.recording.tiny_runs import tiny
 
 
 def num_video_frames(path: Path) -> int:

@@ -6,10 +6,10 @@ import resource
 from pathlib import Path
 
 import pytest
-from training_runs import run_in_child
 
 from bitfold.runtime import atomic_files as files
 from bitfold.runtime.atomic_files import AppendOnlyFile, write_atomically
+from tests.training.training_runs import run_in_child
 
 
 def grow_until_refused(folder: str) -> None:

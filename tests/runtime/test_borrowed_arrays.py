@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from bitfold.runtime.borrowed_arrays import make_borrowed
 
 
 @pytest.mark.parametrize("is_counted", [False, True])
-def test_a_borrowed_array_is_the_same_memory(is_counted: bool):
+def test_a_borrowed_array_is_the_same_memory(is_counted: bool) -> None:
     """What is written to it stands in the array, in both ways, also in views of it."""
     borrowed = make_borrowed(is_counted=is_counted)
 
     @njit
-    def add_up(numbers):
+    def add_up(numbers: Any) -> Any:
         lent = borrowed(numbers)
         total = 0.0
         for row in range(lent.shape[0]):
@@ -50,7 +51,7 @@ print(found.num_polytopes, found.vertices.tobytes().hex(), found.edges.tobytes()
 """
 
 
-def test_a_partition_is_the_same_bit_for_bit_without_borrowed_arrays():
+def test_a_partition_is_the_same_bit_for_bit_without_borrowed_arrays() -> None:
     """With counted arrays, interpreted to spare the compiling, and one line says so."""
     plain = subprocess.run(
         [sys.executable, "-c", SCRIPT, "plain"],

@@ -33,7 +33,9 @@ def untested_numba(monkeypatch: pytest.MonkeyPatch, fresh_check: None) -> None:
     monkeypatch.setattr(numba, "__version__", "0.99.0")
 
 
-def test_the_installed_numba_is_as_expected(caplog: pytest.LogCaptureFixture, fresh_check: None):
+def test_the_installed_numba_is_as_expected(
+    caplog: pytest.LogCaptureFixture, fresh_check: None
+) -> None:
     """The tests run the fast loops, and nothing is logged."""
     assert numba_internals.find_difference(numba.__version__) is None
     assert numba_internals.are_as_expected()
@@ -41,14 +43,14 @@ def test_the_installed_numba_is_as_expected(caplog: pytest.LogCaptureFixture, fr
 
 
 @pytest.mark.parametrize("version", ["0.60.2", "0.99.0", "1.0.0"])
-def test_an_untested_version_is_a_difference(version: str):
+def test_an_untested_version_is_a_difference(version: str) -> None:
     """Older and newer ones alike; every tested minor version is none, whatever its patch level."""
     assert numba_internals.find_difference(version) == "an untested version"
     assert numba_internals.find_difference("0.61.0") is None
     assert numba_internals.find_difference("0.68.99rc1") is None
 
 
-def test_missing_internals_are_a_difference(monkeypatch: pytest.MonkeyPatch):
+def test_missing_internals_are_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """A function that is gone, or an array whose structure has other fields, is found."""
     with monkeypatch.context() as patch:
         patch.delattr(cgutils, "get_or_insert_function")
@@ -63,7 +65,7 @@ def test_missing_internals_are_a_difference(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.usefixtures("untested_numba")
-def test_the_difference_is_logged_once(caplog: pytest.LogCaptureFixture):
+def test_the_difference_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """One warning names the expected versions and the one that is installed."""
     with caplog.at_level(logging.WARNING, "bitfold"):
         assert not numba_internals.are_as_expected()
@@ -76,7 +78,7 @@ def test_the_difference_is_logged_once(caplog: pytest.LogCaptureFixture):
 @pytest.mark.parametrize("targets", ["soft", "linear"])
 def test_k_is_the_same_without_the_fused_loops(
     targets: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-):
+) -> None:
     """K, its gradients and the bits come from PyTorch's operations then, to within rounding."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 9), nn.Linear(9, 4))

@@ -1,5 +1,7 @@
 """Tests of the operations on sixteen numbers at a time."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -7,13 +9,13 @@ from bitfold.runtime import vector_lanes
 
 
 @njit
-def power_each(values, results):
+def power_each(values: Any, results: Any) -> None:
     """Write 2^values, sixteen at a time."""
     for k in range(0, values.shape[0], vector_lanes.LANES):
         vector_lanes.store(results, k, vector_lanes.power_of_two(vector_lanes.load(values, k)))
 
 
-def test_powers_of_two_are_exact_to_two_roundings():
+def test_powers_of_two_are_exact_to_two_roundings() -> None:
     """2^x is off by at most 2e-7 of itself in the range of normal numbers, and NaN stays NaN."""
     values = np.linspace(-125, 126.9, 2**18, dtype=np.float32)
     results = np.empty_like(values)

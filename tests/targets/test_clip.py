@@ -1,5 +1,8 @@
 """Tests of clips from files."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,13 +11,13 @@ from bitfold.errors import TargetError
 from bitfold.targets import load_target
 
 
-def save_animation(path, frames, **options):
+def save_animation(path: Any, frames: Any, **options: Any) -> None:
     """Write frames as an animation with Pillow."""
     images = [Image.fromarray(pixels) for pixels in frames]
     images[0].save(path, save_all=True, append_images=images[1:], **options)
 
 
-def moving_colours(corner_colours, num_frames=4, size=64):
+def moving_colours(corner_colours: Any, num_frames: Any = 4, size: Any = 64) -> Any:
     """Turn the corner colours by a quarter a frame, so that the order of frames shows."""
     return np.stack([np.rot90(corner_colours(size), turn) for turn in range(num_frames)])
 
@@ -26,7 +29,7 @@ VIDEO_OPTIONS = {
 
 
 @pytest.mark.parametrize("kind", VIDEO_OPTIONS)
-def test_red_stays_red_in_videos(write_video, corner_colours, kind):
+def test_red_stays_red_in_videos(write_video: Any, corner_colours: Any, kind: Any) -> None:
     """Every frame of a video gives red, green, blue and black where they were, in order."""
     frames = moving_colours(corner_colours)
     path = write_video(f"a.{kind}", frames, **VIDEO_OPTIONS[kind])
@@ -43,7 +46,9 @@ def test_red_stays_red_in_videos(write_video, corner_colours, kind):
 @pytest.mark.parametrize(
     ("kind", "options"), [("gif", {}), ("webp", {"lossless": True}), ("png", {})]
 )
-def test_red_stays_red_in_animations(tmp_path, corner_colours, kind, options):
+def test_red_stays_red_in_animations(
+    tmp_path: Path, corner_colours: Any, kind: str, options: Any
+) -> None:
     """Every frame of an animated picture comes back exactly."""
     frames = moving_colours(corner_colours)
     path = tmp_path / f"a.{kind}"
@@ -55,7 +60,9 @@ def test_red_stays_red_in_animations(tmp_path, corner_colours, kind, options):
 
 
 @pytest.mark.parametrize("kind", ["mp4", "webm", "gif"])
-def test_flat_clips_are_classified(tmp_path, write_video, corner_colours, kind):
+def test_flat_clips_are_classified(
+    tmp_path: Path, write_video: Any, corner_colours: Any, kind: str
+) -> None:
     """Flat colours of a clip become classes, red, green and blue first."""
     frames = moving_colours(corner_colours)
     path = tmp_path / f"a.{kind}"
@@ -71,7 +78,7 @@ def test_flat_clips_are_classified(tmp_path, write_video, corner_colours, kind):
 
 
 @pytest.mark.parametrize("kind", ["mp4", "gif"])
-def test_a_grey_clip_has_one_channel(tmp_path, write_video, kind):
+def test_a_grey_clip_has_one_channel(tmp_path: Path, write_video: Any, kind: str) -> None:
     """A clip whose channels are equal everywhere is grey."""
     y, x = np.mgrid[:32, :48]
     frames = np.stack([((x * 3 + y + 40 * t) % 256).astype(np.uint8) for t in range(3)])
@@ -86,7 +93,9 @@ def test_a_grey_clip_has_one_channel(tmp_path, write_video, kind):
 
 
 @pytest.mark.parametrize("kind", ["gif", "mp4", "webp", "png"])
-def test_one_frame_is_a_picture(tmp_path, write_video, corner_colours, kind):
+def test_one_frame_is_a_picture(
+    tmp_path: Path, write_video: Any, corner_colours: Any, kind: str
+) -> None:
     """A file with a single frame is a picture, whatever its format."""
     path = tmp_path / f"a.{kind}"
     if kind == "mp4":
@@ -98,7 +107,7 @@ def test_one_frame_is_a_picture(tmp_path, write_video, corner_colours, kind):
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "png"])
-def test_transparent_frames_are_over_white(tmp_path, kind):
+def test_transparent_frames_are_over_white(tmp_path: Path, kind: str) -> None:
     """Each frame of an animation is composed over white, not over the frame before."""
     frames = np.zeros((3, 16, 16, 4), np.uint8)
     for number in range(3):
@@ -113,13 +122,13 @@ def test_transparent_frames_are_over_white(tmp_path, kind):
     np.testing.assert_array_equal(target.pixels, expected)
 
 
-def test_durations_give_the_mean_rate(tmp_path, corner_colours):
+def test_durations_give_the_mean_rate(tmp_path: Path, corner_colours: Any) -> None:
     """Frames of different durations count as evenly spaced, at their mean."""
     save_animation(tmp_path / "a.gif", moving_colours(corner_colours), duration=[10, 30, 60, 100])
     assert load_target(str(tmp_path / "a.gif")).frames_per_second == pytest.approx(20)
 
 
-def test_the_still_of_an_animated_png_is_no_frame(tmp_path, corner_colours):
+def test_the_still_of_an_animated_png_is_no_frame(tmp_path: Path, corner_colours: Any) -> None:
     """A picture for viewers that do not know animations is left out of the clip."""
     frames = moving_colours(corner_colours)
     save_animation(tmp_path / "a.png", frames, duration=50, default_image=True)
@@ -128,7 +137,7 @@ def test_the_still_of_an_animated_png_is_no_frame(tmp_path, corner_colours):
     )
 
 
-def test_rotated_videos_are_turned_upright(write_video, corner_colours):
+def test_rotated_videos_are_turned_upright(write_video: Any, corner_colours: Any) -> None:
     """The display matrix of an mp4, as telephones write it, is obeyed."""
     upright = np.stack([corner_colours(64)[:, :48]] * 3)
     stored = np.rot90(upright, 1, axes=(1, 2))
@@ -146,7 +155,9 @@ def test_rotated_videos_are_turned_upright(write_video, corner_colours):
 
 @pytest.mark.parametrize("kind", ["mp4", "webm", "gif", "png", "webp"])
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
-def test_a_truncated_clip_is_an_error(tmp_path, write_video, kind, share):
+def test_a_truncated_clip_is_an_error(
+    tmp_path: Path, write_video: Any, kind: str, share: float
+) -> None:
     """A clip cut anywhere never loses frames silently."""
     frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
     path = tmp_path / f"a.{kind}"
@@ -162,7 +173,9 @@ def test_a_truncated_clip_is_an_error(tmp_path, write_video, kind, share):
     assert "\n" not in str(caught.value)
 
 
-def test_frame_and_memory_limits_are_named(tmp_path, write_video, corner_colours, monkeypatch):
+def test_frame_and_memory_limits_are_named(
+    tmp_path: Path, write_video: Any, corner_colours: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A clip beyond a limit is refused with the limit in the message."""
     frames = moving_colours(corner_colours, 6)
     save_animation(tmp_path / "a.gif", frames, duration=50)
@@ -179,7 +192,7 @@ def test_frame_and_memory_limits_are_named(tmp_path, write_video, corner_colours
                 load_target(str(tmp_path / name))
 
 
-def test_files_that_point_elsewhere_are_refused(tmp_path):
+def test_files_that_point_elsewhere_are_refused(tmp_path: Path) -> None:
     """A playlist or a list of other files is no clip: nothing it names is opened."""
     for text in ("#EXTM3U\n#EXTINF:1,\nother.ts\n", "ffconcat version 1.0\nfile 'other.mp4'\n"):
         (tmp_path / "a.mp4").write_text(text)
@@ -187,7 +200,7 @@ def test_files_that_point_elsewhere_are_refused(tmp_path):
             load_target(str(tmp_path / "a.mp4"))
 
 
-def test_sound_alone_is_refused(tmp_path):
+def test_sound_alone_is_refused(tmp_path: Path) -> None:
     """An mp4 without a video stream is an error."""
     import av
 
@@ -202,7 +215,13 @@ def test_sound_alone_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["mp4", "webm", "gif"])
-def test_damaged_clips_end_in_one_line(tmp_path, write_video, corner_colours, kind, capfd):
+def test_damaged_clips_end_in_one_line(
+    tmp_path: Path,
+    write_video: Any,
+    corner_colours: Any,
+    kind: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """Changed bytes give a target or an error of one line, and the codecs print nothing."""
     generator = np.random.default_rng(12)
     path = tmp_path / f"a.{kind}"

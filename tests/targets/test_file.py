@@ -1,6 +1,8 @@
 """Tests of targets on disk."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from bitfold.errors import TargetError
 from bitfold.targets import Frames, load_target, make_target, read_target, write_target
 
 
-def assert_same(left, right):
+def assert_same(left: Any, right: Any) -> None:
     """Compare every field of two targets."""
     for field in ("name", "task", "is_clip", "frames_per_second"):
         assert getattr(left, field) == getattr(right, field)
@@ -24,7 +26,7 @@ def assert_same(left, right):
             np.testing.assert_array_equal(a, b)
 
 
-def samples():
+def samples() -> Any:
     """Give one target of each sort."""
     noise = np.random.default_rng(0).integers(0, 65536, (3, 5, 4, 3)).astype(np.uint16)
     left_out = draw = load_target("ring", size=33, task="classification")
@@ -39,7 +41,7 @@ def samples():
 
 
 @pytest.mark.parametrize("target", samples(), ids=lambda target: ascii(target.name))
-def test_a_target_comes_back_as_it_was(tmp_path, target):
+def test_a_target_comes_back_as_it_was(tmp_path: Path, target: Any) -> None:
     """Writing and reading gives an equal target, and leaves no other file behind."""
     write_target(tmp_path / "target.safetensors", target)
     back = read_target(tmp_path / "target.safetensors")
@@ -48,18 +50,20 @@ def test_a_target_comes_back_as_it_was(tmp_path, target):
     assert back.pixels.flags.writeable
 
 
-def test_writing_replaces_the_whole_file(tmp_path):
+def test_writing_replaces_the_whole_file(tmp_path: Path) -> None:
     """A second target takes the place of the first."""
     write_target(tmp_path / "t", load_target("rgb-ring", size=40))
     write_target(tmp_path / "t", load_target("disk", size=8))
     assert_same(read_target(tmp_path / "t"), load_target("disk", size=8))
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If the disk fills while writing, the old target stays and no rest is left."""
     write_target(tmp_path / "t", load_target("disk", size=8))
 
-    def full(descriptor):
+    def full(descriptor: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("bitfold.targets.file.os.fsync", full)
@@ -69,7 +73,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert_same(read_target(tmp_path / "t"), load_target("disk", size=8))
 
 
-def test_an_unwritable_folder_is_named(tmp_path):
+def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     """A folder that is not there is an error that names the file."""
     with pytest.raises(TargetError, match="nowhere"):
         write_target(tmp_path / "nowhere" / "t", load_target("disk", size=8))
@@ -79,7 +83,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
 @settings(
     deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_damage_is_refused(tmp_path, data):
+def test_damage_is_refused(tmp_path: Path, data: Any) -> None:
     """A file that is cut, or whose bytes changed, gives a TargetError or still a valid target."""
     path, good = tmp_path / "t", tmp_path / "good"
     if not good.exists():
@@ -128,7 +132,7 @@ PIXELS = {"pixels": np.zeros((1, 2, 2, 1), np.uint8)}
         (GOOD, PIXELS | {"classes": np.zeros(4, np.int64)}),
     ],
 )
-def test_hostile_contents_are_refused(tmp_path, fields, tensors):
+def test_hostile_contents_are_refused(tmp_path: Path, fields: Any, tensors: Any) -> None:
     """Metadata and arrays of other types, shapes or names are never believed."""
     write_target(tmp_path / "good", make_target("t", Frames(PIXELS["pixels"])))
     read_target(tmp_path / "good")
@@ -139,14 +143,16 @@ def test_hostile_contents_are_refused(tmp_path, fields, tensors):
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"version": 1e999}', "1" * 10_000])
-def test_hostile_metadata_is_refused(tmp_path, text):
+def test_hostile_metadata_is_refused(tmp_path: Path, text: Any) -> None:
     """Broken, deep or enormous JSON is an error like any other."""
     (tmp_path / "bad").write_bytes(save(PIXELS, {"bitfold_target": text}))
     with pytest.raises(TargetError, match="Cannot read target"):
         read_target(tmp_path / "bad")
 
 
-def test_missing_and_overlong_files_are_refused(tmp_path, monkeypatch):
+def test_missing_and_overlong_files_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A missing file, a directory and one beyond the limit end in the same kind of error."""
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(TargetError, match="Cannot read target"):

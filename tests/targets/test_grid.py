@@ -1,5 +1,7 @@
 """Tests of the map between pixels and coordinates."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,9 @@ sides = st.integers(1, 8192)
 
 @given(sides, sides, st.integers(1, 500), st.booleans(), st.data())
 @settings(deadline=None, max_examples=100)
-def test_every_pixel_survives_the_way_to_coordinates_and_back(width, height, frames, clip, data):
+def test_every_pixel_survives_the_way_to_coordinates_and_back(
+    width: Any, height: Any, frames: Any, clip: Any, data: Any
+) -> None:
     """A pixel's coordinates, rounded to float32, lead back to that pixel at every size."""
     grid = Grid(width, height, frames if clip else 1, clip)
     drawn = data.draw(st.lists(st.integers(0, grid.num_pixels - 1), min_size=1, max_size=50))
@@ -25,7 +29,7 @@ def test_every_pixel_survives_the_way_to_coordinates_and_back(width, height, fra
     np.testing.assert_array_equal(grid.indices(coordinates), indices)
 
 
-def test_the_formula_is_the_documented_one():
+def test_the_formula_is_the_documented_one() -> None:
     """Coordinates are (index + 0.5) / count - 0.5, x by column, y by row downwards, t by frame."""
     grid = Grid(width=4, height=5, num_frames=2, is_clip=True)
     index = (1 * 5 + 3) * 4 + 2
@@ -33,13 +37,13 @@ def test_the_formula_is_the_documented_one():
     np.testing.assert_allclose(grid.coordinates(np.array([index]))[0], expected, rtol=1e-7)
 
 
-def test_points_outside_go_to_the_border():
+def test_points_outside_go_to_the_border() -> None:
     """Points outside the picture, also infinitely far, map to the nearest border pixel."""
     far = np.array([[-9.0, -9.0], [9.0, 0.0], [np.inf, np.inf], [-np.inf, 0.49]])
     assert Grid(4, 2).indices(far).tolist() == [0, 7, 7, 4]
 
 
-def test_what_is_no_point_is_refused():
+def test_what_is_no_point_is_refused() -> None:
     """NaN, a wrong number of coordinates and indices outside the grid are errors."""
     grid = Grid(4, 2)
     with pytest.raises(TargetError, match="got NaN"):
@@ -51,7 +55,7 @@ def test_what_is_no_point_is_refused():
             grid.coordinates(np.array([index]))
 
 
-def test_empty_grids_are_refused():
+def test_empty_grids_are_refused() -> None:
     """A grid has at least one pixel, and only clips have several frames."""
     with pytest.raises(TargetError):
         Grid(0, 3)
@@ -59,7 +63,7 @@ def test_empty_grids_are_refused():
         Grid(3, 3, num_frames=2)
 
 
-def test_a_window_of_the_whole_picture_has_the_pixels_coordinates():
+def test_a_window_of_the_whole_picture_has_the_pixels_coordinates() -> None:
     """The raster of the default window at the picture's size is the picture's own grid."""
     grid = Grid(7, 5)
     xs, ys = window_axes(Window(), 7, 5)
@@ -70,7 +74,7 @@ def test_a_window_of_the_whole_picture_has_the_pixels_coordinates():
 
 @given(st.floats(-5, 5), st.floats(-5, 5), st.floats(0.01, 9), st.floats(0.01, 9))
 @settings(deadline=None, max_examples=50)
-def test_positions_invert_axes(x0, y0, width, height):
+def test_positions_invert_axes(x0: Any, y0: Any, width: Any, height: Any) -> None:
     """The pixel centres of a window lie at (column + 0.5) / width of it."""
     window = Window(x0, y0, x0 + width, y0 + height)
     xs, ys = window_axes(window, 8, 8)
@@ -82,13 +86,13 @@ def test_positions_invert_axes(x0, y0, width, height):
 @pytest.mark.parametrize(
     "edges", [(0, 0, 0, 1), (0, 1, 1, 0), (0, 0, np.inf, 1), (np.nan, 0, 1, 1)]
 )
-def test_windows_without_area_are_refused(edges):
+def test_windows_without_area_are_refused(edges: Any) -> None:
     """An empty, turned or infinite window is an error of configuration."""
     with pytest.raises(ConfigError, match="Cannot use this window"):
         Window(*edges)
 
 
-def test_rasters_without_pixels_are_refused():
+def test_rasters_without_pixels_are_refused() -> None:
     """A raster has at least one row and one column."""
     with pytest.raises(ConfigError, match="got 0 x 4"):
         window_axes(Window(), 0, 4)
@@ -96,7 +100,7 @@ def test_rasters_without_pixels_are_refused():
 
 @given(st.integers(1, 10_000), st.data())
 @settings(deadline=None, max_examples=50)
-def test_frames_survive_the_way_to_time_and_back(num_frames, data):
+def test_frames_survive_the_way_to_time_and_back(num_frames: Any, data: Any) -> None:
     """A frame's time leads back to that frame."""
     frame = data.draw(st.integers(0, num_frames - 1))
     assert slice_frame(slice_time(frame, num_frames), num_frames) == frame

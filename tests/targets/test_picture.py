@@ -2,6 +2,8 @@
 
 import struct
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ KINDS = {
 LOSSY_LEVELS = 8
 
 
-def stored(upright, orientation):
+def stored(upright: Any, orientation: Any) -> Any:
     """Give the pixels as a camera held that way stores them: the inverse of Exif's table."""
     inverse = {
         1: lambda a: a,
@@ -39,7 +41,7 @@ def stored(upright, orientation):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_red_stays_red(tmp_path, corner_colours, kind):
+def test_red_stays_red(tmp_path: Path, corner_colours: Any, kind: Any) -> None:
     """Each format gives red, green and blue where they were; swapped channels would show."""
     path = tmp_path / f"a.{kind}"
     pixels = corner_colours(64)
@@ -52,7 +54,9 @@ def test_red_stays_red(tmp_path, corner_colours, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_flat_picture_is_classified_in_every_format(tmp_path, corner_colours, kind):
+def test_a_flat_picture_is_classified_in_every_format(
+    tmp_path: Path, corner_colours: Any, kind: Any
+) -> None:
     """Red, green and blue become classes 0, 1 and 2 and black 3, also through JPEG's noise."""
     path = tmp_path / f"a.{kind}"
     Image.fromarray(corner_colours(64)).save(path, **(KINDS[kind] | {"subsampling": 0}))
@@ -65,7 +69,9 @@ def test_a_flat_picture_is_classified_in_every_format(tmp_path, corner_colours, 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
-def test_orientation_is_obeyed(tmp_path, corner_colours, kind, orientation):
+def test_orientation_is_obeyed(
+    tmp_path: Path, corner_colours: Any, kind: str, orientation: Any
+) -> None:
     """A picture stored in any of Exif's eight ways comes out upright."""
     upright = corner_colours(64)[:, :48]
     exif = Image.Exif()
@@ -81,7 +87,9 @@ def test_orientation_is_obeyed(tmp_path, corner_colours, kind, orientation):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_orientation_is_obeyed_at_sixteen_bits(write_tiff16, orientation, channels):
+def test_orientation_is_obeyed_at_sixteen_bits(
+    write_tiff16: Any, orientation: Any, channels: int
+) -> None:
     """The decoders for 16 bits turn pictures as those for 8 bits do."""
     upright = np.random.default_rng(0).integers(0, 65536, (6, 9, channels)).astype(np.uint16)
     if channels in (2, 4):
@@ -93,7 +101,7 @@ def test_orientation_is_obeyed_at_sixteen_bits(write_tiff16, orientation, channe
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_sixteen_bit_tiff_is_kept(write_tiff16, channels, order):
+def test_sixteen_bit_tiff_is_kept(write_tiff16: Any, channels: int, order: str) -> None:
     """Every 16-bit value of a TIFF survives, in both orders of bytes, alpha over white."""
     pixels = np.random.default_rng(1).integers(0, 65536, (11, 7, channels)).astype(np.uint16)
     path = write_tiff16("a.tif", pixels, order=order)
@@ -101,7 +109,7 @@ def test_sixteen_bit_tiff_is_kept(write_tiff16, channels, order):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_sixteen_bit_png_is_kept(write_png16, channels):
+def test_sixteen_bit_png_is_kept(write_png16: Any, channels: int) -> None:
     """Every 16-bit value of a PNG survives, alpha over white."""
     pixels = np.random.default_rng(2).integers(0, 65536, (11, 7, channels)).astype(np.uint16)
     target = load_target(str(write_png16("a.png", pixels)))
@@ -111,7 +119,7 @@ def test_sixteen_bit_png_is_kept(write_png16, channels):
     np.testing.assert_array_equal(target.values(np.arange(77)), expected)
 
 
-def over_white(pixels):
+def over_white(pixels: Any) -> Any:
     """Blend the last of 2 or 4 channels over white in exact arithmetic."""
     if pixels.shape[-1] in (1, 3):
         return pixels
@@ -122,7 +130,9 @@ def over_white(pixels):
 
 
 @pytest.mark.parametrize(("channels", "key"), [(1, ">H"), (3, ">HHH")])
-def test_a_transparent_sixteen_bit_value_becomes_white(write_png16, png_chunk, channels, key):
+def test_a_transparent_sixteen_bit_value_becomes_white(
+    write_png16: Any, png_chunk: Any, channels: int, key: str
+) -> None:
     """A value that a PNG declares transparent is shown as white, also at 16 bits."""
     pixels = np.full((4, 5, channels), 1000, np.uint16)
     pixels[..., -1] = 3000
@@ -133,7 +143,7 @@ def test_a_transparent_sixteen_bit_value_becomes_white(write_png16, png_chunk, c
     np.testing.assert_array_equal(target.pixels[0], pixels)
 
 
-def test_sixteen_bit_grey_written_by_pillow_is_kept(tmp_path):
+def test_sixteen_bit_grey_written_by_pillow_is_kept(tmp_path: Path) -> None:
     """Pillow's own 16-bit grey PNG and TIFF come back exactly."""
     values = np.random.default_rng(3).integers(0, 65536, (9, 8)).astype(np.uint16)
     for name in ("a.png", "a.tif"):
@@ -141,7 +151,7 @@ def test_sixteen_bit_grey_written_by_pillow_is_kept(tmp_path):
         np.testing.assert_array_equal(load_target(str(tmp_path / name)).pixels[0, ..., 0], values)
 
 
-def test_white_is_zero_is_obeyed(tmp_path):
+def test_white_is_zero_is_obeyed(tmp_path: Path) -> None:
     """A 16-bit TIFF that counts from white is inverted."""
     values = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
     Image.fromarray(values).save(tmp_path / "a.tif", tiffinfo={262: 0})
@@ -150,7 +160,7 @@ def test_white_is_zero_is_obeyed(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "tif"])
-def test_alpha_is_over_white(tmp_path, kind):
+def test_alpha_is_over_white(tmp_path: Path, kind: str) -> None:
     """Transparent pixels become white and half transparent ones lie between."""
     pixels = np.zeros((4, 6, 4), np.uint8)
     pixels[:, 2:4] = (200, 0, 0, 128)
@@ -163,7 +173,7 @@ def test_alpha_is_over_white(tmp_path, kind):
     assert row[4].tolist() == [0, 0, 200]
 
 
-def test_palettes_are_looked_up(tmp_path):
+def test_palettes_are_looked_up(tmp_path: Path) -> None:
     """A palette picture gives its colours, and its transparent entry becomes white."""
     image = Image.new("P", (8, 6), 1)
     image.putpalette([10, 20, 30, 200, 100, 50])
@@ -174,7 +184,7 @@ def test_palettes_are_looked_up(tmp_path):
     assert picture[0, 7].tolist() == [200, 100, 50]
 
 
-def test_cmyk_is_converted(tmp_path):
+def test_cmyk_is_converted(tmp_path: Path) -> None:
     """Full magenta and yellow make red, in JPEG and TIFF."""
     for name in ("a.jpg", "a.tif"):
         Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / name)
@@ -183,7 +193,7 @@ def test_cmyk_is_converted(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "LA", "1", "P"])
-def test_grey_has_one_channel(tmp_path, mode):
+def test_grey_has_one_channel(tmp_path: Path, mode: str) -> None:
     """Grey stays one channel, and colour files with equal channels become grey."""
     grey = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8))
     grey.convert(mode).save(tmp_path / "a.png")
@@ -193,7 +203,7 @@ def test_grey_has_one_channel(tmp_path, mode):
         np.testing.assert_array_equal(target.pixels[0, ..., 0], np.asarray(grey))
 
 
-def test_one_coloured_pixel_makes_colour(tmp_path):
+def test_one_coloured_pixel_makes_colour(tmp_path: Path) -> None:
     """A single pixel with unequal channels keeps three channels."""
     pixels = np.full((5, 5, 3), 80, np.uint8)
     pixels[4, 4, 2] = 81
@@ -201,7 +211,7 @@ def test_one_coloured_pixel_makes_colour(tmp_path):
     assert load_target(str(tmp_path / "a.png"), task="regression").out_features == 3
 
 
-def test_the_name_of_a_file_does_not_matter(tmp_path, corner_colours):
+def test_the_name_of_a_file_does_not_matter(tmp_path: Path, corner_colours: Any) -> None:
     """The kind is told by the first bytes, not by the ending."""
     Image.fromarray(corner_colours(16)).save(tmp_path / "a.bmp")
     (tmp_path / "a.bmp").rename(tmp_path / "a.jpeg")
@@ -215,7 +225,9 @@ def test_the_name_of_a_file_does_not_matter(tmp_path, corner_colours):
 @settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_a_truncated_file_is_never_half_a_picture(tmp_path, write_png16, write_tiff16, kind, share):
+def test_a_truncated_file_is_never_half_a_picture(
+    tmp_path: Path, write_png16: Any, write_tiff16: Any, kind: Any, share: Any
+) -> None:
     """A cut file is an error of one line or, where only its tail went, the same picture."""
     noise = np.random.default_rng(4).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     path = tmp_path / f"a.{kind}"
@@ -238,7 +250,9 @@ def test_a_truncated_file_is_never_half_a_picture(tmp_path, write_png16, write_t
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "16.png", "16.tif"])
-def test_half_a_file_is_an_error(tmp_path, write_png16, write_tiff16, kind):
+def test_half_a_file_is_an_error(
+    tmp_path: Path, write_png16: Any, write_tiff16: Any, kind: Any
+) -> None:
     """The first half of a picture's file says that it is damaged or incomplete."""
     noise = np.random.default_rng(5).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     path = tmp_path / f"a.{kind}"
@@ -260,7 +274,7 @@ def test_half_a_file_is_an_error(tmp_path, write_png16, write_tiff16, kind):
 @settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_damage_ends_in_one_kind_of_error(tmp_path, kind, damage):
+def test_damage_ends_in_one_kind_of_error(tmp_path: Path, kind: Any, damage: Any) -> None:
     """Whatever bytes change, loading gives a target or a TargetError, and never a warning."""
     path = tmp_path / f"a.{kind}"
     y, x = np.mgrid[:24, :24].astype(np.uint8)
@@ -275,7 +289,7 @@ def test_damage_ends_in_one_kind_of_error(tmp_path, kind, damage):
         assert "\n" not in str(error)
 
 
-def test_a_decompression_bomb_is_refused(tmp_path, png_chunk):
+def test_a_decompression_bomb_is_refused(tmp_path: Path, png_chunk: Any) -> None:
     """A small file that claims a huge picture is refused before decoding, without a warning."""
     for side in (8200, 12_000, 60_000):
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
@@ -289,14 +303,16 @@ def test_a_decompression_bomb_is_refused(tmp_path, png_chunk):
             load_target(str(tmp_path / "a.png"))
 
 
-def test_thirty_two_bits_are_refused(tmp_path):
+def test_thirty_two_bits_are_refused(tmp_path: Path) -> None:
     """Depths beyond 16 bits are named, not cut."""
     Image.new("F", (4, 4), 0.5).save(tmp_path / "a.tif")
     with pytest.raises(TargetError, match=r"32 bits\. Convert it to 16 bits"):
         load_target(str(tmp_path / "a.tif"))
 
 
-def test_decoders_that_disagree_are_an_error(monkeypatch, write_png16):
+def test_decoders_that_disagree_are_an_error(
+    monkeypatch: pytest.MonkeyPatch, write_png16: Any
+) -> None:
     """Swapped bytes in the 16-bit decoder are noticed by the 8-bit one."""
     pixels = np.random.default_rng(6).integers(0, 65536, (5, 5, 3)).astype(np.uint16)
     monkeypatch.setattr(

@@ -1,6 +1,8 @@
 """Tests of what is said about files that are no pictures."""
 
 import io
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from bitfold.targets import load_target
 from bitfold.targets.signature import check_complete
 
 
-def message(source):
+def message(source: Any) -> Any:
     """Load what cannot be loaded and give the message, which is one line."""
     with pytest.raises(TargetError) as caught:
         load_target(str(source))
@@ -22,32 +24,32 @@ def message(source):
     return text
 
 
-def test_a_missing_file(tmp_path):
+def test_a_missing_file(tmp_path: Path) -> None:
     """A path without a file says so and names it."""
     assert "no such file" in message(tmp_path / "nowhere.png")
     assert "nowhere.png" in message("nowhere.png")
 
 
-def test_a_directory(tmp_path):
+def test_a_directory(tmp_path: Path) -> None:
     """A directory is not a picture."""
     assert "a directory" in message(tmp_path)
 
 
-def test_an_empty_file(tmp_path):
+def test_an_empty_file(tmp_path: Path) -> None:
     """A file without bytes is called empty."""
     (tmp_path / "a.png").touch()
     assert "an empty file" in message(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("content", [b"hello, world", b"\0", b"%PDF-1.7\n", b"RIFF1234WAVEfmt "])
-def test_a_file_of_another_kind(tmp_path, content):
+def test_a_file_of_another_kind(tmp_path: Path, content: bytes) -> None:
     """A file that is no picture shows how it begins and lists what is possible."""
     (tmp_path / "a.png").write_bytes(content)
     assert "PNG, JPEG, WebP, BMP, TIFF or GIF" in message(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("brand", [b"avif", b"heic"])
-def test_a_still_in_an_mp4_container(tmp_path, brand):
+def test_a_still_in_an_mp4_container(tmp_path: Path, brand: bytes) -> None:
     """AVIF and HEIC are named as unknown kinds, not as damaged videos."""
     (tmp_path / "a.avif").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(32))
     assert "begins with" in message(tmp_path / "a.avif")
@@ -56,20 +58,20 @@ def test_a_still_in_an_mp4_container(tmp_path, brand):
 @pytest.mark.parametrize(
     "content", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"GIF89a"]
 )
-def test_a_signature_alone(tmp_path, content):
+def test_a_signature_alone(tmp_path: Path, content: bytes) -> None:
     """A file that stops after its signature is damaged."""
     (tmp_path / "a").write_bytes(content)
     assert "complete" in message(tmp_path / "a")
 
 
-def test_impossible_paths():
+def test_impossible_paths() -> None:
     """Paths that no system call takes are errors like any other."""
     message("a\0b.png")
     message("x" * 5000 + ".png")
     message("a\nb.png")
 
 
-def test_an_overlong_file(tmp_path, monkeypatch):
+def test_an_overlong_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file beyond the limit is refused unread."""
     monkeypatch.setattr("bitfold.targets.signature.MAX_FILE_BYTES", 10)
     (tmp_path / "a.png").write_bytes(bytes(11))
@@ -77,7 +79,9 @@ def test_an_overlong_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["ring", "./ring"])
-def test_a_built_in_name_wins_over_a_file(tmp_path, monkeypatch, name):
+def test_a_built_in_name_wins_over_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """A file with a built-in's name is reached by a path with a slash."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ring").write_bytes(b"no picture")
@@ -105,7 +109,9 @@ def test_a_built_in_name_wins_over_a_file(tmp_path, monkeypatch, name):
         ("PNG", b"", True),
     ],
 )
-def test_containers_tell_whether_they_are_complete(kind, content, complete):
+def test_containers_tell_whether_they_are_complete(
+    kind: str, content: bytes, complete: bool
+) -> None:
     """The walk over blocks, boxes and segments finds a missing end."""
     if complete:
         check_complete(io.BytesIO(content), kind, "'a'")

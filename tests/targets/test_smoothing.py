@@ -1,5 +1,7 @@
 """Tests of the kernel baseline against a plain sum over all points."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,11 +17,11 @@ from bitfold.targets import (
 )
 
 
-def reference(target, split, sigma_px, queries):
+def reference(target: Any, split: Any, sigma_px: Any, queries: Any) -> Any:
     """Sum over all training points, relative to the nearest so that nothing underflows."""
     grid = target.grid
 
-    def places(indices):
+    def places(indices: Any) -> Any:
         frames, rest = np.divmod(indices, grid.width * grid.height)
         return np.stack([rest % grid.width, rest // grid.width, frames], axis=1).astype(float)
 
@@ -36,7 +38,7 @@ CASES = [(20, 0.3), (30, 3.0), (300, 2.0), ("all", 1.5), (200, 20.0), (800, 6.0)
 
 @pytest.mark.parametrize(("points", "sigma_px"), CASES)
 @pytest.mark.parametrize("name", ["ring", "rgb-ring"])
-def test_the_picture_is_the_plain_sum(name, points, sigma_px):
+def test_the_picture_is_the_plain_sum(name: str, points: Any, sigma_px: Any) -> None:
     """From sparse to dense points and from narrow to wide kernels, it is the plain sum rounded."""
     target = load_target(name, size=40)
     split = sample_split(target, points=points, batch_size=32, seed=3)
@@ -52,7 +54,7 @@ def test_the_picture_is_the_plain_sum(name, points, sigma_px):
 
 
 @pytest.mark.parametrize(("points", "sigma_px"), CASES)
-def test_the_error_is_that_of_the_plain_sum(points, sigma_px):
+def test_the_error_is_that_of_the_plain_sum(points: Any, sigma_px: Any) -> None:
     """The baseline's error is the mean squared error of the plain sum at validation points."""
     target = load_target("spiral", size=40)
     split = sample_split(target, points=points, batch_size=200, seed=4)
@@ -61,7 +63,7 @@ def test_the_error_is_that_of_the_plain_sum(points, sigma_px):
     assert kernel_baseline_error(target, split, sigma_px) == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_error_of_classes_is_the_share_of_wrong_ones():
+def test_the_error_of_classes_is_the_share_of_wrong_ones() -> None:
     """For classification the baseline's error counts wrong classes."""
     target = load_target("rgb-ring", size=40)
     split = sample_split(target, points=100, batch_size=200, seed=5)
@@ -70,7 +72,7 @@ def test_the_error_of_classes_is_the_share_of_wrong_ones():
     assert kernel_baseline_error(target, split, 2.0) == pytest.approx(expected)
 
 
-def test_too_many_neighbours_are_thinned(monkeypatch):
+def test_too_many_neighbours_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound on neighbours a random part of the points gives nearly the same error."""
     target = load_target("ring", size=100)
     split = sample_split(target, points="all", batch_size=300, seed=6)
@@ -79,14 +81,14 @@ def test_too_many_neighbours_are_thinned(monkeypatch):
     assert kernel_baseline_error(target, split, 8.0) == pytest.approx(exact, rel=0.2)
 
 
-def clip(num_frames=6, size=16):
+def clip(num_frames: Any = 6, size: Any = 16) -> Any:
     """Make a grey clip whose frames differ."""
     noise = np.random.default_rng(7).integers(0, 256, (num_frames, size, size, 1))
     return make_target("clip", Frames(noise.astype(np.uint8), frames_per_second=10.0))
 
 
 @pytest.mark.parametrize(("points", "sigma_px"), [(10, 0.5), (60, 1.5), (600, 1.0), ("all", 0.7)])
-def test_a_clip_is_smoothed_over_frames_as_over_pixels(points, sigma_px):
+def test_a_clip_is_smoothed_over_frames_as_over_pixels(points: Any, sigma_px: float) -> None:
     """In a clip one frame counts as one pixel, also where a frame has no points of its own."""
     target = clip()
     split = sample_split(target, points=points, batch_size=100, seed=8)
@@ -100,7 +102,7 @@ def test_a_clip_is_smoothed_over_frames_as_over_pixels(points, sigma_px):
     assert kernel_baseline_error(target, split, sigma_px) == pytest.approx(expected, abs=1e-5)
 
 
-def test_other_sizes_show_the_same_picture():
+def test_other_sizes_show_the_same_picture() -> None:
     """A larger raster repeats pixels; a smaller one is close to the average of the larger."""
     target = load_target("disk", size=48)
     split = sample_split(target, points=800, batch_size=100, seed=9)
@@ -113,7 +115,7 @@ def test_other_sizes_show_the_same_picture():
     assert np.abs(small - means).mean() < 6
 
 
-def test_a_single_point_fills_the_picture():
+def test_a_single_point_fills_the_picture() -> None:
     """However far away it is, one training point gives its value everywhere."""
     target = load_target("disk", size=64)
     centre = 32 * 64 + 32
@@ -122,7 +124,7 @@ def test_a_single_point_fills_the_picture():
     assert kernel_baseline_error(target, split, 0.5) == pytest.approx(0.5)
 
 
-def test_colour_stays_rgb():
+def test_colour_stays_rgb() -> None:
     """The smoothed picture of a red and blue one is red and blue at the same places."""
     pixels = np.zeros((1, 20, 20, 3), np.uint8)
     pixels[0, :, :10, 0] = 255
@@ -135,7 +137,7 @@ def test_colour_stays_rgb():
 
 
 @pytest.mark.parametrize("sigma_px", [0.0, -1.0, float("nan"), float("inf")])
-def test_impossible_widths_are_refused(sigma_px):
+def test_impossible_widths_are_refused(sigma_px: Any) -> None:
     """Sigma is a finite number above zero."""
     target = load_target("ring", size=8)
     split = sample_split(target, batch_size=8, seed=0)
@@ -146,7 +148,7 @@ def test_impossible_widths_are_refused(sigma_px):
 
 
 @pytest.mark.parametrize("sigma_px", [1e-300, 1e-3, 1e300])
-def test_extreme_widths_do_not_overflow(sigma_px):
+def test_extreme_widths_do_not_overflow(sigma_px: float) -> None:
     """The narrowest kernel gives the nearest point and the widest the mean, without warnings."""
     target = load_target("disk", size=24)
     split = sample_split(target, points=100, batch_size=50, seed=11)
@@ -160,7 +162,7 @@ def test_extreme_widths_do_not_overflow(sigma_px):
     assert 0 <= kernel_baseline_error(target, split, sigma_px) <= 1
 
 
-def test_far_from_a_crowd_all_of_it_counts():
+def test_far_from_a_crowd_all_of_it_counts() -> None:
     """Pixels far from all points weigh as many neighbours as matter, not only the nearest few."""
     noise = np.random.default_rng(12).integers(0, 256, (1, 64, 64, 1)).astype(np.uint8)
     target = make_target("noise", Frames(noise))

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from training_runs import (
+
+import bitfold
+from bitfold.errors import CheckpointError, ConfigError, RunError, TargetError, TrajectoryError
+from bitfold.training.config.continuation import predictor_settings
+from bitfold.training.store.checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
+from tests.training.training_runs import (
     WITH_K,
     Heard,
     assert_same_run,
@@ -17,11 +22,6 @@ from training_runs import (
     metrics_of,
     tiny,
 )
-
-import bitfold
-from bitfold.errors import CheckpointError, ConfigError, RunError, TargetError, TrajectoryError
-from bitfold.training.config.continuation import predictor_settings
-from bitfold.training.store.checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
 
 
 def interrupt_after(epoch: int) -> Any:

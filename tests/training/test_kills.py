@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from training_runs import (
+
+import bitfold
+from tests.training.training_runs import (
     WITH_K,
     assert_same_run,
     metrics_of,
@@ -16,8 +18,6 @@ from training_runs import (
     start_child,
     tiny,
 )
-
-import bitfold
 
 SIGKILL = -9
 SETTINGS: dict[str, Any] = {**WITH_K, "checkpoint_interval": 3, "epochs": 20}

@@ -12,14 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from training_runs import (
-    WITH_K,
-    Heard,
-    assert_same_run,
-    metrics_of,
-    run_child,
-    tiny,
-)
 
 import bitfold
 from bitfold.errors import BitfoldError, RunError
@@ -27,6 +19,14 @@ from bitfold.runtime import atomic_files as files
 from bitfold.training import EpochEnded, RunStarted
 from bitfold.training.store.checkpoints import checkpoint_paths, read_checkpoint
 from bitfold.training.watch import stop_request
+from tests.training.training_runs import (
+    WITH_K,
+    Heard,
+    assert_same_run,
+    metrics_of,
+    run_child,
+    tiny,
+)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from torch import nn
-from training_runs import hard_binning
 
 from bitfold.cli.console.progress import LogFile
 from bitfold.cli.main import main
 from bitfold.training import Audited, RunEnded, load_run
+from tests.training.training_runs import hard_binning
 
 TRAIN = [
     "train", "ring", "--size", "16", "--shape", "[4]*2", "--points", "50", "--batch-size", "25",

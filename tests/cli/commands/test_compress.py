@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,9 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_file_of_few_bytes_draws_its_picture_in_a_fresh_process(ring, tmp_path, capsys):
+def test_a_file_of_few_bytes_draws_its_picture_in_a_fresh_process(
+    ring: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It is no longer than asked, and the picture is what the decoded network shows."""
     path, picture = tmp_path / "net.bitfold", tmp_path / "picture.png"
     assert main(["compress", str(ring), "-o", str(path), "--bytes", "100"]) == 0
@@ -57,7 +60,9 @@ def test_a_file_of_few_bytes_draws_its_picture_in_a_fresh_process(ring, tmp_path
     assert np.abs(shown - expected).max() < 0.6 / 255
 
 
-def test_a_quality_is_met_by_the_decoded_network(ring, classes, tmp_path, capsys):
+def test_a_quality_is_met_by_the_decoded_network(
+    ring: Path, classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """PSNR and error are those of the file's network; lower ones need fewer bytes."""
     path, sizes = tmp_path / "net.bitfold", []
     assert main(["compress", str(ring), "-o", str(path)]) == 0
@@ -75,7 +80,9 @@ def test_a_quality_is_met_by_the_decoded_network(ring, classes, tmp_path, capsys
     assert [item.name for item in tmp_path.iterdir() if "trial" in item.name] == []
 
 
-def test_info_lists_every_byte(ring, tmp_path, capsys):
+def test_info_lists_every_byte(
+    ring: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The parts of the table add up to its last line."""
     path = tmp_path / "net.bitfold"
     assert main(["compress", str(ring), "-o", str(path), "--quiet"]) == 0
@@ -111,7 +118,13 @@ def places(ring: Path, classes: Path, tmp_path: Path) -> dict[str, Path]:
         (["decompress", "OTHER", "-o", "OUT", "--size", "0"], "one or two sides"),
     ],
 )
-def test_what_cannot_be_done_takes_one_line(arguments, message, places, tmp_path, capsys):
+def test_what_cannot_be_done_takes_one_line(
+    arguments: Any,
+    message: str,
+    places: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Exit code 2, a line that says what to do, and no file."""
     assert main([str(places.get(one, one)) for one in arguments]) == 2
     printed = capsys.readouterr().err

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from command_runs import num_video_frames
 from PIL import Image
 
 from bitfold.cli.main import main
+from tests.cli.command_runs import num_video_frames
 
 
 def test_render_draws_again_otherwise(trained: Path, tmp_path: Path) -> None:

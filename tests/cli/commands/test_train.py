@@ -9,10 +9,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from command_runs import SMALL, num_video_frames
 
 from bitfold.cli.main import main
 from bitfold.training import load_run
+from tests.cli.command_runs import SMALL, num_video_frames
 
 
 def test_train_leaves_everything(trained: Path) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from plain_network import layers_of, masses, starts, symbols
 
 from bitfold.entropy_coding.fixed_point.masses import (
     group_bits,
@@ -14,6 +13,7 @@ from bitfold.entropy_coding.fixed_point.masses import (
     weigh_bins,
 )
 from bitfold.entropy_coding.fixed_point.network import MAX_NUMBER, fixed_network, layer_shapes
+from tests.model_file.plain_network import layers_of, masses, starts, symbols
 
 Drawn = tuple[list[NDArray[np.int64]], list[int], NDArray[np.int64]]
 

@@ -2,6 +2,7 @@
 
 import math
 from statistics import NormalDist
+from typing import Any
 
 import pytest
 import torch
@@ -76,7 +77,9 @@ def naive_weight_bits(loss: KolmogorovLoss, kind: str, index: list[int]) -> floa
 
 @pytest.mark.parametrize("kind", FLOATING)
 @pytest.mark.parametrize("precision_bits", [3, 8])
-def test_bits_are_those_of_a_naive_recount(kind, precision_bits, network, make_loss):
+def test_bits_are_those_of_a_naive_recount(
+    kind: Any, precision_bits: int, network: nn.Sequential, make_loss: Any
+) -> None:
     """Every item equals a count in plain Python that shares no code with the package."""
     loss = make_loss(kind=kind, bins=32, predictor_bits=precision_bits)
     weights = [value for item in network.parameters() for value in item.flatten().tolist()]
@@ -99,7 +102,7 @@ def test_bits_are_those_of_a_naive_recount(kind, precision_bits, network, make_l
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_bits_tensor_is_the_total(kind, make_loss):
+def test_bits_tensor_is_the_total(kind: Any, make_loss: Any) -> None:
     """The tensor equals the itemised total."""
     loss = make_loss(kind=kind)
     total = loss.bits_tensor()
@@ -109,11 +112,13 @@ def test_bits_tensor_is_the_total(kind, make_loss):
 
 
 @pytest.mark.parametrize("settings", [{"kind": "mse"}, {"kind": "laplacian_nll"}])
-def test_bits_tensor_does_not_wait_for_the_device(settings, make_loss, monkeypatch):
+def test_bits_tensor_does_not_wait_for_the_device(
+    settings: Any, make_loss: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """For a density no operation reads a value back to the host."""
     loss = make_loss(**settings)
 
-    def refuse(*_):
+    def refuse(*_: Any) -> None:
         raise AssertionError("read back")
 
     for name in ("item", "tolist", "__bool__", "__float__", "__int__", "cpu", "numpy"):
@@ -125,7 +130,7 @@ def test_bits_tensor_does_not_wait_for_the_device(settings, make_loss, monkeypat
         loss.bits()
 
 
-def test_more_precision_costs_more_and_32_is_plain_float(make_loss):
+def test_more_precision_costs_more_and_32_is_plain_float(make_loss: Any) -> None:
     """The predictor's item follows its precision; float32 needs no offsets and steps."""
     predictor = {
         bits: make_loss(kind="mse", predictor_bits=bits).bits().items["predictor"]
@@ -138,7 +143,7 @@ def test_more_precision_costs_more_and_32_is_plain_float(make_loss):
     }
 
 
-def test_weights_are_coded_under_the_predictor_as_sent(make_loss):
+def test_weights_are_coded_under_the_predictor_as_sent(make_loss: Any) -> None:
     """A coarse predictor changes the bits of the weights; a fine one hardly does."""
     bits = {}
     for precision_bits in (2, 16, 32):
@@ -151,7 +156,7 @@ def test_weights_are_coded_under_the_predictor_as_sent(make_loss):
 
 
 @pytest.mark.parametrize("precision_bits", [2, 5, 8, 16])
-def test_sent_tensors_have_few_values_close_to_their_own(precision_bits):
+def test_sent_tensors_have_few_values_close_to_their_own(precision_bits: int) -> None:
     """A sent tensor has at most 2^bits values, at most half a step from the tensor's."""
     tensor = torch.randn(5000, generator=torch.Generator().manual_seed(0))
     received = sent(tensor, precision_bits)
@@ -160,12 +165,14 @@ def test_sent_tensors_have_few_values_close_to_their_own(precision_bits):
     assert (received - tensor).abs().max() <= step * 0.5001 + 1e-6
 
 
-def test_constant_tensors_are_sent_as_they_are():
+def test_constant_tensors_are_sent_as_they_are() -> None:
     """A tensor of one value has step zero and loses nothing."""
     assert sent(torch.full((7,), 0.3), 8).tolist() == [torch.tensor(0.3).item()] * 7
 
 
-def test_decoded_weights_are_the_nearest_of_the_grid(network, make_loss):
+def test_decoded_weights_are_the_nearest_of_the_grid(
+    network: nn.Sequential, make_loss: Any
+) -> None:
     """Each decoded weight is the weight rounded to the grid, also beyond the range."""
     loss = make_loss()
     decoded = loss.decoded_state()
@@ -176,7 +183,9 @@ def test_decoded_weights_are_the_nearest_of_the_grid(network, make_loss):
         assert decoded[name].dtype == parameter.dtype
 
 
-def test_decoded_state_can_be_loaded_and_described_again(network, make_loss):
+def test_decoded_state_can_be_loaded_and_described_again(
+    network: nn.Sequential, make_loss: Any
+) -> None:
     """A network with the decoded state has the same bits, and decodes to itself."""
     loss = make_loss()
     before = float(loss.bits())
@@ -187,7 +196,7 @@ def test_decoded_state_can_be_loaded_and_described_again(network, make_loss):
         torch.testing.assert_close(value, state[name], rtol=0, atol=1e-12)
 
 
-def test_frozen_parameters_and_buffers_are_counted():
+def test_frozen_parameters_and_buffers_are_counted() -> None:
     """Numbers that are not described are sent in float32, tied ones once, and can be loaded."""
     tied = nn.Linear(4, 4)
     network = nn.Sequential(tied, nn.BatchNorm1d(4), tied, nn.Linear(4, 2))
@@ -202,7 +211,7 @@ def test_frozen_parameters_and_buffers_are_counted():
     assert not {"frozen", "buffers"} & set(KolmogorovLoss(nn.Linear(2, 2)).bits().items)
 
 
-def test_description_is_a_table():
+def test_description_is_a_table() -> None:
     """str gives one row an item and one for the total, with bits and bits per weight."""
     description = Description({"weights": 1234.5, "predictor": 100.0}, 10)
     lines = str(description).splitlines()

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -18,14 +19,14 @@ class Smooth(WeightPredictor):
         super().__init__()
         self.ruggedness = ruggedness
 
-    def attach(self, layout, bins, generator):
+    def attach(self, layout: Any, bins: Any, generator: Any) -> None:
         """Make the logits."""
         super().attach(layout, bins, generator)
         place = torch.linspace(-1, 1, bins.num_bins, dtype=torch.float64)
         noise = torch.randn(bins.num_bins, generator=torch.Generator().manual_seed(0))
         self.logits = nn.Parameter(-8 * (place - 0.1).square() + self.ruggedness * noise)
 
-    def forward(self, subset, indices):
+    def forward(self, subset: Any, indices: Any) -> Any:
         """Their softmax."""
         return -self.logits.log_softmax(0)[indices]
 
@@ -50,13 +51,13 @@ def loss_of(module: nn.Module, predictor: WeightPredictor, **settings: object) -
 @pytest.mark.parametrize(
     ("temperature", "expected"), [(0.01, 0.076), (0.1, 0.53), (0.25, 1.0), (0.5, 1.0), (1.0, 1.0)]
 )
-def test_soft_targets_of_normal_weights(temperature, expected):
+def test_soft_targets_of_normal_weights(temperature: float, expected: float) -> None:
     """With T = 0.1 47 % of 20,000 weights get under a tenth of the slope, with T = 0.25 none."""
     loss = loss_of(normal_weights(20_000), Smooth(), targets="soft", temperature=temperature)
     assert loss.gradient_coverage() == pytest.approx(expected, abs=0.01)
 
 
-def test_other_targets_of_normal_weights():
+def test_other_targets_of_normal_weights() -> None:
     """Linear targets cover all weights, hard targets none, and noise nearly all where the cost is
     smooth.
     """
@@ -72,7 +73,7 @@ def test_other_targets_of_normal_weights():
 
 @pytest.mark.parametrize("ruggedness", [0.0, 1.0])
 @pytest.mark.parametrize("temperature", [0.02, 0.1, 0.25, 2.0])
-def test_coverage_is_that_of_a_slow_count(ruggedness, temperature):
+def test_coverage_is_that_of_a_slow_count(ruggedness: float, temperature: float) -> None:
     """Each weight's slope by autograd through the whole softmax, against its two bins' costs."""
     module = normal_weights(300, scale=2.0)
     loss = loss_of(module, Smooth(ruggedness), targets="soft", temperature=temperature, bins=32)
@@ -91,7 +92,7 @@ def test_coverage_is_that_of_a_slow_count(ruggedness, temperature):
     assert loss.gradient_coverage() == pytest.approx(covered / counted, abs=1e-9)
 
 
-def test_many_weights_are_looked_at_evenly():
+def test_many_weights_are_looked_at_evenly() -> None:
     """Of too many weights an even choice is looked at, from the first to the last."""
     # A third lies on a bin, where T = 0.1 gives almost no slope, the rest halfway between two.
     width = 8 / 255
@@ -101,7 +102,7 @@ def test_many_weights_are_looked_at_evenly():
     assert loss.gradient_coverage() == pytest.approx(2 / 3, abs=1e-4)
 
 
-def test_coverage_is_the_same_when_asked_again():
+def test_coverage_is_the_same_when_asked_again() -> None:
     """Measuring coverage does not change the noise of later steps, and the loss can still be
     copied.
     """
@@ -112,18 +113,18 @@ def test_coverage_is_the_same_when_asked_again():
     assert loss.counter.steps == 0
 
 
-def test_weights_without_a_true_slope_are_not_counted():
+def test_weights_without_a_true_slope_are_not_counted() -> None:
     """Under a flat distribution no weight has a true slope, and the coverage is NaN."""
 
     class Flat(Smooth):
-        def forward(self, subset, indices):
+        def forward(self, subset: Any, indices: Any) -> Any:
             return torch.full(indices.shape, math.log(256), dtype=torch.float64)
 
     assert math.isnan(loss_of(normal_weights(20), Flat()).gradient_coverage())
 
 
 @pytest.mark.parametrize("kind", ["mse", "gaussian_nll", "laplacian_nll"])
-def test_densities_have_the_slope_they_have(kind):
+def test_densities_have_the_slope_they_have(kind: str) -> None:
     """Kinds that compare a density with the weight itself have a coverage of 1."""
     loss = KolmogorovLoss(nn.Linear(3, 3), predictor="coordinate", kind=kind, targets="soft")
     assert loss.gradient_coverage() == 1.0

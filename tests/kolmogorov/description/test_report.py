@@ -1,6 +1,7 @@
 """Tests of the report by tensor, against the bits and a count by hand."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ def make() -> nn.Module:
 
 @pytest.mark.parametrize("weight_range", ["auto", (-0.5, 0.5)])
 @pytest.mark.parametrize("predictor", PREDICTORS)
-def test_rows_add_up_to_the_bits(predictor, weight_range):
+def test_rows_add_up_to_the_bits(predictor: Any, weight_range: Any) -> None:
     """The rows add up to the bits of weights and escapes, and each row counts its tensor."""
     module = make()
     loss = KolmogorovLoss(module, predictor=predictor, weight_range=weight_range, bins=15)
@@ -38,7 +39,7 @@ def test_rows_add_up_to_the_bits(predictor, weight_range):
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_tensor_has_the_bits_that_others_leave(kind):
+def test_a_tensor_has_the_bits_that_others_leave(kind: Any) -> None:
     """Moving one tensor's weights to other bins changes only the tensor's row."""
     module = make()
     loss = KolmogorovLoss(module, predictor="coordinate", kind=kind, weight_range=(-1.0, 1.0))
@@ -54,7 +55,7 @@ def test_a_tensor_has_the_bits_that_others_leave(kind):
     assert changed == (list(loss.table.names) if kind == "mse" else ["2.weight"])
 
 
-def test_zeros_and_far_weights_are_counted_where_they_are():
+def test_zeros_and_far_weights_are_counted_where_they_are() -> None:
     """Weights that round to 0 count as zeros; out of range is judged by the sent steps."""
     module = make()
     loss = KolmogorovLoss(module, bins=31)
@@ -77,7 +78,7 @@ def test_zeros_and_far_weights_are_counted_where_they_are():
     assert loss.out_of_range_count().dtype == torch.int64
 
 
-def test_report_is_a_table():
+def test_report_is_a_table() -> None:
     """str gives a head, one line for each tensor and one for the total, of equal length."""
     lines = str(KolmogorovLoss(make()).report()).splitlines()
     assert len(lines) == 1 + 6 + 1
@@ -85,7 +86,7 @@ def test_report_is_a_table():
     assert lines[-1].split()[0] == "total"
 
 
-def test_nan_shows_in_its_row_alone():
+def test_nan_shows_in_its_row_alone() -> None:
     """A NaN weight makes the bits of its tensor and of the total NaN."""
     module = make()
     loss = KolmogorovLoss(module)

@@ -1,6 +1,7 @@
 """Tests of the end of a training for size."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -21,13 +22,13 @@ def small() -> tuple[nn.Module, KolmogorovLoss]:
     return network, kolmogorov
 
 
-def losses(network: nn.Module, points: torch.Tensor):
+def losses(network: nn.Module, points: torch.Tensor) -> Any:
     """The task losses of two batches."""
     for some in points.split(50):
         yield network(some).square().mean()
 
 
-def test_what_is_frozen_is_what_is_sent():
+def test_what_is_frozen_is_what_is_sent() -> None:
     """Predictor and steps are frozen; K then is the cost of coding, except for dead rows and
     columns.
     """
@@ -49,7 +50,7 @@ def test_what_is_frozen_is_what_is_sent():
 
 @pytest.mark.parametrize("predictor", ["coordinate", "row_column", "per_tensor"])
 @pytest.mark.parametrize("quantise", [None, "learned"])
-def test_finishing_changes_no_decoded_weight(predictor, quantise):
+def test_finishing_changes_no_decoded_weight(predictor: str, quantise: Any) -> None:
     """After the finish K with hard targets equals the bits of the weights, with every predictor."""
     torch.manual_seed(1)
     network = nn.Linear(7, 6)
@@ -63,7 +64,7 @@ def test_finishing_changes_no_decoded_weight(predictor, quantise):
     assert kolmogorov.bits().total <= bits + 1e-6
 
 
-def test_weights_that_nothing_feels_are_pruned():
+def test_weights_that_nothing_feels_are_pruned() -> None:
     """Weights into neurons that lead nowhere or are never active become 0, and the function stays
     the same.
     """
@@ -90,7 +91,7 @@ def test_weights_that_nothing_feels_are_pruned():
     assert pruned["0.weight"][4:].any()
 
 
-def test_pruning_needs_data():
+def test_pruning_needs_data() -> None:
     """No task loss at all is refused, because every weight would seem dead."""
     network, kolmogorov = small()
     before = copy.deepcopy(network.state_dict())
@@ -99,7 +100,7 @@ def test_pruning_needs_data():
     assert all(torch.equal(item, before[name]) for name, item in network.state_dict().items())
 
 
-def test_pruning_leaves_gradients_alone():
+def test_pruning_leaves_gradients_alone() -> None:
     """Gradients that a training has collected stay as they are."""
     network, kolmogorov = small()
     points = torch.rand(50, 6)

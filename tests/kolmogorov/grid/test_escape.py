@@ -1,6 +1,7 @@
 """Tests of the escape code of weights out of range, with a coder that really codes."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from bitfold.kolmogorov.grid.escape import confine, decode, escape_bits, oversho
 BINS = Bins(16, -3.0, 4.5)
 
 
-def escape_nats(weights):
+def escape_nats(weights: Any) -> Any:
     """The smooth cost of each weight's overshoot."""
     return confine(weights, BINS)[1]
 
@@ -32,7 +33,7 @@ def read_gamma(bits: str) -> tuple[int, str]:
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=1, max_size=8))
-def test_escape_codes_can_be_read_back_and_are_as_long_as_counted(values):
+def test_escape_codes_can_be_read_back_and_are_as_long_as_counted(values: Any) -> None:
     """A stream of escape codes decodes to every overshoot and has the counted length."""
     weights = torch.tensor(values, dtype=torch.float64)
     nearest, overshoot = BINS.nearest(weights), overshoot_bins(weights, BINS)
@@ -53,7 +54,7 @@ def test_escape_codes_can_be_read_back_and_are_as_long_as_counted(values):
 @pytest.mark.parametrize("power", [1, 2, 10, 24, 25, 26, 53, 54, 55, 90])
 @pytest.mark.parametrize("step", [-1, 0, 1])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_counts_are_exact_around_powers_of_two(power, step, dtype):
+def test_counts_are_exact_around_powers_of_two(power: int, step: int, dtype: Any) -> None:
     """The counted length is right where adding 1 would round up to a power of two."""
     bins = Bins(2, 0.0, 1.0)
     largest = torch.tensor(2.0**power, dtype=dtype)
@@ -64,13 +65,13 @@ def test_counts_are_exact_around_powers_of_two(power, step, dtype):
     assert escape_bits(weights, bins).item() == len(write_gamma(overshoot + 1))
 
 
-def test_every_weight_in_an_edge_bin_pays_at_least_one_bit():
+def test_every_weight_in_an_edge_bin_pays_at_least_one_bit() -> None:
     """An edge bin pays one bit that says there is no overshoot; inner bins pay nothing."""
     weights = BINS.centres(torch.tensor([0, 1, 14, 15]), torch.float64)
     assert escape_bits(weights, BINS).tolist() == [1, 0, 0, 1]
 
 
-def test_smooth_cost_is_continuous_at_the_edge_and_grows():
+def test_smooth_cost_is_continuous_at_the_edge_and_grows() -> None:
     """The cost is 0 up to the limit, starts at 0 beyond it, and grows with the overshoot."""
     inside = torch.linspace(-3.0, 4.5, 50, dtype=torch.float64)
     assert escape_nats(inside).abs().max() == 0
@@ -81,7 +82,7 @@ def test_smooth_cost_is_continuous_at_the_edge_and_grows():
         assert bool((costs.diff() > 0).all())
 
 
-def test_smooth_cost_is_the_code_without_its_rounding():
+def test_smooth_cost_is_the_code_without_its_rounding() -> None:
     """The nats lie between the code's bits beyond the first one and two bits more."""
     overshoot = torch.arange(1, 5000, dtype=torch.float64)
     weights = 4.5 + overshoot * BINS.width
@@ -91,7 +92,7 @@ def test_smooth_cost_is_the_code_without_its_rounding():
     assert excess.max() < 2
 
 
-def test_gradient_pulls_back_from_both_sides():
+def test_gradient_pulls_back_from_both_sides() -> None:
     """A step against the gradient moves weights outside the range towards it, and no
     weight inside.
     """
@@ -104,7 +105,7 @@ def test_gradient_pulls_back_from_both_sides():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_cost_is_finite_for_the_largest_weights(dtype):
+def test_cost_is_finite_for_the_largest_weights(dtype: Any) -> None:
     """The largest numbers have a finite cost, and their gradient is not NaN."""
     top = torch.finfo(dtype).max
     weights = torch.tensor([top, -top], dtype=dtype, requires_grad=True)

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ def filled(*values: float) -> nn.Module:
     scale=st.floats(-20, 20),
     moved=st.floats(-3, 3),
 )
-def test_zero_is_always_a_bin_of_learned_steps(num_bins, scale, moved):
+def test_zero_is_always_a_bin_of_learned_steps(num_bins: Any, scale: Any, moved: Any) -> None:
     """With learned steps zeros decode to exactly 0."""
     module = filled(0.0, -0.0, 10.0**scale, -(10.0**scale))
     loss = KolmogorovLoss(module, bins=num_bins, predictor="per_tensor")
@@ -38,14 +39,14 @@ def test_zero_is_always_a_bin_of_learned_steps(num_bins, scale, moved):
     assert loss.bins.minimum <= 0 <= loss.bins.maximum
 
 
-def test_a_fixed_range_may_have_no_zero():
+def test_a_fixed_range_may_have_no_zero() -> None:
     """-3 to 3 in 256 bins has no bin at 0, so a pruned weight decodes as half a bin."""
     loss = KolmogorovLoss(filled(0.0, 1.0), weight_range=(-3.0, 3.0))
     assert abs(loss.decoded_state()["0"][0].item()) == pytest.approx(3 / 255)
     assert loss.report().rows[0].num_zeros == 0
 
 
-def test_first_steps_are_a_sixteenth_of_the_root_mean_square():
+def test_first_steps_are_a_sixteenth_of_the_root_mean_square() -> None:
     """A tensor of zeros takes the root mean square of all weights; few bins reach four times it."""
     module = nn.ParameterList([torch.full((4,), 2.0), torch.zeros(4)])
     steps = LearnedRange(ParameterTable(module), 256).steps()
@@ -55,7 +56,7 @@ def test_first_steps_are_a_sixteenth_of_the_root_mean_square():
     assert zeros.steps().tolist() == [1 / 16]
 
 
-def test_values_are_weights_in_steps_and_back():
+def test_values_are_weights_in_steps_and_back() -> None:
     """Values are weights over the tensor's step; weights are values times the sent step."""
     module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
     table = ParameterTable(module)
@@ -71,7 +72,7 @@ def test_values_are_weights_in_steps_and_back():
     assert learned.side_bits == 16 * 4
 
 
-def test_steps_are_sent_in_bfloat16():
+def test_steps_are_sent_in_bfloat16() -> None:
     """The decoded weights are whole multiples of steps that a decoder reads."""
     module = nn.Linear(20, 10)
     loss = KolmogorovLoss(module)
@@ -83,7 +84,9 @@ def test_steps_are_sent_in_bfloat16():
 
 
 @pytest.mark.parametrize("subsample", ["all", "sample", "long"])
-def test_gradients_go_back_through_the_steps(subsample, monkeypatch):
+def test_gradients_go_back_through_the_steps(
+    subsample: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Gradients by weights and by log-steps are those of autograd."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)).double()
@@ -108,7 +111,7 @@ def test_gradients_go_back_through_the_steps(subsample, monkeypatch):
     torch.testing.assert_close(found.parameters[0], expected[1])
 
 
-def test_rounding_costs_half_the_square_of_step_over_reference():
+def test_rounding_costs_half_the_square_of_step_over_reference() -> None:
     """At the first step every weight pays half a nat; the gradient is that of autograd."""
     table = ParameterTable(nn.Linear(3, 2))
     learned = LearnedRange(table, 64)
@@ -123,7 +126,7 @@ def test_rounding_costs_half_the_square_of_step_over_reference():
     torch.testing.assert_close(gradient, torch.autograd.grad(expected, log_steps)[0])
 
 
-def test_k_counts_the_rounding_once():
+def test_k_counts_the_rounding_once() -> None:
     """K is the nats of code and rounding over the number of weights, with and without a sample."""
     torch.manual_seed(0)
     module = nn.Linear(8, 8)
@@ -139,7 +142,7 @@ def test_k_counts_the_rounding_once():
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("trained", ["loss alone", "both"])
-def test_steps_do_not_run_away(predictor, trained):
+def test_steps_do_not_run_away(predictor: Any, trained: str) -> None:
     """500 steps on K alone leave every step within a few times of its first value."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 3))
@@ -157,7 +160,7 @@ def test_steps_do_not_run_away(predictor, trained):
     assert loss().item() < start
 
 
-def test_a_step_that_is_too_long_or_too_short_comes_back():
+def test_a_step_that_is_too_long_or_too_short_comes_back() -> None:
     """From any start a step ends where code and rounding balance, near its reference."""
     torch.manual_seed(0)
     module = nn.Linear(40, 50, bias=False)
@@ -176,7 +179,7 @@ def test_a_step_that_is_too_long_or_too_short_comes_back():
 
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 @pytest.mark.parametrize("predictor", PREDICTORS)
-def test_weights_out_of_range_cost_more_the_farther_out(predictor, weight_range):
+def test_weights_out_of_range_cost_more_the_farther_out(predictor: Any, weight_range: Any) -> None:
     """Weights outside are counted, their cost is unbounded, and their gradient pulls them back."""
     torch.manual_seed(0)
     module = nn.Linear(6, 5).double()
@@ -204,7 +207,7 @@ def test_weights_out_of_range_cost_more_the_farther_out(predictor, weight_range)
 
 
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
-def test_training_on_k_brings_weights_back(weight_range):
+def test_training_on_k_brings_weights_back(weight_range: Any) -> None:
     """The gradient of K alone returns a distant weight to the range."""
     torch.manual_seed(0)
     module = nn.Linear(6, 5)
@@ -233,7 +236,7 @@ def test_training_on_k_brings_weights_back(weight_range):
         ((math.nan, 1.0), "finite limits"),
     ],
 )
-def test_impossible_ranges_are_refused(limits, message):
+def test_impossible_ranges_are_refused(limits: Any, message: str) -> None:
     """Ranges that are empty, reversed or no numbers get an error of one line."""
     with pytest.raises(KolmogorovError, match=message) as caught:
         KolmogorovLoss(nn.Linear(2, 2), weight_range=limits)
@@ -242,14 +245,14 @@ def test_impossible_ranges_are_refused(limits, message):
 
 @pytest.mark.parametrize("bins", [1, 0, -5, 65_537, 2.5, True, "256"])
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
-def test_impossible_numbers_of_bins_are_refused(bins, weight_range):
+def test_impossible_numbers_of_bins_are_refused(bins: Any, weight_range: Any) -> None:
     """One bin, too many bins and numbers that are not whole get an error of one line."""
     with pytest.raises(KolmogorovError, match="bins") as caught:
         KolmogorovLoss(nn.Linear(2, 2), weight_range=weight_range, bins=bins)
     assert "\n" not in str(caught.value)
 
 
-def test_limits_may_be_of_any_numeric_type():
+def test_limits_may_be_of_any_numeric_type() -> None:
     """Limits may be whole numbers and NumPy's numbers."""
     np = pytest.importorskip("numpy")
     table = ParameterTable(nn.Linear(2, 2))
@@ -259,7 +262,7 @@ def test_limits_may_be_of_any_numeric_type():
 
 @pytest.mark.parametrize("num_bins", [2, 3])
 @pytest.mark.parametrize("predictor", PREDICTORS)
-def test_the_smallest_grids_work(num_bins, predictor):
+def test_the_smallest_grids_work(num_bins: int, predictor: Any) -> None:
     """Two bins are enough to describe, train and decode."""
     torch.manual_seed(0)
     module = nn.Linear(4, 4)

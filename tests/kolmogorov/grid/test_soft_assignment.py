@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -23,13 +24,13 @@ from bitfold.kolmogorov import (
 class Histogram(WeightPredictor):
     """One rugged distribution for all weights, in float64."""
 
-    def attach(self, layout, bins, generator):
+    def attach(self, layout: Any, bins: Any, generator: Any) -> None:
         """Make the logits."""
         super().attach(layout, bins, generator)
         logits = torch.randn(bins.num_bins, generator=torch.Generator().manual_seed(4))
         self.logits = nn.Parameter(logits)
 
-    def forward(self, subset, indices):
+    def forward(self, subset: Any, indices: Any) -> Any:
         """Their softmax."""
         return -self.logits.log_softmax(0)[indices]
 
@@ -79,7 +80,7 @@ def naive_shares(targets: str, x: float, num_bins: int) -> list[float]:
 
 
 @pytest.mark.parametrize("targets", ["soft", "linear", "hard"])
-def test_shares_are_those_of_the_formula(targets):
+def test_shares_are_those_of_the_formula(targets: str) -> None:
     """Windows, shares and, by differences, slopes equal a count over all bins in plain Python."""
     made = {
         "soft": SoftTargets(0.4, 30),
@@ -101,7 +102,7 @@ def test_shares_are_those_of_the_formula(targets):
     torch.testing.assert_close(slopes.sum(0), torch.zeros_like(index), atol=1e-12, rtol=0)
 
 
-def test_linear_targets_give_the_true_slope_everywhere():
+def test_linear_targets_give_the_true_slope_everywhere() -> None:
     """Each weight's gradient is the cost of the bin above less that of the bin below, exactly."""
     module, loss, costs = make("linear")
     value = loss()
@@ -114,7 +115,7 @@ def test_linear_targets_give_the_true_slope_everywhere():
     assert value.item() == pytest.approx(naive, rel=1e-12)
 
 
-def test_noise_is_unbiased():
+def test_noise_is_unbiased() -> None:
     """Over many draws K and its gradients have the mean of the expectation, also at the ends."""
     module, loss, costs = make("noise")
     draws, gradients = [], []
@@ -140,7 +141,7 @@ def test_noise_is_unbiased():
     assert (errors[: len(weights)] > 0).sum() > len(weights) / 2
 
 
-def test_noise_differs_at_each_step_and_is_reproducible():
+def test_noise_differs_at_each_step_and_is_reproducible() -> None:
     """Every step draws anew; the same seed, or a restored state, draws the same."""
     values = []
     for _ in range(2):
@@ -165,7 +166,7 @@ def test_noise_differs_at_each_step_and_is_reproducible():
         assert [resumed().item() for _ in range(3)] == values[0][2:]
 
 
-def test_noise_is_the_same_without_gradients():
+def test_noise_is_the_same_without_gradients() -> None:
     """Evaluation gives the value of the next step and counts no step."""
     _, loss, _ = make("noise")
     with torch.no_grad():
@@ -177,7 +178,7 @@ def test_noise_is_the_same_without_gradients():
     assert loss().item() != evaluated[0]
 
 
-def test_noise_spares_the_global_random_state():
+def test_noise_spares_the_global_random_state() -> None:
     """Noise does not use PyTorch's global generator."""
     _, loss, _ = make("noise")
     state = torch.random.get_rng_state()
@@ -188,7 +189,7 @@ def test_noise_spares_the_global_random_state():
     assert loss().item() == first
 
 
-def test_noise_is_uniform_over_one_bin_and_new_for_each_weight():
+def test_noise_is_uniform_over_one_bin_and_new_for_each_weight() -> None:
     """Indices far from the ends move by independent uniform noise of at most half a bin."""
     noisy, moves = NoiseTargets(256, seed=5).perturb(torch.full((20_000,), 100.0))
     moved = noisy - 100
@@ -200,7 +201,7 @@ def test_noise_is_uniform_over_one_bin_and_new_for_each_weight():
     assert abs((moved[1:] * moved[:-1]).mean()) < 5 / 12 / math.sqrt(20_000)
 
 
-def test_noise_is_clipped_at_the_ends_alone():
+def test_noise_is_clipped_at_the_ends_alone() -> None:
     """At an end half of the draws are clipped and do not move; weights out of range stay."""
     index = torch.tensor([0.0, 7.0, 3.0, -2.0, 9.0]).repeat(1000)
     noisy, moves = NoiseTargets(8, seed=1).perturb(index)
@@ -216,7 +217,7 @@ def test_noise_is_clipped_at_the_ends_alone():
     [*(("coordinate", kind) for kind in KINDS), ("row_column", None), ("per_tensor", None)],
 )
 @pytest.mark.parametrize("weight_range", ["auto", (-0.4, 0.4)])
-def test_hard_k_is_the_bits(predictor, kind, weight_range):
+def test_hard_k_is_the_bits(predictor: Any, kind: Any, weight_range: Any) -> None:
     """With hard targets K is the hard bits under the unrounded predictor, escapes included."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 3))
@@ -238,7 +239,7 @@ def test_hard_k_is_the_bits(predictor, kind, weight_range):
     assert loss().item() == pytest.approx(expected, rel=rel)
 
 
-def test_soft_targets_approach_hard_ones():
+def test_soft_targets_approach_hard_ones() -> None:
     """The lower the temperature, the closer K is to that of hard targets."""
     module, hard, _ = make("hard")
     gaps = []
@@ -258,7 +259,7 @@ def test_soft_targets_approach_hard_ones():
     assert gaps[-1] == pytest.approx(edge_bits * math.log(2) / 40, abs=1e-3)
 
 
-def test_hard_targets_refuse_their_gradient():
+def test_hard_targets_refuse_their_gradient() -> None:
     """The error is raised by backward, not by evaluating K."""
     module, loss, _ = make("hard")
     value = loss()
@@ -273,7 +274,7 @@ def test_hard_targets_refuse_their_gradient():
     assert "\n" not in message
 
 
-def test_every_name_of_targets_works():
+def test_every_name_of_targets_works() -> None:
     """Each name gives a loss that can be called and weighed."""
     for name in TARGETS:
         _, loss, _ = make(name)

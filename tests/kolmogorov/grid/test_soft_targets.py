@@ -1,6 +1,7 @@
 """Tests of the soft targets' window against the softmax over all bins."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ def all_shares(index: torch.Tensor, temperature: float, num_bins: int) -> torch.
     return torch.softmax(-(index.unsqueeze(1) - every).abs() / temperature, dim=1)
 
 
-def spread(rows, num_bins: int, values: torch.Tensor) -> torch.Tensor:
+def spread(rows: Any, num_bins: int, values: torch.Tensor) -> torch.Tensor:
     """Windowed values scattered to all bins: (N, num_bins)."""
     full = torch.zeros(values.shape[1], num_bins, dtype=values.dtype)
     return full.scatter_(1, rows.bins.t(), values.t())
@@ -30,7 +31,9 @@ def spread(rows, num_bins: int, values: torch.Tensor) -> torch.Tensor:
     fraction=st.floats(0, 1),
     whole=st.booleans(),
 )
-def test_window_holds_all_but_a_billionth(num_bins, temperature, fraction, whole):
+def test_window_holds_all_but_a_billionth(
+    num_bins: Any, temperature: Any, fraction: Any, whole: Any
+) -> None:
     """The full softmax has at most 1e-9 of its mass outside of the window, at the ends as well."""
     place = fraction * (num_bins - 1)
     index = torch.tensor([round(place) if whole else place], dtype=torch.float64)
@@ -42,7 +45,7 @@ def test_window_holds_all_but_a_billionth(num_bins, temperature, fraction, whole
     torch.testing.assert_close(spread(rows, num_bins, rows.shares), full, rtol=0, atol=2e-9)
 
 
-def test_bound_is_tight():
+def test_bound_is_tight() -> None:
     """One bin less on each side would leave out more than a billionth."""
     targets = SoftTargets(2.0, 300)
     full = all_shares(torch.tensor([150.3], dtype=torch.float64), 2.0, 300)
@@ -52,7 +55,7 @@ def test_bound_is_tight():
 
 @pytest.mark.parametrize("temperature", [0.05, 0.1, 0.7, 3.0, 1000.0, 1e300])
 @pytest.mark.parametrize("num_bins", [2, 3, 17, 100])
-def test_slopes_are_the_derivative_of_the_shares(temperature, num_bins):
+def test_slopes_are_the_derivative_of_the_shares(temperature: float, num_bins: int) -> None:
     """Slopes equal autograd's derivative of the softmax over all bins, also at the ends."""
     generator = torch.Generator().manual_seed(0)
     index = torch.rand(15, dtype=torch.float64, generator=generator) * (num_bins - 1)
@@ -68,7 +71,7 @@ def test_slopes_are_the_derivative_of_the_shares(temperature, num_bins):
     )
 
 
-def test_large_temperature_uses_all_bins_once():
+def test_large_temperature_uses_all_bins_once() -> None:
     """A window is never larger than the grid."""
     targets = SoftTargets(50.0, 20)
     assert targets.window == 20
@@ -76,7 +79,7 @@ def test_large_temperature_uses_all_bins_once():
     assert all(column.tolist() == list(range(20)) for column in rows.bins.t())
 
 
-def test_nan_stays_in_valid_bins():
+def test_nan_stays_in_valid_bins() -> None:
     """A NaN index gives NaN shares in bins that exist."""
     rows = SoftTargets(0.1, 20).shares(torch.tensor([math.nan]))
     assert rows.shares.isnan().all()
@@ -85,7 +88,7 @@ def test_nan_stays_in_valid_bins():
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf, 1e-12])
-def test_impossible_temperatures_are_refused(temperature):
+def test_impossible_temperatures_are_refused(temperature: Any) -> None:
     """Temperatures that are not finite, not positive or below 1e-6 are refused."""
     with pytest.raises(KolmogorovError, match=r"^Cannot make soft targets: .*temperature > 0.*got"):
         SoftTargets(temperature, 16)

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -65,7 +66,7 @@ CASES = {
 
 
 @pytest.fixture(params=CASES)
-def case(request) -> tuple[nn.Module, torch.Tensor]:
+def case(request: pytest.FixtureRequest) -> tuple[nn.Module, torch.Tensor]:
     """A seeded module and its input."""
     torch.manual_seed(3)
     make, points = CASES[request.param]
@@ -80,7 +81,7 @@ def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
     return loss
 
 
-def test_the_block_computes_what_a_decoder_does(case):
+def test_the_block_computes_what_a_decoder_does(case: tuple[nn.Module, torch.Tensor]) -> None:
     """Bit for bit the output of a network that was loaded from the decoded state."""
     module, points = case
     before = module(points)
@@ -93,7 +94,7 @@ def test_the_block_computes_what_a_decoder_does(case):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_module_is_as_it_was(case, fails):
+def test_the_module_is_as_it_was(case: tuple[nn.Module, torch.Tensor], fails: bool) -> None:
     """After the block, and after an exception, the module has its own parameters and can
     be copied.
     """
@@ -117,7 +118,9 @@ def test_the_module_is_as_it_was(case, fails):
     assert loss().isfinite()
 
 
-def test_a_weight_gets_the_gradient_of_what_it_decodes_as(case):
+def test_a_weight_gets_the_gradient_of_what_it_decodes_as(
+    case: tuple[nn.Module, torch.Tensor],
+) -> None:
     """Gradients by weights are those of the decoded network at its own weights."""
     module, points = case
     loss, decoded = loss_of(module), copy.deepcopy(module)
@@ -129,7 +132,7 @@ def test_a_weight_gets_the_gradient_of_what_it_decodes_as(case):
         torch.testing.assert_close(item.grad, expected.grad)
 
 
-def test_gradients_by_weights_and_steps_are_those_of_the_surrogate():
+def test_gradients_by_weights_and_steps_are_those_of_the_surrogate() -> None:
     """Finite differences of a network in which what rounding adds, in steps, is held.
 
     A weight w = v s decodes as n s: as a surrogate it is w + (n - v) s with n - v a constant, whose
@@ -172,7 +175,9 @@ def test_gradients_by_weights_and_steps_are_those_of_the_surrogate():
 
 
 @pytest.mark.parametrize("num_bins", [2, 3, 6, 7, 256])
-def test_compiled_loops_round_as_a_decoder_does(num_bins, monkeypatch):
+def test_compiled_loops_round_as_a_decoder_does(
+    num_bins: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Compiled and general rounding agree bit for bit, also halfway between steps and beyond the
     range.
     """
@@ -197,7 +202,7 @@ def test_compiled_loops_round_as_a_decoder_does(num_bins, monkeypatch):
     torch.testing.assert_close(found[0][1], found[1][1])
 
 
-def test_steps_that_are_frozen_get_no_gradient():
+def test_steps_that_are_frozen_get_no_gradient() -> None:
     """Frozen steps get no gradient; the weights still do."""
     module = dense()
     loss = loss_of(module)
@@ -209,7 +214,7 @@ def test_steps_that_are_frozen_get_no_gradient():
 
 
 @pytest.mark.parametrize("settings", [{}, {"weight_range": (-1.0, 1.0), "bins": 16}])
-def test_losses_of_any_range_can_quantise(settings):
+def test_losses_of_any_range_can_quantise(settings: Any) -> None:
     """A fixed range works in a block too, without a gradient by steps."""
     module = dense()
     loss, decoded = KolmogorovLoss(module, **settings), copy.deepcopy(module)
@@ -221,7 +226,7 @@ def test_losses_of_any_range_can_quantise(settings):
     assert module[0].weight.grad is not None
 
 
-def test_k_may_be_asked_for_within_the_block():
+def test_k_may_be_asked_for_within_the_block() -> None:
     """K, bits and decoded state are the same inside a block."""
     module = dense()
     loss = loss_of(module)
@@ -232,7 +237,7 @@ def test_k_may_be_asked_for_within_the_block():
         torch.testing.assert_close(loss.decoded_state()["0.weight"], module[0].weight)
 
 
-def test_a_second_block_is_refused_and_leaves_the_first():
+def test_a_second_block_is_refused_and_leaves_the_first() -> None:
     """Rounded weights are not rounded again."""
     module = dense()
     loss = loss_of(module)
@@ -243,7 +248,7 @@ def test_a_second_block_is_refused_and_leaves_the_first():
         assert module[0].weight is inside
 
 
-def test_autocast_and_half_precision_work():
+def test_autocast_and_half_precision_work() -> None:
     """Decoded weights have the dtype of the parameters, also under autocast."""
     module = dense().bfloat16()
     loss = loss_of(module)
@@ -255,7 +260,7 @@ def test_autocast_and_half_precision_work():
 
 # PyTorch's compiler looks at it, and hides the warning if warnings are not errors.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
-def test_compiled_networks_work():
+def test_compiled_networks_work() -> None:
     """A compiled network works in a block and after it."""
     module, points = dense(), torch.randn(4, 6)
     loss = loss_of(module)
@@ -269,7 +274,7 @@ def test_compiled_networks_work():
     assert torch.equal(compiled(points), plain)
 
 
-def test_weights_that_no_gradient_is_wanted_of():
+def test_weights_that_no_gradient_is_wanted_of() -> None:
     """Without gradients the block makes no graph."""
     module = dense()
     loss = loss_of(module)
@@ -284,14 +289,14 @@ def test_weights_that_no_gradient_is_wanted_of():
         ({"quantise": "learned", "weight_range": (-1, 1)}, "with weight_range='auto'"),
     ],
 )
-def test_impossible_ways_to_quantise_are_refused(settings, message):
+def test_impossible_ways_to_quantise_are_refused(settings: Any, message: str) -> None:
     """A second block inside the first gets an error of one line."""
     with pytest.raises(KolmogorovError, match=message) as caught:
         KolmogorovLoss(dense(), **settings)
     assert "\n" not in str(caught.value)
 
 
-def test_steps_of_the_task_begin_coarse():
+def test_steps_of_the_task_begin_coarse() -> None:
     """Most weights begin as -1, 0 or 1 step, and vectors finer; few bins still reach far enough."""
     module = nn.Sequential(nn.Linear(100, 50), nn.BatchNorm1d(50))
     loss = KolmogorovLoss(module, quantise="learned")
@@ -306,7 +311,7 @@ def test_steps_of_the_task_begin_coarse():
     assert loss.weight_range.precision_nats() == (0.0, [])
 
 
-def test_training_with_the_task_in_the_loop_finds_short_networks():
+def test_training_with_the_task_in_the_loop_finds_short_networks() -> None:
     """Steps grow while the decoded network keeps to its task."""
     torch.manual_seed(0)
     points = torch.randn(400, 6)

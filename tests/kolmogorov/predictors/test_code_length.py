@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ DENSITIES = {
 
 @pytest.mark.parametrize("kind", list(DENSITIES))
 @pytest.mark.parametrize("raw", [-60.0, -2.0, 0.0, 1.5])
-def test_density_kinds_are_densities_times_the_width(kind, raw):
+def test_density_kinds_are_densities_times_the_width(kind: Any, raw: float) -> None:
     """The cost is minus the logarithm of SciPy's density times the width of a bin."""
     weights = torch.linspace(-2, 2, 41, dtype=torch.float64)
     expected = -(DENSITIES[kind](0.3, raw).logpdf(weights.numpy()) + math.log(BINS.width)).sum()
@@ -46,7 +47,9 @@ def test_density_kinds_are_densities_times_the_width(kind, raw):
 @pytest.mark.parametrize("kind", list(DENSITIES))
 @pytest.mark.parametrize("raw", [-60.0, -2.0, 0.0, 1.5])
 @pytest.mark.parametrize("location", [-9.0, 0.3, 2.0])
-def test_bins_have_the_probability_between_their_borders(kind, raw, location):
+def test_bins_have_the_probability_between_their_borders(
+    kind: Any, raw: float, location: float
+) -> None:
     """Hard costs are SciPy's probability of the bin, tails in the edge bins, plus an even share."""
     density = DENSITIES[kind](location, raw)
     every = torch.arange(33)
@@ -59,7 +62,7 @@ def test_bins_have_the_probability_between_their_borders(kind, raw, location):
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_decoder_exists(kind):
+def test_a_decoder_exists(kind: Any) -> None:
     """The probabilities that hard costs imply add up to one, none of them zero."""
     length = code_length(kind)
     outputs = torch.linspace(-3, 5, length.num_outputs).tolist()
@@ -72,7 +75,7 @@ def test_a_decoder_exists(kind):
 
 
 @pytest.mark.parametrize("kind", list(DENSITIES))
-def test_scale_is_at_least_half_a_bin_and_keeps_its_gradient(kind):
+def test_scale_is_at_least_half_a_bin_and_keeps_its_gradient(kind: Any) -> None:
     """The smallest scale keeps the cost above 0 and still has a gradient."""
     weights = torch.zeros(4, dtype=torch.float64)
     prediction = constant_prediction([0.0, -300.0], 4)
@@ -86,7 +89,9 @@ def test_scale_is_at_least_half_a_bin_and_keeps_its_gradient(kind):
     ("kind", "smallest", "two_bins"),
     [("gaussian_nll", (0.80, 0.68), 0.010), ("laplacian_nll", (1.00, 0.63), 0.13)],
 )
-def test_documented_differences_between_density_and_mass(kind, smallest, two_bins):
+def test_documented_differences_between_density_and_mass(
+    kind: str, smallest: Any, two_bins: float
+) -> None:
     """Density times width and the true mass at the centre differ by the numbers in the
     docstrings.
     """

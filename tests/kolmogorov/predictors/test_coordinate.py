@@ -1,5 +1,7 @@
 """Tests of the coordinate predictor."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -21,7 +23,7 @@ def values(predictor: CoordinatePredictor) -> torch.Tensor:
     return torch.cat([item.detach().view(-1) for item in predictor.parameters()])
 
 
-def test_generator_makes_it_reproducible_and_spares_the_global_state():
+def test_generator_makes_it_reproducible_and_spares_the_global_state() -> None:
     """Equal generators give equal predictors and the global random state stays as it was."""
     torch.manual_seed(0)
     first, second = (attached((5, 5), 8, seed=1), attached((5, 5), 8, seed=1))
@@ -34,7 +36,7 @@ def test_generator_makes_it_reproducible_and_spares_the_global_state():
     assert torch.equal(state, torch.random.get_rng_state())
 
 
-def test_without_generator_the_global_state_decides():
+def test_without_generator_the_global_state_decides() -> None:
     """torch.manual_seed decides the initial values, as with PyTorch's own modules."""
     predictors = []
     for seed in (1, 1, 2):
@@ -44,20 +46,20 @@ def test_without_generator_the_global_state_decides():
     assert not torch.equal(predictors[0], predictors[2])
 
 
-def test_initial_values_have_pytorchs_bounds():
+def test_initial_values_have_pytorchs_bounds() -> None:
     """Initial values lie within 1 / sqrt(inputs) and nearly reach it."""
     predictor = attached((100,), 300, seed=0)
     assert 0.098 < predictor.head.weight.abs().max() <= 0.1
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (5, -1), (5.0,), (True,), (5000,), (2,) * 33])
-def test_impossible_shapes_are_refused(shape):
+def test_impossible_shapes_are_refused(shape: Any) -> None:
     """Shapes that are empty, too deep, too wide or not whole are errors that show the shape."""
     with pytest.raises(KolmogorovError, match=r"^Cannot make a coordinate predictor: .*got \("):
         CoordinatePredictor(shape)
 
 
-def test_coordinates_that_never_differ_are_left_out():
+def test_coordinates_that_never_differ_are_left_out() -> None:
     """A network without kernels has no input for kernel offsets; a single weight still has one
     input.
     """
@@ -70,7 +72,9 @@ def test_coordinates_that_never_differ_are_left_out():
 
 @pytest.mark.parametrize("settings", [{"kind": "mse"}, {"predictor_shape": (3,)}])
 @pytest.mark.parametrize("predictor", ["row_column", "per_tensor", CoordinatePredictor((4,))])
-def test_settings_of_the_coordinate_predictor_are_not_passed_over(predictor, settings):
+def test_settings_of_the_coordinate_predictor_are_not_passed_over(
+    predictor: Any, settings: Any
+) -> None:
     """Settings of the coordinate predictor are refused with other predictors and with instances."""
     (name,) = settings
     with pytest.raises(KolmogorovError, match=f"expected {name} with predictor='coordinate'"):

@@ -1,20 +1,29 @@
 """Bits of the coordinate predictor, which are those of fixed point, not of floating point."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from plain_network import coordinates, inputs_of, layers_of, masses, starts, symbols, tensors_of
 from torch import nn
 
 from bitfold.entropy_coding.fixed_point.network import STEPS
 from bitfold.entropy_coding.fixed_point.syntax import parameter_bits
 from bitfold.kolmogorov import CoordinatePredictor, KolmogorovLoss
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
+from tests.model_file.plain_network import (
+    coordinates,
+    inputs_of,
+    layers_of,
+    masses,
+    starts,
+    symbols,
+    tensors_of,
+)
 
 
-def plain_bits(loss):
+def plain_bits(loss: Any) -> Any:
     """Bits of each weight under the sent predictor, one by one in plain Python."""
     predictor, table = loss.predictor, loss.table
     sent = predictor.sent(loss.predictor_bits)
@@ -49,7 +58,9 @@ def plain_bits(loss):
     ("weight_range", "bins", "precision"),
     [("auto", 16, 8), ((-0.6, 0.5), 33, 3), ((-0.6, 0.5), 2, 32), ("auto", 1030, 5)],
 )
-def test_the_bits_of_weights_are_those_of_plain_python(dtype, weight_range, bins, precision):
+def test_the_bits_of_weights_are_those_of_plain_python(
+    dtype: Any, weight_range: Any, bins: int, precision: int
+) -> None:
     """Of tensors of all shapes, whatever the range and the type."""
     torch.manual_seed(1)
     layers = [nn.Linear(2, 3), nn.ConvTranspose2d(2, 3, (1, 2))]
@@ -75,7 +86,7 @@ def test_the_bits_of_weights_are_those_of_plain_python(dtype, weight_range, bins
 
 
 @pytest.mark.parametrize("bins", [16, 256, 1024, 4096])
-def test_fixed_point_takes_what_floating_point_takes(bins):
+def test_fixed_point_takes_what_floating_point_takes(bins: int) -> None:
     """K in training, which is floating point, says what a file takes to within half a per cent."""
     torch.manual_seed(0)
     module = nn.Linear(30, 20)
@@ -94,7 +105,7 @@ def test_fixed_point_takes_what_floating_point_takes(bins):
     assert not torch.equal(fixed, floating)
 
 
-def test_parameters_that_are_not_finite_have_no_finite_bits():
+def test_parameters_that_are_not_finite_have_no_finite_bits() -> None:
     """A training that diverged shows in the bits of weights."""
     module = nn.Linear(3, 2)
     loss = KolmogorovLoss(module, predictor="coordinate", bins=8)
@@ -104,7 +115,7 @@ def test_parameters_that_are_not_finite_have_no_finite_bits():
     assert math.isnan(loss.bits().items["weights"])
 
 
-def test_the_predictor_takes_the_same_bits_whatever_it_has_learned(make_loss):
+def test_the_predictor_takes_the_same_bits_whatever_it_has_learned(make_loss: Any) -> None:
     """So lambda does not change what it weighs against; more precision takes more."""
     taken = {bits: make_loss(predictor_bits=bits) for bits in (2, 8, 16, 32)}
     sizes = [item.numel() for item in taken[2].predictor.parameters()]

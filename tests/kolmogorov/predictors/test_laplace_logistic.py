@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -27,8 +28,8 @@ GRIDS = [
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_gradients_are_those_of_finite_differences(
-    predictor, distribution, targets, grid, make_scale_loss
-):
+    predictor: Any, distribution: Any, targets: str, grid: Any, make_scale_loss: Any
+) -> None:
     """Gradients agree by weights in and out of range, learned steps, scales, rows and columns."""
     loss = make_scale_loss(predictor(distribution), **grid, targets=targets, temperature=0.5)
     leaves = [*loss.table.parameters, *loss.parameters()]
@@ -66,8 +67,8 @@ def central_difference(
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_the_bins_of_every_weight_have_a_mass_of_one_together(
-    predictor, distribution, num_bins, make_scale_loss
-):
+    predictor: Any, distribution: Any, num_bins: int, make_scale_loss: Any
+) -> None:
     """Masses add up to 1; compiled loops agree with PyTorch's operations to 1e-12."""
     loss = make_scale_loss(predictor(distribution), bins=num_bins)
     subset = loss.subsampling.all_weights()
@@ -82,7 +83,7 @@ def test_the_bins_of_every_weight_have_a_mass_of_one_together(
 
 
 @pytest.mark.parametrize("is_compiled", [True, False])
-def test_rows_are_outputs_and_columns_inputs(is_compiled):
+def test_rows_are_outputs_and_columns_inputs(is_compiled: bool) -> None:
     """Rows are outputs and columns inputs, also in transposed convolutions, whose inputs come first
     in memory.
     """
@@ -113,7 +114,7 @@ def test_rows_are_outputs_and_columns_inputs(is_compiled):
         assert torch.equal(changed, expected)
 
 
-def test_tensors_of_one_row_or_column_have_one_scale():
+def test_tensors_of_one_row_or_column_have_one_scale() -> None:
     """Tensors of one row or column have only the tensor's scale."""
     predictor = RowColumnPredictor()
     KolmogorovLoss(nn.ModuleList([nn.Linear(1, 6), nn.Linear(6, 1)]), predictor=predictor)
@@ -123,7 +124,7 @@ def test_tensors_of_one_row_or_column_have_one_scale():
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("predictor", PREDICTORS)
-def test_the_fit_is_near_the_optimum(predictor, distribution):
+def test_the_fit_is_near_the_optimum(predictor: Any, distribution: Any) -> None:
     """300 steps of Adam improve on the first fit by less than half a percent."""
     generator = torch.Generator().manual_seed(4)
     module = nn.ModuleList([nn.Linear(60, 40), nn.Conv2d(20, 30, 3), nn.ConvTranspose2d(20, 30, 2)])
@@ -148,7 +149,7 @@ def test_the_fit_is_near_the_optimum(predictor, distribution):
     assert 0.995 * first < loss().item() <= first
 
 
-def test_row_and_column_scales_pay_where_weights_have_them():
+def test_row_and_column_scales_pay_where_weights_have_them() -> None:
     """Weights with rows and columns of different sizes take fewer bits, predictor included."""
     module = nn.Linear(200, 200, bias=False)
     with torch.no_grad():
@@ -171,7 +172,7 @@ class LargestTensor(TorchDispatchMode):
         super().__init__()
         self.numel = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         for item in result if isinstance(result, tuple | list) else (result,):
             if isinstance(item, Tensor):
@@ -181,7 +182,7 @@ class LargestTensor(TorchDispatchMode):
 
 @pytest.mark.parametrize("targets", ["linear", "noise"])
 @pytest.mark.parametrize("predictor", ["per_tensor", "row_column"])
-def test_no_tensor_holds_weights_by_anything(predictor, targets):
+def test_no_tensor_holds_weights_by_anything(predictor: str, targets: str) -> None:
     """No operation of a step returns a tensor larger than the weights."""
     module = nn.Linear(500, 400)
     loss = KolmogorovLoss(module, predictor=predictor, targets=targets)
@@ -193,7 +194,9 @@ def test_no_tensor_holds_weights_by_anything(predictor, targets):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("predictor", PREDICTORS)
-def test_any_finite_weight_has_a_finite_cost_and_slope(predictor, distribution, dtype):
+def test_any_finite_weight_has_a_finite_cost_and_slope(
+    predictor: Any, distribution: Any, dtype: Any
+) -> None:
     """Costs are finite for weights from 0 to the largest numbers, in narrow and in usual bins."""
     for limits in ((-3.0, 3.0), (0.0, 1e-27)):
         module = nn.Linear(4, 2).to(dtype)
@@ -209,7 +212,9 @@ def test_any_finite_weight_has_a_finite_cost_and_slope(predictor, distribution, 
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_a_weight_that_is_no_number_shows_in_the_cost(distribution, make_scale_loss):
+def test_a_weight_that_is_no_number_shows_in_the_cost(
+    distribution: Any, make_scale_loss: Any
+) -> None:
     """A NaN weight makes the sum and the bits of the compiled loops NaN."""
     loss = make_scale_loss(RowColumnPredictor(distribution))
     with torch.no_grad():
@@ -218,7 +223,7 @@ def test_a_weight_that_is_no_number_shows_in_the_cost(distribution, make_scale_l
     assert math.isnan(loss.bits().total)
 
 
-def test_a_frozen_predictor_leaves_the_weights_their_gradient(make_scale_loss):
+def test_a_frozen_predictor_leaves_the_weights_their_gradient(make_scale_loss: Any) -> None:
     """With a frozen predictor the weights still get a gradient."""
     loss = make_scale_loss(RowColumnPredictor())
     loss.predictor.requires_grad_(False)
@@ -227,7 +232,7 @@ def test_a_frozen_predictor_leaves_the_weights_their_gradient(make_scale_loss):
     assert all((item.grad != 0).any() for item in loss.table.parameters)
 
 
-def test_an_unknown_distribution_is_refused():
+def test_an_unknown_distribution_is_refused() -> None:
     """The error lists the distributions."""
     with pytest.raises(KolmogorovError, match="laplace, logistic, got 'cauchy'"):
         PerTensorPredictor("cauchy")

@@ -1,6 +1,7 @@
 """Tests of sent scales: dead rows and columns, bits, and the fit."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def dead_of(loss: KolmogorovLoss) -> dict[str, Tensor]:
     return {name: item.bool() for name, item in loss.table.split((scales < ALIVE).float()).items()}
 
 
-def test_dead_weights_take_nothing():
+def test_dead_weights_take_nothing() -> None:
     """Rows, columns and tensors of zeros are left out; one other weight makes its row and column
     coded.
     """
@@ -66,7 +67,7 @@ def test_dead_weights_take_nothing():
     assert after.items["predictor"] > before.items["predictor"]
 
 
-def test_bits_are_those_of_the_parts():
+def test_bits_are_those_of_the_parts() -> None:
     """The predictor's item is the size of its symbols; the weights' item is -log2 of the masses."""
     loss = sparse_loss()
     sent = sent_of(loss)
@@ -81,7 +82,7 @@ def test_bits_are_those_of_the_parts():
     assert loss.report().rows[0].bits == pytest.approx(-masses.log2().sum().item(), rel=2e-3)
 
 
-def test_what_is_sent_is_whole_exponents():
+def test_what_is_sent_is_whole_exponents() -> None:
     """Exponents are eighths of octaves for tensors and octaves for rows and columns."""
     loss = sparse_loss()
     with torch.no_grad():
@@ -98,7 +99,7 @@ def test_what_is_sent_is_whole_exponents():
         assert torch.equal(item, before[name])
 
 
-def test_all_shapes_are_coded(make_scale_loss):
+def test_all_shapes_are_coded(make_scale_loss: Any) -> None:
     """Scales of kernels, transposed kernels, embeddings and single rows and columns are coded."""
     loss = make_scale_loss(RowColumnPredictor(is_centred=True), quantise="learned")
     with torch.no_grad():
@@ -119,7 +120,7 @@ def test_all_shapes_are_coded(make_scale_loss):
     assert loss.bits().total < before
 
 
-def test_fitting_finds_no_worse_than_single_changes():
+def test_fitting_finds_no_worse_than_single_changes() -> None:
     """Moving a fitted exponent by one makes the description hardly shorter."""
     loss = sparse_loss()
     best = loss.bits().total
@@ -134,7 +135,7 @@ def test_fitting_finds_no_worse_than_single_changes():
                     factors[number] -= move
 
 
-def test_a_tensor_of_nothing_but_zeros_and_weights_not_finite():
+def test_a_tensor_of_nothing_but_zeros_and_weights_not_finite() -> None:
     """A network of zeros takes one bit for each tensor and one for locations; NaN makes the bits
     NaN.
     """

@@ -1,6 +1,7 @@
 """Tests of predictors that users write themselves."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -18,12 +19,12 @@ from bitfold.kolmogorov import (
 class Histograms(WeightPredictor):
     """A histogram for each tensor."""
 
-    def attach(self, layout, bins, generator):
+    def attach(self, layout: Any, bins: Any, generator: Any) -> None:
         """Make the logits."""
         super().attach(layout, bins, generator)
         self.logits = nn.Parameter(torch.zeros(len(layout.blocks), bins.num_bins))
 
-    def forward(self, subset, indices):
+    def forward(self, subset: Any, indices: Any) -> Any:
         """The tensor's histogram at the bins."""
         return -self.logits.log_softmax(1)[subset.block_numbers, indices]
 
@@ -36,7 +37,7 @@ def network() -> nn.Module:
 
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
 @pytest.mark.parametrize("targets", ["linear", "soft", "noise"])
-def test_a_histogram_learns_the_weights(targets, weight_range):
+def test_a_histogram_learns_the_weights(targets: str, weight_range: Any) -> None:
     """Trained on fixed weights, K and bits fall towards the entropy of the shares."""
     module = network()
     loss = KolmogorovLoss(
@@ -53,7 +54,7 @@ def test_a_histogram_learns_the_weights(targets, weight_range):
     assert start_bits == pytest.approx(4 * loss.num_weights, rel=1e-3)
 
 
-def test_a_histogram_learns_its_entropy_exactly():
+def test_a_histogram_learns_its_entropy_exactly() -> None:
     """With linear targets and weights on bins, the least K is the entropy of the bins' counts."""
     module = nn.ParameterList([torch.tensor([0.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0])])
     loss = KolmogorovLoss(
@@ -69,7 +70,7 @@ def test_a_histogram_learns_its_entropy_exactly():
     assert loss.bits().items["weights"] == pytest.approx(8 * entropy_bits, rel=1e-4)
 
 
-def test_the_predictor_is_counted_and_moves_with_the_loss():
+def test_the_predictor_is_counted_and_moves_with_the_loss() -> None:
     """The predictor's parameters belong to the loss, are sent in its precision, and have the
     module's dtype.
     """
@@ -79,7 +80,7 @@ def test_the_predictor_is_counted_and_moves_with_the_loss():
     assert any(item is loss.predictor.logits for item in loss.parameters())
 
 
-def test_chunks_change_nothing():
+def test_chunks_change_nothing() -> None:
     """K and its gradients do not depend on the size of chunks."""
     module = network().double()
     results = []
@@ -96,7 +97,7 @@ def test_chunks_change_nothing():
         torch.testing.assert_close(whole, parts, rtol=1e-12, atol=1e-15)
 
 
-def test_wide_windows_are_worked_on_in_small_chunks(monkeypatch):
+def test_wide_windows_are_worked_on_in_small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window of many bins never makes a tensor of all weights by all bins."""
     from bitfold.kolmogorov.predictors import weight_predictor
 
@@ -110,7 +111,7 @@ def test_wide_windows_are_worked_on_in_small_chunks(monkeypatch):
 
 
 @pytest.mark.parametrize("predictor", [Histograms, CoordinatePredictor, PerTensorPredictor])
-def test_frozen_predictors_describe_without_learning(predictor):
+def test_frozen_predictors_describe_without_learning(predictor: Any) -> None:
     """A frozen predictor gets no gradient; the network's gradient is unchanged."""
     module, made = network(), predictor()
     loss = KolmogorovLoss(module, predictor=made, bins=16)
@@ -128,11 +129,11 @@ def test_frozen_predictors_describe_without_learning(predictor):
     assert only_first.grad is not None
 
 
-def test_a_predictor_without_parameters_works():
+def test_a_predictor_without_parameters_works() -> None:
     """A predictor without parameters takes no bits."""
 
     class Uniform(WeightPredictor):
-        def forward(self, subset, indices):
+        def forward(self, subset: Any, indices: Any) -> Any:
             return torch.full(indices.shape, math.log(self.bins.num_bins))
 
     module = network()
@@ -145,12 +146,12 @@ def test_a_predictor_without_parameters_works():
 
 
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
-def test_a_predictor_is_fitted_to_the_weights_as_they_are(weight_range):
+def test_a_predictor_is_fitted_to_the_weights_as_they_are(weight_range: Any) -> None:
     """The predictor is fitted once, to all weights in units of the bins, clamped to the range."""
     given = []
 
     class Fitted(Histograms):
-        def fit(self, subset, values):
+        def fit(self, subset: Any, values: Any) -> None:
             given.append((len(subset), values))
 
     module = network()
@@ -163,11 +164,11 @@ def test_a_predictor_is_fitted_to_the_weights_as_they_are(weight_range):
     assert values.abs().max() <= max(loss.bins.maximum, -loss.bins.minimum)
 
 
-def test_what_depends_on_places_may_use_all_of_them():
+def test_what_depends_on_places_may_use_all_of_them() -> None:
     """Positions, outputs and inputs are available for all weights and for samples."""
 
     class ByPlace(Histograms):
-        def forward(self, subset, indices):
+        def forward(self, subset: Any, indices: Any) -> Any:
             logits = self.logits[subset.block_numbers]
             slope = subset.positions[:, 1:2] + subset.outputs[:, None] - subset.inputs[:, None]
             bins = torch.linspace(-1, 1, self.bins.num_bins)
@@ -180,7 +181,7 @@ def test_what_depends_on_places_may_use_all_of_them():
         assert math.isfinite(float(loss.bits()))
 
 
-def test_a_predictor_describes_one_module():
+def test_a_predictor_describes_one_module() -> None:
     """A second loss refuses the predictor, and the first loss is unchanged."""
     module, predictor = network(), CoordinatePredictor()
     first = KolmogorovLoss(module, predictor=predictor)
@@ -193,11 +194,11 @@ def test_a_predictor_describes_one_module():
 class Broken(Histograms):
     """A predictor whose costs are changed by a function."""
 
-    def __init__(self, change) -> None:
+    def __init__(self, change: Any) -> None:
         super().__init__()
         self.change = change
 
-    def forward(self, subset, indices):
+    def forward(self, subset: Any, indices: Any) -> Any:
         """The costs, changed."""
         return self.change(super().forward(subset, indices), subset)
 
@@ -205,10 +206,10 @@ class Broken(Histograms):
 class Forgetful(WeightPredictor):
     """A predictor whose attach does not call the base's."""
 
-    def attach(self, layout, bins, generator):
+    def attach(self, layout: Any, bins: Any, generator: Any) -> None:
         """Forget the base."""
 
-    def forward(self, subset, indices):
+    def forward(self, subset: Any, indices: Any) -> Any:
         """Nothing."""
         return indices.float()
 
@@ -228,7 +229,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("message", list(BROKEN))
-def test_predictors_that_no_decoder_could_use_are_refused(message):
+def test_predictors_that_no_decoder_could_use_are_refused(message: Any) -> None:
     """Masses above 1, even in one tensor, wrong shapes, NaN and infinity get an error that names
     them.
     """
@@ -237,7 +238,7 @@ def test_predictors_that_no_decoder_could_use_are_refused(message):
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_predictor_is_refused_in_one_line():
+def test_what_is_no_predictor_is_refused_in_one_line() -> None:
     """Other modules, and classes in place of instances, get an error that names their type."""
     for wrong, found in ((nn.Sequential(nn.ReLU()), "a Sequential"), (Histograms, "a ABCMeta")):
         with pytest.raises(KolmogorovError, match=f"one of coordinate, .* got {found}") as caught:
@@ -245,7 +246,7 @@ def test_what_is_no_predictor_is_refused_in_one_line():
         assert "\n" not in str(caught.value)
 
 
-def test_the_abstract_class_cannot_be_used_itself():
+def test_the_abstract_class_cannot_be_used_itself() -> None:
     """A predictor without a forward cannot be made."""
     with pytest.raises(TypeError, match="abstract"):
         WeightPredictor()

@@ -1,5 +1,7 @@
 """Tests of the chunked cross-entropy over near bins against the softmax over weights by bins."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -43,7 +45,9 @@ def problem(num_weights: int, num_bins: int) -> tuple[Bins, list[Tensor]]:
 
 @pytest.mark.parametrize("temperature", [0.02, 0.1, 1.0, 500.0])
 @pytest.mark.parametrize(("num_weights", "num_bins"), [(1, 2), (50, 3), (300, 64), (1700, 256)])
-def test_value_and_gradients_are_those_of_the_full_softmax(num_weights, num_bins, temperature):
+def test_value_and_gradients_are_those_of_the_full_softmax(
+    num_weights: int, num_bins: int, temperature: float
+) -> None:
     """Near bins and chunks change neither cost nor gradients by more than 1e-8 relative."""
     bins, leaves = problem(num_weights, num_bins)
     results = []
@@ -56,7 +60,9 @@ def test_value_and_gradients_are_those_of_the_full_softmax(num_weights, num_bins
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 30.0])
-def test_analytic_gradients_pass_gradcheck(temperature, monkeypatch):
+def test_analytic_gradients_pass_gradcheck(
+    temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The gradients that forward computes agree with finite differences, over several chunks."""
     monkeypatch.setattr(cross_entropy, "CHUNK_NUMEL", 30)
     bins, leaves = problem(11, 9)
@@ -70,7 +76,7 @@ def test_analytic_gradients_pass_gradcheck(temperature, monkeypatch):
     )
 
 
-def test_result_may_be_used_twice():
+def test_result_may_be_used_twice() -> None:
     """The cost may stand in a graph several times and be differentiated repeatedly."""
     bins, leaves = problem(40, 16)
     total = windowed(leaves[0], Prediction(*leaves[1:]), bins, 0.1)
@@ -84,7 +90,7 @@ def test_result_may_be_used_twice():
         torch.testing.assert_close(first, single * factor)
 
 
-def test_without_gradients_the_value_is_the_same():
+def test_without_gradients_the_value_is_the_same() -> None:
     """Under no_grad the cost is that of training, and nothing is recorded."""
     bins, leaves = problem(1700, 256)
     prediction = Prediction(*leaves[1:])
@@ -94,7 +100,7 @@ def test_without_gradients_the_value_is_the_same():
     torch.testing.assert_close(silent, windowed(leaves[0], prediction, bins, 0.1).detach())
 
 
-def test_large_logits_do_not_overflow():
+def test_large_logits_do_not_overflow() -> None:
     """Logits of a million give the finite cost of a certain prediction."""
     bins = Bins(4, 0.0, 3.0)
     hidden = torch.ones(2, 1)
@@ -114,7 +120,7 @@ class LargestTensor(TorchDispatchMode):
         super().__init__()
         self.numel = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         for item in result if isinstance(result, tuple | list) else [result]:
             if isinstance(item, Tensor):
@@ -123,7 +129,7 @@ class LargestTensor(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("temperature", [0.1, 100.0])
-def test_nothing_of_weights_by_bins_is_ever_made(temperature):
+def test_nothing_of_weights_by_bins_is_ever_made(temperature: float) -> None:
     """No operation makes a tensor above two chunks, even if all bins are near."""
     network = nn.Linear(99, 100)
     loss = KolmogorovLoss(

@@ -1,6 +1,7 @@
 """Tests of the logarithms of bins' masses, against many digits and against scipy."""
 
 import math
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -47,7 +48,7 @@ def log_masses(
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_log_masses_are_right_to_12_digits(distribution, side):
+def test_log_masses_are_right_to_12_digits(distribution: Any, side: Any) -> None:
     """From a thousandth of a bin to a million bins, and 65,536 bins away, where masses underflow.
 
     Of masses near 1 the logarithm is right to 1e-15.
@@ -63,7 +64,7 @@ def test_log_masses_are_right_to_12_digits(distribution, side):
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_slopes_are_right_to_9_digits(distribution, side):
+def test_slopes_are_right_to_9_digits(distribution: Any, side: Any) -> None:
     """By distance and by scale, also where the mass underflows; at 0 and at a bin's edge too.
 
     By distance to 1e-12 of the steepest slope, 1 / scale, and by scale to as much of the mean
@@ -87,7 +88,7 @@ def test_slopes_are_right_to_9_digits(distribution, side):
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_masses_are_those_of_scipy(distribution):
+def test_masses_are_those_of_scipy(distribution: Any) -> None:
     """Where its distribution functions keep their digits."""
     centres = np.linspace(-6, 6, 49)
     for scale in (0.4, 1.0, 5.0):
@@ -103,7 +104,7 @@ def test_masses_are_those_of_scipy(distribution):
 
 @pytest.mark.parametrize("num_bins", [2, 3, 256, 65_536])
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_masses_of_all_bins_add_up_to_one(distribution, num_bins):
+def test_masses_of_all_bins_add_up_to_one(distribution: Any, num_bins: int) -> None:
     """Wherever the location is, on a bin, on an edge, beyond the grid, and at any scale."""
     numbers = torch.arange(num_bins, dtype=torch.float64)
     for location in (0.0, 0.5, num_bins / 2 + 0.3, num_bins - 1.0, -7.5, num_bins + 40.0):
@@ -120,7 +121,7 @@ def test_masses_of_all_bins_add_up_to_one(distribution, num_bins):
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_single_precision_stays_finite_and_close(distribution, side):
+def test_single_precision_stays_finite_and_close(distribution: Any, side: Any) -> None:
     """In float32 every value and gradient is finite, and values agree with float64 to 1e-5."""
     sizes = torch.cat([torch.linspace(0, 4, 41), torch.logspace(0.7, math.log10(65_536), 40)])
     distances = torch.cat([-sizes, sizes]).unsqueeze(1)
@@ -137,7 +138,7 @@ def test_single_precision_stays_finite_and_close(distribution, side):
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("edge", [-0.5, 0.5])
-def test_a_location_may_cross_the_edge_of_a_bin(distribution, edge):
+def test_a_location_may_cross_the_edge_of_a_bin(distribution: Any, edge: float) -> None:
     """Value and slope on both sides of a bin's edge, where the formula changes, are the same."""
     for scale in SCALES[1:]:
         results = []
@@ -151,7 +152,7 @@ def test_a_location_may_cross_the_edge_of_a_bin(distribution, edge):
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_a_bin_far_from_the_location_keeps_its_slope(distribution):
+def test_a_bin_far_from_the_location_keeps_its_slope(distribution: Any) -> None:
     """However improbable a bin, its cost falls by 1 / scale for each bin towards the location."""
     distance = torch.tensor([-3000.0, 3000.0], requires_grad=True)
     log_mass = DISTRIBUTIONS[distribution](

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -69,8 +70,12 @@ def assert_equal_sums(found: Summed, expected: Summed, tolerance: float) -> None
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_compiled_sums_are_those_of_autograd(
-    predictor, distribution, grid, targets, make_scale_loss
-):
+    predictor: Any,
+    distribution: Any,
+    grid: Any,
+    targets: str,
+    make_scale_loss: Callable[..., KolmogorovLoss],
+) -> None:
     """Value and all gradients agree to 1e-12: in range and out of it, with the same noise."""
     loss = make_scale_loss(predictor(distribution), **grid)
     subset, values = loss.subsampling.all_weights(), loss._values()
@@ -86,8 +91,12 @@ def test_compiled_sums_are_those_of_autograd(
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_compiled_sums_keep_single_precision(
-    predictor, distribution, grid, targets, make_scale_loss
-):
+    predictor: Any,
+    distribution: Any,
+    grid: Any,
+    targets: str,
+    make_scale_loss: Callable[..., KolmogorovLoss],
+) -> None:
     """float32 sums are within 1e-6 of float64 sums, and gradients within 1e-5."""
     loss = make_scale_loss(predictor(distribution), torch.float32, **grid)
     subset, make = loss.subsampling.all_weights(), MAKE_TARGETS[targets]
@@ -117,14 +126,16 @@ class DrawnTargets(Targets):
         """The two nearest."""
         return 2
 
-    def shares(self, index):
+    def shares(self, index: Any) -> Any:
         """Of the noisy indices, which are rounded to float32."""
         shares = self.noise.shares(index.float())
         return shares._replace(shares=shares.shares.double(), slopes=shares.slopes.double())
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_a_stretch_may_begin_and_end_anywhere(distribution, make_scale_loss):
+def test_a_stretch_may_begin_and_end_anywhere(
+    distribution: Any, make_scale_loss: Callable[..., KolmogorovLoss]
+) -> None:
     """Stretches that cut rows and kernels add up to the whole, and each agrees with autograd."""
     loss = make_scale_loss(RowColumnPredictor(distribution))
     values, targets = loss._values(), LinearTargets(256)
@@ -143,7 +154,9 @@ def test_a_stretch_may_begin_and_end_anywhere(distribution, make_scale_loss):
 
 
 @pytest.mark.parametrize("targets", ["linear", "noise"])
-def test_the_number_of_threads_changes_no_bit(targets, monkeypatch, make_scale_loss):
+def test_the_number_of_threads_changes_no_bit(
+    targets: str, monkeypatch: pytest.MonkeyPatch, make_scale_loss: Callable[..., KolmogorovLoss]
+) -> None:
     """The sum does not depend on threads: parts depend on sizes alone and are added in order."""
     monkeypatch.setattr(scale_sums, "_PART_WEIGHTS", 50)
     loss = make_scale_loss(RowColumnPredictor())
@@ -160,7 +173,9 @@ def test_the_number_of_threads_changes_no_bit(targets, monkeypatch, make_scale_l
     assert_equal_sums(found, expected, 1e-12)
 
 
-def test_bins_of_a_stretch_are_coded_in_parts(monkeypatch, make_scale_loss):
+def test_bins_of_a_stretch_are_coded_in_parts(
+    monkeypatch: pytest.MonkeyPatch, make_scale_loss: Callable[..., KolmogorovLoss]
+) -> None:
     """Costs of bins agree for any number of threads and any start of the stretch."""
     monkeypatch.setattr(scale_sums, "_PART_WEIGHTS", 50)
     torch.set_num_threads(2)
@@ -172,7 +187,9 @@ def test_bins_of_a_stretch_are_coded_in_parts(monkeypatch, make_scale_loss):
         torch.testing.assert_close(loss.predictor(subset, indices), slow, rtol=1e-12, atol=1e-14)
 
 
-def test_others_than_stretches_between_two_bins_on_the_cpu_are_left_to_autograd(make_scale_loss):
+def test_others_than_stretches_between_two_bins_on_the_cpu_are_left_to_autograd(
+    make_scale_loss: Callable[..., KolmogorovLoss],
+) -> None:
     """Samples, soft targets and other cases take the PyTorch way, with the same cost."""
     loss = make_scale_loss(RowColumnPredictor())
     subset, values, linear = loss.subsampling.all_weights(), loss._values(), LinearTargets(256)

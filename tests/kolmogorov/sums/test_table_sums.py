@@ -4,6 +4,8 @@ import copy
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,13 +26,13 @@ PREDICTORS = {"row_column": RowColumnPredictor, "per_tensor": PerTensorPredictor
 
 
 @pytest.fixture(params=PREDICTORS)
-def loss(request, make_scale_loss) -> KolmogorovLoss:
+def loss(request: pytest.FixtureRequest, make_scale_loss: Any) -> KolmogorovLoss:
     """A loss of tensors of all shapes whose scales are centred."""
     predictor = PREDICTORS[request.param](is_centred=True)
     return make_scale_loss(predictor, torch.float32, quantise="learned")
 
 
-def both_sums(loss, targets, values):
+def both_sums(loss: KolmogorovLoss, targets: Any, values: Any) -> Any:
     """The sum by compiled loops for steps of several lengths, and by PyTorch in float64."""
     subset = loss.subsampling.all_weights()
     steps = torch.rand(len(loss.table.parameters)) + 0.5
@@ -53,7 +55,9 @@ def both_sums(loss, targets, values):
 
 @pytest.mark.parametrize("largest", [0.4, 0.99, 30.0])
 @pytest.mark.parametrize("name", TARGETS)
-def test_compiled_loops_give_costs_and_gradients(loss, name, largest):
+def test_compiled_loops_give_costs_and_gradients(
+    loss: KolmogorovLoss, name: Any, largest: float
+) -> None:
     """Table and series are accurate enough for weights smaller and larger than a bin."""
     generator = torch.Generator().manual_seed(0)
     values = largest * (2 * torch.rand(loss.num_weights, generator=generator) - 1)
@@ -68,7 +72,7 @@ def test_compiled_loops_give_costs_and_gradients(loss, name, largest):
         assert (own - exact).norm() <= 1e-2 * exact.norm()
 
 
-def test_the_table_is_what_a_training_step_reads(monkeypatch):
+def test_the_table_is_what_a_training_step_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """A training step reads the table, also for many weights that share one scale."""
     for predictor in ("row_column", "per_tensor"):
         module = nn.Linear(120, 100)
@@ -92,7 +96,7 @@ def test_the_table_is_what_a_training_step_reads(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [127.0, -130.0, 1e9, float("nan"), float("inf")])
-def test_weights_near_the_ends_are_left_to_exact_formulas(value):
+def test_weights_near_the_ends_are_left_to_exact_formulas(value: Any) -> None:
     """Exact formulas sum tails and escapes, and a weight that is not finite shows in K."""
     module = nn.Linear(6, 5)
     kolmogorov = KolmogorovLoss(module, quantise="learned")
@@ -112,7 +116,7 @@ def test_weights_near_the_ends_are_left_to_exact_formulas(value):
 
 
 @pytest.mark.parametrize("log_scale", [-30.0, -6.0, -2.0, 0.0, 2.0, 5.0, 8.0])
-def test_series_and_table_agree_at_every_scale(log_scale):
+def test_series_and_table_agree_at_every_scale(log_scale: float) -> None:
     """Long lines of weights below a bin agree, for scales from the floor up to the grid."""
     kolmogorov = KolmogorovLoss(nn.Linear(3000, 2), quantise="learned")
     with torch.no_grad():
@@ -129,7 +133,7 @@ def test_series_and_table_agree_at_every_scale(log_scale):
         assert (own - exact).norm() <= 1e-2 * exact.norm() + 1e-3
 
 
-def test_centred_predictors_learn_no_location():
+def test_centred_predictors_learn_no_location() -> None:
     """A centred predictor neither learns nor sends a location: 0 stays the likeliest value."""
     kolmogorov = KolmogorovLoss(nn.Linear(6, 5), quantise="learned")
     names = [name for name, _ in kolmogorov.predictor.named_parameters()]
@@ -138,7 +142,7 @@ def test_centred_predictors_learn_no_location():
     assert "location" not in kolmogorov.predictor.state_dict()
 
 
-def test_a_first_compilation_gives_the_same_bits(tmp_path):
+def test_a_first_compilation_gives_the_same_bits(tmp_path: Path) -> None:
     """A process that compiles the loops and one that loads them compute equal gradients."""
     script = (
         "import torch\n"

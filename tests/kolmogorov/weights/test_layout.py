@@ -1,6 +1,7 @@
 """Tests of where weights stand, against a loop over every index of every tensor."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -43,7 +44,7 @@ MODULES = {
 
 
 @pytest.mark.parametrize("name", list(MODULES))
-def test_places_are_those_of_a_loop(name):
+def test_places_are_those_of_a_loop(name: Any) -> None:
     """Blocks, outputs, inputs and offsets agree with the count, for stretches and for chosen
     weights.
     """
@@ -60,7 +61,7 @@ def test_places_are_those_of_a_loop(name):
 
 
 @pytest.mark.parametrize("name", list(MODULES))
-def test_positions_are_places_over_their_largest(name):
+def test_positions_are_places_over_their_largest(name: Any) -> None:
     """Each coordinate is the index over the last index, rounded to float32."""
     table = ParameterTable(MODULES[name])
     positions, subset = table.positions(), naive_places(MODULES[name])
@@ -77,7 +78,7 @@ def test_positions_are_places_over_their_largest(name):
     size=st.integers(1, 30),
     bounds=st.tuples(st.integers(0, 44), st.integers(0, 44)).map(sorted),
 )
-def test_cutting_a_stretch_loses_nothing(size, bounds):
+def test_cutting_a_stretch_loses_nothing(size: Any, bounds: Any) -> None:
     """Parts of a stretch and of chosen weights follow each other and have the same positions."""
     module = MODULES["attention"]
     layout = Layout(module, list(module.named_parameters()))
@@ -97,7 +98,7 @@ def test_cutting_a_stretch_loses_nothing(size, bounds):
 
 @settings(deadline=None, max_examples=40)
 @given(bounds=st.tuples(st.integers(0, 44), st.integers(0, 44)).map(sorted))
-def test_pieces_lie_in_single_boxes(bounds):
+def test_pieces_lie_in_single_boxes(bounds: Any) -> None:
     """The pieces of a stretch are cut at borders of blocks, and none is empty."""
     module = MODULES["attention"]
     layout = Layout(module, list(module.named_parameters()))
@@ -112,7 +113,7 @@ def test_pieces_lie_in_single_boxes(bounds):
     assert torch.equal(torch.cat([torch.arange(0), *found]), subset.flat)
 
 
-def test_layers_and_kinds_name_a_box():
+def test_layers_and_kinds_name_a_box() -> None:
     """No two blocks share layer and kind; gains, weights and biases are of different kinds."""
     module = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.MultiheadAttention(4, 2))
     blocks = ParameterTable(module).layout.blocks
@@ -121,7 +122,7 @@ def test_layers_and_kinds_name_a_box():
     assert [block.layer for block in blocks] == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
-def test_what_is_kept_is_worked_out_once():
+def test_what_is_kept_is_worked_out_once() -> None:
     """Positions and coordinates of a subset are computed once."""
     subset = ParameterTable(nn.Linear(3, 3)).all_weights()
     assert subset.positions is subset.positions

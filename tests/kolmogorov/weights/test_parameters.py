@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ def num_distinct(positions: torch.Tensor) -> int:
 
 @settings(deadline=None, max_examples=60)
 @given(layers=st.lists(st.dictionaries(names, shapes, min_size=1, max_size=4), max_size=4))
-def test_positions_never_collide(layers):
+def test_positions_never_collide(layers: Any) -> None:
     """In any module no two weights share a position, and all coordinates lie in 0 to 1."""
     module = nn.Module()
     module.register_parameter("own", nn.Parameter(torch.zeros(2)))
@@ -53,7 +54,7 @@ def test_positions_never_collide(layers):
     ],
     ids=["lstm", "attention", "convolutions", "embedding", "scalar", "wide"],
 )
-def test_positions_never_collide_in_usual_layers(module):
+def test_positions_never_collide_in_usual_layers(module: Any) -> None:
     """Recurrent, attention, convolutional and very long layers give each weight its own
     position.
     """
@@ -61,28 +62,28 @@ def test_positions_never_collide_in_usual_layers(module):
     assert num_distinct(table.positions()) == table.num_weights
 
 
-def test_bias_is_told_from_the_last_weight_of_its_row():
+def test_bias_is_told_from_the_last_weight_of_its_row() -> None:
     """A bias shares layer and row with its weights, but not the kind."""
     positions = ParameterTable(nn.Linear(2, 2)).positions().tolist()
     assert positions[2:4] == [[0, 1, 0, 0, 0], [0, 1, 1, 0, 0]]
     assert positions[5] == [0, 1, 0, 0, 1]
 
 
-def test_layers_are_evenly_spaced():
+def test_layers_are_evenly_spaced() -> None:
     """Layers are numbered from 0 to 1 in the module's order, without activations."""
     module = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1), nn.Linear(1, 1))
     layers = ParameterTable(module).positions()[:, 0]
     assert layers.unique().tolist() == [0.0, 0.5, 1.0]
 
 
-def test_tied_parameters_count_once():
+def test_tied_parameters_count_once() -> None:
     """A tied parameter is described once."""
     first, second = nn.Linear(3, 3), nn.Linear(3, 3)
     second.weight = first.weight
     assert ParameterTable(nn.Sequential(first, second)).num_weights == 9 + 3 + 3
 
 
-def test_frozen_parameters_are_left_out_and_named():
+def test_frozen_parameters_are_left_out_and_named() -> None:
     """Frozen parameters are not described, and are listed by name."""
     module = nn.Linear(2, 3)
     module.bias.requires_grad_(False)
@@ -90,7 +91,7 @@ def test_frozen_parameters_are_left_out_and_named():
     assert (table.num_weights, table.frozen) == (6, ("bias",))
 
 
-def test_split_undoes_flatten():
+def test_split_undoes_flatten() -> None:
     """Cutting the flat vector gives each parameter back under its name."""
     module = nn.Sequential(nn.Conv1d(2, 3, 4), nn.Linear(2, 2))
     table = ParameterTable(module)
@@ -118,7 +119,7 @@ def broken_modules() -> dict[str, nn.Module]:
 
 
 @pytest.mark.parametrize("word", list(broken_modules()))
-def test_modules_that_cannot_be_described_are_refused(word):
+def test_modules_that_cannot_be_described_are_refused(word: Any) -> None:
     """Modules without trainable parameters, and empty, NaN, infinite, complex or lazy parameters
     get an error of one line.
     """
@@ -142,7 +143,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", list(CHANGES))
-def test_changed_modules_are_refused(change):
+def test_changed_modules_are_refused(change: Any) -> None:
     """Parameters that are replaced, resized, added or removed after wrapping are noticed."""
     module = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     table = ParameterTable(module)
@@ -152,7 +153,7 @@ def test_changed_modules_are_refused(change):
         table.check()
 
 
-def test_training_steps_and_copies_are_no_change():
+def test_training_steps_and_copies_are_no_change() -> None:
     """Values and dtypes may change, and module and table may be copied together."""
     module = nn.Linear(2, 3)
     table = ParameterTable(module)
@@ -164,7 +165,7 @@ def test_training_steps_and_copies_are_no_change():
     assert copied_table.parameters[0] is copied_module.weight
 
 
-def test_weights_are_read_where_they_lie_in_their_order():
+def test_weights_are_read_where_they_lie_in_their_order() -> None:
     """Values are current after changes in place, moves to other memory, and transposition
     in place.
     """

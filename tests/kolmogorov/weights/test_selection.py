@@ -1,5 +1,7 @@
 """Tests of which parameters are described: by pattern, list or function."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -43,7 +45,7 @@ FROZEN = ("encoder.2.weight", "encoder.2.bias")
         ({"include": "encoder.*", "exclude": "encoder.2.*"}, TRAINABLE),
     ],
 )
-def test_patterns_lists_and_functions_choose(settings, kept):
+def test_patterns_lists_and_functions_choose(settings: Any, kept: Any) -> None:
     """Selected parameters are described in the module's order; the others are listed as frozen or
     excluded.
     """
@@ -56,12 +58,12 @@ def test_patterns_lists_and_functions_choose(settings, kept):
     assert sorted([*kept, *FROZEN, *found.excluded]) == sorted(every)
 
 
-def test_any_name_of_a_tied_parameter_leaves_it_out():
+def test_any_name_of_a_tied_parameter_leaves_it_out() -> None:
     """Excluding the decoder also excludes the embedding that shares its weight."""
     assert "embedding.weight" in select(model(), exclude="decoder.*").excluded
 
 
-def test_functions_see_every_name_of_a_tied_parameter():
+def test_functions_see_every_name_of_a_tied_parameter() -> None:
     """A function is called with each name of a parameter."""
     module, asked = model(), []
     select(module, include=lambda name, item: asked.append((name, item)) or True)
@@ -85,7 +87,7 @@ def test_functions_see_every_name_of_a_tied_parameter():
         ({"include": lambda name, item: False}, "got none. Include one of the 5"),
     ],
 )
-def test_patterns_that_choose_nothing_are_refused(settings, message):
+def test_patterns_that_choose_nothing_are_refused(settings: Any, message: str) -> None:
     """A pattern that matches nothing, or leaves nothing, gets an error of one line that
     shows it.
     """
@@ -94,7 +96,7 @@ def test_patterns_that_choose_nothing_are_refused(settings, message):
     assert "\n" not in str(caught.value)
 
 
-def test_modules_without_trainable_parameters_are_refused():
+def test_modules_without_trainable_parameters_are_refused() -> None:
     """The errors for frozen parameters and for no parameters differ."""
     frozen = nn.Linear(2, 2).requires_grad_(False)
     with pytest.raises(KolmogorovError, match="Set requires_grad of one of its 2 frozen ones"):
@@ -103,7 +105,7 @@ def test_modules_without_trainable_parameters_are_refused():
         select(nn.ReLU())
 
 
-def test_only_what_is_chosen_gets_a_gradient():
+def test_only_what_is_chosen_gets_a_gradient() -> None:
     """K has a gradient by described parameters only."""
     module = model()
     loss = KolmogorovLoss(module, include="encoder.*", exclude="*.bias")
@@ -113,7 +115,7 @@ def test_only_what_is_chosen_gets_a_gradient():
 
 
 @pytest.mark.parametrize(("rest_bits", "narrow"), [(0, 0), (16, 16), (32, 32)])
-def test_what_is_left_out_is_counted_and_decoded(rest_bits, narrow):
+def test_what_is_left_out_is_counted_and_decoded(rest_bits: int, narrow: int) -> None:
     """Frozen and excluded parameters and buffers take ``rest_bits`` a number, whole numbers 32; all
     are decoded.
     """
@@ -137,7 +139,7 @@ def test_what_is_left_out_is_counted_and_decoded(rest_bits, narrow):
     assert rounding.max() < 2**-8
 
 
-def test_the_decoded_state_is_the_callers_own():
+def test_the_decoded_state_is_the_callers_own() -> None:
     """Changing what is decoded does not change the module."""
     module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     state = KolmogorovLoss(module, exclude="0.bias").decoded_state()
@@ -147,7 +149,7 @@ def test_the_decoded_state_is_the_callers_own():
     assert all(torch.equal(item, before[name]) for name, item in module.state_dict().items())
 
 
-def test_extra_state_is_passed_on():
+def test_extra_state_is_passed_on() -> None:
     """Extra state beside a module's tensors is unchanged in the decoded state."""
 
     class Counting(nn.Linear):

@@ -3,6 +3,7 @@
 import copy
 import math
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def share_of(rank: int, num_processes: int) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(("size", "num_drawn"), [(7, 1), (7, 3), (10, 4), (9, 9), (8, 7), (1, 1)])
-def test_every_weight_is_drawn_equally_often(size, num_drawn):
+def test_every_weight_is_drawn_equally_often(size: int, num_drawn: int) -> None:
     """Over all values of the random numbers, each weight is drawn n / N times."""
     grid = 2520
     # As if each stratum's number were drawn evenly: the exact expectation, by counting.
@@ -56,14 +57,14 @@ def test_every_weight_is_drawn_equally_often(size, num_drawn):
     assert (shares - num_drawn / size).abs().max() < 5 * error
 
 
-def test_as_many_draws_as_weights_are_all_weights():
+def test_as_many_draws_as_weights_are_all_weights() -> None:
     """Strata of one weight each always give that weight."""
     assert torch.equal(_draw(1000, 1000, 3, CPU), torch.arange(1000))
 
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
 @pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
-def test_a_sample_is_unbiased(predictor, weight_range):
+def test_a_sample_is_unbiased(predictor: Any, weight_range: Any) -> None:
     """Over many samples the mean of K and of its gradients is that of all weights."""
     module = network()
     whole = loss_of(module, predictor=predictor, weight_range=weight_range)
@@ -83,7 +84,7 @@ def test_a_sample_is_unbiased(predictor, weight_range):
     assert (deviations <= 5 * errors + 1e-9).all()
 
 
-def test_a_sample_is_determined_by_the_count_of_steps():
+def test_a_sample_is_determined_by_the_count_of_steps() -> None:
     """Equal seeds draw alike, each step draws anew, and a restored loss continues its draws."""
     module = network()
     first, second = loss_of(module, sample=9), loss_of(module, sample=9)
@@ -95,7 +96,7 @@ def test_a_sample_is_determined_by_the_count_of_steps():
     assert [first().item() for _ in range(3)] == [resumed().item() for _ in range(3)]
 
 
-def test_a_sample_touches_only_its_own_weights():
+def test_a_sample_touches_only_its_own_weights() -> None:
     """Weights outside the sample get a gradient of 0, and the bits count all weights."""
     module = network()
     loss = loss_of(module, sample=9)
@@ -106,7 +107,7 @@ def test_a_sample_touches_only_its_own_weights():
 
 
 @pytest.mark.parametrize("sample", [42, 43, 1000])
-def test_a_sample_as_large_as_the_module_is_all_of_it(sample):
+def test_a_sample_as_large_as_the_module_is_all_of_it(sample: int) -> None:
     """A sample of all weights draws nothing, and K is exact."""
     module = network()
     assert loss_of(module, sample=sample)().item() == pytest.approx(loss_of(module)().item())
@@ -114,7 +115,7 @@ def test_a_sample_as_large_as_the_module_is_all_of_it(sample):
 
 @pytest.mark.parametrize("num_processes", [1, 2, 5, 60])
 @pytest.mark.parametrize("sample", [None, 1, 20, 41])
-def test_shares_cover_all_weights_once(num_processes, sample):
+def test_shares_cover_all_weights_once(num_processes: int, sample: Any) -> None:
     """Processes share the weights evenly, also if they outnumber the weights; the factors
     add up.
     """
@@ -136,7 +137,7 @@ def test_shares_cover_all_weights_once(num_processes, sample):
         assert len(drawn) <= max(sample, min(num_processes, table.num_weights))
 
 
-def test_every_kth_step_gives_k_times_k():
+def test_every_kth_step_gives_k_times_k() -> None:
     """In training one of k calls gives k times K and the others give 0, so the mean is K."""
     module = network()
     loss, plain = loss_of(module, every=3), loss_of(module)
@@ -152,7 +153,7 @@ def test_every_kth_step_gives_k_times_k():
     torch.testing.assert_close(module[0].weight.grad, 9 * gradient)
 
 
-def test_between_the_steps_nothing_gets_a_gradient():
+def test_between_the_steps_nothing_gets_a_gradient() -> None:
     """A skipped step can be differentiated and added to a task, and has no gradient."""
     module = network()
     loss = loss_of(module, every=2)
@@ -164,7 +165,7 @@ def test_between_the_steps_nothing_gets_a_gradient():
     assert all(item.grad is None for item in loss.parameters())
 
 
-def test_only_training_steps_are_counted():
+def test_only_training_steps_are_counted() -> None:
     """Evaluation gives K itself at any count of steps, and does not advance the count."""
     module = network()
     loss, expected = loss_of(module, every=4), loss_of(module)().item()
@@ -178,7 +179,7 @@ def test_only_training_steps_are_counted():
         loss()
 
 
-def test_a_step_that_fails_is_not_counted():
+def test_a_step_that_fails_is_not_counted() -> None:
     """After an error the same step can be tried again."""
     module = network()
     loss = loss_of(module, every=2)
@@ -190,7 +191,7 @@ def test_a_step_that_fails_is_not_counted():
     assert loss().item() > 0
 
 
-def test_the_count_is_part_of_the_state():
+def test_the_count_is_part_of_the_state() -> None:
     """A restored or copied loss skips the steps that the original would."""
     module = network()
     loss = loss_of(module, every=3)
@@ -201,7 +202,7 @@ def test_the_count_is_part_of_the_state():
         assert [other().item() > 0 for _ in range(4)] == [False, True, False, False]
 
 
-def test_every_and_sample_go_together():
+def test_every_and_sample_go_together() -> None:
     """With ``sample`` and ``every`` together the mean over steps is K."""
     module = network()
     loss = loss_of(module, every=2, sample=14)
@@ -214,7 +215,7 @@ def test_every_and_sample_go_together():
 
 @pytest.mark.parametrize("setting", ["sample", "every"])
 @pytest.mark.parametrize("number", [0, -1, 1.5, True, "2"])
-def test_impossible_counts_are_refused(setting, number):
+def test_impossible_counts_are_refused(setting: str, number: Any) -> None:
     """A value that is not a whole number of at least 1 gets an error that shows it."""
     with pytest.raises(KolmogorovError, match=f"expected {setting} to be a whole number") as caught:
         loss_of(network(), **{setting: number})

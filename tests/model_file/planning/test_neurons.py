@@ -2,14 +2,16 @@
 
 import copy
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from model_files import scrambled
 from torch import nn
 
 import bitfold
 from bitfold.model_file.planning.neurons import with_sorted_neurons
+from tests.model_file.model_files import scrambled
 
 
 def dense(*widths: int) -> nn.Sequential:
@@ -25,7 +27,7 @@ def dense(*widths: int) -> nn.Sequential:
 
 
 @pytest.mark.parametrize("shape", [(5, 40, 30, 2), (3, 8, 8, 8, 8, 1)])
-def test_the_function_stays(shape):
+def test_the_function_stays(shape: Any) -> None:
     """Every output is the same up to rounding, though neurons have moved."""
     module = dense(*shape).double()
     points = torch.randn(500, shape[0], dtype=torch.float64)
@@ -35,7 +37,7 @@ def test_the_function_stays(shape):
 
 
 @pytest.mark.parametrize("activation", ["relu", "abs", "tanh", "gelu", "sine", "leaky_relu"])
-def test_networks_of_bitfold_stay_the_same_function(activation, tmp_path):
+def test_networks_of_bitfold_stay_the_same_function(activation: str, tmp_path: Path) -> None:
     """Also through a file that is rebuilt."""
     network = bitfold.PolytopeNet(2, [20, 30, 10], 1, activation)
     points = torch.rand(300, 2) - 0.5
@@ -47,7 +49,7 @@ def test_networks_of_bitfold_stay_the_same_function(activation, tmp_path):
     torch.testing.assert_close(found(points), network(points), rtol=1e-4, atol=1e-5)
 
 
-def test_files_are_shorter_or_as_they_were(tmp_path):
+def test_files_are_shorter_or_as_they_were(tmp_path: Path) -> None:
     """Neurons of very different sizes save bits by their order; the module itself stays."""
     module = dense(30, 200, 100, 10)
     before = copy.deepcopy(module.state_dict())
@@ -72,7 +74,7 @@ def test_files_are_shorter_or_as_they_were(tmp_path):
 class Peeking(nn.Sequential):
     """A sequence whose forward is its own."""
 
-    def forward(self, points):
+    def forward(self, points: Any) -> Any:
         """The sum of the first layer's first neuron and the last's."""
         hidden = self[0](points)
         return self[2](self[1](hidden)) + hidden[:, :1]
@@ -95,6 +97,6 @@ def unprovable() -> dict[str, nn.Module]:
 
 
 @pytest.mark.parametrize("name", sorted(unprovable()))
-def test_what_is_not_known_to_stay_is_left(name):
+def test_what_is_not_known_to_stay_is_left(name: Any) -> None:
     """Nothing is sorted where another order could be another function."""
     assert with_sorted_neurons(unprovable()[name]) is None

@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rational import Layer, Windows, incidences, polytopes
 from torch import Tensor, nn
 
 from bitfold.polytopes import partition
+from tests.polytopes.rational import Layer, Windows, incidences, polytopes
 
 SQUARE = [(-2, -2), (2, -2), (2, 2), (-2, 2)]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from dense_networks import WIDE, dense
 from torch import Tensor, nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import Plane, load_partition, partition
+from tests.polytopes.dense_networks import WIDE, dense
 
 
 def refused(module: nn.Module, most: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from dense_networks import WIDE, dense
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from torch import nn
@@ -13,6 +12,7 @@ from torch import nn
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import Partition, partition
 from bitfold.polytopes.drawing.filling import fill, identity_colours
+from tests.polytopes.dense_networks import WIDE, dense
 
 TRIANGLE = ((-2.0, -1.0), (2.0, -1.5), (0.0, 2.0))
 

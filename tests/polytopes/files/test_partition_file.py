@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from dense_networks import WIDE, dense
 from torch import nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import Partition, Plane, load_partition, partition
+from tests.polytopes.dense_networks import WIDE, dense
 
 FIELDS = (
     "vertices", "edges", "face_offsets", "face_vertices", "face_edges", "neighbours",

@@ -5,17 +5,17 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pytest
-import sampled_reference
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sampled_networks import AXIS, ActivationFactory, affine, network
 from torch import Tensor, nn
 
 from bitfold.polytopes import sample_partition, sample_patterns
 from bitfold.polytopes.sampling import sampled
 from bitfold.polytopes.sampling.recorder import pack_signs
 from bitfold.polytopes.sampling.sampled import distinct_columns
+from tests.polytopes.sampling import sampled_reference
+from tests.polytopes.sampling.sampled_networks import AXIS, ActivationFactory, affine, network
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.LeakyReLU, nn.Tanh])

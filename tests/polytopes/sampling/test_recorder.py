@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from sampled_networks import AXIS, affine, network
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bitfold.polytopes import sample_partition, sample_patterns
+from tests.polytopes.sampling.sampled_networks import AXIS, affine, network
 
 
 class Functional(nn.Module):

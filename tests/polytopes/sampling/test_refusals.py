@@ -6,11 +6,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from sampled_networks import AXIS, affine, network
 from torch import Tensor, nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import sample_partition, sample_patterns
+from tests.polytopes.sampling.sampled_networks import AXIS, affine, network
 
 
 def test_module_is_left_as_found() -> None:

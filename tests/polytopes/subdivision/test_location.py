@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dense_networks import WIDE, dense
 from torch import nn
 
 from bitfold.polytopes import Partition, load_partition, partition
+from tests.polytopes.dense_networks import WIDE, dense
 
 POLYGON = ((-1.0, -2.0), (2.5, -1.0), (3.0, 1.0), (0.0, 2.0), (-1.5, 0.5))
 DOMAINS = {

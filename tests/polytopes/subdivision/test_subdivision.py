@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hand_made import crossed_square
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -27,6 +26,7 @@ from bitfold.polytopes.lowering.lowered import Bend
 from bitfold.polytopes.subdivision.checks import check_geometry
 from bitfold.polytopes.subdivision.fold_lines import fold_lines
 from bitfold.polytopes.subdivision.level_sets import boundary_lines, level_lines
+from tests.polytopes.hand_made import crossed_square
 
 AREAS = [0.125, 0.375, 0.375, 0.125]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from training_runs import WITH_K, Heard, assert_same_run, metrics_of, tiny
 
 import bitfold
 from bitfold.training import EpochEnded, Event, FoldsMeasured
 from bitfold.training.run import fold_loops, late_folds
+from tests.training.training_runs import WITH_K, Heard, assert_same_run, metrics_of, tiny
 
 LEARNED = {**WITH_K, "kolmogorov_quantise": "learned", "epochs": 24}
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_runs import TINY, WITH_K, Heard, tiny
 
 import bitfold
 from bitfold.errors import CheckpointError, RunError
 from bitfold.training import CheckpointWritten, EpochEnded, Run, RunEnded, RunStarted
 from bitfold.training.store.checkpoints import checkpoint_path
+from tests.training.training_runs import TINY, WITH_K, Heard, tiny
 
 
 @pytest.fixture(scope="module")

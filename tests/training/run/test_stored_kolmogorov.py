@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from training_runs import WITH_K, Heard, tiny
 
 import bitfold
 from bitfold.errors import CheckpointError, RunError
 from bitfold.training.store.checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
+from tests.training.training_runs import WITH_K, Heard, tiny
 
 BY_SCALES: dict[str, Any] = {"kolmogorov_range": "auto", "kolmogorov_targets": "linear"}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from training_runs import WITH_K, learner_of
 
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.training.step.resources import random_stream
+from tests.training.training_runs import WITH_K, learner_of
 
 
 @pytest.mark.parametrize(

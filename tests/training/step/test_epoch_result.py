@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from training_runs import WITH_K, learner_of
+
+from tests.training.training_runs import WITH_K, learner_of
 
 
 def test_an_epochs_loss_is_the_mean_over_its_points() -> None:

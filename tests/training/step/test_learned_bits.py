@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from training_runs import Heard, tiny
 
 import bitfold
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import KolmogorovLoss, begin_steps, round_to_bits
 from bitfold.model_file import read_model, write_model
 from bitfold.training.weighting.bits_weight import TOLERANCE
+from tests.training.training_runs import Heard, tiny
 
 SETTINGS: dict[str, Any] = {
     "size": 32,

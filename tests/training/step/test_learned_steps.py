@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from training_runs import WITH_K, Heard, frames_of, tiny
 
 import bitfold
 from bitfold.errors import ConfigError
@@ -15,6 +14,7 @@ from bitfold.model_file import read_model, write_model
 from bitfold.training import Config, EpochEnded, RunStarted, read_network
 from bitfold.training.step.learned_steps import last_soft_epoch
 from bitfold.training.store.checkpoints import checkpoint_path, read_checkpoint
+from tests.training.training_runs import WITH_K, Heard, frames_of, tiny
 
 LEARNED: dict[str, Any] = {
     **WITH_K, "kolmogorov_quantise": "learned", "kolmogorov_weight": 0.01, "epochs": 40,

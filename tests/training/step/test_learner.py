@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from training_runs import WITH_K, learner_of
 
 from bitfold.kolmogorov.predictors import coordinate
 from bitfold.training.step.learner import Learner
 from bitfold.training.step.resources import random_stream
+from tests.training.training_runs import WITH_K, learner_of
 
 
 class Operations(TorchDispatchMode):

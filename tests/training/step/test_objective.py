@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from training_runs import WITH_K, learner_of
+
+from tests.training.training_runs import WITH_K, learner_of
 
 
 def test_gradient_norms_are_those_of_each_term_alone() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from training_runs import as_bytes, tiny
 
 from bitfold.targets import load_target, sample_split
 from bitfold.training import Config
@@ -23,6 +22,7 @@ from bitfold.training.step.optimizers import (
 )
 from bitfold.training.store.checkpoints import read_checkpoint, write_checkpoint
 from bitfold.training.watch.oversight import Oversight
+from tests.training.training_runs import as_bytes, tiny
 
 CASES: list[dict[str, Any]] = [
     {"optimizer": "adam"},

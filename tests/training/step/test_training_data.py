@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from training_runs import learner_of
+
+from tests.training.training_runs import learner_of
 
 
 def test_every_point_is_seen_once_an_epoch_in_a_new_order() -> None:

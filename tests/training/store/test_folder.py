@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from training_runs import Heard, assert_same_run, run_in_child, tiny
 
 import bitfold
 from bitfold.errors import RunError
 from bitfold.training import RunFolder, dated_folder
 from bitfold.training.store.checkpoints import checkpoint_path
+from tests.training.training_runs import Heard, assert_same_run, run_in_child, tiny
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

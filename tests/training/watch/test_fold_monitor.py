@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training_runs import WITH_K, assert_same_run, last_state, metrics_of, tiny
 
 import bitfold
 from bitfold.polytopes import FOLD_MEASURES, LAYER_MEASURE, Plane, measure_folds, sample_patterns
 from bitfold.training import Run, read_metrics
 from bitfold.training.watch import fold_monitor
+from tests.training.training_runs import WITH_K, assert_same_run, last_state, metrics_of, tiny
 
 NAMES = {*FOLD_MEASURES, "pattern_flips", "bits_per_polytope"}
 

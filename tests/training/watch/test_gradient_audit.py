@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training_runs import (
+
+import bitfold
+from bitfold.errors import RunError
+from bitfold.targets import load_target, sample_split
+from bitfold.training import Config, audit_run
+from bitfold.training.step.learner import Learner
+from bitfold.training.watch.gradient_audit import audit_learner
+from bitfold.training.watch.watchdogs import make_watchdogs
+from tests.training.training_runs import (
     TINY,
     WITH_K,
     Heard,
@@ -20,14 +28,6 @@ from training_runs import (
     metrics_of,
     tiny,
 )
-
-import bitfold
-from bitfold.errors import RunError
-from bitfold.targets import load_target, sample_split
-from bitfold.training import Config, audit_run
-from bitfold.training.step.learner import Learner
-from bitfold.training.watch.gradient_audit import audit_learner
-from bitfold.training.watch.watchdogs import make_watchdogs
 
 AUDITED = {**WITH_K, "audit": True}
 

@@ -12,7 +12,6 @@ import torch
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from training_runs import TINY, WITH_K, Heard, metrics_of, tiny
 
 import bitfold
 from bitfold.errors import ConfigError
@@ -25,6 +24,7 @@ from bitfold.training.weighting.bits_weight import (
     TOLERANCE,
     BitsWeight,
 )
+from tests.training.training_runs import TINY, WITH_K, Heard, metrics_of, tiny
 
 SMALL: dict[str, Any] = {
     "target": "ring",

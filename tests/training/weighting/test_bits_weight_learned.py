@@ -10,7 +10,7 @@ from bitfold.training.weighting.bits_weight import TOLERANCE, BitsWeight
 
 
 @pytest.mark.parametrize("num_bits", [2000, 1000])
-def test_a_number_of_bits_is_met_with_learned_steps(num_bits):
+def test_a_number_of_bits_is_met_with_learned_steps(num_bits: int) -> None:
     """Among the later epochs some are within 2 %, and what is kept of them has learned its task."""
     torch.manual_seed(0)
     points = torch.randn(2000, 12)

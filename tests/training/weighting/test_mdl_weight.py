@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from training_runs import TINY, WITH_K, metrics_of, tiny
 
 import bitfold
 from bitfold.kolmogorov import KolmogorovLoss
@@ -25,6 +24,7 @@ from bitfold.training.weighting.mdl_weight import (
     classification_weight,
     regression_weight,
 )
+from tests.training.training_runs import TINY, WITH_K, metrics_of, tiny
 
 NUM_POINTS, NUM_CHANNELS = 40, 3
 MDL = {**WITH_K, "kolmogorov_weight": "mdl"}

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from training_runs import TINY, WITH_K, metrics_of, tiny
 
 import bitfold
 from bitfold.targets import load_target, sample_split
 from bitfold.training import Config
 from bitfold.training.step.learner import Learner
 from bitfold.training.weighting.weight_schedule import ConstantWeight, WarmUp
+from tests.training.training_runs import TINY, WITH_K, metrics_of, tiny
 
 
 def learner_of(**settings: Any) -> Learner:

@@ -2,7 +2,7 @@
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -105,8 +105,8 @@ def assert_equal_to_reference(problem: Problem, temperature: float | None) -> No
     seed=st.integers(0, 1000),
 )
 def test_sum_and_gradients_are_those_of_the_full_softmax(
-    num_weights, widths, num_bins, temperature, seed
-):
+    num_weights: Any, widths: Any, num_bins: Any, temperature: Any, seed: Any
+) -> None:
     """Whatever the shapes and the targets, the sum is the slow one's, and so are its gradients."""
     problem = make_problem(num_weights, (*widths, num_bins), seed=seed)
     assert_equal_to_reference(problem, temperature)
@@ -114,14 +114,14 @@ def test_sum_and_gradients_are_those_of_the_full_softmax(
 
 @pytest.mark.parametrize("temperature", [None, 0.1])
 @pytest.mark.parametrize("widths", [(4, 5, 5, 256), (4, 16, 256), (4, 32, 32, 256), (2, 700, 64)])
-def test_usual_and_wide_predictors_are_exact(widths, temperature):
+def test_usual_and_wide_predictors_are_exact(widths: Any, temperature: Any) -> None:
     """The shapes that the loops are made for, and one that leaves the caches, are exact too."""
     assert_equal_to_reference(make_problem(811, widths), temperature)
 
 
 @pytest.mark.parametrize("temperature", [None, 0.1, 2.0])
 @pytest.mark.parametrize("spread", [10.0, 40.0, 300.0, 1e4])
-def test_logits_far_apart_are_shifted(spread, temperature):
+def test_logits_far_apart_are_shifted(spread: float, temperature: Any) -> None:
     """Logits around and far beyond what may be exponentiated as they are give the exact sum."""
     problem = make_problem(70, (3, 4, 100), spread=spread)
     assert_equal_to_reference(problem, temperature)
@@ -129,7 +129,7 @@ def test_logits_far_apart_are_shifted(spread, temperature):
 
 @pytest.mark.parametrize("temperature", [None, 1e-6, 0.1, 1.0, 1e9])
 @pytest.mark.parametrize("num_bins", [2, 3, 17, 256])
-def test_weights_on_bins_and_at_the_edges_are_exact(num_bins, temperature):
+def test_weights_on_bins_and_at_the_edges_are_exact(num_bins: int, temperature: Any) -> None:
     """A weight exactly on a bin has the kink's mean slope, or by linear targets that above it."""
     problem = make_problem(2, (2, 3, num_bins))
     index = torch.arange(num_bins, dtype=torch.float32)
@@ -140,7 +140,7 @@ def test_weights_on_bins_and_at_the_edges_are_exact(num_bins, temperature):
 
 
 @pytest.mark.parametrize("temperature", [None, 0.1])
-def test_any_finite_index_costs_a_finite_amount_and_is_pulled_back(temperature):
+def test_any_finite_index_costs_a_finite_amount_and_is_pulled_back(temperature: Any) -> None:
     """Far out a weight costs 2 ln(1 + overshoot) above the edge, with that slope outwards."""
     problem = make_problem(6, (2, 3, 10))
     far = torch.tensor([-3e38, -1e10, -2.0, 11.0, 1e10, 3e38])
@@ -157,7 +157,7 @@ def test_any_finite_index_costs_a_finite_amount_and_is_pulled_back(temperature):
 
 @pytest.mark.parametrize("temperature", [None, 0.1, 1e9])
 @pytest.mark.parametrize("place", [0, 40, 69])
-def test_a_weight_that_is_not_a_number_shows(place, temperature):
+def test_a_weight_that_is_not_a_number_shows(place: int, temperature: Any) -> None:
     """NaN for a weight gives a total of NaN and NaN for its slope."""
     problem = make_problem(70, (2, 3, 10))
     problem.index[place] = math.nan
@@ -168,7 +168,7 @@ def test_a_weight_that_is_not_a_number_shows(place, temperature):
 
 
 @pytest.mark.parametrize("layer", range(6))
-def test_a_parameter_that_is_not_a_number_shows(layer):
+def test_a_parameter_that_is_not_a_number_shows(layer: Any) -> None:
     """NaN in any of the predictor's tensors gives a total of NaN."""
     problem = make_problem(5, (2, 3, 3, 10))
     problem.layers[layer].view(-1)[-1] = math.nan
@@ -176,7 +176,7 @@ def test_a_parameter_that_is_not_a_number_shows(layer):
 
 
 @pytest.mark.parametrize("temperature", [None, 0.1])
-def test_result_does_not_depend_on_threads(temperature):
+def test_result_does_not_depend_on_threads(temperature: Any) -> None:
     """Two threads give the sum and the gradients of one, bit for bit; both are exact."""
     problem = make_problem(17_001, (2, 3, 33))
     before = torch.get_num_threads()
@@ -195,7 +195,7 @@ def test_result_does_not_depend_on_threads(temperature):
 
 
 @pytest.mark.parametrize("num_weights", [0, 5, 17_001])
-def test_without_gradients_the_total_is_the_same(num_weights):
+def test_without_gradients_the_total_is_the_same(num_weights: int) -> None:
     """Evaluation costs less and says the same; no weights cost nothing."""
     problem = make_problem(num_weights, (2, 3, 33))
     silent, loud = fused_sum(*problem, 0.1, False), fused_sum(*problem, 0.1, True)
@@ -205,7 +205,7 @@ def test_without_gradients_the_total_is_the_same(num_weights):
     assert (silent.total == 0) == (num_weights == 0)
 
 
-def test_inputs_may_be_parameters_and_views():
+def test_inputs_may_be_parameters_and_views() -> None:
     """Layers that require gradients, and tensors that are not contiguous, are read as they are."""
     problem = make_problem(50, (4, 5, 20))
     plain = fused_sum(*problem, 0.1, True)
@@ -219,7 +219,9 @@ def test_inputs_may_be_parameters_and_views():
 
 @pytest.mark.parametrize("spread", [1.0, 1e4])
 @pytest.mark.parametrize(("num_weights", "widths"), [(1, (1, 1, 2)), (811, (4, 5, 5, 256))])
-def test_bins_cost_their_negative_log_probability(num_weights, widths, spread):
+def test_bins_cost_their_negative_log_probability(
+    num_weights: int, widths: Any, spread: float
+) -> None:
     """Given bins cost what float64 says, to the logits' rounding."""
     problem = make_problem(num_weights, widths, spread=spread)
     bins = problem.index.round().long().clamp(0, widths[-1] - 1)
@@ -230,7 +232,7 @@ def test_bins_cost_their_negative_log_probability(num_weights, widths, spread):
     assert (ours - exact).abs().max() <= 1e-6 * (1 + logits.abs().max())
 
 
-def test_what_does_not_fit_is_refused():
+def test_what_does_not_fit_is_refused() -> None:
     """Shapes, types, bins and temperatures that the loops would misread are errors."""
     index, positions, layers, num_bins = make_problem(5, (2, 3, 10))
     refused = [
