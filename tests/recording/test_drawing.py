@@ -21,12 +21,12 @@ def num_video_frames(path: Path) -> int:
 
 
 def places_in(folder: Path) -> DrawingPlaces:
-    """Return places in a folder of their own."""
+    """Return the paths of a drawing in a new folder."""
     return DrawingPlaces(folder / "frames", folder / "video.mp4", folder / "last_frame.png")
 
 
 def draw(run: Run, places: DrawingPlaces, **options: bool) -> list[int]:
-    """Draw all that is new and return its epochs."""
+    """Draw all new moments and return their epochs."""
     with closing(Drawing(run, FrameStyle.of(run.config), places, **options)) as drawing:
         return list(drawing.draw_new())
 
@@ -42,7 +42,7 @@ def test_every_moment_becomes_one_frame(ring_run: Run, tmp_path: Path) -> None:
 
 
 def test_drawing_goes_on_where_it_was_left(ring_run: Run, tmp_path: Path) -> None:
-    """What an earlier drawing left is kept: the video is completed, frames are not drawn again."""
+    """A second drawing completes the video and keeps existing frames."""
     places = places_in(tmp_path)
     first = Drawing(ring_run, FrameStyle.of(ring_run.config), places)
     steps = first.draw_new()
@@ -78,7 +78,7 @@ def test_continued_run_extends_the_video(tmp_path: Path) -> None:
 
 
 def test_frames_that_the_trajectory_lacks_are_deleted(tmp_path: Path) -> None:
-    """Frames of other epochs go; the trajectory's, and files that are no frames, stay."""
+    """Frames of other epochs are deleted; the trajectory's frames and other files are kept."""
     for epoch in (1, 5, 9):
         frame_path(tmp_path, epoch, "png").touch()
     (tmp_path / "frame-notes.png").touch()
@@ -91,7 +91,7 @@ def test_frames_that_the_trajectory_lacks_are_deleted(tmp_path: Path) -> None:
 def test_frames_have_their_format(
     ring_run: Run, tmp_path: Path, image_format: str, magic: bytes
 ) -> None:
-    """The format that is asked for is the one that is written."""
+    """Frames are written in the format of the style."""
     places = places_in(tmp_path)
     style = FrameStyle(longer_side_px=64, image_format=image_format)
     drawing = Drawing(ring_run, style, places)
@@ -102,7 +102,7 @@ def test_frames_have_their_format(
 
 
 def test_no_single_frames_when_none_are_wanted(ring_run: Run, tmp_path: Path) -> None:
-    """With the format ``none`` there is the video alone."""
+    """With the format ``none``, only the video is written."""
     places = places_in(tmp_path)
     drawing = Drawing(ring_run, FrameStyle(longer_side_px=64, image_format="none"), places)
     list(drawing.draw_new())
@@ -114,7 +114,7 @@ def test_no_single_frames_when_none_are_wanted(ring_run: Run, tmp_path: Path) ->
 def test_a_frame_that_does_not_fit_on_the_disk_is_drawn_later(
     ring_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that fails leaves no half frame, which would be taken for a whole one."""
+    """A write that fails leaves no partial frame, which a later drawing would keep."""
     places = places_in(tmp_path)
     write = drawing_module.write_atomically
 

@@ -23,7 +23,7 @@ def moments(run: Run) -> list[Moment]:
 
 
 def test_frames_of_a_run_have_one_size_and_differ(ring_run: Run) -> None:
-    """Every moment gives a frame of the same even size, and training changes it."""
+    """All frames have the same even size, and training changes their pixels."""
     maker = FrameMaker(ring_run, FrameStyle.of(ring_run.config))
     frames = [maker.draw(moment).copy() for moment in moments(ring_run)]
     assert len(frames) == 4
@@ -64,7 +64,7 @@ def test_window_magnifies(ring_run: Run) -> None:
 
 
 def test_window_beyond_the_picture_is_grey(ring_run: Run) -> None:
-    """What lies outside the picture is shown as neither black nor white."""
+    """Pixels outside the picture are grey."""
     maker = FrameMaker(ring_run, FrameStyle(longer_side_px=64, window=Window(-1.0, -1.0, 0.0, 0.0)))
     assert (maker._scenes[0].picture[:32] == 128).all()
 
@@ -78,7 +78,7 @@ def test_panels_keep_the_picture_s_aspect() -> None:
 
 
 def test_legend_has_the_same_labels_throughout(ring_run: Run) -> None:
-    """Epoch 0, which has no losses yet, has the labels of the others."""
+    """Epoch 0, which has no losses yet, has the same labels as the others."""
     first, *_, last = moments(ring_run)
     labels = [[label for label, _ in legend_of(ring_run, m, [7])] for m in (first, last)]
     assert labels[0] == labels[1]
@@ -90,7 +90,7 @@ def test_legend_has_the_same_labels_throughout(ring_run: Run) -> None:
 
 
 def test_classification_counts_wrong_pixels(classes_run: Run) -> None:
-    """The misclassified share is that of the pixels, not of the points."""
+    """The misclassified share counts pixels, not points."""
     maker = FrameMaker(classes_run, FrameStyle(longer_side_px=64))
     moment = moments(classes_run)[-1]
     maker.draw(moment)

@@ -1,4 +1,4 @@
-"""The legend of a frame says how lambda is chosen, and what it is."""
+"""The legend of a frame tells how lambda is chosen, and its value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.recording.tiny_runs import tiny
 
 @pytest.mark.parametrize("weight", ["mdl", "bits:20000"])
 def test_a_lambda_that_moves_is_shown_as_it_is(tmp_path: Path, weight: str) -> None:
-    """The label has the word, the value is the epoch's; before the first there is none."""
+    """The label has the setting, the value is the epoch's; epoch 0 has none."""
     run = train(tiny(tmp_path / "run", kolmogorov_weight=weight))
     reader = TrajectoryReader(run.folder.trajectory)
     moments: list[Moment] = list(reader.moments())
@@ -27,6 +27,6 @@ def test_a_lambda_that_moves_is_shown_as_it_is(tmp_path: Path, weight: str) -> N
 
 
 def test_a_number_is_shown_as_it_was_given(tmp_path: Path) -> None:
-    """Also before the first epoch."""
+    """A constant lambda is shown as given, even before the first epoch."""
     run = train(tiny(tmp_path / "run", kolmogorov_weight=0.0125, epochs=1))
     assert ("lambda", "0.0125") in legend_of(run, Moment(0, {}, {}), [7])

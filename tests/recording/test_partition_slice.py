@@ -1,4 +1,4 @@
-"""Tests of what a frame's panel with folds can show, by the exact engine and sampled."""
+"""Slices of networks, by the exact engine and sampled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMALL = FrameStyle(longer_side_px=96, smoothing_sigma_px=0)
 
 
 def last_moment(run: Run) -> Moment:
-    """The end of a run."""
+    """Return the last moment of a run."""
     reader = TrajectoryReader(run.folder.trajectory)
     *_, last = reader.moments()
     reader.close()
@@ -31,12 +31,12 @@ def last_moment(run: Run) -> Moment:
 
 
 def slicer(run: Run, **style: object) -> PartitionSlicer:
-    """For a run's last network."""
+    """Return a slicer of a run's last network."""
     return PartitionSlicer(run.network().eval(), run.target, dataclasses.replace(SMALL, **style))
 
 
 def test_the_exact_engine_counts_all_polytopes(ring_run: Run) -> None:
-    """Also those that hold no pixel's centre, of which the sampled engine knows nothing."""
+    """The exact engine also counts polytopes without a pixel's centre, which sampling misses."""
     exact, sampled = (slicer(ring_run, engine=e).slice(None) for e in ("auto", "sampled"))
     assert exact.is_exact
     assert not sampled.is_exact
@@ -47,7 +47,7 @@ def test_the_exact_engine_counts_all_polytopes(ring_run: Run) -> None:
 
 @pytest.mark.parametrize("fold_colour", ["layer", "neuron"])
 def test_folds_are_coloured_by_their_owner(ring_run: Run, fold_colour: str) -> None:
-    """By more than one colour, all of them of the palette."""
+    """Folds have more than one colour, all of the palette."""
     overlay = slicer(ring_run, fold_colour=fold_colour).slice(None).piece.fold_overlay
     assert overlay.numbers is not None
     assert overlay.palette is not None
@@ -63,7 +63,7 @@ def test_folds_are_coloured_by_their_owner(ring_run: Run, fold_colour: str) -> N
 
 @pytest.mark.parametrize("faces", ["area", "slope", "identity"])
 def test_faces_are_filled_by_what_they_are(ring_run: Run, faces: str) -> None:
-    """One colour a polytope; as many as there are, or fewer where two are alike."""
+    """Each polytope has one colour; two polytopes may have equal colours."""
     made = slicer(ring_run, faces=faces)
     piece = made.slice(None).piece
     assert piece.ground is not None
@@ -75,7 +75,7 @@ def test_faces_are_filled_by_what_they_are(ring_run: Run, faces: str) -> None:
 
 
 def test_a_pattern_keeps_its_colour_when_others_change(ring_run: Run) -> None:
-    """A weight of the last hidden layer moves: patterns that are there in both look the same."""
+    """If a weight of the last hidden layer changes, the patterns that stay keep their colours."""
     network = ring_run.network().eval()
     before = partition(network)
     with torch.no_grad():
@@ -106,7 +106,7 @@ def test_area_has_the_same_scale_in_all_frames(ring_run: Run) -> None:
 
 
 def test_each_layer_has_its_panel(ring_run: Run) -> None:
-    """Together their lines are those of the panel with all folds."""
+    """The lines of all layers together are those of the panel with all folds."""
     made = slicer(ring_run, layout="layers")
     piece = made.slice(None).piece
     assert [name.split(",")[0] for name in made.view().layers] == ["layer 1", "layer 2"]
@@ -119,7 +119,7 @@ def test_each_layer_has_its_panel(ring_run: Run) -> None:
 
 
 def test_the_boundary_lies_where_the_class_changes(tmp_path: Path) -> None:
-    """Its black core separates pixels of different classes, and no others."""
+    """The black core of the boundary separates pixels of different classes, and no others."""
     settings = {"target": "rgb-ring", "task": "classification", "learning_rate": 0.03}
     run = train(tiny(tmp_path / "run", **settings, size=32, epochs=60))
     piece = slicer(run).slice(None).piece
@@ -134,7 +134,7 @@ def test_the_boundary_lies_where_the_class_changes(tmp_path: Path) -> None:
 
 
 def test_a_smooth_network_is_sampled(tmp_path: Path) -> None:
-    """Its frames are drawn all the same, and the legend says what was counted."""
+    """Slices of a smooth network are sampled, and its frames are drawn."""
     run = train(tiny(tmp_path / "run", activation="tanh", epochs=2))
     made = slicer(run, faces="area", fold_colour="layer")
     assert not made.slice(None).is_exact
@@ -144,7 +144,7 @@ def test_a_smooth_network_is_sampled(tmp_path: Path) -> None:
 
 
 def test_a_sigmoid_at_the_end_folds_nothing(tmp_path: Path) -> None:
-    """It is left out of the polytopes, but not of the values."""
+    """A final sigmoid changes values, but not polytopes."""
     run = train(tiny(tmp_path / "run", final_activation="sigmoid", epochs=3))
     exact, sampled = (slicer(run, engine=engine).slice(None) for engine in ("auto", "sampled"))
     assert exact.is_exact
@@ -152,7 +152,7 @@ def test_a_sigmoid_at_the_end_folds_nothing(tmp_path: Path) -> None:
 
 
 def test_layers_of_a_smooth_network_are_refused(tmp_path: Path) -> None:
-    """There are no exact folds that could be told apart by layer."""
+    """A smooth network has no exact folds, so the layout ``layers`` is refused."""
     run = train(tiny(tmp_path / "run", activation="tanh", epochs=2))
     with pytest.raises(PolytopeError, match="layers") as caught:
         FrameMaker(run, dataclasses.replace(SMALL, layout="layers"))

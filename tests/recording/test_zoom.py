@@ -1,4 +1,4 @@
-"""Tests of videos that fly into the plane."""
+"""Videos that zoom into the plane."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bitfold.training import Moment, Run, TrajectoryReader
 
 @pytest.fixture
 def last(ring_run: Run) -> Moment:
-    """The end of a run."""
+    """Return the last moment of a run."""
     reader = TrajectoryReader(ring_run.folder.trajectory)
     *_, moment = reader.moments()
     reader.close()
@@ -28,7 +28,7 @@ def last(ring_run: Run) -> Moment:
 
 
 def test_windows_shrink_evenly_around_a_point_that_stays() -> None:
-    """The point is at the same share of each window; the last has the wanted size."""
+    """The point keeps its position in each window, and the last window has the right size."""
     windows = zoom_windows((0.3, -0.2), 1e6, 7)
     assert windows[0] == Window()
     shares = [((0.3 - w.x0) / (w.x1 - w.x0), (-0.2 - w.y0) / (w.y1 - w.y0)) for w in windows]
@@ -42,14 +42,14 @@ def test_windows_shrink_evenly_around_a_point_that_stays() -> None:
     [((0.6, 0.0), 10, 5), ((0, 0), 1, 5), ((0, 0), 1e11, 5), ((0, 0), 10, 1), ((np.nan, 0), 10, 5)],
 )
 def test_nonsense_is_refused(point: tuple[float, float], times: float, count: int) -> None:
-    """In one line."""
+    """Wrong points and numbers give an error of one line."""
     with pytest.raises(ConfigError, match="Cannot zoom") as caught:
         zoom_windows(point, times, count)
     assert "\n" not in str(caught.value)
 
 
 def test_a_vertex_still_is_one_at_any_magnification(ring_run: Run, last: Moment) -> None:
-    """However close, the folds that meet there cross the window."""
+    """At any magnification, the folds that meet at the vertex cross the window."""
     x, y = nearest_vertex(ring_run, last, (0.1, 0.1))
     network = ring_run.network().eval()
     for window in zoom_windows((x, y), 1e9, 4):
@@ -63,7 +63,7 @@ def test_a_vertex_still_is_one_at_any_magnification(ring_run: Run, last: Moment)
 
 
 def test_the_video_has_all_frames(ring_run: Run, last: Moment, tmp_path: Path) -> None:
-    """One for each window, of one size, and no two alike."""
+    """The video has one frame for each window; all have one size, and no two are equal."""
     path = tmp_path / "zoom.mp4"
     style = dataclasses.replace(FrameStyle(), longer_side_px=64, layout="folds")
     point = nearest_vertex(ring_run, last, (0.0, 0.0))

@@ -14,7 +14,7 @@ from bitfold.render import encode_jpeg, encode_png
 
 
 def decoded(content: bytes) -> npt.NDArray[np.uint8]:
-    """What Pillow makes of a file."""
+    """Decode a file with Pillow."""
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
@@ -30,13 +30,13 @@ def test_png_keeps_every_pixel(width: int, height: int, compression: int, seed: 
 
 
 def test_png_of_a_part_of_a_canvas_is_that_part() -> None:
-    """An array that is not contiguous is encoded as it looks."""
+    """An array that is not contiguous is encoded correctly."""
     canvas = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
     assert (decoded(encode_png(canvas[5:25, 9:50:2])) == canvas[5:25, 9:50:2]).all()
 
 
 def test_png_compression_makes_files_smaller() -> None:
-    """No compression is larger than some, and that larger than the best."""
+    """Files shrink from compression 0 to 1 and from 1 to 9."""
     ramp = np.add.outer(np.arange(200), np.arange(300)).astype(np.uint8)
     picture = np.stack([ramp, ramp // 2, ramp // 3], axis=-1)
     sizes = [len(encode_png(picture, compression)) for compression in (0, 1, 9)]
@@ -45,7 +45,7 @@ def test_png_compression_makes_files_smaller() -> None:
 
 
 def test_jpeg_quality_trades_size_for_likeness() -> None:
-    """A higher quality gives a larger file that is nearer to the picture."""
+    """A higher quality gives a larger file with a smaller error."""
     rows, columns = np.mgrid[:96, :128]
     picture = np.stack([rows * 2, columns, (rows * columns) % 256], axis=-1).astype(np.uint8)
     files = [encode_jpeg(picture, quality) for quality in (10, 50, 95)]
@@ -77,7 +77,7 @@ def test_quality_out_of_bounds_is_refused(quality: int) -> None:
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (0, 4, 3)])
 def test_other_arrays_than_pictures_are_refused(shape: tuple[int, ...]) -> None:
-    """Grey, with alpha, and empty."""
+    """Grey pictures, pictures with alpha and empty pictures are refused."""
     for encode in (encode_png, encode_jpeg):
         with pytest.raises(RenderError, match="expected uint8"):
             encode(np.zeros(shape, np.uint8))

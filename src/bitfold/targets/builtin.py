@@ -30,7 +30,7 @@ Shader = Callable[[Plane, Plane, int], NDArray[np.uint8]]
 
 
 def is_builtin(source: str) -> bool:
-    """Tell whether a source names a built-in picture.
+    """Return whether a source names a built-in picture.
 
     >>> is_builtin("ring"), is_builtin("text:A"), is_builtin("photo.png")
     (True, True, False)
@@ -39,7 +39,7 @@ def is_builtin(source: str) -> bool:
 
 
 def builtin_names() -> tuple[str, ...]:
-    """Name the built-in pictures, as a user would write them.
+    """List the names of the built-in pictures, as a user would write them.
 
     >>> builtin_names()
     ('ring', 'rgb-ring', 'disk', 'spiral', 'checkerboard', 'text:LETTERS')
@@ -87,7 +87,7 @@ def draw_builtin(name: str, size: int) -> NDArray[np.uint8]:
             f"{size}. Choose another size."
         )
     if name.startswith(TEXT_PREFIX):
-        # Only those who draw letters wait for Matplotlib's font.
+        # Matplotlib's font is slow to import, so it is imported only for letters.
         from bitfold.targets.lettering import draw_letters  # noqa: PLC0415
 
         return draw_letters(name.removeprefix(TEXT_PREFIX), size)

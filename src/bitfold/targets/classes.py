@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bitfold.targets.frames import Pixels, to_eight_bits
 
 COMMON_SHARE = 0.01
-# How many times more frequent than a blend both its ends are.
+# Both ends of a blend are at least this many times as frequent as the blend.
 BLEND_RARITY = 2
 # Blends are rounded to whole levels, perhaps twice.
 BLEND_TOLERANCE = 4
@@ -152,7 +152,7 @@ def _flat(
     """Mark the flat colours (M,), by the rule at the head of this file."""
     flat = np.array(regions | (counts >= COMMON_SHARE * counts.sum()), np.bool_)
     levels = colours.astype(np.float64)
-    # From frequent to rare, so that what a colour may be a blend of has been decided before it.
+    # From frequent to rare, so that the ends of a blend are decided before the blend.
     for index in np.flatnonzero(flat)[np.argsort(-counts[flat], kind="stable")]:
         ends = flat & (counts >= BLEND_RARITY * counts[index])
         if not regions[index] and np.count_nonzero(ends) <= MAX_BLEND_ENDS:

@@ -199,7 +199,7 @@ def _orient(pixels: NDArray[np.uint16], orientation: object) -> NDArray[np.uint1
 def _checked_deep(
     data: bytes, kind: Kind, orientation: object, shallow: NDArray[np.uint8], where: str
 ) -> NDArray[np.uint16]:
-    """Decode 16 bits, and hold two independent decoders against each other.
+    """Decode 16 bits with two independent decoders, and compare them.
 
     Swapped bytes, swapped channels and wrong turns show as a difference.
     """

@@ -116,7 +116,7 @@ def check_complete(stream: BinaryIO, kind: Kind, where: str) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """Squeeze an exception's text into one line.
+    """Shorten an exception's text to one line.
 
     >>> one_line(ValueError("a\\n  b"))
     'a b'

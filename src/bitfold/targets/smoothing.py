@@ -20,15 +20,15 @@ from bitfold.targets.target import Target
 
 # Kernels are cut where they fall below exp(-18) = 1.5e-8.
 CUT_SIGMAS = 6.0
-# A sum above exp(-8) has points so near that what was cut off, and the rounding of the fast
-# convolution (about 1e-15), changes it by less than half a level of 8 bits.
+# A sum above exp(-8) has near points. There, the cut of kernels and the rounding of the fast
+# convolution (about 1e-15) change the estimate by less than half a level of 8 bits.
 SAFE_WEIGHT = math.exp(-8.0)
-# Neighbours are added until the farthest counts for no more than this beside the nearest.
+# Neighbours are added until the weight of the farthest, relative to the nearest, is at most this.
 NEGLIGIBLE_WEIGHT = 1e-5
 FIRST_NEIGHBOURS = 4
 MAX_NEIGHBOURS = 8_192
 QUERY_BLOCK = 2**21
-# Beyond these nothing changes but the exponents: the nearest point alone, and the plain mean.
+# Smaller sigmas all give the nearest point, and larger ones the plain mean.
 SMALLEST_SIGMA_PX = 1e-3
 LARGEST_SIGMA_PX = 1e6
 
@@ -44,16 +44,16 @@ def kernel_smoothed(
 ) -> NDArray[np.uint8]:
     """Draw the kernel estimate of a picture, or of one frame of a clip, from the training points.
 
-    Computed at the picture's own pixels or, if that is smaller, at those of the raster, with points
-    moved to the nearest pixel centre.
+    The estimate is computed at the pixels of the picture or of the raster, whichever is smaller.
+    Points are moved to the nearest pixel centre.
 
     Source: Nadaraya 1964, Watson 1964, with a Gaussian kernel.
 
     Args:
         target: the picture or clip.
         split: its training points are used.
-        sigma_px: of the kernel, in pixels of the picture, above 0.
-        frame: which frame of a clip.
+        sigma_px: width of the kernel, in pixels of the picture, above 0.
+        frame: number of the clip's frame.
         width: columns of the result.
         height: rows of the result.
 
@@ -84,15 +84,16 @@ def kernel_smoothed(
 def kernel_baseline_error(target: Target, split: Split, sigma_px: float) -> float:
     """Measure how well the kernel estimate predicts the validation points.
 
-    Exact but for kernels below 1e-5 of the nearest; above about 8,000 points within 6 sigma, the
-    first so many of the randomly ordered training points stand for all.
+    Exact, except that kernels below 1e-5 of the nearest are left out. With more than about 8,000
+    points within 6 sigma, only a part of the training points is used: the first ones, in their
+    random order.
 
     Source: Nadaraya 1964, Watson 1964, with a Gaussian kernel.
 
     Args:
         target: the picture or clip.
         split: training points to smooth and validation points to predict.
-        sigma_px: of the kernel, in pixels of the picture, above 0.
+        sigma_px: width of the kernel, in pixels of the picture, above 0.
 
     Returns:
         Mean squared error in [0, 1] for regression; the share of wrong classes for classification.
@@ -209,7 +210,7 @@ def _convolve(
     image: NDArray[np.float64], kernel: NDArray[np.float64], axis: int
 ) -> NDArray[np.float64]:
     """Convolve along one axis and keep the image's size, whichever of the two is longer."""
-    # SciPy takes 0.9 s to import: only those who smooth wait for it.
+    # SciPy takes 0.9 s to import, so it is imported only for smoothing.
     from scipy.signal import oaconvolve  # noqa: PLC0415
 
     full = oaconvolve(image, kernel, mode="full", axes=axis)

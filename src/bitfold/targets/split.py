@@ -10,7 +10,7 @@ from bitfold.errors import SamplingError
 from bitfold.targets.target import Target
 
 DEFAULT_POINTS = 5000
-# The part of a small picture that validates when the usual number does not fit.
+# Share of a small picture that is used for validation if the default number does not fit.
 SHRUNK_VALIDATION_SHARE = 5
 
 

@@ -1,4 +1,4 @@
-"""What a network is asked to learn: values or classes of the pixels of a picture or clip."""
+"""Targets of training: the values or classes of the pixels of a picture or clip."""
 
 import math
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ AUTO_SHARE = 0.9
 # Lossy codecs smear colour over several pixels on both sides of an edge.
 AUTO_SHARE_LOSSY = 0.7
 
-# Of a picture of black and white, the largest share of pixels that are neither: smooth edges.
+# Largest share of smooth edges in a picture that counts as black and white.
 _MOST_BETWEEN = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A picture or clip together with the task it sets.
+    """A picture or clip, and the task: regression or classification.
 
     Args:
-        name: the built-in's name or the file's, without its ending.
+        name: name of the built-in picture or of the file, without its suffix.
         pixels: (frames, height, width, 1 | 3) grey or RGB, uint8 or uint16.
         task: "regression" or "classification".
         is_clip: whether points have a time.
-        frames_per_second: of a clip, where known; else None.
+        frames_per_second: frame rate of a clip; None for a picture, or if unknown.
         class_colours: (K, 3) RGB for classification, 2 <= K <= 64; else None.
         classes: (num_pixels,) in [-1, K), -1 where left out, for classification; else None.
 
     Raises:
-        TargetError: an array's type or shape is another one, or the parts contradict each other.
+        TargetError: an array has another type or shape, or the parts contradict each other.
 
     >>> target = load_target("ring", size=16)
     >>> target.task, target.in_features, target.out_features, target.num_usable
@@ -64,7 +64,7 @@ class Target:
 
     @cached_property
     def grid(self) -> Grid:
-        """The map between its pixels and coordinates."""
+        """The map between pixels and coordinates."""
         frames, height, width, _ = self.pixels.shape
         return Grid(width, height, frames, self.is_clip)
 
@@ -75,7 +75,7 @@ class Target:
 
     @cached_property
     def is_two_valued(self) -> bool:
-        """Whether a grey picture is one of black and white, but for its edges."""
+        """Whether the picture is grey and, except for edges, black and white."""
         if self.pixels.shape[-1] != 1:
             return False
         share = self.pixels / np.iinfo(self.pixels.dtype).max
@@ -106,7 +106,7 @@ class Target:
         return np.flatnonzero(self.classes >= 0).astype(np.int64, copy=False)
 
     def values(self, indices: NDArray[np.integer]) -> NDArray[np.float32] | NDArray[np.int64]:
-        """Give what the network should answer at some pixels.
+        """Return the values that the network should have at some pixels.
 
         Args:
             indices: (N,) pixel numbers in [0, num_pixels).
@@ -128,7 +128,7 @@ class Target:
         return np.asarray(flat[indices].astype(np.float32) / full, np.float32)
 
     def picture(self, frame: int = 0) -> NDArray[np.uint8]:
-        """Give one frame for showing.
+        """Return one frame as an RGB picture.
 
         Args:
             frame: in [0, frames).
@@ -147,12 +147,12 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
     """Load a built-in picture, or a picture or clip from a file, and choose its task.
 
     "auto" is regression for grey, and for colour classification if 2 to 16 flat colours hold at
-    least 90 % of the pixels (70 % in lossy formats, which smear edges). A file that has a
-    built-in's name is meant by a path such as ./ring.
+    least 90 % of the pixels (70 % in lossy formats, which smear edges). To load a file
+    that has the name of a built-in picture, give a path such as ./ring.
 
     Args:
         source: a built-in name, "text:LETTERS", or a path.
-        size: side in pixels of a built-in picture, 8 to 8192; a file has its own.
+        size: side in pixels of a built-in picture, 8 to 8192; ignored for files.
         task: "auto", "regression" or "classification".
 
     Returns:
@@ -168,7 +168,7 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
         return make_target(source, Frames(draw_builtin(source, size)[None]), task=task)
     path = Path(source)
     _check_known(source, path)
-    # Only those who load a file wait for the decoders to be imported.
+    # The decoders are slow to import, so they are imported only to load a file.
     from bitfold.targets.clip import read_animation, read_video  # noqa: PLC0415
     from bitfold.targets.picture import read_picture  # noqa: PLC0415
 
@@ -184,7 +184,7 @@ def make_target(name: str, frames: Frames, *, task: str = "auto") -> Target:
     """Make a target from decoded frames.
 
     Args:
-        name: what to call it.
+        name: name of the target.
         frames: grey or RGB pixels; several frames make a clip.
         task: "auto", "regression" or "classification".
 
@@ -222,11 +222,11 @@ def _suits_classification(flat: FlatColours, is_lossy: bool) -> bool:
 
 
 def _check_known(source: str, path: Path) -> None:
-    """Refuse a word that is neither a built-in name nor a file, and say what it may have meant."""
+    """Refuse a word that is neither a built-in name nor a file, and suggest a built-in name."""
     try:
         is_word = not path.suffix and len(path.parts) == 1 and not path.exists()
     except (OSError, ValueError):
-        return  # identify_file says what is wrong with this path
+        return  # identify_file explains the error in this path
     if is_word:
         near = suggest_builtin(source)
         advice = f"Did you mean {near!r}?" if near else "Check the name."

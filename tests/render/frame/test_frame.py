@@ -57,7 +57,7 @@ def panel(frame: npt.NDArray[np.uint8], room: Rect) -> npt.NDArray[np.uint8]:
     ("value", "grey"), [(1.0, 255), (0.0, 0), (0.5, 128), (7.0, 255), (-7.0, 0), (np.nan, 0)]
 )
 def test_grey_values_are_shown_as_grey(value: float, grey: int) -> None:
-    """One is white, zero is black, what lies beyond is clipped, what is no number is black."""
+    """1 is white, 0 is black, numbers beyond are clipped, and NaN is black."""
     paint = painter([scene()])
     frame = paint.paint([piece(value)], LEGEND)
     for box in paint.layout.slices[0][:2]:
@@ -65,7 +65,7 @@ def test_grey_values_are_shown_as_grey(value: float, grey: int) -> None:
 
 
 def test_huge_values_are_clipped_without_a_warning() -> None:
-    """A network that diverged is drawn all the same."""
+    """The output of a network that diverged is drawn."""
     paint = painter([scene()])
     frame = paint.paint([piece(3e38)], LEGEND)
     assert (panel(frame, paint.layout.slices[0][1].room) == 255).all()
@@ -80,7 +80,7 @@ def test_red_stays_red() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_folds_are_vermillion_over_grey_and_only_in_their_panel(value: float) -> None:
-    """Folds show on black, grey and white; the plain prediction beside has none."""
+    """Folds are visible on black, grey and white; the plain prediction has none."""
     paint = painter([scene()])
     frame = paint.paint([piece(value, folds=True)], LEGEND)
     folded, plain, _ = (panel(frame, box.room) for box in paint.layout.slices[0])
@@ -100,7 +100,7 @@ def test_folds_contrast_with_colours(values: tuple[float, ...], ink: int) -> Non
 
 @pytest.mark.parametrize(("side", "thickness"), [(512, 1), (1024, 2), (2048, 3)])
 def test_folds_thicken_with_the_panel(side: int, thickness: int) -> None:
-    """A straight fold is one, two or three pixels thick, by the panel's size."""
+    """A straight fold is one, two or three pixels thick, depending on the panel's size."""
     folds = np.zeros((side, side), dtype=np.bool_)
     folds[:, side // 2] = True
     assert thickened(folds)[side // 4].sum() == thickness
@@ -115,7 +115,7 @@ def test_folds_thicken_with_the_panel(side: int, thickness: int) -> None:
 def test_frames_keep_one_even_size_and_words_stay_off_the_panels(
     width: int, height: int, num_slices: int, task: Literal["regression"], smoothed: bool
 ) -> None:
-    """However long the legend, the frame's size and everything outside the legend are the same."""
+    """A longer legend changes neither the frame's size nor any pixel outside the legend."""
     extra = scene(height, width).picture if smoothed else None
     one = scene(height, width, smoothed=extra, class_colours=RED_GREEN_BLUE, caption="t = 0.5")
     paint = FramePainter([one] * num_slices, panel_width=width, panel_height=height, task=task)
@@ -180,7 +180,7 @@ def test_class_outputs_are_softmax_probabilities() -> None:
 
 @pytest.mark.parametrize("num_classes", [4, 17, 64])
 def test_many_classes_share_a_room(num_classes: int) -> None:
-    """Cells of sure and of impossible classes show the ends of the map, and classes are right."""
+    """Cells of certain and impossible classes show the ends of the map; classes are right."""
     colours = np.random.default_rng(0).integers(0, 255, (num_classes, 3)).astype(np.uint8)
     paint = painter([scene(128, 128, class_colours=colours)], 128, "classification")
     logits = np.full(num_classes, -50.0)
@@ -196,14 +196,14 @@ def test_many_classes_share_a_room(num_classes: int) -> None:
 
 
 def test_missing_logits_are_drawn_without_a_warning() -> None:
-    """Logits that are infinite or no numbers give probability 0."""
+    """Infinite and NaN logits give probability 0."""
     paint = painter([scene(class_colours=RED_GREEN_BLUE)], task="classification")
     frame = paint.paint([piece([np.nan, np.inf, -np.inf])], LEGEND)
     assert (panel(frame, paint.layout.slices[0][0].room) == probability_colours()[0]).all()
 
 
 def test_wide_slices_are_worked_on_in_pieces_without_a_seam() -> None:
-    """A picture of many rows has every row's own class."""
+    """Each row of a tall picture shows its own class."""
     side = 700
     paint = painter([scene(class_colours=RED_GREEN_BLUE)], side, "classification")
     classes = np.arange(side) * 3 // side
@@ -214,7 +214,7 @@ def test_wide_slices_are_worked_on_in_pieces_without_a_seam() -> None:
 
 
 def test_smoothed_points_have_a_panel_of_their_own() -> None:
-    """Given smoothed points, a fourth panel shows them."""
+    """A fourth panel shows the kernel smoothing, if there is one."""
     smoothed = np.full((4, 4, 3), (10, 200, 30), dtype=np.uint8)
     paint = painter([scene(smoothed=smoothed)])
     frame = paint.paint([piece(0.0)], LEGEND)
@@ -223,7 +223,7 @@ def test_smoothed_points_have_a_panel_of_their_own() -> None:
 
 
 def test_captions_are_written_above_their_slices() -> None:
-    """Each slice's own caption is drawn, and no caption takes no room."""
+    """Each slice has its caption; without captions there is no room for them."""
     paint = painter([scene(caption="t = 0.25"), scene(caption="t = 0.50")])
     frame = paint.paint([piece(0.0), piece(1.0)], LEGEND)
     first, second = (frame[box.window] for box in paint.layout.captions)
@@ -233,7 +233,7 @@ def test_captions_are_written_above_their_slices() -> None:
 
 
 def test_paint_returns_its_canvas() -> None:
-    """The same array is painted over by the next call, as documented."""
+    """The next call overwrites the returned array, as documented."""
     paint = painter([scene()])
     first = paint.paint([piece(0.0)], LEGEND)
     assert paint.paint([piece(1.0)], LEGEND) is first
@@ -252,7 +252,7 @@ def test_paint_returns_its_canvas() -> None:
 def test_scenes_that_cannot_be_drawn_are_refused(
     scenes: list[Scene], side: int, task: Literal["regression", "classification"]
 ) -> None:
-    """No scene, a size out of bounds, no class colours, or smoothed points in some scenes only."""
+    """No scene, wrong sizes, no class colours, or smoothing in only some scenes are refused."""
     with pytest.raises(RenderError, match=r"^Cannot .*: expected .*, got .*\. .*\.$"):
         painter(scenes, side, task)
 
@@ -261,13 +261,13 @@ def test_scenes_that_cannot_be_drawn_are_refused(
     "slices", [[], [piece(0.0)] * 2, [piece(0.0, 47)], [piece([0.0, 1.0])]], ids=len
 )
 def test_slices_that_do_not_suit_are_refused(slices: list[Slice]) -> None:
-    """Too few, too many, of another size or another number of outputs."""
+    """Slices of the wrong number, size or number of outputs are refused."""
     with pytest.raises(RenderError, match="expected"):
         painter([scene()]).paint(slices, LEGEND)
 
 
 def test_scenes_of_wrong_arrays_are_refused() -> None:
-    """A picture in floats, and points without two columns."""
+    """A picture of floats, and points without two columns, are refused."""
     with pytest.raises(RenderError, match="expected picture as uint8"):
         Scene(np.zeros((2, 2, 3)), NO_POINTS, NO_POINTS)  # type: ignore[arg-type] # on purpose
     with pytest.raises(RenderError, match="training points"):

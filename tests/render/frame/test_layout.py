@@ -13,7 +13,7 @@ SIDES = st.integers(16, 2100)
 
 
 def rectangles(layout: FrameLayout) -> list[Rect]:
-    """All that something is drawn into."""
+    """Return all rectangles that something is drawn into."""
     boxes = [box for boxes in layout.slices for box in boxes]
     return [
         *(box.room for box in boxes),
@@ -32,7 +32,7 @@ def rectangles(layout: FrameLayout) -> list[Rect]:
 def test_rectangles_are_disjoint_and_inside(
     width: int, height: int, spans: list[int], num_slices: int, has_captions: bool
 ) -> None:
-    """No words lie on a panel or on other words, at any size, and all lie in an even frame."""
+    """At any size, no text overlaps a panel or other text, and all lie in a frame of even size."""
     layout = arrange_frame(
         width, height, spans, num_slices, has_captions=has_captions, num_keys=len(spans)
     )
@@ -51,7 +51,7 @@ def test_rectangles_are_disjoint_and_inside(
 def test_panels_keep_the_size_asked_for(
     width: int, height: int, num_panels: int, num_slices: int
 ) -> None:
-    """Every room of one panel's width has exactly its pixels, and the legend room for its lines."""
+    """Panels have exactly the given size, and the legend has room for its lines."""
     layout = arrange_frame(width, height, [1] * num_panels, num_slices)
     for boxes in layout.slices:
         assert [(box.room.width, box.room.height) for box in boxes] == [
@@ -88,7 +88,7 @@ def test_each_slice_has_a_row() -> None:
 
 @pytest.mark.parametrize("side", [64, 256, 1024, 2048])
 def test_text_is_legible_on_a_screen(side: int) -> None:
-    """Shown whole on a screen of 1920 x 1080, text has 12 pixels or more."""
+    """If a frame fills a screen of 1920 x 1080, its text has 12 pixels or more."""
     layout = arrange_frame(side, side, [1, 1, 1])
     shown = min(1.0, 1920 / layout.width, 1080 / layout.height)
     assert layout.text_px * shown >= 12
@@ -97,7 +97,7 @@ def test_text_is_legible_on_a_screen(side: int) -> None:
 @settings(deadline=None, max_examples=60)
 @given(width=SIDES, height=SIDES, num_classes=st.integers(1, 64))
 def test_class_cells_are_disjoint_and_inside(width: int, height: int, num_classes: int) -> None:
-    """Up to 64 classes' cells and labels lie in the room without overlap, with room for words."""
+    """Cells and labels of up to 64 classes do not overlap, and labels have room for text."""
     room = Rect(4, 20, width, height)
     grid = arrange_class_grid(PanelBox(Rect(4, 0, width, 20), room), num_classes, width / height)
     assert len(grid.cells) == num_classes

@@ -81,14 +81,14 @@ def test_points_on_the_border_are_drawn_and_those_beyond_are_not() -> None:
 
 
 def test_validation_points_lie_over_training_points() -> None:
-    """The fewer points win where both fall on one pixel, and they have another colour."""
+    """Validation points, which are fewer, are drawn over training points, in another colour."""
     panel = with_points((10, 10), [[0.55, 0.55]], [[0.55, 0.55], [0.15, 0.15]])
     assert panel[5, 5].tolist() == panel[1, 1].tolist() != list(SKY_BLUE)
 
 
 @pytest.mark.parametrize(("side", "num_points"), [(64, 400), (256, 5_000), (1024, 6_000)])
 def test_points_leave_the_target_visible(side: int, num_points: int) -> None:
-    """At most a tenth of the panel is covered, and every point is there."""
+    """At most a tenth of the panel is covered, and every point is visible."""
     positions = np.random.default_rng(1).random((num_points, 2))
     covered = with_points((side, side), positions).any(axis=-1)
     assert covered.mean() <= 0.1
@@ -97,7 +97,7 @@ def test_points_leave_the_target_visible(side: int, num_points: int) -> None:
 
 
 def test_a_point_on_every_pixel_still_shows_the_target() -> None:
-    """Where points cover all, they are so faint that black and white stay far apart."""
+    """If points cover the whole panel, black and white under them still differ clearly."""
     middle = (np.arange(32) + 0.5) / 32
     everywhere = np.stack(np.meshgrid(middle, middle), axis=-1).reshape(-1, 2)
     dark, light = (with_points((32, 32), everywhere, ground=ground) for ground in (0, 255))

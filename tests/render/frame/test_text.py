@@ -1,4 +1,4 @@
-"""Words that stay in their boxes."""
+"""Text that fits its box."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def typesetter() -> Typesetter:
     size=st.integers(1, 60),
 )  # fmt: skip
 def test_fitted_text_fits(text: str, width: int, height: int, size: int) -> None:
-    """Whatever the words and the box, the line is no wider or taller than the box."""
+    """A fitted line is never wider or taller than its box."""
     typesetter = Typesetter()
     line = typesetter.fitted([text], width, height, size)
     assert typesetter.width_px(line.text, line.size_px) <= width
@@ -30,7 +30,7 @@ def test_fitted_text_fits(text: str, width: int, height: int, size: int) -> None
 
 
 def test_nothing_is_drawn_outside_the_box(typesetter: Typesetter) -> None:
-    """A long line set into a small box changes no pixel around it."""
+    """A long line in a small box changes no pixel around the box."""
     canvas = np.zeros((40, 120, 3), dtype=np.uint8)
     box = Rect(10, 10, 60, 16)
     line = typesetter.fitted(["a rather long label"], box.width, box.height, 30)
@@ -51,7 +51,7 @@ def test_short_wording_is_preferred_to_tiny_letters(typesetter: Typesetter) -> N
 
 
 def test_last_resort_is_an_ellipsis_at_a_legible_size(typesetter: Typesetter) -> None:
-    """A word that fits no way is cut, at the smallest legible size."""
+    """A word that does not fit at the smallest legible size is cut."""
     line = typesetter.fitted(["misclassification"], 50, 30, 16)
     assert line.text.endswith("…")
     assert line.text.startswith("misc")
@@ -67,5 +67,5 @@ def test_headings_share_size_and_brevity(typesetter: Typesetter) -> None:
 
 
 def test_line_breaks_become_spaces(typesetter: Typesetter) -> None:
-    """A label stays one line."""
+    """A line break in a label becomes a space."""
     assert typesetter.fitted(["two\nlines"], 200, 20, 12).text == "two lines"

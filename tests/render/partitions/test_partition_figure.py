@@ -37,7 +37,7 @@ def drawn(found: Partition, path: Path, style: FigureStyle | None = None) -> Ele
 
 
 def test_an_svg_has_a_group_for_each_layer(found: Partition, tmp_path: Path) -> None:
-    """With a path for each line in it, the faces as one picture, and text as text."""
+    """Each layer is a group with a path for each line; faces are a picture, and text is text."""
     root = drawn(found, tmp_path / "a.svg", FigureStyle(faces="area", boundary=True))
     groups = {item.get("id"): item for item in root.iter(f"{SVG}g")}
     for layer, lines in enumerate(found.fold_lines(), 1):
@@ -67,7 +67,7 @@ def test_size_is_in_millimetres_without_margins(found: Partition, tmp_path: Path
 def test_the_same_partition_gives_the_same_bytes(
     suffix: str, found: Partition, tmp_path: Path
 ) -> None:
-    """No dates and no random names; a PDF is one, with its lines as lines."""
+    """Equal partitions give equal files of the right kind."""
     for name in ("a", "b"):
         draw_partition(found, tmp_path / f"{name}{suffix}", FigureStyle(faces="identity"))
     data = (tmp_path / f"a{suffix}").read_bytes()
@@ -76,7 +76,7 @@ def test_the_same_partition_gives_the_same_bytes(
 
 
 def test_y_grows_upwards_or_downwards(found: Partition, tmp_path: Path) -> None:
-    """As told, faces and all."""
+    """``is_y_down`` mirrors the whole figure, faces included."""
     pictures = []
     for is_y_down in (False, True):
         style = FigureStyle(
@@ -91,7 +91,7 @@ def test_y_grows_upwards_or_downwards(found: Partition, tmp_path: Path) -> None:
 
 
 def test_many_folds_get_thin_lines(tmp_path: Path) -> None:
-    """So that polytopes can be seen between them."""
+    """Lines get thinner if there are many, so that polytopes stay visible."""
     torch.manual_seed(0)
     widths = []
     for count in (4, 200):
@@ -105,7 +105,7 @@ def test_many_folds_get_thin_lines(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_drawn_is_one_line(found: Partition, tmp_path: Path) -> None:
-    """Other endings, no room, and no such folder."""
+    """An unknown suffix, a panel that is too small and a missing folder give one line."""
     for path, style, said in (
         (tmp_path / "a.gif", None, "expected a name ending in .svg, .pdf, .png, got .gif"),
         (tmp_path / "a.svg", FigureStyle(width_mm=12), "a panel of at least 5 mm by 1"),

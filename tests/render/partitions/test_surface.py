@@ -1,4 +1,4 @@
-"""Surfaces as mesh files, read back by parsers of their own."""
+"""Surfaces as mesh files, which parsers in this file read back."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ READERS = {".obj": read_obj, ".ply": read_ply}
 def test_the_mesh_is_the_graph_of_the_function(
     suffix: str, is_y_down: bool, found: Partition, tmp_path: Path
 ) -> None:
-    """Heights are outputs, facets flat, seen counter-clockwise from above, in one piece."""
+    """Heights are outputs; facets are flat, counter-clockwise from above, and connected."""
     heights = 0.5 * found.vertex_outputs[:, 1]
     write_surface(tmp_path / f"a{suffix}", surface_of(found, heights, is_y_down=is_y_down))
     mesh = READERS[suffix](tmp_path / f"a{suffix}")
@@ -108,7 +108,7 @@ def test_the_mesh_is_the_graph_of_the_function(
 
 
 def test_colours_are_of_vertices_or_faces(found: Partition, tmp_path: Path) -> None:
-    """A function's and a value's of vertices, which are shared; all else of faces."""
+    """Functions and values colour vertices, which faces share; all others colour faces."""
     heights = found.vertex_outputs[:, 0]
 
     def mesh(faces: Any) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def test_colours_are_of_vertices_or_faces(found: Partition, tmp_path: Path) -> N
 
 
 def test_a_polygon_of_many_sides_keeps_them(tmp_path: Path) -> None:
-    """More than a byte counts."""
+    """Polygons of more than 255 sides are written with a wider count."""
     turns = np.linspace(0, 2 * np.pi, 301)[:-1]
     circle = np.stack([np.cos(turns), np.sin(turns), 0 * turns], 1)
     surface = Surface(circle, np.array([0, 300]), np.arange(300))
@@ -140,7 +140,7 @@ def test_a_polygon_of_many_sides_keeps_them(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_one_line(found: Partition, tmp_path: Path) -> None:
-    """Another ending, and no such folder."""
+    """An unknown suffix and a missing folder give one line."""
     surface = surface_of(found, found.vertex_outputs[:, 0])
     for path, said in (
         (tmp_path / "a.stl", "expected a name ending in .obj or .ply, got .stl"),

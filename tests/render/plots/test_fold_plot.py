@@ -1,4 +1,4 @@
-"""Plots of what was measured of folds."""
+"""Plots of measures of folds."""
 
 import math
 from pathlib import Path
@@ -43,7 +43,7 @@ def titles(path: Path) -> list[str]:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are written, to be looked into."""
+    """Record the figures that are written."""
     figures = []
     save = Figure.savefig
 
@@ -56,7 +56,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def test_every_measure_has_a_panel_of_its_own(tmp_path: Path) -> None:
-    """In plain words, beside the task loss; combined is left out where there is no K."""
+    """Each measure has a title in plain words; without K, the combined loss is left out."""
     path = tmp_path / "folds.svg"
     plot_losses({"one": run(100)}, path, what="folds")
     assert ElementTree.parse(path).getroot().tag.endswith("svg")
@@ -68,7 +68,7 @@ def test_every_measure_has_a_panel_of_its_own(tmp_path: Path) -> None:
 
 
 def test_lines_go_from_measurement_to_measurement(tmp_path: Path, drawn: list[Figure]) -> None:
-    """Through all measured epochs, without the gaps between them."""
+    """A line joins all measured epochs, without gaps between them."""
     columns = run(300)
     plot_losses({"one": columns}, tmp_path / "folds.png", what="folds")
     (axes,) = (axes for axes in drawn[0].axes if axes.get_title("left") == "polytopes")
@@ -78,7 +78,7 @@ def test_lines_go_from_measurement_to_measurement(tmp_path: Path, drawn: list[Fi
 
 
 def test_what_was_not_there_to_measure_is_a_gap(tmp_path: Path, drawn: list[Figure]) -> None:
-    """A decision boundary that vanished for a while: the line stops and begins again."""
+    """While the decision boundary is absent, its line has a gap."""
     columns = run(40, "1")
     columns["fold_boundary_distance"] = [1.0, 2.0, *[None] * 10, *[3.0] * 28]
     plot_losses({"one": columns}, tmp_path / "folds.png", what="folds")
@@ -90,7 +90,7 @@ def test_what_was_not_there_to_measure_is_a_gap(tmp_path: Path, drawn: list[Figu
 def test_each_layer_of_a_single_run_has_a_line_and_a_colour(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
-    """With several runs the panel is left out; so it is with one layer, whose line it would be."""
+    """The panel by layer is left out for several runs, and for a single layer."""
     for name, runs in {
         "one": {"one": run(50, num_layers=11)},
         "two": {"one": run(50), "two": run(50)},
@@ -109,7 +109,7 @@ def test_each_layer_of_a_single_run_has_a_line_and_a_colour(
 def test_all_panels_share_a_scale_of_epochs_that_suits(
     tmp_path: Path, drawn: list[Figure], save_interval: str, scale: str
 ) -> None:
-    """Measured in equal ratios, epochs are drawn so, in the panels of losses as well."""
+    """If epochs of measurement have equal ratios, all panels have a logarithmic scale of epochs."""
     columns = run(1000, save_interval)
     columns["fold_boundary_distance"] = [None] * 500 + (columns["num_polytopes"])[500:]
     assert are_geometric({"one": columns}) == (scale == "log")
@@ -120,13 +120,13 @@ def test_all_panels_share_a_scale_of_epochs_that_suits(
 
 
 def test_other_figures_keep_their_scale(tmp_path: Path, drawn: list[Figure]) -> None:
-    """Losses are drawn over epochs themselves, however folds were measured."""
+    """Plots of losses have a linear scale of epochs, regardless of the measures of folds."""
     plot_losses({"one": run(1000)}, tmp_path / "loss.png")
     assert {axes.get_xscale() for axes in drawn[0].axes} == {"linear"}
 
 
 def test_bins_by_ratio_keep_early_epochs_and_every_spike() -> None:
-    """The first epochs have bins of their own, of a series of 100,000."""
+    """In a series of 100,000 epochs, each of the first epochs has its own bin."""
     epochs = np.arange(1.0, 100_001)
     values = np.ones(100_000)
     values[[1, 50, 70_000]] = 5.0, 7.0, 9.0
@@ -139,7 +139,7 @@ def test_bins_by_ratio_keep_early_epochs_and_every_spike() -> None:
 
 
 def test_a_run_without_folds_is_refused(tmp_path: Path) -> None:
-    """Losses alone are not what was asked for."""
+    """A run that has only losses is refused."""
     columns = {name: column for name, column in run(5).items() if "loss" in name}
     for runs in ({"one": columns}, {}):
         with pytest.raises(RenderError, match=r"Cannot plot folds: expected a run"):
@@ -148,5 +148,5 @@ def test_a_run_without_folds_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_measurement_is_drawn(tmp_path: Path) -> None:
-    """A run of a single epoch is dots, not a warning."""
+    """A run of a single epoch is drawn as dots, without a warning."""
     plot_losses({"one": run(1), "two": run(2, "1")}, tmp_path / "folds.png", what="folds")

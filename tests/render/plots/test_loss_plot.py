@@ -41,7 +41,7 @@ def titles(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".PNG"])
 def test_a_figure_is_written_by_its_suffix(tmp_path: Path, suffix: str) -> None:
-    """A PNG holds several colours, an SVG parses."""
+    """A PNG has several colours, and an SVG can be parsed."""
     path = tmp_path / f"loss{suffix}"
     plot_losses({"one": run(30), "two": run(50, 1)}, path)
     if suffix == ".svg":
@@ -54,7 +54,7 @@ def test_a_figure_is_written_by_its_suffix(tmp_path: Path, suffix: str) -> None:
 
 
 def test_panels_are_those_that_runs_have(tmp_path: Path) -> None:
-    """Without K there is no panel of it, and lambda*K of zero is no panel either."""
+    """Without K there is no panel of K, and none of lambda*K, which is zero."""
     path = tmp_path / "loss.svg"
     plot_losses({"with": run(30)}, path)
     assert {"task loss", "λ·K", "K (nats per weight)", "PSNR (dB)", "with"} <= set(titles(path))
@@ -65,7 +65,7 @@ def test_panels_are_those_that_runs_have(tmp_path: Path) -> None:
 
 
 def test_a_summary_leaves_out_what_says_nothing(tmp_path: Path) -> None:
-    """Without K combined is the task loss once more; with K lambda*K is combined's rest."""
+    """Panels that repeat another one are left out: combined without K, lambda*K with K."""
     path, columns = tmp_path / "loss.svg", run(5, description_bits=[9.0] * 5)
     plot_losses({"one": columns}, path, what="summary")
     shown = titles(path)
@@ -94,19 +94,19 @@ def test_long_runs_stay_small(tmp_path: Path) -> None:
 
 
 def test_names_are_no_formulas(tmp_path: Path) -> None:
-    """A run may be called what it likes."""
+    """A run's name may have any characters."""
     path = tmp_path / "loss.svg"
     plot_losses({"$\\frac{": run(5), "x" * 100: run(5)}, path)
     assert "$\\frac{" in titles(path)
 
 
 def test_one_epoch_is_drawn(tmp_path: Path) -> None:
-    """A run of a single epoch is a dot, not a warning."""
+    """A run of a single epoch is drawn as a dot, without a warning."""
     plot_losses({"one": {"epoch": [1], "task_loss": [0.5]}}, tmp_path / "loss.png")
 
 
 def test_equal_metrics_give_equal_pictures(tmp_path: Path) -> None:
-    """A figure holds no date."""
+    """Equal metrics give equal files, without a date."""
     for name in ("a.png", "b.png"):
         plot_losses({"one": run(20)}, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
@@ -118,7 +118,7 @@ def test_equal_metrics_give_equal_pictures(tmp_path: Path) -> None:
     num_bins=st.integers(1, 30),
 )
 def test_envelopes_keep_extremes_and_gaps(values: list[float | None], num_bins: int) -> None:
-    """However few the bins, the least and the largest value stay, and the middle lies between."""
+    """For any number of bins, minimum and maximum are kept, and medians lie between them."""
     series = as_floats(values)
     reduced = envelope(np.arange(float(len(series))), series, num_bins)
     assert len(reduced.epochs) <= max(len(series), num_bins)
@@ -145,7 +145,7 @@ def test_envelopes_keep_extremes_and_gaps(values: list[float | None], num_bins: 
 def test_what_cannot_be_plotted_is_refused(
     tmp_path: Path, runs: dict[str, Columns], name: str, what: str, words: str
 ) -> None:
-    """One line says what was expected, and nothing is left behind."""
+    """The error is one line, and no file is left behind."""
     with pytest.raises(RenderError, match=words):
         plot_losses(runs, tmp_path / name, what=what)
     assert list(tmp_path.iterdir()) == []

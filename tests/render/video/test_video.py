@@ -48,7 +48,7 @@ video.VideoWriter.continued(sys.argv[1], num_frames=20, width=96, height=64, fra
 
 
 def picture(number: int) -> npt.NDArray[np.uint8]:
-    """A grey that tells which frame it is."""
+    """Return a grey that identifies a frame's number."""
     return np.full((HEIGHT, WIDTH, 3), 5 * number % 250, dtype=np.uint8)
 
 
@@ -60,25 +60,25 @@ def write(path: Path, numbers: range, writer: VideoWriter | None = None) -> None
 
 
 def continued(path: Path, num_frames: int, width: int = WIDTH) -> VideoWriter:
-    """Go on with a video."""
+    """Continue a video."""
     return VideoWriter.continued(
         path, num_frames=num_frames, width=width, height=HEIGHT, frames_per_second=RATE
     )
 
 
 def decoded(path: Path) -> list[npt.NDArray[np.uint8]]:
-    """All frames of a video."""
+    """Decode all frames of a video."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 def numbers(path: Path) -> list[int]:
-    """Which pictures a video shows."""
+    """Return the numbers of the pictures in a video."""
     return [round(float(frame.mean()) / 5) for frame in decoded(path)]
 
 
 def child(code: str, path: Path) -> subprocess.Popen[str]:
-    """Run code in a process of its own."""
+    """Run code in another process."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True, env=environment
@@ -86,7 +86,7 @@ def child(code: str, path: Path) -> subprocess.Popen[str]:
 
 
 def test_a_video_shows_its_frames_in_order(tmp_path: Path) -> None:
-    """Every frame appended is there once, at its time, in what a browser plays."""
+    """Each appended frame is in the video once, at its time, in a format that browsers play."""
     path = tmp_path / "video.mp4"
     write(path, range(25))
     assert numbers(path) == list(range(25))
@@ -101,7 +101,7 @@ def test_a_video_shows_its_frames_in_order(tmp_path: Path) -> None:
 
 
 def test_a_finished_video_has_its_index_first(tmp_path: Path) -> None:
-    """It plays before it is loaded, has no fragments, and nothing lies beside it."""
+    """A closed video can be played before it is loaded, has no fragments, and is the only file."""
     path = tmp_path / "video.mp4"
     write(path, range(5))
     content = path.read_bytes()
@@ -129,7 +129,7 @@ def test_colours_do_not_shift(tmp_path: Path) -> None:
 
 
 def test_one_keyframe_a_second_and_no_frame_out_of_order(tmp_path: Path) -> None:
-    """A player can jump to every second."""
+    """There is a keyframe every second, to which players can jump."""
     path = tmp_path / "video.mp4"
     write(path, range(25))
     with av.open(str(path)) as container:
@@ -164,7 +164,7 @@ def test_tall_frames_stay_within_what_browsers_decode() -> None:
 
 
 def test_odd_frames_are_padded_by_their_edge(tmp_path: Path) -> None:
-    """No column is cropped, and the one added repeats the last."""
+    """No column is cropped, and an added column repeats the last one."""
     path = tmp_path / "video.mp4"
     frame = np.zeros((33, 65, 3), dtype=np.uint8)
     frame[:, 33:] = 255
@@ -190,7 +190,7 @@ def test_wide_frames_are_scaled_down(tmp_path: Path) -> None:
 
 
 def test_what_was_encoded_plays_after_a_kill(tmp_path: Path) -> None:
-    """Killed midway, a video lacks no more than its last frame; and it can be completed."""
+    """After a kill, a video lacks its last frame at most, and can be continued."""
     path = tmp_path / "video.mp4"
     process = child(CHILD, path)
     assert process.stdout is not None
@@ -211,7 +211,7 @@ def test_what_was_encoded_plays_after_a_kill(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("wanted", "kept"), [(0, 0), (1, 0), (2, 2), (11, 10), (17, 17), (99, 25)])
 def test_a_video_is_continued_where_it_is_told(tmp_path: Path, wanted: int, kept: int) -> None:
-    """It keeps what is wanted, or one frame less where a keyframe would be the last."""
+    """A continued video keeps the wanted frames, or one less if the last would be a keyframe."""
     path = tmp_path / "video.mp4"
     write(path, range(25))
     writer = continued(path, wanted)
@@ -222,7 +222,7 @@ def test_a_video_is_continued_where_it_is_told(tmp_path: Path, wanted: int, kept
 
 
 def test_kept_frames_are_the_old_ones(tmp_path: Path) -> None:
-    """Frames that are kept are copied and not encoded again."""
+    """Kept frames are copied, not encoded again."""
     path = tmp_path / "video.mp4"
     write(path, range(25))
     before = decoded(path)
@@ -231,7 +231,7 @@ def test_kept_frames_are_the_old_ones(tmp_path: Path) -> None:
 
 
 def test_a_kill_while_frames_are_copied_loses_none(tmp_path: Path) -> None:
-    """The old video lies beside the new one and is taken up again."""
+    """After a kill during the copy, the next writer continues the old video beside the new one."""
     path = tmp_path / "video.mp4"
     write(path, range(25))
     process = child(COPYING_CHILD, path)
@@ -246,7 +246,7 @@ def test_a_kill_while_frames_are_copied_loses_none(tmp_path: Path) -> None:
 
 
 def test_another_size_or_a_damaged_file_begins_again(tmp_path: Path) -> None:
-    """What cannot be gone on from is replaced, from frame 0."""
+    """A video that cannot be continued is replaced, from frame 0."""
     path = tmp_path / "video.mp4"
     write(path, range(5))
     with continued(path, 5, width=128) as writer:
@@ -259,7 +259,7 @@ def test_another_size_or_a_damaged_file_begins_again(tmp_path: Path) -> None:
 
 
 def test_other_settings_begin_again(tmp_path: Path) -> None:
-    """A video of other parameter sets is not mixed with this one's."""
+    """Frames with other parameter sets are not kept."""
     path = tmp_path / "video.mp4"
     with VideoWriter(path, width=WIDTH, height=HEIGHT, frames_per_second=24) as writer:
         for number in range(5):
@@ -269,7 +269,7 @@ def test_other_settings_begin_again(tmp_path: Path) -> None:
 
 
 def test_a_truncated_video_keeps_what_it_has(tmp_path: Path) -> None:
-    """Cut within a frame, the file gives the whole frames before it."""
+    """Of a file that is cut within a frame, the complete frames before are kept."""
     path = tmp_path / "video.mp4"
     writer = VideoWriter(path, width=WIDTH, height=HEIGHT, frames_per_second=RATE)
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
@@ -287,7 +287,7 @@ def test_a_truncated_video_keeps_what_it_has(tmp_path: Path) -> None:
 
 
 def test_a_new_video_forgets_an_old_one(tmp_path: Path) -> None:
-    """The remainder of a continuation that was killed is not taken for the new video's."""
+    """A new video ignores the rest of a continuation that was killed."""
     path = tmp_path / "video.mp4"
     write(path, range(5))
     path.rename(previous_path(path))
@@ -298,7 +298,7 @@ def test_a_new_video_forgets_an_old_one(tmp_path: Path) -> None:
 
 
 def test_continuing_nothing_begins(tmp_path: Path) -> None:
-    """Where there is no video yet, one begins."""
+    """Continuing a missing video begins a new one."""
     path = tmp_path / "video.mp4"
     writer = continued(path, 5)
     assert writer.num_frames == 0
@@ -316,7 +316,7 @@ def test_a_video_without_frames_is_removed(tmp_path: Path) -> None:
 
 
 def test_an_exception_of_the_caller_closes_the_video(tmp_path: Path) -> None:
-    """What was appended before it plays."""
+    """The frames before an exception can be played."""
     path = tmp_path / "video.mp4"
     writer = VideoWriter(path, width=WIDTH, height=HEIGHT, frames_per_second=RATE)
     with pytest.raises(KeyboardInterrupt), writer:
@@ -326,7 +326,7 @@ def test_an_exception_of_the_caller_closes_the_video(tmp_path: Path) -> None:
 
 
 def test_wrong_frames_are_refused(tmp_path: Path) -> None:
-    """A frame of another size, and one after the end."""
+    """A frame of another size, and a frame after the end, are refused."""
     writer = VideoWriter(tmp_path / "v.mp4", width=WIDTH, height=HEIGHT, frames_per_second=RATE)
     with pytest.raises(RenderError, match="expected uint8"):
         writer.append(np.zeros((2, 2, 3), np.uint8))
@@ -341,21 +341,21 @@ def test_wrong_frames_are_refused(tmp_path: Path) -> None:
 def test_settings_out_of_bounds_are_refused(
     tmp_path: Path, width: int, rate: float, crf: int
 ) -> None:
-    """Before any file is made."""
+    """Wrong settings are refused before any file is written."""
     with pytest.raises(RenderError, match="expected"):
         VideoWriter(tmp_path / "v.mp4", width=width, height=HEIGHT, frames_per_second=rate, crf=crf)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
-    """A folder that is missing, and a path that is a folder."""
+    """A missing folder, and a path that is a folder, give an error."""
     for path in (tmp_path / "missing" / "video.mp4", tmp_path):
         with pytest.raises(RenderError, match=f"Cannot write the video {path}"):
             VideoWriter(path, width=WIDTH, height=HEIGHT, frames_per_second=RATE)
 
 
 def test_a_full_disk_is_an_error_and_what_was_written_plays(tmp_path: Path) -> None:
-    """Writing fails midway; the frames before stay."""
+    """If writing fails, the frames before are kept."""
     path = tmp_path / "video.mp4"
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     old_limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -376,7 +376,7 @@ def test_a_full_disk_is_an_error_and_what_was_written_plays(tmp_path: Path) -> N
 def test_a_full_disk_at_the_end_leaves_the_fragments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the plain file cannot be written, the fragmented one stays and plays."""
+    """If the plain file cannot be written, the fragmented file is kept and can be played."""
 
     def fail(path: Path) -> None:
         raise OSError(28, "No space left on device")
