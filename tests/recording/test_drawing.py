@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
-from bitfold.recording import Drawing, DrawingPlaces, FrameStyle
+from bitfold.recording import Drawing, DrawingPaths, FrameStyle
 from bitfold.recording import drawing as drawing_module
 from bitfold.recording.drawing import delete_other_frames, frame_path
 from bitfold.training import Run, resume, train
@@ -20,61 +20,61 @@ def num_video_frames(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def places_in(folder: Path) -> DrawingPlaces:
+def paths_in(folder: Path) -> DrawingPaths:
     """Return the paths of a drawing in a new folder."""
-    return DrawingPlaces(folder / "frames", folder / "video.mp4", folder / "last_frame.png")
+    return DrawingPaths(folder / "frames", folder / "video.mp4", folder / "last_frame.png")
 
 
-def draw(run: Run, places: DrawingPlaces, **options: bool) -> list[int]:
+def draw(run: Run, paths: DrawingPaths, **options: bool) -> list[int]:
     """Draw all new moments and return their epochs."""
-    with closing(Drawing(run, FrameStyle.of(run.config), places, **options)) as drawing:
+    with closing(Drawing(run, FrameStyle.of(run.config), paths, **options)) as drawing:
         return list(drawing.draw_new())
 
 
 def test_every_moment_becomes_one_frame(ring_run: Run, tmp_path: Path) -> None:
     """Frames on disk, frames of the video and the trajectory's moments are the same."""
-    places = places_in(tmp_path)
-    assert draw(ring_run, places) == [0, 2, 4, 6]
-    names = sorted(path.name for path in places.frames.iterdir())
-    assert names == [frame_path(places.frames, epoch, "png").name for epoch in (0, 2, 4, 6)]
-    assert num_video_frames(places.video) == 4
-    assert places.last_frame.exists()
+    paths = paths_in(tmp_path)
+    assert draw(ring_run, paths) == [0, 2, 4, 6]
+    names = sorted(path.name for path in paths.frames.iterdir())
+    assert names == [frame_path(paths.frames, epoch, "png").name for epoch in (0, 2, 4, 6)]
+    assert num_video_frames(paths.video) == 4
+    assert paths.last_frame.exists()
 
 
 def test_drawing_goes_on_where_it_was_left(ring_run: Run, tmp_path: Path) -> None:
     """A second drawing completes the video and keeps existing frames."""
-    places = places_in(tmp_path)
-    first = Drawing(ring_run, FrameStyle.of(ring_run.config), places)
+    paths = paths_in(tmp_path)
+    first = Drawing(ring_run, FrameStyle.of(ring_run.config), paths)
     steps = first.draw_new()
     next(steps)
     next(steps)
     first.close()
-    kept = frame_path(places.frames, 2, "png")
+    kept = frame_path(paths.frames, 2, "png")
     stamp = kept.stat().st_mtime_ns
-    draw(ring_run, places)
-    assert num_video_frames(places.video) == 4
+    draw(ring_run, paths)
+    assert num_video_frames(paths.video) == 4
     assert kept.stat().st_mtime_ns == stamp
 
 
 def test_drawing_afresh_replaces_everything(ring_run: Run, tmp_path: Path) -> None:
     """With ``afresh`` an existing frame is drawn again."""
-    places = places_in(tmp_path)
-    draw(ring_run, places)
-    damaged = frame_path(places.frames, 2, "png")
+    paths = paths_in(tmp_path)
+    draw(ring_run, paths)
+    damaged = frame_path(paths.frames, 2, "png")
     damaged.write_bytes(b"old")
-    draw(ring_run, places, afresh=True)
+    draw(ring_run, paths, afresh=True)
     assert damaged.read_bytes()[:4] == b"\x89PNG"
-    assert num_video_frames(places.video) == 4
+    assert num_video_frames(paths.video) == 4
 
 
 def test_continued_run_extends_the_video(tmp_path: Path) -> None:
     """After a continuation the video holds the old frames and the new ones, each once."""
     run = train(tiny(tmp_path / "run"))
-    places = DrawingPlaces.of(run)
-    draw(run, places)
+    paths = DrawingPaths.of(run)
+    draw(run, paths)
     longer = resume(run.path, epochs=10)
-    draw(longer, places)
-    assert num_video_frames(places.video) == len([0, 2, 4, 6, 8, 10])
+    draw(longer, paths)
+    assert num_video_frames(paths.video) == len([0, 2, 4, 6, 8, 10])
 
 
 def test_frames_that_the_trajectory_lacks_are_deleted(tmp_path: Path) -> None:
@@ -92,30 +92,30 @@ def test_frames_have_their_format(
     ring_run: Run, tmp_path: Path, image_format: str, magic: bytes
 ) -> None:
     """Frames are written in the format of the style."""
-    places = places_in(tmp_path)
+    paths = paths_in(tmp_path)
     style = FrameStyle(longer_side_px=64, image_format=image_format)
-    drawing = Drawing(ring_run, style, places)
+    drawing = Drawing(ring_run, style, paths)
     list(drawing.draw_new())
     drawing.close()
     for epoch in (0, 2, 4, 6):
-        assert frame_path(places.frames, epoch, image_format).read_bytes()[:2] == magic
+        assert frame_path(paths.frames, epoch, image_format).read_bytes()[:2] == magic
 
 
 def test_no_single_frames_when_none_are_wanted(ring_run: Run, tmp_path: Path) -> None:
     """With the format ``none``, only the video is written."""
-    places = places_in(tmp_path)
-    drawing = Drawing(ring_run, FrameStyle(longer_side_px=64, image_format="none"), places)
+    paths = paths_in(tmp_path)
+    drawing = Drawing(ring_run, FrameStyle(longer_side_px=64, image_format="none"), paths)
     list(drawing.draw_new())
     drawing.close()
-    assert not places.frames.exists()
-    assert num_video_frames(places.video) == 4
+    assert not paths.frames.exists()
+    assert num_video_frames(paths.video) == 4
 
 
 def test_a_frame_that_does_not_fit_on_the_disk_is_drawn_later(
     ring_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write that fails leaves no partial frame, which a later drawing would keep."""
-    places = places_in(tmp_path)
+    paths = paths_in(tmp_path)
     write = drawing_module.write_atomically
 
     def refuse(path: Path, data: bytes, **options: bool) -> None:
@@ -124,8 +124,8 @@ def test_a_frame_that_does_not_fit_on_the_disk_is_drawn_later(
 
     monkeypatch.setattr(drawing_module, "write_atomically", refuse)
     with pytest.raises(OSError, match="No space left"):
-        draw(ring_run, places)
+        draw(ring_run, paths)
     monkeypatch.setattr(drawing_module, "write_atomically", write)
-    draw(ring_run, places)
+    draw(ring_run, paths)
     for epoch in (0, 2, 4, 6):
-        assert frame_path(places.frames, epoch, "png").read_bytes()[-8:-4] == b"IEND"
+        assert frame_path(paths.frames, epoch, "png").read_bytes()[-8:-4] == b"IEND"

@@ -10,7 +10,7 @@ from pathlib import Path
 _SCRIPT = """
 import gc, json, sys
 from contextlib import closing
-from bitfold.recording.drawing import Drawing, DrawingPlaces
+from bitfold.recording.drawing import Drawing, DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.warm_up import warm_up
 from bitfold.runtime.compiling import compiled
@@ -27,7 +27,7 @@ def found():
 
 def main_job(**settings):
     run = train(Config(target="ring", size=64, epochs=3, save_interval="1", **settings))
-    with closing(Drawing(run, FrameStyle.of(run.config), DrawingPlaces.of(run))) as drawing:
+    with closing(Drawing(run, FrameStyle.of(run.config), DrawingPaths.of(run))) as drawing:
         list(drawing.draw_new())
 
 reports = []

@@ -1,4 +1,4 @@
-from bitfold.recording.drawing import Drawing, DrawingPlaces, frame_path
+from bitfold.recording.drawing import Drawing, DrawingPaths, frame_path
 from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
@@ -9,7 +9,7 @@ from bitfold.recording.zoom import draw_zoom, nearest_vertex, zoom_windows
 
 __all__ = [
     "Drawing",
-    "DrawingPlaces",
+    "DrawingPaths",
     "FrameMaker",
     "FrameStyle",
     "NetworkView",

@@ -17,7 +17,7 @@ from bitfold.training import Moment, Run, TrajectoryReader
 
 
 @dataclass(frozen=True)
-class DrawingPlaces:
+class DrawingPaths:
     """The paths to which a run is drawn.
 
     Args:
@@ -31,7 +31,7 @@ class DrawingPlaces:
     last_frame: Path
 
     @classmethod
-    def of(cls, run: Run) -> DrawingPlaces:
+    def of(cls, run: Run) -> DrawingPaths:
         """Return the paths inside a run's folder."""
         folder = run.folder
         return cls(
@@ -47,7 +47,7 @@ class Drawing:
     Args:
         run: the run.
         style: how frames look.
-        places: where frames and video go.
+        paths: where frames and video go.
         afresh: draw everything again, instead of keeping what an earlier drawing left.
 
     Raises:
@@ -55,9 +55,9 @@ class Drawing:
     """
 
     def __init__(
-        self, run: Run, style: FrameStyle, places: DrawingPlaces, *, afresh: bool = False
+        self, run: Run, style: FrameStyle, paths: DrawingPaths, *, afresh: bool = False
     ) -> None:
-        self._run, self._style, self._places, self._afresh = run, style, places, afresh
+        self._run, self._style, self._paths, self._afresh = run, style, paths, afresh
         self._maker = FrameMaker(run, style)
         self._reader = TrajectoryReader(run.folder.trajectory)
         self._num_known = len(self._reader.epochs())
@@ -65,7 +65,7 @@ class Drawing:
         self._index = 0
         self._last: NDArray[np.uint8] | None = None
         if style.image_format != "none":
-            places.frames.mkdir(parents=True, exist_ok=True)
+            paths.frames.mkdir(parents=True, exist_ok=True)
 
     def draw_new(self) -> Iterator[int]:
         """Draw the moments that were appended to the trajectory; yield the epoch of each frame."""
@@ -80,7 +80,7 @@ class Drawing:
         if self._video is not None:
             self._video.close()
         if self._last is not None:
-            write_atomically(self._places.last_frame, encode_png(self._last), sync=False)
+            write_atomically(self._paths.last_frame, encode_png(self._last), sync=False)
 
     def _draw(self, moment: Moment) -> None:
         path = self._frame_path(moment.epoch)
@@ -103,7 +103,7 @@ class Drawing:
         if self._video is None:
             height, width, _ = frame.shape
             self._video = VideoWriter.continued(
-                self._places.video,
+                self._paths.video,
                 num_frames=0 if self._afresh else self._num_known,
                 width=width,
                 height=height,
@@ -119,7 +119,7 @@ class Drawing:
     def _frame_path(self, epoch: int) -> Path | None:
         if self._style.image_format == "none":
             return None
-        return frame_path(self._places.frames, epoch, self._style.image_format)
+        return frame_path(self._paths.frames, epoch, self._style.image_format)
 
 
 def frame_path(folder: Path, epoch: int, image_format: str) -> Path:

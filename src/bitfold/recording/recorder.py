@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import IO
 
-from bitfold.recording.drawing import DrawingPlaces, delete_other_frames
+from bitfold.recording.drawing import DrawingPaths, delete_other_frames
 from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
 
 
@@ -62,7 +62,7 @@ class Recorder:
     def _start(self, event: RunStarted) -> None:
         run = event.run
         epochs = run.frame_epochs()
-        delete_other_frames(DrawingPlaces.of(run).frames, set(epochs))
+        delete_other_frames(DrawingPaths.of(run).frames, set(epochs))
         self._num_asked = len(epochs) or 1  # a new run appends its first moment right away
         # A group of its own, so that a terminal's interrupt reaches the trainer alone.
         group = (

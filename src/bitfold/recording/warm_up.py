@@ -11,7 +11,7 @@ from typing import Any
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.model_file import read_model, write_model
 from bitfold.networks import PolytopeNet
-from bitfold.recording.drawing import Drawing, DrawingPlaces
+from bitfold.recording.drawing import Drawing, DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.runtime.loops.progress import compile_progress
 from bitfold.training import Config, Run, train
@@ -53,7 +53,7 @@ def warm_up(report: Callable[[int, int], None] = lambda compiled, known: None) -
 
 
 def _draw(run: Run) -> None:
-    with closing(Drawing(run, FrameStyle.of(run.config), DrawingPlaces.of(run))) as drawing:
+    with closing(Drawing(run, FrameStyle.of(run.config), DrawingPaths.of(run))) as drawing:
         for _ in drawing.draw_new():
             pass
 

@@ -22,7 +22,7 @@ import torch
 from filelock import FileLock
 
 from bitfold.errors import BitfoldError
-from bitfold.recording.drawing import Drawing, DrawingPlaces
+from bitfold.recording.drawing import Drawing, DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
 from bitfold.training import Run, load_run
@@ -60,7 +60,7 @@ class Orders:
 
 def follow(run: Run, orders: Orders) -> None:
     """Draw a run's frames until told to finish or to stop."""
-    with closing(Drawing(run, FrameStyle.of(run.config), DrawingPlaces.of(run))) as drawing:
+    with closing(Drawing(run, FrameStyle.of(run.config), DrawingPaths.of(run))) as drawing:
         while not orders.is_stopping:
             finishing = orders.is_finishing
             for epoch in drawing.draw_new():

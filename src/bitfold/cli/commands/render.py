@@ -15,7 +15,7 @@ from bitfold.cli.console.options import add_presentation, add_settings, given_se
 from bitfold.errors import ConfigError, RenderError, RunError
 
 if TYPE_CHECKING:
-    from bitfold.recording import DrawingPlaces, FrameStyle
+    from bitfold.recording import DrawingPaths, FrameStyle
     from bitfold.training import Moment, Run
 
 _SETTINGS = (
@@ -72,28 +72,28 @@ def run(arguments: argparse.Namespace) -> int:
         _draw_one(one, style, arguments.epoch, output)
     else:
         is_other = bool(changes) or arguments.window is not None or arguments.output is not None
-        places = recording.DrawingPlaces.of(one)
+        paths = recording.DrawingPaths.of(one)
         if is_other:
-            places = _places(arguments.output or one.path / "render")
-        _draw_all(one, style, places, console, afresh=is_other)
-        output = places.video
+            paths = _paths(arguments.output or one.path / "render")
+        _draw_all(one, style, paths, console, afresh=is_other)
+        output = paths.video
     console.print(str(output), highlight=False, soft_wrap=True)
     return 0
 
 
-def _places(folder: Path) -> DrawingPlaces:
-    return recording.DrawingPlaces(
+def _paths(folder: Path) -> DrawingPaths:
+    return recording.DrawingPaths(
         folder / "frames", folder / "video.mp4", folder / "last_frame.png"
     )
 
 
 def _draw_all(
-    one: Run, style: FrameStyle, places: DrawingPlaces, console: Console, *, afresh: bool
+    one: Run, style: FrameStyle, paths: DrawingPaths, console: Console, *, afresh: bool
 ) -> None:
     total = len(one.frame_epochs())
     try:
-        places.video.parent.mkdir(parents=True, exist_ok=True)
-        drawing = recording.Drawing(one, style, places, afresh=afresh)
+        paths.video.parent.mkdir(parents=True, exist_ok=True)
+        drawing = recording.Drawing(one, style, paths, afresh=afresh)
         try:
             bar = track(drawing.draw_new(), "drawing", total, console=console)
             for _ in bar:
@@ -101,7 +101,7 @@ def _draw_all(
         finally:
             drawing.close()
     except OSError as error:
-        message = f"Cannot draw into {places.video.parent}: {error.strerror}."
+        message = f"Cannot draw into {paths.video.parent}: {error.strerror}."
         raise RenderError(message) from None
 
 

@@ -1,4 +1,4 @@
-"""The epochs at which frames are taken."""
+"""Decides the epochs at which frames are drawn."""
 
 from __future__ import annotations
 
