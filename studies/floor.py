@@ -144,11 +144,11 @@ def frame_work(hidden: list[int], side: int) -> Work:
     return Work(side**2 * 2.0 * num_products([2, *hidden, 1]), side**2 * pixel_bytes)
 
 
-class OperationCounter(TorchDispatchMode):
+class OperationCounter(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch leaves it so
     """Counts the operations that PyTorch starts."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.count = 0
 
     def __torch_dispatch__(
@@ -167,7 +167,8 @@ def num_operations(config: bitfold.Config) -> int:
     )
     learner = Learner(config, target, split)
     learner.run_epoch(1)
-    with OperationCounter() as counter:
+    counter = OperationCounter()
+    with counter:
         learner.run_epoch(2)
     return counter.count
 

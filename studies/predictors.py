@@ -108,7 +108,8 @@ def _table(
 
 
 def _median(runs: Sequence[Result], name: str) -> float:
-    return statistics.median(run[name] for run in runs)
+    middle: float = statistics.median(run[name] for run in runs)
+    return middle
 
 
 def _spread(runs: Sequence[Result], name: str, form: str) -> str:

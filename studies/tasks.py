@@ -99,7 +99,7 @@ def learn_digits(seed: int, epochs: int, weight: float, settings: Settings) -> d
     optimizer = torch.optim.Adam(parameters, RATE, fused=True)
     start = time.process_time()
     for _ in range(epochs):
-        for batch in torch.randperm(len(training.labels)).split(BATCH):
+        for batch in torch.split(torch.randperm(len(training.labels)), BATCH):
             optimizer.zero_grad()
             task = functional.cross_entropy(
                 network(training.pictures[batch]), training.labels[batch]

@@ -42,8 +42,8 @@ def try_in_fresh_environment(distribution: Path) -> None:
         venv.create(place / "venv", with_pip=True)
         programs = place / "venv" / ("Scripts" if os.name == "nt" else "bin")
         python = programs / ("python.exe" if os.name == "nt" else "python")
-        install = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        run(*install, "--constraint", ROOT / "constraints.txt", distribution, folder=place)
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        run(*pip, "--constraint", ROOT / "constraints.txt", distribution, folder=place)
         run(python, "-m", "bitfold", "--version", folder=place)
         run(python, "-m", "bitfold", "demo", folder=place)
 

@@ -31,7 +31,7 @@ def correlated(random: Generator, num_updates: int, correlation: float) -> Numbe
 
 def plateau(random: Generator, num_updates: int, correlation: float) -> Losses:
     """Return a noisy task loss that has ended, beside a K that falls very slowly."""
-    k = 4 - 1e-5 * np.arange(num_updates)
+    k = 4 - 1e-5 * np.arange(num_updates, dtype=np.float64)
     return 0.1 + 0.01 * correlated(random, num_updates, correlation), k, _constant(0.2, k)
 
 

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from bitfold.targets import load_target
 from bitfold.training import EpochEnded, Event
 
 RING_SIDE = 1024
+_Made = TypeVar("_Made")
 
 
 def ring_picture() -> NDArray[np.uint8]:
@@ -52,8 +53,10 @@ def epoch_seconds(config: bitfold.Config, warm_up: int) -> float:
 
 
 def in_temporary_run(
-    config: bitfold.Config, use: Callable[[bitfold.Run], Any], *listeners: Callable[[Event], None]
-) -> Any:
+    config: bitfold.Config,
+    use: Callable[[bitfold.Run], _Made],
+    *listeners: Callable[[Event], None],
+) -> _Made:
     """Train in a temporary folder and return what ``use`` makes of the run."""
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         placed = config.replace(output_dir=str(Path(folder) / "run"))

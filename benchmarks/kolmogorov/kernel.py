@@ -79,7 +79,8 @@ def fused_step(problem: Problem, temperature: float | None) -> tuple[float, list
     index = (weights + LIMIT) / width
     found = fused_sum(index, problem.positions, layers, NUM_BINS, temperature, True)
     scale = 1 / len(weights)
-    by_weight = (found.grad_index * (scale / width)).split([tensor.numel() for tensor in tensors])
+    sizes = [tensor.numel() for tensor in tensors]
+    by_weight = torch.split(found.grad_index * (scale / width), sizes)
     gradients = [part.view_as(tensor) for part, tensor in zip(by_weight, tensors, strict=True)]
     return found.total * scale, gradients + [item.mul_(scale) for item in found.grad_layers]
 

@@ -28,7 +28,8 @@ from benchmarks.harness.timing import (
     seconds_of,
     write_results,
 )
-from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.kolmogorov import KolmogorovLoss, RowColumnPredictor
+from bitfold.kolmogorov.grid.learned_range import LearnedRange
 from bitfold.kolmogorov.predictors.scale_fit import SCALE_FLOOR
 from bitfold.kolmogorov.sums.log_mass import log_mass_laplace
 
@@ -76,20 +77,21 @@ class PlainLoss:
     It reads what a loss has learned, and shares no more with it than the logarithm of a mass.
 
     Args:
-        loss: whose range and predictor to take.
+        loss: whose range and predictor to take; the predictor is `row_column`.
     """
 
     def __init__(self, loss: KolmogorovLoss) -> None:
-        self.loss, bins = loss, loss.bins
+        assert isinstance(loss.predictor, RowColumnPredictor)
+        self.loss, self.predictor, bins = loss, loss.predictor, loss.bins
         self.minimum, self.maximum, self.width = bins.minimum, bins.maximum, bins.width
 
     def __call__(self) -> Tensor:
         """Return K."""
-        loss, predictor = self.loss, self.loss.predictor
+        loss, predictor = self.loss, self.predictor
         first_row = first_column = 0
         total = torch.zeros(())
         for number, weights in enumerate(loss.table.parameters):
-            log_scale = predictor.log_scale[number]
+            log_scale: Tensor = predictor.log_scale[number]
             if weights.dim() > 1:
                 rows, columns = weights.shape[:2]
                 row = predictor.row_log_scale[first_row : first_row + rows]
@@ -101,18 +103,19 @@ class PlainLoss:
         return total / loss.num_weights
 
     def _tensor_nats(self, number: int, weights: Tensor, log_scale: Tensor) -> Tensor:
-        precision, values = 0.0, weights
-        if self.loss.weight_range.side_bits != 64:
-            log_step = self.loss.weight_range.log_steps[number]
+        precision: Tensor | float = 0.0
+        values, weight_range = weights, self.loss.weight_range
+        if isinstance(weight_range, LearnedRange):
+            log_step = weight_range.log_steps[number]
             values = weights / log_step.exp()
-            ratio = log_step - self.loss.weight_range.reference[number]
+            ratio = log_step - weight_range.reference[number]
             precision = weights.numel() * (2 * ratio).exp() / 2
         within = values.clamp(self.minimum, self.maximum)
         escapes = 2 * torch.log1p((values - within).abs() / self.width)
         index = (within - self.minimum) / self.width
         below = index.detach().floor().clamp(0, NUM_BINS - 2)
         share = index - below
-        location = self.loss.predictor.location[number] - self.minimum / self.width
+        location = self.predictor.location[number] - self.minimum / self.width
         scale = log_scale.exp() + SCALE_FLOOR
         costs = [
             -log_mass_laplace(bin_ - location, scale, bin_ == 0, bin_ == NUM_BINS - 1)
@@ -135,10 +138,19 @@ def step_of(loss: KolmogorovLoss, cost: Callable[[], Tensor]) -> Callable[[], fl
         for leaf in leaves:
             leaf.grad = None
         nats = cost()
-        nats.backward()
+        nats.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         return nats.item()
 
     return step
+
+
+def gradients(module: nn.Module) -> Tensor:
+    """Return the gradients by all weights, one after another."""
+    found = []
+    for item in module.parameters():
+        assert item.grad is not None
+        found.append(item.grad.flatten())
+    return torch.cat(found)
 
 
 def check_agreement(
@@ -152,7 +164,7 @@ def check_agreement(
     found = []
     for step in (plain, ours):
         nats = step()
-        found.append((nats, torch.cat([item.grad.flatten() for item in module.parameters()])))
+        found.append((nats, gradients(module)))
     (expected, expected_slope), (nats, slope) = found
     differing = ((slope - expected_slope).norm() / expected_slope.norm()).item()
     if abs(nats - expected) > 1e-5 * expected or differing > 1e-3:

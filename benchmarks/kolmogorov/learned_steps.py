@@ -11,6 +11,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -53,7 +55,8 @@ def plain_step() -> Callable[[int], None]:
     def step(number: int) -> None:
         pictures, labels = given[number % NUM_STEPS]
         optimizer.zero_grad()
-        functional.cross_entropy(network(pictures), labels).backward()
+        task = functional.cross_entropy(network(pictures), labels)
+        task.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         optimizer.step()
 
     return step
@@ -64,7 +67,7 @@ def learned_step() -> Callable[[int], None]:
     network, given = lenet(), batches()
     kolmogorov = KolmogorovLoss(network, quantise="learned")
     own = {"params": list(kolmogorov.parameters()), "lr": RECIPES["LeNet-300-100"].own_rate}
-    groups = [{"params": list(network.parameters())}, own]
+    groups: list[dict[str, Any]] = [{"params": list(network.parameters())}, own]
     optimizer = torch.optim.Adam(groups, RATE, fused=True)
 
     def step(number: int) -> None:
@@ -90,9 +93,7 @@ def timed(step: Callable[[int], None]) -> Callable[[], Sequence[float]]:
         step(number)
 
     def measure() -> list[float]:
-        return [
-            _processor_seconds(lambda number=number: step(number)) for number in range(NUM_STEPS)
-        ]
+        return [_processor_seconds(partial(step, number)) for number in range(NUM_STEPS)]
 
     return measure
 

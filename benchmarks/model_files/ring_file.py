@@ -77,10 +77,11 @@ def train(network: nn.Module, kolmogorov: KolmogorovLoss | None, data: Points) -
         if kolmogorov is not None and epoch == int(SOFT * EPOCHS):
             finish(kolmogorov)
         weight = WEIGHT * min(1.0, epoch / (WEIGHT_RISES * EPOCHS))
-        for chosen in torch.randperm(len(data.values)).split(BATCH):
+        for chosen in torch.split(torch.randperm(len(data.values)), BATCH):
             optimizer.zero_grad()
             part = Points(data.places[chosen], data.values[chosen])
-            combined(network, kolmogorov, weight, part).backward()
+            loss = combined(network, kolmogorov, weight, part)
+            loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
             optimizer.step()
             schedule.step()
     if kolmogorov is not None:
@@ -96,7 +97,8 @@ def combined(
         return squared_error(network, data)
     with kolmogorov.quantised():
         task = squared_error(network, data)
-    return task + weight * kolmogorov()
+    loss: Tensor = task + weight * kolmogorov()
+    return loss
 
 
 def squared_error(network: nn.Module, data: Points) -> Tensor:
@@ -118,7 +120,7 @@ def points_of(seed: int | None) -> Points:
 @torch.no_grad()
 def psnr_db(network: nn.Module, picture: Points) -> float:
     """Return the peak signal-to-noise ratio over a picture."""
-    parts = zip(picture.places.split(MANY), picture.values.split(MANY), strict=True)
+    parts = zip(torch.split(picture.places, MANY), torch.split(picture.values, MANY), strict=True)
     squares = sum(
         squared_error(network, Points(*part)).double().item() * len(part[0]) for part in parts
     )

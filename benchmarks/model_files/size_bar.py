@@ -68,7 +68,8 @@ def ring_row(results: Results) -> Row:
 
 def median(results: Results, name: str) -> float:
     """Return the median of one result."""
-    return statistics.median(result[name] for result in results)
+    middle: float = statistics.median(result[name] for result in results)
+    return middle
 
 
 def table(rows: Sequence[Row]) -> str:

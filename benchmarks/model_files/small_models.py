@@ -145,7 +145,7 @@ def task_loss(logits: Tensor, labels: Tensor, focus: float) -> Tensor:
 
 def shuffled(digits: Digits, recipe: Recipe) -> Iterator[Digits]:
     """Give all digits once, in batches, some of them moved by up to a pixel."""
-    for chosen in torch.randperm(len(digits.labels)).split(recipe.batch):
+    for chosen in torch.split(torch.randperm(len(digits.labels)), recipe.batch):
         pictures = digits.pictures[chosen].view(-1, SIDE, SIDE)
         moved = (torch.rand(len(chosen)) < recipe.moved).nonzero()[:, 0]
         for part in moved.chunk(NUM_MOVES):
@@ -157,7 +157,7 @@ def shuffled(digits: Digits, recipe: Recipe) -> Iterator[Digits]:
 def task_losses(network: nn.Module, digits: Digits) -> Iterator[Tensor]:
     """Give the loss of many digits at a time, as they are."""
     for pictures, labels in zip(
-        digits.pictures.split(MANY), digits.labels.split(MANY), strict=True
+        torch.split(digits.pictures, MANY), torch.split(digits.labels, MANY), strict=True
     ):
         yield functional.cross_entropy(network(pictures), labels)
 
@@ -165,7 +165,7 @@ def task_losses(network: nn.Module, digits: Digits) -> Iterator[Tensor]:
 @torch.no_grad()
 def error(network: nn.Module, digits: Digits) -> float:
     """Return the share of digits that a network gets wrong."""
-    told = torch.cat([network(some).argmax(1) for some in digits.pictures.split(MANY)])
+    told = torch.cat([network(some).argmax(1) for some in torch.split(digits.pictures, MANY)])
     return (told != digits.labels).double().mean().item()
 
 

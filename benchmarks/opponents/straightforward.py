@@ -62,7 +62,8 @@ def kolmogorov_loss(
     bins = torch.arange(predictor.num_bins, dtype=torch.float32)
     distances = (continuous.unsqueeze(1) - bins.unsqueeze(0)).abs()
     soft_targets = F.softmax(-distances / temperature, dim=1)
-    return -(soft_targets * predictor(positions)).sum(dim=1).mean()
+    nats: Tensor = -(soft_targets * predictor(positions)).sum(dim=1).mean()
+    return nats
 
 
 def build_network(shape: list[int], inputs: int = 2, outputs: int = 1) -> nn.Sequential:
@@ -139,11 +140,11 @@ class StraightforwardProgram:
                 k = kolmogorov_loss(self.network, self.predictor, self.positions)
                 k_sum += k.item() * len(x)
                 loss = loss + self.kolmogorov_weight * k
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
             self.optimizer.step()
             if self.kolmogorov_weight > 0:
                 self.predictor_optimizer.step()
-        count = len(self.train_loader.dataset)
+        count = len(self.train_indices)
         self.epoch += 1
         self.losses.append((task_sum / count, k_sum / count, self.validate()))
 

@@ -50,7 +50,8 @@ def nearest(points: Doubles, segments: Doubles) -> Doubles:
         away = points[first : first + size, None] - starts
         share = np.clip((away * along).sum(2) / squares, 0, 1)
         found.append(((away - share[..., None] * along) ** 2).sum(2).min(1))
-    return np.sqrt(np.concatenate(found))
+    distances: Doubles = np.sqrt(np.concatenate(found))
+    return distances
 
 
 def straightforward(found: bitfold.Partition, points: Doubles) -> dict[str, float]:

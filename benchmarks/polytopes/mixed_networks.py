@@ -47,7 +47,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum."""
-        return x + self.activation(self.layer(x))
+        found: Tensor = x + self.activation(self.layer(x))
+        return found
 
 
 class Maxout(nn.Module):
@@ -59,7 +60,8 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the maxima."""
-        return self.layer(x).unflatten(1, (-1, 3)).amax(2)
+        found: Tensor = self.layer(x).unflatten(1, (-1, 3)).amax(2)
+        return found
 
 
 def mixed_network(seed: int) -> Mixed:

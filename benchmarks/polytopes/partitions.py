@@ -71,7 +71,7 @@ def dense(
 def peer(network: nn.Sequential) -> Any:
     """Return regioncam's partition of a ReLU network on the unit square around 0."""
     found = regioncam.Regioncam(size=0.5)
-    for layer in network[:-1]:
+    for layer in list(network)[:-1]:
         if isinstance(layer, nn.Linear):
             found.linear(layer.weight.detach().numpy().T, layer.bias.detach().numpy())
         else:
@@ -116,10 +116,15 @@ def measure_single(count: int) -> dict[str, Any]:
 
         return turn
 
-    calls = (lambda: peer(network)), (lambda: bitfold.partition(network))
-    for call in calls:
+    def theirs() -> Any:
+        return peer(network)
+
+    def ours() -> Any:
+        return bitfold.partition(network)
+
+    for call in (theirs, ours):
         seconds_of(call)
-    slow, fast = alternate(*map(after_a_product, calls), count)
+    slow, fast = alternate(after_a_product(theirs), after_a_product(ours), count)
     return {
         "bitfold_seconds": flattened(fast).record(),
         "regioncam_seconds": flattened(slow).record(),
@@ -220,7 +225,7 @@ def measure_memory(path: Path) -> int:
         widths = parse_shape(shape)
         widest = max(widths) if len(widths) > 1 else 0
         promised = START_BYTES + int(count) * (POLYTOPE_BYTES + NEURON_BYTES * widest)
-        row = {"shape": shape, "side": side, "result": said, "bytes": int(taken)}
+        row: dict[str, Any] = {"shape": shape, "side": side, "result": said, "bytes": int(taken)}
         rows.append({**row, "promised_bytes": int(promised)})
         print(
             f"{shape} on a square of {side:g}: {said}, {int(taken) / 1e6:,.0f} MB, promised "

@@ -38,19 +38,21 @@ def measure(seed: int) -> dict[str, Any]:
             shown = run.network()(points).numpy() > 0.5
         agreement = float((shown == (target.values(pixels) > 0.5)).mean())
         k = metrics["kolmogorov_loss"]
+        first_k, last_k, bits = k[0], k[-1], metrics["description_bits"][-1]
+        assert first_k is not None and last_k is not None and bits is not None
         float32_bits = 32 * run.network().num_parameters
-        is_short = metrics["description_bits"][-1] <= SHARE * float32_bits
+        is_short = bits <= SHARE * float32_bits
         return {
             "seed": seed,
             "seconds": seconds,
             "agreement": agreement,
             "psnr_db": metrics["psnr_db"][-1],
-            "first_k": k[0],
-            "last_k": k[-1],
-            "description_bits": metrics["description_bits"][-1],
+            "first_k": first_k,
+            "last_k": last_k,
+            "description_bits": bits,
             "float32_bits": float32_bits,
             "num_bytes": len(code_run(run).data),
-            "passes": agreement >= AGREEMENT and is_short and k[-1] < k[0],
+            "passes": agreement >= AGREEMENT and is_short and last_k < first_k,
         }
 
 

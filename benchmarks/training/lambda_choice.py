@@ -27,13 +27,13 @@ SHORTEST: Mapping[str, Any] = {
     "kolmogorov_targets": "linear",
 }
 #: What the table calls it, the picture, N, and what is set beside.
-BITS_CASES = (
+BITS_CASES: tuple[tuple[str, str, int, Mapping[str, Any]], ...] = (
     ("ring, defaults", "ring", 17_300, {}),
     ("ring, `--kolmogorov-shape [3] --kolmogorov-bins 64`", "ring", 5_600, SMALL),
     ("ring, `per_tensor`, range `auto`, targets `linear`", "ring", 4_000, SHORTEST),
     ("rgb-ring, defaults", "rgb-ring", 17_600, {}),
 )
-OTHER_CASES = (
+OTHER_CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("ring, `mdl`", "ring", {"kolmogorov_weight": "mdl"}),
     (
         "ring, `mdl`, `--kolmogorov-warmup 300`",
@@ -69,7 +69,7 @@ def lambda_run(job: Mapping[str, Any]) -> dict[str, Any]:
     )
     found = in_temporary_run(config, lambda run: run.metrics)
     bits = np.array(found["description_bits"])
-    weights = found["kolmogorov_weight"]
+    weights: list[float] = np.array(found["kolmogorov_weight"], dtype=np.float64).tolist()
     end = {"task": found["task_loss"][-1], "bits": float(bits[-1])}
     end |= {"first_lambda": weights[0], "largest_lambda": max(weights), "last_lambda": weights[-1]}
     return (

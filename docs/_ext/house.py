@@ -129,7 +129,7 @@ def setup(app: Any) -> dict[str, bool]:
     from docutils import nodes  # noqa: PLC0415 - only Sphinx needs it
     from docutils.parsers.rst import Directive  # noqa: PLC0415
 
-    class HouseDrawing(Directive):
+    class HouseDrawing(Directive):  # type: ignore[misc] # docutils has no types
         def run(self) -> list[Any]:
             return [nodes.raw("", draw_house(package_imports(PACKAGE)), format="html")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 HARD, SOFT = "#d55e00", "#0072b2"
 BY_TEMPERATURE = ("#d55e00", "#0072b2", "#009e73", "#7a5195")
 INK, FAINT = "#222222", "#8a8a8a"
-STYLE = {
+STYLE: Final[Any] = {
     "font.size": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -38,9 +38,17 @@ Columns = Mapping[str, NDArray[np.float64]]
 class Slopes(Protocol):
     """What `draw_slopes` needs of one temperature."""
 
-    temperature: float
-    offsets: NDArray[np.float64]
-    shares: NDArray[np.float64]
+    @property
+    def temperature(self) -> float:
+        """T, in bins."""
+
+    @property
+    def offsets(self) -> NDArray[np.float64]:
+        """Where weights lie between two bins, 0 to 1, ascending."""
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Passed slope over true slope, for the same weights."""
 
 
 def draw_runs(
@@ -69,7 +77,9 @@ def draw_runs(
         _save(figure, path)
 
 
-def _means(values: NDArray[np.float64], smoothing: int) -> tuple[NDArray, NDArray]:
+def _means(
+    values: NDArray[np.float64], smoothing: int
+) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
     means = np.convolve(values, np.full(smoothing, 1 / smoothing), mode="valid")
     return np.arange(len(means)) + smoothing // 2, means
 
@@ -181,9 +191,9 @@ def _draw_slope_lines(axis: Axes, slopes: Sequence[Slopes]) -> None:
         [0.001, 0.01, 0.1, 1, 10, 100], ["0.1 %", "1 %", "10 %", "1 x", "10 x", "100 x"]
     )
     axis.set_title("Slope passed on, relative to the true slope")
-    places = ((0.535, 34.0), (0.62, 3.2), (0.09, 0.16), (0.03, 1.45))
-    for slope, colour, place in zip(slopes, BY_TEMPERATURE, places, strict=True):
-        axis.text(*place, f"T = {slope.temperature:g}", color=colour, fontweight="bold")
+    labels = ((0.535, 34.0), (0.62, 3.2), (0.09, 0.16), (0.03, 1.45))
+    for slope, colour, (x, y) in zip(slopes, BY_TEMPERATURE, labels, strict=True):
+        axis.text(x, y, f"T = {slope.temperature:g}", color=colour, fontweight="bold")
     axis.text(0.985, 0.055, "starved", ha="right", color=FAINT)
 
 
