@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import bitfold
 from bitfold.audit import audit_gradients
@@ -55,10 +57,11 @@ def test_k_and_its_gradients(device: torch.device, predictor: str, targets: str)
         value = loss()
         assert value.device.type == where.type
         gradients = torch.autograd.grad(value, [*module.parameters(), *loss.parameters()])
-        found.append((value.cpu(), [g.cpu() for g in gradients], float(loss.bits().total)))
-    (value, gradients, bits), (other, others, other_bits) = found
+        on_cpu = [gradient.cpu() for gradient in gradients]
+        found.append((value.cpu(), on_cpu, float(loss.bits().total)))
+    (value, wanted, bits), (other, others, other_bits) = found
     torch.testing.assert_close(other, value, rtol=1e-5, atol=1e-6)
-    for mine, theirs in zip(others, gradients, strict=True):
+    for mine, theirs in zip(others, wanted, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-6)
     assert other_bits == pytest.approx(bits, rel=1e-4)
 
@@ -85,7 +88,10 @@ def test_the_audit(device: torch.device) -> None:
     module = network().to(device)
     loss = KolmogorovLoss(module, bins=32).to(device)
     x = torch.rand(20, 16, device=device)
-    terms = {"task": lambda: module(x).square().mean(), "K": loss}
+    terms: dict[str, Callable[[], Tensor | float]] = {
+        "task": lambda: module(x).square().mean(),
+        "K": loss,
+    }
     assert audit_gradients(terms, {"network": module}).ok
     terms["cut"] = lambda: module(x).detach().square().mean()
     assert not audit_gradients(terms, {"network": module}).ok
@@ -109,9 +115,10 @@ def test_max_pooling_by_both_engines(device: torch.device) -> None:
     axis = np.linspace(-0.5, 1.5, 80)
     found, pixels = [], []
     for where in (torch.device("cpu"), device):
-        module = nn.Sequential(*network()[:4], nn.MaxPool2d(2), nn.Flatten(), nn.Linear(24, 3))
-        nn.init.constant_(module[-1].weight, 0.5)
-        nn.init.zeros_(module[-1].bias)
+        last = nn.Linear(24, 3)
+        module = nn.Sequential(*list(network())[:4], nn.MaxPool2d(2), nn.Flatten(), last)
+        nn.init.constant_(last.weight, 0.5)
+        nn.init.zeros_(last.bias)
         module.eval().to(where)
         found.append(bitfold.partition(module, ((-0.5, -0.5), (1.5, 1.5)), plane))
         pixels.append(sample_partition(module, axis, axis, plane=plane))
@@ -136,7 +143,7 @@ def test_sampled_polytopes(device: torch.device) -> None:
 
 def test_a_run(device: torch.device, tmp_path: Path) -> None:
     """A run trains on the device, resumes, and is read where there is none."""
-    settings = {
+    settings: dict[str, Any] = {
         "target": "ring", "size": 16, "shape": "[6]*2", "points": 50, "validation_points": 20,
         "batch_size": 16, "save_interval": "1", "device": device.type,
         "kolmogorov_weight": 0.05, "kolmogorov_bins": 16, "output_dir": str(tmp_path),

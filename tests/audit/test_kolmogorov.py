@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bitfold.audit import GradientAudit, Verdict, audit_gradients
 from bitfold.kolmogorov import KolmogorovLoss
@@ -26,7 +26,8 @@ def hard_binning() -> Callable[[], AbstractContextManager[None]]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.hard_binning
+    hard_binning: Callable[[], AbstractContextManager[None]] = module.hard_binning
+    return hard_binning
 
 
 def audit_training() -> GradientAudit:
@@ -35,7 +36,10 @@ def audit_training() -> GradientAudit:
     network, x = PolytopeNet(2, "[10]*8", 1), torch.rand(200, 2)
     wanted = (x.norm(dim=1, keepdim=True) > 0.7).float()
     kolmogorov = KolmogorovLoss(network, temperature=0.1, targets="soft")
-    terms = {"task": lambda: nn.functional.mse_loss(network(x), wanted), "K": kolmogorov}
+    terms: dict[str, Callable[[], Tensor | float]] = {
+        "task": lambda: nn.functional.mse_loss(network(x), wanted),
+        "K": kolmogorov,
+    }
     return audit_gradients(terms, {"network": network, "predictor": kolmogorov})
 
 

@@ -68,7 +68,7 @@ def in_inference_mode(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 def data_attribute(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
     """The parameters' data are used in their place."""
 
-    def term() -> Tensor:
+    def term() -> Tensor | float:
         return sum(item.data.square().sum() for item in net.parameters())  # cut
 
     return term

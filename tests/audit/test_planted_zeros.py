@@ -85,7 +85,7 @@ class _NoBackward(torch.autograd.Function):
 def function_that_passes_zero(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
     """A custom Function's backward gives zeros; its apply was stored before."""
 
-    apply = _NoBackward.apply
+    apply: Callable[[Tensor], Tensor] = _NoBackward.apply
 
     def term() -> Tensor:
         return apply(net(x)).mean()  # cut

@@ -101,6 +101,8 @@ def test_a_term_without_code_of_its_own_names_its_caller(
 ) -> None:
     """For a term that is a bound PyTorch method, the site is the line that calls the audit."""
     net, _, _ = pair
-    (found,) = audit_gradients({"loss": net.weight.detach().sum}, {"net": net}).rows
+    (found,) = audit_gradients(
+        {"loss": net.get_parameter("weight").detach().sum}, {"net": net}
+    ).rows
     assert found.verdict == Verdict.CUT
     assert {site.file for site in found.sites} == {__file__}

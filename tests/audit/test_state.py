@@ -18,6 +18,8 @@ from bitfold.errors import AuditError
 class Counting(nn.Module):
     """Has a buffer that it replaces, one that it changes, and a plain counter."""
 
+    average: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.linear = nn.Linear(4, 4)
@@ -70,13 +72,13 @@ def leave_eval_mode(module: nn.Module, x: Tensor) -> Tensor:
     return module(x).square().mean()
 
 
-def backward_within(module: nn.Module, x: Tensor) -> Tensor:
+def backward_within(module: nn.Module, x: Tensor) -> Tensor | float:
     """Run a backward pass that adds to ``.grad``."""
     module(x).square().mean().backward()
     return sum(item.grad.square().sum() for item in module.parameters() if item.grad is not None)
 
 
-def change_parameters(module: nn.Module, x: Tensor) -> Tensor:
+def change_parameters(module: Counting, x: Tensor) -> Tensor:
     """Clip the weights in place, thaw a parameter and freeze another."""
     with torch.no_grad():
         module.linear.weight.clamp_(-0.1, 0.1)
@@ -95,7 +97,7 @@ def hard(module: nn.Module, x: Tensor) -> Tensor:
     return module(x).round().square().mean()
 
 
-def raise_late(module: nn.Module, x: Tensor) -> Tensor:
+def raise_late(module: Counting, x: Tensor) -> Tensor:
     """Raise after changing what there is to change."""
     leave_eval_mode(module, x)
     change_parameters(module, x)
@@ -106,7 +108,7 @@ def raise_late(module: nn.Module, x: Tensor) -> Tensor:
     "how", [plain, hard, leave_eval_mode, backward_within, change_parameters, raise_late]
 )
 def test_everything_is_as_it_was(
-    module: Counting, how: Callable[[nn.Module, Tensor], Tensor]
+    module: Counting, how: Callable[[Counting, Tensor], Tensor | float]
 ) -> None:
     """Bit for bit: parameters, gradients, buffers, flags, attributes and random states."""
     x, stranger = torch.randn(16, 4), Counting()
@@ -168,4 +170,4 @@ def test_no_hook_stays_behind() -> None:
     net, x = nn.Linear(4, 1), torch.randn(8, 4)
     audit_gradients({"loss": lambda: net(x).mean()}, {"net": net})
     assert not nn.modules.module._global_forward_pre_hooks
-    assert torch.overrides._len_torch_function_stack() == 0
+    assert torch.overrides._len_torch_function_stack() == 0  # type: ignore[attr-defined] # private

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from bitfold.audit import AuditRow, GradientAudit, Verdict, audit_gradients
 
 
-def audit_one(term: object, module: nn.Module) -> AuditRow:
+def audit_one(term: Callable[[], Tensor | float], module: nn.Module) -> AuditRow:
     """The row of one pair."""
     (row,) = audit_gradients({"loss": term}, {"net": module}).rows
     return row
@@ -89,8 +91,8 @@ def test_steps_wider_than_the_parameters_are_found(net: nn.Module, x: Tensor) ->
 def test_data_without_influence_are_independent(net: nn.Module, x: Tensor, how: str) -> None:
     """A tensor may be used without its values mattering."""
     terms = {
-        "shape": lambda: x.sum() / net[0].weight.shape[0],
-        "zeros_like": lambda: torch.zeros_like(net[0].weight).sum() + x.mean(),
+        "shape": lambda: x.sum() / net.get_parameter("0.weight").shape[0],
+        "zeros_like": lambda: torch.zeros_like(net.get_parameter("0.weight")).sum() + x.mean(),
         "times_zero": lambda: (net(x).detach() * 0).sum() + x.mean(),
         "difference": lambda: (net(x).detach() - net(x).detach()).sum() + x.mean(),
     }
@@ -114,7 +116,7 @@ def test_influence_is_of_each_module_apart(net: nn.Module, x: Tensor) -> None:
 
 def test_frozen_parameters_are_not_asked_about(net: nn.Module, x: Tensor) -> None:
     """Frozen parameters do not count in the share."""
-    net[0].requires_grad_(False)
+    net.get_submodule("0").requires_grad_(False)
     row = audit_one(lambda: net(x).square().mean(), net)
     assert row.share == 1.0
 
@@ -123,8 +125,8 @@ def test_norm_and_share_are_those_of_the_gradient(net: nn.Module, x: Tensor) -> 
     """Norms are those of the gradients that a backward pass gives."""
     row = audit_one(lambda: net(x).square().mean(), net)
     net(x).square().mean().backward()
-    squares = sum(item.grad.double().square().sum() for item in net.parameters())
-    assert row.norm == pytest.approx(float(squares) ** 0.5, rel=1e-5)
+    squares = sum(cast(Tensor, p.grad).double().square().sum().item() for p in net.parameters())
+    assert row.norm == pytest.approx(squares**0.5, rel=1e-5)
     assert row.share == 1.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from bitfold.experiments import Goal
         ({"num_bytes": 5, "error": 0.1}, "expected one, got num_bytes and error"),
     ],
 )
-def test_a_limit_out_of_bounds_is_refused(values: dict[str, float], message: str) -> None:
+def test_a_limit_out_of_bounds_is_refused(values: dict[str, Any], message: str) -> None:
     """The error names the value."""
     with pytest.raises(ConfigError, match=message):
         Goal(**values)

@@ -74,7 +74,8 @@ def test_k_and_plain_codes_compete(
     by_k = bitfold.write_model(tmp_path / "k", kolmogorov.table.module, kolmogorov)
     if f"by the run's own K ({name})" in told:
         assert data == (tmp_path / "k").read_bytes()
-        assert int(re.search(r"plain codes take ([\d,]+) bytes", told)[1]) >= len(data)
+        (length,) = re.findall(r"plain codes take ([\d,]+) bytes", told)
+        assert int(length) >= len(data)
     else:
         assert "by plain codes, which are shorter" in told
         assert f"({name}) takes {by_k:,} bytes" in told
@@ -144,7 +145,7 @@ def test_a_k_that_cannot_be_written_falls_back(
 ) -> None:
     """It is coded anew, and told why; --as-trained insists."""
 
-    def refuse(*_: object, **options: object) -> int:
+    def refuse(*_: Any, **options: Any) -> int:
         if options.get("kolmogorov") is None:
             return bitfold.write_model(*_, **options)
         raise ModelFileError("Cannot write a model file: expected one thing, got another. Do so.")
@@ -196,7 +197,7 @@ def test_some_hundred_bytes_are_the_whole_picture_in_a_fresh_process(
     runs: dict[str, Path], tmp_path: Path
 ) -> None:
     """Nothing but the file is there, and 1024 x 1024 pixels are those of K's decoded network."""
-    path = shutil.copy(runs["row_column"].with_name("net.bitfold"), tmp_path / "net.bitfold")
+    path = Path(shutil.copy(runs["row_column"].with_name("net.bitfold"), tmp_path / "net.bitfold"))
     data = compressed(runs["row_column"])
     path.write_bytes(data)
     assert 100 < len(data) < 1000

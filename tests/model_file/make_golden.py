@@ -6,6 +6,7 @@ They were written once, and every later version has to read the same numbers fro
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +29,9 @@ def modules() -> dict[str, nn.Module]:
     for module in made.values():
         set_to_waves(module)
     with torch.no_grad():
-        made["layers"][3].weight[::3] = 0
-        made["layers"][3].weight[0, 0] = 400
+        weight = made["layers"].get_parameter("3.weight")
+        weight[::3] = 0
+        weight[0, 0] = 400
     return made
 
 
@@ -53,7 +55,7 @@ def main() -> None:
     GOLDEN.mkdir(parents=True, exist_ok=True)
     hashes = {}
     for name, module in modules().items():
-        predictors = {
+        predictors: dict[str, dict[str, Any]] = {
             "rows": {"predictor": RowColumnPredictor("laplace")},
             "logistic": {"predictor": PerTensorPredictor("logistic")},
             "learned": {"quantise": "learned"},
@@ -66,7 +68,7 @@ def main() -> None:
                 "weight_range": (-1.0, 2.0),
                 "bins": 1500,
             }
-        options: dict[str, dict[str, object]] = {
+        options: dict[str, dict[str, Any]] = {
             key: {"kolmogorov": bitfold.KolmogorovLoss(module, rest_bits=16, **settings)}
             for key, settings in predictors.items()
         }

@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,14 +28,15 @@ def all_shapes(dtype: torch.dtype = torch.float32) -> nn.Module:
     with torch.no_grad():
         for number, parameter in enumerate(module.parameters()):
             parameter.normal_(0, 0.1 + 0.1 * number)
-        module[0].weight[2:6] = 0
-        module[0].weight[1, :2] = torch.tensor([200.0, -3e5])
+        weight = module.get_parameter("0.weight")
+        weight[2:6] = 0
+        weight[1, :2] = torch.tensor([200.0, -3e5])
     module[5].weight.requires_grad_(False)
     return module
 
 
 def write_checked(
-    path: Path, module: nn.Module, loss: KolmogorovLoss | None = None, **options: object
+    path: Path, module: nn.Module, loss: KolmogorovLoss | None = None, **options: Any
 ) -> ModelFileInfo:
     """Write a file; its bytes belong to items, and with a loss it is as long as the loss says."""
     num_bytes = write_model(path, module, loss, **options)
@@ -70,7 +72,7 @@ def assert_same_state(found: nn.Module, expected: dict[str, torch.Tensor]) -> No
 
 
 def round_trip(
-    path: Path, module: nn.Module, loss: KolmogorovLoss | None = None, **options: object
+    path: Path, module: nn.Module, loss: KolmogorovLoss | None = None, **options: Any
 ) -> nn.Module:
     """Write a module, and read it into another of the same structure."""
     write_checked(path, module, loss, **options)

@@ -39,7 +39,7 @@ def table(s: int, is_logistic: bool) -> list[int]:
     octave = s // 8
     scale = (root << octave if octave >= 0 else root >> -octave) + (ONE >> 5)
     h = p = exponential(2**192 // (2 * scale))
-    tails = []
+    tails: list[int] = []
     while len(tails) < 2 or tails[-2] - tails[-1] >= ONE >> 16:
         tails.append((p << 96) // (ONE + p) if is_logistic else p // 2)
         p = times(times(p, h), h)
@@ -58,7 +58,7 @@ class Decoder:
 
     def __init__(self, stream: bytes) -> None:
         self.words = list(struct.unpack(f"<{len(stream) // 2}H", stream))
-        self.at = self.left = 0
+        self.at = self.left = self.x = 0
         self.means: dict[tuple[object, ...], list[int]] = {}
 
     def slot(self) -> int:
@@ -92,7 +92,8 @@ class Decoder:
         z = 0
         while self.bits(1) == 0:
             z += 1
-        return ((2**z + self.bits(z) - 1) << k) + self.bits(k)
+        result: int = ((2**z + self.bits(z) - 1) << k) + self.bits(k)
+        return result
 
     def signed(self, k: int) -> int:
         """The same with a sign."""
@@ -181,7 +182,8 @@ class Decoder:
         e = 0
         while self.learned("exponent", size, e):
             e += 1
-        value, before = 1, ()
+        value = 1
+        before: tuple[int, ...] = ()
         for _ in range(min(2, e)):
             digit = self.learned("digit", e, *before)
             value, before = 2 * value + digit, (digit,)
@@ -316,7 +318,7 @@ def scales(
     d: Decoder, scaled: Sequence[int], rowed: Sequence[int], tensors: Sequence[tuple[Sides, str]]
 ) -> dict[int, tuple[int, Exponents, Exponents]]:
     """Location, exponents of the first dimension with the tensor's, and of the second; or None."""
-    found = {}
+    found: dict[int, tuple[int, Exponents, Exponents]] = {}
     neurons, unit = [0], 3
     has_locations = bool(scaled) and d.bits(1)
     for i in scaled:
@@ -325,7 +327,8 @@ def scales(
         if d.bits(1):
             found[i] = (location, [None] * first, [None] * second)
             continue
-        own, sides = d.bits(8) - 128, [[0] * first, [0] * second]
+        own = d.bits(8) - 128
+        sides: list[Exponents] = [[0] * first, [0] * second]
         if i in rowed and min(first, second) > 1:
             before = neurons
             for side, place in enumerate((1, 0) if tensors[i][1] == "transposed" else (0, 1)):

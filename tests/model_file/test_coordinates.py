@@ -19,7 +19,7 @@ from bitfold.model_file.syntax.coordinates import check_readable, read_network, 
 from bitfold.model_file.syntax.plan import COORDINATE, Plan, TensorPlan
 from bitfold.model_file.syntax.structure import REAL, Item
 from bitfold.training import Config
-from bitfold.training.events import RunEnded
+from bitfold.training.events import Event, RunEnded
 from tests.model_file.model_files import (
     all_shapes,
     assert_same_state,
@@ -95,7 +95,7 @@ def test_a_trained_predictor_tells_weights_apart(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(40, 30), nn.Linear(30, 30))
     with torch.no_grad():
-        module[0].weight.mul_(0.05)
+        module.get_parameter("0.weight").mul_(0.05)
     loss = KolmogorovLoss(
         module, predictor=CoordinatePredictor((4,)), weight_range=(-0.4, 0.4), bins=64
     )
@@ -108,7 +108,7 @@ def test_a_trained_predictor_tells_weights_apart(tmp_path: Path) -> None:
 
 def test_the_loss_of_a_run_can_be_written_and_read_by_itself(tmp_path: Path) -> None:
     """Training uses this predictor by default; the file alone rebuilds the network."""
-    events = []
+    events: list[Event] = []
     config = Config(
         target="ring",
         size=24,
@@ -122,6 +122,7 @@ def test_the_loss_of_a_run_can_be_written_and_read_by_itself(tmp_path: Path) -> 
     bitfold.train(config, [events.append])
     (ended,) = (event for event in events if isinstance(event, RunEnded))
     network, loss = ended.network, ended.kolmogorov
+    assert loss is not None
     assert isinstance(loss.predictor, CoordinatePredictor)
     write_checked(tmp_path / "net.bitfold", network, loss)
     found = bitfold.read_model(tmp_path / "net.bitfold")
@@ -146,11 +147,11 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         bitfold.write_model(path, module, loss)
     loss = KolmogorovLoss(module, predictor="coordinate")
     with torch.no_grad():
-        loss.predictor.head.bias[0] = float("inf")
+        loss.get_parameter("predictor.head.bias")[0] = float("inf")
     with pytest.raises(bitfold.ModelFileError, match="finite parameters"):
         bitfold.write_model(path, module, loss)
     with torch.no_grad():
-        loss.predictor.head.bias[0] = 0
+        loss.get_parameter("predictor.head.bias")[0] = 0
         module.weight[0, 0] = float("nan")
     with pytest.raises(bitfold.ModelFileError, match="finite weights"):
         bitfold.write_model(path, module, loss)
@@ -212,6 +213,7 @@ def test_numbers_beyond_the_bounds_of_fixed_point_are_refused() -> None:
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module, predictor=CoordinatePredictor((2,)), bins=4)
     plan = plan_of_kolmogorov(loss)
+    assert plan.coordinate is not None
     plan.coordinate.tensors[0][:] = 2**17
     plan.coordinate.tensors[0][0, 0] += 1
     writer = StreamWriter()
@@ -226,21 +228,22 @@ def test_mutated_files_are_refused_or_read(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = bitfold.PolytopeNet(2, "[5]*2", 1)
     norm = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Linear(7, 6))
-    files = []
-    for module, into, settings in (
+    files: list[tuple[bytes, nn.Module | None]] = []
+    cases: tuple[tuple[nn.Module, nn.Module | None, dict[str, Any]], ...] = (
         (network, None, {"bins": 9}),
         (network, None, {"weight_range": (-0.2, 0.3), "bins": 9}),
         (norm, norm, {"bins": 5}),
-    ):
+    )
+    for module, into, settings in cases:
         loss = KolmogorovLoss(module, predictor=CoordinatePredictor((3,)), **settings)
         write_checked(path, module, loss)
         files.append((path.read_bytes(), into))
     refused = 0
     for number in range(1000):
-        data, module = files[number % len(files)]
+        data, read_into = files[number % len(files)]
         changed = with_checksum(mutated(data, chance))
         path.write_bytes(changed)
-        into = None if module is None else scrambled(module)
+        into = None if read_into is None else scrambled(read_into)
         try:
             bitfold.read_model(path, into=into)
         except bitfold.ModelFileError as error:
@@ -249,8 +252,8 @@ def test_mutated_files_are_refused_or_read(tmp_path: Path) -> None:
             if into is not None:
                 assert all(bool((item == 7).all()) for item in into.state_dict().values())
     assert refused > 900
-    for data, module in files:
+    for data, read_into in files:
         for length in range(8, len(data)):
             path.write_bytes(with_checksum(data[:length]))
             with pytest.raises(bitfold.ModelFileError):
-                model_info(path, into=module)
+                model_info(path, into=read_into)

@@ -26,7 +26,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, nn.Modu
     torch.manual_seed(0)
     network = bitfold.PolytopeNet(2, "[5]*3", 1)
     norm = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Linear(7, 6))
-    found = []
+    found: list[tuple[bytes, nn.Module | None]] = []
     for module, into in ((network, None), (norm, norm)):
         for predictor in ("row_column", "per_tensor"):
             loss = bitfold.KolmogorovLoss(module, predictor=predictor)

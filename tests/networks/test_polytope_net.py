@@ -1,5 +1,7 @@
 """Tests of PolytopeNet."""
 
+from typing import cast
+
 import pytest
 import torch
 from torch import nn
@@ -13,12 +15,17 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def affine_layers(network: PolytopeNet) -> list[nn.Linear]:
+    """Every other layer of a network, from the first."""
+    return [cast(nn.Linear, layer) for layer in list(network.layers)[::2]]
+
+
 def test_layers_alternate() -> None:
     """The network is a Sequential of affine layers and activations, without a final activation."""
     network = PolytopeNet(2, "[4,3]", 1, "relu", generator=generator())
     kinds = [type(layer) for layer in network.layers]
     assert kinds == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
-    assert [(x.in_features, x.out_features) for x in network.layers[::2]] == [
+    assert [(x.in_features, x.out_features) for x in affine_layers(network)] == [
         (2, 4),
         (4, 3),
         (3, 1),
@@ -36,7 +43,7 @@ def test_no_hidden_layers_is_an_affine_map() -> None:
 def test_initialisation_is_he_normal(name: str) -> None:
     """Weights are normal with standard deviation gain / sqrt(fan_in) in all layers; biases 0.1."""
     network = PolytopeNet(200, [300, 250], 100, name, generator=generator())
-    for layer in network.layers[::2]:
+    for layer in affine_layers(network):
         weights = layer.weight.detach().double()
         expected = activation_gain(name) / layer.in_features**0.5
         # Standard errors of mean and deviation over at least 25,000 draws, five times.
@@ -56,8 +63,9 @@ def test_generator_decides_and_the_global_state_stays() -> None:
     second = PolytopeNet(2, "[10]*8", 1, generator=generator(5))
     other = PolytopeNet(2, "[10]*8", 1, generator=generator(6))
     assert torch.equal(before, torch.get_rng_state())
-    assert torch.equal(first.layers[0].weight, second.layers[0].weight)
-    assert not torch.equal(first.layers[0].weight, other.layers[0].weight)
+    weights = [affine_layers(network)[0].weight for network in (first, second, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
 
 
 def test_without_generator_the_global_one_is_used() -> None:
@@ -66,7 +74,7 @@ def test_without_generator_the_global_one_is_used() -> None:
     with torch.random.fork_rng():
         for _ in range(2):
             torch.manual_seed(3)
-            weights.append(PolytopeNet(2, "[10]", 1).layers[0].weight)
+            weights.append(affine_layers(PolytopeNet(2, "[10]", 1))[0].weight)
     assert torch.equal(*weights)
 
 

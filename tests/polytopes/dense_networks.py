@@ -10,7 +10,9 @@ from torch import nn
 WIDE = ((-3.0, -3.0), (3.0, 3.0))
 
 
-def dense(widths: list[int], activation: Callable[[], nn.Module], outputs: int = 1) -> nn.Module:
+def dense(
+    widths: list[int], activation: Callable[[], nn.Module], outputs: int = 1
+) -> nn.Sequential:
     """Layers as He et al. initialise them, with small biases."""
     parts: list[nn.Module] = []
     for fan_in, fan_out in zip([2, *widths], widths, strict=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -10,6 +10,7 @@ Point = tuple[Fraction, Fraction]
 Map = tuple[Fraction, Fraction, Fraction]
 Layer = tuple[Sequence[Sequence[int]], Sequence[int]]
 Windows = Sequence[Sequence[int]]
+Bend = Callable[[list[Point], Sequence[Map]], list[tuple[list[Point], Map]]]
 """A layer of maxima: by output the neurons before it that it is the largest of."""
 
 
@@ -87,6 +88,7 @@ def polytopes(
         cut = []
         for polygon, inputs in faces:
             pieces: list[tuple[list[Point], list[Map]]] = [(polygon, [])]
+            bend: Bend
             if isinstance(layer, tuple):
                 groups, bend = [[form] for form in affine(layer, inputs)], lambda p, f: bent(p, *f)
             else:

@@ -119,8 +119,8 @@ KINDS = {
     "max of two": calls(lambda x: torch.max(*x.chunk(2, 1)), FLAT),
     "min of two": calls(lambda x: torch.minimum(x[:, :3], x[:, 3:]), FLAT),
     "max with zeros": calls(lambda x: torch.maximum(x, torch.zeros_like(x)), FLAT),
-    "maxout": calls(lambda x: x.unflatten(1, (2, 3)).amax(2), FLAT),
-    "minimum of a group": calls(lambda x: x.unflatten(1, (2, 3)).min(2).values, FLAT),
+    "maxout": calls(lambda x: x.unflatten(1, (2, 3)).amax(2), FLAT),  # type: ignore[no-untyped-call] # torch leaves it untyped
+    "minimum of a group": calls(lambda x: x.unflatten(1, (2, 3)).min(2).values, FLAT),  # type: ignore[no-untyped-call] # torch leaves it untyped
     "largest of all channels": calls(lambda x: x.max(1, keepdim=True)[0], IMAGE),
     "global max-pooling": calls(lambda x: x.amax((2, 3)), IMAGE),
 }

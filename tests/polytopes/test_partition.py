@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,10 @@ class Residual(nn.Module):
         x = torch.relu(self.norm(self.first(x)))
         x = x + nn.functional.leaky_relu(-x + 0.5, 0.1)
         x = torch.relu(self.second(nn.functional.pad(x, (1, 0, 1, 0)))[:, :, :3, :3])
-        return self.head(self.dropout(torch.cat([x[:, :1], x[:, 1:] * 2 - 1], 1).flatten(1)))
+        result: Tensor = self.head(
+            self.dropout(torch.cat([x[:, :1], x[:, 1:] * 2 - 1], 1).flatten(1))
+        )
+        return result
 
 
 class Sequence(nn.Module):
@@ -44,7 +48,8 @@ class Sequence(nn.Module):
         x = self.convolution(x)
         low, high = torch.minimum(x[:, :2], x[:, 2:]), torch.max(x[:, :2], x[:, 2:])
         x = torch.abs(torch.cat([low, high], 1)).mean(2)
-        return self.head(torch.cat([x, nn.functional.hardtanh(x)], 1))
+        result: Tensor = self.head(torch.cat([x, nn.functional.hardtanh(x)], 1))
+        return result
 
 
 def trained_statistics(module: nn.Module, inputs: Tensor) -> nn.Module:
@@ -101,10 +106,10 @@ def test_coinciding_folds_name_all_their_owners() -> None:
     torch.manual_seed(1)
     module = dense([8, 8], nn.ReLU)
     with torch.no_grad():
-        first = module[0]
-        first.weight[1:4] = first.weight[:1] * torch.tensor([[1.0], [-1.0], [0.5]])
-        first.bias[1:4] = first.bias[:1] * torch.tensor([1.0, -1.0, 0.5])
-        first.weight[4], first.bias[4] = 0.0, 0.0
+        weight, bias = module.get_parameter("0.weight"), module.get_parameter("0.bias")
+        weight[1:4] = weight[:1] * torch.tensor([[1.0], [-1.0], [0.5]])
+        bias[1:4] = bias[:1] * torch.tensor([1.0, -1.0, 0.5])
+        weight[4], bias[4] = 0.0, 0.0
     found = partition(module, WIDE)
     found.check()
     owners = [
@@ -210,8 +215,8 @@ def test_weights_are_read_at_every_call_and_kept() -> None:
     points = np.random.default_rng(0).uniform(-3, 3, (50, 2))
     before, vertices = first.evaluate(points), first.vertices.copy()
     with torch.no_grad():
-        module[0].weight.mul_(-0.5)
-        module[2].bias.add_(1)
+        module.get_parameter("0.weight").mul_(-0.5)
+        module.get_parameter("2.bias").add_(1)
     second = partition(module, WIDE)
     second.check()
     np.testing.assert_array_equal(first.evaluate(points), before)
@@ -227,11 +232,12 @@ def test_another_structure_is_seen() -> None:
     assert isinstance(partition(module, WIDE), Partition)
     module[1] = nn.LeakyReLU(0.3).eval()
     partition(module, WIDE).check()
-    module[1] = nn.Hardtanh().eval()
+    bend = nn.Hardtanh().eval()
+    module[1] = bend
     found = partition(module, WIDE)
     found.check()
     assert found.layer_sizes == (12, 6)
-    module[1].max_val = 0.25
+    bend.max_val = 0.25
     changed = partition(module, WIDE)
     points = np.random.default_rng(0).uniform(-3, 3, (50, 2))
     expected = module.double()(torch.from_numpy(points)).detach().numpy()
@@ -276,7 +282,7 @@ class Centred(nn.Module):
         return torch.relu(x - x.mean(0))
 
 
-def refused(module: nn.Module, **settings: object) -> str:
+def refused(module: nn.Module, **settings: Any) -> str:
     """What is said of a module that is refused, in one line."""
     with pytest.raises(PolytopeError) as caught:
         partition(module, **settings)
@@ -305,7 +311,7 @@ def test_bad_input_gets_one_line() -> None:
         assert "Cannot find polytopes: expected a domain" in refused(module, domain=domain)
     assert "expected at most 5" in refused(module, domain=WIDE, max_polytopes=5)
     with torch.no_grad():
-        module[0].weight[0, 0] = math.nan
+        module.get_parameter("0.weight")[0, 0] = math.nan
     assert "not finite" in refused(module)
     with pytest.raises(PolytopeError, match="parallel"):
         Plane(np.zeros(3), np.ones(3), 2 * np.ones(3))
@@ -343,7 +349,8 @@ def test_any_number_of_threads_gives_the_same_partition(
             for parameter in module.parameters():
                 parameter.copy_((2 * parameter).round() / 2)
             for layer in (module[0], module[2]):
-                layer.weight[1:3], layer.bias[1:3] = layer.weight[:1], layer.bias[:1]
+                weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+                weight[1:3], bias[1:3] = weight[:1], bias[:1]
     monkeypatch.setattr(exact, "_ENOUGH_FACES", 0)
     whole = partition(module, WIDE)
     monkeypatch.setattr(cut_by_threads, "_THREAD_FACES", 4)

@@ -10,6 +10,7 @@ import pytest
 from bitfold.recording import Drawing, DrawingPaths, FrameStyle
 from bitfold.recording import drawing as drawing_module
 from bitfold.recording.drawing import delete_other_frames, frame_path
+from bitfold.runtime.atomic_files import write_atomically
 from bitfold.training import Run, resume, train
 from tests.recording.tiny_runs import tiny
 
@@ -116,7 +117,6 @@ def test_a_frame_that_does_not_fit_on_the_disk_is_drawn_later(
 ) -> None:
     """A write that fails leaves no partial frame, which a later drawing would keep."""
     paths = paths_in(tmp_path)
-    write = drawing_module.write_atomically
 
     def refuse(path: Path, data: bytes, **options: bool) -> None:
         path.with_name(path.name + ".tmp").write_bytes(data[:100])
@@ -125,7 +125,7 @@ def test_a_frame_that_does_not_fit_on_the_disk_is_drawn_later(
     monkeypatch.setattr(drawing_module, "write_atomically", refuse)
     with pytest.raises(OSError, match="No space left"):
         draw(ring_run, paths)
-    monkeypatch.setattr(drawing_module, "write_atomically", write)
+    monkeypatch.setattr(drawing_module, "write_atomically", write_atomically)
     draw(ring_run, paths)
     for epoch in (0, 2, 4, 6):
         assert frame_path(paths.frames, epoch, "png").read_bytes()[-8:-4] == b"IEND"

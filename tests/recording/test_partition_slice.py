@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def last_moment(run: Run) -> Moment:
     return last
 
 
-def slicer(run: Run, **style: object) -> PartitionSlicer:
+def slicer(run: Run, **style: Any) -> PartitionSlicer:
     """Return a slicer of a run's last network."""
     return PartitionSlicer(run.network().eval(), run.target, dataclasses.replace(SMALL, **style))
 
@@ -102,7 +103,7 @@ def test_area_has_the_same_scale_in_all_frames(ring_run: Run) -> None:
     found = partition(network, ((-0.5, -0.5), (0.0, 0.0)))
     colours = face_colours(found, made._raster, "area")
     assert colours is not None
-    assert (made.slice(None).piece.ground == colours).all()
+    assert np.all(made.slice(None).piece.ground == colours)
 
 
 def test_each_layer_has_its_panel(ring_run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,11 @@ def grow_until_refused(folder: str) -> None:
     grown = AppendOnlyFile(path / "grown")
     grown.append(b"a" * 60)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-    for write in (lambda: grown.append(b"b" * 60), lambda: write_atomically(old, b"n" * 200)):
+    writes: list[Callable[[], None]] = [
+        lambda: grown.append(b"b" * 60),
+        lambda: write_atomically(old, b"n" * 200),
+    ]
+    for write in writes:
         with pytest.raises(OSError, match="File too large"):
             write()
     grown.append(b"c" * 30)

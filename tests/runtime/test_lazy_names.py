@@ -62,7 +62,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     """The error names the package and the attribute; ``import *`` and ``hasattr`` work."""
     assert not hasattr(bitfold, "nonsense")
     with pytest.raises(AttributeError, match="module 'bitfold' has no attribute 'nonsense'"):
-        _ = bitfold.nonsense
+        _ = bitfold.nonsense  # type: ignore[attr-defined] # it has none
     with pytest.raises(ImportError):
         importlib.import_module("bitfold.nonsense")
     names: dict[str, object] = {}

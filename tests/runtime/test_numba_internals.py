@@ -84,7 +84,7 @@ def test_k_is_the_same_without_the_fused_loops(
     module = nn.Sequential(nn.Linear(3, 9), nn.Linear(9, 4))
     loss = KolmogorovLoss(module, predictor="coordinate", targets=targets, weight_range=(-0.5, 0.5))
 
-    def everything() -> tuple[float, list[torch.Tensor], float]:
+    def everything() -> tuple[float, list[torch.Tensor | None], float]:
         module.zero_grad()
         loss.zero_grad()
         nats = loss()

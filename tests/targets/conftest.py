@@ -104,6 +104,7 @@ def write_video(tmp_path: Path) -> Writer:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
             stream = container.add_stream(codec, rate=rate, options=options or {"crf": "4"})
+            assert isinstance(stream, av.VideoStream)
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt = pixel_format
             stream.codec_context.time_base = Fraction(1, rate)

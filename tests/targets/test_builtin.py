@@ -45,6 +45,7 @@ def test_the_colour_ring_is_pure_and_balanced() -> None:
     target = load_target("rgb-ring", size=128)
     assert target.task == "classification"
     assert target.num_left_out == 0
+    assert target.classes is not None
     assert np.bincount(target.classes).min() >= 0.1 * 128 * 128
     assert target.picture()[0, 0].tolist() == [255, 0, 0]
     assert target.picture()[64, 64].tolist() == [0, 255, 0]

@@ -59,6 +59,8 @@ def test_smoothed_edges_are_left_out_and_counted(size: int) -> None:
     pixels = np.array(large.resize((size, size), Image.Resampling.BOX))[None]
     target = make_target("smooth", Frames(pixels))
     assert target.task == "classification"
+    assert target.class_colours is not None
+    assert target.classes is not None
     assert target.class_colours.tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
     pure = (np.isin(pixels, (0, 255)).all(axis=-1) & (pixels.sum(axis=-1) == 255)).ravel()
     assert target.num_left_out == np.count_nonzero(~pure) > 0
@@ -72,6 +74,7 @@ def test_smoothed_edges_are_left_out_and_counted(size: int) -> None:
 def test_grey_pictures_can_be_classified(name: str, size: int) -> None:
     """The smooth grey drawings have two classes, black and white."""
     target = load_target(name, size=size, task="classification")
+    assert target.class_colours is not None
     assert sorted(target.class_colours[:, 0].tolist()) == [0, 255]
     assert target.num_left_out > 0
 
@@ -100,8 +103,11 @@ def test_noise_of_jpeg_makes_no_classes(tmp_path: Path, quality: int, subsamplin
     image = Image.fromarray(draw_builtin("rgb-ring", 256))
     image.save(tmp_path / "a.jpg", quality=quality, subsampling=subsampling)
     target = load_target(str(tmp_path / "a.jpg"))
+    assert target.class_colours is not None
+    assert target.classes is not None
     assert target.class_colours.tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
     truth = load_target("rgb-ring", size=256).classes
+    assert truth is not None
     kept = target.usable
     assert len(kept) > 0.85 * len(truth)
     assert np.mean(target.classes[kept] == truth[kept]) > 0.999
@@ -157,6 +163,7 @@ def test_sixteen_bit_colours_are_compared_at_eight_bits() -> None:
     pixels = blocks([(255, 0, 0), (0, 0, 255)]).astype(np.uint16) * 257
     pixels[pixels == 0] = 40
     target = make_target("deep", Frames(pixels))
+    assert target.class_colours is not None
     assert target.class_colours.tolist() == [[255, 0, 0], [0, 0, 255]]
 
 

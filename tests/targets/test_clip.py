@@ -22,7 +22,7 @@ def moving_colours(corner_colours: Any, num_frames: Any = 4, size: Any = 64) -> 
     return np.stack([np.rot90(corner_colours(size), turn) for turn in range(num_frames)])
 
 
-VIDEO_OPTIONS = {
+VIDEO_OPTIONS: dict[str, dict[str, Any]] = {
     "mp4": {"codec": "libx264", "pixel_format": "yuv444p"},
     "webm": {"codec": "libvpx-vp9", "options": {"lossless": "1"}, "pixel_format": "yuv444p"},
 }
@@ -72,6 +72,8 @@ def test_flat_clips_are_classified(
         write_video(path.name, frames, **VIDEO_OPTIONS[kind])
     target = load_target(str(path))
     assert target.task == "classification"
+    assert target.class_colours is not None
+    assert target.classes is not None
     assert target.class_colours.tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0]]
     classes = target.classes.reshape(frames.shape[:3])
     assert classes[:, 8, 8].tolist() == [0, 1, 3, 2]

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 from bitfold.errors import TargetError
 from bitfold.targets import load_target
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "png": {},
     "jpg": {"quality": 95},
     "webp": {"lossless": True},
@@ -27,7 +28,7 @@ LOSSY_LEVELS = 8
 
 def stored(upright: Any, orientation: Any) -> Any:
     """Give the pixels as a camera held that way stores them: the inverse of Exif's table."""
-    inverse = {
+    inverse: dict[int, Callable[[Any], Any]] = {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
@@ -62,6 +63,8 @@ def test_a_flat_picture_is_classified_in_every_format(
     Image.fromarray(corner_colours(64)).save(path, **(KINDS[kind] | {"subsampling": 0}))
     target = load_target(str(path))
     assert target.task == "classification"
+    assert target.class_colours is not None
+    assert target.classes is not None
     assert target.class_colours.tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0]]
     corners = target.classes.reshape(64, 64)[[8, 8, 56, 56], [8, 56, 8, 56]]
     assert corners.tolist() == [0, 1, 2, 3]

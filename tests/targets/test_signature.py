@@ -110,7 +110,7 @@ def test_a_built_in_name_wins_over_a_file(
     ],
 )
 def test_containers_tell_whether_they_are_complete(
-    kind: str, content: bytes, complete: bool
+    kind: Any, content: bytes, complete: bool
 ) -> None:
     """The walk over blocks, boxes and segments finds a missing end."""
     if complete:

@@ -49,6 +49,7 @@ def test_the_picture_is_the_plain_sum(name: str, points: Any, sigma_px: Any) -> 
     else:
         top = np.sort(expected, axis=1)
         clear = top[:, -1] - top[:, -2] > 1e-3
+        assert target.class_colours is not None
         colours = target.class_colours[expected.argmax(axis=1)]
         np.testing.assert_array_equal(shown[clear], colours[clear])
 
@@ -68,6 +69,7 @@ def test_the_error_of_classes_is_the_share_of_wrong_ones() -> None:
     target = load_target("rgb-ring", size=40)
     split = sample_split(target, points=100, batch_size=200, seed=5)
     estimate = reference(target, split, 2.0, split.validation)
+    assert target.classes is not None
     expected = np.mean(estimate.argmax(axis=1) != target.classes[split.validation])
     assert kernel_baseline_error(target, split, 2.0) == pytest.approx(expected)
 

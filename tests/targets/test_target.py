@@ -23,7 +23,8 @@ def make(**changes: Any) -> Any:
 
 def test_values_of_eight_and_sixteen_bits_fill_the_unit_interval() -> None:
     """8-bit values are divided by 255 and 16-bit values by 65535, as float32."""
-    for dtype, full in ((np.uint8, 255), (np.uint16, 65535)):
+    depths: tuple[tuple[Any, int], ...] = ((np.uint8, 255), (np.uint16, 65535))
+    for dtype, full in depths:
         pixels = np.array([0, 1, full // 2, full], dtype).reshape(1, 2, 2, 1)
         target = make_target("v", Frames(pixels))
         values = target.values(np.array([3, 0, 1, 2]))

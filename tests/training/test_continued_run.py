@@ -186,16 +186,18 @@ def test_the_checkpoint_knows_its_own_optimiser(tmp_path: Path) -> None:
 def test_what_makes_another_run_is_refused(tmp_path: Path, name: str) -> None:
     """A setting that decides what the run is cannot change."""
     bitfold.train(tiny(tmp_path / "run", epochs=1))
+    changed: dict[str, Any] = {name: "4"}
     with pytest.raises(ConfigError, match=f"`{name}`"):
-        bitfold.resume(tmp_path / "run", **{name: "4"})
+        bitfold.resume(tmp_path / "run", **changed)
 
 
 def test_the_predictor_of_a_run_that_has_one_stays(tmp_path: Path) -> None:
     """Its shape, bins and kind are part of K, which would not be comparable otherwise."""
     bitfold.train(tiny(tmp_path / "run", epochs=1, **WITH_K))
     for name in predictor_settings():
+        changed: dict[str, Any] = {name: 4}
         with pytest.raises(ConfigError, match="would be another run"):
-            bitfold.resume(tmp_path / "run", **{name: 4})
+            bitfold.resume(tmp_path / "run", **changed)
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path: Path) -> None:

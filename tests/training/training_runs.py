@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from torch import Tensor
 
@@ -264,10 +265,10 @@ def _sabotage(what: str, number: int) -> None:
 
     match what:
         case "before rename" | "after rename":
-            os.replace = replace_or_die
+            patch.object(os, "replace", replace_or_die).start()
         case "sync":
-            os.fsync = fsync_or_die
+            patch.object(os, "fsync", fsync_or_die).start()
         case "half a checkpoint":
-            checkpoints.write_atomically = write_or_die
+            patch.object(checkpoints, "write_atomically", write_or_die).start()
         case _:
-            files.AppendOnlyFile.append = append_or_die
+            patch.object(files.AppendOnlyFile, "append", append_or_die).start()

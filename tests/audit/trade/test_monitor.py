@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import pytest
 
@@ -57,9 +58,7 @@ def trading(
         ({"k_slope": -1e-5, "task_slope": 8e-6}, "task"),
     ],
 )
-def test_a_trade_is_reported_with_its_payer(
-    seed: int, slopes: dict[str, float], payer: str
-) -> None:
+def test_a_trade_is_reported_with_its_payer(seed: int, slopes: dict[str, Any], payer: str) -> None:
     """Either term may pay; the report names both amounts and a window after the beginning."""
     trade = first_trade(trading(seed, **slopes))
     assert trade is not None
@@ -101,7 +100,7 @@ def test_a_trade_reads_as_one_sentence() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_unit_of_the_losses_does_not_matter(seed: int, factor: float) -> None:
     """Both losses times the same factor give the same report of as many times the amounts."""
-    slopes = {"k_slope": 4e-5, "task_slope": -2e-6}
+    slopes: dict[str, Any] = {"k_slope": 4e-5, "task_slope": -2e-6}
     plain = first_trade(trading(seed, **slopes))
     scaled = first_trade(trading(seed, **slopes, scale=factor))
     assert plain is not None
@@ -240,7 +239,7 @@ def test_memory_is_bounded() -> None:
         ({"correlated_updates": math.inf}, "correlated_updates to be from 1 to 1e+06, got inf"),
     ],
 )
-def test_settings_out_of_bounds_are_refused(settings: dict[str, float], message: str) -> None:
+def test_settings_out_of_bounds_are_refused(settings: dict[str, Any], message: str) -> None:
     """An argument out of bounds raises an error of one line that says how to continue."""
     with pytest.raises(AuditError) as caught:
         TradeMonitor(**settings)

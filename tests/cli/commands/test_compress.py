@@ -60,22 +60,29 @@ def test_a_file_of_few_bytes_draws_its_picture_in_a_fresh_process(
     assert np.abs(shown - expected).max() < 0.6 / 255
 
 
+def number(pattern: str, text: str) -> float:
+    """The first number that a pattern's group finds in a text."""
+    match = re.search(pattern, text)
+    assert match is not None, text
+    return float(match[1])
+
+
 def test_a_quality_is_met_by_the_decoded_network(
     ring: Path, classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """PSNR and error are those of the file's network; lower ones need fewer bytes."""
     path, sizes = tmp_path / "net.bitfold", []
     assert main(["compress", str(ring), "-o", str(path)]) == 0
-    whole = float(re.search(r"PSNR ([\d.]+) dB", capsys.readouterr().out)[1])
+    whole = number(r"PSNR ([\d.]+) dB", capsys.readouterr().out)
     for less in (0.1, 1.0):
         given = ["--psnr", f"{whole - less:.3f}"]
         assert main(["compress", str(ring), "-o", str(path), *given]) == 0
-        reached = float(re.search(r"PSNR ([\d.]+) dB", capsys.readouterr().out)[1])
+        reached = number(r"PSNR ([\d.]+) dB", capsys.readouterr().out)
         assert whole - less - 0.01 <= reached <= whole
         sizes.append(path.stat().st_size)
     assert sizes[1] < sizes[0]
     assert main(["compress", str(classes), "-o", str(path), "--error", "0.6"]) == 0
-    assert float(re.search(r"([\d.]+) % of the pixels", capsys.readouterr().out)[1]) <= 60
+    assert number(r"([\d.]+) % of the pixels", capsys.readouterr().out) <= 60
     assert main(["decompress", str(path), "-o", str(tmp_path / "a.png"), "--size", "9"]) == 0
     assert [item.name for item in tmp_path.iterdir() if "trial" in item.name] == []
 

@@ -179,7 +179,7 @@ def test_bad_input_is_refused_in_one_line(
     """Paths, epochs, endings, windows, times, outputs and numbers."""
     output, checkpoint = tmp_path / "a.svg", next((ring / "checkpoints").iterdir())
     (tmp_path / "text.safetensors").write_text("no checkpoint")
-    for path, file, more, said in (
+    cases: tuple[tuple[Path, Path | str, list[str], str], ...] = (
         (tmp_path / "none", output, [], "there is no config.toml"),
         (tmp_path, output, [], "there is no config.toml"),
         (tmp_path / "text.safetensors", output, [], "Cannot read checkpoint"),
@@ -200,7 +200,8 @@ def test_bad_input_is_refused_in_one_line(
         (ring, output, ["--max-polytopes", "3"], "expected at most 3, got more"),
         (ring, output, ["--max-polytopes", "0"], "max_polytopes of 1"),
         *((ring, tmp_path / "no" / f"a{s}", [], "Cannot write") for s in (".svg", ".npz", ".ply")),
-    ):
+    )
+    for path, file, more, said in cases:
         assert said in refused(capsys, path, file, *more), said
     assert [item.name for item in tmp_path.iterdir()] == ["text.safetensors"]
 

@@ -60,12 +60,14 @@ class Page(HTMLParser):
         assert name not in {"script", "link", "iframe", "object", "embed", "base", "form", "a"}
         for key, value in attributes:
             assert not key.startswith("on"), key
+            given = value or ""
             if key == "src":
-                assert value.startswith("data:image/png;base64,")
-                self.images.append(base64.b64decode(value.partition(",")[2], validate=True))
+                assert given.startswith("data:image/png;base64,")
+                self.images.append(base64.b64decode(given.partition(",")[2], validate=True))
             elif key.endswith("href"):
-                assert value.startswith("#")
+                assert given.startswith("#")
             elif key == "style":
+                assert value is not None
                 assert "url(" not in value or "url(#" in value
         self.tags.append(name)
         if name not in {"meta", "img"}:
@@ -215,6 +217,13 @@ def test_classes_are_told_by_shares(
     assert "share of wrong pixels" in page.words
 
 
+def number(pattern: str, text: str) -> float:
+    """The first number that a pattern's group finds in a text."""
+    match = re.search(pattern, text)
+    assert match is not None, text
+    return float(match[1])
+
+
 def test_the_bound_is_that_of_the_file_and_says_what_it_is_about(
     first: bitfold.Run, report: Callable[[str], Page]
 ) -> None:
@@ -226,9 +235,9 @@ def test_the_bound_is_that_of_the_file_and_says_what_it_is_about(
     assert limit == pytest.approx(bitfold.bound(bits, seen, num_points), abs=2e-4)
     assert "is at most R = " in page.words
     assert "a fixed grid and no independent samples" in page.words
-    measured = float(re.search(r"Measured: ([\d.]+)\.", page.words)[1])
+    measured = number(r"Measured: ([\d.]+)\.", page.words)
     assert seen / 2 < measured < limit
-    guess = float(re.search(r"answer(?:, which knows nothing,)? has ([\d.]+)\.", page.words)[1])
+    guess = number(r"answer(?:, which knows nothing,)? has ([\d.]+)\.", page.words)
     assert ("vacuous" in page.words) == (limit >= guess)
     values = first.target.values(first.target.usable)
     assert guess == pytest.approx(values.var(dtype=np.float64), rel=1e-3)
@@ -248,7 +257,9 @@ def test_the_curve_has_the_colours_of_the_page(first: bitfold.Run) -> None:
     """Its ink is a variable, so that it is readable in light and in dark; it has no ground."""
     main(["report", str(first.path), "--quiet"])
     text = (first.path / "report.html").read_text(encoding="utf-8")
-    curve = re.search(r"<svg.*?</svg>", text, re.DOTALL)[0]
+    match = re.search(r"<svg.*?</svg>", text, re.DOTALL)
+    assert match is not None
+    curve = match[0]
     assert "var(--ink)" in curve
     assert "var(--accent)" in curve
     assert not re.findall(r"#[0-9a-f]{6}\b(?!\")", re.sub(r'href="#\w+"', "", curve))

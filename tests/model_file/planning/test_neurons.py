@@ -22,7 +22,7 @@ def dense(*widths: int) -> nn.Sequential:
     for number, (ins, outs) in enumerate(pairwise(widths)):
         layers += [nn.Linear(ins, outs, bias=number != 1), activations[number % 4]]
         with torch.no_grad():
-            layers[-2].weight.mul_(torch.randn(outs, 1).mul(1.5).exp())
+            layers[-2].get_parameter("weight").mul_(torch.randn(outs, 1).mul(1.5).exp())
     return nn.Sequential(nn.Sequential(*layers[:3]), *layers[3:-1])
 
 
@@ -32,7 +32,8 @@ def test_the_function_stays(shape: Any) -> None:
     module = dense(*shape).double()
     points = torch.randn(500, shape[0], dtype=torch.float64)
     found = with_sorted_neurons(module)
-    assert not torch.equal(found[0][0].weight, module[0][0].weight)
+    assert found is not None
+    assert not torch.equal(found.get_parameter("0.0.weight"), module.get_parameter("0.0.weight"))
     torch.testing.assert_close(found(points), module(points), rtol=1e-12, atol=1e-12)
 
 
@@ -45,6 +46,7 @@ def test_networks_of_bitfold_stay_the_same_function(activation: str, tmp_path: P
     bitfold.write_model(path, network, tolerance=0, sort_neurons=True)
     found = bitfold.read_model(path)
     sorted_network = with_sorted_neurons(network)
+    assert sorted_network is not None
     torch.testing.assert_close(sorted_network(points), network(points), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found(points), network(points), rtol=1e-4, atol=1e-5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -20,10 +21,12 @@ SQUARE = [(-2, -2), (2, -2), (2, 2), (-2, 2)]
 class Maxima(nn.Module):
     """The largest of the inputs that are in each of some windows."""
 
+    windows: Tensor
+
     def __init__(self, windows: Windows) -> None:
         super().__init__()
         longest = max(map(len, windows))
-        padded = [[*window, *window[:1] * (longest - len(window))] for window in windows]
+        padded = [[*window, *list(window[:1]) * (longest - len(window))] for window in windows]
         self.register_buffer("windows", torch.tensor(padded))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -32,7 +35,7 @@ class Maxima(nn.Module):
         return found.view(len(x), *self.windows.shape).amax(2)
 
 
-def network_of(layers: list[Layer | Windows]) -> nn.Module:
+def network_of(layers: Sequence[Layer | Windows]) -> nn.Module:
     """The same network as a module."""
     parts: list[nn.Module] = []
     for layer in layers:
@@ -48,7 +51,7 @@ def network_of(layers: list[Layer | Windows]) -> nn.Module:
     return nn.Sequential(*parts).eval()
 
 
-def assert_equal_to_reference(layers: list[Layer | Windows]) -> None:
+def assert_equal_to_reference(layers: Sequence[Layer | Windows]) -> None:
     """Counts, the places of all vertices, and which of them edges join."""
     expected = polytopes(layers, SQUARE)
     vertices, edges = incidences(expected)

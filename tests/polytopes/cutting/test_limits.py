@@ -59,8 +59,9 @@ def test_room_is_made_for_no_more_polytopes_than_there_may_be(
 ) -> None:
     """Each thread gets 60 bytes for each of them and 4 for each place on its faces' boundaries."""
     from bitfold.polytopes.cutting import cut_by_threads, exact
+    from bitfold.polytopes.cutting.loops.cut import cut_part
 
-    taken = []
+    taken: list[int] = []
 
     def noted(*args: Any) -> Any:
         found = cut_part(*args)
@@ -68,7 +69,6 @@ def test_room_is_made_for_no_more_polytopes_than_there_may_be(
         taken.append(sum(item.nbytes for item in made[:-2]))
         return found
 
-    cut_part = cut_by_threads.cut_part
     monkeypatch.setattr(cut_by_threads, "cut_part", noted)
     monkeypatch.setattr(cut_by_threads, "_THREAD_FACES", 4)
     monkeypatch.setattr(exact, "_ENOUGH_FACES", 0)

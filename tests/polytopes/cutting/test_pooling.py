@@ -38,7 +38,8 @@ class Blocks(nn.Module):
         """(N, 1, 8, 8) to (N, 3)."""
         x = self.pool(torch.relu(self.first(x)))
         x = self.pool(torch.relu(x + self.inner(x)))
-        return self.head(x.flatten(1))
+        result: Tensor = self.head(x.flatten(1))
+        return result
 
 
 def blocks(seed: int) -> tuple[nn.Module, Plane]:
@@ -56,7 +57,9 @@ def layer(rows: list[list[float]]) -> nn.Linear:
     return found
 
 
-def owners_between(found: Partition, one: tuple[float, float], other: tuple[float, float]) -> set:
+def owners_between(
+    found: Partition, one: tuple[float, float], other: tuple[float, float]
+) -> set[int]:
     """Owners of the edge between the faces of two points."""
     faces = set(found.locate([one, other]).tolist())
     (edge,) = [k for k, pair in enumerate(found.neighbours.tolist()) if set(pair) == faces]

@@ -20,11 +20,11 @@ def test_each_layer_has_a_colour_of_its_own(count: int, ground: Ground) -> None:
 
 def test_a_layer_has_one_hue_on_both_grounds() -> None:
     """Paper changes brightness alone, so that a reader finds a frame's layer in a figure."""
-    hues = [
+    paper, picture = (
         [colorsys.rgb_to_hsv(*colour)[0] for colour in layer_colours(6, ground).tolist()]
         for ground in ("paper", "picture")
-    ]
-    np.testing.assert_allclose(*hues, atol=1e-9)
+    )
+    np.testing.assert_allclose(paper, picture, atol=1e-9)
 
 
 def test_no_line_is_too_bright_for_paper() -> None:

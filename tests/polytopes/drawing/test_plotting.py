@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -36,7 +38,8 @@ def test_fold_lines_are_the_folds_of_each_layer(has_copies: bool) -> None:
     module = dense([10, 10, 10], nn.ReLU)
     if has_copies:
         with torch.no_grad():
-            module[2].weight[1:3], module[2].bias[1:3] = module[2].weight[:1], module[2].bias[:1]
+            weight, bias = module.get_parameter("2.weight"), module.get_parameter("2.bias")
+            weight[1:3], bias[1:3] = weight[:1], bias[:1]
     found = partition(module, WIDE)
     inner = np.flatnonzero(np.diff(found.owner_offsets))
     layers = found.owner_layers[found.owner_offsets[inner]]
@@ -60,7 +63,7 @@ def test_a_network_without_folds_has_no_lines() -> None:
     assert partition(nn.Linear(2, 1).eval(), WIDE).fold_lines() == []
     off = nn.Sequential(nn.Linear(2, 1), nn.ReLU()).eval()
     with torch.no_grad():
-        off[0].bias.fill_(100)
+        off.get_parameter("0.bias").fill_(100)
     assert partition(off, WIDE).fold_lines() == [[]]
 
 
@@ -77,7 +80,8 @@ def inside_triangle(points: np.ndarray) -> np.ndarray:
     sides = np.roll(corners, -1, 0) - corners
     apart = points[..., None, :] - corners
     crossed = sides[:, 0] * apart[..., 1] - sides[:, 1] * apart[..., 0]
-    return (crossed / np.hypot(*sides.T)).min(-1)
+    result: np.ndarray = (crossed / np.hypot(*sides.T)).min(-1)
+    return result
 
 
 def test_values_are_the_outputs_at_the_pixels(found: Partition) -> None:
@@ -122,7 +126,7 @@ def test_a_polytope_keeps_its_colour_in_another_window() -> None:
 
 
 @pytest.mark.parametrize("faces", ["value", "area", "slope", "identity", "none"])
-def test_a_plot_has_faces_layers_and_boundary(found: Partition, faces: str) -> None:
+def test_a_plot_has_faces_layers_and_boundary(found: Partition, faces: Any) -> None:
     """Named, early layers over late ones, and the axes are those of the domain."""
     axes = Figure().add_subplot()
     image = found.plot(axes, faces=faces, output=2, longer_px=50)
@@ -130,15 +134,17 @@ def test_a_plot_has_faces_layers_and_boundary(found: Partition, faces: str) -> N
     names = [one.get_gid() for one in axes.collections if isinstance(one, LineCollection)]
     assert names == ["layer-3", "layer-2", "layer-1", "boundary-casing", "boundary"]
     assert axes.get_xlim() == (-2, 2)
-    lines = axes.collections[2].get_segments()
-    assert lengths(lines) == pytest.approx(lengths(found.fold_lines()[0]))
+    first = axes.collections[2]
+    assert isinstance(first, LineCollection)
+    assert lengths(first.get_segments()) == pytest.approx(lengths(found.fold_lines()[0]))
 
 
 def test_other_fillings_and_outputs_are_refused(found: Partition) -> None:
     """With what there is."""
     axes = Figure().add_subplot()
+    faces: Any = "blue"
     with pytest.raises(PolytopeError, match="expected faces to be one of value, area"):
-        found.plot(axes, faces="blue")
+        found.plot(axes, faces=faces)
     with pytest.raises(PolytopeError, match="expected 0 to 2, got 3"):
         found.plot(axes, faces="value", output=3)
     assert not axes.collections

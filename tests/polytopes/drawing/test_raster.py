@@ -9,6 +9,7 @@ from torch import nn
 
 import bitfold
 from bitfold.polytopes import sample_partition
+from bitfold.polytopes.backends import NetworkBackend
 from bitfold.polytopes.drawing.raster import Raster, fold_segments
 
 LOW, HIGH = (-0.5, -0.5), (0.5, 0.5)
@@ -58,6 +59,8 @@ def test_outputs_found_on_the_way_are_the_networks() -> None:
     for module in (network(1, [9, 9]), Residual().eval()):
         found = bitfold.partition(module, ((-3, -3), (3, 3)), with_outputs=True)
         plain = bitfold.partition(module, ((-3, -3), (3, 3)))
+        assert isinstance(found.backend, NetworkBackend)
+        assert isinstance(plain.backend, NetworkBackend)
         assert found.backend.known_outputs is not None
         assert plain.backend.known_outputs is None
         np.testing.assert_allclose(found.vertex_outputs, plain.vertex_outputs, atol=1e-12)
@@ -113,7 +116,8 @@ def grown(pixels: np.ndarray) -> np.ndarray:
     height, width = pixels.shape
     shifts = [(row, column) for row in range(3) for column in range(3)]
     parts = [padded[row : row + height, column : column + width] for row, column in shifts]
-    return np.any(parts, axis=0)
+    result: np.ndarray = np.any(parts, axis=0)
+    return result
 
 
 def test_lines_cover_what_their_width_says() -> None:

@@ -216,7 +216,8 @@ def test_what_does_not_fit_is_named(
     """Arrays that are missing, of another kind, or that contradict each other."""
     with np.load(path) as opened:
         arrays = dict(opened)
-    np.savez(path, **change(arrays))
+    changed: dict[str, Any] = change(arrays)
+    np.savez(path, **changed)
     assert said in refused(path)
 
 

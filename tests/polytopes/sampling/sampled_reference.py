@@ -43,7 +43,7 @@ def partition(
     margins = []
     for row in range(-1, len(ys) + 1):
         for column in range(-1, len(xs) + 1):
-            point = np.float32([xs[0] + column * dx, ys[0] + row * dy])
+            point = np.array([xs[0] + column * dx, ys[0] + row * dy], np.float32)
             _, patterns[row, column], margin = evaluate(layers, point.tolist())
             margins.append(margin)
     folds = np.zeros((len(ys), len(xs)), np.bool_)

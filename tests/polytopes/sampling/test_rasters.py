@@ -1,6 +1,7 @@
 """The sampled engine on rasters: folds, patterns and counts."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,9 +88,10 @@ def test_folds_just_outside_the_border_are_seen(side: str) -> None:
         nn.Sequential(affine([normal], [-float(place)]), nn.ReLU()), AXIS, AXIS
     )
     expected = np.zeros((64, 64), np.bool_)
-    expected[
-        {"left": np.s_[:, 0], "right": np.s_[:, -1], "top": np.s_[0], "bottom": np.s_[-1]}[side]
-    ] = True
+    borders: dict[str, Any] = {
+        "left": np.s_[:, 0], "right": np.s_[:, -1], "top": np.s_[0], "bottom": np.s_[-1]
+    }  # fmt: skip
+    expected[borders[side]] = True
     assert np.array_equal(partition.folds, expected)
     assert partition.num_polytopes == 1
 

@@ -23,7 +23,8 @@ class Functional(nn.Module):
         """Apply relu, leaky relu in place and an absolute value."""
         hidden = functional.relu(self.layers[0](points))
         hidden = functional.leaky_relu_(self.layers[2](hidden), 0.2)
-        return self.layers[6](self.layers[4](hidden).abs())
+        result: Tensor = self.layers[6](self.layers[4](hidden).abs())
+        return result
 
 
 def test_functions_count_like_modules() -> None:
@@ -51,7 +52,8 @@ def residual(inner: nn.Module) -> nn.Module:
             self.inner = inner
 
         def forward(self, points: Tensor) -> Tensor:
-            return points + self.inner(points)
+            result: Tensor = points + self.inner(points)
+            return result
 
     return Residual()
 
@@ -65,7 +67,8 @@ class Scaled(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Scale the points first."""
-        return self.layers(3 * points)
+        result: Tensor = self.layers(3 * points)
+        return result
 
 
 class Unused(nn.Module):
@@ -139,7 +142,8 @@ def test_thresholds_of_each_operation(
             self.before, self.after = affine([[16.0, 0.0]], [0.001]), affine([[1.0]], [0.0])
 
         def forward(self, points: Tensor) -> Tensor:
-            return self.after(operation(self.before(points)))
+            result: Tensor = self.after(operation(self.before(points)))
+            return result
 
     partition = sample_partition(Applied(), AXIS, AXIS[:2])
     positions = 16.0 * AXIS + 0.001

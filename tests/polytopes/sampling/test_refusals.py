@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def test_module_is_left_as_found() -> None:
     module[-2].eval()
     module(torch.zeros(4, 2)).sum().backward()
     state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    gradients = [parameter.grad.clone() for parameter in module.parameters()]
+    gradients = [cast(Tensor, parameter.grad).clone() for parameter in module.parameters()]
     modes = [part.training for part in module.modules()]
     random_state = torch.get_rng_state()
     first, _ = sample_patterns(module, np.zeros((5, 2), np.float32))
@@ -30,7 +31,7 @@ def test_module_is_left_as_found() -> None:
     assert modes == [part.training for part in module.modules()]
     assert all(torch.equal(tensor, state[name]) for name, tensor in module.state_dict().items())
     assert all(
-        torch.equal(parameter.grad, gradient)
+        torch.equal(cast(Tensor, parameter.grad), gradient)
         for parameter, gradient in zip(module.parameters(), gradients, strict=True)
     )
     assert all(parameter.requires_grad for parameter in module.parameters())
@@ -50,7 +51,7 @@ def test_modes_are_restored_after_an_error() -> None:
 def test_weights_that_are_not_finite_are_refused(bad: float) -> None:
     """A weight that is not finite is named by its parameter."""
     module = network([4, 1])
-    module[2].bias.data[0] = bad
+    module.get_parameter("2.bias").data[0] = bad
     with pytest.raises(PolytopeError, match=r"got 1 of 1 not finite in parameter 2\.bias"):
         sample_partition(module, AXIS, AXIS)
 
@@ -131,6 +132,6 @@ def test_what_has_no_polytopes_here_is_refused(
 def test_float64_modules_are_evaluated_in_float64() -> None:
     """A float64 module keeps its type, so a fold of offset 1e-12 is on the right side."""
     module = nn.Sequential(affine([[1.0, 0.0]], [0.0]), nn.ReLU()).double()
-    module[0].bias.data[0] = 1e-12
+    module.get_parameter("0.bias").data[0] = 1e-12
     _, patterns = sample_patterns(module, np.array([[0.0, 0.0], [-1e-11, 0.0]]))
     assert patterns.tolist() == [[1], [0]]

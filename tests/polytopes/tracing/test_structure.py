@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -29,12 +30,18 @@ def swap_children(changed: nn.Sequential) -> None:
     changed[0] = nn.Linear(2, 4)
 
 
+def rename(changed: Any) -> None:
+    """Give a setting another name."""
+    del changed[3].scale
+    changed[3].size = None
+
+
 CHANGES: dict[str, Callable[[nn.Sequential], object]] = {
     "slope": lambda m: setattr(m[1], "negative_slope", 0.2),
     "from None": lambda m: setattr(m[3], "scale", 2.0),
     "more": lambda m: setattr(m[3], "more", 1),
     "less": lambda m: delattr(m[3], "scale"),
-    "renamed": lambda m: (delattr(m[3], "scale"), setattr(m[3], "size", None)),
+    "renamed": rename,
     "training": lambda m: m[2].train(),
     "child": swap_children,
     "further child": lambda m: m.append(nn.ReLU()),
@@ -59,9 +66,11 @@ def test_other_values_are_no_change() -> None:
     same = module()
     structure = Structure(same)
     with torch.no_grad():
-        same[0].weight.fill_(7)
-        same[2].running_mean.fill_(7)
-    same[3].names = ["b"]
+        same.get_parameter("0.weight").fill_(7)
+        same.get_buffer("2.running_mean").fill_(7)
+    scaled = same[3]
+    assert isinstance(scaled, Scaled)
+    scaled.names = ["b"]
     items = structure.items(same)
     assert items is not None
     assert list(items) == [

@@ -18,10 +18,10 @@ def with_points(
 ) -> npt.NDArray[np.uint8]:
     """A panel of one grey with points drawn on it."""
     panel = np.full((*shape, 3), ground, dtype=np.uint8)
-    positions = [
+    learned, checked = (
         np.asarray(points, dtype=float).reshape(-1, 2) for points in (training, validation)
-    ]
-    draw_points(panel, Scene(panel.copy(), *positions))
+    )
+    draw_points(panel, Scene(panel.copy(), learned, checked))
     return panel
 
 
@@ -90,7 +90,7 @@ def test_validation_points_lie_over_training_points() -> None:
 def test_points_leave_the_target_visible(side: int, num_points: int) -> None:
     """At most a tenth of the panel is covered, and every point is visible."""
     positions = np.random.default_rng(1).random((num_points, 2))
-    covered = with_points((side, side), positions).any(axis=-1)
+    covered = np.asarray(with_points((side, side), positions).any(axis=-1))
     assert covered.mean() <= 0.1
     cells = (positions * side).astype(int)
     assert covered[cells[:, 1], cells[:, 0]].all()

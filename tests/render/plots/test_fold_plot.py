@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -47,7 +48,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures = []
     save = Figure.savefig
 
-    def remember(self: Figure, *arguments: object, **options: object) -> None:
+    def remember(self: Figure, *arguments: Any, **options: Any) -> None:
         figures.append(self)
         save(self, *arguments, **options)
 
@@ -72,7 +73,7 @@ def test_lines_go_from_measurement_to_measurement(tmp_path: Path, drawn: list[Fi
     columns = run(300)
     plot_losses({"one": columns}, tmp_path / "folds.png", what="folds")
     (axes,) = (axes for axes in drawn[0].axes if axes.get_title("left") == "polytopes")
-    epochs, values = axes.lines[0].get_data()
+    epochs, values = map(np.asarray, axes.lines[0].get_data())
     wanted = [(e, v) for e, v in zip(columns["epoch"], columns["num_polytopes"], strict=True) if v]
     assert list(zip(epochs, values, strict=True)) == wanted
 
@@ -111,7 +112,7 @@ def test_all_panels_share_a_scale_of_epochs_that_suits(
 ) -> None:
     """If epochs of measurement have equal ratios, all panels have a logarithmic scale of epochs."""
     columns = run(1000, save_interval)
-    columns["fold_boundary_distance"] = [None] * 500 + (columns["num_polytopes"])[500:]
+    columns["fold_boundary_distance"] = [*[None] * 500, *columns["num_polytopes"][500:]]
     assert are_geometric({"one": columns}) == (scale == "log")
     plot_losses({"one": columns}, tmp_path / "folds.png", what="folds")
     assert {axes.get_xscale() for axes in drawn[0].axes} == {scale}

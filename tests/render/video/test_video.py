@@ -7,6 +7,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -69,7 +70,10 @@ def continued(path: Path, num_frames: int, width: int = WIDTH) -> VideoWriter:
 def decoded(path: Path) -> list[npt.NDArray[np.uint8]]:
     """Decode all frames of a video."""
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return [
+            np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+            for frame in container.decode(video=0)
+        ]
 
 
 def numbers(path: Path) -> list[int]:
@@ -96,7 +100,8 @@ def test_a_video_shows_its_frames_in_order(tmp_path: Path) -> None:
         assert stream.codec_context.pix_fmt == "yuv420p"
         assert stream.average_rate == RATE
         assert stream.frames == 25
-        times = [packet.pts * packet.time_base for packet in container.demux(stream) if packet.size]
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        times = [cast(int, packet.pts) * packet.time_base for packet in packets]
     assert times == [Fraction(number, RATE) for number in range(25)]
 
 

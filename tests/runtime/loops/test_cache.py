@@ -122,7 +122,8 @@ def test_a_disk_that_is_full_costs_time_alone(
 def test_a_folder_that_cannot_be_written_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """What another user compiled, as when a container was built, is not compiled again."""
     _make()(3)
-    folders = LoopFolders(loop_cache.loop_folders().candidates)
+    found = loop_cache.loop_folders()  # type: ignore[attr-defined] # the fixture's
+    folders = LoopFolders(found.candidates)
     monkeypatch.setattr(loop_folders, "_can_be_written", lambda folder: False)
     monkeypatch.setattr(loop_cache, "loop_folders", lambda: folders)
     loop = _make()

@@ -105,7 +105,8 @@ def test_a_loop_that_python_called_first_needs_no_second_code() -> None:
 
 def test_each_type_of_argument_has_its_own_code() -> None:
     """A second signature is compiled and kept beside the first."""
-    loop, again = compiled(_inner), compiled(_inner)
+    loop: Any = compiled(_inner)
+    again: Any = compiled(_inner)
     assert (loop(1), loop(1.5), again(1), again(1.5)) == (2, 2.5, 2, 2.5)
     assert sum(again.stats.cache_misses.values()) == 0
 

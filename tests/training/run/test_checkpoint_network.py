@@ -27,7 +27,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_network_comes_back_without_its_run(path: Path, tmp_path: Path) -> None:
     """Bit for bit, ready to be evaluated."""
-    alone = shutil.copy(path, tmp_path / "alone.safetensors")
+    alone = Path(shutil.copy(path, tmp_path / "alone.safetensors"))
     network, config = read_network(alone)
     expected = load_run(path.parent.parent).network()
     assert not network.training

@@ -81,7 +81,8 @@ def described() -> tuple[KolmogorovLoss, Callable[[], float]]:
 
     def task() -> float:
         with torch.no_grad(), kolmogorov.quantised():
-            return (network(points) - wanted).square().mean().item()
+            result: float = (network(points) - wanted).square().mean().item()
+            return result
 
     return kolmogorov, task
 

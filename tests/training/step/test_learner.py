@@ -16,11 +16,11 @@ from bitfold.training.step.resources import random_stream
 from tests.training.training_runs import WITH_K, learner_of
 
 
-class Operations(TorchDispatchMode):
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch leaves it untyped
     """Counts the operations that reach a device."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.counts: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -33,7 +33,8 @@ def operations_of_an_epoch(learner: Learner) -> Counter[str]:
     learner.run_epoch(1)
     with Operations() as seen:
         learner.run_epoch(2)
-    return seen.counts
+    result: Counter[str] = seen.counts
+    return result
 
 
 @pytest.mark.parametrize(

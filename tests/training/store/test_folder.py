@@ -105,7 +105,7 @@ def try_to_train(folder: str, overwrite: bool) -> None:
 
 def test_a_folder_in_use_is_refused_to_others(tmp_path: Path) -> None:
     """Neither a resume nor an overwrite of another process touches a run that is training."""
-    codes = []
+    codes: list[int] = []
 
     def intrude(event: object) -> None:
         if isinstance(event, bitfold.training.EpochEnded) and event.epoch == 6:

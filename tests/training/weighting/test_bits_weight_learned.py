@@ -24,9 +24,10 @@ def test_a_number_of_bits_is_met_with_learned_steps(num_bits: int) -> None:
             return functional.cross_entropy(network(points), classes).item(), kolmogorov().item()
 
     controller = BitsWeight(num_bits, kolmogorov.bits().items["ranges"], measure)
-    found, kept = [], (float("inf"), {})
+    found: list[float] = []
+    kept: tuple[float, dict[str, torch.Tensor]] = (float("inf"), {})
     for epoch in range(1, 121):
-        for some in torch.randperm(len(points)).split(500):
+        for some in torch.randperm(len(points)).split(500):  # type: ignore[no-untyped-call] # torch leaves it untyped
             optimizer.zero_grad()
             with kolmogorov.quantised():
                 task = functional.cross_entropy(network(points[some]), classes[some])

@@ -59,7 +59,8 @@ class Problem:
 
     def weights_nats(self) -> Tensor:
         """What the network takes."""
-        return self.num_weights * self.kolmogorov()
+        result: Tensor = self.num_weights * self.kolmogorov()
+        return result
 
     def slope(self, value: Callable[[], Tensor], direction: list[Tensor]) -> float:
         """Central difference of a value along a direction."""
@@ -93,11 +94,13 @@ def test_classification_combined_is_the_length_per_point() -> None:
 
     def length() -> Tensor:
         chances = one.network(one.points).softmax(1)[torch.arange(NUM_POINTS), one.classes]
-        return -chances.log().sum() + one.weights_nats()
+        result: Tensor = -chances.log().sum() + one.weights_nats()
+        return result
 
     def combined() -> Tensor:
         task = functional.cross_entropy(one.network(one.points), one.classes)
-        return task + weight * one.kolmogorov()
+        result: Tensor = task + weight * one.kolmogorov()
+        return result
 
     assert NUM_POINTS * combined().item() == pytest.approx(length().item(), rel=1e-12)
     one.assert_gradient(combined, length, NUM_POINTS)
@@ -112,12 +115,13 @@ def test_regression_combined_has_the_slope_of_a_gaussian_length(std: float) -> N
 
     def length() -> Tensor:
         noise = torch.distributions.Normal(one.network(one.points), std)
-        nats: Tensor = -noise.log_prob(one.values).sum()
+        nats: Tensor = -noise.log_prob(one.values).sum()  # type: ignore[no-untyped-call] # torch leaves it untyped
         return nats + one.weights_nats()
 
     def combined() -> Tensor:
         task = functional.mse_loss(one.network(one.points), one.values)
-        return task + weight * one.kolmogorov()
+        result: Tensor = task + weight * one.kolmogorov()
+        return result
 
     factor = num_values / (2 * std**2)
     constant = num_values / 2 * math.log(2 * math.pi * std**2)
@@ -141,11 +145,12 @@ def test_learned_noise_gives_the_slope_of_the_best_gaussian_length() -> None:
     schedule = MdlWeight(one.num_weights, num_values, lambda: variance)
 
     def combined() -> Tensor:
-        return task() + schedule.weight(1) * one.kolmogorov()
+        result: Tensor = task() + schedule.weight(1) * one.kolmogorov()
+        return result
 
     # The length at its best is that of a normal distribution of this standard deviation.
     noise = torch.distributions.Normal(one.network(one.points), math.sqrt(variance))
-    nats = -noise.log_prob(one.values).sum() + one.weights_nats()
+    nats = -noise.log_prob(one.values).sum() + one.weights_nats()  # type: ignore[no-untyped-call] # torch leaves it untyped
     assert length().item() == pytest.approx(nats.item(), rel=1e-10)
     one.assert_gradient(combined, length, num_values / (2 * variance))
 
