@@ -18,16 +18,20 @@ def network() -> nn.Sequential:
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.normal_(0, 1.8, generator=generator)
-        module[0].weight[:3, 0] = torch.tensor([-3.31, 4.7, 25.3])
+        module.get_parameter("0.weight")[:3, 0] = torch.tensor([-3.31, 4.7, 25.3])
     return module
 
 
 @pytest.fixture
 def make_loss(network: nn.Sequential) -> Callable[..., KolmogorovLoss]:
     """Makes a seeded loss of ``network`` with the defaults of the draw-poly programs."""
-    usual = {"predictor": "coordinate", "weight_range": (-3.0, 3.0), "targets": "soft"}
+    usual: dict[str, Any] = {
+        "predictor": "coordinate",
+        "weight_range": (-3.0, 3.0),
+        "targets": "soft",
+    }
 
-    def make(**settings: object) -> KolmogorovLoss:
+    def make(**settings: Any) -> KolmogorovLoss:
         generator = torch.Generator().manual_seed(5)
         return KolmogorovLoss(network, generator=generator, **usual | settings)
 
@@ -39,10 +43,10 @@ def make_scale_loss() -> Callable[..., KolmogorovLoss]:
     """Makes a loss of tensors of all shapes with random predictor parameters."""
 
     def make(
-        predictor: WeightPredictor, dtype: torch.dtype = torch.float64, **settings: object
-    ) -> Any:
+        predictor: WeightPredictor, dtype: torch.dtype = torch.float64, **settings: Any
+    ) -> KolmogorovLoss:
         generator = torch.Generator().manual_seed(2)
-        usual = {"predictor": predictor, "generator": generator}
+        usual: dict[str, Any] = {"predictor": predictor, "generator": generator}
         loss = KolmogorovLoss(all_shapes(dtype), **usual | settings)
         with torch.no_grad():
             for parameter in predictor.parameters():

@@ -5,6 +5,7 @@ Run by test_kolmogorov_distributed.py: python distributed_worker.py RANK PROCESS
 
 import copy
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bitfold.kolmogorov import KolmogorovLoss
 
-CASES: dict[str, dict[str, object]] = {
+CASES: dict[str, dict[str, Any]] = {
     "coordinate": {},
     "coordinate, soft": {"targets": "soft", "weight_range": (-0.5, 0.5)},
     "coordinate, mse": {"kind": "mse", "weight_range": (-0.5, 0.5)},
@@ -39,10 +40,14 @@ def network(rank: int, dtype: torch.dtype) -> nn.Module:
     return nn.Sequential(*layers, nn.LayerNorm(3)).to(dtype)
 
 
-def make(module: nn.Module, settings: dict[str, object], num_processes: int, how: str) -> Any:
+def make(module: nn.Module, settings: dict[str, Any], num_processes: int, how: str) -> Any:
     """The module to run and its loss, made from the wrapper or with an explicit group."""
     generator = torch.Generator().manual_seed(5 + (dist.get_rank() if num_processes > 1 else 0))
-    given = {"predictor": "coordinate", "bins": 32, "generator": generator} | settings
+    given: dict[str, Any] = {
+        "predictor": "coordinate",
+        "bins": 32,
+        "generator": generator,
+    } | settings
     if num_processes == 1:
         return module, KolmogorovLoss(module, **given)
     if how == "wrapper":
@@ -52,19 +57,27 @@ def make(module: nn.Module, settings: dict[str, object], num_processes: int, how
     return DistributedDataParallel(module), loss
 
 
-def flat(tensors: object) -> Tensor:
+def gradient(item: Tensor) -> Tensor:
+    """The gradient that a tensor got."""
+    assert item.grad is not None
+    return item.grad
+
+
+def flat(tensors: Iterable[Tensor]) -> Tensor:
     """All of them in one vector."""
     return torch.cat([item.detach().flatten() for item in tensors])
 
 
-def run_case(rank: int, num_processes: int, dtype: torch.dtype, name: str, how: str) -> dict:
+def run_case(
+    rank: int, num_processes: int, dtype: torch.dtype, name: str, how: str
+) -> dict[str, Any]:
     """K, gradients and bits at first, and all weights after some steps on task and K."""
     settings = CASES[name]
     module = network(rank, dtype)
     wrapped, loss = make(module, settings, num_processes, how)
     data = torch.linspace(-1, 1, 8 * 10).view(8, 2, 5).to(dtype)
     mine = data[rank * 8 // num_processes : (rank + 1) * 8 // num_processes]
-    found = {"bits": loss.bits().total, "copied": copy.deepcopy(loss)().item()}
+    found: dict[str, Any] = {"bits": loss.bits().total, "copied": copy.deepcopy(loss)().item()}
     if rank == 0:
         with torch.no_grad():
             found["looked at alone"] = loss().item()
@@ -78,14 +91,14 @@ def run_case(rank: int, num_processes: int, dtype: torch.dtype, name: str, how: 
         (wrapped(mine).square().mean() + 0.3 * value).backward()
         values.append(value.item())
         if step == 0:
-            found["network"] = flat(item.grad for item in module.parameters())
-            found["own"] = flat(item.grad for item in loss.parameters())
+            found["network"] = flat(gradient(item) for item in module.parameters())
+            found["own"] = flat(gradient(item) for item in loss.parameters())
         optimizer.step()
     found["trained"] = flat([*module.parameters(), *loss.parameters()])
     return found | {"values": values, "bits after": loss.bits().total}
 
 
-def run_tiny(rank: int, num_processes: int) -> dict:
+def run_tiny(rank: int, num_processes: int) -> dict[str, Tensor]:
     """A module of fewer weights than processes: some of them have nothing to do."""
     found = {}
     for predictor in ("coordinate", "row_column", "per_tensor"):
@@ -94,7 +107,7 @@ def run_tiny(rank: int, num_processes: int) -> dict:
         wrapped, loss = make(module, {"predictor": predictor}, num_processes, "wrapper")
         value = loss()
         (value + 0 * wrapped(torch.ones(1, 1)).sum()).backward()
-        found[predictor] = torch.cat([value.detach().view(1), module.weight.grad.view(1)])
+        found[predictor] = torch.cat([value.detach().view(1), gradient(module.weight).view(1)])
     return found
 
 
@@ -109,7 +122,7 @@ def main() -> None:
             rank=rank,
             world_size=num_processes,
         )
-    found = {"tiny": run_tiny(rank, num_processes)}
+    found: dict[str, dict[str, Any]] = {"tiny": run_tiny(rank, num_processes)}
     for name in CASES:
         for type_name, dtype in DTYPES.items():
             found[f"{name}, {type_name}"] = run_case(rank, num_processes, dtype, name, "wrapper")

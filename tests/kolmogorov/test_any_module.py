@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch.nn.utils import parametrizations
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss
+from tests.kolmogorov.narrowing import gradient_of
 
 
 class Bare(nn.Module):
@@ -37,7 +39,7 @@ class Tied(nn.Module):
         self.last_norm = self.norm
 
 
-MODULES = {
+MODULES: dict[str, Callable[[], nn.Module]] = {
     "linear": lambda: nn.Linear(5, 4),
     "conv1d": lambda: nn.Conv1d(4, 6, 3, groups=2),
     "conv2d": lambda: nn.Conv2d(3, 4, (2, 3)),
@@ -76,11 +78,10 @@ def make(name: str) -> nn.Module:
     return module
 
 
-def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
+def loss_of(module: nn.Module, **settings: Any) -> KolmogorovLoss:
     """A seeded loss with few bins."""
-    return KolmogorovLoss(
-        module, generator=torch.Generator().manual_seed(1), **{"bins": 32} | settings
-    )
+    usual: dict[str, Any] = {"bins": 32, "generator": torch.Generator().manual_seed(1)}
+    return KolmogorovLoss(module, **usual | settings)
 
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
@@ -96,9 +97,9 @@ def test_every_weight_of_every_layer_is_described(name: Any, predictor: Any) -> 
     value.backward()
     assert value.isfinite()
     for item in module.parameters():
-        assert item.grad.shape == item.shape
-        assert item.grad.isfinite().all()
-        assert (item.grad != 0).all()
+        assert gradient_of(item).shape == item.shape
+        assert gradient_of(item).isfinite().all()
+        assert (gradient_of(item) != 0).all()
     description, report = loss.bits(), loss.report()
     assert description.total == pytest.approx(loss.bits_tensor().item(), rel=1e-12)
     assert [row.num_weights for row in report.rows] == [p.numel() for p in module.parameters()]
@@ -116,7 +117,8 @@ def test_positions_are_unique_and_normalised(name: Any) -> None:
     """No two weights share a position, and each coordinate lies in 0 to 1."""
     table = loss_of(make(name)).table
     positions = table.positions()
-    assert len(positions.unique(dim=0)) == table.num_weights
+    unique = positions.unique(dim=0)  # type: ignore[no-untyped-call] # torch leaves it untyped
+    assert len(unique) == table.num_weights
     assert positions.min() == 0
     assert positions.max() <= 1
 
@@ -136,7 +138,7 @@ def test_gradients_are_those_of_finite_differences(
     with torch.no_grad():
         for parameter in [*module.parameters(), *loss.parameters()]:
             parameter.add_(torch.randn_like(parameter), alpha=0.05)
-        module[0].weight[0, 0, 0] = 9.0
+        module.get_parameter("0.weight")[0, 0, 0] = 9.0
     assert loss.num_out_of_range() > 0
     parameters = [*module.parameters(), *loss.parameters()]
     gradients = torch.autograd.grad(loss(), parameters)
@@ -174,12 +176,15 @@ def test_tied_weights_count_once() -> None:
     assert loss.bits().items["buffers"] == 32 * (4 + 4 + 1)
     once = nn.Module()
     once.embedding, once.norm = copy.deepcopy((module.embedding, module.norm))
-    once.decoder = nn.ParameterDict({"bias": module.decoder.bias.detach().clone()})
+    once.decoder = nn.ParameterDict({"bias": module.get_parameter("decoder.bias").detach().clone()})
     reference = loss_of(once, predictor="per_tensor")
     assert loss() == reference()
     loss().backward()
     reference().backward()
-    assert torch.equal(module.decoder.weight.grad, once.embedding.weight.grad)
+    assert torch.equal(
+        gradient_of(module.get_parameter("decoder.weight")),
+        gradient_of(once.get_parameter("embedding.weight")),
+    )
     decoded = loss.decoded_state()
     assert torch.equal(decoded["decoder.weight"], decoded["embedding.weight"])
     assert torch.equal(decoded["last_norm.running_var"], decoded["norm.running_var"])
@@ -193,7 +198,7 @@ def test_parameters_keep_their_type(dtype: Any, predictor: Any) -> None:
     loss = loss_of(module, predictor=predictor)
     loss().backward()
     assert loss().dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-    assert module.weight.grad.dtype == module.weight.dtype == dtype
+    assert gradient_of(module.get_parameter("weight")).dtype == module.weight.dtype == dtype
     assert loss.decoded_state()["weight"].dtype == dtype
     wide = make("linear").to(dtype).double()
     reference = loss_of(wide, predictor=predictor)
@@ -205,7 +210,7 @@ def test_parameters_of_several_types_are_described_together() -> None:
     module = nn.Sequential(nn.Linear(3, 3).half(), nn.Linear(3, 3).double(), nn.Linear(3, 3))
     loss = loss_of(module)
     loss().backward()
-    assert [layer.weight.grad.dtype for layer in module] == [
+    assert [gradient_of(layer.get_parameter("weight")).dtype for layer in module] == [
         torch.float16,
         torch.float64,
         torch.float32,
@@ -234,7 +239,7 @@ def test_weights_that_become_nan_show(predictor: Any, targets: str, weight_range
     module = make("linear")
     loss = loss_of(module, predictor=predictor, targets=targets, weight_range=weight_range)
     with torch.no_grad():
-        module.weight[1, 2] = math.nan
+        module.get_parameter("weight")[1, 2] = math.nan
     assert loss().isnan()
     assert math.isnan(loss.bits().total)
 
@@ -245,14 +250,19 @@ def test_weights_that_become_infinite_show_in_the_bits(weight_range: Any) -> Non
     module = make("linear")
     loss = loss_of(module, weight_range=weight_range)
     with torch.no_grad():
-        module.weight[1, 2] = math.inf
+        module.get_parameter("weight")[1, 2] = math.inf
     assert math.isnan(loss.bits().total)
 
 
 def test_losses_of_parts_of_a_module_are_told_apart() -> None:
     """A loss of a submodule describes only the submodule, under the submodule's names."""
     module = make("nested")
-    assert loss_of(module[0]).table.names == ("0.weight", "0.bias", "1.weight", "1.bias")
+    assert loss_of(module.get_submodule("0")).table.names == (
+        "0.weight",
+        "0.bias",
+        "1.weight",
+        "1.bias",
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,12 @@ EXACT = ["coordinate", "coordinate, soft", "coordinate, mse", "row_column", "per
 DRAWN = ["sample", "sample, row_column", "noise"]
 TYPES = ["float32", "float64"]
 
+#: What one process found, by case.
+Found = dict[str, dict[str, Any]]
+
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict, dict]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found, Found]:
     """The results of one process alone, and of two processes together."""
     folder = tmp_path_factory.mktemp("processes")
     roles = [(0, 1), (0, 2), (1, 2)]
@@ -49,7 +52,7 @@ def distance(first: torch.Tensor, second: torch.Tensor) -> float:
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name", EXACT)
 def test_two_processes_have_the_k_and_gradients_of_one(
-    name: Any, dtype: Any, found: tuple[dict, dict, dict]
+    name: Any, dtype: Any, found: tuple[Found, Found, Found]
 ) -> None:
     """K and its gradients by network, predictor and ranges are the same on both processes."""
     alone, *together = (item[f"{name}, {dtype}"] for item in found)
@@ -62,7 +65,7 @@ def test_two_processes_have_the_k_and_gradients_of_one(
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name", [*EXACT, *DRAWN])
-def test_replicas_stay_equal(name: Any, dtype: Any, found: tuple[dict, dict, dict]) -> None:
+def test_replicas_stay_equal(name: Any, dtype: Any, found: tuple[Found, Found, Found]) -> None:
     """After 20 steps all trained parameters and each K are equal to the bit on both processes."""
     _, first, second = (item[f"{name}, {dtype}"] for item in found)
     assert torch.equal(first["trained"], second["trained"])
@@ -71,7 +74,7 @@ def test_replicas_stay_equal(name: Any, dtype: Any, found: tuple[dict, dict, dic
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_two_processes_train_as_one(name: Any, found: tuple[dict, dict, dict]) -> None:
+def test_two_processes_train_as_one(name: Any, found: tuple[Found, Found, Found]) -> None:
     """In float64 20 steps lead to the same weights as those of one process."""
     alone, first, _ = (item[f"{name}, float64"] for item in found)
     assert distance(first["trained"], alone["trained"]) < 1e-9
@@ -79,7 +82,9 @@ def test_two_processes_train_as_one(name: Any, found: tuple[dict, dict, dict]) -
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_what_is_drawn_changes_from_step_to_step(name: Any, found: tuple[dict, dict, dict]) -> None:
+def test_what_is_drawn_changes_from_step_to_step(
+    name: Any, found: tuple[Found, Found, Found]
+) -> None:
     """Samples and noise are new in each step, and both processes skip the same steps."""
     values = found[1][f"{name}, float64"]["values"]
     drawn = values[::2] if name == "noise" else values
@@ -90,7 +95,7 @@ def test_what_is_drawn_changes_from_step_to_step(name: Any, found: tuple[dict, d
 
 @pytest.mark.parametrize("name", ["group", "group, noise"])
 def test_a_group_may_be_named_before_replicas_are_equal(
-    name: str, found: tuple[dict, dict, dict]
+    name: str, found: tuple[Found, Found, Found]
 ) -> None:
     """Given a group and unequal networks, all processes start with the values of the first one."""
     _, first, second = (item[name] for item in found)
@@ -101,7 +106,7 @@ def test_a_group_may_be_named_before_replicas_are_equal(
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_hard_k_is_shared_too(dtype: Any, found: tuple[dict, dict, dict]) -> None:
+def test_hard_k_is_shared_too(dtype: Any, found: tuple[Found, Found, Found]) -> None:
     """The bits do not depend on the number of processes."""
     alone, *together = (item[f"hard, {dtype}"] for item in found)
     for one in together:
@@ -109,14 +114,14 @@ def test_hard_k_is_shared_too(dtype: Any, found: tuple[dict, dict, dict]) -> Non
 
 
 @pytest.mark.parametrize("name", [*EXACT, "hard"])
-def test_one_process_may_look_at_k_alone(name: Any, found: tuple[dict, dict, dict]) -> None:
+def test_one_process_may_look_at_k_alone(name: Any, found: tuple[Found, Found, Found]) -> None:
     """Without gradients one process alone can compute K, and gets the same value."""
     alone, first, _ = (item[f"{name}, float64"] for item in found)
     assert first["looked at alone"] == pytest.approx(alone["values"][0], rel=1e-9)
     assert first["looked at alone"] == pytest.approx(first["values"][0], rel=1e-9)
 
 
-def test_copies_share_the_work_as_well(found: tuple[dict, dict, dict]) -> None:
+def test_copies_share_the_work_as_well(found: tuple[Found, Found, Found]) -> None:
     """A copy of a loss shares its processes and gives the same K."""
     for item in found:
         for name in EXACT:
@@ -124,7 +129,7 @@ def test_copies_share_the_work_as_well(found: tuple[dict, dict, dict]) -> None:
             assert case["copied"] == case["values"][0]
 
 
-def test_processes_without_weights_join_in(found: tuple[dict, dict, dict]) -> None:
+def test_processes_without_weights_join_in(found: tuple[Found, Found, Found]) -> None:
     """A module of one weight has the same K and gradient, although one process has no weight."""
     for predictor, alone in found[0]["tiny"].items():
         for one in found[1:]:

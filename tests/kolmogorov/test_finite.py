@@ -14,6 +14,7 @@ from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS, KolmogorovLoss
 from bitfold.kolmogorov.grid import learned_range
 from bitfold.kolmogorov.predictors import laplace_logistic as scale
 from bitfold.kolmogorov.weights import weight_subset as subset
+from tests.kolmogorov.narrowing import gradient_of
 
 LARGEST = torch.finfo(torch.float32).max
 DESCRIPTIONS = [
@@ -46,7 +47,7 @@ def check(module: nn.Module, loss: KolmogorovLoss) -> None:
     if loss.targets.is_differentiable:
         value.backward()
         for item in [*module.parameters(), *loss.parameters()]:
-            assert item.grad.isfinite().all()
+            assert gradient_of(item).isfinite().all()
     assert math.isfinite(float(loss.bits()))
     assert loss.bits_tensor().isfinite()
     assert all(math.isfinite(row.bits) for row in loss.report().rows)
@@ -87,7 +88,7 @@ def test_k_is_finite_for_finite_weights(
     try_weights()
 
 
-class NoWaiting(TorchDispatchMode):
+class NoWaiting(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch leaves it untyped
     """Refuses operations that copy between host and device."""
 
     REFUSED = frozenset(
@@ -140,7 +141,7 @@ def test_no_step_waits_for_the_device(
 
     for name in ("item", "tolist", "__bool__", "__float__", "__int__", "cpu", "numpy"):
         monkeypatch.setattr(torch.Tensor, name, refuse)
-    with NoWaiting():
+    with NoWaiting():  # type: ignore[no-untyped-call] # torch leaves it untyped
         for _ in range(3):
             loss().backward()
         # Scales and a coordinate predictor's distributions over bins are counted on the CPU.

@@ -27,6 +27,7 @@ from bitfold.kolmogorov import (
     finish,
     fit_predictor,
 )
+from tests.kolmogorov.narrowing import gradient_of
 
 #: A predictor in a file of its own.
 PREDICTOR = """
@@ -142,7 +143,8 @@ def test_the_registry_lists_options_by_rank() -> None:
     """Names stand in the order in which help texts and errors show them."""
     assert list(PREDICTORS) == ["coordinate", "row_column", "per_tensor"]
     assert list(TARGETS) == ["soft", "linear", "noise", "rounded", "hard"]
-    for name, kind in [*PREDICTORS.items(), *TARGETS.items()]:
+    registered: list[tuple[str, Any]] = [*PREDICTORS.items(), *TARGETS.items()]
+    for name, kind in registered:
         assert kind.option_name == name
 
 
@@ -152,8 +154,8 @@ def test_a_predictor_of_one_class_does_everything(settings: Any) -> None:
     module = network()
     loss = KolmogorovLoss(module, predictor=Geometric(), bins=32, **settings)
     loss().backward()
-    assert loss.predictor.rate.grad.abs().min() > 0
-    assert module[0].weight.grad.any()
+    assert gradient_of(loss.predictor.get_parameter("rate")).abs().min() > 0
+    assert gradient_of(module.get_parameter("0.weight")).any()
     before = loss.bits()
     assert before.items["predictor"] > 0
     assert loss.report().total.bits == pytest.approx(
@@ -187,7 +189,7 @@ def test_targets_of_one_class_do_everything(predictor: str) -> None:
     cost = loss()
     cost.backward()
     assert math.isfinite(cost.item())
-    assert module[0].weight.grad.any()
+    assert gradient_of(module.get_parameter("0.weight")).any()
     assert 0 < loss.gradient_coverage() <= 1
     assert loss.report().total.bits > 0
     linear = KolmogorovLoss(module, predictor=predictor, bins=32)

@@ -12,18 +12,19 @@ from torch import nn
 from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss
 from bitfold.kolmogorov.predictors import coordinate
 from bitfold.kolmogorov.predictors import laplace_logistic as scale
+from tests.kolmogorov.narrowing import gradient_of
 
 
-def make() -> nn.Module:
+def make() -> nn.Linear:
     """A seeded linear layer."""
     torch.manual_seed(0)
     return nn.Linear(5, 4)
 
 
-def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
+def loss_of(module: nn.Module, **settings: Any) -> KolmogorovLoss:
     """A seeded loss with few bins."""
     generator = torch.Generator().manual_seed(1)
-    usual = {"predictor": "coordinate", "bins": 32, "generator": generator}
+    usual: dict[str, Any] = {"predictor": "coordinate", "bins": 32, "generator": generator}
     return KolmogorovLoss(module, **usual | settings)
 
 
@@ -40,7 +41,7 @@ def test_a_step_under_autocast_has_the_same_k() -> None:
         (task + value).backward()
     assert value.dtype == torch.float32
     assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
-    assert module.weight.grad.dtype == torch.float32
+    assert gradient_of(module.weight).dtype == torch.float32
 
 
 def test_gradients_accumulate() -> None:
@@ -61,7 +62,7 @@ def test_gradients_accumulate() -> None:
 @pytest.mark.parametrize("is_first", [True, False])
 def test_compiled_modules_are_described(is_first: bool) -> None:
     """A module that is compiled before or after wrapping has the same K and can be trained."""
-    module = make()
+    module: Any = make()
     expected = loss_of(module)().item()
     if is_first:
         module = torch.compile(module, backend="eager")
@@ -71,7 +72,7 @@ def test_compiled_modules_are_described(is_first: bool) -> None:
         module.compile(backend="eager")
     assert loss().item() == expected
     (module(torch.randn(6, 5)).square().mean() + loss()).backward()
-    assert all((item.grad != 0).all() for item in module.parameters())
+    assert all((gradient_of(item) != 0).all() for item in module.parameters())
     module.load_state_dict(loss.decoded_state())
 
 
@@ -183,7 +184,7 @@ def test_evaluation_in_inference_mode_leaves_training_possible(
     value = loss()
     value.backward()
     assert value.item() == evaluated
-    assert (module.weight.grad != 0).all()
+    assert (gradient_of(module.weight) != 0).all()
 
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
@@ -198,7 +199,7 @@ def test_a_module_may_change_its_type(change: str, predictor: Any) -> None:
     value.backward()
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(expected, rel=0.05)
-    assert module.weight.grad.dtype == module.weight.dtype
+    assert gradient_of(module.weight).dtype == module.weight.dtype
 
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
@@ -213,6 +214,6 @@ def test_a_loss_may_be_cast_with_its_module(change: str, predictor: Any) -> None
     value = loss()
     value.backward()
     assert value.item() == pytest.approx(expected, rel=0.05 if change == "bfloat16" else 1e-5)
-    assert module.weight.grad.isfinite().all()
-    assert all(item.grad.isfinite().all() for item in loss.parameters())
+    assert gradient_of(module.weight).isfinite().all()
+    assert all(gradient_of(item).isfinite().all() for item in loss.parameters())
     assert float(loss.bits()) > 0

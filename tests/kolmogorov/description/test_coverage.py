@@ -31,21 +31,18 @@ class Smooth(WeightPredictor):
         return -self.logits.log_softmax(0)[indices]
 
 
-def normal_weights(count: int, scale: float = 1.0) -> nn.Module:
+def normal_weights(count: int, scale: float = 1.0) -> nn.ParameterList:
     """A module of normal weights in float64."""
     generator = torch.Generator().manual_seed(1)
     values = torch.randn(count, generator=generator, dtype=torch.float64)
     return nn.ParameterList([scale * values])
 
 
-def loss_of(module: nn.Module, predictor: WeightPredictor, **settings: object) -> KolmogorovLoss:
+def loss_of(module: nn.Module, predictor: WeightPredictor, **settings: Any) -> KolmogorovLoss:
     """A loss over 256 bins from -4 to 4."""
-    return KolmogorovLoss(
-        module,
-        predictor=predictor,
-        generator=torch.Generator().manual_seed(0),
-        **{"weight_range": (-4.0, 4.0)} | settings,
-    )
+    generator = torch.Generator().manual_seed(0)
+    usual: dict[str, Any] = {"weight_range": (-4.0, 4.0), "generator": generator}
+    return KolmogorovLoss(module, predictor=predictor, **usual | settings)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +74,7 @@ def test_coverage_is_that_of_a_slow_count(ruggedness: float, temperature: float)
     """Each weight's slope by autograd through the whole softmax, against its two bins' costs."""
     module = normal_weights(300, scale=2.0)
     loss = loss_of(module, Smooth(ruggedness), targets="soft", temperature=temperature, bins=32)
-    costs = -loss.predictor.logits.detach().log_softmax(0)
+    costs = -loss.predictor.get_parameter("logits").detach().log_softmax(0)
     covered = counted = 0
     for weight in module[0].tolist():
         c = torch.tensor((weight + 4) / 8 * 31, dtype=torch.float64, requires_grad=True)
@@ -110,6 +107,7 @@ def test_coverage_is_the_same_when_asked_again() -> None:
     found = {loss.gradient_coverage() for _ in range(3)}
     assert len(found) == 1
     assert copy.deepcopy(loss).gradient_coverage() in found
+    assert loss.counter is not None
     assert loss.counter.steps == 0
 
 

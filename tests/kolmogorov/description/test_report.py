@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from bitfold.kolmogorov import KINDS, PREDICTORS, KolmogorovLoss
+from tests.kolmogorov.narrowing import learned_range
 
 
 def make() -> nn.Module:
@@ -15,9 +16,9 @@ def make() -> nn.Module:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv1d(2, 3, 2), nn.ReLU(), nn.Linear(4, 2), nn.LayerNorm(2))
     with torch.no_grad():
-        module[0].weight[:, 0] = 0
-        module[2].weight[1, 1:3] = 0
-        module[2].bias[1] = 1e-9
+        module.get_parameter("0.weight")[:, 0] = 0
+        module.get_parameter("2.weight")[1, 1:3] = 0
+        module.get_parameter("2.bias")[1] = 1e-9
     return module
 
 
@@ -28,7 +29,7 @@ def test_rows_add_up_to_the_bits(predictor: Any, weight_range: Any) -> None:
     module = make()
     loss = KolmogorovLoss(module, predictor=predictor, weight_range=weight_range, bins=15)
     with torch.no_grad():
-        module[2].weight[0, 0] = 40.0
+        module.get_parameter("2.weight")[0, 0] = 40.0
     report, items = loss.report(), loss.bits().items
     assert [row.name for row in report.rows] == list(loss.table.names)
     assert report.total.bits == pytest.approx(items["weights"] + items["out_of_range"], rel=1e-12)
@@ -45,7 +46,7 @@ def test_a_tensor_has_the_bits_that_others_leave(kind: Any) -> None:
     loss = KolmogorovLoss(module, predictor="coordinate", kind=kind, weight_range=(-1.0, 1.0))
     before = loss.report()
     with torch.no_grad():
-        module[2].weight.add_(0.3)
+        module.get_parameter("2.weight").add_(0.3)
     changed = [
         row.name
         for row, old in zip(loss.report().rows, before.rows, strict=True)
@@ -59,11 +60,11 @@ def test_zeros_and_far_weights_are_counted_where_they_are() -> None:
     """Weights that round to 0 count as zeros; out of range is judged by the sent steps."""
     module = make()
     loss = KolmogorovLoss(module, bins=31)
-    steps = loss.weight_range.steps(as_sent=True)
+    steps = learned_range(loss).steps(as_sent=True)
     with torch.no_grad():
-        module[3].weight[0] = 15.001 * steps[4]
-        module[3].weight[1] = -15.001 * steps[4]
-        module[3].bias[0] = 15 * steps[5]
+        module.get_parameter("3.weight")[0] = 15.001 * steps[4]
+        module.get_parameter("3.weight")[1] = -15.001 * steps[4]
+        module.get_parameter("3.bias")[0] = 15 * steps[5]
     rows = {row.name: row for row in loss.report().rows}
     decoded = loss.decoded_state()
     for name, row in rows.items():
@@ -91,7 +92,7 @@ def test_nan_shows_in_its_row_alone() -> None:
     module = make()
     loss = KolmogorovLoss(module)
     with torch.no_grad():
-        module[0].bias[0] = math.nan
+        module.get_parameter("0.bias")[0] = math.nan
     report = loss.report()
     assert [row.name for row in report.rows if math.isnan(row.bits)] == ["0.bias"]
     assert math.isnan(report.total.bits)

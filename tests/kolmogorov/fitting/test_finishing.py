@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import KolmogorovLoss, finish, prune_dead
+from tests.kolmogorov.narrowing import gradient_of, learned_range
 
 
 def small() -> tuple[nn.Module, KolmogorovLoss]:
@@ -18,13 +19,13 @@ def small() -> tuple[nn.Module, KolmogorovLoss]:
     network = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3))
     kolmogorov = KolmogorovLoss(network, quantise="learned")
     with torch.no_grad():
-        kolmogorov.weight_range.log_steps.sub_(1.5)
+        learned_range(kolmogorov).log_steps.sub_(1.5)
     return network, kolmogorov
 
 
 def losses(network: nn.Module, points: torch.Tensor) -> Any:
     """The task losses of two batches."""
-    for some in points.split(50):
+    for some in torch.split(points, 50):
         yield network(some).square().mean()
 
 
@@ -72,9 +73,9 @@ def test_weights_that_nothing_feels_are_pruned() -> None:
     points = torch.rand(100, 6)
     points[:, 5] = 0
     with torch.no_grad():
-        network[2].weight[:, :3] = 0.0
-        network[0].weight[3] = -1.0
-        network[0].bias[3] = -1.0
+        network.get_parameter("2.weight")[:, :3] = 0.0
+        network.get_parameter("0.weight")[3] = -1.0
+        network.get_parameter("0.bias")[3] = -1.0
     with torch.no_grad(), kolmogorov.quantised():
         before = network(points)
     numbers = kolmogorov.decoded_state()
@@ -104,10 +105,11 @@ def test_pruning_leaves_gradients_alone() -> None:
     """Gradients that a training has collected stay as they are."""
     network, kolmogorov = small()
     points = torch.rand(50, 6)
-    functional.mse_loss(network(points), torch.zeros(50, 3)).backward()
-    before = [item.grad.clone() for item in network.parameters()]
+    task = functional.mse_loss(network(points), torch.zeros(50, 3))
+    task.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+    before = [gradient_of(item).clone() for item in network.parameters()]
     prune_dead(kolmogorov, losses(network, points))
     assert all(
-        torch.equal(item.grad, grad)
+        torch.equal(gradient_of(item), grad)
         for item, grad in zip(network.parameters(), before, strict=True)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +25,8 @@ from bitfold.kolmogorov import (
     choose_predictor,
 )
 from bitfold.kolmogorov.fitting import fit as fitting
+from bitfold.kolmogorov.predictors.weight_predictor import Summed
+from tests.kolmogorov.narrowing import gradient_of, learned_range
 
 
 class Stripes(WeightPredictor):
@@ -43,9 +46,9 @@ class Stripes(WeightPredictor):
 class Misled(PerTensorPredictor):
     """A predictor that learns in the wrong direction."""
 
-    def summed(self, *args: object, **kwargs: object) -> object:
+    def summed(self, *args: Any, **kwargs: Any) -> Summed:
         """The sum with reversed gradients."""
-        summed = super().summed(*args, **kwargs)  # type: ignore[arg-type]
+        summed = super().summed(*args, **kwargs)
         return summed._replace(grad_parameters=[-item for item in summed.grad_parameters])
 
 
@@ -193,7 +196,7 @@ def test_the_fitted_loss_trains_on(rowed: nn.Linear) -> None:
     assert all(item.grad is None for item in kolmogorov.parameters())
     assert all(item.requires_grad for item in kolmogorov.parameters())
     kolmogorov().backward()
-    assert bool(rowed.weight.grad.abs().sum() > 0)
+    assert bool(gradient_of(rowed.weight).abs().sum() > 0)
     assert all(item.grad is not None for item in kolmogorov.parameters())
 
 
@@ -215,7 +218,7 @@ def test_a_trained_loss_is_compared_on_the_grid_that_it_learned(rowed: nn.Linear
     """A loss stands for its module, settings and steps, and stays as it is."""
     trained = KolmogorovLoss(rowed, predictor="row_column", bins=128, rest_bits=0, exclude="bias")
     with torch.no_grad():
-        trained.weight_range.log_steps.add_(1.5)
+        learned_range(trained).log_steps.add_(1.5)
     before = copy.deepcopy(trained.state_dict())
     found = choose_predictor(trained, candidates=["row_column"])
     assert all(torch.equal(trained.state_dict()[key], item) for key, item in before.items())

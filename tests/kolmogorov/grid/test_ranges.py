@@ -15,6 +15,7 @@ from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss, ParameterTable
 from bitfold.kolmogorov.grid.learned_range import LearnedRange
 from bitfold.kolmogorov.grid.ranges import FixedRange, make_range
 from bitfold.kolmogorov.weights import weight_subset as places_module
+from tests.kolmogorov.narrowing import gradient_of, learned_range
 
 
 def filled(*values: float) -> nn.Module:
@@ -33,7 +34,7 @@ def test_zero_is_always_a_bin_of_learned_steps(num_bins: Any, scale: Any, moved:
     module = filled(0.0, -0.0, 10.0**scale, -(10.0**scale))
     loss = KolmogorovLoss(module, bins=num_bins, predictor="per_tensor")
     with torch.no_grad():
-        loss.weight_range.log_steps.add_(moved)
+        learned_range(loss).log_steps.add_(moved)
     assert loss.decoded_state()["0"][:2].tolist() == [0.0, 0.0]
     assert loss.report().rows[0].num_zeros >= 2
     assert loss.bins.minimum <= 0 <= loss.bins.maximum
@@ -76,7 +77,7 @@ def test_steps_are_sent_in_bfloat16() -> None:
     """The decoded weights are whole multiples of steps that a decoder reads."""
     module = nn.Linear(20, 10)
     loss = KolmogorovLoss(module)
-    step = loss.weight_range.steps(as_sent=True)[0]
+    step = learned_range(loss).steps(as_sent=True)[0]
     in_steps = loss.decoded_state()["weight"] / step
     torch.testing.assert_close(in_steps, in_steps.round(), rtol=0, atol=1e-4)
     # Rounding to the nearest is off by half a step at most.
@@ -133,10 +134,11 @@ def test_k_counts_the_rounding_once() -> None:
     for sample in (None, 20):
         loss = KolmogorovLoss(module, predictor="per_tensor", sample=sample)
         before = loss().item()
-        loss.counter and setattr(loss.counter, "steps", 0)
+        if loss.counter is not None:
+            loss.counter.steps = 0
         with torch.no_grad():
             # As if the first steps had been half of what they were.
-            loss.weight_range.reference.sub_(math.log(2))
+            learned_range(loss).reference.sub_(math.log(2))
         assert loss().item() - before == pytest.approx((4 - 1) / 2, rel=1e-5)
 
 
@@ -154,7 +156,7 @@ def test_steps_do_not_run_away(predictor: Any, trained: str) -> None:
         optimizer.zero_grad()
         loss().backward()
         optimizer.step()
-    ratios = (loss.weight_range.log_steps - loss.weight_range.reference).exp()
+    ratios = (learned_range(loss).log_steps - learned_range(loss).reference).exp()
     assert ratios.min() > 0.25
     assert ratios.max() < 2
     assert loss().item() < start
@@ -167,13 +169,13 @@ def test_a_step_that_is_too_long_or_too_short_comes_back() -> None:
     for factor in (1 / 30, 5):
         loss = KolmogorovLoss(module, predictor="per_tensor")
         with torch.no_grad():
-            loss.weight_range.log_steps.add_(math.log(factor))
+            learned_range(loss).log_steps.add_(math.log(factor))
         optimizer = torch.optim.Adam(loss.parameters(), lr=0.05)
         for _ in range(400):
             optimizer.zero_grad()
             loss().backward()
             optimizer.step()
-        ratio = (loss.weight_range.log_steps - loss.weight_range.reference).exp()
+        ratio = (learned_range(loss).log_steps - learned_range(loss).reference).exp()
         assert ratio.item() == pytest.approx(1, abs=0.02)
 
 
@@ -186,7 +188,7 @@ def test_weights_out_of_range_cost_more_the_farther_out(predictor: Any, weight_r
     loss = KolmogorovLoss(module, predictor=predictor, weight_range=weight_range, bins=16)
     assert loss.num_out_of_range() == 0
     edge = loss.bins.maximum * (
-        1.0 if weight_range != "auto" else float(loss.weight_range.steps()[0])
+        1.0 if weight_range != "auto" else float(learned_range(loss).steps()[0])
     )
     for sign in (1, -1):
         costs, bits = [], []
@@ -196,7 +198,7 @@ def test_weights_out_of_range_cost_more_the_farther_out(predictor: Any, weight_r
             module.zero_grad()
             value = loss()
             value.backward()
-            assert sign * module.weight.grad[2, 3] > 0
+            assert sign * gradient_of(module.weight)[2, 3] > 0
             assert loss.num_out_of_range() == loss.report().total.num_out_of_range == 1
             assert loss.report().rows[0].num_out_of_range == 1
             costs.append(value.item())
@@ -256,6 +258,7 @@ def test_limits_may_be_of_any_numeric_type() -> None:
     """Limits may be whole numbers and NumPy's numbers."""
     np = pytest.importorskip("numpy")
     table = ParameterTable(nn.Linear(2, 2))
+    limits: Any
     for limits in ((-1, 1), [-1.0, 1], (np.float32(-1), np.int64(1))):
         assert make_range(table, 16, limits).bins == FixedRange(16, (-1.0, 1.0)).bins
 
@@ -269,6 +272,6 @@ def test_the_smallest_grids_work(num_bins: int, predictor: Any) -> None:
     for weight_range in ("auto", (-1.0, 1.0)):
         loss = KolmogorovLoss(module, predictor=predictor, bins=num_bins, weight_range=weight_range)
         loss().backward()
-        assert module.weight.grad.isfinite().all()
+        assert gradient_of(module.weight).isfinite().all()
         assert math.isfinite(float(loss.bits()))
         module.load_state_dict(loss.decoded_state())

@@ -35,7 +35,9 @@ class Histogram(WeightPredictor):
         return -self.logits.log_softmax(0)[indices]
 
 
-def make(targets: str, *, num_bins: int = 8) -> tuple[nn.Module, KolmogorovLoss, torch.Tensor]:
+def make(
+    targets: str, *, num_bins: int = 8
+) -> tuple[nn.ParameterList, KolmogorovLoss, torch.Tensor]:
     """Forty weights over a grid of width 1 from 0 on, some of them near its ends; and the costs."""
     generator = torch.Generator().manual_seed(0)
     last = num_bins - 1
@@ -51,7 +53,7 @@ def make(targets: str, *, num_bins: int = 8) -> tuple[nn.Module, KolmogorovLoss,
         temperature=0.4,
         generator=torch.Generator().manual_seed(1),
     )
-    return module, loss, -loss.predictor.logits.detach().log_softmax(0)
+    return module, loss, -loss.predictor.get_parameter("logits").detach().log_softmax(0)
 
 
 def interpolated(costs: list[float], x: float) -> float:
@@ -118,11 +120,12 @@ def test_linear_targets_give_the_true_slope_everywhere() -> None:
 def test_noise_is_unbiased() -> None:
     """Over many draws K and its gradients have the mean of the expectation, also at the ends."""
     module, loss, costs = make("noise")
+    learned = [*module, loss.predictor.get_parameter("logits")]
     draws, gradients = [], []
     for _ in range(2000):
         value = loss()
         draws.append(value.item())
-        gradients.append(torch.cat(torch.autograd.grad(value, [*module, loss.predictor.logits])))
+        gradients.append(torch.cat(torch.autograd.grad(value, learned)))
     weights, table = module[0].detach(), costs.tolist()
     expected = sum(mean_around(table, x) for x in weights.tolist()) / len(weights)
     error = torch.tensor(draws).std().item() / math.sqrt(len(draws))
@@ -230,7 +233,7 @@ def test_hard_k_is_the_bits(predictor: Any, kind: Any, weight_range: Any) -> Non
         predictor_bits=32,
     )
     with torch.no_grad():
-        module[0].weight[0, :2] = torch.tensor([3.0, -9.0])
+        module.get_parameter("0.weight")[0, :2] = torch.tensor([3.0, -9.0])
     items = loss.bits().items
     expected = (items["weights"] + items["out_of_range"]) * math.log(2) / loss.num_weights
     assert items["out_of_range"] > 0

@@ -61,7 +61,7 @@ def test_slopes_are_the_derivative_of_the_shares(temperature: float, num_bins: i
     index = torch.rand(15, dtype=torch.float64, generator=generator) * (num_bins - 1)
     index[:3] = torch.tensor([0.0, num_bins - 1, num_bins // 2])
     targets = SoftTargets(temperature, num_bins)
-    jacobian = torch.autograd.functional.jacobian(
+    jacobian = torch.autograd.functional.jacobian(  # type: ignore[no-untyped-call] # torch leaves it untyped
         lambda place: all_shares(place, temperature, num_bins).sum(dim=0), index
     )
     rows = targets.shares(index)

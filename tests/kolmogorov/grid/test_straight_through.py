@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.grid import straight_through as quantised_module
 from bitfold.kolmogorov.grid.learned_range import TaskRange
+from tests.kolmogorov.narrowing import gradient_of, learned_range
 
 
 class Tied(nn.Module):
@@ -26,7 +28,8 @@ class Tied(nn.Module):
 
     def forward(self, words: torch.Tensor) -> torch.Tensor:
         """Logits of the words themselves."""
-        return self.tell(self.embed(words))
+        logits: torch.Tensor = self.tell(self.embed(words))
+        return logits
 
 
 class Recurrent(nn.Module):
@@ -38,10 +41,11 @@ class Recurrent(nn.Module):
 
     def forward(self, series: torch.Tensor) -> torch.Tensor:
         """Two numbers by the last state."""
-        return self.head(self.lstm(series)[0][:, -1])
+        numbers: torch.Tensor = self.head(self.lstm(series)[0][:, -1])
+        return numbers
 
 
-def dense() -> nn.Module:
+def dense() -> nn.Sequential:
     """Layers within layers."""
     return nn.Sequential(nn.Linear(6, 9), nn.Sequential(nn.ReLU(), nn.Linear(9, 3)))
 
@@ -53,7 +57,7 @@ def convolutional() -> nn.Module:
     )
 
 
-CASES = {
+CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[], torch.Tensor]]] = {
     "dense": (dense, lambda: torch.randn(5, 6)),
     "convolutional": (convolutional, lambda: torch.randn(5, 1, 6, 6)),
     "tied": (Tied, lambda: torch.arange(7)),
@@ -73,11 +77,11 @@ def case(request: pytest.FixtureRequest) -> tuple[nn.Module, torch.Tensor]:
     return make().eval(), points()
 
 
-def loss_of(module: nn.Module, **settings: object) -> KolmogorovLoss:
+def loss_of(module: nn.Module, **settings: Any) -> KolmogorovLoss:
     """A loss with steps fine enough that no layer of a tiny module is all zeros."""
     loss = KolmogorovLoss(module, quantise="learned", **settings)
     with torch.no_grad():
-        loss.weight_range.log_steps.sub_(math.log(3))
+        learned_range(loss).log_steps.sub_(math.log(3))
     return loss
 
 
@@ -142,8 +146,8 @@ def test_gradients_by_weights_and_steps_are_those_of_the_surrogate() -> None:
     module = dense().double()
     loss = loss_of(module)
     with torch.no_grad():  # steps that are sent as they are
-        steps = loss.weight_range.steps(as_sent=True)
-        loss.weight_range.log_steps.copy_(steps.log())
+        steps = learned_range(loss).steps(as_sent=True)
+        learned_range(loss).log_steps.copy_(steps.log())
     loss = loss.double()
     points = torch.randn(5, 6, dtype=torch.float64)
     with loss.quantised():
@@ -157,11 +161,12 @@ def test_gradients_by_weights_and_steps_are_those_of_the_surrogate() -> None:
     def surrogate(log_steps: torch.Tensor, *weights: torch.Tensor) -> torch.Tensor:
         moved = [w + r * s.exp() for w, r, s in zip(weights, held, log_steps, strict=True)]
         state = dict(zip(names, moved, strict=True))
-        return torch.func.functional_call(module, state, points).square().sum()
+        total: torch.Tensor = torch.func.functional_call(module, state, points).square().sum()
+        return total
 
-    log_steps = loss.weight_range.log_steps.detach().double()
+    log_steps = learned_range(loss).log_steps.detach().double()
     own = [item.detach() for item in module.parameters()]
-    slope, epsilon = loss.weight_range.log_steps.grad, 1e-6
+    slope, epsilon = gradient_of(learned_range(loss).log_steps), 1e-6
     for number in range(len(own)):
         moved = torch.zeros_like(log_steps)
         moved[number] = epsilon
@@ -171,7 +176,9 @@ def test_gradients_by_weights_and_steps_are_those_of_the_surrogate() -> None:
         moved_weights = [weight.clone() for weight in own]
         moved_weights[number].view(-1)[0] += epsilon
         rise = surrogate(log_steps, *moved_weights) - surrogate(log_steps, *own)
-        assert item.grad.view(-1)[0].item() == pytest.approx(rise.item() / epsilon, rel=1e-3)
+        assert gradient_of(item).view(-1)[0].item() == pytest.approx(
+            rise.item() / epsilon, rel=1e-3
+        )
 
 
 @pytest.mark.parametrize("num_bins", [2, 3, 6, 7, 256])
@@ -185,17 +192,18 @@ def test_compiled_loops_round_as_a_decoder_does(
     module = nn.Sequential(nn.Linear(50, 40), nn.Linear(40, 3))
     loss = KolmogorovLoss(module, quantise="learned", bins=num_bins)
     with torch.no_grad():
-        steps = loss.weight_range.steps(as_sent=True)
-        module[0].weight.view(-1)[:400] = torch.arange(-200, 200) / 2 * steps[0]
-        module[1].weight.view(-1)[0] = -0.0
+        steps = learned_range(loss).steps(as_sent=True)
+        module.get_parameter("0.weight").view(-1)[:400] = torch.arange(-200, 200) / 2 * steps[0]
+        module.get_parameter("1.weight").view(-1)[0] = -0.0
     found = []
     for is_plain in (True, False):
         if not is_plain:
             monkeypatch.setattr(quantised_module, "can_round_plainly", lambda tensors: False)
         loss.weight_range.log_steps.grad = None
         with loss.quantised():
-            weights = [item for layer in module for item in layer._parameters.values()]
-            sum((item * item.detach().sin()).sum() for item in weights).backward()
+            weights: list[Any] = [item for layer in module for item in layer._parameters.values()]
+            total: Any = sum((item * item.detach().sin()).sum() for item in weights)
+            total.backward()
             found.append(([*weights], loss.weight_range.log_steps.grad))
     for plain, general in zip(*(item[0] for item in found), strict=True):
         assert torch.equal(plain, general)
@@ -254,8 +262,8 @@ def test_autocast_and_half_precision_work() -> None:
     loss = loss_of(module)
     with torch.autocast("cpu", torch.bfloat16), loss.quantised():
         module(torch.ones(2, 6)).sum().backward()
-    assert module[0].weight.grad.dtype == torch.bfloat16
-    assert loss.weight_range.log_steps.grad.isfinite().all()
+    assert gradient_of(module.get_parameter("0.weight")).dtype == torch.bfloat16
+    assert gradient_of(learned_range(loss).log_steps).isfinite().all()
 
 
 # PyTorch's compiler looks at it, and hides the warning if warnings are not errors.
@@ -302,12 +310,14 @@ def test_steps_of_the_task_begin_coarse() -> None:
     loss = KolmogorovLoss(module, quantise="learned")
     assert isinstance(loss.weight_range, TaskRange)
     steps = loss.weight_range.steps().tolist()
-    assert steps[0] == pytest.approx(2 * module[0].weight.square().mean().sqrt().item())
+    assert steps[0] == pytest.approx(
+        2 * module.get_parameter("0.weight").square().mean().sqrt().item()
+    )
     assert steps[2] == pytest.approx(1 / 4)
     numbers = (module[0].weight / steps[0]).round().unique().tolist()
     assert numbers == [-1, 0, 1]
     few = KolmogorovLoss(nn.Linear(10, 10), quantise="learned", bins=2)
-    assert few.weight_range.steps().isfinite().all()
+    assert learned_range(few).steps().isfinite().all()
     assert loss.weight_range.precision_nats() == (0.0, [])
 
 
@@ -318,8 +328,11 @@ def test_training_with_the_task_in_the_loop_finds_short_networks() -> None:
     classes = points[:, :3].argmax(1)
     module = dense()
     loss = KolmogorovLoss(module, quantise="learned")
-    own = {"params": list(loss.parameters()), "lr": 0.02}
-    optimizer = torch.optim.Adam([{"params": module.parameters()}, own], lr=0.01)
+    groups: list[dict[str, Any]] = [
+        {"params": module.parameters()},
+        {"params": loss.parameters(), "lr": 0.02},
+    ]
+    optimizer = torch.optim.Adam(groups, lr=0.01)
     before = loss.bits().items["weights"]
     for _ in range(400):
         optimizer.zero_grad()

@@ -1,6 +1,7 @@
 """Tests of the densities' code lengths and of the masses that their hard bits come from."""
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from scipy import stats
 
 from bitfold.kolmogorov import KINDS, Bins, CodeLength, Prediction, SoftTargets
+from tests.kolmogorov.narrowing import gradient_of
 
 BINS = Bins(33, -2.0, 2.0)
 TARGETS = SoftTargets(0.1, BINS.num_bins)
@@ -26,7 +28,7 @@ def code_length(kind: str) -> CodeLength:
     return KINDS[kind](BINS)
 
 
-DENSITIES = {
+DENSITIES: dict[str, Callable[[float, float], Any]] = {
     "gaussian_nll": lambda location, raw: stats.norm(
         location, math.sqrt(math.exp(raw) + (BINS.width / 2) ** 2)
     ),
@@ -81,8 +83,9 @@ def test_scale_is_at_least_half_a_bin_and_keeps_its_gradient(kind: Any) -> None:
     prediction = constant_prediction([0.0, -300.0], 4)
     assert code_length(kind).summed_nats(weights, prediction, TARGETS) >= 0
     bias = torch.tensor([1.0, -3.0], dtype=torch.float64, requires_grad=True)
-    code_length(kind).summed_nats(weights, prediction._replace(bias=bias), TARGETS).backward()
-    assert bias.grad[1] < 0
+    nats = code_length(kind).summed_nats(weights, prediction._replace(bias=bias), TARGETS)
+    nats.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+    assert gradient_of(bias)[1] < 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Bits of the coordinate predictor, which are those of fixed point, not of floating point."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -111,11 +112,13 @@ def test_parameters_that_are_not_finite_have_no_finite_bits() -> None:
     loss = KolmogorovLoss(module, predictor="coordinate", bins=8)
     assert math.isfinite(loss.bits().total)
     with torch.no_grad():
-        loss.predictor.head.bias[0] = math.nan
+        loss.predictor.get_parameter("head.bias")[0] = math.nan
     assert math.isnan(loss.bits().items["weights"])
 
 
-def test_the_predictor_takes_the_same_bits_whatever_it_has_learned(make_loss: Any) -> None:
+def test_the_predictor_takes_the_same_bits_whatever_it_has_learned(
+    make_loss: Callable[..., KolmogorovLoss],
+) -> None:
     """So lambda does not change what it weighs against; more precision takes more."""
     taken = {bits: make_loss(predictor_bits=bits) for bits in (2, 8, 16, 32)}
     sizes = [item.numel() for item in taken[2].predictor.parameters()]
@@ -126,5 +129,5 @@ def test_the_predictor_takes_the_same_bits_whatever_it_has_learned(make_loss: An
         assert bits[precision] - bits[2] == (precision - 2) * sum(sizes)
     assert bits[32] == bits[16]
     with torch.no_grad():
-        taken[8].predictor.head.weight[:, 1:] *= 0.1
+        taken[8].predictor.get_parameter("head.weight")[:, 1:] *= 0.1
     assert taken[8].bits().items["predictor"] == bits[8]

@@ -1,6 +1,7 @@
 """Tests of sent scales: dead rows and columns, bits, and the fit."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,22 +15,24 @@ from bitfold.kolmogorov import (
     SentPredictor,
     fit_predictor,
 )
+from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 from bitfold.kolmogorov.predictors.scale_quantisation import quantise_scales
+from tests.kolmogorov.narrowing import learned_range
 
 OCTAVE = math.log(2)
 
 
-def sparse_loss(**settings: object) -> KolmogorovLoss:
+def sparse_loss(**settings: Any) -> KolmogorovLoss:
     """A loss of two layers in which rows, columns and a whole vector are 0."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(30, 20), nn.Linear(20, 5))
     loss = KolmogorovLoss(module, quantise="learned", **settings)
     with torch.no_grad():
-        loss.weight_range.log_steps.sub_(1.5)
-        module[0].weight[:, 10:].zero_()
-        module[0].weight[12:].zero_()
-        module[1].weight[:, 12:].zero_()
-        module[1].bias.zero_()
+        learned_range(loss).log_steps.sub_(1.5)
+        module.get_parameter("0.weight")[:, 10:].zero_()
+        module.get_parameter("0.weight")[12:].zero_()
+        module.get_parameter("1.weight")[:, 12:].zero_()
+        module.get_parameter("1.bias").zero_()
     fit_predictor(loss)
     return loss
 
@@ -42,6 +45,7 @@ def sent_of(loss: KolmogorovLoss) -> SentPredictor:
 def dead_of(loss: KolmogorovLoss) -> dict[str, Tensor]:
     """Whether each weight is left out, by name of the parameter."""
     subset = loss.subsampling.all_weights()
+    assert isinstance(loss.predictor, ScalePredictor)
     scales = loss.predictor.sent_scales(subset, sent_of(loss).parameters)
     return {name: item.bool() for name, item in loss.table.split((scales < ALIVE).float()).items()}
 
@@ -60,7 +64,7 @@ def test_dead_weights_take_nothing() -> None:
     assert rows["1.bias"].bits == 0
     before = loss.bits()
     with torch.no_grad():
-        loss.table.module[0].weight[15, 3] = 1.0
+        loss.table.module.get_parameter("0.weight")[15, 3] = 1.0
     after = loss.bits()
     assert not dead_of(loss)["0.weight"][15, :10].any()
     assert after.items["weights"] > before.items["weights"]
@@ -73,11 +77,12 @@ def test_bits_are_those_of_the_parts() -> None:
     sent = sent_of(loss)
     assert loss.bits().items["predictor"] == sent.bits
     rows, columns = sent.parameters["row_log_scale"], sent.parameters["column_log_scale"]
-    step = loss.weight_range.steps(as_sent=True)[0]
-    numbers = (loss.table.module[0].weight / step).round()[:12, :10].detach()
+    step = learned_range(loss).steps(as_sent=True)[0]
+    numbers = (loss.table.module.get_parameter("0.weight") / step).round()[:12, :10].detach()
     scale = 2 ** ((sent.parameters["log_scale"][0] + rows[:12, None] + columns[None, :10]) / 8)
     laplace = torch.distributions.Laplace(0.0, scale.double() + 1 / 32)
-    masses = laplace.cdf(numbers + 0.5) - laplace.cdf(numbers - 0.5)
+    cdf: Callable[[Tensor], Tensor] = laplace.cdf
+    masses = cdf(numbers + 0.5) - cdf(numbers - 0.5)
     # Frequencies are whole 2^16ths, and what lies far out is escaped.
     assert loss.report().rows[0].bits == pytest.approx(-masses.log2().sum().item(), rel=2e-3)
 
@@ -89,6 +94,7 @@ def test_what_is_sent_is_whole_exponents() -> None:
         for item in loss.predictor.parameters():
             item.normal_()
     before = {name: item.clone() for name, item in loss.predictor.named_parameters()}
+    assert isinstance(loss.predictor, ScalePredictor)
     learned = loss.predictor.learned_scales()
     for scale in quantise_scales(learned, loss.table, loss.weight_range, loss.predictor_bits):
         for lines in scale.lines:
@@ -99,7 +105,7 @@ def test_what_is_sent_is_whole_exponents() -> None:
         assert torch.equal(item, before[name])
 
 
-def test_all_shapes_are_coded(make_scale_loss: Any) -> None:
+def test_all_shapes_are_coded(make_scale_loss: Callable[..., KolmogorovLoss]) -> None:
     """Scales of kernels, transposed kernels, embeddings and single rows and columns are coded."""
     loss = make_scale_loss(RowColumnPredictor(is_centred=True), quantise="learned")
     with torch.no_grad():

@@ -8,7 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bitfold.kolmogorov import Bins, KolmogorovLoss, ParameterTable, Prediction, SoftTargets
+from bitfold.kolmogorov import (
+    Bins,
+    CoordinatePredictor,
+    KolmogorovLoss,
+    ParameterTable,
+    Prediction,
+    SoftTargets,
+)
 from bitfold.kolmogorov.sums import cross_entropy
 
 
@@ -113,11 +120,11 @@ def test_large_logits_do_not_overflow() -> None:
     assert total.isfinite()
 
 
-class LargestTensor(TorchDispatchMode):
+class LargestTensor(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch leaves it untyped
     """Remembers the size of the largest tensor that an operation made."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # torch leaves it untyped
         self.numel = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -146,6 +153,7 @@ def test_nothing_of_weights_by_bins_is_ever_made(temperature: float) -> None:
         loss.bits_tensor()
     assert 0 < largest.numel <= limit
     table = ParameterTable(nn.Linear(99, 100, bias=False)).all_weights()
+    assert isinstance(loss.predictor, CoordinatePredictor)
     with LargestTensor() as plain:
         full_reference(network.weight.view(-1), loss.predictor.predict(table), loss.bins, 1)
     assert plain.numel > limit

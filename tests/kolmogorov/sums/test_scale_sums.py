@@ -15,7 +15,6 @@ from bitfold.kolmogorov.grid.soft_assignment import (
     SoftTargets,
     Targets,
 )
-from bitfold.kolmogorov.predictors import laplace_logistic as scale
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
 from bitfold.kolmogorov.sums import scale_sums
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
@@ -81,7 +80,7 @@ def test_compiled_sums_are_those_of_autograd(
     subset, values = loss.subsampling.all_weights(), loss._values()
     assert (loss.num_out_of_range() > 0) == (grid != GRIDS[0])
     make = MAKE_TARGETS[targets]
-    assert scale.can_sum_scales(subset, values, make(grid["bins"]))
+    assert scale_sums.can_sum_scales(subset, values, make(grid["bins"]))
     found = loss.predictor.summed(subset, values, make(grid["bins"]), with_gradients=True)
     assert_equal_sums(found, slow_sum(loss, subset, values, make(grid["bins"])), 1e-12)
 
@@ -193,13 +192,13 @@ def test_others_than_stretches_between_two_bins_on_the_cpu_are_left_to_autograd(
     """Samples, soft targets and other cases take the PyTorch way, with the same cost."""
     loss = make_scale_loss(RowColumnPredictor())
     subset, values, linear = loss.subsampling.all_weights(), loss._values(), LinearTargets(256)
-    assert scale.can_sum_scales(subset, values, linear)
-    assert not scale.can_sum_scales(subset, values, SoftTargets(0.5, 256))
-    assert not scale.can_sum_scales(subset, values.half(), linear)
-    assert not scale.can_sum_scales(subset, values.to("meta"), linear)
+    assert scale_sums.can_sum_scales(subset, values, linear)
+    assert not scale_sums.can_sum_scales(subset, values, SoftTargets(0.5, 256))
+    assert not scale_sums.can_sum_scales(subset, values.half(), linear)
+    assert not scale_sums.can_sum_scales(subset, values.to("meta"), linear)
     chosen = torch.arange(0, len(subset), 3)
     some = WeightSubset(loss.table.layout, 0, len(subset), subset.device, chosen=chosen)
-    assert not scale.can_sum_scales(some, values[chosen], linear)
+    assert not scale_sums.can_sum_scales(some, values[chosen], linear)
     sums = [
         loss.predictor.summed(some, values[chosen], targets, with_gradients=True).nats
         for targets in (linear, SoftTargets(1e-6, 256))

@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from bitfold.kolmogorov import (
 )
 from bitfold.kolmogorov.predictors import laplace_logistic as scale
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
+from tests.kolmogorov.narrowing import gradient_of, learned_range
 
 TARGETS = {"linear": LinearTargets, "rounded": RoundedTargets}
 PREDICTORS = {"row_column": RowColumnPredictor, "per_tensor": PerTensorPredictor}
 
 
 @pytest.fixture(params=PREDICTORS)
-def loss(request: pytest.FixtureRequest, make_scale_loss: Any) -> KolmogorovLoss:
+def loss(
+    request: pytest.FixtureRequest, make_scale_loss: Callable[..., KolmogorovLoss]
+) -> KolmogorovLoss:
     """A loss of tensors of all shapes whose scales are centred."""
     predictor = PREDICTORS[request.param](is_centred=True)
     return make_scale_loss(predictor, torch.float32, quantise="learned")
@@ -38,7 +42,9 @@ def both_sums(loss: KolmogorovLoss, targets: Any, values: Any) -> Any:
     steps = torch.rand(len(loss.table.parameters)) + 0.5
     weights = loss.table.pieces(values)
     in_steps = [item * step for item, step in zip(weights, steps, strict=True)]
-    found, by_log_steps = loss.predictor.summed_in_steps(in_steps, steps, targets)
+    in_one_pass = loss.predictor.summed_in_steps(in_steps, steps, targets)
+    assert in_one_pass is not None
+    found, by_log_steps = in_one_pass
     by_values = torch.cat(
         [
             item.view(-1) * step
@@ -82,7 +88,7 @@ def test_the_table_is_what_a_training_step_reads(monkeypatch: pytest.MonkeyPatch
                 item.add_(torch.rand(len(item)) + 0.5)
         found = kolmogorov()
         found.backward()
-        quick = [item.grad for item in (*module.parameters(), *kolmogorov.parameters())]
+        quick = [gradient_of(item) for item in (*module.parameters(), *kolmogorov.parameters())]
         module.zero_grad()
         kolmogorov.zero_grad()
         with monkeypatch.context() as patch:
@@ -90,7 +96,7 @@ def test_the_table_is_what_a_training_step_reads(monkeypatch: pytest.MonkeyPatch
             expected = kolmogorov()
         expected.backward()
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=0)
-        slow = [item.grad for item in (*module.parameters(), *kolmogorov.parameters())]
+        slow = [gradient_of(item) for item in (*module.parameters(), *kolmogorov.parameters())]
         for own, exact in zip(quick, slow, strict=True):
             assert 0 < (own - exact).norm() <= 1e-2 * exact.norm()
 
@@ -101,7 +107,7 @@ def test_weights_near_the_ends_are_left_to_exact_formulas(value: Any) -> None:
     module = nn.Linear(6, 5)
     kolmogorov = KolmogorovLoss(module, quantise="learned")
     with torch.no_grad():
-        module.weight[2, 3] = value * kolmogorov.weight_range.steps()[0]
+        module.weight[2, 3] = value * learned_range(kolmogorov).steps()[0]
     cost = kolmogorov()
     assert cost.isfinite() == (abs(value) <= 1e9)
     if cost.isfinite():
@@ -120,8 +126,8 @@ def test_series_and_table_agree_at_every_scale(log_scale: float) -> None:
     """Long lines of weights below a bin agree, for scales from the floor up to the grid."""
     kolmogorov = KolmogorovLoss(nn.Linear(3000, 2), quantise="learned")
     with torch.no_grad():
-        kolmogorov.predictor.log_scale.fill_(log_scale)
-        kolmogorov.predictor.column_log_scale.normal_()
+        kolmogorov.predictor.get_parameter("log_scale").fill_(log_scale)
+        kolmogorov.predictor.get_parameter("column_log_scale").normal_()
     values = torch.rand(kolmogorov.num_weights) - 0.5
     values[values.abs() < 1e-3] = 0.25  # on a bin a slope may be that of either side
     found, expected = both_sums(kolmogorov, LinearTargets(256), values)
@@ -138,7 +144,7 @@ def test_centred_predictors_learn_no_location() -> None:
     kolmogorov = KolmogorovLoss(nn.Linear(6, 5), quantise="learned")
     names = [name for name, _ in kolmogorov.predictor.named_parameters()]
     assert names == ["log_scale", "row_log_scale", "column_log_scale"]
-    assert kolmogorov.predictor.location.tolist() == [0, 0]
+    assert kolmogorov.predictor.get_buffer("location").tolist() == [0, 0]
     assert "location" not in kolmogorov.predictor.state_dict()
 
 

@@ -102,7 +102,8 @@ def test_pieces_lie_in_single_boxes(bounds: Any) -> None:
     """The pieces of a stretch are cut at borders of blocks, and none is empty."""
     module = MODULES["attention"]
     layout = Layout(module, list(module.named_parameters()))
-    subset = WeightSubset(layout, *bounds, torch.device("cpu"))
+    start, stop = bounds
+    subset = WeightSubset(layout, start, stop, torch.device("cpu"))
     found = []
     for box, in_box, in_places in subset.pieces():
         flat = subset.flat[in_places]

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -73,7 +74,8 @@ def test_layers_are_evenly_spaced() -> None:
     """Layers are numbered from 0 to 1 in the module's order, without activations."""
     module = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1), nn.Linear(1, 1))
     layers = ParameterTable(module).positions()[:, 0]
-    assert layers.unique().tolist() == [0.0, 0.5, 1.0]
+    unique = layers.unique()  # type: ignore[no-untyped-call] # torch leaves it untyped
+    assert unique.tolist() == [0.0, 0.5, 1.0]
 
 
 def test_tied_parameters_count_once() -> None:
@@ -127,7 +129,7 @@ def test_modules_that_cannot_be_described_are_refused(word: Any) -> None:
         ParameterTable(broken_modules()[word])
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Any], object]] = {
     "replaced parameter": lambda module: setattr(
         module[0], "weight", nn.Parameter(torch.zeros(3, 2))
     ),
@@ -171,7 +173,7 @@ def test_weights_are_read_where_they_lie_in_their_order() -> None:
     """
     module = nn.Linear(3, 3)
     table = ParameterTable(module)
-    changes = (
+    changes: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
         lambda data: data.add_(1),
         lambda data: data.clone(),
         lambda data: data.t(),

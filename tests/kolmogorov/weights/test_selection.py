@@ -65,9 +65,16 @@ def test_any_name_of_a_tied_parameter_leaves_it_out() -> None:
 
 def test_functions_see_every_name_of_a_tied_parameter() -> None:
     """A function is called with each name of a parameter."""
-    module, asked = model(), []
-    select(module, include=lambda name, item: asked.append((name, item)) or True)
-    names = [name for name, item in asked if item is module.embedding.weight]
+    asked = []
+
+    def ask(name: str, item: nn.Parameter) -> bool:
+        asked.append((name, item))
+        return True
+
+    module = model()
+    select(module, include=ask)
+    weight = module.get_parameter("embedding.weight")
+    names = [name for name, item in asked if item is weight]
     assert names == ["embedding.weight", "decoder.weight"]
 
 

@@ -18,7 +18,7 @@ from bitfold.kolmogorov.sums.fused.coordinate_sums import FusedSum, fused_bin_na
 class Problem(NamedTuple):
     """What `fused_sum` takes first."""
 
-    index: Tensor
+    indices: Tensor
     positions: Tensor
     layers: list[Tensor]
     num_bins: int
@@ -64,7 +64,7 @@ def shares_of(index: Tensor, num_bins: int, temperature: float | None) -> Tensor
 
 def reference(problem: Problem, temperature: float | None) -> tuple[FusedSum, float]:
     """The sum in float64 the slow way, and the sum of the weights' largest logits."""
-    leaves = [item.double().requires_grad_() for item in (problem.index, *problem.layers)]
+    leaves = [item.double().requires_grad_() for item in (problem.indices, *problem.layers)]
     index, layers = leaves[0], leaves[1:]
     logits = logits_of(problem.positions.double(), layers)
     within = index.clamp(0, problem.num_bins - 1)
@@ -84,7 +84,7 @@ def assert_equal_to_reference(problem: Problem, temperature: float | None) -> No
     exact, logits = reference(problem, temperature)
     assert abs(ours.total - exact.total) <= 1e-6 * max(abs(exact.total), logits)
     # Logits of size z are off by their rounding, z eps, and probabilities by that share.
-    num_weights = len(problem.index)
+    num_weights = len(problem.indices)
     share = 1e-5 + 4e-7 * logits / num_weights
     # By this index and this bias the derivative is of the size of a logit and of 1: a norm that is
     # smaller has cancelled.
@@ -136,7 +136,7 @@ def test_weights_on_bins_and_at_the_edges_are_exact(num_bins: int, temperature: 
     halves = (index[:-1] + 0.5).repeat(2)
     index = torch.cat([index, halves, torch.nextafter(index, torch.tensor(math.inf))[:-1]])
     positions = torch.linspace(-1, 1, 2 * len(index)).view(-1, 2)
-    assert_equal_to_reference(problem._replace(index=index, positions=positions), temperature)
+    assert_equal_to_reference(problem._replace(indices=index, positions=positions), temperature)
 
 
 @pytest.mark.parametrize("temperature", [None, 0.1])
@@ -144,8 +144,8 @@ def test_any_finite_index_costs_a_finite_amount_and_is_pulled_back(temperature: 
     """Far out a weight costs 2 ln(1 + overshoot) above the edge, with that slope outwards."""
     problem = make_problem(6, (2, 3, 10))
     far = torch.tensor([-3e38, -1e10, -2.0, 11.0, 1e10, 3e38])
-    ours = fused_sum(*problem._replace(index=far), temperature, True)
-    at_edge = fused_sum(*problem._replace(index=far.clamp(0, 9)), temperature, True)
+    ours = fused_sum(*problem._replace(indices=far), temperature, True)
+    at_edge = fused_sum(*problem._replace(indices=far.clamp(0, 9)), temperature, True)
     overshoot = torch.tensor([3e38, 1e10, 2.0, 2.0, 1e10, 3e38], dtype=torch.float64)
     extra = 2 * overshoot.log1p().sum().item()
     assert ours.total - at_edge.total == pytest.approx(extra, rel=1e-6)
@@ -160,7 +160,7 @@ def test_any_finite_index_costs_a_finite_amount_and_is_pulled_back(temperature: 
 def test_a_weight_that_is_not_a_number_shows(place: int, temperature: Any) -> None:
     """NaN for a weight gives a total of NaN and NaN for its slope."""
     problem = make_problem(70, (2, 3, 10))
-    problem.index[place] = math.nan
+    problem.indices[place] = math.nan
     ours = fused_sum(*problem, temperature, True)
     assert math.isnan(ours.total)
     assert ours.grad_index[place].isnan()
@@ -210,7 +210,7 @@ def test_inputs_may_be_parameters_and_views() -> None:
     problem = make_problem(50, (4, 5, 20))
     plain = fused_sum(*problem, 0.1, True)
     layers = [layer.t().contiguous().t().requires_grad_() for layer in problem.layers]
-    index = torch.stack([problem.index, problem.index], dim=1)[:, 1]
+    index = torch.stack([problem.indices, problem.indices], dim=1)[:, 1]
     ours = fused_sum(index, problem.positions.t().contiguous().t(), layers, 20, 0.1, True)
     assert ours.total == plain.total
     assert not any(gradient.requires_grad for gradient in ours.grad_layers)
@@ -224,7 +224,7 @@ def test_bins_cost_their_negative_log_probability(
 ) -> None:
     """Given bins cost what float64 says, to the logits' rounding."""
     problem = make_problem(num_weights, widths, spread=spread)
-    bins = problem.index.round().long().clamp(0, widths[-1] - 1)
+    bins = problem.indices.round().long().clamp(0, widths[-1] - 1)
     ours = fused_bin_nats(bins, problem.positions, problem.layers)
     logits = logits_of(problem.positions.double(), [layer.double() for layer in problem.layers])
     exact = functional.cross_entropy(logits, bins, reduction="none")
