@@ -38,7 +38,7 @@ ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}
 MOST_FILES = 15
 #: Folders that are still to be divided.
 KNOWN_LARGE: set[str] = set()
-LARGEST_FILE, LONGEST_FUNCTION = 400, 60
+LARGEST_FILE, LONGEST_FUNCTION = 400, 40
 
 
 @cache

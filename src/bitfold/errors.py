@@ -5,10 +5,7 @@ Each message is one line: ``Cannot <do> <thing>: expected <X>, got <Y>. <What to
 
 
 class BitfoldError(Exception):
-    """Base of every error that bitfold raises on purpose.
-
-    Source: none, ours.
-    """
+    """Base of every error that bitfold raises on purpose."""
 
 
 class ConfigError(BitfoldError, ValueError):

@@ -142,13 +142,19 @@ class KolmogorovLoss(nn.Module):
         self.predictor = make_predictor(predictor, predictor_shape, kind, is_centred=by_task)
         self.predictor.attach(self.table.layout, self.bins, generator)
         self.targets = make_targets(targets, temperature, bins, by_task=by_task)
-        is_drawn = self.targets.is_random or sample is not None or every > 1
-        self.counter = StepCounter.drawn(generator) if is_drawn else None
+        self.counter = self._make_counter(sample, every, generator)
         self.subsampling = Subsampling(self.table, sample, process_group)
         self._calls = Calls(self.described, self.targets, self.subsampling, self.counter, every)
         self._place()
         self._fit()
         agree(self, self.counter, self.subsampling.group)
+
+    def _make_counter(
+        self, sample: int | None, every: int, generator: torch.Generator | None
+    ) -> StepCounter | None:
+        """The count of steps, if the loss draws anything or skips steps."""
+        is_drawn = self.targets.is_random or sample is not None or every > 1
+        return StepCounter.drawn(generator) if is_drawn else None
 
     @property
     def bins(self) -> Bins:

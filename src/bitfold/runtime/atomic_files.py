@@ -53,8 +53,6 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
 class AppendOnlyFile:
     """A file that grows by whole records: one that does not fit leaves no trace.
 
-    Source: none, ours.
-
     Args:
         path: the file; made if missing.
     """

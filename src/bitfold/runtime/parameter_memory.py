@@ -15,8 +15,6 @@ class FlatMemory:
 
     Its views keep that memory alive: nothing else can come to lie there.
 
-    Source: none, ours.
-
     Args:
         parameters: in the order in which they are copied.
 
