@@ -45,7 +45,7 @@ def draw_output(name: str, output: str, path: Path) -> None:
     console = Console(record=True, width=WIDTH_CHARACTERS, file=io.StringIO(), color_system=None)
     console.print(Text(f"$ python examples/{name}.py", style="bold"))
     console.print(Text(output))
-    picture = console.export_svg(title=name, unique_id=name)
+    picture = console.export_svg(title=name, unique_id=f"example-{name}")
     # Fonts are the reader's own: nothing is fetched.
     without_fonts = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
     path.parent.mkdir(parents=True, exist_ok=True)
