@@ -22,7 +22,7 @@ test-all: $(VENV)/.installed-test
 	$(BIN)/bitfold warm-up
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-check: $(VENV)/.installed-check
+check: $(VENV)/.installed-check $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
