@@ -48,6 +48,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     # The tests run the examples; the site shows them.
+    "within_subsection_order": "FileNameSortKey",
     "plot_gallery": False,
     "filename_pattern": r"/\d+_",
     "ignore_pattern": r"(digits|spelled_numbers)\.py",
