@@ -1,8 +1,6 @@
 """Every reader is the inverse of the writer beside it, and counts of bits are those written."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -46,50 +44,13 @@ from bitfold.entropy_coding.scales.exponents import get_exponents, put_exponents
 from bitfold.entropy_coding.scales.syntax import read_scales, scale_bits, write_scales
 from bitfold.entropy_coding.scales.whole_scales import ALIVE, DEAD, Lines, SentScale
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from tests.entropy_coding.round_trips import round_trip, symbols_of
 
 Ints = NDArray[np.int64]
 
 drawn = settings(deadline=None, max_examples=40, derandomize=True)
 seeds = st.integers(0, 2**32)
 num_bins = st.one_of(st.integers(2, 40), st.sampled_from([256, 1024, 1025, 1500, 65_536]))
-
-
-class CountingWriter(StreamWriter):
-    """A writer that adds up the bits of its symbols."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.num_bits = 0.0
-
-    def write_symbols(self, symbols: NDArray[np.uint32]) -> None:
-        """Count the symbols too."""
-        self.num_bits += symbol_bits(symbols)
-        super().write_symbols(symbols)
-
-
-def round_trip(write: Callable[[StreamWriter], None], read: Callable[[StreamReader], Any]) -> Any:
-    """Write, read, and require that the reader takes everything and leaves what follows.
-
-    Returns:
-        What was read, and the bits that were written.
-    """
-    writer = CountingWriter()
-    write(writer)
-    num_bits = writer.num_bits
-    writer.write_bits(0b1011, 4)
-    reader = StreamReader(writer.stream(), 0)
-    found = read(reader)
-    assert reader.read_bits(4) == 0b1011
-    reader.finish()
-    return found, num_bits
-
-
-def symbols_of(put: Callable[..., int], room: int, *arguments: object) -> NDArray[np.uint32]:
-    """The symbols that a compiled writer appends; counting with an empty array gives as many."""
-    out = np.empty(room, np.uint32)
-    count = put(out, 0, *arguments)
-    assert put(np.empty(0, np.uint32), 0, *arguments) == count
-    return out[:count]
 
 
 @drawn

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import pairwise
 
 from tests.model_file import plain_network
+from tests.model_file.plain_network import as_float
 
 ONE = 1 << 96
 Sides = tuple[int, ...]
@@ -396,8 +397,3 @@ def value(q: int, step: float | None, fixed: tuple[int, float, float] | None) ->
     bins, low, high = fixed
     width = (high - low) / (bins - 1)
     return (q + round(-low / width)) * width + low
-
-
-def as_float(bits: int) -> float:
-    """A float32 of its bits."""
-    return float(struct.unpack("<f", struct.pack("<I", bits))[0])

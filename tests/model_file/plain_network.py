@@ -4,6 +4,7 @@ It shares no code with bitfold: Python's whole numbers cannot overflow, and noth
 """
 
 import math
+import struct
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -155,3 +156,8 @@ def read_symbol(d: Any, begins: Sequence[int]) -> int:
     found = max(number for number, start in enumerate(begins) if start <= slot)
     d.take(begins[found], begins[found + 1] - begins[found])
     return found
+
+
+def as_float(bits: int) -> float:
+    """A float32 of its bits."""
+    return float(struct.unpack("<f", struct.pack("<I", bits))[0])

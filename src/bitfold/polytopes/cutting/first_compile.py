@@ -6,7 +6,7 @@ import logging
 from functools import cache
 
 _LOGGER = logging.getLogger("bitfold")
-MESSAGE = "Compiling the loops that cut polytopes, once on this machine: about half a minute."
+MESSAGE = "Compiling the loops that cut polytopes, once on this machine."
 
 
 @cache
