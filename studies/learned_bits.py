@@ -17,7 +17,7 @@ from benchmarks.harness.product import in_temporary_run
 from benchmarks.harness.timing import argument_parser, write_results
 from bitfold.experiments import measure_quality
 from bitfold.training import Run
-from bitfold.training.weighting.bits_weight import TOLERANCE
+from bitfold.training.lambda_control.bits_lambda import TOLERANCE
 
 PAGE = DOCS / "lambda.md"
 CASES = (("ring", 2000), ("ring", 3000), ("ring", 4500), ("rgb-ring", 3000))

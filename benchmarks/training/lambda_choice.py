@@ -17,7 +17,7 @@ from benchmarks.harness.jobs import default_processes, run_jobs
 from benchmarks.harness.pages import replace_block
 from benchmarks.harness.product import in_temporary_run
 from benchmarks.harness.timing import argument_parser, write_results
-from bitfold.training.weighting.bits_weight import SETTLED_EPOCHS, TOLERANCE
+from bitfold.training.lambda_control.bits_lambda import SETTLED_EPOCHS, TOLERANCE
 
 PAGE = DOCS / "lambda.md"
 SMALL: Mapping[str, Any] = {"kolmogorov_shape": "[3]", "kolmogorov_bins": 64}

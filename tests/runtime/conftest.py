@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bitfold.runtime.loops import cache as loop_cache
-from bitfold.runtime.loops.folders import LoopFolders
+from bitfold.runtime.loop_cache import cache as loop_cache
+from bitfold.runtime.loop_cache.folders import LoopFolders
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from bitfold.kolmogorov.grid.soft_assignment import (
 )
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.loss import KolmogorovLoss
+from bitfold.kolmogorov.options.registry import PREDICTORS, TARGETS
 from bitfold.kolmogorov.predictors.code_length import KINDS, CodeLength
 from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
 from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
@@ -28,7 +29,6 @@ from bitfold.kolmogorov.predictors.per_tensor import PerTensorPredictor
 from bitfold.kolmogorov.predictors.row_column import RowColumnPredictor
 from bitfold.kolmogorov.predictors.sent_predictor import FileCoding, SentPredictor
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
-from bitfold.kolmogorov.registry import PREDICTORS, TARGETS
 from bitfold.kolmogorov.sums.prediction import Prediction
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.parameters import ParameterTable

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from bitfold.entropy_coding.precision import make_precision
 from bitfold.errors import KolmogorovError
-from bitfold.kolmogorov.calls import Calls
 from bitfold.kolmogorov.description.bits import Described, count_items
 from bitfold.kolmogorov.description.coverage import gradient_coverage
 from bitfold.kolmogorov.description.decoded_state import decode_state
@@ -20,7 +19,8 @@ from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.ranges import make_range
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.grid.straight_through import quantised
-from bitfold.kolmogorov.options import (
+from bitfold.kolmogorov.loss_calls import Calls
+from bitfold.kolmogorov.options.construction import (
     check_counts,
     check_quantise,
     check_rest,

@@ -7,9 +7,9 @@ from bitfold.polytopes.measuring.measures import (
     patterns_of_inputs,
 )
 from bitfold.polytopes.partition import Partition
+from bitfold.polytopes.partition_search import partition
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.sampling.sampled import SampledPartition, sample_partition, sample_patterns
-from bitfold.polytopes.search import partition
 
 __all__ = [
     "FOLD_MEASURES",

@@ -13,7 +13,7 @@ from bitfold.model_file import read_model, write_model
 from bitfold.networks import PolytopeNet
 from bitfold.recording.drawing import Drawing, DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
-from bitfold.runtime.loops.progress import compile_progress
+from bitfold.runtime.loop_cache.progress import compile_progress
 from bitfold.training import Config, Run, train
 
 _SMALL: dict[str, Any] = {

@@ -15,7 +15,7 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 _CONFIG: Any = numba.config  # has no types
 _LOGGER = logging.getLogger("bitfold")
-# What `bitfold.runtime.loops.dispatcher` and its cache build on: names and arguments.
+# What `bitfold.runtime.loop_cache.dispatcher` and its cache build on: names and arguments.
 _INTERNALS = {
     (dispatcher.Dispatcher, "compile"): ["self", "sig"],
     (dispatcher.Dispatcher, "get_call_template"): ["self", "args", "kws"],
@@ -47,7 +47,7 @@ def compiled(loop: Any = None, /, **options: Any) -> Any:
     """Compile a loop at its first call, without the interpreter's lock, and keep it on disk.
 
     The machine code is kept in ``NUMBA_CACHE_DIR`` if that is set, else beside the package, else in
-    the user's folder for caches; `bitfold.runtime.loops.dispatcher` says how.
+    the user's folder for caches; `bitfold.runtime.loop_cache.dispatcher` says how.
 
     Args:
         loop: a function that Numba can compile.
@@ -73,7 +73,7 @@ def is_stored(loop: Any) -> bool:
     """
     if _CONFIG.DISABLE_JIT or not _is_numba_known():
         return True  # nothing is known of it, so nothing should wait for it
-    from bitfold.runtime.loops.dispatcher import LoopDispatcher  # noqa: PLC0415 - see _compiled
+    from bitfold.runtime.loop_cache.dispatcher import LoopDispatcher  # noqa: PLC0415 - see _compiled
 
     return isinstance(loop, LoopDispatcher) and loop.is_stored()
 
@@ -84,7 +84,7 @@ def _compiled(function: Any, options: dict[str, Any]) -> Any:
     if not _is_numba_known():
         return _compiled_by_numba_alone(function, options)
     # Imported late: an unknown Numba may lack what its module needs.
-    from bitfold.runtime.loops.dispatcher import LoopDispatcher  # noqa: PLC0415
+    from bitfold.runtime.loop_cache.dispatcher import LoopDispatcher  # noqa: PLC0415
 
     return LoopDispatcher(function, {"nopython": True, "nogil": True, **options})
 

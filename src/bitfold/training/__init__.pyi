@@ -3,8 +3,8 @@ from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import resumable_settings
 from bitfold.training.config.drawing_settings import DrawingSettings, parse_times
 from bitfold.training.config.kolmogorov_settings import KolmogorovSettings
-from bitfold.training.config.rows import flag, settings_of
 from bitfold.training.config.setting import Setting
+from bitfold.training.config.setting_group import flag, settings_of
 from bitfold.training.continued_run import audit_run, resume
 from bitfold.training.events import (
     Audited,

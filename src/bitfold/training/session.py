@@ -88,7 +88,7 @@ class Session:
     def train(self) -> RunEnded:
         """Train until the last epoch, a watchdog, or a request to stop."""
         # Numba is needed by who trains, not by who imports the package.
-        from bitfold.runtime.loops.progress import compile_progress  # noqa: PLC0415
+        from bitfold.runtime.loop_cache.progress import compile_progress  # noqa: PLC0415
 
         try:
             with stop_requests() as request, compile_progress(self._send_compiled):

@@ -14,7 +14,7 @@ import bitfold
 from bitfold.cli.commands import polytopes as command
 from bitfold.cli.main import main
 from bitfold.polytopes.drawing.filling import FACE_COLOURINGS
-from bitfold.polytopes.search import MAX_POLYTOPES
+from bitfold.polytopes.partition_search import MAX_POLYTOPES
 from bitfold.recording import NetworkView
 from bitfold.render.partitions.partition_figure import COLUMN_MM
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bitfold.polytopes import sample_partition, sample_patterns
 from bitfold.polytopes.sampling import sampled
-from bitfold.polytopes.sampling.recorder import pack_signs
+from bitfold.polytopes.sampling.pattern_recorder import pack_signs
 from bitfold.polytopes.sampling.sampled import distinct_columns
 from tests.polytopes.sampling import sampled_reference
 from tests.polytopes.sampling.sampled_networks import AXIS, ActivationFactory, affine, network

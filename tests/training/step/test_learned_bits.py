@@ -14,7 +14,7 @@ import bitfold
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import KolmogorovLoss, begin_steps, round_to_bits
 from bitfold.model_file import read_model, write_model
-from bitfold.training.weighting.bits_weight import TOLERANCE
+from bitfold.training.lambda_control.bits_lambda import TOLERANCE
 from tests.training.training_runs import Heard, tiny
 
 SETTINGS: dict[str, Any] = {

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bitfold.kolmogorov.grid.weight_range import WeightRange
-from bitfold.kolmogorov.options import num_rest_bits
+from bitfold.kolmogorov.options.construction import num_rest_bits
 from bitfold.kolmogorov.predictors.sent_predictor import SentPredictor
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from bitfold.kolmogorov.weights.parameters import ParameterTable

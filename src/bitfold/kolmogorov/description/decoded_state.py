@@ -4,7 +4,7 @@ from torch import Tensor
 
 from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
 from bitfold.kolmogorov.grid.weight_range import WeightRange
-from bitfold.kolmogorov.options import as_rest
+from bitfold.kolmogorov.options.construction import as_rest
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 

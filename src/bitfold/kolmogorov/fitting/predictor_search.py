@@ -13,8 +13,8 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.fitting.fit import adopt_range, fit_predictor
 from bitfold.kolmogorov.fitting.predictor_choice import ChoiceRow, PredictorChoice, Skipped
 from bitfold.kolmogorov.loss import KolmogorovLoss
+from bitfold.kolmogorov.options.registry import PREDICTORS
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
-from bitfold.kolmogorov.registry import PREDICTORS
 from bitfold.kolmogorov.weights.selection import Pattern
 
 _DEFAULTS: Final = {

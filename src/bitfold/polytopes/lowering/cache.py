@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bitfold.polytopes.lowering.lowered import Lowered
 from bitfold.polytopes.lowering.verification import verify
-from bitfold.polytopes.tracing.probed_module import points_like
+from bitfold.polytopes.tracing.evaluation import points_like
 from bitfold.polytopes.tracing.structure import Structure
 
 _CACHE: WeakKeyDictionary[nn.Module, tuple[Structure, torch.Size, Lowered]] = WeakKeyDictionary()

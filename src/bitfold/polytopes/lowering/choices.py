@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.tracing.recorder import Operation
+from bitfold.polytopes.tracing.trace import Operation
 
 Places = NDArray[np.int64]
 

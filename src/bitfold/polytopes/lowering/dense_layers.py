@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bitfold.polytopes.lowering.lowered import Lowered
 from bitfold.polytopes.tracing.pieces import PIECEWISE
-from bitfold.polytopes.tracing.recorder import Named, Operation, Ref
+from bitfold.polytopes.tracing.trace import Named, Operation, Ref
 
 
 class DenseLayers(NamedTuple):

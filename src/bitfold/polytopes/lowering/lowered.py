@@ -28,7 +28,7 @@ from bitfold.polytopes.tracing.pieces import (
     PRODUCTS,
     SUMS,
 )
-from bitfold.polytopes.tracing.recorder import Named, Operation, Ref, trace
+from bitfold.polytopes.tracing.trace import Named, Operation, Ref, trace
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from bitfold.polytopes.lowering.bounds import Bounded
 from bitfold.polytopes.lowering.lowered import Lowered
 from bitfold.polytopes.lowering.program import Execution, Program
 from bitfold.polytopes.tracing.pieces import Pieces
-from bitfold.polytopes.tracing.recorder import Operation
+from bitfold.polytopes.tracing.trace import Operation
 
 _SEED = 0
 _NUM_INPUTS = 4

@@ -15,8 +15,8 @@ from torch import nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.plane import OnPlane, Plane
-from bitfold.polytopes.sampling.recorder import evaluate_module
-from bitfold.polytopes.tracing.probed_module import (
+from bitfold.polytopes.sampling.pattern_recorder import evaluate_module
+from bitfold.polytopes.tracing.evaluation import (
     check_finite,
     evaluation_mode,
     points_like,

@@ -12,7 +12,7 @@ import tomli_w
 
 from bitfold.errors import ConfigError
 from bitfold.training.config.configuration import Config
-from bitfold.training.config.rows import closest, settings_of
+from bitfold.training.config.setting_group import closest, settings_of
 
 
 def config_from_mapping(values: Mapping[str, Any], *, place: str) -> Config:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from bitfold.kolmogorov.declared_options import PREDICTOR_OPTIONS, TARGET_OPTIONS
+from bitfold.kolmogorov.options.names import PREDICTOR_OPTIONS, TARGET_OPTIONS
 from bitfold.networks.shape import parse_shape
 from bitfold.training.config.drawing_settings import DRAWING_NAMES, DrawingSettings
 from bitfold.training.config.kolmogorov_settings import (
@@ -16,7 +16,7 @@ from bitfold.training.config.kolmogorov_settings import (
     USUAL,
     KolmogorovSettings,
 )
-from bitfold.training.config.rows import SettingGroup, settings_of
+from bitfold.training.config.setting_group import SettingGroup, settings_of
 
 # Hard targets have no gradient to train with.
 _TRAINABLE_TARGETS = tuple(

@@ -7,7 +7,7 @@ from typing import Any
 
 from bitfold.errors import ConfigError
 from bitfold.training.config.configuration import Config
-from bitfold.training.config.rows import settings_of
+from bitfold.training.config.setting_group import settings_of
 
 # Settings of the other groups change what is shown or written, and not how training goes on.
 _STEERING_GROUPS = ("training", "optimiser", "kolmogorov")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from bitfold.errors import ConfigError
-from bitfold.kolmogorov.declared_options import PREDICTOR_OPTIONS, TARGET_OPTIONS
+from bitfold.kolmogorov.options.names import PREDICTOR_OPTIONS, TARGET_OPTIONS
 from bitfold.networks.shape import parse_shape
 
 PREFIX: Final = "kolmogorov_"

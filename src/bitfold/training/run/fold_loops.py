@@ -78,6 +78,6 @@ def _are_on_disk() -> bool:
 
 
 def _can_be_kept() -> bool:
-    from bitfold.runtime.loops.folders import loop_folders  # noqa: PLC0415 - imports Numba
+    from bitfold.runtime.loop_cache.folders import loop_folders  # noqa: PLC0415 - imports Numba
 
     return loop_folders().writable() is not None

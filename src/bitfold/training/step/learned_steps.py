@@ -17,7 +17,7 @@ from bitfold.kolmogorov import (
     round_to_bits,
 )
 from bitfold.kolmogorov.fitting.budget import NEARNESS
-from bitfold.training.weighting.bits_weight import TOLERANCE
+from bitfold.training.lambda_control.bits_lambda import TOLERANCE
 
 #: In a checkpoint: whether steps and predictor are frozen, the predictor's bits, the best score.
 FINISH_FACTS = "steps.facts"

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.targets import Split, Target
 from bitfold.training.config.configuration import Config
+from bitfold.training.lambda_control.lambda_choice import Problem, choose_schedule
+from bitfold.training.lambda_control.lambda_schedule import ConstantLambda, LambdaSchedule
 from bitfold.training.step.construction import build_kolmogorov, build_network, side_bits
 from bitfold.training.step.epoch_result import EpochResult, StepLosses
 from bitfold.training.step.learned_steps import LearnedSteps
@@ -24,8 +26,6 @@ from bitfold.training.step.optimizers import (
 from bitfold.training.step.resources import random_stream, usable_device
 from bitfold.training.step.tasks import ClassificationTask, make_task
 from bitfold.training.step.training_data import TrainingData
-from bitfold.training.weighting.weight_choice import Problem, choose_schedule
-from bitfold.training.weighting.weight_schedule import ConstantWeight, WeightSchedule
 
 
 class Learner:
@@ -90,9 +90,9 @@ class Learner:
             self.objective.measure,
         )
 
-    def _choose_weight(self) -> WeightSchedule:
+    def _choose_weight(self) -> LambdaSchedule:
         if self.kolmogorov is None:
-            return ConstantWeight(0.0)
+            return ConstantLambda(0.0)
         data = self.objective.data
         problem = Problem(
             is_classification=isinstance(self.task, ClassificationTask),

@@ -18,7 +18,7 @@ from bitfold.polytopes import (
     partition,
     patterns_of_inputs,
 )
-from bitfold.polytopes.tracing.probed_module import evaluation_mode
+from bitfold.polytopes.tracing.evaluation import evaluation_mode
 from bitfold.targets import Split, Target, slice_time
 from bitfold.training.config.configuration import Config
 from bitfold.training.store.metrics import Metrics

@@ -9,8 +9,8 @@ from torch import Tensor
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.grid.soft_assignment.soft import check_temperature
+from bitfold.kolmogorov.options.registry import PREDICTORS, TARGETS
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
-from bitfold.kolmogorov.registry import PREDICTORS, TARGETS
 
 REST_BITS = (0, 16, 32)
 

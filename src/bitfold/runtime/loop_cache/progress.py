@@ -9,7 +9,7 @@ from typing import Any
 
 from numba.core import event
 
-from bitfold.runtime.loops.digest import loops_within
+from bitfold.runtime.loop_cache.digest import loops_within
 
 
 @contextlib.contextmanager
@@ -72,6 +72,6 @@ def _is_source_copied(loop: Any) -> bool:
 
 
 def _is_stored(loop: Any) -> bool:
-    from bitfold.runtime.loops.dispatcher import LoopDispatcher  # noqa: PLC0415 - may be unusable
+    from bitfold.runtime.loop_cache.dispatcher import LoopDispatcher  # noqa: PLC0415 - may be unusable
 
     return isinstance(loop, LoopDispatcher) and loop.is_stored_as_callee()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-class WeightSchedule(ABC):
+class LambdaSchedule(ABC):
     """Gives each epoch its lambda; checkpoints hold its history.
 
     Attributes:
@@ -47,13 +47,13 @@ class WeightSchedule(ABC):
         """Load a tensor from `history`."""
 
 
-class ConstantWeight(WeightSchedule):
+class ConstantLambda(LambdaSchedule):
     """The same lambda in every epoch.
 
     Args:
         value: lambda, at least 0.
 
-    >>> ConstantWeight(0.01).weight(7)
+    >>> ConstantLambda(0.01).weight(7)
     0.01
     """
 
@@ -67,20 +67,20 @@ class ConstantWeight(WeightSchedule):
         return self._value
 
 
-class WarmUp(WeightSchedule):
+class WarmUp(LambdaSchedule):
     """Another schedule behind a linear rise from 0: in epoch e of E, e/E of its lambda.
 
     Args:
         inner: the schedule that is reached in epoch ``num_epochs``; it sees every epoch.
         num_epochs: E, at least 1.
 
-    >>> [WarmUp(ConstantWeight(0.5), 4).weight(epoch) for epoch in (1, 2, 4, 5)]
+    >>> [WarmUp(ConstantLambda(0.5), 4).weight(epoch) for epoch in (1, 2, 4, 5)]
     [0.125, 0.25, 0.5, 0.5]
     """
 
     name = "warm_up"
 
-    def __init__(self, inner: WeightSchedule, num_epochs: int) -> None:
+    def __init__(self, inner: LambdaSchedule, num_epochs: int) -> None:
         self._inner, self._num_epochs = inner, num_epochs
 
     def weight(self, epoch: int) -> float:

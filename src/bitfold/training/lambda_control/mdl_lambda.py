@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bitfold.training.weighting.weight_schedule import WeightSchedule
+from bitfold.training.lambda_control.lambda_schedule import LambdaSchedule
 
 # A picture's values are 8-bit numbers in [0, 1], known to within 1/255. Their rounding error has
 # this variance, so a smaller noise variance would describe digits that the picture does not have.
@@ -51,7 +51,7 @@ def regression_weight(num_weights: int, num_values: int, noise_variance: float) 
     return 2.0 * noise_variance * num_weights / num_values
 
 
-class MdlWeight(WeightSchedule):
+class MdlLambda(LambdaSchedule):
     """Lambda of `regression_weight` with the noise variance of maximum likelihood.
 
     The likelihood is largest when the variance equals the mean squared error, here that of the
@@ -68,7 +68,7 @@ class MdlWeight(WeightSchedule):
         num_values: M, training points times channels.
         measure_task: gives the mean squared error before the first epoch.
 
-    >>> schedule = MdlWeight(800, 5000, lambda: 0.01)
+    >>> schedule = MdlLambda(800, 5000, lambda: 0.01)
     >>> schedule.weight(1)
     0.0032
     >>> schedule.observe(1, task=0.005, bits=4000.0)

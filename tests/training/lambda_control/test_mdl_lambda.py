@@ -16,14 +16,14 @@ import bitfold
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.targets import load_target, sample_split
 from bitfold.training import Config
-from bitfold.training.step.learner import Learner
-from bitfold.training.weighting.mdl_weight import (
+from bitfold.training.lambda_control.mdl_lambda import (
     MAX_NOISE_VARIANCE,
     MIN_NOISE_VARIANCE,
-    MdlWeight,
+    MdlLambda,
     classification_weight,
     regression_weight,
 )
+from bitfold.training.step.learner import Learner
 from tests.training.training_runs import TINY, WITH_K, metrics_of, tiny
 
 NUM_POINTS, NUM_CHANNELS = 40, 3
@@ -142,7 +142,7 @@ def test_learned_noise_gives_the_slope_of_the_best_gaussian_length() -> None:
 
     variance = min(task().item(), MAX_NOISE_VARIANCE)
     assert variance == task().item()
-    schedule = MdlWeight(one.num_weights, num_values, lambda: variance)
+    schedule = MdlLambda(one.num_weights, num_values, lambda: variance)
 
     def combined() -> Tensor:
         result: Tensor = task() + schedule.weight(1) * one.kolmogorov()
@@ -168,7 +168,7 @@ def test_learned_noise_gives_the_slope_of_the_best_gaussian_length() -> None:
 )
 def test_lambda_stays_within_bounds(task: float, variance: float) -> None:
     """Neither a perfect fit nor a network that diverges takes it to 0 or beyond all bounds."""
-    schedule = MdlWeight(100, 50, lambda: 0.02)
+    schedule = MdlLambda(100, 50, lambda: 0.02)
     assert schedule.weight(1) == regression_weight(100, 50, 0.02)
     schedule.observe(1, task, 1000.0)
     assert schedule.weight(2) == regression_weight(100, 50, variance)
@@ -176,7 +176,7 @@ def test_lambda_stays_within_bounds(task: float, variance: float) -> None:
 
 def test_a_start_that_is_not_finite_gets_the_largest_lambda() -> None:
     """The first loss may be anything."""
-    schedule = MdlWeight(100, 50, lambda: math.nan)
+    schedule = MdlLambda(100, 50, lambda: math.nan)
     assert schedule.weight(1) == regression_weight(100, 50, MAX_NOISE_VARIANCE)
     assert schedule.history().numel() == 0
 

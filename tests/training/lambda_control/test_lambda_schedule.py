@@ -11,8 +11,8 @@ import torch
 import bitfold
 from bitfold.targets import load_target, sample_split
 from bitfold.training import Config
+from bitfold.training.lambda_control.lambda_schedule import ConstantLambda, WarmUp
 from bitfold.training.step.learner import Learner
-from bitfold.training.weighting.weight_schedule import ConstantWeight, WarmUp
 from tests.training.training_runs import TINY, WITH_K, metrics_of, tiny
 
 
@@ -75,7 +75,7 @@ def test_a_warm_up_of_mdl_shows_it_every_epoch() -> None:
 
 def test_memory_passes_through_a_warm_up() -> None:
     """A constant has none, and a warm-up has that of what it leads to."""
-    for schedule in (ConstantWeight(1.0), WarmUp(ConstantWeight(1.0), 3)):
+    for schedule in (ConstantLambda(1.0), WarmUp(ConstantLambda(1.0), 3)):
         assert schedule.history().numel() == 0
         schedule.restore(schedule.history())
         assert schedule.conclusion() is None

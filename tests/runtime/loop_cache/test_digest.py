@@ -13,7 +13,7 @@ import pytest
 
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
-from bitfold.runtime.loops.digest import digest_of, loops_within
+from bitfold.runtime.loop_cache.digest import digest_of, loops_within
 
 SOURCE = """
 import numpy as np
@@ -109,7 +109,7 @@ def test_processes_agree(seed: str) -> None:
 
     code = (
         "from bitfold.kolmogorov.sums.fused.kernels import sum_rows\n"
-        "from bitfold.runtime.loops.digest import digest_of\n"
+        "from bitfold.runtime.loop_cache.digest import digest_of\n"
         "print(digest_of(sum_rows))"
     )
     done = subprocess.run(
@@ -125,7 +125,7 @@ def test_processes_agree(seed: str) -> None:
 def test_an_object_of_another_kind_enters_with_its_modules_source() -> None:
     """An intrinsic's machine code is written in its module, so that module's source counts."""
     from bitfold.runtime.borrowed_arrays import borrowed
-    from bitfold.runtime.loops import digest as loop_digest
+    from bitfold.runtime.loop_cache import digest as loop_digest
 
     function = types.FunctionType((lambda: 0).__code__, {}, "made_up")
     function.__module__ = "bitfold.polytopes.made_up"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bitfold.errors import ConfigError
-from bitfold.training.weighting.weight_schedule import WeightSchedule
+from bitfold.training.lambda_control.lambda_schedule import LambdaSchedule
 
 #: The largest relative distance of the description from the target.
 TOLERANCE = 0.02
@@ -73,7 +73,7 @@ class _State:
     was_stuck: float = 0.0
 
 
-class BitsWeight(WeightSchedule):
+class BitsLambda(LambdaSchedule):
     """A controller that moves lambda until the whole description has the wanted bits.
 
     Lambda can change all bits but ``side_bits``. The error e is the logarithm of these bits over
@@ -95,7 +95,7 @@ class BitsWeight(WeightSchedule):
     Raises:
         ConfigError: ``side_bits`` alone reach ``num_bits``.
 
-    >>> schedule = BitsWeight(3000, 2500.0, lambda: (0.2, 4.0))
+    >>> schedule = BitsLambda(3000, 2500.0, lambda: (0.2, 4.0))
     >>> round(schedule.weight(1), 6)
     0.005
     >>> for epoch, bits in ((1, 3500.0), (2, 3500.0)):

@@ -65,12 +65,12 @@ def _literals(node: ast.ClassDef) -> Iterator[tuple[str, Any]]:
                 continue  # computed from other names
 
 
-_HERE = Path(__file__).parent
+_KOLMOGOROV = Path(__file__).parents[1]
 
-PREDICTOR_OPTIONS = declared_options(_HERE / "predictors", "bitfold.kolmogorov.predictors")
+PREDICTOR_OPTIONS = declared_options(_KOLMOGOROV / "predictors", "bitfold.kolmogorov.predictors")
 """Weight predictors by their names in options."""
 
 TARGET_OPTIONS = declared_options(
-    _HERE / "grid" / "soft_assignment", "bitfold.kolmogorov.grid.soft_assignment"
+    _KOLMOGOROV / "grid" / "soft_assignment", "bitfold.kolmogorov.grid.soft_assignment"
 )
 """Targets by their names in options."""

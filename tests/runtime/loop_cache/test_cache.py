@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from bitfold.runtime.compiling import compiled, is_stored
-from bitfold.runtime.loops import cache as loop_cache
-from bitfold.runtime.loops import folders as loop_folders
-from bitfold.runtime.loops.folders import LoopFolders
+from bitfold.runtime.loop_cache import cache as loop_cache
+from bitfold.runtime.loop_cache import folders as loop_folders
+from bitfold.runtime.loop_cache.folders import LoopFolders
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from numba.core import sigutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
-from bitfold.runtime.loops.cache import LoopCache
-from bitfold.runtime.loops.digest import DOOR_OPTION
+from bitfold.runtime.loop_cache.cache import LoopCache
+from bitfold.runtime.loop_cache.digest import DOOR_OPTION
 
 
 class LoopDispatcher(CPUDispatcher):

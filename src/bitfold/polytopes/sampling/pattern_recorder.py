@@ -13,6 +13,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering.choices import choice_of
 from bitfold.polytopes.tracing.dispatch import Watch
+from bitfold.polytopes.tracing.evaluation import points_like, run
 from bitfold.polytopes.tracing.nonlinearities import (
     NONLINEARITIES,
     REFUSED,
@@ -21,8 +22,7 @@ from bitfold.polytopes.tracing.nonlinearities import (
     operation_name,
 )
 from bitfold.polytopes.tracing.pieces import CHOICES
-from bitfold.polytopes.tracing.probed_module import points_like, run
-from bitfold.polytopes.tracing.recorder import Operation
+from bitfold.polytopes.tracing.trace import Operation
 
 # Points that are run together. On a CPU the activations of a few layers should stay within its
 # caches; an accelerator needs enough points to be busy.

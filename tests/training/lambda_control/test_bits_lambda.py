@@ -17,13 +17,13 @@ import bitfold
 from bitfold.errors import ConfigError
 from bitfold.targets import load_target, sample_split
 from bitfold.training import Config
-from bitfold.training.step.learner import Learner
-from bitfold.training.weighting.bits_weight import (
+from bitfold.training.lambda_control.bits_lambda import (
     SETTLED_EPOCHS,
     STUCK_EPOCHS,
     TOLERANCE,
-    BitsWeight,
+    BitsLambda,
 )
+from bitfold.training.step.learner import Learner
 from tests.training.training_runs import TINY, WITH_K, Heard, metrics_of, tiny
 
 SMALL: dict[str, Any] = {
@@ -44,7 +44,7 @@ PER_TENSOR = {
     "kolmogorov_range": "auto",
     "kolmogorov_targets": "linear",
 }
-#: Bits of what no lambda changes, in `BitsWeight` on its own.
+#: Bits of what no lambda changes, in `BitsLambda` on its own.
 SIDE_BITS = 500.0
 
 
@@ -66,9 +66,9 @@ def learner_of(**settings: Any) -> Learner:
     return Learner(config, target, split)
 
 
-def schedule_of(num_bits: int = 1000, **settings: Any) -> BitsWeight:
+def schedule_of(num_bits: int = 1000, **settings: Any) -> BitsLambda:
     """A controller that begins at lambda 0.01."""
-    schedule = BitsWeight(num_bits, SIDE_BITS, lambda: (0.2, 2.0), **settings)
+    schedule = BitsLambda(num_bits, SIDE_BITS, lambda: (0.2, 2.0), **settings)
     assert schedule.weight(1) == pytest.approx(0.01)
     return schedule
 
@@ -126,7 +126,7 @@ def test_it_comes_there_from_any_lambda(factor: float) -> None:
     assert all(b is not None and abs(b - 1950) <= TOLERANCE * 1950 for b in found[60:])
 
 
-def simulate(schedule: BitsWeight, gain: float, lag: float, num_epochs: int) -> list[float]:
+def simulate(schedule: BitsLambda, gain: float, lag: float, num_epochs: int) -> list[float]:
     """Bits of a description that follows lambda with a delay, as if it were trained.
 
     Args:
@@ -246,7 +246,7 @@ def test_a_description_that_is_not_finite_is_passed_over(bits: float) -> None:
 )
 def test_any_start_has_a_lambda(start: tuple[float, float]) -> None:
     """Losses of 0 or beyond all numbers at the start do not keep it from working."""
-    schedule = BitsWeight(1000, SIDE_BITS, lambda: start)
+    schedule = BitsLambda(1000, SIDE_BITS, lambda: start)
     assert 0 < schedule.weight(1) <= 1
 
 

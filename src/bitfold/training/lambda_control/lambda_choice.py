@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bitfold.training.config.configuration import Config
-from bitfold.training.weighting.bits_weight import BitsWeight
-from bitfold.training.weighting.mdl_weight import (
-    MdlWeight,
+from bitfold.training.lambda_control.bits_lambda import BitsLambda
+from bitfold.training.lambda_control.lambda_schedule import ConstantLambda, LambdaSchedule, WarmUp
+from bitfold.training.lambda_control.mdl_lambda import (
+    MdlLambda,
     classification_weight,
     regression_weight,
 )
-from bitfold.training.weighting.weight_schedule import ConstantWeight, WarmUp, WeightSchedule
 
 
 @dataclass(frozen=True)
@@ -37,34 +37,34 @@ class Problem:
     measure: Callable[[], tuple[float, float]]
 
 
-def choose_schedule(config: Config, problem: Problem) -> WeightSchedule:
+def choose_schedule(config: Config, problem: Problem) -> LambdaSchedule:
     """Return the schedule that ``kolmogorov_weight`` and ``kolmogorov_warmup`` ask for.
 
     Raises:
         ConfigError: ``bits:N`` with an N that ``side_bits`` alone reach.
     """
-    schedule: WeightSchedule
+    schedule: LambdaSchedule
     if config.kolmogorov.weight == "mdl":
         schedule = _mdl(config, problem)
     elif config.kolmogorov.target_bits is not None:
-        schedule = BitsWeight(
+        schedule = BitsLambda(
             config.kolmogorov.target_bits,
             problem.side_bits,
             problem.measure,
             num_idle_epochs=config.kolmogorov.warmup,
         )
     else:
-        schedule = ConstantWeight(float(config.kolmogorov.weight))
+        schedule = ConstantLambda(float(config.kolmogorov.weight))
     warmup = config.kolmogorov.warmup
     return WarmUp(schedule, warmup) if warmup else schedule
 
 
-def _mdl(config: Config, problem: Problem) -> WeightSchedule:
+def _mdl(config: Config, problem: Problem) -> LambdaSchedule:
     num_weights = problem.num_weights
     if problem.is_classification:
-        return ConstantWeight(classification_weight(num_weights, problem.num_points))
+        return ConstantLambda(classification_weight(num_weights, problem.num_points))
     num_values = problem.num_points * problem.num_channels
     noise = config.kolmogorov.noise_std
     if noise is not None:
-        return ConstantWeight(regression_weight(num_weights, num_values, noise * noise))
-    return MdlWeight(num_weights, num_values, lambda: problem.measure()[0])
+        return ConstantLambda(regression_weight(num_weights, num_values, noise * noise))
+    return MdlLambda(num_weights, num_values, lambda: problem.measure()[0])

@@ -1,7 +1,7 @@
 """The rows of a configuration: each has a name, a heading, a help and a rule."""
 
 from bitfold.training import Config, flag, settings_of
-from bitfold.training.config.rows import closest
+from bitfold.training.config.setting_group import closest
 
 
 def test_every_field_has_a_help_and_a_group() -> None:

@@ -20,8 +20,8 @@ from numba.core.caching import IndexDataCacheFile, _Cache
 from numba.core.compiler import CompileResult
 from numba.core.dispatcher import Dispatcher
 
-from bitfold.runtime.loops.digest import digest_of
-from bitfold.runtime.loops.folders import loop_folders
+from bitfold.runtime.loop_cache.digest import digest_of
+from bitfold.runtime.loop_cache.folders import loop_folders
 
 _LOGGER = logging.getLogger("bitfold")
 # A process that has ended holds no lock, so only a halted one is waited for so long.

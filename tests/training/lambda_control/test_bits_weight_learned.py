@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from bitfold.kolmogorov import KolmogorovLoss
-from bitfold.training.weighting.bits_weight import TOLERANCE, BitsWeight
+from bitfold.training.lambda_control.bits_lambda import TOLERANCE, BitsLambda
 
 
 @pytest.mark.parametrize("num_bits", [2000, 1000])
@@ -23,7 +23,7 @@ def test_a_number_of_bits_is_met_with_learned_steps(num_bits: int) -> None:
         with torch.no_grad(), kolmogorov.quantised():
             return functional.cross_entropy(network(points), classes).item(), kolmogorov().item()
 
-    controller = BitsWeight(num_bits, kolmogorov.bits().items["ranges"], measure)
+    controller = BitsLambda(num_bits, kolmogorov.bits().items["ranges"], measure)
     found: list[float] = []
     kept: tuple[float, dict[str, torch.Tensor]] = (float("inf"), {})
     for epoch in range(1, 121):

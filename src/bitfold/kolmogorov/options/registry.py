@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
 
-from bitfold.kolmogorov.declared_options import (
+from bitfold.kolmogorov.grid.soft_assignment import Targets
+from bitfold.kolmogorov.options.names import (
     PREDICTOR_OPTIONS,
     TARGET_OPTIONS,
     DeclaredOption,
 )
-from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 
 
