@@ -25,6 +25,7 @@ from bitfold.cli.commands import (
 from bitfold.cli.console.options import OneLineParser
 from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import BitfoldError
+from bitfold.runtime.figure_backend import drop_backend
 
 INTERRUPTED = 130
 
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_command(command: Callable[[], int], *, debug: bool) -> int:
     """Call a command. Report an error of bitfold in one line and by the exit code 2."""
+    drop_backend()
     try:
         return command()
     except BitfoldError as error:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import IO
 
 from bitfold.recording.drawing import DrawingPaths, delete_other_frames
+from bitfold.runtime.figure_backend import without_backend
 from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
 
 
@@ -75,7 +76,7 @@ class Recorder:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**without_backend(os.environ), "OMP_NUM_THREADS": "1"},
             **group,
         )
         assert self._process.stdout is not None
