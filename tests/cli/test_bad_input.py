@@ -54,7 +54,10 @@ def refuse(
         (["ring", "--kolmogorov-targets", "hard"], "one of soft, linear, noise"),
         (["ring", "--kolmogorov-range", "wide"], "one of fixed, auto"),
         (["ring", "--kolmogorov-predictor", "none"], "one of coordinate"),
-        (["ring", "--kolmogorov-quantise", "learned"], "--kolmogorov-weight to be a weight"),
+        (
+            ["ring", "--kolmogorov-quantise", "learned", "--kolmogorov-weight", "0"],
+            "--kolmogorov-weight to be a weight",
+        ),
         (["ring", "--kolmogorov-targets", "rounded"], "expected --kolmogorov-quantise learned"),
         (["ring", "--learning-rate", "inf"], "finite"),
         (["ring", "--save-interval", "geometric:0"], "geometric"),

@@ -311,3 +311,19 @@ def test_a_stagnating_run_gets_a_new_chance_under_other_settings(tmp_path: Path)
     bitfold.resume(run.path, [other], learning_rate=0.01)
     assert len(again.epochs) == 1
     assert len(other.epochs) > 1
+
+
+def test_a_kind_of_k_without_a_lambda_brings_one_and_says_so(tmp_path: Path) -> None:
+    """A new run is told, and so is a run that is continued with K; one line each, and no more."""
+    new, later, again = Heard(), Heard(), Heard()
+    kind = {"kolmogorov_predictor": "per_tensor"}
+    run = bitfold.train(tiny(tmp_path / "k", epochs=1, **kind), [new])
+    line = "Training with lambda 0.003: a kind of K was chosen, and no lambda."
+    assert [notice[: len(line)] for notice in new.notices] == [line]
+    assert run.config.kolmogorov_weight == 0.003
+    plain = bitfold.train(tiny(tmp_path / "plain", epochs=1), [again])
+    assert plain.config.kolmogorov_weight is None
+    bitfold.resume(plain.path, [later], kolmogorov_quantise="learned", epochs=2)
+    assert [notice[: len(line)] for notice in later.notices][:1] == [line]
+    bitfold.resume(plain.path, [again], epochs=3)
+    assert not any(line in notice for notice in again.notices)

@@ -71,7 +71,7 @@ def _quality_pairs(
 
 
 def _lambda(config: Config, metrics: Metrics) -> tuple[str, str]:
-    weight = config.kolmogorov_weight
+    weight = config.kolmogorov.weight
     if isinstance(weight, str):
         return f"lambda, {weight}", _number(metrics.get("kolmogorov_weight"), ".3g")
     return "lambda", f"{weight:g}"

@@ -8,9 +8,9 @@ from typing import Any
 
 from bitfold.audit import GradientAudit
 from bitfold.errors import CheckpointError, RunError
-from bitfold.training.config.continuation import changed_config
-from bitfold.training.events import Listener, Noticed
-from bitfold.training.new_run import absolute_path, limited_threads
+from bitfold.training.config.continuation import changed_config, default_lambda_line
+from bitfold.training.events import Listener
+from bitfold.training.new_run import absolute_path, limited_threads, tell
 from bitfold.training.run.run import Run, load_run
 from bitfold.training.run.state import check_split, restore
 from bitfold.training.session import Session
@@ -57,6 +57,7 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
             restore(checkpoint, learner, oversight, run.path)
             epoch = checkpoint.epoch
         _prepare_folder(run, epoch)
+        tell(listeners, default_lambda_line(before.config.replace(**changes), config))
         Session(run, learner, oversight, epoch=epoch, listeners=listeners).train()
     return load_run(run.path)
 
@@ -92,8 +93,7 @@ def _newest_checkpoint(run: Run, listeners: Sequence[Listener]) -> Checkpoint | 
             "start a new run with `overwrite=True`."
         )
     for line in damaged:
-        for listener in listeners:
-            listener(Noticed(f"{line} The checkpoint before it is used."))
+        tell(listeners, f"{line} The checkpoint before it is used.")
     return checkpoint
 
 

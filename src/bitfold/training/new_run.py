@@ -10,7 +10,8 @@ import torch
 
 from bitfold.targets import load_target, sample_split
 from bitfold.training.config.configuration import Config
-from bitfold.training.events import Listener
+from bitfold.training.config.continuation import default_lambda_line
+from bitfold.training.events import Listener, Noticed
 from bitfold.training.run.run import Run, load_run
 from bitfold.training.session import Session
 from bitfold.training.step.learner import Learner
@@ -59,8 +60,16 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
             folder.write_new(settled, target, split)
             run = Run(folder.path, settled)
             oversight = oversight_of(settled, fold_monitor_of(settled, target, split))
+            tell(listeners, default_lambda_line(config, settled))
             Session(run, learner, oversight, epoch=0, listeners=listeners).train()
     return load_run(folder.path)
+
+
+def tell(listeners: Sequence[Listener], line: str | None) -> None:
+    """Send the listeners a line for a person, if there is one."""
+    if line is not None:
+        for listener in listeners:
+            listener(Noticed(line))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from bitfold.kolmogorov import KINDS, PREDICTORS, TARGETS
 from bitfold.networks import ACTIVATIONS, FINAL_ACTIVATIONS
 from bitfold.training import Config, Setting, config_from_mapping, read_config, settings_of
 from bitfold.training.config.config_file import config_toml
+from bitfold.training.config.continuation import default_lambda_line
 
 #: A value of every field that is not its default.
 OTHERS: dict[str, Any] = {
@@ -175,9 +176,32 @@ def test_k_is_there_with_a_weight_and_a_predictor(changes: dict[str, Any], wante
     assert Config(**changes).has_kolmogorov is wanted
 
 
+@pytest.mark.parametrize(
+    ("given", "weight"),
+    [
+        ({}, 0.0),
+        ({"kolmogorov_quantise": "learned"}, 0.003),
+        ({"kolmogorov_predictor": "row_column"}, 0.003),
+        ({"kolmogorov_range": "auto"}, 0.003),
+        ({"kolmogorov_targets": "linear"}, 0.003),
+        ({"kolmogorov_predictor": "row_column", "kolmogorov_weight": 0}, 0.0),
+        ({"kolmogorov_quantise": "learned", "kolmogorov_weight": "mdl"}, "mdl"),
+        ({"kolmogorov_shape": "[3]", "kolmogorov_bins": 16, "kolmogorov_lr": 0.1}, 0.0),
+    ],
+)
+def test_a_kind_of_k_brings_a_lambda(given: dict[str, Any], weight: float | str) -> None:
+    """Details of K alone do not; a lambda that is given stays, 0 too."""
+    config = Config(**given)
+    assert config.kolmogorov.weight == weight
+    settled = config.settled()
+    assert settled.kolmogorov_weight == (weight if weight else config.kolmogorov_weight)
+    is_told = default_lambda_line(config, settled) is not None
+    assert is_told == (weight == 0.003)
+
+
 def test_flat_names_and_groups_agree() -> None:
     """A group holds the same values as the flat names, and the usual value of an open setting."""
-    usual = {"predictor", "range", "targets", "lr"}
+    usual = {"weight", "predictor", "range", "targets", "lr"}
     for config in (Config(), Config(**others())):
         for name, value in dataclasses.asdict(config.kolmogorov).items():
             flat = getattr(config, f"kolmogorov_{name}")
@@ -267,7 +291,8 @@ def test_words_that_need_pytorch_are_those_of_their_packages() -> None:
          ["`kolmogorov_targets='rounded'`", "`kolmogorov_quantise='learned'`"]),
         ({"kolmogorov_weight": "mdl", "kolmogorov_loss_type": "mse"},
          ["`kolmogorov_weight='mdl'`", "`kolmogorov_loss_type`"]),
-        ({"kolmogorov_quantise": "learned"}, ["`kolmogorov_quantise`", "`kolmogorov_weight`"]),
+        ({"kolmogorov_quantise": "learned", "kolmogorov_weight": 0},
+         ["`kolmogorov_quantise='learned'`", "`kolmogorov_weight`"]),
         ({"kolmogorov_quantise": "learned", "kolmogorov_weight": 1, "kolmogorov_shape": ""},
          ["`kolmogorov_weight`", "`kolmogorov_shape='none'`"]),
         ({"save_interval": "often"}, ["`save_interval`"]),

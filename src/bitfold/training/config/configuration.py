@@ -11,6 +11,7 @@ from bitfold.kolmogorov.options.names import PREDICTOR_OPTIONS, TARGET_OPTIONS
 from bitfold.networks.shape import parse_shape
 from bitfold.training.config.drawing_settings import DRAWING_NAMES, DrawingSettings
 from bitfold.training.config.kolmogorov_settings import (
+    DEFAULT_LAMBDA,
     KOLMOGOROV_NAMES,
     PREFIX,
     USUAL,
@@ -143,10 +144,11 @@ class Config:
         choices=("original", "match_rms_adamw"),
     )
 
-    kolmogorov_weight: float | str = _K.real(
-        0.0,
+    kolmogorov_weight: float | str | None = _K.real(
+        None,
         "lambda in task + lambda * K: a number, 0 for no K; mdl, for the shortest description of "
-        "data and network; bits:N, for a description of N bits",
+        "data and network; bits:N, for a description of N bits; by default 0, or "
+        f"{DEFAULT_LAMBDA} if a kind of K is chosen",
         choices=("mdl",),
         counted="bits",
     )
@@ -273,9 +275,7 @@ class Config:
     def kolmogorov(self) -> KolmogorovSettings:
         """The settings of K as training uses them: open ones have their usual value."""
         given = {name: getattr(self, PREFIX + name) for name in KOLMOGOROV_NAMES}
-        usual = USUAL[self.kolmogorov_quantise]
-        used: dict[str, Any] = {n: usual.get(n) if v is None else v for n, v in given.items()}
-        return KolmogorovSettings(**used)
+        return KolmogorovSettings.of(given)
 
     @cached_property
     def drawing(self) -> DrawingSettings:
@@ -300,7 +300,9 @@ class Config:
         """
         if not self.has_kolmogorov:
             return self
-        used = {PREFIX + name: getattr(self.kolmogorov, name) for name in USUAL["none"]}
+        used = {
+            PREFIX + name: getattr(self.kolmogorov, name) for name in ("weight", *USUAL["none"])
+        }
         return self.replace(lr_schedule=self.used_lr_schedule, **used)
 
     def replace(self, **changes: Any) -> Config:

@@ -56,6 +56,21 @@ def changed_config(config: Config, changes: Mapping[str, Any]) -> Config:
     return config.replace(**changes).settled()
 
 
+def default_lambda_line(before: Config, now: Config) -> str | None:
+    """Return a line that names the lambda that was chosen by default; None if it was given.
+
+    Args:
+        before: the configuration as it was asked for.
+        now: the same after `Config.settled`.
+    """
+    if before.kolmogorov_weight is not None or now.kolmogorov_weight is None:
+        return None
+    return (
+        f"Training with lambda {now.kolmogorov_weight}: a kind of K was chosen, and no lambda. "
+        "`kolmogorov_weight` sets another."
+    )
+
+
 def agree(before: Config, now: Config, names: Iterable[str]) -> bool:
     """Whether two configurations have the same values for some settings."""
     return all(getattr(before, name) == getattr(now, name) for name in names)

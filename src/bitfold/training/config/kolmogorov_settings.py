@@ -16,6 +16,11 @@ USUAL: Final[Mapping[str, Mapping[str, Any]]] = {
     "none": {"predictor": "coordinate", "range": "fixed", "targets": "soft", "lr": 1e-3},
     "learned": {"predictor": "row_column", "range": "auto", "targets": "rounded", "lr": 1e-2},
 }
+#: Lambda where a kind of K is chosen and no lambda: of the six that the docs' frontier of the ring
+#: compares, the one with the least product of bytes and error.
+DEFAULT_LAMBDA: Final = 0.003
+#: The settings that choose a kind of K, which means nothing without a lambda.
+_KINDS_OF_K: Final = ("predictor", "range", "targets")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,19 @@ class KolmogorovSettings:
     lr: float
     predictor_bits: int
     every: int
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> KolmogorovSettings:
+        """Return the settings where some, which are None, are left open.
+
+        >>> given = {name: None for name in KOLMOGOROV_NAMES}
+        >>> KolmogorovSettings.of({**given, "quantise": "learned"}).weight
+        0.003
+        """
+        usual = USUAL[given["quantise"]]
+        is_chosen = given["quantise"] != "none" or any(given[n] is not None for n in _KINDS_OF_K)
+        usual = {**usual, "weight": DEFAULT_LAMBDA if is_chosen else 0.0}
+        return cls(**{n: usual.get(n) if v is None else v for n, v in given.items()})
 
     @property
     def is_active(self) -> bool:
