@@ -102,7 +102,7 @@ def train(case: Case) -> Curves:
     return Curves(
         np.array(columns, dtype=np.float32).T,
         torch.stack(steps).numpy().astype(np.float32),
-        float(config.kolmogorov_weight),
+        float(config.kolmogorov.weight),
     )
 
 

@@ -77,7 +77,8 @@ class KolmogorovSettings:
         usual = USUAL[given["quantise"]]
         is_chosen = given["quantise"] != "none" or any(given[n] is not None for n in _KINDS_OF_K)
         usual = {**usual, "weight": DEFAULT_LAMBDA if is_chosen else 0.0}
-        return cls(**{n: usual.get(n) if v is None else v for n, v in given.items()})
+        used: dict[str, Any] = {n: usual.get(n) if v is None else v for n, v in given.items()}
+        return cls(**used)
 
     @property
     def is_active(self) -> bool:
