@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitfold.errors import ConfigError, TargetError
-from bitfold.targets import Grid, Window, slice_frame, slice_time, window_axes, window_positions
+from bitfold.targets import Grid, Window, window_axes, window_positions
+from bitfold.targets.frames import edges_of_durations
 
 sides = st.integers(1, 8192)
 
@@ -103,4 +104,18 @@ def test_rasters_without_pixels_are_refused() -> None:
 def test_frames_survive_the_way_to_time_and_back(num_frames: Any, data: Any) -> None:
     """A frame's time leads back to that frame."""
     frame = data.draw(st.integers(0, num_frames - 1))
-    assert slice_frame(slice_time(frame, num_frames), num_frames) == frame
+    grid = Grid(1, 1, num_frames, is_clip=True)
+    assert grid.frame_at(grid.frame_time(frame)) == frame
+
+
+@given(st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=50), st.data())
+@settings(deadline=None, max_examples=50)
+def test_uneven_frames_survive_the_way_to_time_and_back(durations: Any, data: Any) -> None:
+    """A frame's time leads back to that frame, however long each is shown."""
+    edges = edges_of_durations(np.array(durations))
+    grid = Grid(1, 1, len(durations), is_clip=True, frame_edges=edges)
+    frame = data.draw(st.integers(0, len(durations) - 1))
+    assert grid.frame_at(grid.frame_time(frame)) == frame
+    points = grid.coordinates(np.arange(len(durations)))
+    assert (np.diff(points[:, 2].astype(np.float64)) > 0).all()
+    np.testing.assert_array_equal(grid.indices(points), np.arange(len(durations)))

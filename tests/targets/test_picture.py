@@ -17,11 +17,19 @@ from bitfold.targets import load_target
 
 KINDS: dict[str, dict[str, Any]] = {
     "png": {},
-    "jpg": {"quality": 95},
+    "jpg": {"quality": 95, "subsampling": 0},
     "webp": {"lossless": True},
     "bmp": {},
     "tif": {},
     "gif": {},
+    "avif": {"quality": 98, "subsampling": "4:4:4"},
+    "jp2": {},
+    "ppm": {},
+    "tga": {},
+    "qoi": {},
+    "dds": {},
+    "sgi": {},
+    "pcx": {},
 }
 LOSSY_LEVELS = 8
 
@@ -51,7 +59,7 @@ def test_red_stays_red(tmp_path: Path, corner_colours: Any, kind: Any) -> None:
     assert target.pixels.shape == (1, 64, 64, 3)
     for row, column in ((8, 8), (8, 56), (56, 8), (56, 56)):
         difference = target.picture()[row, column].astype(int) - pixels[row, column]
-        assert np.abs(difference).max() <= (LOSSY_LEVELS if kind == "jpg" else 0)
+        assert np.abs(difference).max() <= (LOSSY_LEVELS if kind in ("jpg", "avif") else 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,7 +68,7 @@ def test_a_flat_picture_is_classified_in_every_format(
 ) -> None:
     """Red, green and blue become classes 0, 1 and 2 and black 3, also through JPEG's noise."""
     path = tmp_path / f"a.{kind}"
-    Image.fromarray(corner_colours(64)).save(path, **(KINDS[kind] | {"subsampling": 0}))
+    Image.fromarray(corner_colours(64)).save(path, **KINDS[kind])
     target = load_target(str(path))
     assert target.task == "classification"
     assert target.class_colours is not None
@@ -71,7 +79,7 @@ def test_a_flat_picture_is_classified_in_every_format(
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif", "avif"])
 def test_orientation_is_obeyed(
     tmp_path: Path, corner_colours: Any, kind: str, orientation: Any
 ) -> None:
@@ -80,12 +88,11 @@ def test_orientation_is_obeyed(
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / f"a.{kind}"
-    options = KINDS[kind] | {"subsampling": 0}
-    Image.fromarray(stored(upright, orientation)).save(path, exif=exif, **options)
+    Image.fromarray(stored(upright, orientation)).save(path, exif=exif, **KINDS[kind])
     target = load_target(str(path), task="regression")
     assert target.picture().shape == upright.shape
     difference = target.picture().astype(int) - upright
-    assert np.abs(difference).mean() < (3 if kind == "jpg" else 0.001)
+    assert np.abs(difference).mean() < (3 if kind in ("jpg", "avif") else 0.001)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -267,8 +274,22 @@ def test_half_a_file_is_an_error(
         Image.fromarray(noise).save(path, **KINDS[kind])
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(TargetError, match="complete"):
+    # A TGA is known by its end alone.
+    with pytest.raises(TargetError, match="begins with" if kind == "tga" else "complete"):
         load_target(str(path))
+
+
+@pytest.mark.parametrize("kind", ["ico", "icns"])
+def test_the_largest_picture_of_an_icon_is_read(
+    tmp_path: Path, corner_colours: Any, kind: str
+) -> None:
+    """An icon holds its picture in several sizes, of which the largest is learned."""
+    Image.fromarray(corner_colours(64)).save(tmp_path / f"a.{kind}")
+    shown = load_target(str(tmp_path / f"a.{kind}"), task="regression").picture()
+    side = len(shown)
+    assert side == (64 if kind == "ico" else 1024)
+    corners = shown[[side // 8, side // 8, -side // 8], [side // 8, -side // 8, side // 8]]
+    assert corners.tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
 
 
 @given(
@@ -287,7 +308,7 @@ def test_damage_ends_in_one_kind_of_error(tmp_path: Path, kind: Any, damage: Any
         data[place % len(data)] = value
     path.write_bytes(data)
     try:
-        load_target(str(path))
+        load_target(str(path), task="regression")
     except TargetError as error:
         assert "\n" not in str(error)
 
@@ -311,6 +332,58 @@ def test_thirty_two_bits_are_refused(tmp_path: Path) -> None:
     Image.new("F", (4, 4), 0.5).save(tmp_path / "a.tif")
     with pytest.raises(TargetError, match=r"32 bits\. Convert it to 16 bits"):
         load_target(str(tmp_path / "a.tif"))
+
+
+def tiff_of_floats(bits: int, planes: int) -> bytes:
+    """Write a TIFF of three planes of floating-point numbers by hand."""
+    num_bytes = 4 * bits // 8
+    arrays_at = 8 + planes * num_bytes
+    starts = [8 + plane * num_bytes for plane in range(planes)]
+    entries = [
+        (256, 3, 1, 2), (257, 3, 1, 2), (258, 3, planes, arrays_at), (259, 3, 1, 1),
+        (262, 3, 1, 2), (273, 4, planes, arrays_at + 2 * planes), (277, 3, 1, planes),
+        (278, 3, 1, 2), (279, 4, planes, arrays_at + 6 * planes), (284, 3, 1, 2),
+        (339, 3, planes, arrays_at + 10 * planes),
+    ]  # fmt: skip
+    arrays = struct.pack(f"<{planes}H", *[bits] * planes)
+    arrays += struct.pack(f"<{2 * planes}I", *starts, *[num_bytes] * planes)
+    arrays += struct.pack(f"<{planes}H", *[3] * planes)
+    directory = struct.pack("<H", len(entries))
+    for tag, kind, count, value in entries:
+        directory += struct.pack("<HHII", tag, kind, count, value)
+    start = b"II" + struct.pack("<HI", 42, arrays_at + len(arrays))
+    return start + bytes(planes * num_bytes) + arrays + directory + bytes(4)
+
+
+@pytest.mark.parametrize("bits", [64, 32])
+def test_floating_point_tiffs_are_named(tmp_path: Path, bits: int) -> None:
+    """A TIFF of measurements is refused for its numbers, and not called damaged."""
+    (tmp_path / "a.tif").write_bytes(tiff_of_floats(bits, 3))
+    with pytest.raises(TargetError, match=f"8 or 16 bits a channel, got floating point of {bits}"):
+        load_target(str(tmp_path / "a.tif"))
+
+
+def test_the_thumbnail_of_a_raw_photograph_is_refused(tmp_path: Path) -> None:
+    """A first page that stands for a larger picture is not learned in its place."""
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.dng", "TIFF", tiffinfo={254: 1})
+    with pytest.raises(TargetError, match="got the thumbnail of a raw photograph"):
+        load_target(str(tmp_path / "a.dng"))
+
+
+def test_sixteen_bits_of_a_ppm_are_kept(tmp_path: Path) -> None:
+    """A grey map of 16 bits keeps its values."""
+    (tmp_path / "a.pgm").write_bytes(b"P5 2 1 65535\n" + struct.pack(">2H", 258, 65535))
+    assert load_target(str(tmp_path / "a.pgm")).pixels.ravel().tolist() == [258, 65535]
+
+
+def test_a_decoder_that_pillow_lacks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Pillow's decoder of AVIF the message says so."""
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.avif")
+    monkeypatch.setattr("PIL.features.check", lambda name: name != "avif")
+    with pytest.raises(TargetError, match="a Pillow with its decoder of AVIF pictures"):
+        load_target(str(tmp_path / "a.avif"))
 
 
 def test_decoders_that_disagree_are_an_error(

@@ -12,7 +12,6 @@ from bitfold.render import FramePainter, Scene
 from bitfold.targets import (
     kernel_baseline_error,
     kernel_smoothed,
-    slice_time,
     window_axes,
     window_positions,
 )
@@ -74,9 +73,7 @@ class FrameMaker:
 
     def _partition(self, frame: int) -> PartitionSlice:
         target = self._run.target
-        return self._slicer.slice(
-            slice_time(frame, target.grid.num_frames) if target.is_clip else None
-        )
+        return self._slicer.slice(target.grid.frame_time(frame) if target.is_clip else None)
 
     def _share_misclassified(self, found: list[PartitionSlice]) -> float | None:
         if self._run.target.task != "classification":
@@ -103,9 +100,7 @@ class FrameMaker:
             training=self._positions(split.training, frame),
             validation=self._positions(split.validation, frame),
             smoothed=self._smoothed(frame),
-            caption=f"t = {slice_time(frame, target.grid.num_frames):+.2f}"
-            if target.is_clip
-            else "",
+            caption=f"t = {target.grid.frame_time(frame):+.2f}" if target.is_clip else "",
             classes=classes,
             class_colours=target.class_colours,
         )
@@ -116,7 +111,7 @@ class FrameMaker:
         x, y = np.meshgrid(self._xs, self._ys)
         points = np.stack([x.ravel(), y.ravel()], axis=1)
         if grid.is_clip:
-            time = np.full((len(points), 1), slice_time(frame, grid.num_frames))
+            time = np.full((len(points), 1), grid.frame_time(frame))
             points = np.concatenate([points, time], axis=1)
         pixels = grid.indices(points) % (grid.width * grid.height)
         inside = (np.abs(x) <= 0.5) & (np.abs(y) <= 0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from bitfold.targets import Target, Window, slice_frame
+from bitfold.targets import Target, Window
 from bitfold.training import Config, parse_times
 
 _SMALLEST_PX, _LARGEST_PX, _LARGEST_CLIP_PX = 384, 1024, 448
@@ -84,6 +84,6 @@ class FrameStyle:
             return [0]
         num_frames = target.grid.num_frames
         if self.slice_times:
-            return [slice_frame(time, num_frames) for time in self.slice_times]
+            return [target.grid.frame_at(time) for time in self.slice_times]
         num_slices = min(self.clip_slices, num_frames)
         return [int((k + 0.5) * num_frames / num_slices) for k in range(num_slices)]

@@ -50,6 +50,8 @@ def write_target(path: str | os.PathLike[str], target: Target) -> None:
     if target.class_colours is not None and target.classes is not None:
         tensors["class_colours"] = np.ascontiguousarray(target.class_colours)
         tensors["classes"] = target.classes.astype(np.int8)  # at most 64 classes, and -1
+    if target.frame_edges is not None:
+        tensors["frame_edges"] = np.array(target.frame_edges, np.float64)
     data = save(tensors, {METADATA_KEY: json.dumps(metadata)})
     try:
         write_atomically(Path(path), data)
@@ -90,7 +92,8 @@ def _read_checked(path: Path) -> Target:
     fields = json.loads(metadata.get(METADATA_KEY, "null"))
     if not isinstance(fields, dict) or fields.get("version") != VERSION:
         raise ValueError(f"no metadata of version {VERSION}")
-    if tensors.keys() - {"pixels", "class_colours", "classes"} or "pixels" not in tensors:
+    known = {"pixels", "class_colours", "classes", "frame_edges"}
+    if tensors.keys() - known or "pixels" not in tensors:
         raise ValueError(f"other arrays than a target's: {sorted(tensors)}")
     name, task, is_clip = fields.get("name"), fields.get("task"), fields.get("is_clip")
     if not (isinstance(name, str) and isinstance(task, str) and isinstance(is_clip, bool)):
@@ -98,6 +101,9 @@ def _read_checked(path: Path) -> Target:
     classes = tensors.get("classes")
     if classes is not None and classes.dtype != np.int8:
         raise ValueError(f"classes of {classes.dtype}")
+    edges = tensors.get("frame_edges")
+    if edges is not None and (edges.dtype != np.float64 or edges.ndim != 1):
+        raise ValueError(f"frame_edges of {edges.dtype}, {edges.ndim} dimensions")
     return Target(
         name=name,
         pixels=tensors["pixels"],
@@ -106,6 +112,7 @@ def _read_checked(path: Path) -> Target:
         frames_per_second=_number(fields.get("frames_per_second")),
         class_colours=tensors.get("class_colours"),
         classes=None if classes is None else classes.astype(np.int64),
+        frame_edges=None if edges is None else tuple(edges.tolist()),
     )
 
 

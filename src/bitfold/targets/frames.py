@@ -1,6 +1,7 @@
 """Pixels as they come out of a file or a drawing, before a task is chosen."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class Frames:
         pixels: (frames, height, width, 1 | 3), uint8 or uint16 over its whole range.
         frames_per_second: of a clip, where known; None for a picture.
         is_lossy: whether flat areas may carry the noise of a lossy codec.
+        edges: of a clip whose frames are shown for different durations, the times between them as
+            `Grid.frame_edges` has them; else None.
 
     >>> Frames(np.zeros((2, 3, 4, 1), np.uint8)).is_clip
     True
@@ -31,11 +34,33 @@ class Frames:
     pixels: Pixels
     frames_per_second: float | None = None
     is_lossy: bool = False
+    edges: tuple[float, ...] | None = None
 
     @property
     def is_clip(self) -> bool:
         """Whether there is more than one frame."""
         return len(self.pixels) > 1
+
+
+def edges_of_durations(durations: NDArray[np.floating]) -> tuple[float, ...] | None:
+    """Lay frames of different durations along the time from -0.5 to 0.5.
+
+    Args:
+        durations: (frames,) above 0, in any unit.
+
+    Returns:
+        frames + 1 times, ascending; None if all durations are equal.
+
+    >>> edges_of_durations(np.array([3.0, 1.0]))
+    (-0.5, 0.25, 0.5)
+    >>> edges_of_durations(np.array([2.0, 2.0]))
+    """
+    if (durations == durations[0]).all():
+        return None
+    ends = np.cumsum(durations)
+    edges = (-0.5, *(ends[:-1] / ends[-1] - 0.5).tolist(), 0.5)
+    # One frame may last so long that others vanish beside it.
+    return edges if all(early < late for early, late in pairwise(edges)) else None
 
 
 def check_picture_size(where: str, width: int, height: int) -> None:

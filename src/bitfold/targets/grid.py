@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +54,11 @@ class Grid:
         height: rows, at least 1.
         num_frames: frames, at least 1; exactly 1 unless it is a clip.
         is_clip: whether points have a third coordinate, t.
+        frame_edges: num_frames + 1 times, ascending from -0.5 to 0.5, between which each frame is
+            shown; None if each is shown equally long.
 
     Raises:
-        TargetError: a side is below 1, or a picture has several frames.
+        TargetError: a side is below 1, a picture has several frames, or the times do not ascend.
 
     >>> grid = Grid(width=4, height=2)
     >>> grid.coordinates(np.array([0, 7])).tolist()
@@ -67,6 +71,7 @@ class Grid:
     height: int
     num_frames: int = 1
     is_clip: bool = False
+    frame_edges: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if min(self.width, self.height, self.num_frames) < 1:
@@ -79,6 +84,8 @@ class Grid:
                 f"Cannot lay a grid: expected 1 frame for a picture, got {self.num_frames}. "
                 "Set is_clip for a clip."
             )
+        if self.frame_edges is not None:
+            _check_edges(self.frame_edges, self.num_frames)
 
     @property
     def num_dimensions(self) -> int:
@@ -112,9 +119,43 @@ class Grid:
             )
         rows, columns = np.divmod(indices, self.width)
         frames, rows = np.divmod(rows, self.height)
-        cells = ((columns, self.width), (rows, self.height), (frames, self.num_frames))
-        axes = [_centre(cell, count) for cell, count in cells[: self.num_dimensions]]
+        axes = [_centre(columns, self.width), _centre(rows, self.height)]
+        if self.is_clip:
+            axes.append(self._frame_times[frames])
         return np.stack(axes, axis=1).astype(np.float32)
+
+    def frame_time(self, frame: int) -> float:
+        """Return the time t in (-0.5, 0.5) in the middle of a frame.
+
+        >>> Grid(1, 1, 4, is_clip=True).frame_time(0)
+        -0.375
+        >>> Grid(1, 1, 2, is_clip=True, frame_edges=(-0.5, 0.25, 0.5)).frame_time(1)
+        0.375
+        """
+        return float(self._frame_times[frame])
+
+    def frame_at(self, time: float) -> int:
+        """Return the frame shown at a finite time; times outside go to the first or last.
+
+        >>> Grid(1, 1, 4, is_clip=True).frame_at(-0.375), Grid(1, 1, 4, is_clip=True).frame_at(7.0)
+        (0, 3)
+        >>> Grid(1, 1, 2, is_clip=True, frame_edges=(-0.5, 0.25, 0.5)).frame_at(0.2)
+        0
+        """
+        return int(self._frames_at(np.array([time]))[0])
+
+    @cached_property
+    def _frame_times(self) -> NDArray[np.float64]:
+        if self.frame_edges is None:
+            return _centre(np.arange(self.num_frames), self.num_frames)
+        edges = np.array(self.frame_edges)
+        return np.asarray((edges[:-1] + edges[1:]) / 2)
+
+    def _frames_at(self, times: NDArray[np.floating]) -> NDArray[np.int64]:
+        if self.frame_edges is None:
+            return _cell(times, self.num_frames)
+        inner = np.array(self.frame_edges[1:-1])
+        return np.searchsorted(inner, times, side="right").astype(np.int64)
 
     def indices(self, coordinates: NDArray[np.floating]) -> NDArray[np.int64]:
         """Map points to the pixels that hold them; points outside go to the nearest border pixel.
@@ -144,7 +185,7 @@ class Grid:
         rows = _cell(coordinates[:, 1], self.height)
         if not self.is_clip:
             return rows * self.width + columns
-        frames = _cell(coordinates[:, 2], self.num_frames)
+        frames = self._frames_at(coordinates[:, 2])
         return (frames * self.height + rows) * self.width + columns
 
 
@@ -196,22 +237,13 @@ def window_positions(window: Window, coordinates: NDArray[np.floating]) -> NDArr
     return np.asarray((coordinates[:, :2].astype(np.float64) - origin) / extent, np.float64)
 
 
-def slice_time(frame_index: int, num_frames: int) -> float:
-    """Map a frame to its time t in (-0.5, 0.5).
-
-    >>> slice_time(0, 4)
-    -0.375
-    """
-    return (frame_index + 0.5) / num_frames - 0.5
-
-
-def slice_frame(t: float, num_frames: int) -> int:
-    """Map a finite time t to the frame that holds it; times outside go to the first or last.
-
-    >>> slice_frame(-0.375, 4), slice_frame(7.0, 4)
-    (0, 3)
-    """
-    return min(max(math.floor((t + 0.5) * num_frames), 0), num_frames - 1)
+def _check_edges(edges: tuple[float, ...], num_frames: int) -> None:
+    ascends = all(early < late for early, late in pairwise(edges))  # false beside a NaN
+    if len(edges) != num_frames + 1 or not ascends or (edges[0], edges[-1]) != (-0.5, 0.5):
+        raise TargetError(
+            f"Cannot lay a grid: expected {num_frames + 1} times that ascend from -0.5 to 0.5, got "
+            f"{len(edges)} others. Leave `frame_edges` out for frames that are evenly spaced."
+        )
 
 
 def _centre(cells: NDArray[np.integer], count: int) -> NDArray[np.float64]:

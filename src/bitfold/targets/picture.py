@@ -3,12 +3,13 @@
 import io
 import warnings
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from bitfold.errors import TargetError
@@ -20,13 +21,20 @@ from bitfold.targets.frames import (
     composite_over_white,
     drop_equal_channels,
 )
-from bitfold.targets.signature import Kind, one_line
+from bitfold.targets.signature import Kind, damaged_file, one_line
 
 WIDTH_TAG = 256
 HEIGHT_TAG = 257
 ORIENTATION_TAG = 274
 BITS_PER_SAMPLE_TAG = 258
 PHOTOMETRIC_TAG = 262
+SUBFILE_TYPE_TAG = 254
+SAMPLE_FORMAT_TAG = 339
+_SAMPLE_FORMATS = {1: "unsigned integers", 2: "signed integers", 3: "floating point"}
+_LOSSY_KINDS: frozenset[Kind] = frozenset({"JPEG", "AVIF", "JPEG2000"})
+# Decoders that a Pillow may be built without, by the name of the feature.
+_OPTIONAL_DECODERS: dict[Kind, str] = {"AVIF": "avif", "JPEG2000": "jpg_2000", "WEBP": "webp"}
+Depth = TypeVar("Depth", np.uint8, np.uint16)
 SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -35,7 +43,7 @@ def read_picture(path: Path, kind: Kind) -> Frames:
 
     Values are taken as stored: no colour profile is applied.
 
-    Pillow decodes; where it would reduce 16 bits to 8, PyAV does.
+    Pillow decodes; where it would reduce 16 bits of PNG or TIFF to 8, PyAV does.
 
     Args:
         path: the file.
@@ -56,10 +64,7 @@ def read_picture(path: Path, kind: Kind) -> Frames:
     except TargetError:
         raise
     except Exception as error:  # decoders of hostile files raise nearly everything
-        raise TargetError(
-            f"Cannot load {where}: expected a complete {kind} file, got a damaged one "
-            f"({one_line(error)}). Copy or download it again."
-        ) from error
+        raise damaged_file(where, kind, error) from error
     if pixels.shape[-1] in (2, 4):
         pixels = composite_over_white(pixels)
     return Frames(drop_equal_channels(pixels)[None], is_lossy=is_lossy)
@@ -72,6 +77,12 @@ def open_picture(data: bytes, kind: Kind, where: str) -> Image.Image:
         TargetError: it has no pixels or more than 2**26.
         UnidentifiedImageError: its header cannot be read.
     """
+    feature = _OPTIONAL_DECODERS.get(kind)
+    if feature and not features.check(feature):
+        raise TargetError(
+            f"Cannot load {where}: expected a Pillow with its decoder of {kind} pictures, got one "
+            "without. Install a newer Pillow, or convert the picture to PNG."
+        )
     try:
         image = Image.open(io.BytesIO(data), formats=(kind,))
     except Image.DecompressionBombError as error:
@@ -106,13 +117,16 @@ def _decode(data: bytes, kind: Kind, where: str) -> tuple[Pixels, bool]:
         if kind != "TIFF":
             raise
         return _decode_foreign_tiff(data, where), False
-    is_lossy = kind == "JPEG" or (kind == "WEBP" and b"VP8 " in data[12:64])
+    _refuse_thumbnail(image, where)
+    is_lossy = kind in _LOSSY_KINDS or (kind == "WEBP" and b"VP8 " in data[12:64])
     is_deep = _has_sixteen_bits(image, data, kind)
     orientation = image.getexif().get(ORIENTATION_TAG, 1)
     inverted = kind == "TIFF" and _tag(image, PHOTOMETRIC_TAG) == 0
     image.load()
     if image.mode in SIXTEEN_BIT_MODES:
         return _deep_grey(image, inverted=inverted), is_lossy
+    if image.mode == "I" and kind == "PPM":
+        return np.asarray(image).astype(np.uint16)[..., None], is_lossy  # scaled to 65535
     if image.mode in ("I", "F"):
         raise TargetError(
             f"Cannot load {where}: expected 8 or 16 bits a channel, got mode {image.mode!r} of "
@@ -171,10 +185,34 @@ def _decode_foreign_tiff(data: bytes, where: str) -> NDArray[np.uint16]:
     stream.seek(directory.next)
     directory.load(stream)
     check_picture_size(where, int(directory[WIDTH_TAG]), int(directory[HEIGHT_TAG]))
-    return _orient(_decode_sixteen_bits(data, "TIFF"), directory.get(ORIENTATION_TAG))
+    _refuse_samples(directory, where)
+    return orient_pixels(_decode_sixteen_bits(data, "TIFF"), directory.get(ORIENTATION_TAG))
 
 
-def _orient(pixels: NDArray[np.uint16], orientation: object) -> NDArray[np.uint16]:
+def _refuse_samples(directory: ImageFileDirectory_v2, where: str) -> None:
+    """Refuse numbers that are no channels of 8 or 16 bits, such as measurements in float64."""
+    bits = directory.get(BITS_PER_SAMPLE_TAG, (1,))
+    formats = directory.get(SAMPLE_FORMAT_TAG, (1,))
+    if set(bits) <= {8, 16} and set(formats) == {1}:
+        return
+    kind = _SAMPLE_FORMATS.get(formats[0], "an unknown type")
+    raise TargetError(
+        f"Cannot load {where}: expected unsigned integers of 8 or 16 bits a channel, got {kind} of "
+        f"{bits[0]} bits. Scale them to 0 to 65535 and write a 16-bit PNG."
+    )
+
+
+def _refuse_thumbnail(image: Image.Image, where: str) -> None:
+    """Refuse a TIFF whose first page stands for a larger one, as raw photographs have it."""
+    kind = _tag(image, SUBFILE_TYPE_TAG)
+    if isinstance(kind, int) and kind & 1:
+        raise TargetError(
+            f"Cannot load {where}: expected a picture in the first page, got the thumbnail of a "
+            "raw photograph. Convert it to PNG."
+        )
+
+
+def orient_pixels(pixels: NDArray[Depth], orientation: object) -> NDArray[Depth]:
     """Turn stored pixels upright (Exif 2.32, section 4.6.4, tag Orientation)."""
     match orientation:
         case 2:
@@ -204,7 +242,7 @@ def _checked_deep(
     Swapped bytes, swapped channels and wrong turns show as a difference.
     """
     try:
-        deep = _orient(_decode_sixteen_bits(data, kind), orientation)
+        deep = orient_pixels(_decode_sixteen_bits(data, kind), orientation)
         colour = 1 if deep.shape[-1] < 3 else 3
         high = (deep[..., :colour] >> 8).astype(np.int16)
         # One decoder rounds to 8 bits and the other cuts.

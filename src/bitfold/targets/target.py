@@ -40,6 +40,8 @@ class Target:
         frames_per_second: frame rate of a clip; None for a picture, or if unknown.
         class_colours: (K, 3) RGB for classification, 2 <= K <= 64; else None.
         classes: (num_pixels,) in [-1, K), -1 where left out, for classification; else None.
+        frame_edges: of a clip whose frames are shown for different durations, the times between
+            them as `Grid` has them; else None.
 
     Raises:
         TargetError: an array has another type or shape, or the parts contradict each other.
@@ -56,17 +58,20 @@ class Target:
     frames_per_second: float | None = None
     class_colours: NDArray[np.uint8] | None = None
     classes: NDArray[np.int64] | None = None
+    frame_edges: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         problem = _pixel_problem(self) or _task_problem(self)
         if problem:
             raise TargetError(f"Cannot use target {self.name!r}: {problem}. Make it again.")
+        if self.frame_edges is not None:
+            _ = self.grid  # refuses times that do not fit
 
     @cached_property
     def grid(self) -> Grid:
         """The map between pixels and coordinates."""
         frames, height, width, _ = self.pixels.shape
-        return Grid(width, height, frames, self.is_clip)
+        return Grid(width, height, frames, self.is_clip, self.frame_edges)
 
     @property
     def in_features(self) -> int:
@@ -169,8 +174,9 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
     path = Path(source)
     _check_known(source, path)
     # The decoders are slow to import, so they are imported only to load a file.
-    from bitfold.targets.clip import read_animation, read_video  # noqa: PLC0415
+    from bitfold.targets.animation import read_animation  # noqa: PLC0415
     from bitfold.targets.picture import read_picture  # noqa: PLC0415
+    from bitfold.targets.video import read_video  # noqa: PLC0415
 
     kind = identify_file(path)
     if kind in ("MP4", "WEBM"):
@@ -211,9 +217,9 @@ def make_target(name: str, frames: Frames, *, task: str = "auto") -> Target:
         if task == "classification" or _suits_classification(flat, frames.is_lossy):
             return Target(
                 name, frames.pixels, "classification", frames.is_clip, rate,
-                flat.colours, flat.classes,
+                flat.colours, flat.classes, frames.edges,
             )  # fmt: skip
-    return Target(name, frames.pixels, "regression", frames.is_clip, rate)
+    return Target(name, frames.pixels, "regression", frames.is_clip, rate, frame_edges=frames.edges)
 
 
 def _suits_classification(flat: FlatColours, is_lossy: bool) -> bool:

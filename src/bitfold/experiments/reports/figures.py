@@ -19,7 +19,7 @@ from bitfold.experiments.reports.facts import Facts
 from bitfold.recording import FrameMaker, FrameStyle, NetworkView
 from bitfold.render import encode_png, plot_losses
 from bitfold.render.colours import BLUE, INK, MUTED, RULE, Colour, display_class_colours
-from bitfold.targets import Target, slice_frame
+from bitfold.targets import Target
 from bitfold.training import Moment, Run
 
 #: The longer side of each of the three pictures, and the largest side of a panel of the frame.
@@ -132,7 +132,7 @@ def pictures(facts: Facts) -> list[NDArray[np.uint8]]:
 
 def _shown(target: Target, width: int, height: int) -> NDArray[np.uint8]:
     """The picture, or the middle frame of the clip, resized by the nearest pixels."""
-    frame = slice_frame(0.0, target.grid.num_frames) if target.is_clip else 0
+    frame = target.grid.frame_at(0.0) if target.is_clip else 0
     rows = np.arange(height) * target.grid.height // height
     columns = np.arange(width) * target.grid.width // width
     if target.classes is None or target.class_colours is None:

@@ -19,7 +19,7 @@ from bitfold.polytopes import (
     patterns_of_inputs,
 )
 from bitfold.polytopes.tracing.evaluation import evaluation_mode
-from bitfold.targets import Split, Target, slice_time
+from bitfold.targets import Split, Target
 from bitfold.training.config.configuration import Config
 from bitfold.training.store.metrics import Metrics
 
@@ -138,7 +138,7 @@ def _place(target: Target, split: Split) -> tuple[Plane | None, NDArray[np.float
     if not grid.is_clip:
         return None, grid.coordinates(indices).astype(np.float64)
     middle = grid.num_frames // 2
-    time = slice_time(middle, grid.num_frames)
+    time = grid.frame_time(middle)
     plane = Plane(np.array([0, 0, time]), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
     on_plane = indices[indices // (grid.width * grid.height) == middle]
     return plane, grid.coordinates(on_plane)[:, :2].astype(np.float64)
