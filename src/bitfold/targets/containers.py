@@ -26,7 +26,8 @@ def check_complete(stream: BinaryIO, kind: Kind, where: str) -> None:
         TargetError: the file ends too early.
 
     >>> import io
-    >>> check_complete(io.BytesIO(bytes([0, 0, 0, 8]) + b"free"), "MP4", "'a.mp4'")
+    >>> boxes = bytes([0, 0, 0, 8]) + b"moov" + bytes([0, 0, 0, 8]) + b"mdat"
+    >>> check_complete(io.BytesIO(boxes), "MP4", "'a.mp4'")
     """
     num_bytes = stream.seek(0, os.SEEK_END)
     stream.seek(0)
