@@ -41,12 +41,14 @@ class FileOptions(NamedTuple):
     sort_neurons: bool
 
 
-def rounded(module: nn.Module, tolerance: float, options: FileOptions) -> bytes:
+def rounded(
+    module: nn.Module, tolerance: float, options: FileOptions, *, keeps_grids: bool
+) -> bytes:
     """The shortest file of a module at a tolerance."""
-    files = [
-        encoded(one, Planner(one, options.rest_bits).plan(tolerance)[0], names=options.names)
-        for one in _orders(module, options)
-    ]
+    files = list[bytes]()
+    for one in _orders(module, options):
+        plan, _ = Planner(one, options.rest_bits).plan(tolerance, keeps_grids=keeps_grids)
+        files.append(encoded(one, plan, names=options.names))
     return min(files, key=len)
 
 

@@ -30,9 +30,10 @@ def write_model(
     """Write a module's weights and buffers as a ``.bitfold`` file.
 
     Without a loss, each parameter gets the code that takes the fewest bits: one scale for the
-    tensor, a scale for each row and column, or contexts that need no parameters. A parameter whose
-    numbers are whole multiples of some step already is kept exactly. Other parameters are rounded
-    to multiples of a step; vectors such as biases are rounded eight times as finely as the rest.
+    tensor, a scale for each row and column, or contexts that need no parameters. Parameters are
+    rounded to multiples of a step; vectors such as biases are rounded eight times as finely as the
+    rest. A parameter whose numbers are whole multiples of some step already is kept exactly, unless
+    ``tolerance`` or ``num_bytes`` asks for a coarser step.
     Buffers are written as they are.
 
     Source: docs/file-format.md specifies the format.
@@ -74,7 +75,8 @@ def write_model(
         if num_bytes is not None:
             data = in_bytes(module, num_bytes, options)
         else:
-            data = rounded(module, TOLERANCE if tolerance is None else tolerance, options)
+            asked = TOLERANCE if tolerance is None else tolerance
+            data = rounded(module, asked, options, keeps_grids=tolerance is None)
     try:
         write_atomically(Path(path), data)
     except OSError as error:

@@ -1,14 +1,7 @@
 from bitfold.targets.builtin import builtin_names, draw_builtin
 from bitfold.targets.file import read_target, write_target
 from bitfold.targets.frames import Frames
-from bitfold.targets.grid import (
-    Grid,
-    Window,
-    slice_frame,
-    slice_time,
-    window_axes,
-    window_positions,
-)
+from bitfold.targets.grid import Grid, Window, window_axes, window_positions
 from bitfold.targets.smoothing import kernel_baseline_error, kernel_smoothed
 from bitfold.targets.split import Split, sample_split
 from bitfold.targets.target import Target, Task, load_target, make_target
@@ -28,8 +21,6 @@ __all__ = [
     "make_target",
     "read_target",
     "sample_split",
-    "slice_frame",
-    "slice_time",
     "window_axes",
     "window_positions",
     "write_target",

@@ -27,6 +27,9 @@ VECTOR_TOLERANCE = 1 / 8
 #: The tolerance for a given size is searched between these.
 FINEST, COARSEST = 2.0**-20, 4.0
 _BISECTIONS = 12
+# Weights that were rounded once have a larger root mean square by up to sqrt(1 + tolerance**2), and
+# steps are rounded to bfloat16: the step for the same tolerance may grow by about this factor.
+_SAME_STEP, _MOST_GROWTH = 1 + 2.0**-5, 0.5
 
 
 class Planner:
@@ -46,19 +49,21 @@ class Planner:
             if item.kind in (REAL, TRANSPOSED) and bool(torch.isfinite(tensor).all()):
                 self._own_grids[name] = own_grid(_values(tensor)) if item.size else None
 
-    def plan(self, tolerance: float) -> tuple[Plan, float]:
+    def plan(self, tolerance: float, *, keeps_grids: bool = False) -> tuple[Plan, float]:
         """The shortest plan at a tolerance.
 
         Args:
             tolerance: root mean square of rounding errors over that of weights; with 0, weights
                 that lie on no grid are written as they are.
+            keeps_grids: whether weights that lie on a grid already stay there even if the
+                tolerance allows a coarser one.
 
         Returns:
             The plan, and an estimate of its bits.
         """
         contexts, tensors, total = ContextWriter(), list[TensorPlan](), 0.0
         for item, tensor in self._tensors:
-            grid = self._grid(item, tensor, tolerance)
+            grid = self._grid(item, tensor, tolerance, keeps_grids)
             if grid is None:
                 tensors.append(plain(item, tensor, self._rest_bits))
                 raw = tensors[-1].raw
@@ -69,14 +74,20 @@ class Planner:
             total += bits
         return Plan(tensors), total
 
-    def _grid(self, item: Item, tensor: Tensor, tolerance: float) -> OnGrid | None:
+    def _grid(
+        self, item: Item, tensor: Tensor, tolerance: float, keeps_grids: bool
+    ) -> OnGrid | None:
         if item.name not in self._own_grids or item.size == 0:
             return None
         own = self._own_grids[item.name]
-        if own is not None or tolerance == 0:
+        if tolerance == 0 or (keeps_grids and own is not None):
             return own
         finer = VECTOR_TOLERANCE if item.is_vector else 1.0
-        return grid_for(_values(tensor), tolerance * finer)
+        found = grid_for(_values(tensor), tolerance * finer)
+        # A grid of about the same step would add errors and save nothing.
+        same_step = _SAME_STEP * math.hypot(1.0, min(tolerance, _MOST_GROWTH))
+        is_coarse = own is not None and own.step * same_step >= found.step
+        return own if is_coarse else found
 
 
 def plan_for_bytes(
