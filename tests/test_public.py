@@ -39,6 +39,7 @@ NAMES = {
     "load_run",
     "partition",
     "read_model",
+    "read_tensors",
     "resume",
     "train",
     "write_model",

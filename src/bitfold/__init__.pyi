@@ -21,7 +21,7 @@ from bitfold.kolmogorov import (
     WeightPredictor,
     choose_predictor,
 )
-from bitfold.model_file import read_model, write_model
+from bitfold.model_file import read_model, read_tensors, write_model
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, Plane, load_partition, partition
 from bitfold.training import Config, Run, load_run, resume, train
@@ -57,6 +57,7 @@ __all__ = [
     "load_run",
     "partition",
     "read_model",
+    "read_tensors",
     "resume",
     "train",
     "write_model",

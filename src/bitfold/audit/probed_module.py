@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from bitfold.errors import AuditError
+from bitfold.runtime.tensor_kinds import odd_kind
+from bitfold.runtime.wrapped_modules import plain_names, unwrap
 
 # Smallest element of a random direction, relative to the largest: each one is large enough to show.
 _SMALLEST_STEP = 0.5
@@ -19,7 +21,7 @@ class ProbedModule:
 
     Args:
         name: the module's.
-        module: any.
+        module: any; parameters have the names of the module within its wrappers.
         bit: position of the module's bit in masks.
         seed: of the random directions.
 
@@ -32,7 +34,9 @@ class ProbedModule:
         self.name = name
         self.bit = bit
         self._seed = seed
-        found = dict(module.named_parameters())
+        inner = unwrap(module)
+        plain = plain_names(inner)
+        found = {plain(name): item for name, item in inner.named_parameters()}
         named = {key: item for key, item in found.items() if item.requires_grad and _is_full(item)}
         if not named:
             _refuse(name, len(found))
@@ -153,12 +157,13 @@ def _refuse(name: str, num_parameters: int) -> None:
 
 
 def _check(module: str, name: str, item: nn.Parameter) -> None:
-    if isinstance(item, UninitializedParameter):
-        found = "one without a shape. Run one forward pass first"
-    elif not bool(torch.isfinite(item.detach()).all()):
+    found = odd_kind(item)
+    if found is None and item.dtype.itemsize == 1:
+        found = f"one of {item.dtype}, in which no training computes. Convert it to bfloat16"
+    if found is None and not bool(torch.isfinite(item.detach()).all()):
         found = "NaN or infinite values. Initialise it first"
-    else:
-        return
-    raise AuditError(
-        f"Cannot audit module {module!r}: expected finite parameters, got {name!r} with {found}."
-    )
+    if found is not None:
+        raise AuditError(
+            f"Cannot audit module {module!r}: expected finite parameters, got {name!r} with "
+            f"{found}."
+        )

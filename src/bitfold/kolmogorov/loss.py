@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.distributed as dist
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bitfold.entropy_coding.precision import make_precision
 from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.attachment import copied_onto
 from bitfold.kolmogorov.description.bits import Described, count_items
 from bitfold.kolmogorov.description.coverage import gradient_coverage
 from bitfold.kolmogorov.description.decoded_state import decode_state
@@ -29,11 +30,12 @@ from bitfold.kolmogorov.options.construction import (
 )
 from bitfold.kolmogorov.predictors.mass_check import check_masses
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
-from bitfold.kolmogorov.process_agreement import agree, unwrap
+from bitfold.kolmogorov.process_agreement import agree, group_of
 from bitfold.kolmogorov.step_counter import StepCounter
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.selection import Pattern
 from bitfold.kolmogorov.weights.subsampling import Subsampling
+from bitfold.runtime.wrapped_modules import unwrap
 
 
 class KolmogorovLoss(nn.Module):
@@ -52,8 +54,9 @@ class KolmogorovLoss(nn.Module):
     Source: the seed program's loss.
 
     Args:
-        module: any module with trainable parameters, which are looked up once, here. The processes
-            of a ``DistributedDataParallel`` share the work (see ``process_group``).
+        module: any module with trainable parameters, which are looked up once, here. A wrapper
+            stands for the module that it holds (see `runtime.wrapped_modules.unwrap`). The
+            processes of a ``DistributedDataParallel`` share the work (see ``process_group``).
         predictor: ``"row_column"`` (a scale for each tensor, row and column), ``"per_tensor"`` (a
             location and a scale for each tensor), ``"coordinate"`` (a small network from a weight's
             position to a distribution), or your own `WeightPredictor`.
@@ -130,14 +133,14 @@ class KolmogorovLoss(nn.Module):
         quantise: str | None = None,
     ) -> None:
         super().__init__()
-        module, process_group = unwrap(module, process_group)
+        process_group = process_group or group_of(module)
         check_counts(every=every, bins=bins, sample=sample)
         check_quantise(quantise, weight_range)
         check_rest(rest_bits)
         by_task = quantise is not None
         self.quantise, self.rest_bits, self.every = quantise, rest_bits, every
         self.predictor_bits = make_precision(predictor_bits, is_short=by_task)
-        self.table = ParameterTable(module, include, exclude)
+        self.table = ParameterTable(unwrap(module), include, exclude)
         self.weight_range = make_range(self.table, bins, weight_range, by_task=by_task)
         self.predictor = make_predictor(predictor, predictor_shape, kind, is_centred=by_task)
         self.predictor.attach(self.table.layout, self.bins, generator)
@@ -298,6 +301,30 @@ class KolmogorovLoss(nn.Module):
         self._check()
         all_weights = self.subsampling.all_weights()
         return decode_state(self.table, self.weight_range, self.rest_bits, all_weights)
+
+    def attached_to(self, module: nn.Module) -> Self:
+        """A copy of this loss that describes another module of the same structure.
+
+        The copy has the predictor and the steps that this loss has learned. So an average of the
+        trained weights can be described and written, as it is or after `fit_predictor`.
+
+        Args:
+            module: such as a ``torch.optim.swa_utils.AveragedModel`` of the described module.
+
+        Raises:
+            KolmogorovError: if the modules differ in a name or a shape; the message says in which.
+
+        Example:
+            >>> network = nn.Linear(20, 30)
+            >>> kolmogorov = KolmogorovLoss(network)
+            >>> averaged = torch.optim.swa_utils.AveragedModel(network)
+            >>> kolmogorov.attached_to(averaged).bits().total == kolmogorov.bits().total
+            True
+        """
+        group = self.subsampling.group
+        copied = copied_onto(self, self.table.module, unwrap(module), group)
+        copied._place()
+        return copied
 
     def _place(self) -> None:
         # Has the device and the dtype of the loss, whether or not the loss learns anything.

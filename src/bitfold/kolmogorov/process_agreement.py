@@ -1,28 +1,21 @@
 """The agreement of several processes on their initial values."""
 
-from typing import Any
-
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bitfold.kolmogorov.step_counter import StepCounter
+from bitfold.runtime.wrapped_modules import layers_of
 
 
-def unwrap(
-    module: nn.Module, group: dist.ProcessGroup | None
-) -> tuple[nn.Module, dist.ProcessGroup | None]:
-    """The module within a ``DistributedDataParallel``, and its processes if no group is given.
-
-    Args:
-        module: any module.
-        group: processes that the user asked for.
-    """
-    if not isinstance(module, DistributedDataParallel):
-        return module, group
-    # The group and the module are attributes that PyTorch leaves without types.
-    wrapped: Any = module
-    return wrapped.module, group or wrapped.process_group
+def group_of(module: nn.Module) -> dist.ProcessGroup | None:
+    """The processes of a ``DistributedDataParallel``, also within other wrappers; else None."""
+    for layer in layers_of(module):
+        if isinstance(layer, DistributedDataParallel):
+            # An attribute that PyTorch leaves without types.
+            group: dist.ProcessGroup = layer.process_group
+            return group
+    return None
 
 
 def agree(learned: nn.Module, counter: StepCounter | None, group: dist.ProcessGroup | None) -> None:

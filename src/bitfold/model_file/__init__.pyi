@@ -1,5 +1,5 @@
 from bitfold.model_file.baselines import Baseline, baselines
-from bitfold.model_file.files import read_model, write_model
+from bitfold.model_file.files import read_model, read_tensors, write_model
 from bitfold.model_file.information import FileItem, ModelFileInfo, model_info
 
 __all__ = [
@@ -9,5 +9,6 @@ __all__ = [
     "baselines",
     "model_info",
     "read_model",
+    "read_tensors",
     "write_model",
 ]

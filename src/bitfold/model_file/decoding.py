@@ -13,11 +13,27 @@ from torch import Tensor, nn
 from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.streams import StreamReader
 from bitfold.errors import ModelFileError
+from bitfold.model_file.matching import matching
 from bitfold.model_file.syntax.body import read_body
 from bitfold.model_file.syntax.header import Header, read_header
 from bitfold.model_file.syntax.plan import ABSENT, HALVES, Plan, TensorPlan
 from bitfold.model_file.syntax.recipe import most_numbers, read_recipe
-from bitfold.model_file.syntax.structure import COMPLEX, Item, structure_hash, tensors_of
+from bitfold.model_file.syntax.structure import (
+    COMPLEX,
+    REAL,
+    TRANSPOSED,
+    WHOLE,
+    Item,
+    tensors_of,
+)
+
+# What `read_tensors` returns of each kind.
+_TYPES = {
+    REAL: torch.float32,
+    TRANSPOSED: torch.float32,
+    WHOLE: torch.int32,
+    COMPLEX: torch.complex64,
+}
 
 
 class Parsed(NamedTuple):
@@ -26,6 +42,7 @@ class Parsed(NamedTuple):
     Attributes:
         header: of the file.
         module: the one that was given or else built by the recipe; None if there is neither.
+        tensors: of the module, for each tensor of the plan; empty without a module.
         plan: how each tensor is coded, with its numbers.
         parts: bits of each part of the stream before the tensors.
         bits: of each tensor.
@@ -33,6 +50,7 @@ class Parsed(NamedTuple):
 
     header: Header
     module: nn.Module | None
+    tensors: list[Tensor]
     plan: Plan
     parts: dict[str, float]
     bits: dict[str, float]
@@ -40,22 +58,41 @@ class Parsed(NamedTuple):
 
 def decoded(data: bytes, into: nn.Module | None = None) -> nn.Module:
     """Decode a file's bytes into a module, see `read_model`."""
+    if into is not None and not isinstance(into, nn.Module):
+        raise ModelFileError(
+            f"Cannot read a model file: expected into=a torch.nn.Module, got a "
+            f"{type(into).__name__}. read_tensors(path) returns tensors by their names."
+        )
     found = parsed(data, into)
     module = found.module
     if module is None:
         raise ModelFileError(
             "Cannot rebuild a network: expected a file with its recipe, got one without. "
-            "Pass the module to read it into: read_model(path, into=module)."
+            "Pass the module to read it into: read_model(path, into=module); or read its tensors "
+            "by name: read_tensors(path)."
         )
-    tensors = [tensor for _, tensor in tensors_of(module)]
+    for planned, own in zip(found.plan.tensors, found.tensors, strict=True):
+        _check_writable(planned.item, own)
     with torch.no_grad():
-        pairs = zip(found.plan.tensors, tensors, strict=True)
+        pairs = zip(found.plan.tensors, found.tensors, strict=True)
         # All values are worked out before any is replaced, so that an error changes nothing.
-        values = [_values(found.plan, planned, own) for planned, own in pairs]
-        for own, value in zip(tensors, values, strict=True):
+        values = [_values(found.plan, *pair) for pair in pairs]
+        for own, value in zip(found.tensors, values, strict=True):
             if value is not None:
                 own.copy_(value)
-    return module
+    return module if into is None else into
+
+
+def decoded_tensors(data: bytes) -> dict[str, Tensor]:
+    """Decode a file's bytes into tensors by name, see `read_tensors`."""
+    plan = parsed(data).plan
+    decoded = dict[str, Tensor]()
+    for tensor in plan.tensors:
+        like = torch.empty(tensor.item.shape, dtype=_TYPES[tensor.item.kind])
+        value = _values(plan, tensor, like)
+        if value is not None:
+            decoded[tensor.item.name] = value
+    return decoded
 
 
 def parsed(data: bytes, into: nn.Module | None = None) -> Parsed:
@@ -76,10 +113,9 @@ def parsed(data: bytes, into: nn.Module | None = None) -> Parsed:
         built = read_recipe(reader, len(data)).build()
         written = tuple(item for item, _ in tensors_of(built))
         module = built if into is None else into
+    tensors = list[Tensor]()
     if module is not None:
-        items = [item for item, _ in tensors_of(module)]
-        if written is not None or structure_hash(items) != header.structure:
-            _check_same(written, items, header)
+        items, tensors = matching(header, written, module)
     elif written is None:
         raise ModelFileError(
             "Cannot read a model file by itself: expected one with a recipe or names, got neither. "
@@ -91,7 +127,7 @@ def parsed(data: bytes, into: nn.Module | None = None) -> Parsed:
     plan = read_body(reader, items)
     bits = {item.name: reader.bits[(item.name,)] for item in items}
     parts = {key: value for key, value in reader.bits.items() if isinstance(key, str)}
-    return Parsed(header, module, plan, parts, bits)
+    return Parsed(header, module, tensors, plan, parts, bits)
 
 
 def _check_claims(items: Sequence[Item], num_bytes: int, offset: int) -> None:
@@ -115,28 +151,18 @@ def _values(plan: Plan, tensor: TensorPlan, own: Tensor) -> Tensor | None:
     if tensor.item.kind == COMPLEX:
         flat = torch.view_as_complex(flat.to(torch.float32).reshape(-1, 2))
     value = flat.to(own.dtype).reshape(own.shape)
-    if tensor.raw is None and not bool(torch.isfinite(value).all()):
+    wide = value.float() if value.dtype.itemsize == 1 else value  # float8 has no isfinite
+    if tensor.raw is None and not bool(torch.isfinite(wide).all()):
         raise damaged(
             f"expected numbers that fit {own.dtype}, for {tensor.item.name}, got larger", 0
         )
     return value
 
 
-def _check_same(written: Sequence[Item] | None, own: Sequence[Item], header: Header) -> None:
-    """Refuse a module of another structure, and say what differs if the file has names."""
-    if written is None:
+def _check_writable(item: Item, own: Tensor) -> None:
+    sides = zip(own.shape, own.stride(), strict=True)
+    if any(size > 1 and stride == 0 for size, stride in sides):
         raise ModelFileError(
-            "Cannot read a model file into this module: expected the structure "
-            f"{header.structure.hex()}, got {structure_hash(own).hex()}, of {len(own)} tensors. "
-            "Pass the architecture that was written; files written with names=True name the tensor."
+            f"Cannot read into {item.name!r}: expected a tensor with memory for each of its "
+            "numbers, got an expanded one. Clone it."
         )
-    differing = [pair for pair in zip(written, own, strict=False) if pair[0] != pair[1]]
-    if not differing and len(written) == len(own):
-        return
-    expected, got = f"{len(written)} tensors", f"{len(own)}"
-    if differing:
-        expected, got = map(str, differing[0])
-    raise ModelFileError(
-        f"Cannot read a model file into this module: expected {expected}, got {got}. "
-        "Pass the architecture that was written."
-    )

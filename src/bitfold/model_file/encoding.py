@@ -17,14 +17,15 @@ from bitfold.model_file.syntax.coordinates import check_readable
 from bitfold.model_file.syntax.header import with_header
 from bitfold.model_file.syntax.plan import Plan
 from bitfold.model_file.syntax.recipe import Recipe, most_numbers, recipe_of, write_recipe
+from bitfold.model_file.syntax.structure import Holder
 
 # The search for a given size encodes files of up to this many bits in full to know their size.
 _MOST_BITS_TRIED = 2**21
 
 
-def described(module: nn.Module, loss: KolmogorovLoss, *, names: bool) -> bytes:
+def described(loss: KolmogorovLoss, *, names: bool) -> bytes:
     """The file that codes exactly what a loss describes."""
-    return encoded(module, plan_of_kolmogorov(loss), names=names)
+    return encoded(loss.table.module, plan_of_kolmogorov(loss), names=names)
 
 
 class FileOptions(NamedTuple):
@@ -41,25 +42,23 @@ class FileOptions(NamedTuple):
     sort_neurons: bool
 
 
-def rounded(
-    module: nn.Module, tolerance: float, options: FileOptions, *, keeps_grids: bool
-) -> bytes:
-    """The shortest file of a module at a tolerance."""
+def rounded(holder: Holder, tolerance: float, options: FileOptions, *, keeps_grids: bool) -> bytes:
+    """The shortest file of a module or of tensors at a tolerance."""
     files = list[bytes]()
-    for one in _orders(module, options):
+    for one in _orders(holder, options):
         plan, _ = Planner(one, options.rest_bits).plan(tolerance, keeps_grids=keeps_grids)
         files.append(encoded(one, plan, names=options.names))
     return min(files, key=len)
 
 
-def in_bytes(module: nn.Module, num_bytes: int, options: FileOptions) -> bytes:
-    """The most exact file of a module of at most ``num_bytes``.
+def in_bytes(holder: Holder, num_bytes: int, options: FileOptions) -> bytes:
+    """The most exact file of a module or of tensors of at most ``num_bytes``.
 
     Raises:
         ModelFileError: if the shortest file is longer.
     """
     # If neurons may be sorted, the sorted file is the shorter one at nearly all tolerances.
-    one = _orders(module, options)[-1]
+    one = _orders(holder, options)[-1]
 
     def size_of(plan: Plan, bits: float) -> float:
         if bits > _MOST_BITS_TRIED:
@@ -77,15 +76,17 @@ def in_bytes(module: nn.Module, num_bytes: int, options: FileOptions) -> bytes:
     )
 
 
-def _orders(module: nn.Module, options: FileOptions) -> list[nn.Module]:
+def _orders(holder: Holder, options: FileOptions) -> list[Holder]:
     """The module, and a copy with sorted neurons if they may and can be sorted."""
-    other = with_sorted_neurons(module) if options.sort_neurons else None
-    return [module] if other is None else [module, other]
+    other = None
+    if options.sort_neurons and isinstance(holder, nn.Module):
+        other = with_sorted_neurons(holder)
+    return [holder] if other is None else [holder, other]
 
 
-def encoded(module: nn.Module, plan: Plan, *, names: bool = False) -> bytes:
-    """The file of a module that is coded as planned."""
-    recipe = recipe_of(module)
+def encoded(holder: Holder, plan: Plan, *, names: bool = False) -> bytes:
+    """The file of a module, or of tensors, coded as planned."""
+    recipe = recipe_of(holder)
     stream = _stream(recipe, plan)
     if recipe is not None and recipe.num_numbers > most_numbers(len(stream)):
         # A reader would refuse to build so large a network on the word of so small a file.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss
@@ -18,7 +19,7 @@ MOST_TOLERANCE = 4.0
 
 def write_model(
     path: str | PathLike[str],
-    module: nn.Module,
+    module: nn.Module | Mapping[str, Tensor] | str | PathLike[str],
     kolmogorov: KolmogorovLoss | None = None,
     *,
     tolerance: float | None = None,
@@ -36,11 +37,17 @@ def write_model(
     ``tolerance`` or ``num_bytes`` asks for a coarser step.
     Buffers are written as they are.
 
+    Tensors by name, such as those of a ``state_dict()`` or of a ``.safetensors`` file, are written
+    with their names: `read_tensors` returns them, and `read_model` reads them into a module that
+    has these names. All of real numbers are rounded, but for ``running_mean`` and ``running_var``.
+
     Source: docs/file-format.md specifies the format.
 
     Args:
         path: of the file; written whole or not at all.
-        module: any module. A `PolytopeNet` is written together with the recipe to build it.
+        module: any module, whose wrappers are left out (see `runtime.wrapped_modules.unwrap`); or a
+            mapping of names to tensors; or the path of a ``.safetensors`` file. A `PolytopeNet` is
+            written together with the recipe to build it.
         kolmogorov: the file codes exactly what this loss describes, to within 1 % and 16 bytes of
             ``kolmogorov.bits()``, and `read_model` returns its ``decoded_state()``.
         tolerance: without a loss: root mean square of rounding errors over that of weights; None
@@ -52,8 +59,8 @@ def write_model(
             shorter. This is done for linear layers with elementwise activations between them, in
             an ``nn.Sequential`` or `PolytopeNet`: their outputs provably stay the same, but for the
             order of additions.
-        names: whether to write names and shapes too. An error of `read_model` can then say which
-            tensor differs.
+        names: whether to write names and shapes too, as is always done for tensors by name. An
+            error of `read_model` can then say which tensor differs.
 
     Returns:
         The size of the file in bytes.
@@ -65,18 +72,21 @@ def write_model(
     """
     # Numba takes 0.4 s to import: only those who write a file import it.
     from bitfold.model_file.encoding import FileOptions, described, in_bytes, rounded  # noqa: PLC0415 - see above
+    from bitfold.model_file.sources import check_loss, source_of  # noqa: PLC0415 - as above
 
     _check_options(tolerance, num_bytes, rest_bits)
+    source = source_of(module)
     if kolmogorov is not None:
-        _check_loss(module, kolmogorov, (tolerance, num_bytes, rest_bits, sort_neurons or None))
-        data = described(module, kolmogorov, names=names)
+        check_loss(source, kolmogorov, (tolerance, num_bytes, rest_bits, sort_neurons or None))
+        data = described(kolmogorov, names=names)
     else:
-        options = FileOptions(rest_bits or 32, names=names, sort_neurons=sort_neurons)
+        with_names = names or not isinstance(source, nn.Module)
+        options = FileOptions(rest_bits or 32, names=with_names, sort_neurons=sort_neurons)
         if num_bytes is not None:
-            data = in_bytes(module, num_bytes, options)
+            data = in_bytes(source, num_bytes, options)
         else:
             asked = TOLERANCE if tolerance is None else tolerance
-            data = rounded(module, asked, options, keeps_grids=tolerance is None)
+            data = rounded(source, asked, options, keeps_grids=tolerance is None)
     try:
         write_atomically(Path(path), data)
     except OSError as error:
@@ -96,8 +106,10 @@ def read_model(path: str | PathLike[str], into: nn.Module | None = None) -> nn.M
 
     Args:
         path: of the file.
-        into: a module of the structure that was written, whose weights and buffers are replaced. On
-            an error it stays as it is. None: the network is built by the recipe in the file.
+        into: a module of the structure that was written, whose weights and buffers are replaced; it
+            may be wrapped. Tensors that were written with names are found by their names, in any
+            order. On an error it stays as it is. None: the network is built by the recipe in the
+            file.
 
     Returns:
         ``into``, or the network in float32 on the CPU.
@@ -110,6 +122,25 @@ def read_model(path: str | PathLike[str], into: nn.Module | None = None) -> nn.M
     from bitfold.model_file.decoding import decoded  # noqa: PLC0415 - see above
 
     return decoded(bytes_of(path), into)
+
+
+def read_tensors(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """Read the tensors of a ``.bitfold`` file that has their names or a recipe.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        By name, in the order in which they were written. Real numbers are in float32, whole ones in
+        int32, complex ones in complex64, on the CPU.
+
+    Raises:
+        ModelFileError: as `read_model`, and if the file has neither names nor a recipe.
+    """
+    # Numba takes 0.4 s to import: only those who read a file import it.
+    from bitfold.model_file.decoding import decoded_tensors  # noqa: PLC0415 - see above
+
+    return decoded_tensors(bytes_of(path))
 
 
 def bytes_of(path: str | PathLike[str]) -> bytes:
@@ -136,19 +167,3 @@ def _check_options(tolerance: float | None, num_bytes: int | None, rest_bits: in
         found = f"rest_bits of 16 or 32, got {rest_bits}. Choose one of these"
     if found is not None:
         raise ModelFileError(f"Cannot write a model file: expected {found}.")
-
-
-def _check_loss(
-    module: nn.Module, kolmogorov: KolmogorovLoss, options: tuple[float | None, ...]
-) -> None:
-    if kolmogorov.table.module is not module:
-        raise ModelFileError(
-            "Cannot write a model file: expected a KolmogorovLoss of the module given, got one of "
-            "another. Pass the module that the loss was made with."
-        )
-    if any(option is not None for option in options):
-        raise ModelFileError(
-            "Cannot write a model file: expected no tolerance, num_bytes, rest_bits or "
-            "sort_neurons beside a KolmogorovLoss, which says what to write, got some. "
-            "Leave out these options or the loss."
-        )

@@ -14,8 +14,8 @@ from bitfold.polytopes.lowering.choices import choice_of
 from bitfold.polytopes.lowering.program import Execution, Program, bent
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.sampling.pattern_recorder import pack_signs
+from bitfold.polytopes.tracing.operation import Operation
 from bitfold.polytopes.tracing.pieces import Pieces
-from bitfold.polytopes.tracing.trace import Operation
 
 #: The number of inputs that are run at a time. The values of one layer then stay in a core's
 #: second-level cache for layers of up to some hundred neurons.

@@ -20,6 +20,7 @@ from bitfold.polytopes.lowering.program import Program
 from bitfold.polytopes.partition import Partition
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.subdivision.subdivision import Subdivision
+from bitfold.polytopes.tracing.evaluation import network_of
 
 Doubles = NDArray[np.float64]
 
@@ -116,7 +117,7 @@ def partition(
         )
     border = corners_of(domain)
     where = _plane(plane)
-    program = Program(*lower(network, where.origin))
+    program = Program(*lower(network_of(network), where.origin))
     mesh, by_layer = Mesh(border), []
     wanted = with_outputs and until_layer is None and not each_layer
     with torch.no_grad(), room_for_polytopes():

@@ -49,4 +49,4 @@ def _addresses(parameters: Sequence[Tensor]) -> list[int]:
 
 def is_plain(tensor: Tensor) -> bool:
     """Whether compiled loops take it: float32 on the CPU."""
-    return tensor.is_cpu and tensor.dtype == torch.float32
+    return tensor.is_cpu and tensor.dtype == torch.float32 and not tensor.is_neg()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.parameter import is_lazy
 
 Ints = NDArray[np.int64]
 
@@ -77,13 +78,21 @@ def box_of(shape: Sequence[int], *, is_transposed: bool) -> Box:
     return Box(outputs, inputs, math.prod(shape[2:]), is_transposed)
 
 
-def is_transposed(module: nn.Module, name: str, tensor: Tensor) -> bool:
-    """Whether inputs are a tensor's first dimension: it is the kernel of a transposed convolution.
+def transposed_tensors(module: nn.Module) -> frozenset[int]:
+    """The identities of the kernels of transposed convolutions, whose first dimension is inputs.
+
+    A tensor that several parts hold counts as that of the first of them.
 
     Args:
-        module: that holds the tensor.
-        name: of the tensor in the module.
-        tensor: itself.
+        module: that holds the tensors.
     """
-    owner = module.get_submodule(name.rpartition(".")[0])
-    return isinstance(owner, _ConvTransposeNd) and tensor.ndim > 2
+    first_owners = dict[int, tuple[nn.Module, int]]()
+    for part in module.modules():
+        for item in (*part._parameters.values(), *part._buffers.values()):
+            if item is not None and not is_lazy(item):
+                first_owners.setdefault(id(item), (part, item.ndim))
+    return frozenset(
+        found
+        for found, (owner, num_dimensions) in first_owners.items()
+        if isinstance(owner, _ConvTransposeNd) and num_dimensions > 2
+    )

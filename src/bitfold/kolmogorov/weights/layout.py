@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bitfold.kolmogorov.weights.box import Box, box_of, is_transposed
+from bitfold.kolmogorov.weights.box import Box, box_of, transposed_tensors
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 # Layer, output, input, kernel offset, kind.
@@ -79,8 +79,9 @@ class Layout:
     """
 
     def __init__(self, module: nn.Module, parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
+        turned = transposed_tensors(module)
         self.blocks = make_blocks(
-            [(name, item.shape, is_transposed(module, name, item)) for name, item in parameters]
+            [(name, item.shape, id(item) in turned) for name, item in parameters]
         )
         self.starts = [0]
         for block in self.blocks:

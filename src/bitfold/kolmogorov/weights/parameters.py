@@ -4,7 +4,7 @@ import copy
 from dataclasses import dataclass
 from itertools import chain
 from operator import is_
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,10 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.selection import Pattern, select
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.module_state import hidden_weights
 from bitfold.runtime.parameter_memory import FlatMemory
+from bitfold.runtime.tensor_kinds import odd_kind
+from bitfold.runtime.wrapped_modules import plain_names
 
 # float32 is spaced by 2^-24 below 1, so i / (n - 1) stays distinct for i < n <= 2^23.
 MAX_SIDE = 2**23
@@ -92,8 +95,9 @@ class ParameterTable:
         self.num_weights = sum(self.sizes)
         self.layout = Layout(module, list(kept.items()))
         # Buffers that are not saved follow from the rest: a decoder rebuilds them.
-        saved = module.state_dict().keys()
-        self.buffers = tuple(name for name, _ in module.named_buffers() if name in saved)
+        saved, plain = module.state_dict().keys(), plain_names(module)
+        buffers = (name for name, _ in module.named_buffers())
+        self.buffers = tuple(plain(name) for name in buffers if name in saved)
         self._nodes = tuple(_Node.of(item) for item in module.modules())
         self._memory = FlatMemory(())
         # Whether the module now holds other tensors in place of the parameters; see `with_weights`.
@@ -170,9 +174,10 @@ class ParameterTable:
 
     def named(self, names: tuple[str, ...]) -> list[Tensor]:
         """The parameters and buffers with these names."""
-        module = self.module
-        own = dict(module.named_parameters()) | dict(module.named_buffers())
-        return [own[name] for name in names]
+        module, plain = self.module, plain_names(self.module)
+        own = chain(module.named_parameters(), module.named_buffers())
+        by_name = {plain(name): item for name, item in own}
+        return [by_name[name] for name in names]
 
     def all_weights(self) -> WeightSubset:
         """All weights as a subset, in the order of `flatten`."""
@@ -201,20 +206,25 @@ def _check_module(module: nn.Module) -> None:
         )
     for name, item in chain(module.named_parameters(), module.named_buffers()):
         if is_lazy(item):
-            raise KolmogorovError(
-                f"Cannot describe parameter {name!r}: expected finite real numbers, got one "
-                "without a shape. Run one forward pass first."
-            )
+            _refuse(name, odd_kind(item))
+    hidden = hidden_weights(module)
+    if hidden is not None:
+        raise KolmogorovError(
+            f"Cannot describe a {type(module).__name__}: expected its weights in parameters and "
+            f"buffers, got {hidden}. Make the loss before the module is quantised."
+        )
 
 
 def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> None:
-    found = None
-    if item.is_meta:
-        found = "one on the meta device, without values. Move the module to a device first"
-    elif item.numel() == 0:
+    found = odd_kind(item)
+    if found is not None:
+        _refuse(name, found)
+    if item.numel() == 0:
         found = f"zero elements, shape {tuple(item.shape)}. Remove or freeze it"
     elif not item.is_floating_point():
         found = f"{item.dtype}. Split complex parameters into real ones"
+    elif item.dtype.itemsize == 1:
+        found = f"{item.dtype}, in which no training computes. Convert it to bfloat16 or float32"
     elif max([*item.shape[:2], item.shape[2:].numel()]) > MAX_SIDE:
         found = f"shape {tuple(item.shape)}, more than {MAX_SIDE} on a side. Split it"
     elif item.device != device:
@@ -222,6 +232,10 @@ def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> Non
     elif not bool(torch.isfinite(item.detach()).all()):
         found = "NaN or infinite values. Initialise it first"
     if found is not None:
-        raise KolmogorovError(
-            f"Cannot describe parameter {name!r}: expected finite real numbers, got {found}."
-        )
+        _refuse(name, found)
+
+
+def _refuse(name: str, found: str | None) -> NoReturn:
+    raise KolmogorovError(
+        f"Cannot describe parameter {name!r}: expected finite real numbers, got {found}."
+    )

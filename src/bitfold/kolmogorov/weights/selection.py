@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import nn
 
 from bitfold.errors import KolmogorovError
+from bitfold.runtime.wrapped_modules import plain_names
 
 Pattern = str | Iterable[str] | Callable[[str, nn.Parameter], bool]
 """A name pattern, several patterns, or a function of name and parameter."""
@@ -51,7 +52,8 @@ def select(
         >>> list(select(module, exclude="*.bias").kept)
         ['0.weight', '1.weight']
     """
-    named = dict(module.named_parameters())
+    plain = plain_names(module)
+    named = {plain(name): item for name, item in module.named_parameters()}
     wanted = set(named)
     if include is not None:
         wanted &= _chosen("include", include, module)
@@ -76,8 +78,10 @@ def select(
 
 def _chosen(setting: str, pattern: Pattern, module: nn.Module) -> set[str]:
     """First names of the parameters that a pattern matches by any of their names."""
-    named = dict(module.named_parameters(remove_duplicate=False))
-    first_names = {item: name for name, item in module.named_parameters()}
+    plain = plain_names(module)
+    every = module.named_parameters(remove_duplicate=False)
+    named = {plain(name): item for name, item in every}
+    first_names = {item: plain(name) for name, item in module.named_parameters()}
     if callable(pattern):
         return {first_names[item] for name, item in named.items() if pattern(name, item)}
     chosen: set[str] = set()

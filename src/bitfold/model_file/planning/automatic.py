@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -20,7 +19,7 @@ from bitfold.model_file.planning.from_kolmogorov import plain
 from bitfold.model_file.planning.grids import OnGrid, grid_for, own_grid
 from bitfold.model_file.planning.scales import one_scale_for, row_scales
 from bitfold.model_file.syntax.plan import CONTEXT, SCALES, Plan, TensorPlan, compact
-from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Item, tensors_of
+from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Holder, Item, tensors_of
 
 #: Vectors such as biases and gains are few and matter much, so they are rounded more finely.
 VECTOR_TOLERANCE = 1 / 8
@@ -30,24 +29,29 @@ _BISECTIONS = 12
 # Weights that were rounded once have a larger root mean square by up to sqrt(1 + tolerance**2), and
 # steps are rounded to bfloat16: the step for the same tolerance may grow by about this factor.
 _SAME_STEP, _MOST_GROWTH = 1 + 2.0**-5, 0.5
+#: Buffers of norms, which have a small error only at the largest of them. Tensors by name do not
+#: say what is a buffer.
+STATISTICS = ("running_mean", "running_var")
 
 
 class Planner:
     """Chooses the code of each parameter that takes the fewest bits; buffers stay as they are.
 
     Args:
-        module: any.
+        holder: a module, or tensors by name.
         rest_bits: of numbers that are written as they are, 16 or 32.
     """
 
-    def __init__(self, module: nn.Module, rest_bits: int) -> None:
+    def __init__(self, holder: Holder, rest_bits: int) -> None:
         self._rest_bits = rest_bits
-        self._tensors = tensors_of(module)
+        self._tensors = tensors_of(holder)
         self._own_grids = dict[str, OnGrid | None]()
-        for name, _ in module.named_parameters():
-            item, tensor = next(pair for pair in self._tensors if pair[0].name == name)
-            if item.kind in (REAL, TRANSPOSED) and bool(torch.isfinite(tensor).all()):
-                self._own_grids[name] = own_grid(_values(tensor)) if item.size else None
+        for item, tensor in self._tensors[: _num_rounded(holder)]:
+            if item.kind not in (REAL, TRANSPOSED) or item.name.endswith(STATISTICS):
+                continue
+            values = _values(tensor)
+            if bool(np.isfinite(values).all()):
+                self._own_grids[item.name] = own_grid(values) if item.size else None
 
     def plan(self, tolerance: float, *, keeps_grids: bool = False) -> tuple[Plan, float]:
         """The shortest plan at a tolerance.
@@ -119,8 +123,15 @@ def plan_for_bytes(
     yield planner.plan(COARSEST)[0]
 
 
+def _num_rounded(holder: Holder) -> int:
+    """How many tensors may be rounded: a module's parameters, which stand before its buffers."""
+    if isinstance(holder, nn.Module):
+        return sum(1 for _ in holder.parameters())
+    return len(holder)
+
+
 def _values(tensor: Tensor) -> NDArray[np.float32]:
-    return tensor.reshape(-1).to(torch.float32).cpu().numpy()
+    return tensor.reshape(-1).to(torch.float32).cpu().resolve_neg().numpy()
 
 
 def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[TensorPlan, float]:

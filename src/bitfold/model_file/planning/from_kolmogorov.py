@@ -64,11 +64,11 @@ def plain(item: Item, tensor: Tensor, rest_bits: int) -> TensorPlan:
     """
     if rest_bits == 0 or item.size == 0:
         return TensorPlan(item, ABSENT)
-    flat = tensor.reshape(-1)
+    flat = tensor.reshape(-1).resolve_conj().resolve_neg()
     if item.kind == WHOLE:
         return TensorPlan(item, WHOLES, raw=_wholes(item, flat))
     if item.kind == COMPLEX:
-        flat = torch.view_as_real(flat.resolve_conj()).reshape(-1)
+        flat = torch.view_as_real(flat).reshape(-1)
     if rest_bits == 16:
         halves = flat.to(torch.bfloat16).view(torch.int16).cpu().numpy()
         return TensorPlan(item, HALVES, raw=halves.astype("<i2"))
@@ -76,7 +76,7 @@ def plain(item: Item, tensor: Tensor, rest_bits: int) -> TensorPlan:
 
 
 def _wholes(item: Item, flat: Tensor) -> NDArray[np.int32]:
-    numbers = flat.to(torch.int64).cpu().numpy()
+    numbers = flat.cpu().numpy()
     limits = np.iinfo(np.int32)
     if numbers.size and not limits.min <= numbers.min() <= numbers.max() <= limits.max:
         raise ModelFileError(

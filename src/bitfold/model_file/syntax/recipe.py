@@ -48,7 +48,7 @@ class Recipe(NamedTuple):
         return count_parameters(self.in_features, self.widths, self.out_features)
 
 
-def recipe_of(module: nn.Module) -> Recipe | None:
+def recipe_of(module: object) -> Recipe | None:
     """The recipe of a module; None if it is no `PolytopeNet` as it was built."""
     if type(module) is not PolytopeNet or not _is_untouched(module):
         return None

@@ -1,18 +1,22 @@
-"""The structure of a module: its parameters and saved buffers, in one order."""
+"""The structure of a module: its parameters and saved buffers, in one order; or of tensors."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from bitfold.errors import ModelFileError
-from bitfold.kolmogorov.weights.box import Box, box_of, is_transposed
+from bitfold.kolmogorov.weights.box import Box, box_of, transposed_tensors
+from bitfold.runtime.tensor_kinds import odd_kind
+from bitfold.runtime.wrapped_modules import plain_names
+
+Holder = nn.Module | Mapping[str, Tensor]
+"""What a file is made of: a module, or tensors by name."""
 
 REAL, TRANSPOSED, WHOLE, COMPLEX = "real", "transposed", "whole", "complex"
 KINDS = (REAL, TRANSPOSED, WHOLE, COMPLEX)
@@ -51,31 +55,43 @@ class Item(NamedTuple):
         return f"{self.name} {'x'.join(map(str, self.shape)) or 'scalar'} {self.kind}"
 
 
-def tensors_of(module: nn.Module) -> list[tuple[Item, Tensor]]:
-    """List parameters, then saved buffers; each tensor once, under its first name.
+def tensors_of(holder: Holder, *, with_wrappers: bool = False) -> list[tuple[Item, Tensor]]:
+    """List a module's parameters, then its saved buffers; each once, under its first name.
+
+    Args:
+        holder: a module, or tensors by name, which are listed in their order.
+        with_wrappers: whether names have the wrappers of a module's parts (see `plain_names`).
 
     Raises:
-        ModelFileError: if a tensor has no values yet, or is sparse or quantised.
+        ModelFileError: if a tensor has no values yet, or is sparse, nested, quantised or held in
+            other tensors.
     """
-    saved = module.state_dict(keep_vars=True)
-    buffers = ((name, item) for name, item in module.named_buffers() if name in saved)
-    found = [*module.named_parameters(), *buffers]
-    return [(_item(module, name, tensor), tensor.detach()) for name, tensor in found]
+    if not isinstance(holder, nn.Module):
+        return [(_item(name, item, frozenset()), item.detach()) for name, item in holder.items()]
+    turned = transposed_tensors(holder)
+    plain = str if with_wrappers else plain_names(holder)
+    saved = holder.state_dict(keep_vars=True)
+    buffers = ((name, item) for name, item in holder.named_buffers() if name in saved)
+    found = [*holder.named_parameters(), *buffers]
+    return [(_item(plain(name), item, turned), item.detach()) for name, item in found]
 
 
-def _item(module: nn.Module, name: str, tensor: Tensor) -> Item:
-    if tensor.is_meta or is_lazy(tensor):
-        raise ModelFileError(
-            f"Cannot code {name!r}: expected a tensor with values, got one without. "
-            "First run a forward pass, or move the module to a device."
-        )
-    if tensor.layout != torch.strided or tensor.is_quantized:
-        raise ModelFileError(
-            f"Cannot code {name!r}: expected a plain tensor, got a sparse or quantised one. "
-            "Make it dense."
-        )
+def aliases_of(module: nn.Module) -> dict[str, Tensor]:
+    """A module's parameters and buffers by each of their names, without wrappers of its parts."""
+    plain = plain_names(module)
+    named = chain(
+        module.named_parameters(remove_duplicate=False),
+        module.named_buffers(remove_duplicate=False),
+    )
+    return {plain(name): item.detach() for name, item in named}
+
+
+def _item(name: str, tensor: Tensor, turned: frozenset[int]) -> Item:
+    odd = odd_kind(tensor)
+    if odd is not None:
+        raise ModelFileError(f"Cannot code {name!r}: expected a plain tensor, got {odd}.")
     kind = REAL if tensor.is_floating_point() else COMPLEX if tensor.is_complex() else WHOLE
-    if kind == REAL and is_transposed(module, name, tensor):
+    if kind == REAL and id(tensor) in turned:
         kind = TRANSPOSED
     return Item(name, tuple(tensor.shape), kind)
 

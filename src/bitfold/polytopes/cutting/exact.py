@@ -19,8 +19,8 @@ from bitfold.polytopes.lowering.bounds import Bounded
 from bitfold.polytopes.lowering.dense_layers import find_dense_layers
 from bitfold.polytopes.lowering.program import Program
 from bitfold.polytopes.plane import Plane
+from bitfold.polytopes.tracing.operation import Operation
 from bitfold.polytopes.tracing.pieces import Pieces
-from bitfold.polytopes.tracing.trace import Operation
 
 # The number of polytopes from which several threads pay, so that layers are cut one by one.
 _ENOUGH_FACES = 2**14

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from bitfold.polytopes.lowering.choices import Choice, choice_of
 from bitfold.polytopes.lowering.program import Execution, Program
+from bitfold.polytopes.tracing.operation import Named, Operation, PerInput, Ref
 from bitfold.polytopes.tracing.pieces import CASTS, CHOICES, NORMS, PAIRS, PIECEWISE, SUMS, Pieces
-from bitfold.polytopes.tracing.trace import Named, Operation, PerInput, Ref
 
 _ROUNDING = 2.0**-53
 # Rows of the bounds of each result.

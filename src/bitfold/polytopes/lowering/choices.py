@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.tracing.trace import Operation
+from bitfold.polytopes.tracing.operation import Operation
 
 Places = NDArray[np.int64]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.polytopes.lowering.lowered import Lowered
+from bitfold.polytopes.tracing.operation import Named, Operation, Ref
 from bitfold.polytopes.tracing.pieces import PIECEWISE
-from bitfold.polytopes.tracing.trace import Named, Operation, Ref
 
 
 class DenseLayers(NamedTuple):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -11,24 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
-from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering.unused import without_unused
 from bitfold.polytopes.lowering.weight_reader import WeightReader
-from bitfold.polytopes.tracing.pieces import (
-    AFFINE,
-    CASTS,
-    CHOICES,
-    CONSTANTS,
-    FACTORS,
-    NORMS,
-    PAIRS,
-    PIECEWISE,
-    PRODUCTS,
-    SUMS,
-)
-from bitfold.polytopes.tracing.trace import Named, Operation, Ref, trace
+from bitfold.polytopes.tracing.linearity import first_not_linear, refuse_bent
+from bitfold.polytopes.tracing.operation import Named, Operation
+from bitfold.polytopes.tracing.trace import trace
 
 
 @dataclass(frozen=True)
@@ -110,10 +98,10 @@ class Lowered:
         found = without_unused(trace(module, example))
         operations = tuple(map(_in_float64, found.operations))
         last_uses: dict[int, int] = {}
-        derived = {0, *(k + 1 for k, one in enumerate(operations) if one.is_derived)}
+        bent = first_not_linear(operations)
+        if bent is not None:
+            refuse_bent(bent)
         for number, operation in enumerate(operations):
-            if operation.is_derived:
-                _check(operation, operations, derived)
             last_uses |= dict.fromkeys(operation.refs, number)
         last_uses[found.output] = len(operations)
         stand_ins = [item for one in operations for item in one.stand_ins]
@@ -135,38 +123,4 @@ def _in_float64(operation: Operation) -> Operation:
     args, kwargs = tree_map(convert, operation.args), tree_map(convert, dict(operation.kwargs))
     return Operation(
         operation.function, args, kwargs, operation.place, is_derived=operation.is_derived
-    )
-
-
-def _numbers_of(operation: Operation) -> list[float]:
-    return [leaf for leaf in tree_leaves(operation.args) if isinstance(leaf, float)]
-
-
-def _check(operation: Operation, all_of_them: Sequence[Operation], derived: set[int]) -> None:
-    """Refuse an operation on results that depend on the input, unless it is piecewise linear."""
-    name = operation.name
-    is_fit = name in AFFINE | CONSTANTS | SUMS | NORMS | CASTS | PAIRS | PRODUCTS | CHOICES
-    if name in PIECEWISE:
-        is_fit = PIECEWISE[name](operation.arguments) is not None
-    factors = [
-        isinstance(operation.args[k], Ref) and operation.args[k].index in derived
-        for k in FACTORS.get(name, ())
-        if k < len(operation.args)
-    ]
-    if sum(factors) > 1:
-        is_fit, name = False, f"{name} of two results"
-    elif name == "div" and factors[1]:
-        is_fit = False
-    elif name in CONSTANTS and not all(map(math.isfinite, _numbers_of(operation))):
-        is_fit, name = False, f"{name} of what is not finite"
-    elif name == "getitem" and operation.args[1] > 0:
-        made_by = all_of_them[operation.args[0].index - 1].name
-        if made_by in CHOICES:
-            is_fit, name = False, f"the places that {made_by} chose"
-    if is_fit:
-        return
-    where = f" in {operation.place!r}" if operation.place else ""
-    raise PolytopeError(
-        f"Cannot find exact polytopes: expected piecewise linear operations, got {name}{where}. "
-        "Use bitfold.polytopes.sample_partition, which compares pixels."
     )

@@ -12,8 +12,8 @@ from torch.nn.functional import leaky_relu
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering.lowered import Lowered
+from bitfold.polytopes.tracing.operation import Named, Operation, PerInput, Ref
 from bitfold.polytopes.tracing.pieces import CASTS, CHOICES, PAIRS, PIECEWISE, RELU, Pieces
-from bitfold.polytopes.tracing.trace import Named, Operation, PerInput, Ref
 
 
 class Program:

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch.utils._pytree import tree_map
 
-from bitfold.polytopes.tracing.trace import Operation, Ref, Trace
+from bitfold.polytopes.tracing.operation import Operation, Ref
+from bitfold.polytopes.tracing.trace import Trace
 
 
 def without_unused(found: Trace) -> Trace:

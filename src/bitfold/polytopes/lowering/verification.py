@@ -13,8 +13,8 @@ from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering.bounds import Bounded
 from bitfold.polytopes.lowering.lowered import Lowered
 from bitfold.polytopes.lowering.program import Execution, Program
+from bitfold.polytopes.tracing.operation import Operation
 from bitfold.polytopes.tracing.pieces import Pieces
-from bitfold.polytopes.tracing.trace import Operation
 
 _SEED = 0
 _NUM_INPUTS = 4

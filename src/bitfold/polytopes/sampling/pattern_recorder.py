@@ -12,7 +12,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.lowering.choices import choice_of
-from bitfold.polytopes.tracing.dispatch import Watch
+from bitfold.polytopes.tracing.dispatch import Watch, is_label, without_compiling
 from bitfold.polytopes.tracing.evaluation import points_like, run
 from bitfold.polytopes.tracing.nonlinearities import (
     NONLINEARITIES,
@@ -21,8 +21,8 @@ from bitfold.polytopes.tracing.nonlinearities import (
     named_arguments,
     operation_name,
 )
+from bitfold.polytopes.tracing.operation import Operation
 from bitfold.polytopes.tracing.pieces import CHOICES
-from bitfold.polytopes.tracing.trace import Operation
 
 # Points that are run together. On a CPU the activations of a few layers should stay within its
 # caches; an accelerator needs enough points to be busy.
@@ -58,7 +58,8 @@ class PatternRecorder(Watch):
         """Record one operation, then perform it."""
         kwargs = kwargs or {}
         leaves = tree_leaves((args, kwargs))
-        if not any(isinstance(leaf, Tensor) and leaf in self._derived for leaf in leaves):
+        is_derived = any(isinstance(leaf, Tensor) and leaf in self._derived for leaf in leaves)
+        if not is_derived or is_label(func):
             return func(*args, **kwargs)
         # Before the call, as an operation in place overwrites its input.
         is_smooth = self._record(func, args, kwargs)
@@ -169,7 +170,7 @@ def evaluate_module(
         rows = np.ascontiguousarray(points[:, start : start + chunk].T)
         batch = points_like(module, torch.from_numpy(rows))
         recorder = PatternRecorder(batch)
-        with recorder:
+        with without_compiling(), recorder:
             output = run(module, batch)
         patterns.append(recorder.patterns(output))
         values.append(output.reshape(len(rows), -1).float().cpu().numpy())

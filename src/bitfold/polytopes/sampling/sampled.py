@@ -19,6 +19,7 @@ from bitfold.polytopes.sampling.pattern_recorder import evaluate_module
 from bitfold.polytopes.tracing.evaluation import (
     check_finite,
     evaluation_mode,
+    network_of,
     points_like,
     try_run,
 )
@@ -88,6 +89,7 @@ def sample_patterns(
         )
         raise PolytopeError(message)
     columns = np.ascontiguousarray(_finite_float32(positions, "points").T)
+    module = network_of(module)
     check_finite(module)
     with evaluation_mode(module):
         _try_points(module, columns)
@@ -136,6 +138,7 @@ def sample_partition(
     """
     columns, rows = np.asarray(xs, np.float64), np.asarray(ys, np.float64)
     _check_raster(columns, rows)
+    module = network_of(module)
     module = module if plane is None else OnPlane(module, plane)
     ring_xs = _finite_float32(_with_ring(columns, rows), "columns")
     ring_ys = _finite_float32(_with_ring(rows, columns), "rows")

@@ -2,11 +2,28 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bitfold.errors import PolytopeError
+from bitfold.runtime.wrapped_modules import unwrap
+
+
+def network_of(given: Any) -> nn.Module:
+    """The module within all wrappers around it, such as a compiled or data-parallel one.
+
+    Raises:
+        PolytopeError: if it is no module.
+    """
+    if isinstance(given, nn.Module):
+        return unwrap(given)
+    kind = type(given)
+    raise PolytopeError(
+        f"Cannot find polytopes: expected a torch.nn.Module, got {kind.__module__}."
+        f"{kind.__qualname__}. Build a module of its weights."
+    )
 
 
 @contextmanager

@@ -67,8 +67,9 @@ class _Settings:
 
     def __init__(self, parts: list[nn.Module]) -> None:
         names = [[name for name in part.__dict__ if name not in _OF_EVERY_MODULE] for part in parts]
-        # "training" twice: of several names the getter makes a tuple.
-        self._getters = [itemgetter("training", "training", *some) for some in names]
+        self._getters = [
+            itemgetter(*_always(part), *some) for part, some in zip(parts, names, strict=True)
+        ]
         self._counts = [len(part.__dict__) for part in parts]
         values = self._values(parts)
         self._ids, self._types = [*map(id, values)], [*map(type, values)]
@@ -90,6 +91,13 @@ class _Settings:
     def _values(self, parts: list[nn.Module]) -> list[object]:
         pairs = zip(self._getters, parts, strict=True)
         return [*chain.from_iterable([get(part.__dict__) for get, part in pairs])]
+
+
+def _always(part: nn.Module) -> tuple[str, str]:
+    """An attribute to watch in every part, twice: of several names a getter makes a tuple."""
+    # Compiled modules have no mode of their own.
+    name = "training" if "training" in part.__dict__ else "_modules"
+    return name, name
 
 
 def _children(parts: list[nn.Module]) -> list[list[tuple[str, nn.Module | None]]]:

@@ -5,116 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from bitfold.errors import PolytopeError
-from bitfold.polytopes.tracing.dispatch import Watch
-from bitfold.polytopes.tracing.nonlinearities import named_arguments, operation_name
+from bitfold.polytopes.tracing.dispatch import Watch, is_label, without_compiling
+from bitfold.polytopes.tracing.linearity import first_not_linear, refuse_bent
+from bitfold.polytopes.tracing.operation import Named, Operation, PerInput, Ref
 from bitfold.polytopes.tracing.per_input import LinearPerInput
-from bitfold.polytopes.tracing.pieces import CHOICES, PAIRS, PIECEWISE
 
 # A module is traced with two batch sizes: numbers that differ depend on the size. Both are unlikely
 # as sizes of anything else.
 BATCHES = (3, 7)
-
-
-@dataclass(frozen=True)
-class Ref:
-    """The result of an earlier operation; 0 is the input."""
-
-    index: int
-
-
-@dataclass(frozen=True)
-class Named:
-    """A parameter or buffer of the module, by its name."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class PerInput:
-    """A whole number that is proportional to the size of the batch."""
-
-    times: int
-
-
-_STAND_INS = (Ref, Named, PerInput)
-
-
-@dataclass(frozen=True, eq=False)
-class Operation:
-    """One operation of PyTorch's ATen library.
-
-    Args:
-        function: of `torch.ops.aten`.
-        args: its arguments; tensors, and what depends on the batch, stand there as `Ref`, `Named`
-            and `PerInput`.
-        kwargs: likewise.
-        place: the dotted name of its submodule; empty for the module itself.
-        is_derived: whether it depends on the input; if not, on weights alone.
-    """
-
-    function: Any
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    place: str
-    is_derived: bool
-
-    @cached_property
-    def name(self) -> str:
-        """The name in ATen, such as ``relu``."""
-        return operation_name(self.function)
-
-    @cached_property
-    def is_bend(self) -> bool:
-        """Whether the operation folds the input space."""
-        return self.name in PIECEWISE or self.name in PAIRS or self.name in CHOICES
-
-    @property
-    def is_mutable(self) -> bool:
-        """Whether the operation writes to its argument."""
-        return bool(self.function._schema.is_mutable)
-
-    @cached_property
-    def arguments(self) -> dict[str, Any]:
-        """Its arguments by name, defaults included."""
-        return named_arguments(self.function, self.args, self.kwargs)
-
-    @cached_property
-    def stand_ins(self) -> list[Ref | Named | PerInput]:
-        """The arguments that stand for other values."""
-        leaves = tree_leaves((self.args, dict(self.kwargs)))
-        return [leaf for leaf in leaves if isinstance(leaf, _STAND_INS)]
-
-    @cached_property
-    def refs(self) -> list[int]:
-        """The numbers of the results that the operation needs."""
-        return [leaf.index for leaf in self.stand_ins if isinstance(leaf, Ref)]
-
-    @cached_property
-    def _slots(self) -> list[int]:
-        return [k for k, leaf in enumerate(self.args) if isinstance(leaf, _STAND_INS)]
-
-    def perform(self, value_of: Callable[[Any], Any]) -> Any:
-        """Perform the operation, with a value for each `Ref`, `Named` and `PerInput`."""
-        if len(self._slots) == len(self.stand_ins):
-            args = list(self.args)
-            for k in self._slots:
-                args[k] = value_of(args[k])
-            return self.function(*args, **self.kwargs)
-
-        def fill(leaf: Any) -> Any:
-            return value_of(leaf) if isinstance(leaf, _STAND_INS) else leaf
-
-        args, kwargs = tree_map(fill, (list(self.args), dict(self.kwargs)))
-        return self.function(*args, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -151,6 +57,8 @@ class _Tracer(Watch):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
+        if is_label(func):
+            return func(*args, **kwargs)
         is_derived = False
 
         def refer(leaf: Any) -> Any:
@@ -233,6 +141,18 @@ def trace(module: nn.Module, example: Tensor) -> Trace:
         PolytopeError: the two runs differ in more than numbers proportional to the batch size.
     """
     first, second = (_run(module, example, size) for size in BATCHES)
+    try:
+        return _of_two(first, second)
+    except PolytopeError:
+        # What mixes inputs, such as the transpositions of an attention, is not the reason then.
+        bent = first_not_linear(first.operations)
+        if bent is not None:
+            refuse_bent(bent)
+        raise
+
+
+def _of_two(first: Trace, second: Trace) -> Trace:
+    """One trace of those on batches of two sizes."""
     if len(first.operations) != len(second.operations) or first.output != second.output:
         _refuse("the same operations for every number of inputs", "others for more of them")
     lengths = zip(first.operations, first.lengths, second.lengths, strict=True)
@@ -267,9 +187,16 @@ def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
     names = {id(item): name for name, item in items.items()}
     inputs = example.detach().cpu().unsqueeze(0).repeat(size, *[1] * example.ndim)
     tracer = _Tracer(names, inputs)
-    is_on_cpu = all(item.device.type == "cpu" for item in (*module.parameters(), *module.buffers()))
+    tensors = (*module.parameters(), *module.buffers())
+    is_on_cpu = all(item.device.type == "cpu" for item in tensors)
     try:
-        with torch.no_grad(), _places(module, tracer), tracer, LinearPerInput():
+        with (
+            torch.no_grad(),
+            without_compiling(),
+            _places(module, tracer),
+            tracer,
+            LinearPerInput(),
+        ):
             output = module(inputs) if is_on_cpu else functional_call(module, items, inputs)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,130 @@
+"""Tests of partitions of modules that are wrapped, labelled or no modules at all."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes import partition, sample_partition
+
+
+class Labelled(nn.Module):
+    """Labels its layers for the profiler, as parallel modules do."""
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, points: Tensor) -> Tensor:
+        """The outputs of the layers."""
+        with torch.profiler.record_function("outer"):
+            points = points * 1.0
+            with torch.profiler.record_function("inner"):
+                outputs: Tensor = self.layers(points)
+        return outputs
+
+
+def with_part_compiled(module: Any) -> Any:
+    """The module, a part of it compiled."""
+    module[1] = torch.compile(module[1], backend="eager")
+    return module
+
+
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "labelled": Labelled,
+    "compiled": lambda module: torch.compile(module, backend="eager"),
+    "part": with_part_compiled,
+    "data-parallel": nn.DataParallel,
+    "averaged": torch.optim.swa_utils.AveragedModel,
+    "labelled, compiled": lambda module: torch.compile(Labelled(module), backend="eager"),
+}
+
+
+def network() -> nn.Sequential:
+    """Layers within layers."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.ReLU(), nn.Linear(5, 4), nn.ReLU())
+    return nn.Sequential(nn.Linear(2, 5), layers, nn.Linear(4, 1)).eval()
+
+
+@pytest.mark.parametrize("name", WRAPPERS)
+def test_wrappers_and_labels_change_nothing(name: str) -> None:
+    """The partition and the samples are those of the module itself, number for number."""
+    torch.compiler.reset()
+    wrapped = WRAPPERS[name](network()).eval()
+    found, expected = (partition(one, ((-3, -3), (3, 3))) for one in (wrapped, network()))
+    assert found.num_polytopes == expected.num_polytopes > 5
+    assert np.array_equal(found.vertices, expected.vertices)
+    found.check()
+    axis = np.linspace(-3, 3, 9)
+    sampled, plain = (sample_partition(one, axis, axis) for one in (wrapped, network()))
+    assert np.array_equal(sampled.folds, plain.folds)
+    assert sampled.num_polytopes == plain.num_polytopes
+
+
+class Classifier:
+    """No module: stands for those of other libraries."""
+
+
+@pytest.mark.parametrize(
+    "find", [partition, lambda given: sample_partition(given, np.arange(3.0), np.arange(3.0))]
+)
+def test_other_things_than_modules_are_refused(find: Callable[[Any], Any]) -> None:
+    """By their type."""
+    with pytest.raises(PolytopeError, match=r"expected a torch.nn.Module, got .*\.Classifier\. "):
+        find(Classifier())
+
+
+class Attention(nn.Module):
+    """Attention by hand, whose first operation on several inputs is a transposition."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, series: Tensor) -> Tensor:
+        """Mixes the positions of a series."""
+        first = self.inner(series.transpose(0, 1))
+        mixed: Tensor = torch.softmax(first @ first.transpose(1, 2), -1) @ first
+        return mixed.transpose(0, 1).flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (Attention, "bmm of two results"),
+        (
+            lambda: nn.TransformerEncoderLayer(4, 2, 8),
+            "_scaled_dot_product.*|native_layer_norm|bmm.*",
+        ),
+        (
+            lambda: nn.Sequential(nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)),
+            "_scaled_dot_product.* in '0.self_attn'",
+        ),
+    ],
+)
+def test_the_operation_that_is_no_line_is_named(make: Callable[[], nn.Module], reason: str) -> None:
+    """Not the transposition before it: to wrap the module would not help."""
+    torch.manual_seed(0)
+    module = make().eval()
+    plane = torch.zeros(3, 4), torch.ones(3, 4), torch.eye(4)[:3]
+    with pytest.raises(PolytopeError, match=f"piecewise linear operations, got ({reason})"):
+        partition(module, plane=plane)
+
+
+class Mixing(nn.Module):
+    """Adds to each input the mean of the batch: piecewise linear, but not input by input."""
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Mixes inputs."""
+        return torch.relu(points + points.mean(0))
+
+
+def test_linear_mixing_of_inputs_is_still_named() -> None:
+    """If every operation is piecewise linear, the one that mixes inputs is the reason."""
+    with pytest.raises(PolytopeError, match="each input to be worked on by itself, got mean"):
+        partition(Mixing().eval())
