@@ -44,7 +44,7 @@ class FakeTraining:
 def test_time_left_follows_the_last_epochs_and_not_the_first() -> None:
     """After an epoch of a minute, in which loops are compiled, no time left is claimed."""
     training = FakeTraining(1001, is_terminal=False)
-    assert training.end_epoch(77).endswith("validation 0.50000")
+    assert training.end_epoch(77).endswith(": task 0.50000, validation 0.50000")
     assert training.end_epoch(0.1).endswith(", 10.0 epochs/s, 100 s left")
     for _ in range(200):
         last = training.end_epoch(0.2)
@@ -60,9 +60,9 @@ def test_a_bar_shows_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None
     training.end_epoch(77)
     bar = training.report._bar
     assert bar is not None
-    assert bar.tasks[0].fields["rate"] == ""
+    assert "/s" not in bar.tasks[0].fields["numbers"]
     for _ in range(100):
         training.end_epoch(0.5)
-    assert bar.tasks[0].fields["rate"] == "2/s 7:30 left"
+    assert bar.tasks[0].fields["numbers"].startswith("2/s 7:30 left task 0.50000")
     training.end()
     assert training.report._bar is None

@@ -6,13 +6,14 @@ import datetime
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from bitfold import training
+from bitfold.cli.console.fitted_line import Piece, fit_pieces, loss, loss_pieces, quality
 from bitfold.cli.console.rates import RecentRate
 from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import RunError
@@ -21,31 +22,26 @@ if TYPE_CHECKING:
     from bitfold.training import Config, EpochEnded, Event, LoopsCompiled, Metrics, RunStarted
 
 _REDRAW_SECONDS, _LINE_SECONDS = 0.1, 5.0
+_WIDE = 140  # columns from which all numbers fit beside a long bar
+_RATE_RANK = 7  # the first number that a narrow terminal leaves out
 
 
 def losses_line(metrics: Metrics) -> str:
     """Return the losses of an epoch: combined, its task part, its lambda*K part, validation.
 
+    Without K the task loss is all of the combined loss, and stands alone.
+
     >>> losses_line({"combined_loss": 0.5, "task_loss": 0.25, "kolmogorov_loss": 2.5,
     ...     "kolmogorov_weight": 0.1, "validation_loss": 0.3, "psnr_db": 5.2})
     'combined 0.50000 = task 0.25000 + lambda*K 0.25000 (K 2.5000), validation 0.30000, 5.20 dB'
     """
-    text = f"combined {_number(metrics['combined_loss'])} = task {_number(metrics['task_loss'])}"
+    text = f"task {loss(metrics['task_loss'])}"
     nats, weight = metrics["kolmogorov_loss"], metrics["kolmogorov_weight"]
     if nats is not None and weight is not None:
+        text = f"combined {loss(metrics['combined_loss'])} = {text}"
         text += f" + lambda*K {weight * nats:.5f} (K {nats:.4f})"
-    else:
-        text += " + lambda*K 0"
-    text += f", validation {_number(metrics['validation_loss'])}"
-    if metrics.get("psnr_db") is not None:
-        text += f", {metrics['psnr_db']:.2f} dB"
-    if metrics.get("accuracy") is not None:
-        text += f", accuracy {metrics['accuracy']:.2%}"
-    return text
-
-
-def _number(value: float | int | None) -> str:
-    return "not finite" if value is None else f"{value:.5f}"
+    words = (text, f"validation {loss(metrics['validation_loss'])}", quality(metrics))
+    return ", ".join(word for word in words if word)
 
 
 def time_left(seconds: float) -> str:
@@ -85,6 +81,7 @@ class ProgressReport:
         self._bar: Progress | None = None
         self._has_named_compiling = False
         self._task = TaskID(0)
+        self._before_bar = ""
         self._last = clock()
         self._rate = RecentRate(clock)
         self._epochs = 0
@@ -110,8 +107,8 @@ class ProgressReport:
         """Show how far the loops are that training waits for; one line where there is no bar."""
         text = "compiling loops, once on this machine"
         if self._bar is not None:
-            number = f"{text}: {event.num_compiled}/{event.num_known}"
-            self._bar.update(self._task, losses=number)
+            number = f"{event.num_compiled}/{event.num_known}"
+            self._show(Piece(f"compiling loops: {number}", 0), Piece("once on this machine", 1))
         elif event.num_compiled == 0 and not self._has_named_compiling:
             self._has_named_compiling = True
             self._print(f"{text}: some seconds")
@@ -126,7 +123,7 @@ class ProgressReport:
         if self._bar is None:
             self._open_bar("drawing", max(1, total))
         assert self._bar is not None
-        self._bar.update(self._task, completed=drawn, total=max(1, total), losses="")
+        self._bar.update(self._task, completed=drawn, total=max(1, total), numbers="")
 
     def close(self) -> None:
         """Remove the bar."""
@@ -140,17 +137,28 @@ class ProgressReport:
             self._open_bar("epoch", self._epochs, completed=event.epoch)
 
     def _open_bar(self, what: str, total: int, completed: int = 0) -> None:
+        self._before_bar = f"{what} "
         self._bar = Progress(
             TextColumn(what),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=self._bar_width()),
             TextColumn("{task.completed}/{task.total}"),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[losses]}"),
+            TextColumn("{task.fields[numbers]}", markup=False),
             console=self._console,
             refresh_per_second=8,
         )
         self._bar.start()
-        self._task = self._bar.add_task("", total=total, completed=completed, losses="", rate="")
+        self._task = self._bar.add_task("", total=total, completed=completed, numbers="")
+
+    def _show(self, *pieces: Piece, **changes: Any) -> None:
+        """Show numbers beside the bar, as many as fit."""
+        assert self._bar is not None
+        task = self._bar.tasks[0]
+        total = 2 * len(f"{task.total:.0f}") + 1
+        room = self._console.width - len(self._before_bar) - self._bar_width() - total - 2
+        self._bar.update(self._task, numbers=fit_pieces(pieces, room), **changes)
+
+    def _bar_width(self) -> int:
+        return 24 if self._console.width >= _WIDE else 10
 
     def _epoch(self, event: EpochEnded) -> None:
         now, rate = self._clock(), self._rate.observe(event.epoch)
@@ -158,9 +166,8 @@ class ProgressReport:
         is_last = event.epoch == self._epochs
         if self._bar is not None and (waited > _REDRAW_SECONDS or is_last):
             self._last = now
-            text = losses_line(event.metrics)
-            shown = self._rate_text(rate, event.epoch)
-            self._bar.update(self._task, completed=event.epoch, losses=text, rate=shown)
+            pieces = [*self._rate_pieces(rate, event.epoch), *loss_pieces(event.metrics)]
+            self._show(*pieces, completed=event.epoch)
         elif self._bar is None and (self._every_epoch or waited > _LINE_SECONDS or is_last):
             self._last = now
             line = f"epoch {event.epoch}/{self._epochs}: {losses_line(event.metrics)}"
@@ -169,8 +176,11 @@ class ProgressReport:
                 line += f", {rate:.1f} epochs/s, {left:.0f} s left"
             self._print(line)
 
-    def _rate_text(self, rate: float | None, epoch: int) -> str:
-        return f"{rate:.3g}/s {time_left((self._epochs - epoch) / rate)}" if rate else ""
+    def _rate_pieces(self, rate: float | None, epoch: int) -> list[Piece]:
+        if not rate:
+            return []
+        left = time_left((self._epochs - epoch) / rate)
+        return [Piece(f"{rate:.3g}/s", _RATE_RANK), Piece(left, 0)]
 
     def _stop_bar(self) -> None:
         if self._bar is not None:

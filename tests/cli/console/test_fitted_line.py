@@ -1,0 +1,77 @@
+"""The bar of a training in terminals of several widths."""
+
+from __future__ import annotations
+
+import io
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+from torch import nn
+
+from bitfold.cli.console.progress import ProgressReport
+from bitfold.training import EpochEnded, LoopsCompiled, Metrics, RunStarted
+
+PLAIN: Metrics = {
+    "combined_loss": 0.01234, "task_loss": 0.01234, "kolmogorov_loss": None,
+    "kolmogorov_weight": None, "validation_loss": 0.02345, "psnr_db": 22.31,
+}  # fmt: skip
+WITH_K: Metrics = {
+    **PLAIN, "combined_loss": 0.02, "kolmogorov_loss": 1.5, "kolmogorov_weight": 0.01,
+}  # fmt: skip
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def bar_of(width: int, metrics: Metrics | None, *, epochs: int = 1000) -> str:
+    """The last line that a training of two hours shows on a terminal after 400 epochs."""
+    out, now = io.StringIO(), [0.0]
+    console = Console(file=out, force_terminal=True, width=width, legacy_windows=False)
+    report = ProgressReport(console, clock=lambda: now[0])
+    run: Any = SimpleNamespace(path="RUN", config=SimpleNamespace(epochs=epochs))
+    report(RunStarted(run, 0, nn.Identity()))
+    for epoch in range(1, 401 if metrics else 1):
+        now[0] += 12.0
+        assert metrics is not None
+        report(EpochEnded(epoch, metrics, has_frame=False))
+    if metrics is None:
+        report(LoopsCompiled(3, 12))
+    report.close()
+    return ANSI.sub("", out.getvalue()).split("\r")[-1].rstrip("\n").split("\n")[-1].rstrip()
+
+
+@pytest.mark.parametrize(
+    ("width", "plain", "with_k"),
+    [
+        (60, "2:00:00 left 22.31 dB", "2:00:00 left 22.31 dB"),
+        (80, "2:00:00 left 22.31 dB task 0.01234 validation 0.02345",
+         "2:00:00 left 22.31 dB task 0.01234 K 1.5000"),
+        (100, "0.0833/s 2:00:00 left 22.31 dB task 0.01234 validation 0.02345",
+         "2:00:00 left 22.31 dB task 0.01234 K 1.5000 validation 0.02345"),
+        (120, "0.0833/s 2:00:00 left 22.31 dB task 0.01234 validation 0.02345",
+         "2:00:00 left 22.31 dB task 0.01234 K 1.5000 combined 0.02000 validation 0.02345"),
+        (160, "0.0833/s 2:00:00 left 22.31 dB task 0.01234 validation 0.02345",
+         "0.0833/s 2:00:00 left 22.31 dB task 0.01234 K 1.5000 lambda*K 0.01500 combined 0.02000 "
+         "validation 0.02345"),
+    ],
+)  # fmt: skip
+def test_a_narrow_terminal_leaves_out_the_least_important_numbers(
+    width: int, plain: str, with_k: str
+) -> None:
+    """No line is cut off; what is shown is shown in full; without K nothing stands for it."""
+    for metrics, wanted in ((PLAIN, plain), (WITH_K, with_k)):
+        line = bar_of(width, metrics)
+        assert len(line) <= width
+        assert line.startswith("epoch ")
+        assert line.endswith(f" 400/1000 {wanted}")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_long_training_and_compiling_fit_too(width: int) -> None:
+    """Counts of seven digits leave room for less; compiling shows its count at 60 columns."""
+    line = bar_of(width, WITH_K, epochs=1_000_000)
+    assert len(line) <= width
+    assert "400/1000000" in line
+    assert "\N{HORIZONTAL ELLIPSIS}" not in line
+    assert ("compiling loops: 3/12" in bar_of(width, None)) == (width >= 60)
