@@ -66,7 +66,7 @@ def refuse(
         (["ring", "--optimizer", "adagrad"], "one of adam"),
         (["ring", "--device", "abacus"], "--device"),
         (["ring", "--no-watchdog", "cat"], "one of finite"),
-        (["ring", "--epoch", "3", "--nonsense"], "nonsense"),
+        (["ring", "--epochs", "3", "--nonsense"], "nonsense"),
         (["rign"], "ring"),
         (["missing.png"], "missing.png"),
         (["text:"], "text"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bitfold.cli.commands import (
     audit,
+    completion,
     compress,
     decompress,
     demo,
@@ -22,7 +23,8 @@ from bitfold.cli.commands import (
     train,
     warm_up,
 )
-from bitfold.cli.console.options import OneLineParser
+from bitfold.cli.console.examples import EXAMPLES
+from bitfold.cli.console.parser import OneLineParser, unknown_command
 from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import BitfoldError
 from bitfold.runtime.figure_backend import drop_backend
@@ -36,8 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the command line; by default this process's.
     """
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser, commands = _parser()
+    if not words:
+        parser.print_help()
+        return 2
+    if not words[0].startswith("-") and words[0] not in commands:
+        parser.error(unknown_command(words[0], commands))
+    given = parser.parse_args(words)
+    given.parser, given.commands = parser, commands
     return run_command(lambda: int(given.command(given)), debug=getattr(given, "debug", False))
 
 
@@ -71,20 +80,24 @@ class _PrintVersion(argparse.Action):
         parser.exit()
 
 
-def _parser() -> OneLineParser:
+def _parser() -> tuple[OneLineParser, Mapping[str, OneLineParser]]:
+    """Return the parser of the program, and those of its commands by name."""
     parser = OneLineParser(
         prog="bitfold",
         description="See the folds a network learns, and the bits it takes to describe them.",
+        examples=EXAMPLES["bitfold"],
     )
     parser.add_argument("--version", action=_PrintVersion)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         demo, train, resume, frontier, render,
         plot, polytopes, audit, compress, info,
-        decompress, report, warm_up,
+        decompress, report, warm_up, completion,
     ):  # fmt: skip
         command.add_to(commands)
-    return parser
+    for name, one in commands.choices.items():
+        one.examples = EXAMPLES[name]
+    return parser, commands.choices
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import resumable_settings
 from bitfold.training.config.drawing_settings import DrawingSettings, parse_times
 from bitfold.training.config.kolmogorov_settings import KolmogorovSettings
+from bitfold.training.config.nearest_name import hint, nearest_name
 from bitfold.training.config.setting import Setting
 from bitfold.training.config.setting_group import flag, settings_of
 from bitfold.training.continued_run import audit_run, resume
@@ -51,7 +52,9 @@ __all__ = [
     "config_from_mapping",
     "dated_folder",
     "flag",
+    "hint",
     "load_run",
+    "nearest_name",
     "parse_times",
     "read_config",
     "read_metrics",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bitfold.cli.console.options import OneLineParser, add_settings, given_settings, make_config
+from bitfold.cli.console.options import add_settings, given_settings, make_config
+from bitfold.cli.console.parser import OneLineParser
 from bitfold.training import Config, flag, settings_of
 
 

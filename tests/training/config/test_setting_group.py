@@ -1,7 +1,7 @@
 """The rows of a configuration: each has a name, a heading, a help and a rule."""
 
 from bitfold.training import Config, flag, settings_of
-from bitfold.training.config.setting_group import closest
+from bitfold.training.config.nearest_name import SYNONYMS, hint, nearest_name
 
 
 def test_every_field_has_a_help_and_a_group() -> None:
@@ -14,5 +14,14 @@ def test_every_field_has_a_help_and_a_group() -> None:
 
 def test_a_near_name_is_suggested() -> None:
     """A slip of the keyboard finds its word, another word finds nothing."""
-    assert closest("batchsize", ["batch_size", "seed"]) == " Did you mean 'batch_size'?"
-    assert closest("zzz", ["batch_size", "seed"]) == ""
+    assert hint("batchsize", ["batch_size", "seed"]) == " Did you mean 'batch_size'?"
+    assert hint("zzz", ["batch_size", "seed"]) == ""
+
+
+def test_synonyms_are_settings() -> None:
+    """A word of another program leads to the setting, spelled as a setting or as an option."""
+    names = [name for name, _, _ in settings_of(Config)]
+    assert set(SYNONYMS.values()) <= set(names)
+    assert not set(SYNONYMS) & set(names)
+    assert nearest_name("lr", names) == "learning_rate"
+    assert nearest_name("--lr", ["-l", "--learning-rate", "--lr-schedule"]) == "--learning-rate"

@@ -34,6 +34,7 @@ def add_to(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "frontier",
+        usage="bitfold frontier [TARGET] [options]",
         help="train networks of several lambdas, from the smallest file to the least error",
         description="Train a network for each lambda and seed and write each as a model file. Show "
         "the sizes of the files against the errors of the networks that they decode to. The same "

@@ -18,6 +18,7 @@ def add_to(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "resume",
+        usage="bitfold resume RUN [options]",
         help="continue a run from its newest checkpoint",
         description="Continue a run from its newest checkpoint. A setting that is given is "
         "changed. Settings of the weight predictor can be changed only in a run that had none.",

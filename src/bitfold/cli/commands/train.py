@@ -20,6 +20,7 @@ def add_to(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "train",
+        usage="bitfold train [TARGET] [options]",
         help="train a network on a picture and draw its polytopes meanwhile",
         description="Train a network on a picture or clip and draw its polytopes meanwhile.",
     )
@@ -30,11 +31,11 @@ def add_to(commands: Any) -> None:
         help="ring, rgb-ring, disk, spiral, checkerboard, text:LETTERS, or the path of a picture "
         "or clip",
     )
+    add_settings(parser, leave_out=("target",))
     add_config(parser)
     parser.add_argument(
         "--overwrite", action="store_true", help="first delete the run that lies in --output-dir"
     )
-    add_settings(parser, leave_out=("target",))
     add_presentation(parser)
     parser.set_defaults(command=run)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from bitfold import experiments
 from bitfold.errors import ConfigError
@@ -24,12 +24,22 @@ SHORT = {
 }
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """A parser that reports an error in one line and exits with code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print one line and exit."""
-        self.exit(2, f"{self.prog}: {message}. Try `{self.prog} --help`.\n")
+#: The settings that a newcomer needs; help lists them first.
+BASIC = (
+    "size", "shape", "epochs", "learning_rate", "seed", "kolmogorov_weight", "kolmogorov_quantise",
+    "output_dir", "frame_size", "layout",
+)  # fmt: skip
+#: The headings of the groups of settings, where a group's name alone says too little.
+TITLES = {
+    "target": "picture and points",
+    "training": "further options of training",
+    "audit": "gradient audit",
+    "optimiser": "details of the optimiser",
+    "kolmogorov": "K and its weight predictor",
+    "folds": "measures of folds",
+    "folder": "folder and checkpoints",
+    "frames": "frames and video",
+}
 
 
 def add_settings(
@@ -42,19 +52,27 @@ def add_settings(
     """Add an option for each setting. An option that is not given is absent from the result.
 
     Args:
-        parser: gets the options, under one heading for each group of settings.
+        parser: gets the options: the basic ones first, then a heading for each group of settings.
         names: the settings to add; by default all.
         leave_out: settings that are not added.
         defaults: values that the help shows as defaults, where this program has others.
     """
     groups: dict[str, Any] = {}
-    for name, default, one in settings_of(Config):
+    for name, default, one in sorted(settings_of(Config), key=lambda row: _basic_rank(row[0])):
         if (names is not None and name not in names) or name in leave_out:
             continue
-        if one.group not in groups:
-            groups[one.group] = parser.add_argument_group(one.group)
         shown = (defaults or {}).get(name, default)
+        if name in BASIC:
+            _add_setting(parser, name, shown, one)
+            continue
+        if one.group not in groups:
+            groups[one.group] = parser.add_argument_group(TITLES.get(one.group, one.group))
         _add_setting(groups[one.group], name, shown, one)
+
+
+def _basic_rank(name: str) -> int:
+    """The place of a basic setting; settings that are not basic keep their order behind them."""
+    return BASIC.index(name) if name in BASIC else len(BASIC)
 
 
 def _add_setting(group: Any, name: str, default: Any, one: Setting) -> None:
@@ -76,7 +94,10 @@ def _add_setting(group: Any, name: str, default: Any, one: Setting) -> None:
 
 def _help(one: Setting, default: Any) -> str:
     text = one.help.replace("%", "%%")
-    return text if default in (None, (), "") else f"{text} (default: {default})"
+    notes = [] if default in (None, (), "") else [f"default: {default}"]
+    if one.unit and one.unit not in text:
+        notes.insert(0, f"in {one.unit}")
+    return f"{text} ({'; '.join(notes)})" if notes else text
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:

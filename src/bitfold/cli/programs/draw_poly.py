@@ -13,13 +13,13 @@ from bitfold import training
 from bitfold.cli.commands.resume import resume_and_draw
 from bitfold.cli.commands.train import show_results, train_and_draw
 from bitfold.cli.console.options import (
-    OneLineParser,
     add_presentation,
     add_settings,
     given_settings,
     make_config,
     require,
 )
+from bitfold.cli.console.parser import OneLineParser
 from bitfold.cli.main import run_command
 from bitfold.errors import RunError
 
@@ -60,7 +60,7 @@ def main(
 
 
 def _parser(program: str, description: str, own_settings: Sequence[str]) -> OneLineParser:
-    parser = OneLineParser(prog=program, description=description)
+    parser = OneLineParser(prog=program, description=description, allow_abbrev=True)
     parser.add_argument("--input", "-i", metavar="PICTURE", help="the picture to learn")
     add_settings(parser, names=[*_SHARED, *own_settings], defaults=_DEFAULTS)
     resuming = parser.add_argument_group("resuming")

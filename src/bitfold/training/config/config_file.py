@@ -12,7 +12,8 @@ import tomli_w
 
 from bitfold.errors import ConfigError
 from bitfold.training.config.configuration import Config
-from bitfold.training.config.setting_group import closest, settings_of
+from bitfold.training.config.nearest_name import hint
+from bitfold.training.config.setting_group import settings_of
 
 
 def config_from_mapping(values: Mapping[str, Any], *, place: str) -> Config:
@@ -35,7 +36,7 @@ def config_from_mapping(values: Mapping[str, Any], *, place: str) -> Config:
         if name not in known:
             raise ConfigError(
                 f"Cannot read setting {written!r} in {place}: there is no setting of that name."
-                + closest(name, known)
+                + hint(name, known)
             )
         arguments[name] = value
     return Config(**arguments)

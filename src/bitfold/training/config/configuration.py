@@ -69,7 +69,7 @@ class Config:
     """
 
     target: str = _TARGET.word("ring", "name of a built-in picture, or path of a picture or clip")
-    size: int = _TARGET.whole(1024, "side of a built-in picture, in pixels", (8, 8192))
+    size: int = _TARGET.whole(1024, "side of a built-in picture", (8, 8192), unit="pixels")
     task: str = _TARGET.word(
         "auto",
         "regression learns the pixels' values, classification their colours as classes; auto "
@@ -81,9 +81,10 @@ class Config:
         "training points, or all; by default 5000, or fewer if the picture has fewer",
         (1, _MANY),
         ("all",),
+        unit="points",
     )
     validation_points: int | None = _TARGET.whole(
-        None, "validation points; by default one batch", (1, _MANY)
+        None, "validation points; by default one batch", (1, _MANY), unit="points"
     )
 
     shape: str = _NETWORK.word("[10]*8", "widths of the hidden layers, such as [64,32]*2+[16]")
@@ -94,8 +95,10 @@ class Config:
         "none", "activation of the output", choices=_FINAL_ACTIVATIONS
     )
 
-    epochs: int = _TRAINING.whole(1000, "passes over the training points", (1, 10**9))
-    batch_size: int = _FIXED_TRAINING.whole(1024, "points in a step", (1, _MANY))
+    epochs: int = _TRAINING.whole(
+        1000, "passes over the training points", (1, 10**9), unit="epochs"
+    )
+    batch_size: int = _FIXED_TRAINING.whole(1024, "points in a step", (1, _MANY), unit="points")
     seed: int = _FIXED_TRAINING.whole(
         0, "seed of the initial weights, the choice of points and their order", (0, 2**63 - 1)
     )
@@ -152,12 +155,15 @@ class Config:
         choices=("mdl",),
         counted="bits",
     )
-    kolmogorov_warmup: int = _K.whole(0, "epochs in which lambda rises from 0", (0, 10**9))
+    kolmogorov_warmup: int = _K.whole(
+        0, "epochs in which lambda rises from 0", (0, 10**9), unit="epochs"
+    )
     kolmogorov_noise_std: float | None = _K.real(
         None,
         "standard deviation of the values' noise, for mdl; by default learned",
         (0, 1e6),
         positive=True,
+        unit="values of the picture",
     )
     kolmogorov_quantise: str = _PREDICTOR.word(
         "none",
@@ -201,16 +207,17 @@ class Config:
         positive=True,
     )
     kolmogorov_predictor_bits: int = _PREDICTOR.whole(
-        8, "bits of each predictor parameter in the description", (2, 32)
+        8, "bits of each predictor parameter in the description", (2, 32), unit="bits"
     )
     kolmogorov_every: int = _K.whole(
-        1, "compute K in every k-th step only, with k times its weight", (1, 10**9)
+        1, "compute K in every k-th step only, with k times its weight", (1, 10**9), unit="steps"
     )
 
     measure_folds: int | None = _FOLDS.whole(
         None,
         "epochs between measurements of the folds, 0 for none; by default at the frames",
         (0, 10**9),
+        unit="epochs",
     )
 
     output_dir: str | None = _FIXED_FOLDER.word(
@@ -219,12 +226,16 @@ class Config:
     checkpoint_dir: str = _FIXED_FOLDER.word(
         "checkpoints", "folder of the checkpoints, within the run's"
     )
-    checkpoint_interval: int = _FOLDER.whole(100, "epochs between two checkpoints", (1, _MANY))
+    checkpoint_interval: int = _FOLDER.whole(
+        100, "epochs between two checkpoints", (1, _MANY), unit="epochs"
+    )
     tensorboard: bool = _FOLDER.switch(False, "write the metrics for TensorBoard too")
     log_file: str | None = _FOLDER.word(None, "write the log to this file too")
 
     save_interval: str = _FRAMES.word(
-        "geometric:60", "epochs between two frames, or geometric:N for N frames per factor of ten"
+        "geometric:60",
+        "epochs between two frames, or geometric:N for N frames per factor of ten",
+        unit="epochs",
     )
     snapshot_dir: str = _FIXED_FRAMES.word("snapshots", "folder of the frames, within the run's")
     snapshot_format: str = _FRAMES.word(
@@ -233,7 +244,7 @@ class Config:
     png_compression: int = _FRAMES.whole(2, "compression of PNG frames", (0, 9))
     jpeg_quality: int = _FRAMES.whole(90, "quality of JPEG frames", (1, 100))
     frame_size: int | None = _FRAMES.whole(
-        None, "longer side of a panel in pixels; by default the picture's", (64, 4096)
+        None, "longer side of a panel; by default the picture's", (64, 4096), unit="pixels"
     )
     layout: str = _FRAMES.word(
         "full",
@@ -257,12 +268,14 @@ class Config:
     )
     clip_slices: int = _FRAMES.whole(3, "slices of a clip in a frame", (1, 16))
     slice_times: str | None = _FRAMES.word(
-        None, "times of a clip's slices, such as -0.4,0,0.4; by default evenly spread"
+        None,
+        "times of a clip's slices, such as -0.4,0,0.4; by default evenly spread",
+        unit="lengths of the clip",
     )
     smoothing_sigma: float = _FRAMES.real(
-        3.0, "width in pixels of the smoothing shown beside the target; 0: none", (0, 1000)
+        3.0, "width of the smoothing shown beside the target; 0: none", (0, 1000), unit="pixels"
     )
-    video_fps: int = _FRAMES.whole(25, "frames per second of the video", (1, 120))
+    video_fps: int = _FRAMES.whole(25, "speed of the video", (1, 120), unit="frames per second")
 
     def __post_init__(self) -> None:
         for name, _, setting in settings_of(type(self)):

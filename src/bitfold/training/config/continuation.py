@@ -7,6 +7,7 @@ from typing import Any
 
 from bitfold.errors import ConfigError
 from bitfold.training.config.configuration import Config
+from bitfold.training.config.nearest_name import hint
 from bitfold.training.config.setting_group import settings_of
 
 # Settings of the other groups change what is shown or written, and not how training goes on.
@@ -47,7 +48,13 @@ def changed_config(config: Config, changes: Mapping[str, Any]) -> Config:
         ConfigError: a setting may not change, or `Config` refuses the new value.
     """
     allowed = resumable_settings(had_predictor=config.has_kolmogorov)
+    known = [name for name, _, _ in settings_of(Config)]
     for name in changes:
+        if name not in known:
+            raise ConfigError(
+                f"Cannot change setting {name!r}: there is no setting of that name."
+                + hint(name, known)
+            )
         if name not in allowed:
             raise ConfigError(
                 f"Cannot continue a run with another `{name}`: it would be another run. Start a "

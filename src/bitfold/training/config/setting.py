@@ -32,6 +32,7 @@ class Setting:
         optional: whether ``None`` is allowed; it means "chosen by bitfold" or "off".
         counted: a word such as ``bits`` that allows ``bits:N``, with N at least 1, besides numbers.
         resume: when a continued run may change the setting.
+        unit: the unit of a number, in the plural; empty for numbers without one, and for words.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Setting:
     optional: bool = False
     counted: str = ""
     resume: Resume = "always"
+    unit: str = ""
 
     def parse(self, name: str, text: str) -> Any:
         """Read a value from the text of a command line.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +35,11 @@ class SettingGroup:
         help: str,  # noqa: A002 - as argparse
         bounds: tuple[float, float],
         choices: tuple[str, ...] = (),
+        *,
+        unit: str = "",
     ) -> Any:
         """Declare a field that is a whole number within bounds, or one of a few words."""
-        return self._field("int", default, help, bounds, choices=choices)
+        return self._field("int", default, help, bounds, choices=choices, unit=unit)
 
     def real(
         self,
@@ -48,17 +50,25 @@ class SettingGroup:
         positive: bool = False,
         choices: tuple[str, ...] = (),
         counted: str = "",
+        unit: str = "",
     ) -> Any:
         """Declare a field that is a number within bounds, or one of a few words.
 
         ``positive`` refuses the lower bound itself.
         """
-        rules = {"exclusive": positive, "choices": choices, "counted": counted}
+        rules = {"exclusive": positive, "choices": choices, "counted": counted, "unit": unit}
         return self._field("float", default, help, bounds, **rules)
 
-    def word(self, default: str | None, help: str, *, choices: tuple[str, ...] = ()) -> Any:  # noqa: A002 - as argparse
+    def word(
+        self,
+        default: str | None,
+        help: str,  # noqa: A002 - as argparse
+        *,
+        choices: tuple[str, ...] = (),
+        unit: str = "",
+    ) -> Any:
         """Declare a field that is a text, or one of a few words."""
-        return self._field("str", default, help, choices=choices)
+        return self._field("str", default, help, choices=choices, unit=unit)
 
     def words(self, default: tuple[str, ...], help: str, *, choices: tuple[str, ...]) -> Any:  # noqa: A002 - as argparse
         """Declare a field that is a tuple of words from ``choices``."""
@@ -102,11 +112,3 @@ def flag(name: str) -> str:
     '--batch-size'
     """
     return "--" + name.replace("_", "-")
-
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """Return a hint that names the nearest known name; empty if none is near."""
-    import difflib  # noqa: PLC0415 - only needed for an error
-
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
