@@ -239,6 +239,20 @@ def test_infinities_are_pytorchs() -> None:
         assert torch.allclose(CompiledNet(network)(points()), network(points()), atol=1e-6)
 
 
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_slopes_on_a_fold_are_pytorchs(activation: str) -> None:
+    """Every neuron lies exactly on its fold: its sum is 0 at all points."""
+    network = net("[8]*2", activation, final=activation)
+    with torch.no_grad():
+        for index in (0, 2, 4):
+            linear(network, index).bias.zero_()
+        linear(network, 0).weight.zero_()
+    ours, theirs = CompiledNet(network)(points()), network(points())
+    assert is_compiled(ours)
+    for found, expected in zip(gradients(network, ours), gradients(network, theirs), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize("activation", ["abs", "tanh", "gelu", "sine"])
 def test_other_activations_go_through_the_network(activation: str) -> None:
     """Other activations give exactly the outputs of the network itself."""

@@ -22,7 +22,8 @@ from bitfold.training.events import (
 from bitfold.training.new_run import train
 from bitfold.training.run.checkpoint_network import read_network
 from bitfold.training.run.run import Run, load_run
-from bitfold.training.store.folder import RunFolder, dated_folder
+from bitfold.training.store.dated_folder import claimed_folder, dated_folder
+from bitfold.training.store.folder import RunFolder
 from bitfold.training.store.metrics import METRIC_NAMES, Metrics
 from bitfold.training.store.metrics_log import read_metrics
 from bitfold.training.store.trajectory import Moment, TrajectoryReader
@@ -49,6 +50,7 @@ __all__ = [
     "Setting",
     "TrajectoryReader",
     "audit_run",
+    "claimed_folder",
     "config_from_mapping",
     "dated_folder",
     "flag",

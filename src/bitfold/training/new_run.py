@@ -16,7 +16,8 @@ from bitfold.training.run.run import Run, load_run
 from bitfold.training.session import Session
 from bitfold.training.step.learner import Learner
 from bitfold.training.step.resources import choose_threads, usable_device
-from bitfold.training.store.folder import RunFolder, new_run_folder
+from bitfold.training.store.dated_folder import claimed_folder
+from bitfold.training.store.folder import RunFolder
 from bitfold.training.watch.fold_monitor import fold_monitor_of
 from bitfold.training.watch.oversight import oversight_of
 
@@ -47,12 +48,10 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
         batch_size=config.batch_size,
         seed=config.seed,
     )
-    folder = RunFolder(absolute_path(new_run_folder(config).path))
-    settled = config.settled().replace(
-        task=target.task, threads=choose_threads(config, target), output_dir=str(folder.path)
-    )
-    with limited_threads(settled.threads):
-        # Before the folder is made, so that wrong settings leave nothing on disk.
+    settled = config.settled().replace(task=target.task, threads=choose_threads(config, target))
+    with limited_threads(settled.threads), _folder_of(config) as folder:
+        settled = settled.replace(output_dir=str(folder.path))
+        # Before anything is written, so that wrong settings leave nothing on disk.
         learner = Learner(settled, target, split)
         folder.make()
         with folder.lock():
@@ -70,6 +69,16 @@ def tell(listeners: Sequence[Listener], line: str | None) -> None:
     if line is not None:
         for listener in listeners:
             listener(Noticed(line))
+
+
+@contextmanager
+def _folder_of(config: Config) -> Iterator[RunFolder]:
+    """Yield the folder that a configuration names, or a new dated one under ``runs/``."""
+    if config.output_dir is not None:
+        yield RunFolder(absolute_path(Path(config.output_dir)))
+        return
+    with claimed_folder(Path("runs"), config.target) as path:
+        yield RunFolder(absolute_path(path))
 
 
 @contextmanager

@@ -38,6 +38,8 @@ from bitfold.training.watch.watchdogs import FiniteWatchdog, Observation
 
 #: Epochs from one measurement of the gradients' norms to the next.
 GRADIENT_INTERVAL = 50
+#: Exit code of a run whose last state could not be written.
+UNSAVED_EXIT_CODE = 7
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,16 @@ class _Ending:
     message: str
     exit_code: int
     is_healthy: bool = True
+    if_saved: str = ""
+
+    def saved(self) -> _Ending:
+        """The same ending of a run whose last good state is on disk."""
+        return dataclasses.replace(self, message=self.message + self.if_saved)
+
+    def unsaved(self, epoch: int, reason: str) -> _Ending:
+        """The same ending of a run whose state after an epoch could not be written."""
+        message = f"{self.message} Cannot write the state after epoch {epoch}: {reason}."
+        return _Ending("unsaved", message, UNSAVED_EXIT_CODE, self.is_healthy)
 
 
 class Session:
@@ -75,6 +87,7 @@ class Session:
         self._epoch, self._listeners = epoch, listeners
         self._split = run.split
         self._validation_loss: float | None = None
+        self._unsaved: Checkpoint | None = None  # the newest state that the disk refused
         self._is_slow = True  # until an epoch has shown otherwise
         folds = oversight.folds
         self._late_folds = None if folds is None else LateFolds(run, folds)
@@ -116,8 +129,7 @@ class Session:
         if ending.is_healthy and self._journal.frame_epoch != self._epoch:
             self._append_frame(self._journal.last_metrics())
         self._finish_folds(request)
-        if ending.is_healthy and self._journal.saved_epoch != self._epoch:
-            self._save()
+        ending = self._save_last(ending)
         conclusion = self._learner.weight_schedule.conclusion()
         if conclusion is not None:
             self._send(Noticed(conclusion))
@@ -134,7 +146,7 @@ class Session:
     def _one_epoch(self, request: StopRequest) -> _Ending | None:
         epoch, start = self._epoch + 1, time.perf_counter()
         # Only a long epoch is given up, so only a long one needs a state to fall back to.
-        before = self._copied_state() if self._is_slow else None
+        before = _copied(self._state()) if self._is_slow else None
         result = self._learner.run_epoch(epoch, request.is_urgent if before is not None else None)
         if result is None:
             return self._give_up(before, request)
@@ -258,6 +270,8 @@ class Session:
         return None
 
     def _name_last_good(self) -> str:
+        if self._unsaved is not None:
+            self._save(self._unsaved)
         # Only healthy epochs are saved, so the newest checkpoint is good.
         paths = checkpoint_paths(self._run.checkpoints)
         if not paths:
@@ -267,8 +281,8 @@ class Session:
     def _check_request(self, request: StopRequest) -> _Ending | None:
         if request.reason is None:
             return None
-        message = f"Training was {request.reason} after epoch {self._epoch}; its state is saved."
-        return _Ending(request.reason, message, request.exit_code)
+        message = f"Training was {request.reason} after epoch {self._epoch}."
+        return _Ending(request.reason, message, request.exit_code, if_saved=" Its state is saved.")
 
     def _check_completion(self) -> _Ending | None:
         if self._epoch < self._run.config.epochs:
@@ -279,20 +293,30 @@ class Session:
         weights = self._learner.objective.decoded_state()
         return self._journal.append_frame(self._epoch, metrics, weights)
 
-    def _save(self) -> None:
-        path = self._journal.save(self._state())
+    def _save(self, kept: Checkpoint | None = None) -> None:
+        """Write the present state or a kept one; keep a copy of what the disk refuses."""
+        state = self._state() if kept is None else kept
+        path = self._journal.save(state)
         if path is not None:
-            self._send(CheckpointWritten(self._epoch, path))
+            self._unsaved = None
+            self._send(CheckpointWritten(state.epoch, path))
+        elif kept is None:
+            self._unsaved = _copied(state)
+
+    def _save_last(self, ending: _Ending) -> _Ending:
+        """Write the last good state, again if the disk refused it; say so if it is lost."""
+        if ending.is_healthy and self._journal.saved_epoch != self._epoch:
+            self._save()
+        elif self._unsaved is not None:
+            self._save(self._unsaved)
+        if self._unsaved is None:
+            return ending.saved()
+        return ending.unsaved(self._unsaved.epoch, self._journal.refusal)
 
     def _state(self) -> Checkpoint:
         return capture(
             self._epoch, self._learner, self._split, self._oversight, self._validation_loss
         )
-
-    def _copied_state(self) -> Checkpoint:
-        state = self._state()
-        tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
-        return dataclasses.replace(state, tensors=tensors)
 
     def _set_status(self, status: str, message: str, exit_code: int | None) -> None:
         self._journal.set_status(
@@ -305,3 +329,9 @@ class Session:
     def _send(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
+
+
+def _copied(state: Checkpoint) -> Checkpoint:
+    """A copy that later steps of the learner leave as it is."""
+    tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
+    return dataclasses.replace(state, tensors=tensors)

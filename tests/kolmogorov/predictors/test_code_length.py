@@ -46,6 +46,18 @@ def test_density_kinds_are_densities_times_the_width(kind: Any, raw: float) -> N
     assert found.item() == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_weight_on_the_location_of_a_laplacian_stays() -> None:
+    """The density has a kink there: its slope is 0 by weight and location, by definition."""
+    weights = torch.tensor([-1.0, 0.25, 1.0], dtype=torch.float64, requires_grad=True)
+    prediction = constant_prediction([0.25, 0.0], 3)
+    prediction.bias.requires_grad_()
+    nats = code_length("laplacian_nll").summed_nats(weights, prediction, TARGETS)
+    by_weight, by_bias = torch.autograd.grad(nats, [weights, prediction.bias])
+    steep = 1 / (1 + BINS.width / 2)
+    torch.testing.assert_close(by_weight, torch.tensor([-steep, 0.0, steep], dtype=torch.float64))
+    assert by_bias[0].item() == pytest.approx(0, abs=1e-15)
+
+
 @pytest.mark.parametrize("kind", list(DENSITIES))
 @pytest.mark.parametrize("raw", [-60.0, -2.0, 0.0, 1.5])
 @pytest.mark.parametrize("location", [-9.0, 0.3, 2.0])

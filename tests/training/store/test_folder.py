@@ -9,7 +9,7 @@ import pytest
 
 import bitfold
 from bitfold.errors import RunError
-from bitfold.training import RunFolder, dated_folder
+from bitfold.training import RunFolder
 from bitfold.training.store.checkpoints import checkpoint_path
 from tests.training.training_runs import Heard, assert_same_run, run_in_child, tiny
 
@@ -147,32 +147,3 @@ def test_a_run_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert moved.config.output_dir == str(tmp_path / "moved")
     assert heard.epochs == [13, 14]
     assert not (tmp_path / "run").exists()
-
-
-def test_without_a_name_a_run_gets_a_dated_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Below ``runs``, named by what is learnt; a name that is taken gets a number."""
-    monkeypatch.chdir(tmp_path)
-    config = tiny(tmp_path).replace(output_dir=None, target="text:A/B", size=32, epochs=1)
-    run = bitfold.train(config)
-    assert run.path.parent == tmp_path / "runs"
-    monkeypatch.setattr("bitfold.training.store.folder.datetime", FrozenClock)
-    first = dated_folder(tmp_path, "a/b c.png")
-    assert first.name == "2030-01-02-030405-b-c"
-    first.mkdir()
-    assert dated_folder(tmp_path, "a/b c.png").name == "2030-01-02-030405-b-c-2"
-
-
-class FrozenClock:
-    """Stands for the module ``datetime`` at one moment."""
-
-    import datetime as real
-
-    class datetime:  # noqa: N801 - as the module has it
-        """Always the same."""
-
-        @staticmethod
-        def now() -> object:
-            """Return that moment."""
-            return FrozenClock.real.datetime(2030, 1, 2, 3, 4, 5)

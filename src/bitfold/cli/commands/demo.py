@@ -41,7 +41,13 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and draw; print a summary and write the model file."""
-    folder = arguments.output_dir or str(training.dated_folder(Path("runs"), "demo"))
+    if arguments.output_dir:
+        return _run_in(arguments.output_dir, arguments)
+    with training.claimed_folder(Path("runs"), "demo") as folder:
+        return _run_in(str(folder), arguments)
+
+
+def _run_in(folder: str, arguments: argparse.Namespace) -> int:
     config = experiments.demo_config(arguments.seed, folder)
     results = train_and_draw(config, quiet=arguments.quiet)
     if not arguments.quiet and results.ended.reason == "completed":

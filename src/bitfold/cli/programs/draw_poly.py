@@ -91,9 +91,10 @@ def _run(arguments: argparse.Namespace, fixed: dict[str, Any]) -> int:
     )
     config = make_config(arguments, target=arguments.input, **_DEFAULTS, **fixed)
     # Each run gets a folder of its own, so that the files of two runs never mix.
-    folder = training.dated_folder(Path(config.output_dir or "results"), arguments.input)
-    config = config.replace(output_dir=str(folder))
-    results = train_and_draw(config, quiet=arguments.quiet, every_epoch=True)
+    parent = Path(config.output_dir or "results")
+    with training.claimed_folder(parent, arguments.input) as folder:
+        config = config.replace(output_dir=str(folder))
+        results = train_and_draw(config, quiet=arguments.quiet, every_epoch=True)
     show_results(results.run, Console(quiet=arguments.quiet))
     return results.ended.exit_code
 

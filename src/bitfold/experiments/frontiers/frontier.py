@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,11 @@ from bitfold.experiments.frontiers.training import (
 )
 from bitfold.experiments.goal import Goal
 from bitfold.targets import load_target
-from bitfold.training import Config, RunFolder, dated_folder, load_run, settings_of
+from bitfold.training import Config, RunFolder, claimed_folder, load_run, settings_of
 
 # Settings in which the networks of a frontier differ.
 _OWN = ("kolmogorov_weight", "seed", "output_dir")
-_STOPPED = ("interrupted", "terminated")
+_STOPPED = ("interrupted", "terminated", "unsaved")
 _INTERRUPTED = 130
 
 
@@ -40,7 +41,8 @@ class Frontier:
     Args:
         path: the folder, with ``frontier.json``, runs, model files and figures.
         record: settings, networks and goal.
-        exit_code: 0, or the exit code of the signal that stopped `frontier` before its end.
+        exit_code: 0, or the exit code of the signal, or of the full disk, that stopped `frontier`
+            before its end.
     """
 
     path: Path
@@ -91,7 +93,7 @@ def frontier(
         listeners: called with `PointStarted`, every event of each training, and `PointEnded`.
 
     Returns:
-        The frontier. Its ``exit_code`` is not 0 if a signal stopped the training.
+        The frontier. Its ``exit_code`` is not 0 if a signal or a full disk stopped the training.
 
     Raises:
         ConfigError: a lambda, seed or goal is wrong, or a setting differs from the earlier ones.
@@ -108,10 +110,16 @@ def frontier(
         >>> [point.status for point in found.points], found.missing
         (['completed'], [])
     """
-    if folder is None:
-        folder = dated_folder(Path("runs"), f"{Path(config.target).stem}-frontier")
-    path = Path(folder).expanduser().resolve()
-    record = _planned(path, config, tuple(lambdas), tuple(seeds), goal)
+    name = f"{Path(config.target).stem}-frontier"
+    with nullcontext(folder) if folder else claimed_folder(Path("runs"), name) as path:
+        path = Path(path).expanduser().resolve()
+        record = _planned(path, config, tuple(lambdas), tuple(seeds), goal)
+        return _train_planned(path, record, config, listeners)
+
+
+def _train_planned(
+    path: Path, record: FrontierRecord, config: Config, listeners: Sequence[FrontierListener]
+) -> Frontier:
     place = RunFolder(path)
     place.make()
     with place.lock():

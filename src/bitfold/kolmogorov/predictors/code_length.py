@@ -13,6 +13,7 @@ from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.sums.cross_entropy import bin_nats, summed_cross_entropy
 from bitfold.kolmogorov.sums.prediction import Prediction
+from bitfold.runtime.kinks import magnitude
 
 # This share of the probability is spread evenly over all bins, so that every bin can be coded. With
 # 256 bins none has less than 2^-24, the usual resolution of an entropy coder's table.
@@ -158,7 +159,7 @@ class LaplacianDensity(CodeLength):
     def summed_nats(self, weights: Tensor, prediction: Prediction, targets: Targets) -> Tensor:
         """Sum of ln(2 scale) + abs(weight - location) / scale - ln(width)."""
         location, log_scale = self._parameters(prediction)
-        distances = (weights - location).abs() * torch.exp(-log_scale)
+        distances = magnitude(weights - location) * torch.exp(-log_scale)
         constant = math.log(2) - math.log(self.bins.width)
         return (log_scale + distances).sum() + len(weights) * constant
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from bitfold.runtime.kinks import at_least, at_most, magnitude
+
 LogMass = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -32,16 +34,16 @@ def log_mass_laplace(distance: Tensor, scale: Tensor, first: Tensor, last: Tenso
         Same shape, at most 0.
     """
     ln2 = 0.6931471805599453
-    size = distance.abs()
+    size = magnitude(distance)
     low, high = (size - 0.5) / scale, (size + 0.5) / scale
     # Both branches are finite and have finite slopes everywhere, as autograd needs with `where`.
-    beside = -ln2 - low.clamp(min=0) + torch.log(-torch.expm1(-1 / scale))
-    around = torch.log(-0.5 * (torch.expm1(low.clamp(max=0)) + torch.expm1(-high)))
+    beside = -ln2 - at_least(low, 0.0) + torch.log(-torch.expm1(-1 / scale))
+    around = torch.log(-0.5 * (torch.expm1(at_most(low, 0.0)) + torch.expm1(-high)))
     inner = torch.where(low >= 0, beside, around)
     edge = torch.where(first, -distance, distance)
     low = (edge - 0.5) / scale
     tail = torch.where(
-        low >= 0, -ln2 - low.clamp(min=0), torch.log1p(-0.5 * torch.exp(low.clamp(max=0)))
+        low >= 0, -ln2 - at_least(low, 0.0), torch.log1p(-0.5 * torch.exp(at_most(low, 0.0)))
     )
     return torch.where(first | last, tail, inner)
 

@@ -32,6 +32,7 @@ class Journal:
     Attributes:
         saved_epoch: epoch of the newest checkpoint; -1 before the first.
         frame_epoch: epoch of the newest frame in the trajectory; -1 if it is not ``epoch``.
+        refusal: reason why the newest refused write was refused; empty before the first.
 
     Raises:
         RunError: a file cannot be opened or cut.
@@ -48,6 +49,7 @@ class Journal:
     ) -> None:
         self._run, self._notice = run, notice
         self._failed: set[str] = set()
+        self.refusal = ""
         self._schedule = run.config.drawing.schedule
         is_framed = epoch > 0 and self._schedule.has(epoch)
         self.saved_epoch, self.frame_epoch = epoch if epoch > 0 else -1, epoch if is_framed else -1
@@ -128,8 +130,9 @@ class Journal:
         try:
             write()
         except OSError as error:
+            self.refusal = error.strerror or str(error)
             if what not in self._failed:
                 self._failed.add(what)
-                self._notice(f"Cannot write {what}: {error.strerror}. Training goes on without.")
+                self._notice(f"Cannot write {what}: {self.refusal}. Training goes on without.")
             return False
         return True

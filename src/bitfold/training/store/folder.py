@@ -250,25 +250,6 @@ class RunFolder:
         write_atomically(self.status, json.dumps(dict(status), indent=2).encode())
 
 
-def new_run_folder(config: Config) -> RunFolder:
-    """Return the folder that a configuration names, or a new dated one under ``runs/``."""
-    if config.output_dir is not None:
-        return RunFolder(Path(config.output_dir).expanduser())
-    return RunFolder(dated_folder(Path("runs"), config.target))
-
-
-def dated_folder(parent: Path, target: str) -> Path:
-    """Return a folder that does not exist yet, named by date, time and target."""
-    name = "".join(c if c.isalnum() else "-" for c in Path(target).stem).strip("-") or "run"
-    stamp = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    path = parent / f"{stamp}-{name}"
-    number = 2
-    while path.exists():
-        path = parent / f"{stamp}-{name}-{number}"
-        number += 1
-    return path
-
-
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 

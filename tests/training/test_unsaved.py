@@ -1,0 +1,99 @@
+"""States that the disk refuses: kept in memory, written at the end, or named by an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import bitfold
+from bitfold.training.store import checkpoints
+from bitfold.training.store.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint
+from tests.training.training_runs import Heard, assert_same_run, tiny
+
+Refuse = Callable[[Callable[[int, int], bool]], None]
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
+    """Let the disk refuse checkpoints, by their epoch and the number of the attempt."""
+
+    def install(is_refused: Callable[[int, int], bool]) -> None:
+        attempts: list[int] = []
+
+        def write(folder: Path, checkpoint: Checkpoint) -> Path:
+            attempts.append(checkpoint.epoch)
+            if is_refused(checkpoint.epoch, len(attempts)):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return checkpoints.write_checkpoint(folder, checkpoint)
+
+        monkeypatch.setattr("bitfold.training.run.journal.write_checkpoint", write)
+
+    return install
+
+
+def test_a_run_whose_last_state_is_lost_has_an_exit_code_of_its_own(
+    tmp_path: Path, refuse: Refuse
+) -> None:
+    """The message says that training completed, and why its result is not on disk."""
+    refuse(lambda epoch, attempt: epoch > 0)
+    heard = Heard()
+    run = bitfold.train(tiny(tmp_path / "run"), [heard])
+    assert (heard.ended.reason, heard.ended.exit_code) == ("unsaved", 7)
+    assert heard.ended.message == (
+        "Training completed 12 epochs. Cannot write the state after epoch 12: No space left on "
+        "device."
+    )
+    assert (run.status["status"], run.status["exit_code"]) == ("unsaved", 7)
+
+
+def test_a_run_whose_last_state_is_lost_can_be_continued(tmp_path: Path, refuse: Refuse) -> None:
+    """Once there is room, it ends as if there always had been."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bitfold.training.run.journal.write_checkpoint", _full)
+        bitfold.train(tiny(tmp_path / "run"))
+    heard = Heard()
+    bitfold.resume(tmp_path / "run", [heard])
+    assert heard.ended.exit_code == 0
+    bitfold.train(tiny(tmp_path / "whole"))
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def _full(folder: Path, checkpoint: Checkpoint) -> Path:
+    if checkpoint.epoch == 0:
+        return checkpoints.write_checkpoint(folder, checkpoint)
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_refused_state_is_written_at_the_end_of_a_run_that_goes_wrong(
+    tmp_path: Path, refuse: Refuse
+) -> None:
+    """The last good state waits in memory, as it was, and is written when there is room."""
+    settings = {"optimizer": "sgd", "learning_rate": 5.0, "checkpoint_interval": 1}
+    expected = bitfold.train(tiny(tmp_path / "whole", **settings))
+    last = read_checkpoint(checkpoint_paths(expected.checkpoints)[-1])
+    assert last.epoch > 0
+    refuse(lambda epoch, attempt: 1 <= attempt <= last.epoch + 1)  # all until the end
+    heard = Heard()
+    run = bitfold.train(tiny(tmp_path / "run", **settings), [heard])
+    assert (heard.ended.reason, heard.ended.exit_code) == ("finite", 3)
+    (path,) = checkpoint_paths(run.checkpoints)
+    assert heard.ended.message.endswith(f"{path}.")
+    kept = read_checkpoint(path)
+    assert kept.epoch == last.epoch
+    assert all(torch.equal(kept.tensors[name], item) for name, item in last.tensors.items())
+
+
+def test_a_checkpoint_between_that_is_refused_costs_nothing(
+    tmp_path: Path, refuse: Refuse
+) -> None:
+    """The exit code is 0 if a later state is on disk."""
+    refuse(lambda epoch, attempt: epoch == 5)
+    heard = Heard()
+    run = bitfold.train(tiny(tmp_path / "run"), [heard])
+    assert (heard.ended.reason, heard.ended.exit_code) == ("completed", 0)
+    assert read_checkpoint(checkpoint_paths(run.checkpoints)[-1]).epoch == 12
