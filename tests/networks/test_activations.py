@@ -43,9 +43,7 @@ def test_unknown_activation_is_refused() -> None:
         activation_gain("selu")
 
 
-@pytest.mark.parametrize(
-    ("name", "slope"), [("leaky_relu", 0.01), ("relu", 0.0), ("abs", 0.0)]
-)
+@pytest.mark.parametrize(("name", "slope"), [("leaky_relu", 0.01), ("relu", 0.0), ("abs", 0.0)])
 def test_activations_have_a_slope_of_their_own_at_the_fold(name: str, slope: float) -> None:
     """PyTorch defines the slopes at 0 of these three; the compiled loops rely on them."""
     leaf = torch.zeros(4, requires_grad=True)

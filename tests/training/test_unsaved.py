@@ -88,9 +88,7 @@ def test_a_refused_state_is_written_at_the_end_of_a_run_that_goes_wrong(
     assert all(torch.equal(kept.tensors[name], item) for name, item in last.tensors.items())
 
 
-def test_a_checkpoint_between_that_is_refused_costs_nothing(
-    tmp_path: Path, refuse: Refuse
-) -> None:
+def test_a_checkpoint_between_that_is_refused_costs_nothing(tmp_path: Path, refuse: Refuse) -> None:
     """The exit code is 0 if a later state is on disk."""
     refuse(lambda epoch, attempt: epoch == 5)
     heard = Heard()

@@ -110,7 +110,8 @@ class RunEnded:
 
     Args:
         epoch: the last finished epoch.
-        reason: ``completed``, ``interrupted``, ``terminated``, ``audit``, or a watchdog's name.
+        reason: ``completed``, ``interrupted``, ``terminated``, ``unsaved``, ``audit``,
+            or a watchdog's name.
         message: one line for a person.
         exit_code: the exit code for a program that only trains.
         network: the network at the end.

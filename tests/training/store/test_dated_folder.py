@@ -76,7 +76,7 @@ def test_a_folder_that_stays_empty_is_removed(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_gets_one_line(tmp_path: Path) -> None:
     """The parent is a file."""
     (tmp_path / "runs").touch()
-    with pytest.raises(RunError, match="Cannot make a folder in .*runs: File exists"):
+    with pytest.raises(RunError, match=r"Cannot make a folder in .*runs: File exists"):
         bitfold.train(tiny(tmp_path).replace(output_dir=None))
 
 

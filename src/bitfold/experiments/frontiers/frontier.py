@@ -111,8 +111,8 @@ def frontier(
         (['completed'], [])
     """
     name = f"{Path(config.target).stem}-frontier"
-    with nullcontext(folder) if folder else claimed_folder(Path("runs"), name) as path:
-        path = Path(path).expanduser().resolve()
+    with nullcontext(folder) if folder else claimed_folder(Path("runs"), name) as given:
+        path = Path(given).expanduser().resolve()
         record = _planned(path, config, tuple(lambdas), tuple(seeds), goal)
         return _train_planned(path, record, config, listeners)
 
