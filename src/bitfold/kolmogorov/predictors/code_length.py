@@ -12,8 +12,8 @@ from bitfold.entropy_coding.precision import FLOAT_BITS
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.sums.cross_entropy import bin_nats, summed_cross_entropy
+from bitfold.kolmogorov.sums.kinks import magnitude
 from bitfold.kolmogorov.sums.prediction import Prediction
-from bitfold.runtime.kinks import magnitude
 
 # This share of the probability is spread evenly over all bins, so that every bin can be coded. With
 # 256 bins none has less than 2^-24, the usual resolution of an entropy coder's table.

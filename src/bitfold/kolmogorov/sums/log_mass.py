@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from bitfold.runtime.kinks import at_least, at_most, magnitude
+from bitfold.kolmogorov.sums.kinks import at_least, at_most, magnitude
 
 LogMass = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 

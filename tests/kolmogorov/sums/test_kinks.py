@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitfold.runtime.kinks import at_least, at_most, magnitude
+from bitfold.kolmogorov.sums.kinks import at_least, at_most, magnitude
 
 
 def slopes_of(function: Callable[[Tensor], Tensor], numbers: list[float]) -> list[float]:
