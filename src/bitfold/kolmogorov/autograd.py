@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.description.bits import Described, coded_weights
 from bitfold.kolmogorov.grid.soft_assignment import Targets
+from bitfold.kolmogorov.once import differentiable_once
 from bitfold.kolmogorov.weights.subsampling import Subsample
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
@@ -75,7 +75,6 @@ class _MeanNats(torch.autograd.Function):
         return (nats * work.factor).to(work.dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         work = ctx.work
         if not work.targets.is_differentiable:
@@ -85,9 +84,12 @@ class _MeanNats(torch.autograd.Function):
                 "gradient is zero and the network would never learn of K."
             )
         by_weights, *by_own = ctx.saved_tensors
-        scale = grad_output * work.factor
-        gradients = work.described.table.pieces(by_weights * scale)
-        return (None, None, *gradients, *(item * scale for item in by_own))
+        with torch.no_grad():
+            scale = grad_output * work.factor
+            pieces = work.described.table.pieces(by_weights * scale)
+            found = [*pieces, *(item * scale for item in by_own)]
+        inputs = (*work.described.table.parameters, *work.own, grad_output)
+        return (None, None, *differentiable_once("K", found, inputs))
 
 
 def _hard_nats(work: Work) -> Tensor:

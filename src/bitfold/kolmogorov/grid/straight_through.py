@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
+from bitfold.kolmogorov.grid.recomputation import Recomputation, version_of
 from bitfold.kolmogorov.grid.rounding import can_round_plainly, round_plainly, slopes_plainly
 from bitfold.kolmogorov.grid.weight_range import WeightRange
+from bitfold.kolmogorov.once import differentiable_once
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
@@ -41,8 +43,26 @@ def quantised(
             "those of another quantised(). Leave that block first."
         )
     table.check()
-    with with_weights(table, straight_through(table, weight_range, subset)):
-        yield
+    weights = straight_through(table, weight_range, subset)
+    # The same node made all of them.
+    node = next((item.grad_fn for item in weights if item.grad_fn is not None), None)
+    try:
+        with with_weights(table, weights):
+            yield
+    finally:
+        if node is not None:
+            _recomputation_of(table, weight_range, subset).follow(node)
+
+
+def _recomputation_of(
+    table: ParameterTable, weight_range: WeightRange, subset: WeightSubset
+) -> Recomputation:
+    """The one of this table, made when it is first asked for."""
+    if table.recomputation is None:
+        again = partial(straight_through, table, weight_range, subset)
+        table.recomputation = Recomputation(table, again)
+    kept: Recomputation = table.recomputation
+    return kept
 
 
 @contextmanager
@@ -59,7 +79,7 @@ def with_weights(table: ParameterTable, weights: Sequence[Tensor]) -> Iterator[N
     """
     by_id = dict(zip(map(id, table.parameters), weights, strict=True))
     slots = [
-        (owner._parameters, name, item)
+        (owner, name, item)
         for owner in table.module.modules()
         for name, item in owner._parameters.items()
         if id(item) in by_id
@@ -68,13 +88,13 @@ def with_weights(table: ParameterTable, weights: Sequence[Tensor]) -> Iterator[N
     kept = [{name: vars(item)[name] for name in _RECURRENT} for item in recurrent]
     table.is_replaced = True
     try:
-        for holder, name, item in slots:
+        for owner, name, item in slots:
             # A tensor with a history is no parameter, as the type of a module's dictionary demands.
-            holder[name] = by_id[id(item)]  # type: ignore[assignment]
+            owner._parameters[name] = by_id[id(item)]  # type: ignore[assignment]
         yield
     finally:
-        for holder, name, item in slots:
-            holder[name] = item
+        for owner, name, item in slots:
+            owner._parameters[name] = item
         for layer, attributes in zip(recurrent, kept, strict=True):
             vars(layer).update(attributes)
         table.is_replaced = False
@@ -123,17 +143,26 @@ class _StraightThrough(torch.autograd.Function):
             # Without clones the pieces would be views of one tensor, and share its history.
             rounded = [piece.clone() for piece in table.pieces(flat)]
         ctx.num_learned = len(inputs) - len(rounded)
-        ctx.save_for_backward(*inputs[ctx.num_learned :], *rounded)
+        # Not saved by PyTorch: checkpointing, which makes them again, would count what is saved.
+        ctx.weights, ctx.rounded = inputs[ctx.num_learned :], [item.detach() for item in rounded]
+        ctx.learned, ctx.versions = inputs[: ctx.num_learned], [*map(version_of, inputs)]
         return tuple(rounded)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         if not ctx.num_learned or not ctx.needs_input_grad[1]:
             return (None, *[None] * ctx.num_learned, *gradients)
-        saved = ctx.saved_tensors
-        weights, rounded = saved[: len(gradients)], saved[len(gradients) :]
-        return (None, _by_steps(weights, rounded, gradients), *gradients)
+        if [*map(version_of, (*ctx.learned, *ctx.weights))] != ctx.versions:
+            raise KolmogorovError(
+                "Cannot find the gradient by the steps: expected the weights of the quantised() "
+                "block, got weights that were changed since. Step the optimiser after backward()."
+            )
+        with torch.no_grad():
+            by_steps = _by_steps(ctx.weights, ctx.rounded, gradients)
+        given = [item for item in gradients if item is not None]
+        inputs = (*ctx.learned, *ctx.weights, *given)
+        by_steps, *_ = differentiable_once("the gradient by the steps", [by_steps], inputs)
+        return (None, by_steps, *gradients)
 
 
 def _by_steps(

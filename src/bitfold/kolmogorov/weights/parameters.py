@@ -102,14 +102,18 @@ class ParameterTable:
         self._memory = FlatMemory(())
         # Whether the module now holds other tensors in place of the parameters; see `with_weights`.
         self.is_replaced = False
+        # Kept here for `grid.straight_through`, which makes it.
+        self.recomputation: Any = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ParameterTable":
         copied = copy.copy(self)
         memo[id(self)] = copied
         for name, item in vars(self).items():
-            setattr(copied, name, copy.deepcopy(item, memo))
+            if name != "recomputation":
+                setattr(copied, name, copy.deepcopy(item, memo))
         # The parameters of a copy lie at other addresses.
         copied._memory = FlatMemory(())
+        copied.recomputation = None
         return copied
 
     def dtype(self) -> torch.dtype:
