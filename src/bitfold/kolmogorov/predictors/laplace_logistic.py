@@ -46,6 +46,9 @@ from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 MEAN_DISTANCE = {"laplace": 1.0, "logistic": 2 * math.log(2)}
 """The mean distance from the location, in scales."""
 
+#: Weights within this distance of the location, in bins, decode as the location.
+HALF_BIN = 0.5
+
 
 class ScalePredictor(WeightPredictor, abc.ABC):
     """A Laplace or logistic distribution for each weight; subclasses say who shares a scale.
@@ -129,16 +132,37 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         return () if row is None or column is None else (row, column)
 
     def fit(self, subset: WeightSubset, values: Tensor) -> None:
-        """Set each location to the tensor's median, each scale to the mean distance from it."""
+        """Set each location to the tensor's median, each scale to the mean distance from it.
+
+        A tensor whose weights all lie in the bin of the location tells nothing of its scale: zeros
+        before training are about to move. It gets the mean distance of all other tensors.
+        """
         distances = values / self.bins.width
+        sums, largest, counts = list[Tensor](), list[Tensor](), list[int]()
         for number, _, part in subset.pieces():
             first = self.bins.minimum / self.bins.width
             centre = (distances[part].median() - first).round() + first
             if self.is_centred:
                 centre = torch.zeros_like(centre)
-            mean = (distances[part] - centre).abs().mean() / MEAN_DISTANCE[self.distribution]
+            sizes = (distances[part] - centre).abs()
             self.location[number] = centre
-            self.log_scale[number] = (mean + SCALE_FLOOR).log()
+            sums.append(sizes.sum())
+            largest.append(sizes.amax())
+            counts.append(len(sizes))
+        self.log_scale.copy_(self._first_log_scales(sums, largest, counts))
+
+    def _first_log_scales(
+        self, sums: list[Tensor], largest: list[Tensor], counts: list[int]
+    ) -> Tensor:
+        """Scales by the sums and maxima of the distances of each tensor, and its size."""
+        total, count = torch.stack(sums), torch.tensor(counts, device=sums[0].device)
+        mean, is_moved = total / count, torch.stack(largest) > HALF_BIN
+        if bool(is_moved.any()):
+            usual = (total * is_moved).sum() / (count * is_moved).sum()
+        else:
+            usual = torch.ones_like(mean[0])
+        mean = torch.where(is_moved, mean, usual) / MEAN_DISTANCE[self.distribution]
+        return (mean + SCALE_FLOOR).log()
 
     @torch.no_grad()
     def fit_sent(

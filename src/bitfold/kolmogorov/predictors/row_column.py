@@ -4,15 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from bitfold.kolmogorov.grid.bins import Bins
-from bitfold.kolmogorov.predictors.laplace_logistic import MEAN_DISTANCE, ScalePredictor
+from bitfold.kolmogorov.predictors.laplace_logistic import HALF_BIN, MEAN_DISTANCE, ScalePredictor
 from bitfold.kolmogorov.predictors.line_means import line_means
 from bitfold.kolmogorov.predictors.scale_fit import SCALE_FLOOR
 from bitfold.kolmogorov.sums.scale_sums import scale_table
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
-
-# The logarithm of a factor so small that only the floor of the scale is left.
-_LOG_NOTHING = -11.0
 
 
 class RowColumnPredictor(ScalePredictor):
@@ -80,8 +77,9 @@ class RowColumnPredictor(ScalePredictor):
     def fit(self, subset: WeightSubset, values: Tensor) -> None:
         """Fit the tensors, then rows and columns by their mean distance over the tensor's.
 
-        Rows and columns in which all weights lie at the location get next to no scale, and count
-        for no other row or column.
+        Rows and columns in which all weights lie at the location count for no other row or column,
+        and begin at their tensor's scale: zeros before training are about to move. A decoder needs
+        no scale of those that stay, and counts no bits for them.
         """
         super().fit(subset, values)
         distances = values / self.bins.width
@@ -94,21 +92,17 @@ class RowColumnPredictor(ScalePredictor):
             means, tops = by_offset.mean(2), by_offset.amax(2)
             if box.is_transposed:
                 means, tops = means.t(), tops.t()
-            self._fit_lines(number, means, tops > 0.5 + SCALE_FLOOR)
+            self._fit_lines(number, means, tops > HALF_BIN + SCALE_FLOOR)
 
     def _fit_lines(self, number: int, means: Tensor, is_used: Tensor) -> None:
         """Fit one tensor's factors to mean distances (rows, columns), where weights are used."""
         found = line_means(means, is_used)
         sides = (
-            (self.row_log_scale, found.rows, found.in_rows),
-            (self.column_log_scale, found.columns, found.in_columns),
+            (self.row_log_scale, found.rows),
+            (self.column_log_scale, found.columns),
         )
-        for (parameter, shares, in_lines), first in zip(
-            sides, self.first_lines(number), strict=True
-        ):
-            factors = shares.log()
-            factors[~in_lines] = _LOG_NOTHING
-            parameter[first : first + len(factors)] = factors
+        for (parameter, shares), first in zip(sides, self.first_lines(number), strict=True):
+            parameter[first : first + len(shares)] = shares.log()
         if bool(is_used.any()):
             self.log_scale[number] = (found.mean / MEAN_DISTANCE[self.distribution]).log()
 
