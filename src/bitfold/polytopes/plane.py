@@ -13,6 +13,11 @@ from torch import Tensor, nn
 
 from bitfold.errors import PolytopeError
 
+# A triangle this flat comes from points whose numbers were computed in float32 (2^-24).
+_LEAST_HEIGHT = 2.0**-20
+# A point between two others, computed in its own type, is off the line by some roundings.
+_ROUNDINGS = 4
+
 
 @dataclass(frozen=True, eq=False)
 class Plane:
@@ -56,11 +61,18 @@ class Plane:
     def through(cls, a: Any, b: Any, c: Any) -> Plane:
         """The plane through three inputs: (0, 0) is a, (1, 0) is b, (0, 1) is c.
 
+        Raises:
+            PolytopeError: as `Plane`, or if the points lie on a line up to rounding: the height of
+                their triangle over its longest side is below 2**-20, or the height is within the
+                rounding errors of the points' own type.
+
         >>> Plane.through(np.zeros(2), np.array([2.0, 0]), np.array([0, 1.0])).u.tolist()
         [2.0, 0.0]
         """
-        first, second, third = (_real(item) for item in (a, b, c))
-        return cls(first, second - first, third - first)
+        points = [_real(item) for item in (a, b, c)]
+        if len({item.shape for item in points}) == 1:
+            _check_triangle(points, _precision((a, b, c)))
+        return cls(points[0], points[1] - points[0], points[2] - points[0])
 
     def inputs(self, points: NDArray[np.float64]) -> Tensor:
         """The inputs at points of the plane.
@@ -133,6 +145,33 @@ class OnPlane(nn.Module):
         s, t = (points[:, k].reshape(-1, *[1] * origin.ndim) for k in range(2))
         outputs: Tensor = self.network(origin + s * u + t * v)
         return outputs.reshape(len(points), -1)
+
+
+def _check_triangle(points: list[Tensor], precision: float) -> None:
+    u, v = ((item - points[0]).reshape(-1) for item in points[1:])
+    height, longest = _triangle(u, v)
+    noise = _ROUNDINGS * precision * max(float(item.norm()) for item in points)
+    # Points that are equal or not finite are left to the plane's own checks.
+    if longest > 0 and height < max(_LEAST_HEIGHT * longest, noise):
+        raise PolytopeError(
+            "Cannot make a plane: expected three points that span one, got points on a line: "
+            f"the height of their triangle is {height / longest:.1e} of its longest side, "
+            "which is rounding. Choose a third point off the line through the others."
+        )
+
+
+def _triangle(u: Tensor, v: Tensor) -> tuple[float, float]:
+    """Height and longest side of the triangle from 0 to two points."""
+    sides = sorted([u, v, u - v], key=lambda side: float(side.norm()))
+    longest = float(sides[-1].norm())
+    along = sides[-1] / longest
+    return float((sides[0] - (sides[0] @ along) * along).norm()), longest
+
+
+def _precision(items: tuple[Any, ...]) -> float:
+    """The largest relative rounding error of the types of some points."""
+    types = [torch.as_tensor(item).dtype for item in items]
+    return max((torch.finfo(kind).eps for kind in types if kind.is_floating_point), default=0.0)
 
 
 def _real(item: Any) -> Tensor:
