@@ -39,5 +39,5 @@ def test_whole_numbers_are_exact() -> None:
     found = Plane.through([0, 0, 0], [1000, 0, 0], [500, 1, 0])
     assert found.v.tolist() == [500.0, 1.0, 0.0]
     for points in (([0, 0], [0, 0], [1, 1]), ([2, 2], [2, 2], [2, 2])):
-        with pytest.raises(PolytopeError, match="on a line|parallel directions or zero"):
+        with pytest.raises(PolytopeError, match=r"on a line|parallel directions or zero"):
             Plane.through(*points)
