@@ -1,8 +1,15 @@
 from bitfold.model_file.baselines import Baseline, baselines
-from bitfold.model_file.files import read_model, read_tensors, write_model
+from bitfold.model_file.files import (
+    read_model,
+    read_tensors,
+    write_model,
+    write_safetensors,
+)
 from bitfold.model_file.information import FileItem, ModelFileInfo, model_info
+from bitfold.model_file.sources import TENSORS_SUFFIX
 
 __all__ = [
+    "TENSORS_SUFFIX",
     "Baseline",
     "FileItem",
     "ModelFileInfo",
@@ -11,4 +18,5 @@ __all__ = [
     "read_model",
     "read_tensors",
     "write_model",
+    "write_safetensors",
 ]

@@ -87,12 +87,7 @@ def write_model(
         else:
             asked = TOLERANCE if tolerance is None else tolerance
             data = rounded(source, asked, options, keeps_grids=tolerance is None)
-    try:
-        write_atomically(Path(path), data)
-    except OSError as error:
-        raise ModelFileError(
-            f"Cannot write {path}: {error.strerror}. Make room, or choose another place."
-        ) from None
+    _write(path, data)
     return len(data)
 
 
@@ -141,6 +136,35 @@ def read_tensors(path: str | PathLike[str]) -> dict[str, Tensor]:
     from bitfold.model_file.decoding import decoded_tensors  # noqa: PLC0415 - see above
 
     return decoded_tensors(bytes_of(path))
+
+
+def write_safetensors(path: str | PathLike[str], source: str | PathLike[str]) -> int:
+    """Write the tensors of a ``.bitfold`` file as a ``.safetensors`` file.
+
+    Args:
+        path: of the file to write; written whole or not at all.
+        source: a file with names or a recipe, see `read_tensors`.
+
+    Returns:
+        The size of the written file in bytes.
+
+    Raises:
+        ModelFileError: as `read_tensors`, and if the file cannot be written.
+    """
+    from safetensors.torch import save  # noqa: PLC0415 - only who writes such a file needs it
+
+    data: bytes = save(read_tensors(source))
+    _write(path, data)
+    return len(data)
+
+
+def _write(path: str | PathLike[str], data: bytes) -> None:
+    try:
+        write_atomically(Path(path), data)
+    except OSError as error:
+        raise ModelFileError(
+            f"Cannot write {path}: {error.strerror}. Make room, or choose another place."
+        ) from None
 
 
 def bytes_of(path: str | PathLike[str]) -> bytes:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from bitfold.model_file.files import bytes_of
+from bitfold.model_file.syntax.header import VERSION, Header, read_header
 
 if TYPE_CHECKING:
     from bitfold.model_file.syntax.plan import TensorPlan
@@ -45,10 +46,12 @@ class ModelFileInfo:
     Args:
         items: all parts; their bits add up to the file's.
         num_bytes: size of the file.
+        note: what cannot be told, and why; empty if everything is.
     """
 
     items: tuple[FileItem, ...]
     num_bytes: int
+    note: str = ""
 
     @property
     def num_numbers(self) -> int:
@@ -66,13 +69,14 @@ class ModelFileInfo:
         )
         lines = [head, *map(_cells, (*self.items, total))]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(
+        table = "\n".join(
             "  ".join(
                 cell.rjust(width) if 0 < number < len(line) - 1 else cell.ljust(width)
                 for number, (cell, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
             for line in lines
         )
+        return f"{table}\n{self.note}" if self.note else table
 
 
 def model_info(path: str | PathLike[str], into: nn.Module | None = None) -> ModelFileInfo:
@@ -83,21 +87,36 @@ def model_info(path: str | PathLike[str], into: nn.Module | None = None) -> Mode
     Args:
         path: of the file.
         into: the module that was written, which stays as it is; None for files with a recipe or
-            with names.
+            with names. Of other files everything behind the header is one item then.
 
     Raises:
-        ModelFileError: as `read_model`, and if there is neither a module, nor a recipe, nor names.
+        ModelFileError: as `read_model`.
     """
     # Numba takes 0.4 s to import: only those who read a file import it.
     from bitfold.model_file.decoding import parsed  # noqa: PLC0415 - see above
 
     data = bytes_of(path)
+    header = read_header(data)
+    if into is None and not header.has_recipe and header.items is None:
+        return _without_module(header, len(data))
     found = parsed(data, into)
     tensors = {tensor.item.name: tensor for tensor in found.plan.tensors}
     items = [FileItem("header", 8.0 * found.header.end)]
     items += [FileItem(part, bits) for part, bits in found.parts.items()]
     items += [_tensor_item(tensors[name], bits) for name, bits in found.bits.items()]
     return ModelFileInfo(tuple(items), len(data))
+
+
+def _without_module(header: Header, num_bytes: int) -> ModelFileInfo:
+    """What a file says without the names and shapes of its tensors."""
+    start = header.end
+    items = FileItem("header", 8.0 * start), FileItem("all tensors", 8.0 * (num_bytes - start))
+    return ModelFileInfo(
+        items,
+        num_bytes,
+        f"whole, version {VERSION}; without names and shapes, whose hash is "
+        f"{header.structure.hex()}. In Python, model_info(path, into=module) lists the tensors.",
+    )
 
 
 def _tensor_item(tensor: TensorPlan, bits: float) -> FileItem:

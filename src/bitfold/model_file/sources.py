@@ -15,7 +15,7 @@ from bitfold.model_file.syntax.structure import Holder
 from bitfold.runtime.module_state import first_difference, hidden_weights, other_state
 from bitfold.runtime.wrapped_modules import unwrap
 
-SUFFIX = ".safetensors"
+TENSORS_SUFFIX = ".safetensors"
 
 
 def source_of(given: object) -> Holder:
@@ -56,7 +56,7 @@ def tensors_in(path: str | PathLike[Any]) -> dict[str, Tensor]:
     from safetensors.torch import load_file  # noqa: PLC0415 - likewise
 
     where = Path(fspath(path))
-    if where.suffix != SUFFIX:
+    if where.suffix != TENSORS_SUFFIX:
         _refuse(
             "the path of a .safetensors file",
             f"{str(where)!r}. Load it, and pass the module or its state_dict()",

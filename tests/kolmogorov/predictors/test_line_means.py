@@ -21,6 +21,8 @@ def test_unused_rows_and_columns_count_for_no_other() -> None:
     distances, is_used = torch.full((6, 4), 1e-3), torch.zeros(6, 4, dtype=torch.bool)
     distances[1:5, :3], is_used[1:5, :3] = inner, True
     found, alone = line_means(distances, is_used), line_means(inner, inner > 0)
+    assert found.in_rows.tolist() == [False, True, True, True, True, False]
+    assert found.in_columns.tolist() == [True, True, True, False]
     torch.testing.assert_close(found.mean, alone.mean)
     torch.testing.assert_close(found.rows[1:5], alone.rows)
     torch.testing.assert_close(found.columns[:3], alone.columns)

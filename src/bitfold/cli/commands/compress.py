@@ -1,4 +1,4 @@
-"""``bitfold compress RUN -o net.bitfold``."""
+"""``bitfold compress RUN -o net.bitfold``, also of a .safetensors file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ def add_to(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "compress",
-        help="write a run's network as a model file",
+        help="write a run's network, or a .safetensors file, as a model file",
         description="Write the network of a run as a .bitfold file. The file is all that is needed "
         "to draw the picture again. For a run with K, the weights that K describes are coded, by K "
         "or by plain codes, whichever is shorter. Otherwise the weights are rounded: to a size, to "
-        "a quality of the decoded network, or with rounding errors 36 decibels below the weights.",
+        "a quality of the decoded network, or with rounding errors 36 decibels below the weights. "
+        "Instead of a run it takes any model.safetensors, whose tensors are rounded and written by "
+        "their names; bitfold decompress FILE -o model.safetensors writes them back.",
     )
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run")
+    parser.add_argument("run", metavar="RUN", type=Path,
+                        help="folder of the run, or a .safetensors file")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True,
                         help="the file to write, for example net.bitfold")  # fmt: skip
     parser.add_argument(
@@ -54,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         "Cannot compress as trained to a size or quality: expected --as-trained by itself, got "
         "--bytes, --psnr or --error too. Leave one of them out.",
     )
+    if arguments.run.suffix == model_file.TENSORS_SUFFIX:
+        return _compress_tensors(arguments, goal)
     found = training.load_run(arguments.run)
     coded = experiments.code_run(found, arguments.epoch, goal, as_trained=as_trained)
     try:
@@ -69,5 +74,22 @@ def run(arguments: argparse.Namespace) -> int:
         print(coded.how)
         print(f"{experiments.measure_quality(found.target, coded.network)} as decoded")
         print(f"{experiments.measure_quality(found.target, itself)} of the network itself")
+        print(arguments.output)
+    return 0
+
+
+def _compress_tensors(arguments: argparse.Namespace, goal: experiments.Goal) -> int:
+    """Write the tensors of a .safetensors file; print the parts."""
+    is_alone = arguments.epoch is None and arguments.as_trained is None
+    require(
+        is_alone and goal.psnr_db is None and goal.error is None,
+        f"Cannot compress {arguments.run}: expected at most --bytes with a .safetensors file, got "
+        "an option for runs. Leave it out.",
+    )
+    model_file.write_model(arguments.output, arguments.run, num_bytes=goal.num_bytes)
+    if not arguments.quiet:
+        print(model_file.model_info(arguments.output))
+        before, after = (path.stat().st_size for path in (arguments.run, arguments.output))
+        print(f"{before:,} bytes became {after:,}, {before / after:.1f} times fewer")
         print(arguments.output)
     return 0

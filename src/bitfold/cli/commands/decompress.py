@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bitfold import experiments, render
+from bitfold import experiments, model_file, render
 from bitfold.cli.console.options import add_presentation
 from bitfold.errors import RenderError
 from bitfold.runtime.atomic_files import write_atomically
@@ -20,7 +20,8 @@ def add_to(commands: Any) -> None:
         "decompress",
         help="draw the picture that a model file holds",
         description="Draw the picture of a run's .bitfold file at any size. A network of one "
-        "output gives grey, one of three outputs gives colours, any other the most likely class.",
+        "output gives grey, one of three outputs gives colours, any other the most likely class. "
+        "To -o model.safetensors it writes the tensors of any file that has their names.",
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="a .bitfold file of a run")
     parser.add_argument("-o", "--output", metavar="PNG", type=Path, required=True,
@@ -39,6 +40,8 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw the picture, and print its size and the size of the file."""
+    if arguments.output.suffix == model_file.TENSORS_SUFFIX:
+        return _write_tensors(arguments)
     _check_size(arguments.size)
     width, height = arguments.size[0], arguments.size[-1]
     network = experiments.read_picture_network(arguments.file)
@@ -53,6 +56,15 @@ def run(arguments: argparse.Namespace) -> int:
         ) from None
     if not arguments.quiet:
         print(f"{width} x {height} pixels from {arguments.file.stat().st_size:,} bytes")
+        print(arguments.output)
+    return 0
+
+
+def _write_tensors(arguments: argparse.Namespace) -> int:
+    """Write the tensors of a file by their names."""
+    num_bytes = model_file.write_safetensors(arguments.output, arguments.file)
+    if not arguments.quiet:
+        print(f"{num_bytes:,} bytes from {arguments.file.stat().st_size:,}")
         print(arguments.output)
     return 0
 

@@ -13,11 +13,15 @@ class LineMeans(NamedTuple):
         mean: over the weights in used rows and columns: 0-d.
         rows: each row's mean over the tensor's; 1 for rows that are not used: (rows,).
         columns: likewise: (columns,).
+        in_rows: whether each row is used: bool (rows,).
+        in_columns: likewise: bool (columns,).
     """
 
     mean: Tensor
     rows: Tensor
     columns: Tensor
+    in_rows: Tensor
+    in_columns: Tensor
 
 
 def line_means(distances: Tensor, is_used: Tensor) -> LineMeans:
@@ -48,4 +52,4 @@ def line_means(distances: Tensor, is_used: Tensor) -> LineMeans:
         )
         for side, used in ((1, in_rows), (0, in_columns))
     )
-    return LineMeans(total / count, rows, columns)
+    return LineMeans(total / count, rows, columns, in_rows, in_columns)

@@ -1,0 +1,65 @@
+"""``bitfold compress model.safetensors`` and back; ``info`` of files without names."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import bitfold
+from bitfold.cli.main import main
+from bitfold.model_file import model_info
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A file as people save their models."""
+    torch.manual_seed(0)
+    path = tmp_path / "model.safetensors"
+    save_file(nn.Sequential(nn.Linear(20, 64), nn.BatchNorm1d(64)).state_dict(), path)
+    return path
+
+
+def test_a_model_becomes_smaller_and_comes_back(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under its own names, rounded; and at a size that is asked for."""
+    packed, back = tmp_path / "net.bitfold", tmp_path / "back.safetensors"
+    assert main(["compress", str(model), "-o", str(packed)]) == 0
+    assert f"became {packed.stat().st_size:,}, " in capsys.readouterr().out
+    assert main(["info", str(packed)]) == 0
+    assert "1.running_var" in capsys.readouterr().out
+    assert main(["decompress", str(packed), "-o", str(back)]) == 0
+    given, found = load_file(model), load_file(back)
+    assert found.keys() == given.keys()
+    for name, item in given.items():
+        assert (found[name] - item).double().norm() <= 0.02 * item.double().norm(), name
+    assert main(["compress", str(model), "-o", str(packed), "--bytes", "1500", "--quiet"]) == 0
+    assert packed.stat().st_size <= 1500
+
+
+@pytest.mark.parametrize("option", [["--psnr", "30"], ["--anew"], ["--epoch", "3"]])
+def test_options_of_runs_are_refused(
+    option: list[str], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, with code 2."""
+    assert main(["compress", str(model), "-o", str(tmp_path / "a.bitfold"), *option]) == 2
+    assert "at most --bytes with a .safetensors file" in capsys.readouterr().err
+
+
+def test_info_says_what_can_be_known_without_the_module(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sizes of header and tensors, the hash, and how to learn more."""
+    path = tmp_path / "net.bitfold"
+    num_bytes = bitfold.write_model(path, nn.Linear(20, 30))
+    assert main(["info", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert f"all tensors  {num_bytes - 11:,}.0" in told
+    assert f"hash is {path.read_bytes()[7:11].hex()}. In Python, model_info(path, into=mod" in told
+    info = model_info(path)
+    assert sum(item.bits for item in info.items) == 8 * num_bytes
+    assert not model_info(path, into=nn.Linear(20, 30)).note
+    assert main(["decompress", str(path), "-o", str(tmp_path / "a.safetensors")]) == 2
+    assert "recipe or names, got neither" in capsys.readouterr().err
