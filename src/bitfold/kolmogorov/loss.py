@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bitfold.entropy_coding.precision import make_precision
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.attachment import copied_onto
-from bitfold.kolmogorov.description.bits import Described, count_items
+from bitfold.kolmogorov.description.bits import Described, count_items, rest_note
 from bitfold.kolmogorov.description.coverage import gradient_coverage
 from bitfold.kolmogorov.description.decoded_state import decode_state
 from bitfold.kolmogorov.description.description import Description
@@ -246,7 +246,7 @@ class KolmogorovLoss(nn.Module):
             KolmogorovError: as calling does.
         """
         items = {name: float(bits) for name, bits in self._items().items()}
-        return Description(items, self.num_weights)
+        return Description(items, self.num_weights, rest_note(items, self.rest_bits))
 
     def bits_tensor(self) -> Tensor:
         """Total of `bits`: 0-d, on the module's device.

@@ -1,8 +1,10 @@
 """Tests of parameters and buffers of unusual kinds: right, or refused by name."""
 
+import copy
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -107,6 +109,29 @@ def test_unusual_kinds_are_described_and_written(name: str, tmp_path: Path) -> N
             item.resolve_neg().to(torch.complex64),
             equal_nan=True,
         )
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["script", "trace"])
+def test_scripted_modules_are_described_written_and_trained(kind: str, tmp_path: Path) -> None:
+    """Also with the weights that a decoder gets; afterwards they have their own ones."""
+    torch.manual_seed(0)
+    plain, points = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.ones(2, 3)
+    jit: Any = torch.jit
+    module = jit.script(plain) if kind == "script" else jit.trace(plain, points)
+    before = module(points)
+    assert KolmogorovLoss(module)().item() == KolmogorovLoss(plain)().item()
+    write_model(tmp_path / "a.bitfold", module, tolerance=0)
+    read_model(tmp_path / "a.bitfold", into=plain)
+    loss = KolmogorovLoss(module, quantise="learned")
+    with loss.quantised():
+        found = module(points)
+    found.square().sum().backward()
+    decoded = copy.deepcopy(plain)  # the scripted one has the parameters of the plain one
+    decoded.load_state_dict(loss.decoded_state())
+    assert torch.allclose(found, decoded(points))
+    assert all(item.grad is not None for item in loss.weight_range.parameters())
+    assert torch.equal(module(points), before)
 
 
 @pytest.mark.parametrize("name", REFUSED)

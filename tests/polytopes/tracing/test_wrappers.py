@@ -79,6 +79,18 @@ def test_other_things_than_modules_are_refused(find: Callable[[Any], Any]) -> No
         find(Classifier())
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_scripted_modules_are_refused() -> None:
+    """Whole or in part, by name: their operations cannot be watched."""
+    script: Any = torch.jit.script
+    module = network()
+    with pytest.raises(PolytopeError, match="got 'one' that TorchScript compiled"):
+        partition(script(network()))
+    module[1] = script(module[1])
+    with pytest.raises(PolytopeError, match="got '1' that TorchScript compiled"):
+        partition(module)
+
+
 class Attention(nn.Module):
     """Attention by hand, whose first operation on several inputs is a transposition."""
 

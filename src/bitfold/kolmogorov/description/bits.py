@@ -1,5 +1,6 @@
 """The hard bits of weights: the cost of each weight's nearest bin under the predictor as sent."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,9 @@ from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
+
+# Numbers that are not described.
+_REST = "frozen", "excluded", "buffers"
 
 
 class Described(NamedTuple):
@@ -106,8 +110,20 @@ def count_items(
     }
     if predictor.side_bits:
         items["residual_variance"] = predictor.side_bits
-    rest = {"frozen": table.frozen, "excluded": table.excluded, "buffers": table.buffers}
+    rest = dict(zip(_REST, (table.frozen, table.excluded, table.buffers), strict=True))
     for item, names in rest.items():
         if names:
             items[item] = sum(num_rest_bits(values, rest_bits) for values in table.named(names))
     return items
+
+
+def rest_note(items: Mapping[str, float], rest_bits: int) -> str:
+    """How frozen and excluded parameters are counted, where they outweigh all that is described.
+
+    The frozen base of an adapter is an example: its decoder may well have it.
+    """
+    rest = sum(items.get(name, 0.0) for name in _REST)
+    if not 2 * rest > sum(items.values()):
+        return ""
+    names = " and ".join(name for name in _REST if name in items)
+    return f"{names}: {rest_bits} bits a number; rest_bits=0 if a decoder has them already"

@@ -10,6 +10,7 @@ class Description:
     Args:
         items: bits of each part that a decoder needs, by name.
         num_weights: number of described weights, at least 1.
+        note: a line below the table, such as how numbers that are not described were counted.
 
     Example:
         >>> description = Description({"weights": 30.0, "ranges": 64.0}, num_weights=10)
@@ -24,6 +25,7 @@ class Description:
 
     items: dict[str, float]
     num_weights: int
+    note: str = ""
 
     @property
     def total(self) -> float:
@@ -47,4 +49,4 @@ class Description:
             f"{name:{name_width}}  {bits:>{bits_width},.1f}  {bits / self.num_weights:>15,.3f}"
             for name, bits in rows
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, self.note] if self.note else lines)

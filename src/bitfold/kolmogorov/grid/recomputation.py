@@ -67,7 +67,11 @@ class Recomputation:
         return self._weights[id(item)]
 
     def _owners(self) -> list[dict[str, Any]]:
-        return [vars(module) for module in self._table.module.modules()]
+        # Scripted modules keep their parameters elsewhere; no part of them is computed again.
+        owners = (vars(module) for module in self._table.module.modules())
+        return [
+            attributes for attributes in owners if isinstance(attributes.get("_parameters"), dict)
+        ]
 
     def _install(self) -> None:
         for attributes in self._owners():

@@ -18,7 +18,14 @@ def network_of(given: Any) -> nn.Module:
         PolytopeError: if it is no module.
     """
     if isinstance(given, nn.Module):
-        return unwrap(given)
+        network = unwrap(given)
+        for name, part in network.named_modules():
+            if isinstance(part, torch.jit.ScriptModule):
+                raise PolytopeError(
+                    f"Cannot find polytopes: expected a module of Python, got {name or 'one'!r} "
+                    "that TorchScript compiled. Pass the module before torch.jit.script or trace."
+                )
+        return network
     kind = type(given)
     raise PolytopeError(
         f"Cannot find polytopes: expected a torch.nn.Module, got {kind.__module__}."
