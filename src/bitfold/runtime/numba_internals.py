@@ -1,10 +1,12 @@
 """The internals of Numba that bitfold uses, and a check that the installed Numba has them.
 
-`borrowed_arrays` and `vector_lanes` build LLVM instructions themselves. What they call is not part
-of Numba's public interface, so a new version may change it. Where the check fails, bitfold takes a
-plain way that is slower, and says so in one line of the log. Importing this module imports Numba.
+`borrowed_arrays` and `vector_lanes` build LLVM instructions themselves, and `loop_cache` builds on
+Numba's dispatcher and cache. What they call is not part of Numba's public interface, so a new
+version may change it. Where the check fails, bitfold takes a plain way that is slower, and says so
+in one line of the log. Importing this module imports Numba.
 """
 
+import inspect
 import logging
 from functools import cache
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import numba
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils, datamodel
+from numba.core import caching, cgutils, compiler, datamodel, dispatcher
 
 OLDEST_TESTED, NEWEST_TESTED = (0, 61), (0, 68)
 """The minor versions of Numba that are admitted: all tests have passed with the newest; with the
@@ -20,6 +22,23 @@ oldest, those of the fused sum, of partitions against rational arithmetic, and o
 
 # Each field of an array's structure that bitfold sets or reads.
 _ARRAY_FIELDS = ("meminfo", "parent", "data")
+# What `loop_cache` overrides or calls: the arguments of each method.
+_METHODS = {
+    (dispatcher.Dispatcher, "compile"): ["self", "sig"],
+    (dispatcher.Dispatcher, "get_call_template"): ["self", "args", "kws"],
+    (dispatcher.Dispatcher, "add_overload"): ["self", "cres"],
+    (compiler.CompileResult, "_reduce"): ["self"],
+    (caching.IndexDataCacheFile, "__init__"): [
+        "self", "cache_path", "filename_base", "source_stamp",
+    ],
+    (caching.IndexDataCacheFile, "load"): ["self", "key"],
+    (caching.IndexDataCacheFile, "save"): ["self", "key", "data"],
+    (caching.IndexDataCacheFile, "_load_index"): ["self"],
+    (caching.IndexDataCacheFile, "_load_data"): ["self", "name"],
+    (caching.IndexDataCacheFile, "_save_data"): ["self", "name", "data"],
+    (caching.IndexDataCacheFile, "_dump"): ["self", "obj"],
+    (caching.IndexDataCacheFile, "_open_for_write"): ["self", "filepath"],
+}  # fmt: skip
 _LOGGER = logging.getLogger("bitfold")
 
 
@@ -35,7 +54,7 @@ def are_as_expected() -> bool:
     oldest, newest = (".".join(map(str, version)) for version in (OLDEST_TESTED, NEWEST_TESTED))
     _LOGGER.warning(
         "Cannot use the fast compiled loops: expected Numba %s to %s with known internals, got %s "
-        "(%s). Results stay the same, but take longer; install a tested version of Numba.",
+        "(%s). Results stay the same, but every start compiles; install a tested version of Numba.",
         oldest,
         newest,
         numba.__version__,
@@ -57,6 +76,7 @@ def find_difference(version: str) -> str | None:
     try:
         if not OLDEST_TESTED <= _minor_version(version) <= NEWEST_TESTED:
             return "an untested version"
+        _check_methods()
         _check_arrays()
         _check_vectors()
     except Exception as error:  # changed internals may fail in any way
@@ -67,6 +87,18 @@ def find_difference(version: str) -> str | None:
 def _minor_version(version: str) -> tuple[int, int]:
     major, minor, *_ = version.split(".")
     return int(major), int(minor)
+
+
+def _check_methods() -> None:
+    """Check that the methods that `loop_cache` overrides or calls take the known arguments.
+
+    Raises:
+        Exception: one does not.
+    """
+    for (owner, name), expected in _METHODS.items():
+        found = list(inspect.signature(getattr(owner, name)).parameters)
+        if found != expected:
+            raise TypeError(f"{owner.__name__}.{name} takes {', '.join(found)}")
 
 
 def _check_arrays() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from bitfold.runtime import compiling
+from bitfold.runtime import compiling, numba_internals
 from bitfold.runtime.compiling import compiled
 
 _LOOP = """
@@ -132,8 +132,8 @@ def test_an_unknown_numba_compiles_by_its_own_means(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If Numba's internals are not as expected, one line says so and everything works."""
-    monkeypatch.setitem(compiling._INTERNALS, (Dispatcher, "compile"), ["self", "other"])
-    compiling._is_numba_known.cache_clear()
+    monkeypatch.setitem(numba_internals._METHODS, (Dispatcher, "compile"), ["self", "other"])
+    numba_internals.are_as_expected.cache_clear()
     try:
         with caplog.at_level(logging.WARNING, "bitfold"):
             loop = compiled(_inner)
@@ -141,9 +141,9 @@ def test_an_unknown_numba_compiles_by_its_own_means(
         assert type(loop).__name__ == "CPUDispatcher"
         assert compiling.is_stored(loop)
         assert len(caplog.records) == 1
-        assert "has another Dispatcher.compile than bitfold expects." in caplog.text
+        assert "(TypeError: Dispatcher.compile takes self, sig)" in caplog.text
     finally:
-        compiling._is_numba_known.cache_clear()
+        numba_internals.are_as_expected.cache_clear()
 
 
 def test_options_reach_numba() -> None:
