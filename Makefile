@@ -1,14 +1,11 @@
 # Two commands for a newcomer: `make demo` and `make test`. Only Python >= 3.11 and make are needed.
 PYTHON ?= python3
 VENV := .venv
-ifeq ($(OS),Windows_NT)
-BIN := $(VENV)/Scripts
-else
-BIN := $(VENV)/bin
-endif
+PROGRAMS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(PROGRAMS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all check docs dist bench clean
+.PHONY: demo test test-all test-oldest test-newest test-leaning check docs dist bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/bitfold demo
@@ -21,6 +18,24 @@ test: $(VENV)/.installed-test
 test-all: $(VENV)/.installed-test
 	$(BIN)/bitfold warm-up
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# The same tests with the oldest and the newest versions that pyproject.toml allows, each in an environment of its own.
+# TESTS=... chooses some of them; $(LEANING) are those that lean most on the dependencies.
+TESTS ?=
+LEANING := tests/runtime tests/networks tests/audit tests/kolmogorov/sums tests/kolmogorov/predictors \
+	tests/kolmogorov/grid tests/polytopes/lowering tests/polytopes/tracing tests/targets tests/render/video
+test-oldest test-newest: test-%: .venv-%/.installed
+	.venv-$*/$(PROGRAMS)/python -m bitfold warm-up
+	.venv-$*/$(PROGRAMS)/python -m pytest -n auto --dist loadfile -m "not slow" $(TESTS)
+
+test-leaning:
+	$(MAKE) test-newest TESTS="$(LEANING)"
+
+.venv-%/.installed: constraints-%.txt pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/$(PROGRAMS)/python -m pip --disable-pip-version-check install --quiet \
+		--constraint $< --editable '.[test]'
+	touch $@
 
 check: $(VENV)/.installed-check $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -52,4 +67,4 @@ $(VENV)/.installed-%: $(VENV)/.created pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build src/*.egg-info
+	rm -rf $(VENV) .venv-oldest .venv-newest build src/*.egg-info
