@@ -142,6 +142,17 @@ def test_the_code_of_another_version_is_deleted(folder: Path) -> None:
     assert not any(path.exists() for path in old)
 
 
+def test_a_user_without_a_home_gets_no_folder_in_the_current_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of a container's user whom the system does not know."""
+    monkeypatch.setattr(loop_folders._CONFIG, "CACHE_DIR", "")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    (package,) = loop_folders.loop_folders.__wrapped__().candidates
+    assert package.is_absolute()
+
+
 def test_numbas_variable_decides_where_loops_are(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -63,7 +63,9 @@ def loop_folders() -> LoopFolders:
     if _CONFIG.CACHE_DIR:
         return LoopFolders((Path(_CONFIG.CACHE_DIR) / own,))
     users = Path(AppDirs("bitfold", appauthor=False).user_cache_dir)
-    return LoopFolders((package / "__pycache__", users / own))
+    # Of a user without a home it begins with "~", and would be made in the current folder.
+    of_user = (users / own,) if users.is_absolute() else ()
+    return LoopFolders((package / "__pycache__", *of_user))
 
 
 def _can_be_written(folder: Path) -> bool:
