@@ -24,7 +24,7 @@ from bitfold.kolmogorov import (
 from bitfold.model_file import read_model, read_tensors, write_model
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, Plane, load_partition, partition
-from bitfold.training import Config, Run, load_run, resume, train
+from bitfold.training import Config, Run, Session, load_run, resume, train
 
 __all__ = [
     "AuditError",
@@ -45,6 +45,7 @@ __all__ = [
     "Run",
     "RunError",
     "SamplingError",
+    "Session",
     "ShapeError",
     "TargetError",
     "TrajectoryError",

@@ -1,241 +1,248 @@
-"""Interrupts, full disks and numbers that are not finite: the run ends or goes on in order."""
+"""A session is advanced by its caller, changed while it trains, and repeated bit for bit."""
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import bitfold
-from bitfold.errors import BitfoldError, RunError
-from bitfold.runtime import atomic_files as files
-from bitfold.training import EpochEnded, RunStarted
-from bitfold.training.store.checkpoints import checkpoint_paths, read_checkpoint
-from bitfold.training.watch import stop_request
-from tests.training.training_runs import (
-    WITH_K,
-    Heard,
-    assert_same_run,
-    metrics_of,
-    run_child,
-    tiny,
-)
+from bitfold.errors import ConfigError, RunError, TargetError
+from bitfold.training import Changed, EpochEnded, RunEnded, RunStarted
+from tests.training.training_runs import WITH_K, Heard, assert_same_run, metrics_of, tiny
+
+PAINTED = np.tri(16, dtype=np.uint8) * 255
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "exit_code"),
-    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
-)
-def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_had_been(
-    tmp_path: Path, number: int, status: str, exit_code: int
-) -> None:
-    """The process ends by itself, with the shell's exit code, its state saved."""
-    settings = {**WITH_K, "checkpoint_interval": 7, "save_interval": "3"}
-    bitfold.train(tiny(tmp_path / "whole", **settings))
-    folder = tmp_path / "run"
-    assert run_child(folder, settings, signal_at=(number, 4)) == exit_code
-    run = bitfold.load_run(folder)
-    assert (run.status["status"], run.status["exit_code"]) == (status, exit_code)
-    assert run.status["epoch"] == metrics_of(folder)[-1]["epoch"] == 5
-    assert run.epochs() == [0, 3, 5]
-    bitfold.resume(folder)
-    assert_same_run(tmp_path / "whole", folder)
+def train_with(session: bitfold.Session, changes: dict[int, dict[str, Any]]) -> None:
+    """Train to the end; make each change after its epoch."""
+    with session:
+        for event in session:
+            if isinstance(event, EpochEnded) and event.epoch in changes:
+                session.change(**changes[event.epoch])
 
 
-def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Make each step take so long."""
-    from bitfold.training.step.learner import Learner
+def test_each_step_gives_the_next_event_and_trains_no_further(tmp_path: Path) -> None:
+    """An epoch is trained only when the next event needs it."""
+    heard = Heard()
+    with bitfold.Session(tiny(tmp_path / "run", epochs=3), [heard]) as session:
+        assert isinstance(next(session), RunStarted)
+        assert session.epoch == 0
+        events = [next(session)]
+        while not isinstance(events[-1], EpochEnded):
+            events.append(next(session))
+        assert session.epoch == 1
+        assert bitfold.load_run(tmp_path / "run").metrics["epoch"] == [1]
+        events += list(session)
+    assert isinstance(events[-1], RunEnded)
+    assert heard.events[1:] == events
+    assert heard.epochs == [1, 2, 3]
 
-    step = Learner._step
 
-    def slow(self: Learner, *arguments: Any) -> Any:
-        time.sleep(seconds)
-        return step(self, *arguments)
+def test_advanced_by_its_caller_is_the_same_as_trained_to_the_end(tmp_path: Path) -> None:
+    """`train` is a loop over a session."""
+    bitfold.train(tiny(tmp_path / "trained", **WITH_K))
+    for _ in bitfold.Session(tiny(tmp_path / "advanced", **WITH_K)):
+        pass
+    assert_same_run(tmp_path / "trained", tmp_path / "advanced")
 
-    monkeypatch.setattr(Learner, "_step", slow)
 
-
-@pytest.mark.parametrize("asked_after", [0, 2])
-def test_a_long_epoch_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_after: int
-) -> None:
-    """An epoch that would go on long after the request is left out; the one before it is saved."""
+def test_leaving_the_loop_saves_and_unlocks(tmp_path: Path) -> None:
+    """The run goes on from the epoch that was last seen, in another session."""
     bitfold.train(tiny(tmp_path / "whole", **WITH_K))
-    heard = Heard()
-
-    def ask(event: object) -> None:
-        heard(event)  # type: ignore[arg-type] # it is an event
-        is_time = (
-            isinstance(event, RunStarted)
-            if asked_after == 0
-            else isinstance(event, EpochEnded) and event.epoch == asked_after
-        )
-        if is_time:
-            # After the epoch in hand has been looked at, as if a person pressed the keys later.
-            signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-            signal.setitimer(signal.ITIMER_REAL, 0.15)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(stop_request, "PATIENCE_SECONDS", 0.1)
-        patched.setattr("bitfold.training.session.PATIENCE_SECONDS", 0.1)
-        slow_down(patched, 0.1)
-        bitfold.train(tiny(tmp_path / "run", **WITH_K), [ask])
-    assert heard.ended.exit_code == 130
-    assert heard.ended.epoch == asked_after
-    assert len(heard.epochs) == asked_after
+    session = bitfold.Session(tiny(tmp_path / "run", **WITH_K))
+    for event in session:
+        if isinstance(event, EpochEnded) and event.epoch == 4:
+            break
     run = bitfold.load_run(tmp_path / "run")
-    assert run.epochs()[-1] == asked_after
-    kept = run.network().state_dict()
-    ended = heard.ended.network.state_dict()
-    assert all(torch.equal(kept[name], ended[name]) for name in kept)
-    bitfold.resume(tmp_path / "run")
+    assert (run.status["status"], run.status["epoch"], run.epochs()[-1]) == ("paused", 4, 4)
+    with pytest.raises(RunError, match="this session is closed, after epoch 4"):
+        next(session)
+    for _ in bitfold.Session.resume(tmp_path / "run"):
+        pass
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
 
-def test_the_second_interrupt_interrupts_at_once(tmp_path: Path) -> None:
-    """Whoever asks twice does not want to wait; what was saved is still good."""
+def test_an_open_session_keeps_others_out(tmp_path: Path) -> None:
+    """The folder is locked from the start, and an error in a block unlocks it."""
+    with pytest.raises(ZeroDivisionError), bitfold.Session(tiny(tmp_path / "run")) as session:
+        next(session)
+        with pytest.raises(RunError, match="another process is training there"):
+            bitfold.Session.resume(tmp_path / "run")
+        _ = 1 / 0
+    bitfold.Session.resume(tmp_path / "run").close()
 
-    def ask(event: object) -> None:
-        if isinstance(event, EpochEnded) and event.epoch == 6:
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
 
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt):
-        bitfold.train(tiny(tmp_path / "run"), [ask])
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+def test_no_signal_handler_is_installed(tmp_path: Path) -> None:
+    """An interrupt is an exception in the caller's loop; the state before it is saved."""
     bitfold.train(tiny(tmp_path / "whole"))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), bitfold.Session(tiny(tmp_path / "run")) as session:
+        for event in session:
+            assert signal.getsignal(signal.SIGINT) is before
+            if isinstance(event, EpochEnded) and event.epoch == 3:
+                signal.raise_signal(signal.SIGINT)
+    assert bitfold.load_run(tmp_path / "run").status["epoch"] == 3
     bitfold.resume(tmp_path / "run")
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
 
-def test_a_full_disk_does_not_end_training(tmp_path: Path) -> None:
-    """The system refuses to let files grow: each kind is named once, and all stay readable."""
-    settings = {"epochs": 30, "checkpoint_interval": 4, "measure_folds": 0}
-    assert run_child(tmp_path / "run", settings, largest_file=3000) == 7
-    assert (tmp_path / "run" / "notices").read_text().splitlines() == [
-        "Cannot write frames: File too large. Training goes on without.",
-        "Cannot write a checkpoint: File too large. Training goes on without.",
-        "Cannot write metrics: File too large. Training goes on without.",
-    ]
+CHANGES: dict[str, dict[int, dict[str, Any]]] = {
+    "lambda": {3: {"kolmogorov_weight": 0.5}},
+    "rate": {2: {"learning_rate": 0.1}, 7: {"learning_rate": 0.001}},
+    "optimiser": {4: {"optimizer": "sgd"}},
+    "temperature": {5: {"kolmogorov_temperature": 0.5}},
+    "points": {6: {"points": 80}},
+    "target": {3: {"target": PAINTED}, 8: {"target": 255 - PAINTED}},
+    "many": {3: {"target": PAINTED, "learning_rate": 0.1}, 4: {"epochs": 15, "points": 30}},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_run_is_repeated_bit_for_bit(tmp_path: Path, name: str) -> None:
+    """From its start, by its record alone."""
+    changes = CHANGES[name]
+    train_with(bitfold.Session(tiny(tmp_path / "run", **WITH_K)), changes)
     run = bitfold.load_run(tmp_path / "run")
-    epochs = run.metrics["epoch"]
-    assert epochs == list(range(1, len(epochs) + 1))
-    assert 5 < len(epochs) < 30
-    assert run.status["status"] == "unsaved"
-    assert run.epochs()[0] == 0
-    assert all(isinstance(run.network(epoch), bitfold.PolytopeNet) for epoch in run.epochs())
-    assert [p.name for p in (run.path / "checkpoints").iterdir()] == ["epoch-000000000.safetensors"]
-    bitfold.resume(tmp_path / "run")
-    bitfold.train(tiny(tmp_path / "whole", **settings))
-    assert_same_run(tmp_path / "whole", tmp_path / "run")
+    assert [change.epoch - 1 for change in run.changes.items] == list(changes)
+    run.replay(tmp_path / "again")
+    assert_same_run(tmp_path / "run", tmp_path / "again")
+    plain = bitfold.train(tiny(tmp_path / "plain", **WITH_K))
+    assert metrics_of(plain.path) != metrics_of(run.path)
 
 
-@pytest.mark.parametrize("name", ["split.safetensors", "config.toml", "trajectory.bin"])
-def test_a_disk_that_is_full_at_the_start_gets_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+@pytest.mark.parametrize("name", ["target", "many"])
+@pytest.mark.parametrize("stop", [2, 3, 4, 9])
+def test_a_run_that_was_stopped_goes_on_with_its_changes(
+    tmp_path: Path, name: str, stop: int
 ) -> None:
-    """A run that cannot even begin says so, and leaves nothing that looks like one."""
-    write = files.write_atomically
-
-    def refuse(path: Path, data: bytes) -> None:
-        if path.name == name:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        write(path, data)
-
-    for module in ("folder", "trajectory"):
-        monkeypatch.setattr(f"bitfold.training.store.{module}.write_atomically", refuse)
-    with pytest.raises(RunError, match="No space left on device") as caught:
-        bitfold.train(tiny(tmp_path / "run"))
-    assert "\n" not in str(caught.value)
-    if name != "trajectory.bin":
-        assert {path.name for path in (tmp_path / "run").iterdir()} <= {".lock"}
-
-
-@pytest.mark.parametrize("name", ["MetricsLog", "TrajectoryWriter"])
-def test_a_disk_that_fails_when_a_run_is_continued_gets_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """The files cannot be opened for writing: one line, and they are as they were."""
-    bitfold.train(tiny(tmp_path / "run"))
-    before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
-
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr(f"bitfold.training.run.journal.{name}", refuse)
-    with pytest.raises(RunError, match="Read-only file system"):
-        bitfold.resume(tmp_path / "run", epochs=20)
-    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
-
-
-def test_numbers_that_are_not_finite_end_the_run(tmp_path: Path) -> None:
-    """The term, the epoch and the last good checkpoint are named; that checkpoint loads."""
-    heard = Heard()
-    settings = {"optimizer": "sgd", "learning_rate": 1e6, "checkpoint_interval": 1}
-    run = bitfold.train(tiny(tmp_path / "run", **settings), [heard])
-    ended = heard.ended
-    assert (ended.reason, ended.exit_code) == ("finite", 3)
-    last = checkpoint_paths(run.checkpoints)[-1]
-    assert f"at epoch {ended.epoch}" in ended.message
-    assert "loss is" in ended.message
-    assert ended.message.endswith(f"{last}.")
-    assert read_checkpoint(last).epoch == ended.epoch - 1
-    assert all(torch.isfinite(p).all() for p in run.network().parameters())
-    lines = (run.path / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(lines[-1], parse_constant=pytest.fail)["combined_loss"] is None
-    assert run.status["exit_code"] == 3
-
-
-def test_a_watchdog_that_is_switched_off_lets_the_run_go_on(tmp_path: Path) -> None:
-    """Without any watchdog even a broken network trains to the end, and files stay few."""
-    heard = Heard()
-    settings = {"optimizer": "sgd", "learning_rate": 1e6, "checkpoint_interval": 1}
-    off = ("finite", "loop", "stagnation")
-    run = bitfold.train(tiny(tmp_path / "run", **settings, no_watchdog=off), [heard])
-    assert heard.ended.reason == "completed"
-    assert len(checkpoint_paths(run.checkpoints)) <= 4
-    (frame,) = (e.metrics for e in heard.events if isinstance(e, EpochEnded) and e.epoch == 12)
-    assert frame["combined_loss"] is None
-
-
-def test_a_listener_that_raises_leaves_a_run_that_can_be_continued(tmp_path: Path) -> None:
-    """Its exception reaches the caller, the folder is free again, and no file is left open."""
-
-    def fail(event: object) -> None:
-        if isinstance(event, EpochEnded) and event.epoch == 8:
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        bitfold.train(tiny(tmp_path / "run"), [fail])
-    bitfold.train(tiny(tmp_path / "whole"))
-    bitfold.resume(tmp_path / "run")
+    """Stopped right before, right after or long after a change; the last checkpoint is lost."""
+    settings = {**WITH_K, "checkpoint_interval": 5}
+    train_with(bitfold.Session(tiny(tmp_path / "whole", **settings)), CHANGES[name])
+    with bitfold.Session(tiny(tmp_path / "run", **settings)) as session:
+        for event in session:
+            if isinstance(event, EpochEnded) and event.epoch in CHANGES[name]:
+                session.change(**CHANGES[name][event.epoch])
+            if isinstance(event, EpochEnded) and event.epoch == stop:
+                break
+    (tmp_path / "run" / "checkpoints" / f"epoch-{stop:09d}.safetensors").unlink()
+    left = {epoch: change for epoch, change in CHANGES[name].items() if epoch > stop}
+    train_with(bitfold.Session.resume(tmp_path / "run"), left)
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"target": "nothing-here.png"},
-        {"points": 10_000},
-        {"device": "meta"},
-        {"device": "nonsense"},
-        {"kolmogorov_weight": 0.1, "kolmogorov_shape": "[1]*60"},
+        {},
+        {"kolmogorov_quantise": "learned", "kolmogorov_weight": 0.01},
+        {"kolmogorov_quantise": "learned", "kolmogorov_weight": "bits:400"},
     ],
-    ids=str,
+    ids=["soft", "learned", "bits"],
 )
-def test_bad_input_is_refused_before_anything_is_on_disk(
-    tmp_path: Path, settings: dict[str, Any]
+@pytest.mark.parametrize("many", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_branch_goes_on_as_its_parent_did(
+    tmp_path: Path, settings: dict[str, Any], many: bool
 ) -> None:
-    """One line, and no folder."""
-    with pytest.raises(BitfoldError) as caught:
-        bitfold.train(tiny(tmp_path / "run", **settings))
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "run").exists()
+    """From any epoch, bit for bit, and without its parent."""
+    with_k = {n: v for n, v in WITH_K.items() if not settings or n == "kolmogorov_bins"}
+    chosen = {**with_k, "epochs": 40 if many else 11, "measure_folds": 0, **settings}
+    parent = bitfold.train(tiny(tmp_path / "run", **chosen))
+    last = parent.config.epochs
+    random = np.random.default_rng(7).permutation(last + 1)[:20].tolist()
+    for epoch in random if many else (last - 1,) if settings else (0, 7, last):
+        child = parent.branch(epoch, tmp_path / f"at-{epoch}")
+        assert child.metrics["epoch"] == list(range(1, epoch + 1))
+        assert child.status["parent_epoch"] == epoch
+        bitfold.resume(child.path)
+        assert_same_run(parent.path, child.path)
+
+
+def test_a_branch_of_a_changed_run_has_the_changes_before_it(tmp_path: Path) -> None:
+    """Those after it are its parent's alone."""
+    train_with(bitfold.Session(tiny(tmp_path / "run", **WITH_K)), CHANGES["target"])
+    parent = bitfold.load_run(tmp_path / "run")
+    child = parent.branch(5, tmp_path / "branch")
+    assert child.changes == parent.changes.until(5)
+    assert np.array_equal(child.target.pixels[0, :, :, 0], PAINTED)
+    train_with(bitfold.Session.resume(child.path), {8: {"target": 255 - PAINTED}})
+    assert_same_run(parent.path, child.path)
+    bitfold.load_run(child.path).replay(tmp_path / "again")
+    assert_same_run(child.path, tmp_path / "again")
+
+
+def test_what_resume_is_given_is_a_change(tmp_path: Path) -> None:
+    """A completed run that goes on with other settings is repeated from its start too."""
+    bitfold.train(tiny(tmp_path / "run", **WITH_K))
+    bitfold.resume(tmp_path / "run", epochs=18, learning_rate=0.002)
+    run = bitfold.load_run(tmp_path / "run")
+    (change,) = run.changes.items
+    assert (change.epoch, change.settings) == (13, {"epochs": 18, "learning_rate": 0.002})
+    assert change.before == {"epochs": 12, "learning_rate": 0.01}
+    run.replay(tmp_path / "again")
+    assert_same_run(run.path, tmp_path / "again")
+
+
+def test_a_change_is_an_event_with_the_live_network(tmp_path: Path) -> None:
+    """The network before it is not trained any further."""
+    with bitfold.Session(tiny(tmp_path / "run")) as session:
+        next(session)
+        before = session.network
+        session.change(learning_rate=0.5)
+        event = next(e for e in session if isinstance(e, Changed))
+        assert (event.epoch, event.settings) == (1, {"learning_rate": 0.5})
+        assert event.network is not before
+        assert event.run.config.learning_rate == 0.5
+        for one, other in zip(event.network.parameters(), before.parameters(), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_what_changes_nothing_is_not_recorded(tmp_path: Path) -> None:
+    """A setting that has the value already, and the same picture."""
+    with bitfold.Session(tiny(tmp_path / "run")) as session:
+        session.change(learning_rate=0.01, target=session.run.target.pixels)
+        session.change()
+    assert not (tmp_path / "run" / "changes.jsonl").exists()
+
+
+def test_a_change_that_cannot_be_made_leaves_the_run_as_it_was(tmp_path: Path) -> None:
+    """Nothing of it is on disk, and training goes on."""
+    bitfold.train(tiny(tmp_path / "whole"))
+    with bitfold.Session(tiny(tmp_path / "run")) as session:
+        next(session)
+        with pytest.raises(ConfigError, match="another `shape`: it would be another run"):
+            session.change(shape="[3]")
+        with pytest.raises(ConfigError, match="learning_rate"):
+            session.change(learning_rate=-1)
+        with pytest.raises(TargetError, match=r"expected uint8 pixels of shape \(16, 16, 1\)"):
+            session.change(target=np.zeros((8, 8), np.uint8))
+        with pytest.raises(ConfigError, match="1024 x 1024") as refused:
+            session.change(target=bitfold.targets.load_target("disk"))
+        assert "Start a new run instead." in str(refused.value)
+        for _ in session:
+            pass
+    assert not (tmp_path / "run" / "changes.jsonl").exists()
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def test_after_the_end_nothing_can_be_changed(tmp_path: Path) -> None:
+    """The error says how to go on."""
+    session = bitfold.Session(tiny(tmp_path / "run", epochs=1))
+    assert isinstance(list(session)[-1], RunEnded)
+    assert list(session) == []
+    with pytest.raises(RunError, match=r"its training is over.*Session\.resume"):
+        session.change(epochs=5)
+
+
+def test_a_branch_of_an_epoch_that_is_still_to_come_is_refused(tmp_path: Path) -> None:
+    """And leaves no folder."""
+    run = bitfold.train(tiny(tmp_path / "run", epochs=2))
+    with pytest.raises(RunError, match="expected an epoch from 0 to 2"):
+        run.branch(3, tmp_path / "branch")
+    assert not (tmp_path / "branch").exists()
+    with pytest.raises(RunError, match="the folder holds a run"):
+        run.branch(1, run.path)

@@ -215,7 +215,7 @@ def work(folder: str, settings: dict[str, Any], **plan: Any) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (plan["largest_file"],) * 2)
 
     if "die_at" in plan:
-        _sabotage(*plan["die_at"])
+        sabotage(*plan["die_at"])
     path = Path(folder)
     if RunFolder(path).is_run():
         bitfold.resume(path, [react])
@@ -225,7 +225,8 @@ def work(folder: str, settings: dict[str, Any], **plan: Any) -> None:
     os._exit(heard.ended.exit_code)
 
 
-def _sabotage(what: str, number: int) -> None:
+def sabotage(what: str, number: int) -> None:
+    """Kill this process in the middle of the number-th thing of a kind; see `work`."""
     calls = 0
 
     def is_time() -> bool:

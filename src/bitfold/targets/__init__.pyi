@@ -2,6 +2,7 @@ from bitfold.targets.builtin import builtin_names, draw_builtin
 from bitfold.targets.file import read_target, write_target
 from bitfold.targets.frames import Frames
 from bitfold.targets.grid import Grid, Window, window_axes, window_positions
+from bitfold.targets.repainting import repainted
 from bitfold.targets.smoothing import kernel_baseline_error, kernel_smoothed
 from bitfold.targets.split import Split, sample_split
 from bitfold.targets.target import Target, Task, load_target, make_target
@@ -20,6 +21,7 @@ __all__ = [
     "load_target",
     "make_target",
     "read_target",
+    "repainted",
     "sample_split",
     "window_axes",
     "window_positions",

@@ -9,6 +9,7 @@ from bitfold.training.config.setting_group import flag, settings_of
 from bitfold.training.continued_run import audit_run, resume
 from bitfold.training.events import (
     Audited,
+    Changed,
     CheckpointWritten,
     EpochEnded,
     Event,
@@ -19,9 +20,11 @@ from bitfold.training.events import (
     RunEnded,
     RunStarted,
 )
+from bitfold.training.lineage.run import Run, load_run
 from bitfold.training.new_run import train
 from bitfold.training.run.checkpoint_network import read_network
-from bitfold.training.run.run import Run, load_run
+from bitfold.training.session import Session
+from bitfold.training.store.changes import Change, Changes
 from bitfold.training.store.dated_folder import claimed_folder, dated_folder
 from bitfold.training.store.folder import RunFolder
 from bitfold.training.store.metrics import METRIC_NAMES, Metrics
@@ -31,6 +34,9 @@ from bitfold.training.store.trajectory import Moment, TrajectoryReader
 __all__ = [
     "METRIC_NAMES",
     "Audited",
+    "Change",
+    "Changed",
+    "Changes",
     "CheckpointWritten",
     "Config",
     "DrawingSettings",
@@ -47,6 +53,7 @@ __all__ = [
     "RunEnded",
     "RunFolder",
     "RunStarted",
+    "Session",
     "Setting",
     "TrajectoryReader",
     "audit_run",

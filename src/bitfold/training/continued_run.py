@@ -7,23 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from bitfold.audit import GradientAudit
-from bitfold.errors import CheckpointError, RunError
-from bitfold.training.config.continuation import changed_config, default_lambda_line
 from bitfold.training.events import Listener
-from bitfold.training.new_run import absolute_path, limited_threads, tell
-from bitfold.training.run.run import Run, load_run
-from bitfold.training.run.state import check_split, restore
+from bitfold.training.lineage.run import Run
+from bitfold.training.new_run import train_to_the_end
+from bitfold.training.run.live import live_of
+from bitfold.training.run.opening import absolute_path, newest_checkpoint
+from bitfold.training.run.record import open_record
 from bitfold.training.session import Session
-from bitfold.training.step.learner import Learner
-from bitfold.training.step.resources import usable_device
-from bitfold.training.store.checkpoints import (
-    Checkpoint,
-    delete_later_checkpoints,
-    read_newest_checkpoint,
-)
-from bitfold.training.watch.fold_monitor import fold_monitor_of
+from bitfold.training.step.resources import limited_threads, usable_device
 from bitfold.training.watch.gradient_audit import audit_learner
-from bitfold.training.watch.oversight import oversight_of
 
 
 def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any) -> Run:
@@ -42,24 +34,7 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
         CheckpointError: no checkpoint is whole, or the newest whole one belongs to another network.
         ConfigError: a change that would make another run, such as of ``shape``.
     """
-    before = load_run(absolute_path(Path(path)))
-    config = changed_config(before.config, changes)
-    usable_device(config.device)
-    run = Run(before.path, config)
-    with run.folder.lock(), limited_threads(config.threads or 1):
-        checkpoint = _newest_checkpoint(run, listeners)
-        if checkpoint is not None:
-            check_split(checkpoint, run.split, run.path)
-        learner = Learner(config, run.target, run.split)
-        oversight = oversight_of(config, fold_monitor_of(config, run.target, run.split))
-        epoch = 0
-        if checkpoint is not None:
-            restore(checkpoint, learner, oversight, run.path)
-            epoch = checkpoint.epoch
-        _prepare_folder(run, epoch)
-        tell(listeners, default_lambda_line(before.config.replace(**changes), config))
-        Session(run, learner, oversight, epoch=epoch, listeners=listeners).train()
-    return load_run(run.path)
+    return train_to_the_end(Session.resume(path, listeners, **changes))
 
 
 def audit_run(path: str | Path) -> GradientAudit:
@@ -73,36 +48,8 @@ def audit_run(path: str | Path) -> GradientAudit:
         CheckpointError: no checkpoint is whole, or the newest whole one belongs to another network.
         AuditError: a loss is not finite.
     """
-    run = load_run(absolute_path(Path(path)))
+    run = open_record(absolute_path(Path(path)))
     usable_device(run.config.device)
     with limited_threads(run.config.threads or 1):
-        checkpoint = _newest_checkpoint(run, ())
-        learner = Learner(run.config, run.target, run.split)
-        if checkpoint is not None:
-            restore(checkpoint, learner, oversight_of(run.config), run.path)
-        return audit_learner(learner)
-
-
-def _newest_checkpoint(run: Run, listeners: Sequence[Listener]) -> Checkpoint | None:
-    """Return the newest whole checkpoint; None for a run that ended before its first."""
-    checkpoint, damaged = read_newest_checkpoint(run.checkpoints)
-    if checkpoint is None and (damaged or run.metrics["epoch"]):
-        reason = damaged[0] if damaged else f"{run.checkpoints} holds none."
-        raise CheckpointError(
-            f"Cannot continue {run.path}: it has no whole checkpoint. {reason} Restore one, or "
-            "start a new run with `overwrite=True`."
-        )
-    for line in damaged:
-        tell(listeners, f"{line} The checkpoint before it is used.")
-    return checkpoint
-
-
-def _prepare_folder(run: Run, epoch: int) -> None:
-    """Write the changed configuration, and delete the checkpoints of later epochs."""
-    try:
-        run.folder.write_config(run.config)
-        delete_later_checkpoints(run.checkpoints, epoch)
-    except OSError as error:
-        raise RunError(
-            f"Cannot write into {run.path}: {error.strerror}. Make room, then continue it."
-        ) from None
+        checkpoint, _ = newest_checkpoint(run)
+        return audit_learner(live_of(run, run.target, run.split, checkpoint).learner)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from bitfold.kolmogorov import KolmogorovLoss
-from bitfold.training.run.run import Run
+from bitfold.training.run.record import RunRecord
 from bitfold.training.store.metrics import Metrics
 
 
@@ -18,13 +19,30 @@ class RunStarted:
     """Training is about to begin or to continue; the folder is complete and locked.
 
     Args:
-        run: the run, as `bitfold.load_run` would give it.
+        run: the folder's record; `bitfold.load_run` gives the whole run.
         epoch: number of finished epochs; 0 for a new run.
         network: the live network; listeners may read it and must not change it.
     """
 
-    run: Run
+    run: RunRecord
     epoch: int
+    network: nn.Module
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A change of settings, target or points acts from now on, and is on disk.
+
+    Args:
+        epoch: the first epoch that is trained with it.
+        settings: name to new value.
+        run: the record with the changed configuration, target and points.
+        network: the live network from now on; the one before is not trained any further.
+    """
+
+    epoch: int
+    settings: Mapping[str, Any]
+    run: RunRecord
     network: nn.Module
 
 
@@ -129,6 +147,7 @@ class RunEnded:
 Event = (
     RunStarted
     | LoopsCompiled
+    | Changed
     | EpochEnded
     | FoldsMeasured
     | CheckpointWritten

@@ -1,337 +1,329 @@
-"""The training process of a run: from its start or a checkpoint to its end."""
+"""Training that its caller advances: an iterator of events."""
 
 from __future__ import annotations
 
-import dataclasses
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum, auto
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
-import torch
+from numpy.typing import NDArray
+from torch import nn
 
-from bitfold.audit import GradientAudit
-from bitfold.errors import AuditError
+from bitfold.errors import RunError
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.targets import Split, Target, load_target, repainted
+from bitfold.training.config.configuration import Config
 from bitfold.training.events import (
-    Audited,
-    CheckpointWritten,
-    EpochEnded,
+    Changed,
     Event,
-    FoldsMeasured,
     Listener,
     LoopsCompiled,
     Noticed,
     RunEnded,
-    RunStarted,
 )
-from bitfold.training.run.journal import Journal
-from bitfold.training.run.late_folds import LateFolds
-from bitfold.training.run.run import Run
-from bitfold.training.run.state import capture, restore
-from bitfold.training.step.epoch_result import EpochResult
-from bitfold.training.step.learner import Learner
-from bitfold.training.store.checkpoints import Checkpoint, checkpoint_paths
-from bitfold.training.store.metrics import Metrics, finite
-from bitfold.training.watch.gradient_audit import AUDIT_EXIT_CODE, audit_learner, cut_message
-from bitfold.training.watch.oversight import Oversight
-from bitfold.training.watch.stop_request import PATIENCE_SECONDS, StopRequest, stop_requests
-from bitfold.training.watch.watchdogs import FiniteWatchdog, Observation
-
-#: Epochs from one measurement of the gradients' norms to the next.
-GRADIENT_INTERVAL = 50
-#: Exit code of a run whose last state could not be written.
-UNSAVED_EXIT_CODE = 7
+from bitfold.training.run.alteration import alteration_of
+from bitfold.training.run.live import Live, live_of
+from bitfold.training.run.opening import Opened, open_new, open_old
+from bitfold.training.run.record import RunRecord
+from bitfold.training.step.resources import limited_threads
+from bitfold.training.store.changes import Change, Changes
+from bitfold.training.trainer import Trainer
+from bitfold.training.watch.stop_request import StopRequest
 
 
-@dataclass(frozen=True)
-class _Ending:
-    reason: str
-    message: str
-    exit_code: int
-    is_healthy: bool = True
-    if_saved: str = ""
-
-    def saved(self) -> _Ending:
-        """The same ending of a run whose last good state is on disk."""
-        return dataclasses.replace(self, message=self.message + self.if_saved)
-
-    def unsaved(self, epoch: int, reason: str) -> _Ending:
-        """The same ending of a run whose state after an epoch could not be written."""
-        message = f"{self.message} Cannot write the state after epoch {epoch}: {reason}."
-        return _Ending("unsaved", message, UNSAVED_EXIT_CODE, self.is_healthy)
+class _Stage(Enum):
+    NEW = auto()
+    TRAINING = auto()
+    OVER = auto()  # all is written; `RunEnded` is still to come
+    CLOSED = auto()
 
 
 class Session:
-    """Trains epoch by epoch, writes the run's files, and sends events to the listeners.
+    """A training that goes on only while its caller asks for events.
+
+    Iterate over it: each step gives the next event of `bitfold.training.events`, and an epoch is
+    trained only when the next event needs it. To pause is not to ask. Leaving the loop, the end
+    of a ``with`` block and `close` save the state and unlock the run's folder. No signal handlers
+    are installed: an interrupt is an exception of the caller's loop.
 
     Args:
-        run: the run; the caller holds the lock of its folder.
-        learner: a learner in the state after ``epoch`` epochs.
-        oversight: the observers, with their histories.
-        epoch: number of finished epochs.
-        listeners: called with every event, in order.
+        config: the settings of a new run; its folder is made at once, and locked.
+        listeners: called with each event when it happens, in this thread.
+        overwrite: whether a run in ``config.output_dir`` may be deleted.
+
+    Attributes:
+        request: asks the session to end after the epoch in hand.
 
     Raises:
-        RunError: a file of the run cannot be opened.
+        TargetError, SamplingError: the picture cannot be loaded, or is too small.
+        ConfigError: this machine lacks the device, or settings contradict the picture.
+        RunError: the folder holds a run, or cannot be written; no partial run is left behind.
+
+    Example:
+        >>> import tempfile
+        >>> from bitfold.training import EpochEnded
+        >>> config = Config(target="ring", size=16, shape="[4]", epochs=9, audit=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with Session(config.replace(output_dir=folder)) as session:
+        ...         for event in session:
+        ...             if isinstance(event, EpochEnded) and event.epoch == 3:
+        ...                 session.change(learning_rate=0.1)
+        ...     session.epoch
+        9
     """
 
     def __init__(
-        self,
-        run: Run,
-        learner: Learner,
-        oversight: Oversight,
-        *,
-        epoch: int,
-        listeners: Sequence[Listener],
+        self, config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool = False
     ) -> None:
-        self._run, self._learner, self._oversight = run, learner, oversight
-        self._epoch, self._listeners = epoch, listeners
-        self._split = run.split
-        self._validation_loss: float | None = None
-        self._unsaved: Checkpoint | None = None  # the newest state that the disk refused
-        self._is_slow = True  # until an epoch has shown otherwise
-        folds = oversight.folds
-        self._late_folds = None if folds is None else LateFolds(run, folds)
-        self._journal = Journal(
-            run,
-            learner.network.state_dict(),
-            epoch=epoch,
-            notice=lambda line: self._send(Noticed(line)),
-        )
+        self._set_up(open_new(config, overwrite=overwrite), listeners, least_epochs=0)
 
-    def train(self) -> RunEnded:
-        """Train until the last epoch, a watchdog, or a request to stop."""
+    @classmethod
+    def resume(
+        cls,
+        path: str | Path,
+        listeners: Sequence[Listener] = (),
+        *,
+        least_epochs: int = 0,
+        **changes: Any,
+    ) -> Self:
+        """Open a run at its newest checkpoint; see `bitfold.resume`.
+
+        Args:
+            path: the folder of the run.
+            listeners: as for the class.
+            least_epochs: training does not end before this epoch, unless a loss is not finite.
+            changes: settings to change, as for `change`.
+
+        Raises:
+            RunError: the folder holds no run, or another process trains in it.
+            CheckpointError: no checkpoint is whole, or it belongs to another network.
+            ConfigError: a change that would make another run, such as of ``shape``.
+        """
+        session = cls.__new__(cls)
+        session._set_up(open_old(path), listeners, least_epochs=least_epochs)
+        try:
+            session.change(**changes)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _set_up(self, opened: Opened, listeners: Sequence[Listener], *, least_epochs: int) -> None:
+        self.request = StopRequest()
+        self._listeners = tuple(listeners)
+        self._events: deque[Event] = deque()
+        self._coming = deque(opened.coming)
+        self._least_epochs = least_epochs
+        self._ended: RunEnded | None = None
+        self._record = RunRecord(
+            opened.live.run.path,
+            Changes(opened.coming).apply(opened.live.run.config),
+            Changes((*opened.live.run.changes.items, *opened.coming)),
+        )
+        self._stage = _Stage.NEW
+        with opened.lock.pop_all() as lock:
+            self._trainer = Trainer(
+                opened.live,
+                epoch=opened.epoch,
+                emit=self._emit,
+                request=self.request,
+                least_epochs=max([least_epochs, *(change.epoch for change in opened.coming)]),
+            )
+            self._lock = lock.pop_all()
+        for line in opened.notices:
+            self._emit(Noticed(line))
+
+    @property
+    def run(self) -> RunRecord:
+        """The record of the run, with all its changes."""
+        return self._record
+
+    @property
+    def epoch(self) -> int:
+        """Number of finished epochs."""
+        return self._trainer.epoch
+
+    @property
+    def network(self) -> nn.Module:
+        """The live network; a change may replace it."""
+        return self._trainer.live.learner.network
+
+    @property
+    def kolmogorov(self) -> KolmogorovLoss | None:
+        """The live Kolmogorov loss; None without K."""
+        return self._trainer.live.learner.kolmogorov
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is trained; `RunEnded` may still be to come."""
+        return self._stage in (_Stage.OVER, _Stage.CLOSED)
+
+    def change(
+        self, *, target: Target | NDArray[Any] | str | Path | None = None, **settings: Any
+    ) -> None:
+        """Change settings or the target, from the next epoch on.
+
+        The change is on disk before it acts, in ``changes.jsonl``. A killed run goes on with it,
+        and `Run.replay` repeats it. State that the change invalidates is reinitialised, as when a
+        run is continued with other settings. In a run that is trained again from an earlier epoch,
+        a change acts after the last one that is recorded.
+
+        Args:
+            target: pixels of the same size, as `bitfold.targets.repainted` takes them, a target, or
+                what ``Config.target`` takes.
+            settings: names of `Config` with new values; see `bitfold.training.resumable_settings`.
+
+        Raises:
+            ConfigError: a setting may not change, or has a wrong value, or the target has another
+                shape or task.
+            TargetError, SamplingError: the target cannot be loaded, or has too few points.
+            RunError: training is over, or the disk is full; then nothing is changed.
+        """
+        if self.is_over:
+            raise RunError(
+                f"Cannot change {self._record.path}: its training is over. Continue it with "
+                "`bitfold.Session.resume`."
+            )
+        last = max((change.epoch for change in self._coming), default=0)
+        epoch = max(self.epoch + 1, last)
+        found = alteration_of(self._record, epoch, settings, self._target_of(target))
+        if found is None:
+            return
+        if self._coming:
+            found.write()
+            self._coming.append(found.change)
+        else:
+            live = self._altered(found.run, found.target, found.split)  # checks all, before writing
+            found.write()
+            self._act(found.change, live)
+        self._record = found.run
+
+    def close(self) -> None:
+        """Save the state after the last finished epoch, and unlock the folder."""
+        stage, self._stage = self._stage, _Stage.CLOSED
+        with self._lock:
+            if stage in (_Stage.NEW, _Stage.TRAINING):
+                try:
+                    self._trainer.pause()
+                finally:
+                    self._trainer.close()
+                    self._events.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Generator[Event]:
+        """Yield the events; leaving the loop closes the session."""
+        try:
+            while True:
+                try:
+                    event = next(self)
+                except StopIteration:
+                    return
+                yield event
+        finally:
+            self.close()
+
+    def __next__(self) -> Event:
+        while not self._events:
+            if self._stage is _Stage.CLOSED:
+                self._refuse_unless_ended()
+                raise StopIteration
+            with self._working():
+                self._advance()
+        return self._events.popleft()
+
+    def _advance(self) -> None:
+        if self._stage is _Stage.NEW:
+            self._begin()
+        elif self._stage is _Stage.OVER:
+            assert self._ended is not None
+            with self._lock:
+                self._emit(self._ended)
+            self._stage = _Stage.CLOSED
+        elif self._trainer.ending is None:
+            self._act_on_recorded()
+            if self._trainer.ending is None:
+                self._trainer.train_epoch()
+        else:
+            self._finish()
+
+    def _begin(self) -> None:
+        self._stage = _Stage.TRAINING
+        self._trainer.start()
+
+    def _finish(self) -> None:
+        ended = self._trainer.finish()
+        self._trainer.close()
+        self._ended, self._stage = ended, _Stage.OVER
+
+    def _act_on_recorded(self) -> None:
+        """Let the recorded changes of the next epoch act."""
+        while self._coming and self._coming[0].epoch == self.epoch + 1:
+            change = self._coming.popleft()
+            run = self._record.after(len(self._trainer.live.run.changes.items) + 1)
+            self._act(change, self._altered(run, run.target, run.split))
+
+    def _altered(self, run: RunRecord, target: Target, split: Split) -> Live:
+        """Return what trains with a change, in the present state."""
+        before = self._trainer.live.run.changes
+        same_points = (before.target_number(), before.split_number()) == (
+            run.changes.target_number(),
+            run.changes.split_number(),
+        )
+        state = self._trainer.state()
+        with self._working():
+            return live_of(run, target, split, state, same_points=same_points)
+
+    def _act(self, change: Change, live: Live) -> None:
+        if not self._coming:
+            self._trainer.least_epochs = self._least_epochs
+        self._trainer.alter(live)
+        if self._stage is _Stage.TRAINING:
+            network = live.learner.network
+            self._emit(Changed(change.epoch, change.settings, live.run, network))
+
+    def _target_of(self, given: Target | NDArray[Any] | str | Path | None) -> Target | None:
+        if given is None or isinstance(given, Target):
+            return given
+        if isinstance(given, str | Path):
+            config = self._record.config
+            return load_target(str(given), size=config.size, task=config.task)
+        return repainted(self._record.target, given)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Train as the run's settings say, and leave the process as it was."""
         # Numba is needed by who trains, not by who imports the package.
         from bitfold.runtime.loop_cache.progress import compile_progress  # noqa: PLC0415
 
-        try:
-            with stop_requests() as request, compile_progress(self._send_compiled):
-                ended = self._train(request)
-        finally:
-            self._journal.close()
-            if self._late_folds is not None:
-                self._late_folds.close()
-        # Sent last, when signals act as before: a listener may take long to finish.
-        self._send(ended)
-        return ended
+        threads = self._trainer.live.run.config.threads or 1
+        with limited_threads(threads), compile_progress(self._emit_compiled):
+            yield
 
-    def _train(self, request: StopRequest) -> RunEnded:
-        self._set_status("running", "training", None)
-        if self._late_folds is not None:
-            self._late_folds.start()
-        self._send(RunStarted(self._run, self._epoch, self._learner.network))
-        if self._epoch == 0:
-            self._measure_folds(None)  # gives the patterns for the first comparison
-            self._append_frame({})
-            self._save()
-        ending = self._check_completion() or self._audit_start()
-        while ending is None:
-            ending = self._one_epoch(request)
-        if ending.is_healthy and self._journal.frame_epoch != self._epoch:
-            self._append_frame(self._journal.last_metrics())
-        self._finish_folds(request)
-        ending = self._save_last(ending)
-        conclusion = self._learner.weight_schedule.conclusion()
-        if conclusion is not None:
-            self._send(Noticed(conclusion))
-        self._set_status(ending.reason, ending.message, ending.exit_code)
-        return RunEnded(
-            self._epoch,
-            ending.reason,
-            ending.message,
-            ending.exit_code,
-            self._learner.network,
-            self._learner.kolmogorov,
-        )
+    def _emit_compiled(self, num_compiled: int, num_known: int) -> None:
+        self._emit(LoopsCompiled(num_compiled, num_known))
 
-    def _one_epoch(self, request: StopRequest) -> _Ending | None:
-        epoch, start = self._epoch + 1, time.perf_counter()
-        # Only a long epoch is given up, so only a long one needs a state to fall back to.
-        before = _copied(self._state()) if self._is_slow else None
-        result = self._learner.run_epoch(epoch, request.is_urgent if before is not None else None)
-        if result is None:
-            return self._give_up(before, request)
-        measured = self._measure(epoch, result, start)
-        self._epoch, self._validation_loss = epoch, result.validation_loss
-        metrics = finite({**measured, **self._measure_folds(result.description_bits)})
-        self._warn(result)
-        ending = (
-            self._check_watchdogs(measured, result)
-            or self._check_request(request)
-            or self._check_completion()
-        )
-        self._journal.append_metrics(metrics)
-        is_healthy = ending is None or ending.is_healthy
-        due = ending is not None or self._journal.is_frame_due(epoch)
-        has_frame = is_healthy and due and self._append_frame(metrics)
-        self._send(EpochEnded(epoch, metrics, has_frame))
-        self._catch_up_folds()
-        if ending is None and epoch % self._run.config.checkpoint_interval == 0:
-            self._save()
-        self._is_slow = time.perf_counter() - start > PATIENCE_SECONDS
-        return ending
-
-    def _warn(self, result: EpochResult) -> None:
-        """Send the notices of the schedule of lambda and of the trade monitor."""
-        if result.notice is not None:
-            self._send(Noticed(result.notice))
-        trade = self._oversight.trade(result)
-        if trade is not None:
-            self._send(Noticed(trade))
-            audit = self._audit(trade)
-            if audit is not None and audit.ok:
-                self._send(Noticed(f"No gradient is cut at epoch {self._epoch}: see audit.txt."))
-
-    def _audit_start(self) -> _Ending | None:
-        audit = self._audit("before the first step")
-        if audit is None or audit.ok:
-            return None
-        return _Ending("audit", cut_message(audit), AUDIT_EXIT_CODE)
-
-    def _audit(self, occasion: str) -> GradientAudit | None:
-        if not self._run.config.audit:
-            return None
-        try:
-            audit = audit_learner(self._learner)
-        except AuditError as error:  # a loss is not finite: the watchdog ends the run
-            self._send(Noticed(str(error)))
-            return None
-        self._journal.append_audit(f"After epoch {self._epoch}, {occasion}", str(audit))
-        self._send(Audited(self._epoch, occasion, audit.ok, str(audit)))
-        return audit
-
-    def _give_up(self, before: Checkpoint | None, request: StopRequest) -> _Ending | None:
-        assert before is not None
-        restore(before, self._learner, self._oversight, self._run.path)
-        return self._check_request(request)
-
-    def _measure(self, epoch: int, result: EpochResult, start: float) -> Metrics:
-        weighted = result.kolmogorov_weight * (result.kolmogorov_loss or 0.0)
-        norms: tuple[float | None, ...] = (None, None, None)
-        if epoch % GRADIENT_INTERVAL == 0:
-            norms = self._learner.objective.gradient_norms()
-        return {
-            "epoch": epoch,
-            "combined_loss": result.task_loss + weighted,
-            "task_loss": result.task_loss,
-            "kolmogorov_loss": result.kolmogorov_loss,
-            "kolmogorov_weight": result.kolmogorov_weight,
-            "validation_loss": result.validation_loss,
-            self._learner.task.score_name: result.score,
-            "description_bits": result.description_bits,
-            "weights_out_of_range": result.out_of_range,
-            "grad_norm_task_network": norms[0],
-            "grad_norm_kolmogorov_network": norms[1],
-            "grad_norm_kolmogorov_predictor": norms[2],
-            "seconds": time.perf_counter() - start,
-        }
-
-    def _measure_folds(self, description_bits: float | None) -> Metrics:
-        folds, late = self._oversight.folds, self._late_folds
-        if folds is None or late is None or not folds.is_due(self._epoch):
-            return {}
-        if self._epoch > 0 and not self._journal.is_frame_due(self._epoch):
-            late.wait()  # the trajectory will not have this epoch
-        self._catch_up_folds()
-        if late.postpones(self._epoch):
-            return {}
-        with torch.no_grad(), self._learner.objective.decoded():
-            return folds.measure(self._learner.network, description_bits)
-
-    def _catch_up_folds(self) -> None:
-        """Measure the epochs whose folds could not be measured at once, if they can be now."""
-        found = self._late_folds.catch_up() if self._late_folds is not None else {}
-        if found:
-            self._journal.complete_metrics(found)
-        for epoch, numbers in found.items():
-            if epoch > 0 and numbers:
-                self._send(FoldsMeasured(epoch, finite(numbers)))
-
-    def _finish_folds(self, request: StopRequest) -> None:
-        """Measure what is still to be measured; a run that is stopped keeps it for later."""
-        if self._late_folds is not None and self._late_folds.has_postponed():
-            self._late_folds.wait(lambda: request.reason is not None)
-            self._catch_up_folds()
-
-    def _check_watchdogs(self, measured: Metrics, result: EpochResult) -> _Ending | None:
-        if not self._oversight.watchdogs:
-            return None
-        names = ("task_loss", "kolmogorov_loss", "combined_loss", "validation_loss")
-        losses = {name: float(v) for name in names if (v := measured[name]) is not None}
-        weights = self._learner.flat_weights()
-        seen = Observation(self._epoch, losses, weights, result.output_spread)
-        for watchdog in self._oversight.watchdogs:
-            reason = watchdog.inspect(seen)
-            if reason is not None:
-                is_healthy = not isinstance(watchdog, FiniteWatchdog)
-                message = f"Stopped by the watchdog {watchdog.name!r}: {reason}."
-                if not is_healthy:
-                    message += self._name_last_good()
-                return _Ending(watchdog.name, message, watchdog.exit_code, is_healthy)
-        return None
-
-    def _name_last_good(self) -> str:
-        if self._unsaved is not None:
-            self._save(self._unsaved)
-        # Only healthy epochs are saved, so the newest checkpoint is good.
-        paths = checkpoint_paths(self._run.checkpoints)
-        if not paths:
-            return " There is no checkpoint before it."
-        return f" The last good checkpoint is {paths[-1]}."
-
-    def _check_request(self, request: StopRequest) -> _Ending | None:
-        if request.reason is None:
-            return None
-        message = f"Training was {request.reason} after epoch {self._epoch}."
-        return _Ending(request.reason, message, request.exit_code, if_saved=" Its state is saved.")
-
-    def _check_completion(self) -> _Ending | None:
-        if self._epoch < self._run.config.epochs:
-            return None
-        return _Ending("completed", f"Training completed {self._epoch} epochs.", 0)
-
-    def _append_frame(self, metrics: Metrics) -> bool:
-        weights = self._learner.objective.decoded_state()
-        return self._journal.append_frame(self._epoch, metrics, weights)
-
-    def _save(self, kept: Checkpoint | None = None) -> None:
-        """Write the present state or a kept one; keep a copy of what the disk refuses."""
-        state = self._state() if kept is None else kept
-        path = self._journal.save(state)
-        if path is not None:
-            self._unsaved = None
-            self._send(CheckpointWritten(state.epoch, path))
-        elif kept is None:
-            self._unsaved = _copied(state)
-
-    def _save_last(self, ending: _Ending) -> _Ending:
-        """Write the last good state, again if the disk refused it; say so if it is lost."""
-        if ending.is_healthy and self._journal.saved_epoch != self._epoch:
-            self._save()
-        elif self._unsaved is not None:
-            self._save(self._unsaved)
-        if self._unsaved is None:
-            return ending.saved()
-        return ending.unsaved(self._unsaved.epoch, self._journal.refusal)
-
-    def _state(self) -> Checkpoint:
-        return capture(
-            self._epoch, self._learner, self._split, self._oversight, self._validation_loss
-        )
-
-    def _set_status(self, status: str, message: str, exit_code: int | None) -> None:
-        self._journal.set_status(
-            status=status, message=message, exit_code=exit_code, epoch=self._epoch
-        )
-
-    def _send_compiled(self, num_compiled: int, num_known: int) -> None:
-        self._send(LoopsCompiled(num_compiled, num_known))
-
-    def _send(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
+        self._events.append(event)
         for listener in self._listeners:
             listener(event)
 
-
-def _copied(state: Checkpoint) -> Checkpoint:
-    """A copy that later steps of the learner leave as it is."""
-    tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
-    return dataclasses.replace(state, tensors=tensors)
+    def _refuse_unless_ended(self) -> None:
+        if self._ended is None:
+            raise RunError(
+                f"Cannot advance {self._record.path}: this session is closed, after epoch "
+                f"{self.epoch}. Continue the run with `bitfold.Session.resume`."
+            )

@@ -19,7 +19,8 @@ from bitfold.training.watch.stop_request import StopRequest, stop_requests
 def test_a_signal_becomes_a_request(number: signal.Signals, reason: str, exit_code: int) -> None:
     """With the shell's exit code; afterwards handlers are as they were."""
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
-    with stop_requests() as request:
+    request = StopRequest()
+    with stop_requests(request):
         assert (request.reason, request.is_urgent()) == (None, False)
         signal.raise_signal(number)
         assert (request.reason, request.exit_code) == (reason, exit_code)
@@ -41,7 +42,8 @@ def test_in_another_thread_there_are_no_signals() -> None:
     found: list[str | None] = []
 
     def look() -> None:
-        with stop_requests() as request:
+        request = StopRequest()
+        with stop_requests(request):
             found.append(request.reason)
 
     thread = threading.Thread(target=look)

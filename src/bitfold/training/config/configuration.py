@@ -35,6 +35,7 @@ _MANY, _ANY = 2**40, (-1e30, 1e30)
 # A continued run may change no setting of a group that is fixed, and those of the predictor only
 # if it had none.
 _TARGET = SettingGroup("target", resume="never")
+_POINTS = SettingGroup("target")
 _NETWORK = SettingGroup("network", resume="never")
 _TRAINING = SettingGroup("training")
 _FIXED_TRAINING = SettingGroup("training", resume="never")
@@ -76,14 +77,14 @@ class Config:
         "chooses by the picture",
         choices=("auto", "regression", "classification"),
     )
-    points: int | Literal["all"] | None = _TARGET.whole(
+    points: int | Literal["all"] | None = _POINTS.whole(
         None,
         "training points, or all; by default 5000, or fewer if the picture has fewer",
         (1, _MANY),
         ("all",),
         unit="points",
     )
-    validation_points: int | None = _TARGET.whole(
+    validation_points: int | None = _POINTS.whole(
         None, "validation points; by default one batch", (1, _MANY), unit="points"
     )
 
@@ -192,14 +193,12 @@ class Config:
     )
     kolmogorov_weight_min: float = _PREDICTOR.real(-3.0, "centre of the first bin", _ANY)
     kolmogorov_weight_max: float = _PREDICTOR.real(3.0, "centre of the last bin", _ANY)
-    kolmogorov_targets: str | None = _PREDICTOR.word(
+    kolmogorov_targets: str | None = _K.word(
         None,
         "how a weight is distributed over the bins; by default soft, with learned steps rounded",
         choices=_TRAINABLE_TARGETS,
     )
-    kolmogorov_temperature: float = _PREDICTOR.real(
-        0.1, "temperature of the soft targets", positive=True
-    )
+    kolmogorov_temperature: float = _K.real(0.1, "temperature of the soft targets", positive=True)
     kolmogorov_lr: float | None = _K.real(
         None,
         "learning rate of the weight predictor and of learned steps, by Adam; by default 0.001, "

@@ -7,7 +7,7 @@ import sys
 
 import torch
 
-from bitfold.training.run.run import load_run
+from bitfold.training.run.record import open_record
 from bitfold.training.watch.fold_monitor import FoldMonitor
 
 
@@ -16,7 +16,7 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(5)
     torch.set_num_threads(1)
-    run = load_run(sys.argv[1])
+    run = open_record(sys.argv[1])
     with torch.no_grad():
         FoldMonitor(run.config, run.target, run.split).measure(run.new_network(), None)
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from bitfold.errors import RunError
-from bitfold.training.run.run import Run
+from bitfold.training.run.record import RunRecord
 from bitfold.training.store.checkpoints import Checkpoint, checkpoint_path, write_checkpoint
 from bitfold.training.store.metrics import Metrics, without_folds
 from bitfold.training.store.metrics_log import MetricsLog
@@ -41,7 +41,7 @@ class Journal:
 
     def __init__(
         self,
-        run: Run,
+        run: RunRecord,
         weights: Mapping[str, Tensor],
         *,
         epoch: int,
@@ -68,6 +68,10 @@ class Journal:
                     f"Cannot write into {run.path}: {error.strerror}. Make room, then continue it."
                 ) from None
             self._files = opened.pop_all()
+
+    def follow(self, run: RunRecord) -> None:
+        """Go on with the changed configuration of the run."""
+        self._run, self._schedule = run, run.config.drawing.schedule
 
     def is_frame_due(self, epoch: int) -> bool:
         """Whether an epoch is due for a frame."""

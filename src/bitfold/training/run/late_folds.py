@@ -8,7 +8,7 @@ from contextlib import closing
 import torch
 
 from bitfold.training.run.fold_loops import FoldLoops
-from bitfold.training.run.run import Run
+from bitfold.training.run.record import RunRecord
 from bitfold.training.store.metrics import Metrics
 from bitfold.training.store.trajectory import TrajectoryReader
 from bitfold.training.watch.fold_monitor import FoldMonitor
@@ -24,9 +24,13 @@ class LateFolds:
     Guarantees: each epoch's numbers are those that would have been measured at once.
     """
 
-    def __init__(self, run: Run, monitor: FoldMonitor) -> None:
+    def __init__(self, run: RunRecord, monitor: FoldMonitor) -> None:
         self._run, self._monitor = run, monitor
         self._loops = FoldLoops(run.path)
+
+    def follow(self, run: RunRecord, monitor: FoldMonitor) -> None:
+        """Go on with the changed configuration of the run, and its new monitor."""
+        self._run, self._monitor = run, monitor
 
     def start(self) -> None:
         """Have the loops compiled if they are not."""

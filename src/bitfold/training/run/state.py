@@ -28,10 +28,13 @@ def capture(
     split: Split,
     oversight: Oversight,
     validation_loss: float | None,
+    *,
+    num_changes: int = 0,
 ) -> Checkpoint:
     """Return the state that a continued run needs, after an epoch.
 
-    The tensors are the learner's own, so its next step changes them.
+    The tensors are the learner's own, so its next step changes them. ``num_changes`` counts the
+    changes of the run that have acted.
     """
     tensors = {f"network.{n}": t for n, t in learner.network.state_dict().items()}
     if learner.kolmogorov is not None:
@@ -48,10 +51,19 @@ def capture(
         tensors |= {f"decoded.{n}": t for n, t in learner.objective.decoded_state().items()}
         tensors |= learner.learned_steps.history()
     facts = {"config": config_toml(learner.config), "validation_loss": validation_loss}
+    if num_changes:
+        facts["num_changes"] = num_changes
     return Checkpoint(epoch, tensors, facts)
 
 
-def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, place: Path) -> None:
+def restore(
+    checkpoint: Checkpoint,
+    learner: Learner,
+    oversight: Oversight,
+    place: Path,
+    *,
+    same_points: bool = True,
+) -> None:
     """Load a state from `capture` into a learner, whose configuration may have changed.
 
     State that the changed settings invalidate is reinitialised: an optimiser of another kind, a
@@ -63,6 +75,8 @@ def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, plac
         learner: a new learner of the changed configuration.
         oversight: its observers.
         place: folder of the run, for errors.
+        same_points: whether target and points are those of the state; if not, the history of the
+            observers is reinitialised too.
 
     Raises:
         CheckpointError: the state belongs to another network, or is not a state of a session.
@@ -84,7 +98,7 @@ def restore(checkpoint: Checkpoint, learner: Learner, oversight: Oversight, plac
         weights_of_k = checkpoint.within("weight")
         if learner.weight_schedule.name in weights_of_k:
             learner.weight_schedule.restore(weights_of_k[learner.weight_schedule.name])
-        is_same = agree(before, now, steering_settings())
+        is_same = same_points and agree(before, now, steering_settings())
         oversight.restore(checkpoint.tensors, is_same=is_same)
         learner.order.set_state(checkpoint.tensors["random.order"])
     except (LookupError, ValueError, TypeError, RuntimeError) as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -38,6 +41,17 @@ def usable_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"Cannot use `device='{name}'`: {reason}. Try `device='cpu'`.") from None
     return device
+
+
+@contextmanager
+def limited_threads(number: int) -> Iterator[None]:
+    """Let PyTorch use this number of threads while the block lasts."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_threads(config: Config, target: Target) -> int:

@@ -38,6 +38,12 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
 
+    @property
+    def num_changes(self) -> int:
+        """How many of the run's changes had acted; 0 if the file does not say."""
+        found = self.facts.get("num_changes", 0)
+        return found if type(found) is int and found >= 0 else 0
+
     def within(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors whose names begin with ``prefix.``, by the rest of their names."""
         start = prefix + "."

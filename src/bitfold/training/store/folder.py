@@ -27,7 +27,9 @@ from bitfold.training.config.configuration import Config
 from bitfold.training.store.checkpoints import checkpoint_paths
 
 # Overwriting a run deletes its own files alone: those that a continued run appends to, and others.
-_CONTINUED_FILES = ("metrics.jsonl", "trajectory.bin", "video.mp4", "video.previous.mp4")
+_CONTINUED_FILES = (
+    "metrics.jsonl", "trajectory.bin", "changes.jsonl", "video.mp4", "video.previous.mp4",
+)  # fmt: skip
 # The configuration goes last: until then the folder counts as a run, which can be overwritten.
 _OWN_FILES = (
     *_CONTINUED_FILES, "audit.txt", "loss.png", "last_frame.png", "report.html", "run.json",
@@ -63,12 +65,25 @@ class RunFolder:
     @property
     def target(self) -> Path:
         """The picture or clip as it was loaded."""
-        return self.path / "target.safetensors"
+        return self.numbered_target(0)
+
+    def numbered_target(self, number: int) -> Path:
+        """The picture or clip that a change made; number 0 is the one that the run began with."""
+        return self.path / _numbered("target", number)
 
     @property
     def split(self) -> Path:
         """The training and validation points."""
-        return self.path / "split.safetensors"
+        return self.numbered_split(0)
+
+    def numbered_split(self, number: int) -> Path:
+        """The points that a change drew; number 0 are those that the run began with."""
+        return self.path / _numbered("split", number)
+
+    @property
+    def changes(self) -> Path:
+        """The settings and targets that were changed while the run trained, one change a line."""
+        return self.path / "changes.jsonl"
 
     @property
     def metrics(self) -> Path:
@@ -141,7 +156,7 @@ class RunFolder:
             )
         if overwrite:
             try:
-                self._delete_run()
+                self.delete()
             except OSError as error:
                 raise self._unwritable(error) from None
         # The remaining files may belong to runs that share an absolute folder.
@@ -151,7 +166,12 @@ class RunFolder:
                 "`output_dir`, `checkpoint_dir` or `snapshot_dir`, or move it away."
             )
 
-    def _delete_run(self) -> None:
+    def delete(self) -> None:
+        """Delete the files of the run, and no others.
+
+        Raises:
+            OSError: a file cannot be deleted.
+        """
         try:
             config = read_config(self.config)
         except ConfigError:
@@ -159,6 +179,9 @@ class RunFolder:
         for file in self._results(config):
             file.unlink()
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        for pattern in ("target-*.safetensors", "split-*.safetensors"):
+            for file in self.path.glob(pattern):
+                file.unlink()
         for name in _OWN_FILES:
             (self.path / name).unlink(missing_ok=True)
 
@@ -178,14 +201,22 @@ class RunFolder:
         """
         try:
             write_target(self.target, target)
-            arrays = {"training": split.training, "validation": split.validation}
-            write_atomically(self.split, save(arrays))
+            self.write_split(split)
             self.write_status({"status": "new", "started": _now(), **_versions()})
             self.write_config(config)
         except (OSError, TargetError) as error:
             for name in _OWN_FILES:
                 (self.path / name).unlink(missing_ok=True)
             raise (self._unwritable(error) if isinstance(error, OSError) else error) from None
+
+    def write_split(self, split: Split, number: int = 0) -> None:
+        """Write training and validation points.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        arrays = {"training": split.training, "validation": split.validation}
+        write_atomically(self.numbered_split(number), save(arrays))
 
     def _unwritable(self, error: OSError) -> RunError:
         return RunError(
@@ -210,25 +241,26 @@ class RunFolder:
             raise RunError(f"Cannot open run {self.path}: there is no config.toml in it.")
         return read_config(self.config).replace(output_dir=str(self.path))
 
-    def read_target(self) -> Target:
-        """Read the picture or clip."""
-        return read_target(self.target)
+    def read_target(self, number: int = 0) -> Target:
+        """Read the picture or clip of a number."""
+        return read_target(self.numbered_target(number))
 
-    def read_split(self) -> Split:
-        """Read the training and validation points.
+    def read_split(self, number: int = 0) -> Split:
+        """Read the training and validation points of a number.
 
         Raises:
             RunError: the file is missing or damaged.
         """
+        path = self.numbered_split(number)
         try:
-            arrays = load(self.split.read_bytes())
+            arrays = load(path.read_bytes())
             points = [np.array(arrays[name]) for name in ("training", "validation")]
             if any(part.dtype != np.int64 or part.ndim != 1 for part in points):
                 raise ValueError("its arrays are not pixel indices")
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise RunError(
-                f"Cannot read split {self.split}: it is missing or damaged ({reason}). Restore it "
+                f"Cannot read split {path}: it is missing or damaged ({reason}). Restore it "
                 "from a copy of the run."
             ) from None
         return Split(*points)
@@ -248,6 +280,10 @@ class RunFolder:
             OSError: it cannot be written.
         """
         write_atomically(self.status, json.dumps(dict(status), indent=2).encode())
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name}-{number:04d}.safetensors" if number else f"{name}.safetensors"
 
 
 def _now() -> str:

@@ -31,33 +31,39 @@ class StopRequest:
     exit_code: int = 0
     asked_at: float = math.inf
 
+    def ask(self, reason: str, exit_code: int = 0) -> None:
+        """Ask for a stop after the current epoch; the first reason counts."""
+        if self.reason is None:
+            self.reason, self.exit_code, self.asked_at = reason, exit_code, time.monotonic()
+
     def is_urgent(self) -> bool:
         """Whether the request is too old to wait for the end of the epoch."""
         return time.monotonic() - self.asked_at > PATIENCE_SECONDS
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
+def stop_requests(request: StopRequest) -> Iterator[None]:
     """Turn the first signal into a request; a second one raises `KeyboardInterrupt`.
 
     Only the main thread can catch signals; in other threads the request stays empty.
+
+    Args:
+        request: takes the reason and the exit code that a shell expects after the signal.
     """
-    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield request
+        yield
         return
 
     def ask(number: int, frame: FrameType | None) -> None:
         if request.reason is not None:
             raise KeyboardInterrupt
-        request.reason, request.exit_code = _SIGNALS[signal.Signals(number)]
-        request.asked_at = time.monotonic()
+        request.ask(*_SIGNALS[signal.Signals(number)])
 
     before: dict[signal.Signals, Callable[..., Any] | int | None] = {
         number: signal.signal(number, ask) for number in _SIGNALS
     }
     try:
-        yield request
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""A run: its configuration, its metrics, and its network at an epoch."""
+"""What the folder of a run holds: its configuration, its metrics, its network at an epoch."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bitfold.targets import Split, Target
 from bitfold.training.config.configuration import Config
 from bitfold.training.run.stored_kolmogorov import restored_kolmogorov
 from bitfold.training.step.construction import build_network
+from bitfold.training.store.changes import NO_CHANGES, Changes, read_changes
 from bitfold.training.store.checkpoints import (
     checkpoint_epoch,
     checkpoint_path,
@@ -30,16 +31,27 @@ from bitfold.training.store.trajectory import TrajectoryReader
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training and its folder.
+class RunRecord:
+    """The folder of a run, as of its end or of an epoch; `bitfold.Run` adds what runs can do.
 
     Args:
         path: the folder.
-        config: the configuration in it.
+        config: the configuration.
+        changes: the changes that led to it.
     """
 
     path: Path
     config: Config
+    changes: Changes = NO_CHANGES
+
+    def at(self, epoch: int) -> RunRecord:
+        """Return the record with the configuration, target and points of an epoch."""
+        return self.after(len(self.changes.until(epoch).items))
+
+    def after(self, num_changes: int) -> RunRecord:
+        """Return the record with the configuration, target and points after some changes."""
+        changes = Changes(self.changes.items[:num_changes])
+        return RunRecord(self.path, changes.apply(self.changes.undo(self.config)), changes)
 
     @property
     def folder(self) -> RunFolder:
@@ -59,12 +71,12 @@ class Run:
     @cached_property
     def target(self) -> Target:
         """The picture or clip that it learns."""
-        return self.folder.read_target()
+        return self.folder.read_target(self.changes.target_number())
 
     @cached_property
     def split(self) -> Split:
         """Its training and validation points."""
-        return self.folder.read_split()
+        return self.folder.read_split(self.changes.split_number())
 
     @property
     def checkpoints(self) -> Path:
@@ -151,18 +163,20 @@ class Run:
             return next(dict(m.weights) for m in reader.moments() if m.epoch == epoch)
 
 
-def load_run(path: str | Path) -> Run:
+def open_record(path: str | Path) -> RunRecord:
     """Open the folder of a run.
 
     Args:
         path: the folder.
 
     Raises:
-        RunError: the folder holds no run.
+        RunError: the folder holds no run, or its changes are damaged.
 
-    >>> load_run("nowhere")
+    >>> open_record("nowhere")
     Traceback (most recent call last):
     bitfold.errors.RunError: Cannot open run nowhere: there is no config.toml in it.
     """
     folder = RunFolder(Path(path))
-    return Run(folder.path, folder.read_config())
+    config, changes = folder.read_config(), read_changes(folder.changes)
+    # A kill may come between a change and the configuration that it leads to.
+    return RunRecord(folder.path, changes.apply(changes.undo(config)), changes)

@@ -1,0 +1,1 @@
+"""Runs that come from other runs: continued, branched off, or trained again."""

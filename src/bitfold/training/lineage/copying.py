@@ -1,0 +1,104 @@
+"""A run's folder copied as it was at some epoch, for a run that goes another way from there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bitfold.errors import CheckpointError, RunError
+from bitfold.training.run.record import RunRecord
+from bitfold.training.store.changes import append_change
+from bitfold.training.store.checkpoints import (
+    checkpoint_epoch,
+    checkpoint_path,
+    checkpoint_paths,
+    read_checkpoint,
+)
+from bitfold.training.store.folder import RunFolder
+
+
+def copy_run(
+    run: RunRecord, folder: Path, *, from_epoch: int, until: RunRecord, facts: Mapping[str, Any]
+) -> Path:
+    """Write the folder of a run that begins as another run was.
+
+    Args:
+        run: the run to copy from; it may be training.
+        folder: of the new run; it is made, and must hold no run.
+        from_epoch: the copy begins at the newest checkpoint of at most this epoch; 0 begins at the
+            start.
+        until: the record of ``run`` with the changes that the new run is to make.
+        facts: for the new run's ``run.json``.
+
+    Returns:
+        The folder, ready for `Session.resume`.
+
+    Raises:
+        RunError: the folder holds a run, or cannot be written; no partial run is left behind.
+        CheckpointError, TrajectoryError: a file of the run is damaged.
+    """
+    new = RunFolder(folder.expanduser().resolve())
+    start = run.after(0)
+    config = start.config.replace(
+        output_dir=str(new.path), checkpoint_dir="checkpoints", snapshot_dir="snapshots"
+    )
+    new.make()
+    with new.lock():
+        new.clear(config, overwrite=False)
+        with _all_or_nothing(new):
+            found = _checkpoint_before(run, from_epoch)
+            _copy_numbered(run.folder, new, until)
+            for change in until.changes.items:
+                append_change(new.changes, change)
+            if found is not None:
+                _copy_history(run.folder, new)
+                copy = checkpoint_path(new.inside(config.checkpoint_dir), checkpoint_epoch(found))
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(found, copy)
+            new.write_new(config, start.target, start.split)
+            new.write_status({**new.read_status(), **facts})
+    return new.path
+
+
+def _checkpoint_before(run: RunRecord, epoch: int) -> Path | None:
+    """Return the newest whole checkpoint of at most an epoch."""
+    for path in reversed(checkpoint_paths(run.checkpoints)):
+        if 0 < checkpoint_epoch(path) <= epoch:
+            try:
+                read_checkpoint(path)
+            except CheckpointError:
+                continue
+            return path
+    return None
+
+
+def _copy_numbered(old: RunFolder, new: RunFolder, run: RunRecord) -> None:
+    for number in range(1, run.changes.target_number() + 1):
+        shutil.copyfile(old.numbered_target(number), new.numbered_target(number))
+    for number in range(1, run.changes.split_number() + 1):
+        shutil.copyfile(old.numbered_split(number), new.numbered_split(number))
+
+
+def _copy_history(old: RunFolder, new: RunFolder) -> None:
+    """Copy metrics and frames; those of later epochs are cut off when the new run is opened."""
+    for name in ("metrics", "trajectory"):
+        source = getattr(old, name)
+        if source.exists():
+            shutil.copyfile(source, getattr(new, name))
+
+
+@contextmanager
+def _all_or_nothing(new: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        new.delete()
+        if isinstance(error, OSError):
+            raise RunError(
+                f"Cannot write into {new.path}: {error.strerror}. Make room, or choose another "
+                "folder."
+            ) from None
+        raise

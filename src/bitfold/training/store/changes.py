@@ -1,0 +1,184 @@
+"""``changes.jsonl``: the settings and targets that were changed while a run trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bitfold.errors import ConfigError, RunError
+from bitfold.runtime.atomic_files import AppendOnlyFile
+from bitfold.training.config.configuration import Config
+from bitfold.training.config.continuation import resumable_settings
+from bitfold.training.config.setting_group import settings_of
+
+#: A longer file is refused: it is read whole. A change takes about 100 bytes.
+MAX_BYTES = 2**26
+#: The largest number of an epoch, and of a numbered target or split.
+_MAX_NUMBER = 2**53
+_FIELDS = {"epoch", "settings", "before", "target", "split"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """Settings, the target or the points, altered in a live run before an epoch.
+
+    Args:
+        epoch: the first epoch that is trained with the change, at least 1.
+        settings: the changed settings, name to new value.
+        before: the same settings as they were.
+        target: number of the new target's file in the run's folder; None if it stays.
+        split: number of the new split's file in the run's folder; None if it stays.
+    """
+
+    epoch: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
+    target: int | None = None
+    split: int | None = None
+
+    def line(self) -> bytes:
+        """Return its line in the file."""
+        values: dict[str, Any] = {"epoch": self.epoch}
+        if self.settings:
+            values |= {"settings": dict(self.settings), "before": dict(self.before)}
+        values |= {n: v for n in ("target", "split") if (v := getattr(self, n)) is not None}
+        return (json.dumps(values, allow_nan=False) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The changes of a run, in the order in which they were made.
+
+    Args:
+        items: by ascending epoch; those of one epoch act in this order.
+    """
+
+    items: tuple[Change, ...] = ()
+
+    def until(self, epoch: int) -> Changes:
+        """Return the changes that act before the epochs 1 to ``epoch``."""
+        return Changes(tuple(item for item in self.items if item.epoch <= epoch))
+
+    def before(self, epoch: int) -> tuple[Change, ...]:
+        """Return the changes that act right before an epoch."""
+        return tuple(item for item in self.items if item.epoch == epoch)
+
+    def undo(self, config: Config) -> Config:
+        """Return the configuration that a run began with, from its newest one."""
+        for item in reversed(self.items):
+            config = config.replace(**item.before)
+        return config
+
+    def apply(self, config: Config) -> Config:
+        """Return the newest configuration, from the one that a run began with."""
+        for item in self.items:
+            config = config.replace(**item.settings)
+        return config
+
+    def target_number(self) -> int:
+        """Return the number of the newest target; 0 for the one that the run began with."""
+        return next((c.target for c in reversed(self.items) if c.target is not None), 0)
+
+    def split_number(self) -> int:
+        """Return the number of the newest split; 0 for the one that the run began with."""
+        return next((c.split for c in reversed(self.items) if c.split is not None), 0)
+
+
+#: The changes of a run that nobody touched.
+NO_CHANGES = Changes()
+
+
+def read_changes(path: Path) -> Changes:
+    """Read the changes of a run; a torn last line did not happen.
+
+    Args:
+        path: the file; without it nothing was changed.
+
+    Raises:
+        RunError: the file is too long, or a whole line of it is no change.
+    """
+    if not path.exists():
+        return Changes()
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _damaged(path, f"a file of at most {MAX_BYTES} bytes", "a longer one")
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror}.") from None
+    items: list[Change] = []
+    for number, line in enumerate(lines, 1):
+        change = _change_of(line)
+        if change is None or (items and change.epoch < items[-1].epoch):
+            raise _damaged(path, f"a change in line {number}", "another text")
+        items.append(change)
+    return Changes(tuple(items))
+
+
+def append_change(path: Path, change: Change) -> None:
+    """Write a change to the disk itself, after cutting off a torn last line.
+
+    Raises:
+        OSError: the disk is full or fails; the file is as before.
+    """
+    _cut_torn_line(path)
+    file = AppendOnlyFile(path)
+    try:
+        file.append(change.line())
+        file.sync()
+    finally:
+        file.close()
+
+
+def _cut_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
+def _change_of(line: bytes) -> Change | None:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict) or values.keys() - _FIELDS or "epoch" not in values:
+        return None
+    settings, before = values.get("settings", {}), values.get("before", {})
+    are_known = _is_number(values["epoch"], 1) and all(
+        _is_number(values[name], 1) for name in ("target", "split") if name in values
+    )
+    if not are_known or not _are_settings(settings, before):
+        return None
+    return Change(values["epoch"], settings, before, values.get("target"), values.get("split"))
+
+
+def _are_settings(settings: object, before: object) -> bool:
+    if not isinstance(settings, dict) or not isinstance(before, dict):
+        return False
+    allowed = {n: s for n, _, s in settings_of(Config) if n in resumable_settings()}
+    if settings.keys() != before.keys() or settings.keys() - allowed.keys():
+        return False
+    try:
+        for name in settings:
+            allowed[name].check(name, settings[name])
+            allowed[name].check(name, before[name])
+    except ConfigError:
+        return False
+    return True
+
+
+def _is_number(value: object, least: int) -> bool:
+    return type(value) is int and least <= value <= _MAX_NUMBER
+
+
+def _damaged(path: Path, expected: str, got: str) -> RunError:
+    return RunError(
+        f"Cannot read changes {path}: expected {expected}, got {got}. Restore it from a copy of "
+        "the run."
+    )
