@@ -10,7 +10,15 @@ from PIL import Image
 from bitfold.recording import FrameMaker, FrameStyle
 from bitfold.recording.legend import legend_of
 from bitfold.targets import Window, load_target
-from bitfold.training import Moment, Run, TrajectoryReader, train
+from bitfold.training import (
+    EpochEnded,
+    Moment,
+    Run,
+    Session,
+    TrajectoryReader,
+    load_run,
+    train,
+)
 from tests.recording.tiny_runs import tiny
 
 
@@ -46,7 +54,7 @@ def test_prediction_panel_shows_the_network(ring_run: Run) -> None:
     x, y = np.meshgrid(centre, centre)
     points = torch.tensor(np.stack([x.ravel(), y.ravel()], 1), dtype=torch.float32)
     wanted = network(points).detach().numpy().reshape(64, 64).clip(0, 1) * 255
-    room = maker._painter.layout.slices[0][1].room
+    room = maker._frames._painter.layout.slices[0][1].room
     shown = frame[room.window].astype(float)
     assert np.abs(shown[..., 0] - wanted).max() <= 1
     assert (shown[..., 0] == shown[..., 2]).all()
@@ -57,16 +65,16 @@ def test_window_magnifies(ring_run: Run) -> None:
     quarter = Window(-0.5, -0.5, 0.0, 0.0)
     style = FrameStyle(longer_side_px=64, window=quarter, smoothing_sigma_px=3)
     maker = FrameMaker(ring_run, style)
-    picture = maker._scenes[0].picture
+    picture = maker._frames._scenes[0].picture
     wanted = ring_run.target.picture()[:16, :16].repeat(4, 0).repeat(4, 1)
     assert (picture == wanted).all()
-    assert maker._scenes[0].smoothed is None
+    assert maker._frames._scenes[0].smoothed is None
 
 
 def test_window_beyond_the_picture_is_grey(ring_run: Run) -> None:
     """Pixels outside the picture are grey."""
     maker = FrameMaker(ring_run, FrameStyle(longer_side_px=64, window=Window(-1.0, -1.0, 0.0, 0.0)))
-    assert (maker._scenes[0].picture[:32] == 128).all()
+    assert (maker._frames._scenes[0].picture[:32] == 128).all()
 
 
 def test_panels_keep_the_picture_s_aspect() -> None:
@@ -101,8 +109,8 @@ def test_classification_counts_wrong_pixels(classes_run: Run) -> None:
     points = torch.from_numpy(grid.coordinates(np.arange(grid.num_pixels)))
     predicted = network(points).argmax(1).numpy()
     wrong = float((predicted != classes_run.target.classes).mean())
-    maker._network.load_state_dict(dict(moment.weights))
-    share = maker._share_misclassified([maker._partition(0)])
+    maker._frames._network.load_state_dict(dict(moment.weights))
+    share = maker._frames._share_misclassified([maker._frames._partition(0)])
     # Panels have twice the picture's resolution, so boundaries may differ by a part of a pixel.
     assert share == pytest.approx(wrong, abs=0.05)
 
@@ -120,7 +128,7 @@ def test_clip_frames_show_slices(tmp_path: Path) -> None:
     chosen = FrameStyle.of(run.config.replace(slice_times="-0.5,0.1,0.5"))
     assert chosen.slice_frames(run.target) == [0, 2, 3]
     maker = FrameMaker(run, style)
-    assert [scene.caption for scene in maker._scenes] == ["t = -0.12", "t = +0.38"]
+    assert [scene.caption for scene in maker._frames._scenes] == ["t = -0.12", "t = +0.38"]
     assert maker.draw(moments(run)[-1]).ndim == 3
 
 
@@ -128,8 +136,29 @@ def test_folds_alone_are_the_panel_of_the_full_frame(ring_run: Run) -> None:
     """The layout ``folds`` is the panel with folds, cut out, without words."""
     moment = moments(ring_run)[-1]
     full = FrameMaker(ring_run, FrameStyle(longer_side_px=64))
-    room = full._painter.layout.slices[0][0].room
+    room = full._frames._painter.layout.slices[0][0].room
     wanted = full.draw(moment)[room.window].copy()
     alone = FrameMaker(ring_run, FrameStyle(longer_side_px=64, layout="folds")).draw(moment)
     assert alone.shape == (64, 64, 3)
     assert (alone == wanted).all()
+
+
+def test_a_frame_shows_the_target_of_its_epoch(tmp_path: Path) -> None:
+    """Also if the target is changed after the first frames are drawn."""
+    painted = np.tri(16, dtype=np.uint8) * 255
+    style = FrameStyle(longer_side_px=16, smoothing_sigma_px=0)
+    with Session(tiny(tmp_path / "run", size=16, epochs=4)) as session:
+        maker: FrameMaker | None = None
+        for event in session:
+            if isinstance(event, EpochEnded) and event.epoch == 2:
+                maker = FrameMaker(load_run(tmp_path / "run"), style)
+                session.change(target=painted)
+    assert maker is not None
+    scenes = []
+    for moment in moments(load_run(tmp_path / "run")):
+        maker.draw(moment)
+        scenes.append(maker._frames._scenes[0].picture[..., 0])
+    ring = load_target("ring", size=16).pixels[0, :, :, 0]
+    assert len(scenes) > 2
+    assert (scenes[0] == ring).all()
+    assert (scenes[-1] == painted).all()

@@ -116,7 +116,7 @@ def test_each_layer_has_its_panel(ring_run: Run) -> None:
     assert (union == piece.fold_overlay.cover).all()
     assert (piece.layers[0].cover != piece.layers[1].cover).any()
     style = dataclasses.replace(SMALL, layout="layers")
-    assert len(FrameMaker(ring_run, style)._painter.layout.slices[0]) == 2
+    assert len(FrameMaker(ring_run, style)._frames._painter.layout.slices[0]) == 2
 
 
 def test_the_boundary_lies_where_the_class_changes(tmp_path: Path) -> None:

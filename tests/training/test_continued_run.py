@@ -182,7 +182,7 @@ def test_the_checkpoint_knows_its_own_optimiser(tmp_path: Path) -> None:
     assert_same_run(tmp_path / "run", tmp_path / "killed")
 
 
-@pytest.mark.parametrize("name", ["shape", "seed", "size", "target", "output_dir", "batch_size"])
+@pytest.mark.parametrize("name", ["shape", "seed", "size", "task", "output_dir", "batch_size"])
 def test_what_makes_another_run_is_refused(tmp_path: Path, name: str) -> None:
     """A setting that decides what the run is cannot change."""
     bitfold.train(tiny(tmp_path / "run", epochs=1))

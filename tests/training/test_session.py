@@ -54,12 +54,14 @@ def test_advanced_by_its_caller_is_the_same_as_trained_to_the_end(tmp_path: Path
 def test_leaving_the_loop_saves_and_unlocks(tmp_path: Path) -> None:
     """The run goes on from the epoch that was last seen, in another session."""
     bitfold.train(tiny(tmp_path / "whole", **WITH_K))
-    session = bitfold.Session(tiny(tmp_path / "run", **WITH_K))
+    heard = Heard()
+    session = bitfold.Session(tiny(tmp_path / "run", **WITH_K), [heard])
     for event in session:
         if isinstance(event, EpochEnded) and event.epoch == 4:
             break
     run = bitfold.load_run(tmp_path / "run")
     assert (run.status["status"], run.status["epoch"], run.epochs()[-1]) == ("paused", 4, 4)
+    assert (heard.ended.reason, heard.ended.epoch, heard.ended.exit_code) == ("paused", 4, 0)
     with pytest.raises(RunError, match="this session is closed, after epoch 4"):
         next(session)
     for _ in bitfold.Session.resume(tmp_path / "run"):

@@ -18,6 +18,7 @@ from bitfold.cli.commands import (
     plot,
     polytopes,
     render,
+    replay,
     report,
     resume,
     train,
@@ -92,7 +93,7 @@ def _parser() -> tuple[OneLineParser, Mapping[str, OneLineParser]]:
     for command in (
         demo, train, resume, frontier, render,
         plot, polytopes, audit, compress, info,
-        decompress, report, warm_up, completion,
+        decompress, report, replay, warm_up, completion,
     ):  # fmt: skip
         command.add_to(commands)
     for name, one in commands.choices.items():

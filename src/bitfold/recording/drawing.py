@@ -13,7 +13,7 @@ from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.render import VideoWriter, encode_jpeg, encode_png
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.training import Moment, Run, TrajectoryReader
+from bitfold.training import Moment, Run, RunRecord, TrajectoryReader
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DrawingPaths:
     last_frame: Path
 
     @classmethod
-    def of(cls, run: Run) -> DrawingPaths:
+    def of(cls, run: RunRecord) -> DrawingPaths:
         """Return the paths inside a run's folder."""
         folder = run.folder
         return cls(

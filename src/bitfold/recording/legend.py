@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bitfold.training import Config, Metrics, Moment, Run
+from bitfold.training import Config, Metrics, Moment, RunRecord
 
 _NONE = "-"
 
 
 def legend_of(
-    run: Run,
+    run: RunRecord,
     moment: Moment,
     num_polytopes: Sequence[int],
     *,

@@ -20,9 +20,11 @@ from bitfold.training.events import (
     RunEnded,
     RunStarted,
 )
+from bitfold.training.lineage.replay import first_difference
 from bitfold.training.lineage.run import Run, load_run
 from bitfold.training.new_run import train
 from bitfold.training.run.checkpoint_network import read_network
+from bitfold.training.run.record import RunRecord
 from bitfold.training.session import Session
 from bitfold.training.store.changes import Change, Changes
 from bitfold.training.store.dated_folder import claimed_folder, dated_folder
@@ -52,6 +54,7 @@ __all__ = [
     "Run",
     "RunEnded",
     "RunFolder",
+    "RunRecord",
     "RunStarted",
     "Session",
     "Setting",
@@ -60,6 +63,7 @@ __all__ = [
     "claimed_folder",
     "config_from_mapping",
     "dated_folder",
+    "first_difference",
     "flag",
     "hint",
     "load_run",

@@ -128,8 +128,8 @@ class RunEnded:
 
     Args:
         epoch: the last finished epoch.
-        reason: ``completed``, ``interrupted``, ``terminated``, ``unsaved``, ``audit``,
-            or a watchdog's name.
+        reason: ``completed``, ``interrupted``, ``terminated``, ``unsaved``, ``audit``, a watchdog's
+            name, or ``paused`` if a session was closed before its end.
         message: one line for a person.
         exit_code: the exit code for a program that only trains.
         network: the network at the end.

@@ -17,6 +17,7 @@ from bitfold.errors import RunError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.targets import Split, Target, load_target, repainted
 from bitfold.training.config.configuration import Config
+from bitfold.training.config.continuation import default_lambda_line
 from bitfold.training.events import (
     Changed,
     Event,
@@ -200,18 +201,29 @@ class Session:
             live = self._altered(found.run, found.target, found.split)  # checks all, before writing
             found.write()
             self._act(found.change, live)
+        notice = default_lambda_line(self._record.config.replace(**settings), found.run.config)
         self._record = found.run
+        if notice is not None:
+            self._emit(Noticed(notice))
 
     def close(self) -> None:
-        """Save the state after the last finished epoch, and unlock the folder."""
+        """Save the state after the last finished epoch, and unlock the folder.
+
+        Listeners get `RunEnded` with the reason ``paused``, unless training was over.
+        """
+        self._close(is_told=True)
+
+    def _close(self, *, is_told: bool) -> None:
         stage, self._stage = self._stage, _Stage.CLOSED
         with self._lock:
             if stage in (_Stage.NEW, _Stage.TRAINING):
                 try:
-                    self._trainer.pause()
+                    paused = self._trainer.pause()
                 finally:
                     self._trainer.close()
-                    self._events.clear()
+                if paused is not None and is_told:
+                    self._emit(paused)
+                self._events.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -222,7 +234,8 @@ class Session:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        # Whoever interrupts does not want to wait for the listeners to finish.
+        self._close(is_told=kind is not KeyboardInterrupt)
 
     def __iter__(self) -> Generator[Event]:
         """Yield the events; leaving the loop closes the session."""

@@ -34,6 +34,8 @@ from bitfold.training.watch.watchdogs import FiniteWatchdog, Observation
 
 #: Epochs from one measurement of the gradients' norms to the next.
 GRADIENT_INTERVAL = 50
+#: Exit code of a run whose last state could not be written.
+UNSAVED_EXIT_CODE = 7
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,23 @@ class Ending:
         message: one line for a person.
         exit_code: for a program that only trains.
         is_healthy: whether the state may be saved: every loss is finite.
+        if_saved: more for the person, if the last good state is on disk.
     """
 
     reason: str
     message: str
     exit_code: int
     is_healthy: bool = True
+    if_saved: str = ""
+
+    def saved(self) -> Ending:
+        """The same ending of a run whose last good state is on disk."""
+        return dataclasses.replace(self, message=self.message + self.if_saved)
+
+    def unsaved(self, epoch: int, reason: str) -> Ending:
+        """The same ending of a run whose state after an epoch could not be written."""
+        message = f"{self.message} Cannot write the state after epoch {epoch}: {reason}."
+        return Ending("unsaved", message, UNSAVED_EXIT_CODE, self.is_healthy)
 
 
 class Trainer:
@@ -88,6 +101,7 @@ class Trainer:
         self._emit, self._request, self.least_epochs = emit, request, least_epochs
         self._has_begun = False
         self._validation_loss: float | None = None
+        self._unsaved: Checkpoint | None = None  # the newest state that the disk refused
         self._is_slow = True  # until an epoch has shown otherwise
         self._is_whole = True  # not in the middle of an epoch
         self._late_folds: LateFolds | None = None
@@ -137,34 +151,40 @@ class Trainer:
 
     def finish(self) -> RunEnded:
         """Write all that is due after the last epoch; return the last event."""
-        ending, live = self.ending, self.live
+        ending = self.ending
         assert ending is not None
         if ending.is_healthy and self._journal.frame_epoch != self.epoch:
             self._append_frame(self._journal.last_metrics())
         self._finish_folds()
-        if ending.is_healthy and self._journal.saved_epoch != self.epoch:
-            self._save()
-        conclusion = live.learner.weight_schedule.conclusion()
+        ending = self._save_last(ending)
+        conclusion = self.live.learner.weight_schedule.conclusion()
         if conclusion is not None:
             self._emit(Noticed(conclusion))
+        return self._ended(ending)
+
+    def _ended(self, ending: Ending) -> RunEnded:
         self._set_status(ending.reason, ending.message, ending.exit_code)
+        learner = self.live.learner
         return RunEnded(
             self.epoch,
             ending.reason,
             ending.message,
             ending.exit_code,
-            live.learner.network,
-            live.learner.kolmogorov,
+            learner.network,
+            learner.kolmogorov,
         )
 
-    def pause(self) -> None:
-        """Save the state after the last finished epoch; an epoch that broke off is lost."""
+    def pause(self) -> RunEnded | None:
+        """Save the state after the last finished epoch; an epoch that broke off is lost.
+
+        Returns:
+            The last event; None if training has not begun.
+        """
         if not self._has_begun:
-            return
-        if self._is_whole and self._journal.saved_epoch != self.epoch:
-            self._save()
-        message = f"Training paused after epoch {self._journal.saved_epoch}; its state is saved."
-        self._set_status("paused", message, 0)
+            return None
+        message = f"Training was paused after epoch {self.epoch}."
+        ending = Ending("paused", message, 0, self._is_whole, " Its state is saved.")
+        return self._ended(self._save_last(ending))
 
     def close(self) -> None:
         """Close the files, and end what still compiles."""
@@ -185,7 +205,7 @@ class Trainer:
     def _one_epoch(self, request: StopRequest) -> Ending | None:
         epoch, start = self.epoch + 1, time.perf_counter()
         # Only a long epoch is given up, so only a long one needs a state to fall back to.
-        before = self._copied_state() if self._is_slow else None
+        before = _copied(self.state()) if self._is_slow else None
         self._is_whole = False
         should_stop = request.is_urgent if before is not None else None
         result = self.live.learner.run_epoch(epoch, should_stop)
@@ -315,6 +335,8 @@ class Trainer:
         return None
 
     def _name_last_good(self) -> str:
+        if self._unsaved is not None:
+            self._save(self._unsaved)
         # Only healthy epochs are saved, so the newest checkpoint is good.
         paths = checkpoint_paths(self.live.run.checkpoints)
         if not paths:
@@ -324,8 +346,8 @@ class Trainer:
     def _check_request(self, request: StopRequest) -> Ending | None:
         if request.reason is None:
             return None
-        message = f"Training was {request.reason} after epoch {self.epoch}; its state is saved."
-        return Ending(request.reason, message, request.exit_code)
+        message = f"Training was {request.reason} after epoch {self.epoch}."
+        return Ending(request.reason, message, request.exit_code, if_saved=" Its state is saved.")
 
     def _check_completion(self) -> Ending | None:
         if self.epoch < max(self.live.run.config.epochs, self.least_epochs):
@@ -336,17 +358,33 @@ class Trainer:
         weights = self.live.learner.objective.decoded_state()
         return self._journal.append_frame(self.epoch, metrics, weights)
 
-    def _save(self) -> None:
-        path = self._journal.save(self.state())
+    def _save(self, kept: Checkpoint | None = None) -> None:
+        """Write the present state or a kept one; keep a copy of what the disk refuses."""
+        state = self.state() if kept is None else kept
+        path = self._journal.save(state)
         if path is not None:
-            self._emit(CheckpointWritten(self.epoch, path))
+            self._unsaved = None
+            self._emit(CheckpointWritten(state.epoch, path))
+        elif kept is None:
+            self._unsaved = _copied(state)
 
-    def _copied_state(self) -> Checkpoint:
-        state = self.state()
-        tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
-        return dataclasses.replace(state, tensors=tensors)
+    def _save_last(self, ending: Ending) -> Ending:
+        """Write the last good state, again if the disk refused it; say so if it is lost."""
+        if ending.is_healthy and self._journal.saved_epoch != self.epoch:
+            self._save()
+        elif self._unsaved is not None:
+            self._save(self._unsaved)
+        if self._unsaved is None:
+            return ending.saved()
+        return ending.unsaved(self._unsaved.epoch, self._journal.refusal)
 
     def _set_status(self, status: str, message: str, exit_code: int | None) -> None:
         self._journal.set_status(
             status=status, message=message, exit_code=exit_code, epoch=self.epoch
         )
+
+
+def _copied(state: Checkpoint) -> Checkpoint:
+    """A copy that later steps of the learner leave as it is."""
+    tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
+    return dataclasses.replace(state, tensors=tensors)

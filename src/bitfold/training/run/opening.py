@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bitfold.errors import CheckpointError, RunError
 from bitfold.targets import load_target, sample_split
 from bitfold.training.config.configuration import Config
+from bitfold.training.config.continuation import default_lambda_line
 from bitfold.training.run.live import Live, live_of
 from bitfold.training.run.record import RunRecord, open_record
 from bitfold.training.run.state import check_split
@@ -19,7 +21,8 @@ from bitfold.training.store.checkpoints import (
     delete_later_checkpoints,
     read_newest_checkpoint,
 )
-from bitfold.training.store.folder import RunFolder, new_run_folder
+from bitfold.training.store.dated_folder import claimed_folder
+from bitfold.training.store.folder import RunFolder
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,20 +62,17 @@ def open_new(config: Config, *, overwrite: bool) -> Opened:
         batch_size=config.batch_size,
         seed=config.seed,
     )
-    folder = RunFolder(absolute_path(new_run_folder(config).path))
-    settled = config.settled().replace(
-        task=target.task, threads=choose_threads(config, target), output_dir=str(folder.path)
-    )
-    run = RunRecord(folder.path, settled)
-    with limited_threads(settled.threads or 1):
-        # Before the folder is made, so that wrong settings leave nothing on disk.
-        live = live_of(run, target, split)
-    folder.make()
-    with ExitStack() as lock:
+    settled = config.settled().replace(task=target.task, threads=choose_threads(config, target))
+    with limited_threads(settled.threads or 1), _folder_of(config) as folder, ExitStack() as lock:
+        settled = settled.replace(output_dir=str(folder.path))
+        # Before anything is written, so that wrong settings leave nothing on disk.
+        live = live_of(RunRecord(folder.path, settled), target, split)
+        folder.make()
         lock.enter_context(folder.lock())
         folder.clear(settled, overwrite=overwrite)
         folder.write_new(settled, target, split)
-        return Opened(live, 0, lock.pop_all())
+        notice = default_lambda_line(config, settled)
+        return Opened(live, 0, lock.pop_all(), notices=() if notice is None else (notice,))
 
 
 def open_old(path: str | Path) -> Opened:
@@ -118,6 +118,16 @@ def newest_checkpoint(run: RunRecord) -> tuple[Checkpoint | None, list[str]]:
             "start a new run with `overwrite=True`."
         )
     return checkpoint, damaged
+
+
+@contextmanager
+def _folder_of(config: Config) -> Iterator[RunFolder]:
+    """Yield the folder that a configuration names, or a new dated one under ``runs/``."""
+    if config.output_dir is not None:
+        yield RunFolder(absolute_path(Path(config.output_dir)))
+        return
+    with claimed_folder(Path("runs"), config.target) as path:
+        yield RunFolder(absolute_path(path))
 
 
 def absolute_path(path: Path) -> Path:

@@ -53,6 +53,14 @@ class RunRecord:
         changes = Changes(self.changes.items[:num_changes])
         return RunRecord(self.path, changes.apply(self.changes.undo(self.config)), changes)
 
+    def renewed(self) -> RunRecord:
+        """Return the record with the changes that were made since; itself if there are none."""
+        changes = self.folder.changes
+        size = changes.stat().st_size if changes.exists() else 0
+        if size == sum(len(item.line()) for item in self.changes.items):
+            return self
+        return open_record(self.path)
+
     @property
     def folder(self) -> RunFolder:
         """The paths of its files."""
