@@ -24,6 +24,12 @@ from tests.training.training_runs import (
 )
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No epoch is given up, however busy the machine is."""
+    monkeypatch.setattr("bitfold.training.watch.stop_request.PATIENCE_SECONDS", 1e9)
+
+
 def interrupt_after(epoch: int) -> Any:
     """A listener that asks for a stop as the terminal does."""
     import signal
