@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bitfold.cli.commands.completion import SHELLS
+from bitfold.cli.commands.setup.completion import SHELLS
 from bitfold.cli.main import main
 from bitfold.training import Config, flag, settings_of
 from tests.cli.test_help import COMMANDS

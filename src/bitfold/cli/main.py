@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bitfold.cli.commands import (
     audit,
-    completion,
     compress,
     decompress,
     demo,
@@ -22,8 +21,8 @@ from bitfold.cli.commands import (
     report,
     resume,
     train,
-    warm_up,
 )
+from bitfold.cli.commands.setup import completion, warm_up
 from bitfold.cli.console.examples import EXAMPLES
 from bitfold.cli.console.parser import OneLineParser, unknown_command
 from bitfold.cli.console.spelling import spell_options

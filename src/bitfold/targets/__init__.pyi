@@ -1,4 +1,4 @@
-from bitfold.targets.builtin import builtin_names, draw_builtin
+from bitfold.targets.drawn.builtin import builtin_names, draw_builtin
 from bitfold.targets.file import read_target, write_target
 from bitfold.targets.frames import Frames
 from bitfold.targets.grid import Grid, Window, window_axes, window_positions

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.errors import TargetError
-from bitfold.targets.builtin import builtin_names, draw_builtin, is_builtin, suggest_builtin
 from bitfold.targets.classes import FlatColours, find_flat_colours
+from bitfold.targets.drawn.builtin import builtin_names, draw_builtin, is_builtin, suggest_builtin
 from bitfold.targets.frames import Frames, Pixels, to_eight_bits
 from bitfold.targets.grid import Grid
 from bitfold.targets.signature import identify_file

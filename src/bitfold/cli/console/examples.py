@@ -26,6 +26,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "bitfold resume runs/2026-11-22-120000-photo",
             "bitfold resume runs/2026-11-22-120000-photo --epochs 5000 --learning-rate 0.0003",
         ),
+        "replay": (
+            "bitfold replay runs/2026-11-22-120000-photo",
+            "bitfold replay runs/2026-11-22-120000-photo -o again",
+        ),
         "frontier": (
             "bitfold frontier ring --lambdas 0.001:0.1:5 --seeds 0,1",
             "bitfold frontier photo.jpg --shape '[64]*4' --bytes 4000 -o curve",

@@ -88,7 +88,7 @@ def draw_builtin(name: str, size: int) -> NDArray[np.uint8]:
         )
     if name.startswith(TEXT_PREFIX):
         # Matplotlib's font is slow to import, so it is imported only for letters.
-        from bitfold.targets.lettering import draw_letters  # noqa: PLC0415
+        from bitfold.targets.drawn.lettering import draw_letters  # noqa: PLC0415
 
         return draw_letters(name.removeprefix(TEXT_PREFIX), size)
     if name not in DRAWINGS:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bitfold.errors import TargetError
 from bitfold.targets import builtin_names, draw_builtin, load_target
-from bitfold.targets.builtin import suggest_builtin
+from bitfold.targets.drawn.builtin import suggest_builtin
 
 NAMES = ("ring", "rgb-ring", "disk", "spiral", "checkerboard")
 
@@ -62,7 +62,7 @@ def test_the_ring_has_its_area() -> None:
 def test_a_drawing_does_not_depend_on_its_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing in bands of rows gives the picture drawn at once."""
     whole = draw_builtin("spiral", 50)
-    monkeypatch.setattr("bitfold.targets.builtin.BAND_PIXELS", 150)
+    monkeypatch.setattr("bitfold.targets.drawn.builtin.BAND_PIXELS", 150)
     np.testing.assert_array_equal(draw_builtin("spiral", 50), whole)
 
 

@@ -1,0 +1,1 @@
+"""Commands that prepare a machine: compiled loops and completion in a shell."""

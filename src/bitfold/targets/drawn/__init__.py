@@ -1,0 +1,1 @@
+"""Targets that bitfold draws itself."""
