@@ -117,7 +117,7 @@ class Classifier:
         (Extra({"a": 1}), "got '_extra_state', a dict, in its state_dict"),
         (Extra(torch.ones(1)), "got '_extra_state', a Tensor, in its state_dict"),
     ],
-    ids=str,
+    ids=lambda value: value[:30] if isinstance(value, str) else type(value).__name__,
 )
 def test_what_cannot_be_written_is_refused_in_one_line(
     given: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
