@@ -35,6 +35,8 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["__main__"] = {"cli"}
 ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}
+#: Training never draws, but a finished run draws its own metrics when it is asked to.
+EXCEPTIONS = {"training.run.run": {"render"}}
 MOST_FILES = 15
 #: Folders that are still to be divided.
 KNOWN_LARGE: set[str] = set()
@@ -98,7 +100,8 @@ def test_no_import_goes_up_or_across(path: Path) -> None:
             pytest.fail(f"{module_of(path)} imports the whole package")
         if name.startswith("bitfold."):
             other = layer_of(name.removeprefix("bitfold."))
-            assert other in ALLOWED[layer] | {layer}, f"{module_of(path)} imports {name}"
+            allowed = ALLOWED[layer] | EXCEPTIONS.get(module_of(path), set()) | {layer}
+            assert other in allowed, f"{module_of(path)} imports {name}"
 
 
 def test_no_modules_and_no_folders_import_each_other_in_a_circle() -> None:

@@ -15,6 +15,7 @@ from bitfold.errors import (
     TargetError,
     TrajectoryError,
 )
+from bitfold.experiments import resume, train
 from bitfold.kolmogorov import (
     KolmogorovLoss,
     PredictorChoice,
@@ -24,7 +25,7 @@ from bitfold.kolmogorov import (
 from bitfold.model_file import read_model, read_tensors, write_model
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, Plane, load_partition, partition
-from bitfold.training import Config, Run, Session, load_run, resume, train
+from bitfold.training import Config, Run, Session, load_run
 
 __all__ = [
     "AuditError",

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from bitfold.runtime.display.html_tables import html_table
+
 # Cut sites that the table lists for one pair; the first ones are enough to start with.
 MAX_SITES = 12
+_HEAD = ("term", "module", "verdict", "share", "norm", "agreement")
 
 
 class Verdict(StrEnum):
@@ -115,9 +118,15 @@ class GradientAudit:
                 return row
         raise KeyError((term, module))
 
+    def _repr_html_(self) -> str:
+        note = "\n".join(line for row in self.rows for line in _below(row))
+        cut = [number for number, row in enumerate(self.rows) if row.verdict == Verdict.CUT]
+        title = "Gradient audit: every term arrives" if self.ok else "Gradient audit: CUT"
+        rows = map(_cells, self.rows)
+        return html_table(title, _HEAD, rows, num_left=3, note=note, emphasised=cut)
+
     def __str__(self) -> str:
-        cells: list[tuple[str, ...]] = [("term", "module", "verdict", "share", "norm", "agreement")]
-        cells += [_cells(row) for row in self.rows]
+        cells: list[tuple[str, ...]] = [_HEAD, *(_cells(row) for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [_line(row, widths) for row in cells]
         for row in self.rows:

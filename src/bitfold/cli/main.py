@@ -27,7 +27,7 @@ from bitfold.cli.console.examples import EXAMPLES
 from bitfold.cli.console.parser import OneLineParser, unknown_command
 from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import BitfoldError
-from bitfold.runtime.figure_backend import drop_backend
+from bitfold.runtime.display.figure_backend import drop_backend
 
 INTERRUPTED = 130
 

@@ -9,6 +9,7 @@ from bitfold.experiments.frontiers.training import (
     PointStarted,
 )
 from bitfold.experiments.goal import Goal
+from bitfold.experiments.interactive import resume, train
 from bitfold.experiments.network_picture import (
     draw_network,
     draw_picture,
@@ -48,7 +49,9 @@ __all__ = [
     "measure_quality",
     "pareto_front",
     "read_picture_network",
+    "resume",
     "spread_pixels",
+    "train",
     "write_partition",
     "write_report",
 ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bitfold.runtime.display.html_tables import html_facts
 from bitfold.targets import Target
 
 #: Pixels at which `measure_quality` measures, evenly spread over the target.
@@ -46,6 +47,15 @@ class Quality:
         if not self.is_regression:
             return None
         return -10 * math.log10(self.error) if self.error > 0 else math.inf
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "task loss": f"{self.task_loss:.5g}",
+            "error": f"{self.error:.5g}",
+            "PSNR": None if self.psnr_db is None else f"{self.psnr_db:.2f} dB",
+            "pixels that look wrong": f"{self.share_off:.2%}",
+        }
+        return html_facts("Quality over pixels", facts)
 
     def __str__(self) -> str:
         if self.psnr_db is None:

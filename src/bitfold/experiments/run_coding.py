@@ -16,6 +16,7 @@ from bitfold.errors import CheckpointError, ConfigError, ModelFileError, RunErro
 from bitfold.experiments.goal import Goal
 from bitfold.experiments.quality import MAX_PIXELS, QualityMeter, spread_pixels
 from bitfold.model_file import read_model, write_model
+from bitfold.runtime.display.html_tables import html_facts
 from bitfold.training import Run
 
 # Bounds of the rounding tolerance in a search for a quality, and its bisections: the logarithm of
@@ -36,6 +37,13 @@ class CodedRun:
     data: bytes
     network: nn.Module
     how: str
+
+    def __repr__(self) -> str:
+        return f"CodedRun({len(self.data):,} bytes: {self.how})"
+
+    def _repr_html_(self) -> str:
+        facts = {"size": f"{len(self.data):,} bytes", "code": self.how}
+        return html_facts("A run's network as a model file", facts)
 
 
 def code_run(

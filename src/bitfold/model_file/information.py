@@ -12,6 +12,7 @@ from torch import nn
 
 from bitfold.model_file.files import bytes_of
 from bitfold.model_file.syntax.header import VERSION, Header, read_header
+from bitfold.runtime.display.html_tables import html_table
 
 if TYPE_CHECKING:
     from bitfold.model_file.syntax.plan import TensorPlan
@@ -39,6 +40,9 @@ class FileItem(NamedTuple):
     num_dead: int = 0
 
 
+_HEAD = ("", "bytes", "numbers", "bits each", "zeros", "dead", "step", "coded as")
+
+
 @dataclass(frozen=True, eq=False)
 class ModelFileInfo:
     """A model file, item by item; ``str()`` is a table.
@@ -58,8 +62,13 @@ class ModelFileInfo:
         """How many numbers all tensors hold."""
         return sum(item.num_numbers for item in self.items)
 
-    def __str__(self) -> str:
-        head = ("", "bytes", "numbers", "bits each", "zeros", "dead", "step", "coded as")
+    def _repr_html_(self) -> str:
+        rows = self._rows()
+        title = f"A model file of {self.num_bytes:,} bytes"
+        return html_table(title, _HEAD, rows, emphasised=[len(rows) - 1])
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """The cells of each part and of all together."""
         total = FileItem(
             "total",
             8.0 * self.num_bytes,
@@ -67,7 +76,10 @@ class ModelFileInfo:
             num_zeros=sum(item.num_zeros for item in self.items),
             num_dead=sum(item.num_dead for item in self.items),
         )
-        lines = [head, *map(_cells, (*self.items, total))]
+        return [*map(_cells, (*self.items, total))]
+
+    def __str__(self) -> str:
+        lines = [_HEAD, *self._rows()]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         table = "\n".join(
             "  ".join(

@@ -22,7 +22,10 @@ from bitfold.polytopes.subdivision.checks import check_geometry, fail
 from bitfold.polytopes.subdivision.fold_lines import fold_lines
 from bitfold.polytopes.subdivision.level_sets import boundary_lines, level_lines
 from bitfold.polytopes.subdivision.subdivision import Subdivision
+from bitfold.runtime.display.figure_picture import new_figure
+from bitfold.runtime.display.html_tables import html_facts
 
+_FIGURE_INCHES = 5.0  # sides of a figure that `Partition.plot` makes
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
@@ -188,9 +191,24 @@ class Partition:
             return level_lines(self.subdivision, values[:, 0])
         return boundary_lines(self.subdivision, values)
 
+    def _repr_html_(self) -> str:
+        low, high = self.vertices.min(0), self.vertices.max(0)
+        facts = {
+            "polytopes": f"{self.num_polytopes:,}" + ("" if self.is_whole else ", of some layers"),
+            "vertices, edges": f"{len(self.vertices):,}, {len(self.edges):,}",
+            "neurons": f"{self.num_neurons:,} in {len(self.layer_sizes)} layers",
+            "domain": f"({low[0]:g}, {low[1]:g}) to ({high[0]:g}, {high[1]:g})",
+            "folds given up": self.num_given_up or None,
+        }
+        return html_facts("Partition", facts)
+
+    def __repr__(self) -> str:
+        neurons = f"{self.num_neurons:,} neurons in {len(self.layer_sizes)} layers"
+        return f"Partition({self.num_polytopes:,} polytopes of {neurons})"
+
     def plot(
         self,
-        axes: Any,
+        axes: Any = None,
         *,
         faces: FaceColouring = "value",
         output: int = 0,
@@ -204,7 +222,7 @@ class Partition:
         groups: ``faces``, ``layer-1`` and so on, ``boundary``.
 
         Args:
-            axes: of matplotlib.
+            axes: of matplotlib; by default those of a new figure.
             faces: the filling: the ``"value"`` of one output; the logarithm of the ``"area"``; the
                 ``"slope"``, which is the Frobenius norm of the gradient of all outputs;
                 ``"identity"``, a colour for each activation pattern; ``"none"``; or a function from
@@ -215,12 +233,18 @@ class Partition:
             longer_px: pixels of the longer side of the filling.
 
         Returns:
-            The filling as matplotlib's image, for a colour bar; None for ``"none"``.
+            With axes, the filling as matplotlib's image, for a colour bar; None for ``"none"``.
+            Without axes, the figure: a notebook shows it, and its ``save(path)`` writes it.
 
         Raises:
             PolytopeError: there is no such filling, or no such output.
         """
         check_colouring(faces)
+        if axes is None:
+            picture = new_figure(_FIGURE_INCHES, _FIGURE_INCHES)
+            options = {"faces": faces, "output": output, "boundary": boundary}
+            self.plot(picture.axes, **options, line_width=line_width, longer_px=longer_px)
+            return picture
         filling = None if faces == "none" else fill(self.backend, faces, output, longer_px)
         image = plot_filling(axes, self.subdivision, filling)
         plot_folds(axes, self.fold_lines(), list(map(str, self.layers)), line_width)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import IO
 
 from bitfold.recording.drawing import DrawingPaths, delete_other_frames
-from bitfold.runtime.figure_backend import without_backend
+from bitfold.runtime.display.figure_backend import without_backend
 from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
 
 

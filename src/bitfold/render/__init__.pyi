@@ -7,7 +7,7 @@ from bitfold.render.partitions.partition_figure import FigureStyle, draw_partiti
 from bitfold.render.partitions.partition_surface import surface_of
 from bitfold.render.partitions.surface import Surface, write_surface
 from bitfold.render.plots.frontier_plot import QualityAxis, SizePoint, plot_frontier
-from bitfold.render.plots.loss_plot import plot_losses
+from bitfold.render.plots.loss_plot import draw_losses, plot_losses
 from bitfold.render.video.video import VideoWriter
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Surface",
     "VideoWriter",
     "View",
+    "draw_losses",
     "draw_partition",
     "encode_jpeg",
     "encode_png",

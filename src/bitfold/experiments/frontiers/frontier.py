@@ -25,6 +25,7 @@ from bitfold.experiments.frontiers.training import (
     train_point,
 )
 from bitfold.experiments.goal import Goal
+from bitfold.runtime.display.html_tables import html_table
 from bitfold.targets import load_target
 from bitfold.training import Config, RunFolder, claimed_folder, load_run, settings_of
 
@@ -66,6 +67,26 @@ class Frontier:
     def best(self) -> FrontierPoint | None:
         """Return the network that reaches the goal best; None if none reaches it."""
         return self.record.best()
+
+    def _repr_html_(self) -> str:
+        front, best = self.front(), self.best()
+        points = sorted(self.points, key=lambda p: (p.num_bytes is None, p.num_bytes or 0))
+        rows = [
+            (
+                str(point.kolmogorov_weight),
+                str(point.seed),
+                "" if point.num_bytes is None else f"{point.num_bytes:,}",
+                "" if point.error is None else f"{point.error:.4g}",
+                "" if point.psnr_db is None else f"{point.psnr_db:.2f} dB",
+                "best" if point == best else ("front" if point in front else point.status),
+            )
+            for point in points
+        ]
+        header = ("lambda", "seed", "bytes", "error", "PSNR", "")
+        bold = [number for number, point in enumerate(points) if point == best]
+        note = f"{len(self.missing)} networks are still to be trained." if self.missing else ""
+        title = f"Frontier in {self.path}"
+        return html_table(title, header, rows, num_left=0, note=note, emphasised=bold)
 
 
 def frontier(

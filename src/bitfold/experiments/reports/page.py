@@ -22,6 +22,7 @@ from bitfold.experiments.reports.sections import (
 )
 from bitfold.experiments.run_coding import CodedRun, code_run, read_coded_run
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.html_tables import html_facts
 from bitfold.training import Run
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -40,6 +41,10 @@ class Report:
 
     path: Path
     coded: CodedRun
+
+    def _repr_html_(self) -> str:
+        size = f"{len(self.coded.data):,} bytes"
+        return html_facts("Report", {"page": self.path, "model file": size})
 
 
 def write_report(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bitfold.runtime.display.html_tables import html_table
+
 
 @dataclass(frozen=True, eq=False)
 class Description:
@@ -39,6 +41,12 @@ class Description:
 
     def __float__(self) -> float:
         return self.total
+
+    def _repr_html_(self) -> str:
+        numbers = [*self.items.items(), ("total", self.total)]
+        rows = [(name, f"{bits:,.1f}", f"{bits / self.num_weights:,.3f}") for name, bits in numbers]
+        header = ("", "bits", "bits per weight")
+        return html_table("Description", header, rows, emphasised=[len(rows) - 1])
 
     def __str__(self) -> str:
         rows = [*self.items.items(), ("total", self.total)]

@@ -9,6 +9,7 @@ from bitfold.kolmogorov.description.bits import Described, coded_weights
 from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
 from bitfold.kolmogorov.predictors.sent_predictor import SentPredictor
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.display.html_tables import html_table
 
 
 class ReportRow(NamedTuple):
@@ -34,6 +35,9 @@ class ReportRow(NamedTuple):
         return self.bits / self.num_weights
 
 
+_HEAD = ("", "weights", "bits", "bits per weight", "zeros", "out of range")
+
+
 @dataclass(frozen=True, eq=False)
 class Report:
     """The bits of each tensor of a module.
@@ -57,9 +61,12 @@ class Report:
         numbers = [sum(column) for column in zip(*(row[1:] for row in self.rows), strict=True)]
         return ReportRow("total", int(numbers[0]), numbers[1], int(numbers[2]), int(numbers[3]))
 
+    def _repr_html_(self) -> str:
+        rows = [_cells(row) for row in (*self.rows, self.total)]
+        return html_table("Bits of each tensor", _HEAD, rows, emphasised=[len(rows) - 1])
+
     def __str__(self) -> str:
-        head = ("", "weights", "bits", "bits per weight", "zeros", "out of range")
-        lines = [head, *(_cells(row) for row in (*self.rows, self.total))]
+        lines = [_HEAD, *(_cells(row) for row in (*self.rows, self.total))]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
             "  ".join(

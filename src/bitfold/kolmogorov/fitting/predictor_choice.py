@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bitfold.kolmogorov.loss import KolmogorovLoss
+from bitfold.runtime.display.html_tables import html_table
 
 
 class ChoiceRow(NamedTuple):
@@ -44,6 +45,9 @@ class Skipped(NamedTuple):
     reason: str
 
 
+_HEAD = ("", "total bits", "weights", "predictor", "other", "sent at", "seconds")
+
+
 @dataclass(frozen=True, eq=False)
 class PredictorChoice:
     """The weight predictor that describes a module in the fewest bits, and why.
@@ -81,16 +85,22 @@ class PredictorChoice:
         saved = other.total_bits - best.total_bits
         return f"{best.name} is {saved:,.0f} bits shorter than {other.name}: {_why(best, other)}."
 
+    def _repr_html_(self) -> str:
+        note = "\n".join([*self._skipped_lines(), self.reason])
+        rows = map(_cells, self.rows)
+        return html_table("Weight predictors", _HEAD, rows, note=note, emphasised=[0])
+
+    def _skipped_lines(self) -> list[str]:
+        return [f"{name} was not tried: {reason}." for name, reason in self.skipped]
+
     def __str__(self) -> str:
-        head = ("", "total bits", "weights", "predictor", "other", "sent at", "seconds")
-        lines = [head, *map(_cells, self.rows)]
+        lines = [_HEAD, *map(_cells, self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         table = [
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
             for line in lines
         ]
-        skipped = [f"{name} was not tried: {reason}." for name, reason in self.skipped]
-        return "\n".join([*table, *skipped, self.reason])
+        return "\n".join([*table, *self._skipped_lines(), self.reason])
 
 
 def _cells(row: ChoiceRow) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from bitfold.polytopes.measuring.neuron_areas import share_on
 from bitfold.polytopes.measuring.slopes import slope_norms
 from bitfold.polytopes.partition import Partition
 from bitfold.polytopes.subdivision.level_sets import boundary_segments, level_segments
+from bitfold.runtime.display.html_tables import html_facts
 
 Doubles = NDArray[np.float64]
 
@@ -76,6 +77,15 @@ class FoldMeasures:
     slope_jump: float | None
     point_fold_distance: float | None
     fold_boundary_distance: float | None
+
+    def _repr_html_(self) -> str:
+        facts = {field.name.replace("_", " "): getattr(self, field.name) for field in fields(self)}
+        shown = {
+            name: f"{value:,.5g}" if isinstance(value, float) else value
+            for name, value in facts.items()
+            if not isinstance(value, tuple | np.ndarray)
+        }
+        return html_facts("Measures of folds", shown)
 
     @property
     def mean_area_on(self) -> float | None:

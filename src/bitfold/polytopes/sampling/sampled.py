@@ -23,6 +23,7 @@ from bitfold.polytopes.tracing.evaluation import (
     points_like,
     try_run,
 )
+from bitfold.runtime.display.html_tables import html_facts
 
 MAX_POINTS: Final = 2**28
 # Pixels whose patterns are held at once. They are few enough to stay in a core's cache.
@@ -43,6 +44,15 @@ class SampledPartition:
     values: npt.NDArray[np.float32]
     folds: npt.NDArray[np.bool_]
     num_polytopes: int
+
+    def __repr__(self) -> str:
+        height, width = self.folds.shape
+        return f"SampledPartition({self.num_polytopes:,} polytopes on {width} x {height} points)"
+
+    def _repr_html_(self) -> str:
+        height, width = self.folds.shape
+        facts = {"polytopes seen": f"{self.num_polytopes:,}", "points": f"{width} x {height}"}
+        return html_facts("Polytopes on a raster", facts)
 
 
 def sample_patterns(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import torch
+from torch._ops import OpOverload
 from torch.utils._pytree import tree_leaves, tree_map
 
 from bitfold.polytopes.tracing.nonlinearities import named_arguments, operation_name
@@ -61,6 +63,15 @@ class Operation:
         """The name in ATen, such as ``relu``."""
         return operation_name(self.function)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # PyTorch's operators cannot be pickled; their names can.
+        function: Any = self.function
+        if isinstance(function, OpOverload):
+            packet, _, overload = function.name().removeprefix("aten::").partition(".")
+            function = (packet, overload or "default")
+        rest = (self.args, dict(self.kwargs), self.place, self.is_derived)
+        return _operation, (function, rest)
+
     @cached_property
     def is_bend(self) -> bool:
         """Whether the operation folds the input space."""
@@ -104,3 +115,10 @@ class Operation:
 
         args, kwargs = tree_map(fill, (list(self.args), dict(self.kwargs)))
         return self.function(*args, **kwargs)
+
+
+def _operation(function: Any, rest: tuple[Any, ...]) -> Operation:
+    if isinstance(function, tuple):
+        packet, overload = function
+        function = getattr(getattr(torch.ops.aten, packet), overload)
+    return Operation(function, *rest)

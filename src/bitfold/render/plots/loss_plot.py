@@ -76,11 +76,24 @@ def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "l
             f"Cannot plot into {path}: expected a name ending in .png or .svg, "
             f"got {path.suffix or 'no ending'}. Rename it."
         )
-    rows = present(runs, what)
-    figure = _draw(runs, rows, _scale(runs) if what == "folds" else None)
+    figure = draw_losses(runs, what=what)
     stream = io.BytesIO()
     figure.savefig(stream, format=kind, dpi=DOTS_PER_INCH, metadata=_metadata(kind))
     _replace(path, stream.getvalue())
+
+
+def draw_losses(runs: Mapping[str, Columns], *, what: str = "losses") -> Figure:
+    """Draw the figure that `plot_losses` writes, and return it.
+
+    Args:
+        runs: as for `plot_losses`.
+        what: as for `plot_losses`.
+
+    Raises:
+        RenderError: no run has a number to draw, ``what`` is unknown, or columns differ in length.
+    """
+    rows = present(runs, what)
+    return _draw(runs, rows, _scale(runs) if what == "folds" else None)
 
 
 def _metadata(kind: str) -> dict[str, str | None]:

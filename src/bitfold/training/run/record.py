@@ -13,6 +13,8 @@ from torch import Tensor
 from bitfold.errors import RunError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import PolytopeNet
+from bitfold.runtime.display.figure_picture import FigurePicture
+from bitfold.runtime.display.html_tables import html_facts
 from bitfold.targets import Split, Target
 from bitfold.training.config.configuration import Config
 from bitfold.training.run.stored_kolmogorov import restored_kolmogorov
@@ -25,6 +27,7 @@ from bitfold.training.store.checkpoints import (
     read_checkpoint,
 )
 from bitfold.training.store.folder import RunFolder
+from bitfold.training.store.metric_columns import MetricColumns
 from bitfold.training.store.metrics_log import read_metrics
 from bitfold.training.store.stored_weights import check_same_shapes, trained_weights
 from bitfold.training.store.trajectory import TrajectoryReader
@@ -67,9 +70,48 @@ class RunRecord:
         return RunFolder(self.path)
 
     @property
-    def metrics(self) -> dict[str, list[float | int | None]]:
+    def metrics(self) -> MetricColumns:
         """The metrics as columns, name to one value per epoch; each access reads the file."""
-        return read_metrics(self.folder.metrics)
+        return MetricColumns(read_metrics(self.folder.metrics))
+
+    def plot(self, what: str = "losses") -> FigurePicture:
+        """Draw the metrics over the epochs.
+
+        Args:
+            what: ``losses``, ``gradients``, or ``folds`` beside the losses.
+
+        Returns:
+            A figure: a notebook shows it, and its ``save(path)`` writes it.
+
+        Raises:
+            RenderError: the run has none of these metrics, or ``what`` is unknown.
+        """
+        # Training never draws; a finished run does when it is asked to.
+        from bitfold.render import draw_losses  # noqa: PLC0415 - see above
+
+        return FigurePicture(draw_losses({self.path.name: self.metrics}, what=what))
+
+    def _repr_html_(self) -> str:
+        metrics = self.metrics
+        last, config = metrics.last, self.config
+        facts = {
+            "folder": self.path,
+            "target": config.target,
+            "network": f"{config.shape}, {config.activation}",
+            "lambda": config.kolmogorov.weight if config.has_kolmogorov else None,
+            "epochs": f"{metrics.num_epochs:,} of {config.epochs:,}",
+            "status": self.status.get("status"),
+            "task loss": last.get("task_loss"),
+            "PSNR, dB": last.get("psnr_db"),
+            "accuracy": last.get("accuracy"),
+            "K, nats per weight": last.get("kolmogorov_loss"),
+            "description, bits": last.get("description_bits"),
+        }
+        shown = {
+            name: f"{value:,.5g}" if isinstance(value, float) else value
+            for name, value in facts.items()
+        }
+        return html_facts("Run", shown)
 
     @property
     def status(self) -> dict[str, Any]:

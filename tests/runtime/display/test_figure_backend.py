@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bitfold
-from bitfold.runtime.figure_backend import drop_missing_backend
+from bitfold.runtime.display.figure_backend import drop_missing_backend
 
 ROOT = Path(bitfold.__file__).parent
 INLINE = "module://matplotlib_inline.backend_inline"

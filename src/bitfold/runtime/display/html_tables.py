@@ -1,0 +1,75 @@
+"""Results as notebooks show them: small tables in HTML, for light and dark themes alike.
+
+Colours are those of the notebook: text inherits its colour, and rules are drawn in it, half
+transparent. All text is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+_RULE = "1px solid color-mix(in srgb, currentColor 30%, transparent)"
+_CELL = "padding:2px 10px 2px 0;vertical-align:top;background:none;color:inherit"
+_TABLE = "border-collapse:collapse;color:inherit;background:none;font-size:90%"
+
+
+def html_table(
+    title: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    num_left: int = 1,
+    note: str = "",
+    emphasised: Iterable[int] = (),
+) -> str:
+    """Return a table as HTML.
+
+    Args:
+        title: what the table is; stands above it.
+        header: the names of the columns; empty for a table without them.
+        rows: a text for each column.
+        num_left: the number of columns, from the first, that are set to the left; the others hold
+            numbers.
+        note: several lines for below the table; may be empty.
+        emphasised: the numbers of the rows that are bold.
+
+    >>> html_table("sizes", ["item", "bits"], [["<weights>", "30"]]).count("&lt;weights&gt;")
+    1
+    """
+    bold = set(emphasised)
+    lines = [_row("th", header, num_left, below=True)] if header else []
+    lines += [_row("td", row, num_left, is_bold=number in bold) for number, row in enumerate(rows)]
+    below = f'<pre style="{_CELL};white-space:pre-wrap">{escape(note)}</pre>' if note else ""
+    return (
+        f'<div style="color:inherit"><div><b>{escape(title)}</b></div>'
+        f'<table style="{_TABLE}">{"".join(lines)}</table>{below}</div>'
+    )
+
+
+def html_facts(title: str, facts: Mapping[str, object]) -> str:
+    """Return names and values as a table of two columns; values that are None are left out.
+
+    >>> "<td" in html_facts("a run", {"epochs": 3, "PSNR": None})
+    True
+    """
+    rows = [(name, str(value)) for name, value in facts.items() if value is not None]
+    return html_table(title, (), rows, num_left=2)
+
+
+def html_text(title: str, text: str) -> str:
+    """Return a text whose columns are aligned by spaces."""
+    return html_table(title, (), (), note=text)
+
+
+def _row(
+    tag: str, cells: Sequence[str], num_left: int, *, below: bool = False, is_bold: bool = False
+) -> str:
+    weight = ";font-weight:bold" if is_bold or tag == "th" else ""
+    rule = f";border-bottom:{_RULE}" if below else ""
+    shown = (
+        f'<{tag} style="{_CELL};text-align:{"left" if column < num_left else "right"}'
+        f'{weight}{rule}">{escape(cell)}</{tag}>'
+        for column, cell in enumerate(cells)
+    )
+    return f'<tr style="background:none">{"".join(shown)}</tr>'
