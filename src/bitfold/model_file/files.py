@@ -163,7 +163,7 @@ def _write(path: str | PathLike[str], data: bytes) -> None:
         write_atomically(Path(path), data)
     except OSError as error:
         raise ModelFileError(
-            f"Cannot write {path}: {error.strerror}. Make room, or choose another place."
+            f"Cannot write {path}: {error.strerror}. Free some space, or choose another path."
         ) from None
 
 

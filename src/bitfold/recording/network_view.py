@@ -100,7 +100,7 @@ class NetworkView:
         if first.in_features != 3 or not np.isfinite(time or 0.0):
             raise RunError(
                 f"Cannot cut a network of {first.in_features} inputs at time {time}: expected a "
-                "finite time for a network of 3 inputs, and none for others. Change --time."
+                "finite time for a network of 3 inputs, and none for a picture. Change `time`."
             )
         return slice_plane(time or 0.0)
 

@@ -17,16 +17,17 @@ from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
 
 
 class Recorder:
-    """A listener that has frames and a video drawn by a process of its own.
+    """A listener that starts a process which draws frames and a video.
 
-    The trainer's part is a word for each frame; drawing may lag and is completed after training,
-    which `__call__` then waits for. A second interrupt during that wait ends it: the video is
-    closed with what was drawn, and ``bitfold render`` completes it.
+    During training, this listener only tells the process that a frame was appended. Drawing may
+    lag behind. After training, `__call__` waits until all frames are drawn. An interrupt during
+    that wait ends it: the video is closed with the frames that are drawn, and ``bitfold render``
+    draws the others.
 
     Args:
-        on_progress: called with (frames drawn, frames in all) while the rest is drawn.
+        on_progress: called with the number of frames drawn and of all frames, during the wait.
         on_problem: called with a line when drawing fails.
-        on_notice: called with a line when it will take a while.
+        on_notice: called with a line when drawing has to wait, for example for compiling.
 
     >>> recorder = Recorder()
     >>> recorder.num_drawn
@@ -123,7 +124,7 @@ class Recorder:
             self._report(f"Drawing ended with exit code {self._process.returncode}.")
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                # What could not be said to a drawer that has died cannot be flushed either.
+                # A pipe to a process that has died cannot be flushed.
                 with contextlib.suppress(OSError):
                     pipe.close()
 

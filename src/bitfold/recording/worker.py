@@ -1,10 +1,15 @@
 """The process that draws while another one trains.
 
-It reads the trajectory as it grows and may lag behind; training never waits for it. One word a
-line comes on its standard input: ``frame`` (there is more to draw), ``finish`` (draw all, then
-end), ``stop`` (end after the frame in hand). When the input ends without a word, the trainer has
-died, and the worker stops too; what it has drawn is kept and gone on with later. It answers in
-JSON lines.
+The worker reads the trajectory while it grows. It may lag behind; training never waits for it.
+Each line of its standard input is one word:
+
+- ``frame``: a frame was appended;
+- ``finish``: draw all frames, then end;
+- ``stop``: end after the current frame.
+
+If the input ends without ``finish`` or ``stop``, the trainer has died, and the worker stops too.
+The frames that it has drawn are kept, and a later worker continues from them. It answers in lines
+of JSON: ``drawn``, ``notice`` or ``problem``.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ _LOCK_SECONDS = 120.0  # an earlier worker ends within one frame of its trainer'
 
 
 class Orders:
-    """What the trainer has said, gathered by a thread of its own.
+    """The orders of the trainer, read by a thread of its own.
 
     Args:
         source: one word a line.
@@ -96,7 +101,7 @@ def main() -> int:
 
 
 class _Teller(logging.Handler):
-    """Tells the trainer what takes a while."""
+    """Sends the trainer the package's log messages, such as that loops are compiled."""
 
     def emit(self, record: logging.LogRecord) -> None:
         _say({"notice": record.getMessage()})

@@ -8,7 +8,7 @@ from functools import cache
 from bitfold.training import Config, flag, settings_of
 
 #: Arguments of Python that are options of a command, and no settings.
-_FURTHER_OPTIONS = frozenset({"error", "overwrite"})
+_FURTHER_OPTIONS = frozenset({"error", "overwrite", "time"})
 _MENTION = re.compile(r"`(\w+)(?:=([^`]*))?`")
 
 

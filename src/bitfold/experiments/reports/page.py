@@ -78,7 +78,7 @@ def write_report(
         write_atomically(output, page.encode())
     except OSError as error:
         raise RenderError(
-            f"Cannot write {output}: {error.strerror}. Make room, or choose another place."
+            f"Cannot write {output}: {error.strerror}. Free some space, or choose another path."
         ) from None
     return Report(output, coded)
 

@@ -17,9 +17,13 @@ _MOST = 2**31 - 1
 _LAYER = {"place": str, "name": str, "neurons": int}
 
 
-def _require(condition: object, expected: str) -> None:
+def _require(condition: object, expected: str, got: str) -> None:
     if not condition:
-        raise ValueError(f"expected {expected}, got others")
+        raise ValueError(f"expected {expected}, got {got}")
+
+
+def _shape(array: NDArray[Any]) -> str:
+    return f"shape {array.shape}"
 
 
 def parse_header(data: bytes) -> dict[str, Any]:
@@ -31,17 +35,22 @@ def parse_header(data: bytes) -> dict[str, Any]:
     try:
         header: dict[str, Any] = json.loads(data)
     except (ValueError, RecursionError):
-        raise ValueError("expected a header in JSON, got something else") from None
-    _require(isinstance(header, dict) and header.get("format") == FORMAT, f"a {FORMAT}")
+        raise ValueError("expected a header in JSON, got other text") from None
+    is_ours = isinstance(header, dict) and header.get("format") == FORMAT
+    _require(is_ours, f"a header of the format {FORMAT!r}", "one of another format")
     if header.get("version") != VERSION:
         got = str(header.get("version"))[:20]
         raise ValueError(f"expected format version {VERSION}, got {got}")
     layers: Any = header.get("layers")
     in_all: Any = header.get("layers_in_all")
     is_list = isinstance(layers, list) and all(map(_is_layer, layers))
-    _require(is_list and sum(layer["neurons"] for layer in layers) <= _MOST, "layers and sizes")
-    _require(_is_count(in_all) and in_all >= len(layers), "no fewer layers in all")
-    _require(_is_count(header.get("given_up")), "a number of folds given up")
+    _require(is_list, "a place, a name and a number of neurons for each layer", "other entries")
+    num_neurons = sum(layer["neurons"] for layer in layers)
+    _require(num_neurons <= _MOST, f"at most {_MOST} neurons", str(num_neurons))
+    is_enough = _is_count(in_all) and in_all >= len(layers)
+    _require(is_enough, f"`layers_in_all` of at least {len(layers)}", str(in_all)[:20])
+    given_up = header.get("given_up")
+    _require(_is_count(given_up), "`given_up` to be a number of folds", str(given_up)[:20])
     return header
 
 
@@ -62,9 +71,13 @@ def check_indices(arrays: Arrays, num_neurons: int) -> None:
         ValueError: one does not; the text begins with "expected".
     """
     num_vertices, num_edges = len(arrays["vertices"]), len(arrays["edges"])
-    _require(arrays["vertices"].shape[1] == 2, "vertices of two coordinates")
-    _require(arrays["edges"].shape[1] == 2, "edges with two ends")
-    _require(arrays["neighbours"].shape == (num_edges, 2), "two neighbours for each edge")
+    for name, length in (
+        ("vertices", num_vertices),
+        ("edges", num_edges),
+        ("neighbours", num_edges),
+    ):
+        is_fit = arrays[name].shape == (length, 2)
+        _require(is_fit, f"{name} of shape ({length}, 2)", _shape(arrays[name]))
     for name, bound in (
         ("edges", num_vertices),
         ("face_vertices", num_vertices),
@@ -73,13 +86,17 @@ def check_indices(arrays: Arrays, num_neurons: int) -> None:
     ):
         numbers = arrays[name]
         is_fit = not numbers.size or (numbers.min() >= 0 and numbers.max() < bound)
-        _require(is_fit, f"{name} of 0 to {bound - 1}")
+        extremes = f"{numbers.min()} to {numbers.max()}" if numbers.size else "none"
+        _require(is_fit, f"{name} of 0 to {bound - 1}", extremes)
     for name, counted, least in (("face_offsets", "face_edges", 3), ("owner_offsets", "owners", 0)):
         offsets = arrays[name].astype(np.int64)
         is_fit = len(offsets) and offsets[0] == 0 and offsets[-1] == len(arrays[counted])
-        _require(is_fit and (np.diff(offsets) >= least).all(), f"{name} that ascend to the last")
-    _require(len(arrays["face_offsets"]) > 1, "one polytope or more")
-    _require(len(arrays["owner_offsets"]) == num_edges + 1, "owners for each edge")
+        is_fit = is_fit and (np.diff(offsets) >= least).all()
+        steps = f"{name} from 0 to {len(arrays[counted])} in steps of at least {least}"
+        _require(is_fit, steps, "other numbers")
+    _require(len(arrays["face_offsets"]) > 1, "at least one polytope", "none")
+    num_offsets = len(arrays["owner_offsets"])
+    _require(num_offsets == num_edges + 1, f"{num_edges + 1} owner_offsets", str(num_offsets))
 
 
 def check_faces(arrays: Arrays) -> None:
@@ -90,24 +107,33 @@ def check_faces(arrays: Arrays) -> None:
     """
     edges, used, corners = arrays["edges"], arrays["face_edges"], arrays["face_vertices"]
     offsets = arrays["face_offsets"].astype(np.int64)
-    _require(len(used) == len(corners), "as many vertices as edges around faces")
+    counts = f"{len(corners)} and {len(used)}"
+    _require(len(used) == len(corners), "as many face_vertices as face_edges", counts)
     after = np.arange(1, len(used) + 1)
     after[offsets[1:] - 1] = offsets[:-1]
     is_back = corners != edges[used, 0]
-    _require((edges[:, 0] != edges[:, 1]).all(), "edges with two ends")
+    is_loop = edges[:, 0] == edges[:, 1]
+    at = int(is_loop.argmax()) if is_loop.any() else -1
+    _require(at < 0, "edges between two vertices", f"one vertex twice in edge {at}")
     begins = edges[used, is_back.astype(np.int64)] == corners
     ends = edges[used, (~is_back).astype(np.int64)] == corners[after]
-    _require(begins.all() and ends.all(), "faces whose edges join their vertices")
+    is_joined = begins & ends
+    at = int(np.searchsorted(offsets, is_joined.argmin(), side="right")) - 1
+    wanted = "faces whose edges join their vertices"
+    _require(is_joined.all(), wanted, f"an edge of face {at} that does not")
     beside = np.full(2 * len(edges), -1, np.int64)
     sides = 2 * used.astype(np.int64) + is_back
     beside[sides] = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    is_fit = np.bincount(sides, minlength=2 * len(edges)).max() == 1
-    _require(
-        is_fit and (beside.reshape(-1, 2) == arrays["neighbours"]).all(),
-        "neighbours that have their edge around them",
-    )
+    times = np.bincount(sides, minlength=2 * len(edges))
+    on_twice = f"edge {int(times.argmax()) // 2} on more"
+    _require(times.max() == 1, "one face at most on each side of an edge", on_twice)
+    is_right = (beside.reshape(-1, 2) == arrays["neighbours"]).all(1)
+    wrong = f"others at edge {int(is_right.argmin())}"
+    _require(is_right.all(), "neighbours that are the faces beside each edge", wrong)
     is_inner, is_owned = arrays["neighbours"].min(1) >= 0, np.diff(arrays["owner_offsets"]) > 0
-    _require((is_inner == is_owned).all(), "owners of all edges but the border's")
+    is_fit = is_inner == is_owned
+    wrong = f"{'none' if is_inner[is_fit.argmin()] else 'one'} at edge {int(is_fit.argmin())}"
+    _require(is_fit.all(), "owners of each edge but those on the border", wrong)
     euler = len(arrays["vertices"]) - len(edges) + len(offsets) - 1
     if euler != 1:
         raise ValueError(f"expected V - E + F = 1, got {euler}")
@@ -121,10 +147,17 @@ def check_numbers(arrays: Arrays, num_neurons: int) -> None:
     """
     num_faces, outputs = len(arrays["face_offsets"]) - 1, arrays["outputs"]
     for name in ("vertices", "maps", "outputs", "plane"):
-        _require(np.isfinite(arrays[name]).all(), f"finite numbers in {name}")
-    _require(len(outputs) == len(arrays["vertices"]), "outputs for each vertex")
-    _require(arrays["maps"].shape == (num_faces, outputs.shape[1], 3), "a map for each face")
+        num_bad = int((~np.isfinite(arrays[name])).sum())
+        _require(num_bad == 0, f"finite numbers in {name}", f"{num_bad} that are not")
+    num_vertices = len(arrays["vertices"])
+    _require(len(outputs) == num_vertices, f"{num_vertices} rows of outputs", f"{len(outputs)}")
+    maps = arrays["maps"]
+    wanted = (num_faces, outputs.shape[1], 3)
+    _require(maps.shape == wanted, f"maps of shape {wanted}", _shape(maps))
     patterns = arrays["patterns"]
     is_fit = len(patterns) == num_faces and 64 * patterns.shape[1] >= num_neurons
-    _require(is_fit, "a pattern for each face")
-    _require(arrays["plane"].ndim > 1 and len(arrays["plane"]) == 3, "a plane of three inputs")
+    bits = f"{num_faces} patterns of at least {num_neurons} bits"
+    _require(is_fit, bits, _shape(patterns))
+    plane = arrays["plane"]
+    is_fit = plane.ndim > 1 and len(plane) == 3
+    _require(is_fit, "a plane of an origin and two directions", _shape(plane))

@@ -103,7 +103,8 @@ def write_partition(path: Path, content: PartitionContent) -> None:
             np.savez(file, allow_pickle=False, **stored)
     except OSError as error:
         raise PolytopeError(
-            f"Cannot write partition {path}: {error.strerror}. Make room, or choose another place."
+            f"Cannot write partition {path}: {error.strerror}. Free some space, or choose another "
+            "path."
         ) from None
 
 
