@@ -24,7 +24,7 @@ from PIL import Image
 from torch import nn
 
 import bitfold
-import bitfold.cli.console.training_listeners as listening
+from bitfold import recording
 from bitfold.cli.main import main
 from bitfold.training import Config
 
@@ -69,7 +69,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def no_recorder(**_: Any) -> Any:
         return lambda event: None
 
-    monkeypatch.setattr(listening.recording, "Recorder", no_recorder)
+    monkeypatch.setattr(recording, "Recorder", no_recorder)
     pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
     for name in ("photo.jpg", "photo.png"):
         Image.fromarray(pixels).resize((64, 48)).save(tmp_path / name)

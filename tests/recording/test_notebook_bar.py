@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from bitfold import experiments
-from bitfold.experiments import interactive
+from bitfold import experiments, recording, training
 from bitfold.recording import NotebookBar, is_in_notebook
 from bitfold.training import Config, EpochEnded, Noticed, RunEnded, RunStarted
 
@@ -55,13 +54,13 @@ def test_training_shows_a_bar_in_a_notebook(
 ) -> None:
     """Without listeners, or where it is asked for; elsewhere training prints nothing."""
     assert not is_in_notebook()
-    monkeypatch.setattr(interactive.recording, "is_in_notebook", lambda: in_notebook)
+    monkeypatch.setattr(recording, "is_in_notebook", lambda: in_notebook)
     given: list[Any] = []
 
     def train(_: Config, heard: list[Any], **__: Any) -> None:
         given.extend(heard)
 
-    monkeypatch.setattr(interactive.training, "train", train)
+    monkeypatch.setattr(training, "train", train)
     experiments.train(Config(), listeners, progress=progress)
     assert len(given) == wanted
     bars = [one for one in given if isinstance(one, NotebookBar)]

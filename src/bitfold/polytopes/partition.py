@@ -242,8 +242,14 @@ class Partition:
         check_colouring(faces)
         if axes is None:
             picture = new_figure(_FIGURE_INCHES, _FIGURE_INCHES)
-            options = {"faces": faces, "output": output, "boundary": boundary}
-            self.plot(picture.axes, **options, line_width=line_width, longer_px=longer_px)
+            self.plot(
+                picture.axes,
+                faces=faces,
+                output=output,
+                line_width=line_width,
+                boundary=boundary,
+                longer_px=longer_px,
+            )
             return picture
         filling = None if faces == "none" else fill(self.backend, faces, output, longer_px)
         image = plot_filling(axes, self.subdivision, filling)

@@ -90,8 +90,8 @@ def check_indices(arrays: Arrays, num_neurons: int) -> None:
         _require(is_fit, f"{name} of 0 to {bound - 1}", extremes)
     for name, counted, least in (("face_offsets", "face_edges", 3), ("owner_offsets", "owners", 0)):
         offsets = arrays[name].astype(np.int64)
-        is_fit = len(offsets) and offsets[0] == 0 and offsets[-1] == len(arrays[counted])
-        is_fit = is_fit and (np.diff(offsets) >= least).all()
+        is_fit = len(offsets) > 0 and offsets[0] == 0 and offsets[-1] == len(arrays[counted])
+        is_fit = bool(is_fit and (np.diff(offsets) >= least).all())
         steps = f"{name} from 0 to {len(arrays[counted])} in steps of at least {least}"
         _require(is_fit, steps, "other numbers")
     _require(len(arrays["face_offsets"]) > 1, "at least one polytope", "none")

@@ -67,8 +67,9 @@ class Operation:
         # PyTorch's operators cannot be pickled; their names can.
         function: Any = self.function
         if isinstance(function, OpOverload):
-            packet, _, overload = function.name().removeprefix("aten::").partition(".")
-            function = (packet, overload or "default")
+            name: str = function._schema.name
+            packet, overload = name.removeprefix("aten::"), function._overloadname
+            function = (packet, overload)
         rest = (self.args, dict(self.kwargs), self.place, self.is_derived)
         return _operation, (function, rest)
 
