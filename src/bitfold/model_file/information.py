@@ -65,7 +65,7 @@ class ModelFileInfo:
     def _repr_html_(self) -> str:
         rows = self._rows()
         title = f"A model file of {self.num_bytes:,} bytes"
-        return html_table(title, _HEAD, rows, emphasised=[len(rows) - 1])
+        return html_table(title, _HEAD, rows, note=self.note, emphasised=[len(rows) - 1])
 
     def _rows(self) -> list[tuple[str, ...]]:
         """The cells of each part and of all together."""
