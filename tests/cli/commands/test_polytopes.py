@@ -180,8 +180,8 @@ def test_bad_input_is_refused_in_one_line(
     output, checkpoint = tmp_path / "a.svg", next((ring / "checkpoints").iterdir())
     (tmp_path / "text.safetensors").write_text("no checkpoint")
     cases: tuple[tuple[Path, Path | str, list[str], str], ...] = (
-        (tmp_path / "none", output, [], "there is no config.toml"),
-        (tmp_path, output, [], "there is no config.toml"),
+        (tmp_path / "none", output, [], "without config.toml"),
+        (tmp_path, output, [], "without config.toml"),
         (tmp_path / "text.safetensors", output, [], "Cannot read checkpoint"),
         (ring, output, ["--epoch", "1"], "The nearest kept epoch is"),
         (checkpoint, output, ["--epoch", "2"], "one checkpoint"),

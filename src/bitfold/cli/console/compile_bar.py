@@ -49,7 +49,7 @@ class CompileBar:
     def _open(self) -> Progress:
         columns = (
             TextColumn(_TEXT),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=max(4, min(24, self._console.width - len(_TEXT) - 10))),
             TextColumn("{task.completed}/{task.total}"),
         )
         bar = Progress(*columns, console=self._console, transient=True)

@@ -224,7 +224,8 @@ def open_record(path: str | Path) -> RunRecord:
 
     >>> open_record("nowhere")
     Traceback (most recent call last):
-    bitfold.errors.RunError: Cannot open run nowhere: there is no config.toml in it.
+    bitfold.errors.RunError: Cannot open run nowhere: expected the folder of a run, got one without
+    config.toml. Give a folder that training made, such as one in runs/.
     """
     folder = RunFolder(Path(path))
     config, changes = folder.read_config(), read_changes(folder.changes)

@@ -238,7 +238,10 @@ class RunFolder:
             RunError: the folder holds no run.
         """
         if not self.is_run():
-            raise RunError(f"Cannot open run {self.path}: there is no config.toml in it.")
+            raise RunError(
+                f"Cannot open run {self.path}: expected the folder of a run, got one without "
+                "config.toml. Give a folder that training made, such as one in runs/."
+            )
         return read_config(self.config).replace(output_dir=str(self.path))
 
     def read_target(self, number: int = 0) -> Target:
