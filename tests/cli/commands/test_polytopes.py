@@ -189,7 +189,7 @@ def test_bad_input_is_refused_in_one_line(
         (ring, "a", [], "got no ending"),
         (ring, output, ["--window", "0", "0", "0", "1"], "x0 < x1"),
         (ring, output, ["--window", "0", "0", "nan", "1"], "finite"),
-        (ring, output, ["--time", "0.1"], "none for others"),
+        (ring, output, ["--time", "0.1"], "none for a picture. Change --time."),
         (clip, output, ["--time", "inf"], "finite"),
         (ring, output, ["--output-number", "1"], "expected 0 to 0, got 1"),
         (ring, tmp_path / "a.npz", ["--output-number=-1"], "expected 0 to 0, got -1"),
