@@ -112,6 +112,7 @@ def test_unusual_kinds_are_described_and_written(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")  # since PyTorch 2.14
 @pytest.mark.parametrize("kind", ["script", "trace"])
 def test_scripted_modules_are_described_written_and_trained(kind: str, tmp_path: Path) -> None:
     """Also with the weights that a decoder gets; afterwards they have their own ones."""

@@ -80,6 +80,7 @@ def test_other_things_than_modules_are_refused(find: Callable[[Any], Any]) -> No
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")  # since PyTorch 2.14
 def test_scripted_modules_are_refused() -> None:
     """Whole or in part, by name: their operations cannot be watched."""
     script: Any = torch.jit.script

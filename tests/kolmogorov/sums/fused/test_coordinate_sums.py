@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.sums.fused.coordinate_sums import FusedSum, fused_bin_nats, fused_sum
+from bitfold.kolmogorov.sums.kinks import at_least, at_most
 
 
 class Problem(NamedTuple):
@@ -67,7 +68,7 @@ def reference(problem: Problem, temperature: float | None) -> tuple[FusedSum, fl
     leaves = [item.double().requires_grad_() for item in (problem.indices, *problem.layers)]
     index, layers = leaves[0], leaves[1:]
     logits = logits_of(problem.positions.double(), layers)
-    within = index.clamp(0, problem.num_bins - 1)
+    within = at_most(at_least(index, 0.0), problem.num_bins - 1)
     shares = shares_of(within, problem.num_bins, temperature)
     costs = logits.logsumexp(dim=1) - (shares * logits).sum(dim=1)
     escapes = 2 * (index - within.detach()).abs().log1p()
