@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import bitfold
 
@@ -82,3 +83,16 @@ def loaded_after(code: str) -> set[str]:
     code = f"{code}; import json, sys; print(json.dumps([m.split('.')[0] for m in sys.modules]))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     return set(json.loads(found.stdout))
+
+
+def test_training_loads_nothing_that_only_drawing_or_compiling_steps_need(tmp_path: Path) -> None:
+    """A first run would wait seconds for them; the drawing process loads its own."""
+    code = (
+        "import sys, bitfold; from bitfold.recording import Recorder; Recorder();"
+        "bitfold.train(bitfold.Config(target='ring', size=8, shape='[3]', epochs=1,"
+        f" measure_folds=0, kolmogorov_weight=0.01, output_dir={str(tmp_path / 'run')!r}));"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kept_out = {"torch._dynamo", "sympy", "matplotlib", "av", "PIL"}
+    assert set(done.stdout.split()) & kept_out == set()

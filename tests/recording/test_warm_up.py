@@ -10,7 +10,8 @@ from pathlib import Path
 _SCRIPT = """
 import gc, json, sys
 from contextlib import closing
-from bitfold.recording.drawing import Drawing, DrawingPaths
+from bitfold.recording.drawing import Drawing
+from bitfold.recording.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.warm_up import warm_up
 from bitfold.runtime.compiling import compiled

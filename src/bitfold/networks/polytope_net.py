@@ -16,6 +16,7 @@ from bitfold.networks.activations import (
     unknown_activation,
 )
 from bitfold.networks.shape import check_widths, format_shape, parse_shape
+from bitfold.runtime.blank_layers import blank_linear
 
 MAX_PARAMETERS: Final = 200_000_000
 INITIAL_BIAS: Final = 0.1
@@ -86,9 +87,7 @@ class PolytopeNet(nn.Module):
         sizes = (self.in_features, *self.widths, self.out_features)
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(sizes):
-            # The meta device skips the layer's own initialisation, which would draw from the global
-            # generator.
-            layer = nn.Linear(fan_in, fan_out, device="meta").to_empty(device="cpu")
+            layer = blank_linear(fan_in, fan_out)
             nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(fan_in), generator=generator)
             nn.init.constant_(layer.bias, INITIAL_BIAS)
             layers += [layer, ACTIVATIONS[self.activation]()]

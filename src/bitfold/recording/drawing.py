@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.recording.drawing_paths import DrawingPaths, frame_path
 from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.render import VideoWriter, encode_jpeg, encode_png
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.training import Moment, Run, RunRecord, TrajectoryReader
-
-
-@dataclass(frozen=True)
-class DrawingPaths:
-    """The paths to which a run is drawn.
-
-    Args:
-        frames: the folder of single frames.
-        video: the video file.
-        last_frame: a PNG file with the last frame.
-    """
-
-    frames: Path
-    video: Path
-    last_frame: Path
-
-    @classmethod
-    def of(cls, run: RunRecord) -> DrawingPaths:
-        """Return the paths inside a run's folder."""
-        folder = run.folder
-        return cls(
-            folder.inside(run.config.snapshot_dir),
-            run.path / "video.mp4",
-            run.path / "last_frame.png",
-        )
+from bitfold.training import Moment, Run, TrajectoryReader
 
 
 class Drawing:
@@ -120,16 +95,3 @@ class Drawing:
         if self._style.image_format == "none":
             return None
         return frame_path(self._paths.frames, epoch, self._style.image_format)
-
-
-def frame_path(folder: Path, epoch: int, image_format: str) -> Path:
-    """Return the path of an epoch's frame."""
-    return folder / f"frame-{epoch:09d}.{image_format}"
-
-
-def delete_other_frames(folder: Path, epochs: Collection[int]) -> None:
-    """Delete the frames of all other epochs: a continued run replaces its later epochs."""
-    for path in folder.glob("frame-*"):
-        number = path.stem.removeprefix("frame-")
-        if number.isdecimal() and int(number) not in epochs:
-            path.unlink()

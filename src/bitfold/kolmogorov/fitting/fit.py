@@ -7,6 +7,7 @@ from bitfold.kolmogorov.description.bits import coded_weights
 from bitfold.kolmogorov.grid.soft_assignment import LinearTargets
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.weights.subsampling import Subsample, Subsampling
+from bitfold.runtime.plain_optimizers import plain
 
 # Scales start at their best values; a network from positions to bins comes within 1 % in this
 # number of steps.
@@ -73,7 +74,7 @@ def _descend(loss: KolmogorovLoss, num_steps: int) -> None:
     subsampling, values = Subsampling(loss.table, SAMPLE, None), _sent_values(loss)
     # All weights lie at centres of bins, where linear targets share them with no other bin.
     targets = LinearTargets(loss.bins.num_bins)
-    optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
+    optimizer = plain(torch.optim.Adam)(parameters, lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
     for step in range(num_steps):
         subset, _ = subsampling.draw(step)

@@ -35,6 +35,7 @@ from bitfold.kolmogorov.weights.fixed_coordinates import fixed_coordinates
 from bitfold.kolmogorov.weights.layout import Layout, varying_coordinates
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.blank_layers import blank_linear
 from bitfold.runtime.threads import array
 
 # Rules of sharing that the compiled sum implements.
@@ -267,8 +268,7 @@ def _check_shape(shape: Sequence[int]) -> None:
 
 def _affine(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
     """A linear layer with PyTorch's usual initial values, drawn from ``generator``."""
-    # Made without values, so that no other random state changes.
-    layer = nn.Linear(fan_in, fan_out, device="meta", dtype=torch.float32).to_empty(device="cpu")
+    layer = blank_linear(fan_in, fan_out, dtype=torch.float32)
     bound = 1.0 / math.sqrt(fan_in)
     with torch.no_grad():
         layer.weight.uniform_(-bound, bound, generator=generator)

@@ -25,7 +25,7 @@ class Problem:
         num_points: number of training points.
         num_channels: number of values of a point, for regression.
         num_weights: number of weights that K describes.
-        side_bits: bits of the description that do not depend on lambda.
+        side_bits: gives the bits of the description that do not depend on lambda.
         measure: gives (task loss, K) of the network at present.
     """
 
@@ -33,7 +33,7 @@ class Problem:
     num_points: int
     num_channels: int
     num_weights: int
-    side_bits: float
+    side_bits: Callable[[], float]
     measure: Callable[[], tuple[float, float]]
 
 
@@ -49,7 +49,7 @@ def choose_schedule(config: Config, problem: Problem) -> LambdaSchedule:
     elif config.kolmogorov.target_bits is not None:
         schedule = BitsLambda(
             config.kolmogorov.target_bits,
-            problem.side_bits,
+            problem.side_bits(),
             problem.measure,
             num_idle_epochs=config.kolmogorov.warmup,
         )

@@ -93,13 +93,13 @@ class Learner:
     def _choose_weight(self) -> LambdaSchedule:
         if self.kolmogorov is None:
             return ConstantLambda(0.0)
-        data = self.objective.data
+        data, kolmogorov = self.objective.data, self.kolmogorov
         problem = Problem(
             is_classification=isinstance(self.task, ClassificationTask),
             num_points=len(data.points),
             num_channels=data.values[0].numel(),
-            num_weights=self.kolmogorov.num_weights,
-            side_bits=side_bits(self.config, self.kolmogorov),
+            num_weights=kolmogorov.num_weights,
+            side_bits=lambda: side_bits(self.config, kolmogorov),
             measure=self.objective.measure,
         )
         return choose_schedule(self.config, problem)

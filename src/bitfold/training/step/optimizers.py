@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from bitfold.runtime.plain_optimizers import plain
 from bitfold.training.config.configuration import Config
 
 #: The last factor of a cosine schedule: at a rate of 0 nothing changes, which would be a loop.
@@ -28,19 +29,21 @@ def network_optimizers(config: Config, network: nn.Module) -> list[Optimizer]:
     rate, decay = config.learning_rate, config.weight_decay
     match config.optimizer:
         case "adam":
-            return [torch.optim.Adam(parameters, **_adam_options(config))]
+            return [plain(torch.optim.Adam)(parameters, **_adam_options(config))]
         case "adamw":
-            return [torch.optim.AdamW(parameters, **_adam_options(config))]
+            return [plain(torch.optim.AdamW)(parameters, **_adam_options(config))]
         case "muon":
             return _muon(config, parameters)
         case "sgd":
-            return [torch.optim.SGD(parameters, lr=rate, weight_decay=decay, fused=True)]
+            return [plain(torch.optim.SGD)(parameters, lr=rate, weight_decay=decay, fused=True)]
         case "sgd_momentum":
             momentum = config.momentum
-            return [torch.optim.SGD(parameters, rate, momentum, weight_decay=decay, fused=True)]
+            return [
+                plain(torch.optim.SGD)(parameters, rate, momentum, weight_decay=decay, fused=True)
+            ]
         case _:
             return [
-                torch.optim.RMSprop(
+                plain(torch.optim.RMSprop)(
                     parameters,
                     rate,
                     config.rmsprop_alpha,
@@ -54,7 +57,7 @@ def network_optimizers(config: Config, network: nn.Module) -> list[Optimizer]:
 def predictor_optimizer(config: Config, predictor: nn.Module) -> Optimizer:
     """Return the optimiser of the weight predictor: always Adam, at ``kolmogorov_lr``."""
     rate = config.kolmogorov.lr
-    return torch.optim.Adam(predictor.parameters(), lr=rate, fused=True)
+    return plain(torch.optim.Adam)(predictor.parameters(), lr=rate, fused=True)
 
 
 def keeps_state(before: Config, now: Config) -> bool:
@@ -101,7 +104,7 @@ def _adam_options(config: Config) -> dict[str, Any]:
 def _muon(config: Config, parameters: list[nn.Parameter]) -> list[Optimizer]:
     matrices = [p for p in parameters if p.ndim == 2]
     others = [p for p in parameters if p.ndim != 2]
-    muon = torch.optim.Muon(
+    muon = plain(torch.optim.Muon)(
         matrices,
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
@@ -111,4 +114,4 @@ def _muon(config: Config, parameters: list[nn.Parameter]) -> list[Optimizer]:
         ns_steps=config.muon_ns_steps,
         adjust_lr_fn=config.muon_adjust_lr_fn,
     )
-    return [muon, torch.optim.AdamW(others, **_adam_options(config))]
+    return [muon, plain(torch.optim.AdamW)(others, **_adam_options(config))]
