@@ -5,10 +5,20 @@ from typing import Any, TypeVar
 
 from numba.extending import register_jitable
 
+from bitfold.runtime import numba_internals
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Wrappers, for callers other than compiled loops, take longer to compile than a short function.
-_OPTIONS = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+if numba_internals.are_as_expected():
+    from bitfold.runtime.unfinished_code import UnfinishedCompiler
+
+    _OPTIONS["pipeline_class"] = UnfinishedCompiler
 
 
 def inlined(function: Function) -> Function:

@@ -1,7 +1,8 @@
 """The internals of Numba that bitfold uses, and a check that the installed Numba has them.
 
-`borrowed_arrays` and `vector_lanes` build LLVM instructions themselves, and `loop_cache` builds on
-Numba's dispatcher and cache. What they call is not part of Numba's public interface, so a new
+`borrowed_arrays` and `vector_lanes` build LLVM instructions themselves, `loop_cache` builds on
+Numba's dispatcher and cache, and `unfinished_code` leaves out a part of Numba's compiler. What they
+use is not part of Numba's public interface, so a new
 version may change it. Where the check fails, bitfold takes a plain way that is slower, and says so
 in one line of the log. Importing this module imports Numba.
 """
@@ -14,7 +15,7 @@ from typing import Any
 import numba
 from llvmlite import binding, ir
 from numba import types
-from numba.core import caching, cgutils, compiler, datamodel, dispatcher
+from numba.core import caching, cgutils, codegen, compiler, datamodel, dispatcher
 
 OLDEST_TESTED, NEWEST_TESTED = (0, 61), (0, 68)
 """The minor versions of Numba that are admitted: all tests have passed with the newest; with the
@@ -79,6 +80,7 @@ def find_difference(version: str) -> str | None:
         _check_methods()
         _check_arrays()
         _check_vectors()
+        _check_libraries()
     except Exception as error:  # changed internals may fail in any way
         return f"{type(error).__name__}: {error}"
     return None
@@ -113,6 +115,23 @@ def _check_arrays() -> None:
         model.get_field_position(name)
     if not callable(cgutils.create_struct_proxy):
         raise TypeError("create_struct_proxy cannot be called")
+
+
+def _check_libraries() -> None:
+    """Check that code can be linked and looked up as `unfinished_code` does.
+
+    Raises:
+        Exception: it cannot.
+    """
+    library: Any = codegen.JITCodeLibrary
+    for name in ("finalize", "_ensure_finalized", "_finalize_dynamic_globals",
+                 "_get_module_for_linking"):  # fmt: skip
+        if not callable(getattr(library, name)):
+            raise TypeError(f"{name} cannot be called")
+    if not {"cfunc", "fndesc"} <= set(compiler._LowerResult._fields):
+        raise TypeError("a result of lowering has other fields")
+    if "no_compile" not in compiler.Flags.options:
+        raise TypeError("flags have no option no_compile")
 
 
 def _check_vectors() -> None:

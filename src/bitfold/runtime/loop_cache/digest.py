@@ -22,6 +22,8 @@ from numba.core.dispatcher import Dispatcher
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
 #: The option that leaves out the wrapper through which Python calls a loop.
 DOOR_OPTION = "no_cpython_wrapper"
+# Modules that decide how functions are compiled into loops.
+_INLINING = ("bitfold.runtime.inlining", "bitfold.runtime.unfinished_code")
 
 
 @cache
@@ -72,7 +74,7 @@ def _digest_alone(callee: Any) -> str:
         given = {name: value for name, value in callee.targetoptions.items() if name != DOOR_OPTION}
         options = _described(given, function)
     else:
-        options = _source_digest("bitfold.runtime.inlining")
+        options = "".join(_source_digest(module) for module in _INLINING if module in sys.modules)
     parts = [_name(function), options]
     parts.append(_described(function.__defaults__, function))
     parts += [_described_code(code, function) for code in _codes(function)]

@@ -73,8 +73,12 @@ def _are_on_disk() -> bool:
     from bitfold.polytopes.subdivision.location_kernels import locate_points  # noqa: PLC0415
     from bitfold.runtime.compiling import is_stored  # noqa: PLC0415
 
-    within, spread = measure_kernels.distances_within_faces, measure_kernels.spread_pattern
-    return all(map(is_stored, (cut_dense_layers, describe, within, spread, locate_points)))
+    of_measures = (
+        measure_kernels.distances_within_faces,
+        measure_kernels.spread_pattern,
+        measure_kernels.distances_to_segments,
+    )
+    return all(map(is_stored, (cut_dense_layers, describe, locate_points, *of_measures)))
 
 
 def _can_be_kept() -> bool:

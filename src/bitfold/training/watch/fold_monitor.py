@@ -57,7 +57,8 @@ class FoldMonitor:
         training = target.grid.coordinates(split.training)
         step = -(-len(training) // MAX_PATTERN_POINTS)
         self._pattern_points = training[::step].astype(np.float64)
-        self._level = _level(config, target)
+        #: The output at which the network decides; None if no such line is measured.
+        self.level = _level(config, target)
         self._patterns: NDArray[np.uint64] | None = None
         #: Due epochs that are measured later, from the trajectory.
         self.postponed: list[int] = []
@@ -86,7 +87,7 @@ class FoldMonitor:
             found = self._partition(network)
         except PolytopeError:
             return {}
-        numbers = measure_folds(found, self._points, level=self._level).numbers()
+        numbers = measure_folds(found, self._points, level=self.level).numbers()
         flips = self._flips(found)
         if flips is not None:
             numbers["pattern_flips"] = flips

@@ -1,0 +1,68 @@
+"""Compiles functions that only compiled loops call, and leaves their optimisation to the loop's.
+
+Numba optimises each function, and translates it into machine code, before it copies it into the
+functions that call it, which are optimised again with all that they contain. Of a loop of seventy
+small functions that is a quarter of the time of compiling, for machine code that nobody calls.
+Importing this module imports Numba, and fails where Numba's internals are others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.core import codegen, compiler, typed_passes
+from numba.core.compiler_machinery import register_pass
+
+
+class _UnfinishedCode(codegen.JITCodeLibrary):
+    """Code that other code contains: linked with what it calls, and nothing more."""
+
+    def finalize(self) -> None:
+        """Link the code that is called; skip LLVM's optimisation and machine code."""
+        for library in dict.fromkeys(self._linking_libraries):
+            self._reload_init.update(library._reload_init)
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _UnfinishedLowering(typed_passes.NativeLowering):
+    """Numba's translation of typed code to LLVM's, into `_UnfinishedCode`."""
+
+    _name = "bitfold_unfinished_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        """Translate one function."""
+        state.library = _UnfinishedCode(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        try:
+            super().run_pass(state)
+        finally:
+            state.flags.no_compile = False
+        state.library._ensure_finalized()
+        # Numba finds the function by what Python would call. Nothing calls it, so that any builtin
+        # method that is equal to no other serves.
+        name: Any = [].append
+        found = state["cr"]
+        state.targetctx.insert_user_function(name, found.fndesc, [state.library])
+        state.reload_init.extend(state.library._reload_init)
+        state["cr"] = found._replace(cfunc=name)
+        return True
+
+
+class UnfinishedCompiler(compiler.CompilerBase):
+    """Numba's compiler for functions without wrappers, with `_UnfinishedLowering`."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Return Numba's usual passes, with another last translation."""
+        builder: Any = compiler.DefaultPassBuilder
+        usual, own = (
+            builder.define_nopython_pipeline(self.state),
+            compiler.PassManager("unfinished"),
+        )
+        for kind, description in usual.passes:
+            is_last = kind is typed_passes.NativeLowering
+            own.add_pass(_UnfinishedLowering if is_last else kind, description)
+        own.finalize()
+        return [own]
