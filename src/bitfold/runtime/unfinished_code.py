@@ -11,10 +11,15 @@ from __future__ import annotations
 from typing import Any
 
 from numba.core import codegen, compiler, typed_passes
-from numba.core.compiler_machinery import register_pass
+from numba.core.compiler_machinery import PassManager, register_pass
+
+# Numba leaves these untyped.
+_Code: Any = codegen.JITCodeLibrary
+_Lowering: Any = typed_passes.NativeLowering
+_Passes: Any = PassManager
 
 
-class _UnfinishedCode(codegen.JITCodeLibrary):
+class _UnfinishedCode(_Code):  # type: ignore[misc] # a class of Numba, see above
     """Code that other code contains: linked with what it calls, and nothing more."""
 
     def finalize(self) -> None:
@@ -26,8 +31,8 @@ class _UnfinishedCode(codegen.JITCodeLibrary):
         self._finalized = True
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _UnfinishedLowering(typed_passes.NativeLowering):
+@register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[no-untyped-call] # see above
+class _UnfinishedLowering(_Lowering):  # type: ignore[misc] # see above
     """Numba's translation of typed code to LLVM's, into `_UnfinishedCode`."""
 
     _name = "bitfold_unfinished_lowering"
@@ -59,10 +64,10 @@ class UnfinishedCompiler(compiler.CompilerBase):
         builder: Any = compiler.DefaultPassBuilder
         usual, own = (
             builder.define_nopython_pipeline(self.state),
-            compiler.PassManager("unfinished"),
+            _Passes("unfinished"),
         )
         for kind, description in usual.passes:
-            is_last = kind is typed_passes.NativeLowering
+            is_last = kind is _Lowering
             own.add_pass(_UnfinishedLowering if is_last else kind, description)
         own.finalize()
         return [own]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
+from bitfold.networks import PolytopeNet
 from bitfold.training.run.record import open_record
 from bitfold.training.watch.fold_monitor import FoldMonitor
 
@@ -18,14 +22,26 @@ def main() -> int:
     torch.set_num_threads(1)
     run = open_record(sys.argv[1])
     monitor = FoldMonitor(run.config, run.target, run.split)
-    network, points = run.new_network().eval(), run.target.grid.coordinates(run.split.training)
+    network = run.new_network().eval()
     with torch.no_grad():
         monitor.measure(network, None)
-        # An untrained network may decide nowhere: shifted, it has a level line to measure too.
-        last = [layer for layer in network.layers if isinstance(layer, torch.nn.Linear)][-1]
-        last.bias += (monitor.level or 0.0) - network(torch.from_numpy(points)).median(0).values
+        _complicate(network, monitor.level or 0.0, run.target.grid.coordinates(run.split.training))
         monitor.measure(network, None)
     return 0
+
+
+def _complicate(network: PolytopeNet, level: float, points: NDArray[np.float32]) -> None:
+    """Give a network what trained ones have, and what other loops handle.
+
+    Folds of two neurons coincide, as rounded weights let them, and outputs pass the level.
+    """
+    layers = list(network.layers)
+    # Without the final activation, which is not measured.
+    body = nn.Sequential(*(layers if isinstance(layers[-1], nn.Linear) else layers[:-1]))
+    first, last = body[0], body[-1]
+    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+    first.weight[-1:], first.bias[-1:] = first.weight[:1].clone(), first.bias[:1].clone()
+    last.bias.add_(level - body(torch.from_numpy(points)).median(0).values)
 
 
 if __name__ == "__main__":

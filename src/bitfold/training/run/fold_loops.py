@@ -67,8 +67,9 @@ class FoldLoops:
 def _are_on_disk() -> bool:
     """Whether the outermost loops, which are compiled last, are on disk."""
     # Imported late: they import Numba and declare loops.
+    from bitfold.polytopes.cutting.loops.cut import cut  # noqa: PLC0415
     from bitfold.polytopes.cutting.loops.dense import cut_dense_layers  # noqa: PLC0415
-    from bitfold.polytopes.cutting.loops.edges import describe  # noqa: PLC0415
+    from bitfold.polytopes.cutting.loops.edges import describe, extend_rows  # noqa: PLC0415
     from bitfold.polytopes.measuring import measure_kernels  # noqa: PLC0415
     from bitfold.polytopes.subdivision.location_kernels import locate_points  # noqa: PLC0415
     from bitfold.runtime.compiling import is_stored  # noqa: PLC0415
@@ -78,7 +79,8 @@ def _are_on_disk() -> bool:
         measure_kernels.spread_pattern,
         measure_kernels.distances_to_segments,
     )
-    return all(map(is_stored, (cut_dense_layers, describe, locate_points, *of_measures)))
+    of_cuts = (cut_dense_layers, cut, extend_rows, describe)
+    return all(map(is_stored, (*of_cuts, locate_points, *of_measures)))
 
 
 def _can_be_kept() -> bool:
