@@ -16,7 +16,7 @@ from bitfold.networks.activations import (
     unknown_activation,
 )
 from bitfold.networks.shape import check_widths, format_shape, parse_shape
-from bitfold.runtime.blank_layers import blank_linear
+from bitfold.runtime.light_torch.blank_layers import blank_linear
 
 MAX_PARAMETERS: Final = 200_000_000
 INITIAL_BIAS: Final = 0.1

@@ -16,7 +16,7 @@ _OPTIONS: dict[str, Any] = {
     "no_cfunc_wrapper": True,
 }
 if numba_internals.are_as_expected():
-    from bitfold.runtime.unfinished_code import UnfinishedCompiler
+    from bitfold.runtime.loop_cache.unfinished_code import UnfinishedCompiler
 
     _OPTIONS["pipeline_class"] = UnfinishedCompiler
 

@@ -7,7 +7,7 @@ from bitfold.kolmogorov.description.bits import coded_weights
 from bitfold.kolmogorov.grid.soft_assignment import LinearTargets
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.weights.subsampling import Subsample, Subsampling
-from bitfold.runtime.plain_optimizers import plain
+from bitfold.runtime.light_torch.plain_optimizers import plain
 
 # Scales start at their best values; a network from positions to bins comes within 1 % in this
 # number of steps.

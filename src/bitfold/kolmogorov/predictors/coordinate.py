@@ -35,7 +35,7 @@ from bitfold.kolmogorov.weights.fixed_coordinates import fixed_coordinates
 from bitfold.kolmogorov.weights.layout import Layout, varying_coordinates
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
-from bitfold.runtime.blank_layers import blank_linear
+from bitfold.runtime.light_torch.blank_layers import blank_linear
 from bitfold.runtime.threads import array
 
 # Rules of sharing that the compiled sum implements.

@@ -23,7 +23,7 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtyp
 #: The option that leaves out the wrapper through which Python calls a loop.
 DOOR_OPTION = "no_cpython_wrapper"
 # Modules that decide how functions are compiled into loops.
-_INLINING = ("bitfold.runtime.inlining", "bitfold.runtime.unfinished_code")
+_INLINING = ("bitfold.runtime.inlining", "bitfold.runtime.loop_cache.unfinished_code")
 
 
 @cache

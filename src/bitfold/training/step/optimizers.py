@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from bitfold.runtime.plain_optimizers import plain
+from bitfold.runtime.light_torch.plain_optimizers import plain
 from bitfold.training.config.configuration import Config
 
 #: The last factor of a cosine schedule: at a rate of 0 nothing changes, which would be a loop.

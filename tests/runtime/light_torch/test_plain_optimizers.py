@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bitfold.runtime.plain_optimizers import plain
+from bitfold.runtime.light_torch.plain_optimizers import plain
 
 KINDS: list[tuple[type[torch.optim.Optimizer], dict[str, Any]]] = [
     (torch.optim.Adam, {"lr": 0.1, "fused": True}),
