@@ -9,7 +9,7 @@ import pytest
 
 from bitfold.recording import Drawing, DrawingPaths, FrameStyle
 from bitfold.recording import drawing as drawing_module
-from bitfold.recording.drawing_paths import delete_other_frames, frame_path
+from bitfold.recording.files.drawing_paths import delete_other_frames, frame_path
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.training import Run, resume, train
 from tests.recording.tiny_runs import tiny

@@ -11,7 +11,7 @@ _SCRIPT = """
 import gc, json, sys
 from contextlib import closing
 from bitfold.recording.drawing import Drawing
-from bitfold.recording.drawing_paths import DrawingPaths
+from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.warm_up import warm_up
 from bitfold.runtime.compiling import compiled

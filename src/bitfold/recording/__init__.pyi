@@ -1,5 +1,5 @@
 from bitfold.recording.drawing import Drawing
-from bitfold.recording.drawing_paths import DrawingPaths, frame_path
+from bitfold.recording.files.drawing_paths import DrawingPaths, frame_path
 from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.recording.drawing_paths import DrawingPaths, frame_path
+from bitfold.recording.files.drawing_paths import DrawingPaths, frame_path
 from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.render import VideoWriter, encode_jpeg, encode_png

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import IO
 
-from bitfold.recording.drawing_paths import DrawingPaths, delete_other_frames
+from bitfold.recording.files.drawing_paths import DrawingPaths, delete_other_frames
 from bitfold.runtime.display.figure_backend import without_backend
 from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
 

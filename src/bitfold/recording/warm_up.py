@@ -12,7 +12,7 @@ from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.model_file import read_model, write_model
 from bitfold.networks import PolytopeNet
 from bitfold.recording.drawing import Drawing
-from bitfold.recording.drawing_paths import DrawingPaths
+from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.runtime.loop_cache.progress import compile_progress
 from bitfold.training import Config, Run, train

@@ -28,7 +28,7 @@ from filelock import FileLock
 
 from bitfold.errors import BitfoldError
 from bitfold.recording.drawing import Drawing
-from bitfold.recording.drawing_paths import DrawingPaths
+from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
 from bitfold.training import Run, load_run

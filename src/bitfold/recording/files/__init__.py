@@ -1,0 +1,1 @@
+"""Where a drawing lies on disk, for those who draw nothing themselves."""
