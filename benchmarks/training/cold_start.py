@@ -21,10 +21,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from benchmarks.harness.timing import argument_parser, write_results
+from bitfold.render import encode_png
 from bitfold.targets import load_target
 
 FIRST_EPOCH_SECONDS, DEMO_SECONDS, COMPILE_SECONDS, HELP_SECONDS = 15.0, 60.0, 35.0, 1.0
@@ -99,7 +97,7 @@ def _watch(process: subprocess.Popen[str], folder: Path, times: Times, start: fl
 def commands(folder: Path) -> dict[str, list[str]]:
     """Return the three commands by name; pictures lie in a folder."""
     picture = folder / "ring.png"
-    cv2.imwrite(str(picture), np.ascontiguousarray(load_target("ring", size=256).picture()))
+    picture.write_bytes(encode_png(load_target("ring", size=256).picture()))
     bitfold = [sys.executable, "-m", "bitfold"]
     module = "bitfold.cli.programs.draw_poly_while_training"
     return {
