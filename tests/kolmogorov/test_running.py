@@ -12,6 +12,7 @@ from torch import nn
 from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss
 from bitfold.kolmogorov.predictors import coordinate
 from bitfold.kolmogorov.predictors import laplace_logistic as scale
+from bitfold.runtime.wrapped_modules import unwrap
 from tests.kolmogorov.narrowing import gradient_of
 
 
@@ -73,7 +74,8 @@ def test_compiled_modules_are_described(is_first: bool) -> None:
     assert loss().item() == expected
     (module(torch.randn(6, 5)).square().mean() + loss()).backward()
     assert all((gradient_of(item) != 0).all() for item in module.parameters())
-    module.load_state_dict(loss.decoded_state())
+    # Files and decoded weights have the names of the module within its wrappers.
+    unwrap(module).load_state_dict(loss.decoded_state())
 
 
 # PyTorch looks at what crosses its own break of the graph in a way that it warns of.
