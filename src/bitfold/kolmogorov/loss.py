@@ -290,8 +290,9 @@ class KolmogorovLoss(nn.Module):
         """The module's state as a decoder of `bits` would get it.
 
         Returns:
-            By name, fit for ``load_state_dict`` of the module within its wrappers. Described parameters have the nearest
-            values of the grid, also beyond the range, where the escape code gives the overshoot.
+            By name, fit for ``load_state_dict`` of the module within its wrappers. Described
+            parameters have the nearest values of the grid, also beyond the range, where the escape
+            code gives the overshoot.
             Tied ones stand under each of their names. Other tensors are rounded to ``rest_bits``,
             and everything else is unchanged.
 
