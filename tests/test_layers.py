@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "experiments": BELOW_EXPERIMENTS,
     "cli": BELOW_EXPERIMENTS | {"experiments"},
 }
-ALLOWED["__main__"] = {"cli"}
+ALLOWED["__main__"] = {"cli", "runtime"}
 ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}
 #: Training never draws, but a finished run draws its own metrics when it is asked to.
 EXCEPTIONS = {"training.run.record": {"render"}}

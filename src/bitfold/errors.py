@@ -4,8 +4,28 @@ Each message is one line: ``Cannot <do> <thing>: expected <X>, got <Y>. <What to
 """
 
 
+def printable(text: str) -> str:
+    """Return a text in one line that a terminal, a page or a figure shows as it stands.
+
+    File names, settings and names of tensors come from strangers. Control characters, which can
+    move a cursor or hide a text, and all others that cannot be seen are written as escapes.
+
+    >>> print(printable("net\x1b[2J\u202e.png"))
+    net\\x1b[2J\\u202e.png
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in text
+    )
+
+
 class BitfoldError(Exception):
-    """Base of every error that bitfold raises on purpose."""
+    """Base of every error that bitfold raises on purpose; its message is `printable`."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(printable(a) if isinstance(a, str) else a for a in arguments))
 
 
 class ConfigError(BitfoldError, ValueError):

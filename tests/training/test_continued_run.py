@@ -237,37 +237,52 @@ def test_a_run_without_a_whole_checkpoint_is_not_started_over(tmp_path: Path) ->
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
 
 
-def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
-    """Its first tensor of another shape is named, in one line, and nothing is changed."""
+def test_a_checkpoint_of_another_network_is_passed_over(tmp_path: Path) -> None:
+    """Its first tensor of another shape is named, in one line, and the one before is used."""
     bitfold.train(tiny(tmp_path / "run"))
     bitfold.train(tiny(tmp_path / "other", shape="[5]*2", epochs=13))
-    place = tmp_path / "run" / "checkpoints"
+    place, heard = tmp_path / "run" / "checkpoints", Heard()
     shutil.copy(checkpoint_path(tmp_path / "other" / "checkpoints", 13), place)
+    bitfold.resume(tmp_path / "run", [heard], epochs=14)
+    assert heard.epochs == [13, 14]
+    assert any("layers.0.weight of shape (6, 2), got of shape (5, 2)" in n for n in heard.notices)
+
+
+def test_a_checkpoint_of_another_network_is_refused_if_there_is_no_other(tmp_path: Path) -> None:
+    """Nothing is changed."""
+    bitfold.train(tiny(tmp_path / "run"))
+    bitfold.train(tiny(tmp_path / "other", shape="[5]*2", epochs=13))
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    shutil.copytree(tmp_path / "other" / "checkpoints", tmp_path / "run" / "checkpoints")
     before = metrics_of(tmp_path / "run")
-    with pytest.raises(CheckpointError, match=r"layers\.0\.weight of shape \(6, 2\), got \(5, 2\)"):
+    with pytest.raises(CheckpointError, match=r"layers\.0\.weight of shape \(6, 2\), got of"):
         bitfold.resume(tmp_path / "run", epochs=20, learning_rate=0.5)
     assert metrics_of(tmp_path / "run") == before
     assert bitfold.load_run(tmp_path / "run").config.learning_rate == 0.01
 
 
-def test_a_whole_checkpoint_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("random.order", None),
+        ("optimizer.network0.0.exp_avg", torch.zeros(7, 7)),
+        ("optimizer.network0.99.step", torch.zeros(())),
+    ],
+)
+def test_a_whole_checkpoint_that_is_none_of_ours_is_passed_over(
+    tmp_path: Path, name: str, tensor: torch.Tensor | None
+) -> None:
     """A file with the right checksum that lacks a part, or has one of another shape, is named."""
     bitfold.train(tiny(tmp_path / "run"))
-    folder = tmp_path / "run" / "checkpoints"
+    folder, heard = tmp_path / "run" / "checkpoints", Heard()
     found = read_checkpoint(checkpoint_path(folder, 12))
-    wrong = {
-        "random.order": None,
-        "optimizer.network0.0.exp_avg": torch.zeros(7, 7),
-        "optimizer.network0.99.step": torch.zeros(()),
-    }
-    for name, tensor in wrong.items():
-        tensors = dict(found.tensors)
-        tensors.pop(name, None)
-        if tensor is not None:
-            tensors[name] = tensor
-        write_checkpoint(folder, type(found)(12, tensors, found.facts))
-        with pytest.raises(CheckpointError, match="checkpoint of epoch 12 does not fit"):
-            bitfold.resume(tmp_path / "run")
+    tensors = {n: t for n, t in found.tensors.items() if n != name}
+    if tensor is not None:
+        tensors[name] = tensor
+    write_checkpoint(folder, type(found)(12, tensors, found.facts))
+    bitfold.resume(tmp_path / "run", [heard])
+    assert heard.epochs == [11, 12]
+    assert any("checkpoint of epoch 12 does not fit" in notice for notice in heard.notices)
 
 
 def test_another_split_is_refused(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from bitfold.cli.commands.setup import completion, warm_up
 from bitfold.cli.console.examples import EXAMPLES
 from bitfold.cli.console.parser import OneLineParser, unknown_command
 from bitfold.cli.console.spelling import spell_options
-from bitfold.errors import BitfoldError
+from bitfold.errors import BitfoldError, printable
 from bitfold.runtime.display.figure_backend import drop_backend
 
 INTERRUPTED = 130
@@ -58,7 +58,7 @@ def run_command(command: Callable[[], int], *, debug: bool) -> int:
     except BitfoldError as error:
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"bitfold: {spell_options(str(error))}\n")
+        sys.stderr.write(f"bitfold: {printable(spell_options(str(error)))}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("bitfold: interrupted.\n")

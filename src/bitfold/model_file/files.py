@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.strangers.plain_files import check_size, open_plain
 
 #: Rounding errors are 36 decibels below the weights.
 TOLERANCE = 1 / 64
 MOST_TOLERANCE = 4.0
+_MAX_BYTES = 2**33
 
 
 def write_model(
@@ -174,9 +176,13 @@ def bytes_of(path: str | PathLike[str]) -> bytes:
         ModelFileError: if it cannot be read.
     """
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"Cannot read {path}: {error.strerror}. Check the path.") from None
+        # The user named the file, which may well be a link; but it has an end, and is read at once.
+        with open_plain(Path(path).resolve(), "rb") as file:
+            check_size(file, _MAX_BYTES)
+            return file.read()
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"Cannot read {path}: {reason}. Check the path.") from None
 
 
 def _check_options(tolerance: float | None, num_bytes: int | None, rest_bits: int | None) -> None:

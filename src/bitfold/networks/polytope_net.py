@@ -135,6 +135,22 @@ def count_parameters(in_features: int, widths: Sequence[int], out_features: int)
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
 
 
+def tensor_shapes(
+    in_features: int, widths: Sequence[int], out_features: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of a `PolytopeNet`'s tensors, without building it.
+
+    >>> tensor_shapes(2, [], 1)
+    {'layers.0.weight': (1, 2), 'layers.0.bias': (1,)}
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number, (fan_in, fan_out) in enumerate(pairwise((in_features, *widths, out_features))):
+        # Between two layers stands an activation.
+        shapes[f"layers.{2 * number}.weight"] = fan_out, fan_in
+        shapes[f"layers.{2 * number}.bias"] = (fan_out,)
+    return shapes
+
+
 def _check_features(name: str, number: int) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
         message = (

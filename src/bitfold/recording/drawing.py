@@ -13,7 +13,7 @@ from bitfold.recording.frame_maker import FrameMaker
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.render import VideoWriter, encode_jpeg, encode_png
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.training import Moment, Run, TrajectoryReader
+from bitfold.training import Moment, Run
 
 
 class Drawing:
@@ -34,7 +34,7 @@ class Drawing:
     ) -> None:
         self._run, self._style, self._paths, self._afresh = run, style, paths, afresh
         self._maker = FrameMaker(run, style)
-        self._reader = TrajectoryReader(run.folder.trajectory)
+        self._reader = run.open_trajectory()
         self._num_known = len(self._reader.epochs())
         self._video: VideoWriter | None = None
         self._index = 0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from bitfold.errors import RunError
+from bitfold.errors import ConfigError, RunError
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, Plane
 from bitfold.polytopes.drawing.palette import layer_colours
@@ -40,19 +40,22 @@ class NetworkView:
     is_squashed: bool = False
 
     @classmethod
-    def of(cls, path: Path, epoch: int | None = None) -> NetworkView:
+    def of(
+        cls, path: Path, epoch: int | None = None, *, checkpoint_dir: str | None = None
+    ) -> NetworkView:
         """Load the network of a run at an epoch, or of a checkpoint.
 
         Args:
             path: the folder of a run, or a checkpoint, which may lie anywhere.
             epoch: an epoch of the run; by default the last one whose weights were kept.
+            checkpoint_dir: as for `bitfold.load_run`.
 
         Raises:
             RunError: the path is neither, or the run did not keep the weights of that epoch.
             CheckpointError, TrajectoryError: the file is damaged.
         """
         if not path.is_file():
-            run = load_run(path)
+            run = load_run(path, checkpoint_dir=checkpoint_dir)
             return cls._of(run.network(epoch), run.target)
         if epoch is not None:
             raise RunError(
@@ -62,7 +65,7 @@ class NetworkView:
         network, config = read_network(path)
         target = None
         for folder in path.resolve().parents:
-            with suppress(RunError):
+            with suppress(RunError, ConfigError):
                 target = load_run(folder).target
                 break
         if target is not None and target.out_features == network.out_features:

@@ -6,13 +6,13 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import IO
 
 from bitfold.recording.files.drawing_paths import DrawingPaths, delete_other_frames
 from bitfold.runtime.display.figure_backend import without_backend
+from bitfold.runtime.strangers.isolated_start import isolated_command
 from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
 
 
@@ -66,6 +66,7 @@ class Recorder:
         epochs = run.frame_epochs()
         delete_other_frames(DrawingPaths.of(run).frames, set(epochs))
         self._num_asked = len(epochs) or 1  # a new run appends its first moment right away
+        named = [run.config.snapshot_dir] if "snapshot_dir" in run.named else []
         # A group of its own, so that a terminal's interrupt reaches the trainer alone.
         group = (
             {"start_new_session": True}
@@ -73,7 +74,7 @@ class Recorder:
             else {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined] # Windows only
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bitfold.recording.worker", str(run.path)],
+            isolated_command("bitfold.recording.worker", str(run.path), *named),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.errors import RenderError
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.legend import legend_of
 from bitfold.recording.partition_slice import PartitionSlice, PartitionSlicer
@@ -20,12 +21,19 @@ from bitfold.training import Moment, RunRecord
 _OUTSIDE = np.array([128, 128, 128], dtype=np.uint8)
 
 
+# Of all panels that show folds. A video scales larger frames down to a fifth of it.
+MAX_PIXELS = 2**25
+
+
 class TargetFrames:
     """Draws frames of one run in one style, beside the target that it learned at the time.
 
     Args:
         run: the record of the run at an epoch.
         style: how frames look.
+
+    Raises:
+        RenderError: the frame would be too large.
     """
 
     def __init__(self, run: RunRecord, style: FrameStyle) -> None:
@@ -33,6 +41,7 @@ class TargetFrames:
         self._width, self._height = style.panel_px(run.target)
         self._xs, self._ys = window_axes(style.window, self._width, self._height)
         self._frames = style.slice_frames(run.target)
+        _check_size(self._width, self._height, len(self._frames))
         self._scenes = [self._scene(frame) for frame in self._frames]
         self._baseline_error = (
             kernel_baseline_error(run.target, run.split, style.smoothing_sigma_px)
@@ -138,4 +147,13 @@ class TargetFrames:
             frame=frame,
             width=self._width,
             height=self._height,
+        )
+
+
+def _check_size(width: int, height: int, num_slices: int) -> None:
+    if num_slices * width * height > MAX_PIXELS:
+        raise RenderError(
+            f"Cannot draw {num_slices} panels of {width} x {height}: expected at most "
+            f"{MAX_PIXELS:,} pixels in all, got {num_slices * width * height:,}. Choose a smaller "
+            "`frame_size` or fewer `clip_slices`."
         )

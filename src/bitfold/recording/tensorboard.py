@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bitfold.errors import ConfigError
-from bitfold.training import EpochEnded, Event, FoldsMeasured, RunEnded, RunStarted
+from bitfold.training import EpochEnded, Event, FoldsMeasured, RunEnded, RunStarted, own_folder
 
 
 class TensorboardListener:
@@ -28,7 +28,8 @@ class TensorboardListener:
         """Listen to training."""
         if isinstance(event, RunStarted):
             # A continued run replaces the metrics of the epochs after its checkpoint.
-            self._writer = self._make(event.run.path / "tensorboard", purge_step=event.epoch + 1)
+            folder = own_folder(event.run.path, "tensorboard")
+            self._writer = self._make(folder, purge_step=event.epoch + 1)
         elif isinstance(event, EpochEnded | FoldsMeasured) and self._writer is not None:
             for name, value in event.metrics.items():
                 if value is not None and name != "epoch":

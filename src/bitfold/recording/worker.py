@@ -31,6 +31,7 @@ from bitfold.recording.drawing import Drawing
 from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
+from bitfold.runtime.strangers.plain_files import check_lock_file
 from bitfold.training import Run, load_run
 
 _LOCK_SECONDS = 120.0  # an earlier worker ends within one frame of its trainer's death
@@ -82,16 +83,17 @@ def follow(run: Run, orders: Orders) -> None:
 
 
 def main() -> int:
-    """Follow the run whose folder is the first argument."""
+    """Follow the run whose folder is the first argument; the second is its ``snapshot_dir``."""
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
     logging.getLogger("bitfold").addHandler(_Teller())
-    path = Path(sys.argv[1])
+    path, snapshot_dir = Path(sys.argv[1]), next(iter(sys.argv[2:]), None)
     orders = Orders(sys.stdin)
     try:
         with FileLock(path / ".drawing.lock", timeout=_LOCK_SECONDS):
-            follow(load_run(path), orders)
+            check_lock_file(path / ".drawing.lock")
+            follow(load_run(path, snapshot_dir=snapshot_dir), orders)
     except BitfoldError as error:
         _say({"problem": str(error)})
         return 1

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
+
+from bitfold.runtime.strangers.plain_files import open_plain
+
+# Random, so that nobody can put a link in the place of a file that is about to be written.
+_TEMPORARY, _NUM_RANDOM_BYTES = ".bitfold-{}.tmp", 8
 
 
 def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -27,15 +33,15 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """Open a file whose content replaces another's when it is complete; see `write_atomically`.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; the old file is intact.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(_TEMPORARY.format(secrets.token_hex(_NUM_RANDOM_BYTES)))
     try:
-        with temporary.open("wb") as file:
+        with open_plain(temporary, "xb") as file:
             yield file
             if sync:
                 file.flush()
@@ -50,15 +56,28 @@ def replacing(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
         _sync_folder(path.parent)
 
 
+def delete_temporary_files(folder: Path) -> None:
+    """Delete what killed writers have left in a folder in which nobody writes now.
+
+    Raises:
+        OSError: a file cannot be deleted.
+    """
+    for path in folder.glob(_TEMPORARY.format("*")):
+        path.unlink(missing_ok=True)
+
+
 class AppendOnlyFile:
     """A file that grows by whole records: one that does not fit leaves no trace.
 
     Args:
         path: the file; made if missing.
+
+    Raises:
+        OSError: it cannot be opened, or is a link or anything else but a plain file.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab", buffering=0)
+        self._file = open_plain(path, "ab", buffering=0)
 
     def append(self, record: bytes) -> None:
         """Write a record to the operating system, whole or not at all.

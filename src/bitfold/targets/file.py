@@ -12,6 +12,7 @@ from safetensors.numpy import save
 
 from bitfold.errors import TargetError
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.strangers.plain_files import check_plain
 from bitfold.targets.frames import MAX_CLIP_BYTES, MAX_PICTURE_PIXELS
 from bitfold.targets.signature import one_line
 from bitfold.targets.target import Target, Task
@@ -84,8 +85,7 @@ def read_target(path: str | os.PathLike[str]) -> Target:
 
 
 def _read_checked(path: Path) -> Target:
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"more than {MAX_FILE_BYTES} bytes")
+    check_plain(path, MAX_FILE_BYTES)
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
         tensors = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.errors import TargetError
+from bitfold.runtime.strangers.library_noise import captured_noise
 from bitfold.targets.classes import FlatColours, find_flat_colours
 from bitfold.targets.drawn.builtin import builtin_names, draw_builtin, is_builtin, suggest_builtin
 from bitfold.targets.frames import Frames, Pixels, to_eight_bits
@@ -110,6 +111,11 @@ class Target:
             return np.arange(self.grid.num_pixels, dtype=np.int64)
         return np.flatnonzero(self.classes >= 0).astype(np.int64, copy=False)
 
+    def are_usable(self, indices: NDArray[np.integer]) -> bool:
+        """Whether all of some pixel numbers (N,) are those of usable pixels."""
+        is_inside = bool(((indices >= 0) & (indices < self.grid.num_pixels)).all())
+        return is_inside and (self.classes is None or bool((self.classes[indices] >= 0).all()))
+
     def values(self, indices: NDArray[np.integer]) -> NDArray[np.float32] | NDArray[np.int64]:
         """Return the values that the network should have at some pixels.
 
@@ -173,6 +179,18 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
         return make_target(source, Frames(draw_builtin(source, size)[None]), task=task)
     path = Path(source)
     _check_known(source, path)
+    noise: list[str] = []
+    try:
+        with captured_noise() as noise:
+            frames = _read_frames(path)
+    except TargetError as error:
+        if noise:
+            raise TargetError(f"{error} Its decoder said: {noise[0][:200]}.") from error
+        raise
+    return make_target(path.stem, frames, task=task)
+
+
+def _read_frames(path: Path) -> Frames:
     # The decoders are slow to import, so they are imported only to load a file.
     from bitfold.targets.animation import read_animation  # noqa: PLC0415
     from bitfold.targets.picture import read_picture  # noqa: PLC0415
@@ -180,10 +198,8 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
 
     kind = identify_file(path)
     if kind in ("MP4", "WEBM"):
-        frames = read_video(path, kind)
-    else:
-        frames = read_animation(path, kind) or read_picture(path, kind)
-    return make_target(path.stem, frames, task=task)
+        return read_video(path, kind)
+    return read_animation(path, kind) or read_picture(path, kind)
 
 
 def make_target(name: str, frames: Frames, *, task: str = "auto") -> Target:

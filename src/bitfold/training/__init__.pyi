@@ -31,10 +31,12 @@ from bitfold.training.store.dated_folder import claimed_folder, dated_folder
 from bitfold.training.store.folder import RunFolder
 from bitfold.training.store.metrics import METRIC_NAMES, Metrics
 from bitfold.training.store.metrics_log import read_metrics
+from bitfold.training.store.run_places import PLACES, is_within, own_folder
 from bitfold.training.store.trajectory import Moment, TrajectoryReader
 
 __all__ = [
     "METRIC_NAMES",
+    "PLACES",
     "Audited",
     "Change",
     "Changed",
@@ -66,8 +68,10 @@ __all__ = [
     "first_difference",
     "flag",
     "hint",
+    "is_within",
     "load_run",
     "nearest_name",
+    "own_folder",
     "parse_times",
     "read_config",
     "read_metrics",

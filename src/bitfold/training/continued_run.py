@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from bitfold.audit import GradientAudit
+from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.training.events import Listener
 from bitfold.training.lineage.run import Run
 from bitfold.training.new_run import train_to_the_end
-from bitfold.training.run.live import live_of
-from bitfold.training.run.opening import absolute_path, newest_checkpoint
+from bitfold.training.run.opening import newest_start
 from bitfold.training.run.record import open_record
 from bitfold.training.session import Session
 from bitfold.training.step.resources import limited_threads, usable_device
@@ -30,26 +30,28 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
         changes: settings to change, such as ``epochs=2000``.
 
     Raises:
-        RunError: the folder holds no run, or another process trains in it.
-        CheckpointError: no checkpoint is whole, or the newest whole one belongs to another network.
+        RunError: the folder holds no run, or another process trains in it; or the run keeps
+            checkpoints or frames outside its folder, and ``checkpoint_dir`` or ``snapshot_dir`` is
+            not repeated.
+        CheckpointError: no checkpoint is whole and this network's.
         ConfigError: a change that would make another run, such as of ``shape``.
     """
     return train_to_the_end(Session.resume(path, listeners, **changes))
 
 
-def audit_run(path: str | Path) -> GradientAudit:
+def audit_run(path: str | Path, *, checkpoint_dir: str | None = None) -> GradientAudit:
     """Audit the gradients of a run at its newest checkpoint, or at its start.
 
     Args:
         path: the folder of the run; nothing in it is changed.
+        checkpoint_dir: as for `bitfold.load_run`.
 
     Raises:
         RunError: the folder holds no run.
         CheckpointError: no checkpoint is whole, or the newest whole one belongs to another network.
         AuditError: a loss is not finite.
     """
-    run = open_record(absolute_path(Path(path)))
+    run = open_record(absolute_path(path), checkpoint_dir=checkpoint_dir)
     usable_device(run.config.device)
     with limited_threads(run.config.threads or 1):
-        checkpoint, _ = newest_checkpoint(run)
-        return audit_learner(live_of(run, run.target, run.split, checkpoint).learner)
+        return audit_learner(newest_start(run).live.learner)

@@ -43,4 +43,4 @@ def train_to_the_end(session: Session) -> Run:
         # Signals act as before: a listener may take long to finish.
         for _ in session:
             pass
-    return load_run(session.run.path)
+    return load_run(session.run.path, **session.run.places)

@@ -32,6 +32,7 @@ from bitfold.training.run.opening import Opened, open_new, open_old
 from bitfold.training.run.record import RunRecord
 from bitfold.training.step.resources import limited_threads
 from bitfold.training.store.changes import Change, Changes
+from bitfold.training.store.run_places import PLACES
 from bitfold.training.trainer import Trainer
 from bitfold.training.watch.stop_request import StopRequest
 
@@ -105,7 +106,8 @@ class Session:
             ConfigError: a change that would make another run, such as of ``shape``.
         """
         session = cls.__new__(cls)
-        session._set_up(open_old(path), listeners, least_epochs=least_epochs)
+        places = {name: changes.pop(name) for name in PLACES if name in changes}
+        session._set_up(open_old(path, places), listeners, least_epochs=least_epochs)
         try:
             session.change(**changes)
         except BaseException:
@@ -124,6 +126,7 @@ class Session:
             opened.live.run.path,
             Changes(opened.coming).apply(opened.live.run.config),
             Changes((*opened.live.run.changes.items, *opened.coming)),
+            opened.live.run.named,
         )
         self._stage = _Stage.NEW
         with opened.lock.pop_all() as lock:

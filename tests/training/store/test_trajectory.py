@@ -61,7 +61,7 @@ def epochs_of(path: Path) -> list[int]:
         hnp.arrays("float32", hnp.array_shapes(min_dims=0, max_dims=3, min_side=0)), max_size=4
     ),
     st.lists(
-        st.dictionaries(st.text(), st.none() | st.integers() | st.floats(allow_nan=False)),
+        st.dictionaries(st.text(), st.none() | st.integers() | st.floats(-1e99, 1e99)),
         min_size=1,
         max_size=3,
     ),
@@ -201,5 +201,5 @@ def test_a_strangers_record_is_refused(tmp_path: Path, facts: bytes) -> None:
         file.write(
             struct.pack("<I", len(payload)) + payload + struct.pack("<I", zlib.crc32(payload))
         )
-    with pytest.raises(TrajectoryError, match="record of epoch 1 does not fit"):
+    with pytest.raises(TrajectoryError, match=r"record at byte [0-9]+ does not fit"):
         read(path)

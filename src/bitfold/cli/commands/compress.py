@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from bitfold import experiments, model_file, training
-from bitfold.cli.console.options import add_goal, add_presentation, given_goal, require
+from bitfold.cli.console.options import (
+    add_goal,
+    add_places,
+    add_presentation,
+    given_goal,
+    given_places,
+    require,
+)
+from bitfold.cli.console.output import say
 from bitfold.errors import ModelFileError
 from bitfold.runtime.atomic_files import write_atomically
 
@@ -45,6 +53,7 @@ def add_to(commands: Any) -> None:
     )  # fmt: skip
     by.add_argument("--anew", action="store_const", const=False, dest="as_trained",
                     help="round the network's own weights, and ignore K")  # fmt: skip
+    add_places(parser, "checkpoint_dir")
     add_presentation(parser)
     parser.set_defaults(command=run)
 
@@ -59,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.run.suffix == model_file.TENSORS_SUFFIX:
         return _compress_tensors(arguments, goal)
-    found = training.load_run(arguments.run)
+    found = training.load_run(arguments.run, **given_places(arguments))
     coded = experiments.code_run(found, arguments.epoch, goal, as_trained=as_trained)
     try:
         write_atomically(arguments.output, coded.data)
@@ -70,11 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
         ) from None
     if not arguments.quiet:
         itself = found.network(arguments.epoch)
-        print(model_file.model_info(arguments.output))
-        print(coded.how)
-        print(f"{experiments.measure_quality(found.target, coded.network)} as decoded")
-        print(f"{experiments.measure_quality(found.target, itself)} of the network itself")
-        print(arguments.output)
+        say(model_file.model_info(arguments.output))
+        say(coded.how)
+        say(f"{experiments.measure_quality(found.target, coded.network)} as decoded")
+        say(f"{experiments.measure_quality(found.target, itself)} of the network itself")
+        say(arguments.output)
     return 0
 
 
@@ -88,8 +97,8 @@ def _compress_tensors(arguments: argparse.Namespace, goal: experiments.Goal) -> 
     )
     model_file.write_model(arguments.output, arguments.run, num_bytes=goal.num_bytes)
     if not arguments.quiet:
-        print(model_file.model_info(arguments.output))
+        say(model_file.model_info(arguments.output))
         before, after = (path.stat().st_size for path in (arguments.run, arguments.output))
-        print(f"{before:,} bytes became {after:,}, {before / after:.1f} times fewer")
-        print(arguments.output)
+        say(f"{before:,} bytes became {after:,}, {before / after:.1f} times fewer")
+        say(arguments.output)
     return 0

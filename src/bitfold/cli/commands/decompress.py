@@ -8,6 +8,7 @@ from typing import Any
 
 from bitfold import experiments, model_file, render
 from bitfold.cli.console.options import add_presentation
+from bitfold.cli.console.output import say
 from bitfold.errors import RenderError
 from bitfold.runtime.atomic_files import write_atomically
 
@@ -55,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"Cannot write {arguments.output}: {error.strerror}. Choose another place."
         ) from None
     if not arguments.quiet:
-        print(f"{width} x {height} pixels from {arguments.file.stat().st_size:,} bytes")
-        print(arguments.output)
+        say(f"{width} x {height} pixels from {arguments.file.stat().st_size:,} bytes")
+        say(arguments.output)
     return 0
 
 
@@ -64,8 +65,8 @@ def _write_tensors(arguments: argparse.Namespace) -> int:
     """Write the tensors of a file by their names."""
     num_bytes = model_file.write_safetensors(arguments.output, arguments.file)
     if not arguments.quiet:
-        print(f"{num_bytes:,} bytes from {arguments.file.stat().st_size:,}")
-        print(arguments.output)
+        say(f"{num_bytes:,} bytes from {arguments.file.stat().st_size:,}")
+        say(arguments.output)
     return 0
 
 

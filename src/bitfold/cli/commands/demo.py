@@ -7,11 +7,10 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from bitfold import experiments, training
 from bitfold.cli.commands.train import train_and_draw
 from bitfold.cli.console.options import add_presentation
+from bitfold.cli.console.output import Console, say
 from bitfold.cli.console.summary import summary_panel
 from bitfold.runtime.atomic_files import write_atomically
 
@@ -62,4 +61,4 @@ def _write_file(run: Run) -> None:
     data = experiments.code_run(run).data
     write_atomically(path, data)
     again = f"bitfold decompress {shlex.quote(str(path))} -o ring.png --size 1024"
-    print(f"  The ring in {len(data):,} bytes: {again}")
+    say(f"  The ring in {len(data):,} bytes: {again}")

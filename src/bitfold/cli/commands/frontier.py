@@ -7,8 +7,6 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from bitfold import experiments
 from bitfold.cli.commands.train import add_config
 from bitfold.cli.console.frontier_table import FrontierProgress, print_table
@@ -18,9 +16,13 @@ from bitfold.cli.console.options import (
     add_settings,
     given_goal,
     make_config,
+    require,
 )
+from bitfold.cli.console.output import Console
 from bitfold.errors import ConfigError
 from bitfold.experiments.frontiers.record import read_record
+from bitfold.runtime.strangers.user_paths import absolute_path
+from bitfold.training import PLACES, is_within
 
 if TYPE_CHECKING:
     from bitfold.experiments.frontiers.record import FrontierRecord, Weight
@@ -76,10 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
     console, folder = Console(quiet=arguments.quiet), arguments.output_dir
     # The curve's folder is no setting of its runs.
     del arguments.output_dir
-    before = None if folder is None else read_record(folder.expanduser().resolve())
+    before = None if folder is None else read_record(absolute_path(folder))
     lambdas = _lambdas(arguments.lambdas or ("" if before else LAMBDAS))
     seeds = _seeds(arguments.seeds or ("" if before else "0"))
-    config = make_config(arguments, **_first_values(before, lambdas))
+    config = make_config(arguments, **_first_values(before, lambdas, arguments))
     with FrontierProgress(console) as progress:
         found = experiments.frontier(
             config, lambdas, seeds, folder, goal=given_goal(arguments), listeners=[progress]
@@ -95,10 +97,24 @@ def run(arguments: argparse.Namespace) -> int:
     return found.exit_code
 
 
-def _first_values(before: FrontierRecord | None, lambdas: list[Weight]) -> dict[str, Any]:
-    """The settings where the command line gives none: those of the curve, or the defaults."""
+def _first_values(
+    before: FrontierRecord | None, lambdas: list[Weight], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """The settings where the command line gives none: those of the curve, or the defaults.
+
+    Raises:
+        ConfigError: the curve's folder, which may be a stranger's, names one outside of it.
+    """
     if before is not None:
-        return {**before.settings, "kolmogorov_weight": before.kolmogorov_weights[0]}
+        kept = {name: value for name, value in before.settings.items() if name != "log_file"}
+        for name in PLACES:
+            place = str(kept.get(name, ""))
+            require(
+                is_within(place) or hasattr(arguments, name),
+                f"Cannot continue this curve without `{name}`: expected a folder within each run, "
+                f"got {place!r} in its record. If it is yours, repeat `{name}='{place}'`.",
+            )
+        return {**kept, "kolmogorov_weight": before.kolmogorov_weights[0]}
     return {**DEFAULTS, "kolmogorov_weight": lambdas[0]}
 
 

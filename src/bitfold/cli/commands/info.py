@@ -8,6 +8,7 @@ from typing import Any
 
 from bitfold import model_file
 from bitfold.cli.console.options import add_presentation
+from bitfold.cli.console.output import say
 
 
 def add_to(commands: Any) -> None:
@@ -27,5 +28,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
     info = model_file.model_info(arguments.file)
     if not arguments.quiet:
-        print(info)
+        say(info)
     return 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from bitfold import recording, training
 from bitfold.cli.console.options import add_presentation
+from bitfold.cli.console.output import say
 
 #: Each kind of figure, and the name of its file.
 NAMES = {"losses": "loss.png", "folds": "folds.png"}
@@ -42,5 +43,5 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or folder / NAMES[arguments.what]
     recording.draw_loss_figure(runs, output, what=arguments.what)
     if not arguments.quiet:
-        print(output)
+        say(output)
     return 0

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bitfold import experiments, polytopes, recording, targets
-from bitfold.cli.console.options import add_presentation
+from bitfold.cli.console.options import add_places, add_presentation, given_places
+from bitfold.cli.console.output import say
 
 # Constants of packages that need PyTorch or Matplotlib, repeated so that the help loads without
 # them. A test compares them with the originals.
@@ -49,6 +50,7 @@ def add_to(commands: Any) -> None:
         "--max-polytopes", type=int, default=MAX_POLYTOPES, metavar="N",
         help=f"stop with an error if there are more than N (default: {MAX_POLYTOPES})",
     )  # fmt: skip
+    add_places(parser, "checkpoint_dir")
     add_presentation(parser)
     parser.set_defaults(command=run)
 
@@ -77,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output
     experiments.check_ending(output)
     window = targets.Window(*arguments.window)
-    view = recording.NetworkView.of(arguments.path, arguments.epoch)
+    view = recording.NetworkView.of(arguments.path, arguments.epoch, **given_places(arguments))
     found = polytopes.partition(
         view.network,
         ((window.x0, window.y0), (window.x1, window.y1)),
@@ -93,6 +95,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     experiments.write_partition(found, view, output, look)
     if not arguments.quiet:
-        print(f"{found.num_polytopes:,} polytopes")
-        print(output)
+        say(f"{found.num_polytopes:,} polytopes")
+        say(output)
     return 0

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import track
 
 from bitfold import recording, render, targets, training
-from bitfold.cli.console.options import add_presentation, add_settings, given_settings
+from bitfold.cli.console.options import (
+    add_places,
+    add_presentation,
+    add_settings,
+    given_places,
+    given_settings,
+)
+from bitfold.cli.console.output import Console
 from bitfold.errors import ConfigError, RenderError, RunError
+from bitfold.runtime.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from bitfold.recording import DrawingPaths, FrameStyle
@@ -52,14 +60,16 @@ def add_to(commands: Any) -> None:
         help="frames of the --zoom video (default: 250)",
     )  # fmt: skip
     add_settings(parser, names=_SETTINGS)
+    add_places(parser, "snapshot_dir")
     add_presentation(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw, and print the path of the result."""
-    one = training.load_run(arguments.run)
-    changes = given_settings(arguments)
+    places = given_places(arguments)
+    one = training.load_run(arguments.run, **places)
+    changes = {n: value for n, value in given_settings(arguments).items() if n not in places}
     style = recording.FrameStyle.of(one.config.replace(**changes))
     if arguments.window is not None:
         style = dataclasses.replace(style, window=targets.Window(*arguments.window))
@@ -72,16 +82,15 @@ def run(arguments: argparse.Namespace) -> int:
         _draw_one(one, style, arguments.epoch, output)
     else:
         is_other = bool(changes) or arguments.window is not None or arguments.output is not None
-        paths = recording.DrawingPaths.of(one)
-        if is_other:
-            paths = _paths(arguments.output or one.path / "render")
+        paths = _paths(one, arguments.output) if is_other else recording.DrawingPaths.of(one)
         _draw_all(one, style, paths, console, afresh=is_other)
         output = paths.video
     console.print(str(output), highlight=False, soft_wrap=True)
     return 0
 
 
-def _paths(folder: Path) -> DrawingPaths:
+def _paths(one: Run, output: Path | None) -> DrawingPaths:
+    folder = output or training.own_folder(one.path, "render/frames").parent
     return recording.DrawingPaths(
         folder / "frames", folder / "video.mp4", folder / "last_frame.png"
     )
@@ -123,7 +132,8 @@ def _draw_zoom(
 def _draw_one(one: Run, style: FrameStyle, epoch: int, output: Path) -> None:
     moment = _moment(one, epoch)
     try:
-        output.write_bytes(render.encode_png(recording.FrameMaker(one, style).draw(moment)))
+        picture = recording.FrameMaker(one, style).draw(moment)
+        write_atomically(output, render.encode_png(picture))
     except OSError as error:
         raise RenderError(f"Cannot write {output}: {error.strerror}.") from None
 
@@ -132,9 +142,8 @@ def _moment(one: Run, epoch: int | None) -> Moment:
     """The moment of an epoch; by default the last one."""
     epochs = one.frame_epochs()
     wanted = epochs[-1] if epoch is None and epochs else epoch
-    reader = training.TrajectoryReader(one.folder.trajectory)
-    moment = next((m for m in reader.moments() if m.epoch == wanted), None)
-    reader.close()
+    with closing(one.open_trajectory()) as reader:
+        moment = next((m for m in reader.moments() if m.epoch == wanted), None)
     if moment is None:
         near = min(epochs, key=lambda other: abs(other - (wanted or 0)), default=None)
         raise RunError(

@@ -7,10 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from bitfold import training
 from bitfold.cli.console.options import add_presentation
+from bitfold.cli.console.output import Console
 from bitfold.cli.console.training_listeners import CommandListeners
 
 DIFFERS = 1
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder = Path(arguments.output_dir or Path(temporary) / "run")
         shown = first.config.replace(log_file=None, tensorboard=False)
         draws = arguments.output_dir is not None
-        with CommandListeners(shown, quiet=arguments.quiet, draws=draws) as listeners:
+        with CommandListeners(shown, [], quiet=arguments.quiet, draws=draws) as listeners:
             second = first.replay(folder, listeners.all)
         found = training.first_difference(first, second)
         num_epochs = len(second.metrics["epoch"])

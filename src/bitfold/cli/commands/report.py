@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bitfold import experiments, training
-from bitfold.cli.console.options import add_presentation
+from bitfold.cli.console.options import add_places, add_presentation, given_places
+from bitfold.cli.console.output import say
 
 
 def add_to(commands: Any) -> None:
@@ -27,16 +28,16 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--model", metavar="FILE", type=Path,
                         help="a .bitfold file of the run's newest network (default: the file that "
                         "`bitfold compress` writes)")  # fmt: skip
+    add_places(parser, "checkpoint_dir")
     add_presentation(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page and print its path."""
-    report = experiments.write_report(
-        training.load_run(arguments.run), arguments.output, model=arguments.model
-    )
+    found = training.load_run(arguments.run, **given_places(arguments))
+    report = experiments.write_report(found, arguments.output, model=arguments.model)
     if not arguments.quiet:
-        print(f"{len(report.coded.data):,} bytes, {report.coded.how}")
-        print(report.path)
+        say(f"{len(report.coded.data):,} bytes, {report.coded.how}")
+        say(report.path)
     return 0

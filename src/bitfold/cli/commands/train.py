@@ -6,10 +6,10 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from bitfold import training
 from bitfold.cli.console.options import add_presentation, add_settings, make_config
+from bitfold.cli.console.output import Console
+from bitfold.cli.console.progress import log_listeners
 from bitfold.cli.console.training_listeners import CommandListeners
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def train_and_draw(
     config: Config, *, quiet: bool, overwrite: bool = False, every_epoch: bool = False
 ) -> Results:
     """Train a new run; show its progress and draw its frames."""
-    listeners = CommandListeners(config, quiet=quiet, every_epoch=every_epoch)
+    logs = log_listeners(config)
+    listeners = CommandListeners(config, logs, quiet=quiet, every_epoch=every_epoch)
     with listeners:
         run = training.train(config, listeners.all, overwrite=overwrite)
     return Results(run, listeners.ended)

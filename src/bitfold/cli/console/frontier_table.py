@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rich.table import Table
+from rich.text import Text
 
 from bitfold import experiments
+from bitfold.cli.console.output import plain
+from bitfold.cli.console.progress import log_listeners
 from bitfold.cli.console.training_listeners import CommandListeners
 from bitfold.experiments.frontiers.record import FIGURES
 
@@ -37,7 +40,9 @@ class FrontierProgress:
                 f"seed {config.seed}",
                 markup=False, highlight=False,
             )  # fmt: skip
-            self._training = CommandListeners(config, quiet=self._console.quiet, draws=False)
+            self._training = CommandListeners(
+                config, log_listeners(config), quiet=self._console.quiet, draws=False
+            )
         elif not isinstance(event, experiments.PointEnded) and self._training is not None:
             for listener in self._training.all:
                 listener(event)
@@ -61,7 +66,7 @@ def print_table(found: Frontier, console: Console) -> None:
     for point in sorted(found.points, key=lambda p: (p.num_bytes is None, p.num_bytes or 0)):
         note = "front" if point in front else ""
         if point.num_bytes is None:
-            note = f"no file: ended by {point.status}"
+            note = f"no file: ended by {plain(point.status)}"
         elif point == best:
             note = "best"
         style = "bold" if point == best else ("" if point in front else "dim")
@@ -70,7 +75,7 @@ def print_table(found: Frontier, console: Console) -> None:
             str(point.seed),
             "" if point.num_bytes is None else f"{point.num_bytes:,}",
             _quality(point),
-            note,
+            Text(note),
             style=style,
         )
     console.print(table)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from bitfold import experiments
 from bitfold.errors import ConfigError
-from bitfold.training import Config, Setting, config_from_mapping, flag, read_toml, settings_of
+from bitfold.training import (
+    PLACES,
+    Config,
+    Setting,
+    config_from_mapping,
+    flag,
+    read_toml,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from bitfold.experiments import Goal
@@ -116,6 +124,23 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         else:
             given[name] = one.check(name, value)
     return given
+
+
+def add_places(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add the options that name a run's folders outside the run's own."""
+    for name in names:
+        what = "checkpoints" if name == "checkpoint_dir" else "frames"
+        parser.add_argument(
+            flag(name), dest=name, metavar="DIR", default=argparse.SUPPRESS,
+            help=f"folder of the run's {what}, as the run was trained with it; needed if it lies "
+            "outside the run's own folder",
+        )  # fmt: skip
+
+
+def given_places(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return what the options of `add_places` give, for `bitfold.load_run`."""
+    given = given_settings(arguments)
+    return {name: given[name] for name in PLACES if name in given}
 
 
 def make_config(arguments: argparse.Namespace, **defaults: Any) -> Config:

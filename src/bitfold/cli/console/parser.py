@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
+from bitfold.errors import printable
 from bitfold.training import hint, nearest_name
 
 _MARGIN = 2  # columns that argparse leaves free
@@ -32,7 +33,7 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print one line and exit."""
         end = "" if message.endswith((".", "?")) else "."
-        self.exit(2, f"{self.prog}: {message}{end} Try `{self.prog} --help`.\n")
+        self.exit(2, f"{self.prog}: {printable(message)}{end} Try `{self.prog} --help`.\n")
 
     def format_help(self) -> str:
         """Return the help, with the examples at its end."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import io
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from bitfold import training
 from bitfold.cli.console.fitted_line import Piece, fit_pieces, loss, loss_pieces, quality
+from bitfold.cli.console.output import plain
 from bitfold.cli.console.rates import RecentRate
 from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import RunError
+from bitfold.runtime.strangers.plain_files import open_plain
+from bitfold.runtime.strangers.user_paths import absolute_path
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bitfold.training import Config, EpochEnded, Event, LoopsCompiled, Metrics, RunStarted
 
 _REDRAW_SECONDS, _LINE_SECONDS = 0.1, 5.0
@@ -196,17 +202,19 @@ class LogFile:
 
     Args:
         path: the file; lines are appended.
+        is_plain: whether it must be a plain file, as a run's own must, and not a link or a device.
 
     Raises:
         RunError: the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_plain: bool = False) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: IO[str] = path.open("a", encoding="utf-8")
+            binary = open_plain(path, "ab") if is_plain else path.open("ab")
         except OSError as error:
             raise RunError(f"Cannot write log {path}: {error.strerror}.") from None
+        self._file = io.TextIOWrapper(binary, encoding="utf-8")
 
     def __call__(self, event: Event) -> None:
         """Listen to training."""
@@ -223,18 +231,30 @@ class LogFile:
 
     def close(self) -> None:
         """Close the file; later lines are dropped."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # of lines that could not be written
+            self._file.close()
 
     def write(self, line: str) -> None:
         """Write a line. Failures are ignored: a full disk for the log must not stop training."""
         stamp = datetime.datetime.now().isoformat(timespec="milliseconds")
         try:
-            self._file.write(f"{stamp} {line}\n")
+            self._file.write(f"{stamp} {plain(line)}\n")
             self._file.flush()
         except (OSError, ValueError):
             return
 
 
-def log_listeners(config: Config) -> list[LogFile]:
-    """Return the log file that a configuration asks for, if any."""
-    return [LogFile(Path(config.log_file).expanduser())] if config.log_file else []
+def log_listeners(config: Config, run: Path | None = None) -> list[LogFile]:
+    """Return the log file that a configuration asks for, if any.
+
+    Args:
+        config: the configuration.
+        run: the run's folder, if its own ``config.toml`` names the file and its user does not: a
+            file outside of the run is then not written.
+    """
+    if not config.log_file:
+        return []
+    path = absolute_path(config.log_file)
+    if run is None:
+        return [LogFile(path)]
+    return [LogFile(path, is_plain=True)] if path.is_relative_to(run.resolve()) else []

@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from bitfold import experiments
+from bitfold.cli.console.output import cell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +32,9 @@ def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
         table.add_row("PSNR, decoded", f"{psnr:.2f}", "dB, weights as described")
     table.add_row()
     _add_polytopes(table, run)
-    console.print(Panel(table, title=f"{run.config.target}, {run.config.shape}", expand=False))
+    console.print(
+        Panel(table, title=cell(f"{run.config.target}, {run.config.shape}"), expand=False)
+    )
     for label, name in (
         ("video", "video.mp4"), ("last frame", "last_frame.png"), ("losses", "loss.png"),
     ):  # fmt: skip

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-
 from bitfold import recording, training
-from bitfold.cli.console.progress import LogFile, ProgressReport, log_listeners
+from bitfold.cli.console.output import Console
+from bitfold.cli.console.progress import LogFile, ProgressReport
 
 if TYPE_CHECKING:
     from bitfold.training import Config, Event, Listener, RunEnded
@@ -33,16 +32,23 @@ class CommandListeners:
         quiet: whether nothing is printed.
         every_epoch: whether every epoch gets a line where there is no terminal.
         draws: whether frames are drawn.
+        logs: the log file, if any.
     """
 
     def __init__(
-        self, config: Config, *, quiet: bool, every_epoch: bool = False, draws: bool = True
+        self,
+        config: Config,
+        logs: list[LogFile],
+        *,
+        quiet: bool,
+        every_epoch: bool = False,
+        draws: bool = True,
     ) -> None:
         self.console = Console(quiet=quiet)
         self._errors = Console(stderr=True)
         self._ending = _Ending()
         self._report = ProgressReport(self.console, every_epoch=every_epoch)
-        self._logs: list[LogFile] = log_listeners(config)
+        self._logs = logs
         self.all: list[Listener] = [self._ending, self._report, *self._logs]
         if config.tensorboard:
             self.all.append(recording.TensorboardListener())

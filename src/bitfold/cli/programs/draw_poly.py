@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from bitfold import training
 from bitfold.cli.commands.resume import resume_and_draw
 from bitfold.cli.commands.train import show_results, train_and_draw
@@ -19,6 +17,7 @@ from bitfold.cli.console.options import (
     make_config,
     require,
 )
+from bitfold.cli.console.output import Console
 from bitfold.cli.console.parser import OneLineParser
 from bitfold.cli.main import run_command
 from bitfold.errors import RunError
@@ -34,7 +33,6 @@ _SHARED = (
     "kolmogorov_warmup", "kolmogorov_noise_std", "audit",
 )  # fmt: skip
 _DEFAULTS: dict[str, Any] = {"output_dir": "results", "save_interval": "1"}
-_FOLDER_SETTINGS = ("output_dir", "snapshot_dir", "checkpoint_dir")
 
 
 def main(
@@ -110,10 +108,12 @@ def _resume(arguments: argparse.Namespace) -> int:
     changes = {
         name: value
         for name, value in given.items()
-        if name not in _FOLDER_SETTINGS and value != getattr(before, name)
+        if name in training.PLACES or (name != "output_dir" and value != getattr(before, name))
     }
     names = ", ".join(
-        training.flag(name) for name in changes if name not in training.resumable_settings()
+        training.flag(name)
+        for name in changes
+        if name not in (*training.resumable_settings(), *training.PLACES)
     )
     if names and not arguments.quiet:
         Console(stderr=True).print(f"Not as in {folder}: {names}.", highlight=False)

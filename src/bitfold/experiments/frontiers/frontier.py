@@ -26,11 +26,12 @@ from bitfold.experiments.frontiers.training import (
 )
 from bitfold.experiments.goal import Goal
 from bitfold.runtime.display.html_tables import html_table
+from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import load_target
-from bitfold.training import Config, RunFolder, claimed_folder, load_run, settings_of
+from bitfold.training import PLACES, Config, RunFolder, claimed_folder, load_run, settings_of
 
-# Settings in which the networks of a frontier differ.
-_OWN = ("kolmogorov_weight", "seed", "output_dir")
+# Settings in which the networks of a frontier differ, and the log, which is each call's own.
+_OWN = ("kolmogorov_weight", "seed", "output_dir", "log_file")
 _STOPPED = ("interrupted", "terminated", "unsaved")
 _INTERRUPTED = 130
 
@@ -133,7 +134,7 @@ def frontier(
     """
     name = f"{Path(config.target).stem}-frontier"
     with nullcontext(folder) if folder else claimed_folder(Path("runs"), name) as given:
-        path = Path(given).expanduser().resolve()
+        path = absolute_path(given)
         record = _planned(path, config, tuple(lambdas), tuple(seeds), goal)
         return _train_planned(path, record, config, listeners)
 
@@ -158,7 +159,7 @@ def load_frontier(folder: str | Path) -> Frontier:
     Raises:
         RunError: there is none, or its record is damaged.
     """
-    path = Path(folder).expanduser().resolve()
+    path = absolute_path(folder)
     record = read_record(path)
     if record is None:
         raise RunError(
@@ -215,7 +216,7 @@ def _shared_settings(config: Config) -> dict[str, Any]:
 
 
 def _check_same(before: Mapping[str, Any], settings: Mapping[str, Any], folder: Path) -> None:
-    for name in sorted({*before, *settings}):
+    for name in sorted({*before, *settings} - set(_OWN)):
         if before.get(name) != settings.get(name):
             raise ConfigError(
                 f"Cannot continue the frontier in {folder}: expected `{name}` "
@@ -238,7 +239,7 @@ def _train_missing(
             if ended.reason in _STOPPED:
                 return ended.exit_code
             if ended.reason == "completed":
-                point = measured_point(load_run(path), weight, folder)
+                point = measured_point(load_run(path, **_places(own)), weight, folder)
             else:
                 point = FrontierPoint(weight, seed, path.name, ended.reason)
         except KeyboardInterrupt:
@@ -247,6 +248,10 @@ def _train_missing(
         record.write(folder)
         _tell(listeners, PointEnded(point))
     return 0
+
+
+def _places(config: Config) -> dict[str, str]:
+    return {name: getattr(config, name) for name in PLACES}
 
 
 def _tell(listeners: Sequence[FrontierListener], event: PointStarted | PointEnded) -> None:

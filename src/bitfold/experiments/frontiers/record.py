@@ -12,11 +12,14 @@ from typing import Any
 from bitfold.errors import RunError
 from bitfold.experiments.goal import Goal
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.strangers.bounded_json import is_number, parse_json, shortened
+from bitfold.runtime.strangers.plain_files import read_plain
 
 NAME = "frontier.json"
 #: The figures in the same folder.
 FIGURES = ("frontier.png", "frontier.svg")
 FORMAT, VERSION = "bitfold frontier", 1
+_MAX_BYTES = 2**24  # of some 10,000 networks
 
 #: Lambda, as ``Config.kolmogorov_weight`` takes it: a number, ``mdl`` or ``bits:N``.
 Weight = float | str
@@ -180,7 +183,7 @@ def read_record(folder: Path) -> FrontierRecord | None:
     """
     path = folder / NAME
     try:
-        return _parse(json.loads(path.read_bytes()))
+        return _parse(parse_json(read_plain(path, _MAX_BYTES)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -206,10 +209,23 @@ def _parse(content: dict[str, Any]) -> FrontierRecord:
 
 
 def _checked(point: FrontierPoint) -> FrontierPoint:
+    numbers = (point.num_bytes, point.error, point.psnr_db, point.description_bits)
+    if not all(number is None or is_number(number) for number in numbers):
+        raise ValueError(f"{shortened(point.run)} has numbers that are none")
+    if not (isinstance(point.run, str) and isinstance(point.status, str)):
+        raise ValueError(f"{shortened(point.run)} is no name of a run")
+    if not (point.file is None or (isinstance(point.file, str) and _is_name(point.file))):
+        raise ValueError(f"{shortened(point.file)} is no name of a file")
+    if not isinstance(point.kolmogorov_weight, float | int | str):
+        raise ValueError(f"{shortened(point.kolmogorov_weight)} is no lambda")
     has_file = point.status == "completed"
-    numbers = (point.num_bytes, point.error)
-    if has_file != all(isinstance(number, int | float) for number in numbers):
+    if has_file != (point.measure is not None):
         raise ValueError(f"no size and error of {point.run}")
-    if Path(point.run).name != point.run or not isinstance(point.seed, int):
+    if not _is_name(point.run) or not isinstance(point.seed, int):
         raise ValueError(f"{point.run!r} is no name of a run")
     return point
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text names something within a folder."""
+    return Path(text).name == text and text not in ("", "..")

@@ -12,7 +12,7 @@ from bitfold.experiments.frontiers.record import FrontierPoint, Weight
 from bitfold.experiments.quality import measure_quality
 from bitfold.experiments.run_coding import code_run
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.training import Config, Event, Run, RunEnded, RunFolder, resume, train
+from bitfold.training import PLACES, Config, Event, Run, RunEnded, RunFolder, resume, train
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def train_point(config: Config, listeners: Sequence[FrontierListener]) -> RunEnd
             endings.append(event)
 
     if RunFolder(Path(config.output_dir)).is_run():
-        resume(config.output_dir, [remember, *listeners])
+        places = {name: getattr(config, name) for name in PLACES}
+        resume(config.output_dir, [remember, *listeners], **places)
     else:
         train(config, [remember, *listeners])
     return endings[-1]

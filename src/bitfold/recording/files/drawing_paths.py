@@ -26,12 +26,7 @@ class DrawingPaths:
     @classmethod
     def of(cls, run: RunRecord) -> DrawingPaths:
         """Return the paths inside a run's folder."""
-        folder = run.folder
-        return cls(
-            folder.inside(run.config.snapshot_dir),
-            run.path / "video.mp4",
-            run.path / "last_frame.png",
-        )
+        return cls(run.snapshots, run.path / "video.mp4", run.path / "last_frame.png")
 
 
 def frame_path(folder: Path, epoch: int, image_format: str) -> Path:

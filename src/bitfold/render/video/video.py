@@ -17,6 +17,7 @@ from bitfold.errors import RenderError
 from bitfold.render.frame.scene import is_rgb
 from bitfold.render.video.video_file import kept_packets, previous_path, remux, sync
 from bitfold.render.video.video_stream import open_fragmented, video_frame, video_size
+from bitfold.runtime.strangers.plain_files import is_plain, make_way
 
 DEFAULT_CRF: Final = 18
 HIGHEST_CRF: Final = 51
@@ -88,14 +89,15 @@ class VideoWriter:
             if keep_frames <= 0:
                 # Else a later writer would take the rest of an earlier continuation for this video.
                 previous.unlink(missing_ok=True)
-            elif self._path.exists() and not previous.exists():
+            elif is_plain(self._path) and not os.path.lexists(previous):
                 self._path.replace(previous)
+            make_way(self._path)
             self._container, self._stream = open_fragmented(
                 self._path, self._size, self._rate, crf=crf, num_threads=num_threads
             )
             self._is_open = True
             self._num_bytes = self._path.stat().st_size
-            if keep_frames > 0 and previous.exists():
+            if keep_frames > 0 and os.path.lexists(previous):
                 self._keep(previous, keep_frames)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import av.error
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
+
+from bitfold.runtime.strangers.plain_files import make_way, open_plain
+
+# Never guessed: FFmpeg would take a file that a stranger made for a list of other files to read.
+_FORMAT = "mp4"
 
 
 def previous_path(path: Path) -> Path:
@@ -47,10 +53,11 @@ def remux(path: Path) -> None:
     Raises:
         av.error.FFmpegError or OSError: the old file cannot be read, or the new one not written.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
+        make_way(partial)
         with (
-            av.open(str(path)) as old,
+            av.open(str(path), format=_FORMAT) as old,
             av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as new,
         ):
             source = old.streams.video[0]
@@ -86,7 +93,11 @@ def kept_packets(
     """
     held: Packet[VideoStream] | None = None
     # A damaged file is no error: the caller draws missing frames again.
-    with contextlib.suppress(av.error.FFmpegError, OSError), av.open(str(path)) as container:
+    with (
+        contextlib.suppress(av.error.FFmpegError, OSError),
+        open_plain(path, "rb") as file,
+        av.open(file, "r", format=_FORMAT) as container,
+    ):
         if not container.streams.video:
             return
         stream = container.streams.video[0]

@@ -8,8 +8,9 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 from bitfold.errors import ConfigError
+from bitfold.runtime.strangers.bounded_json import shortened
 
-_MAX_SHOWN_CHARACTERS = 200  # of a wrong value, in an error
+_MAX_CHARACTERS = 4096  # of a text: the longest path
 _MAX_COUNT_DIGITS = 15  # far beyond the bits of any network
 Kind = Literal["int", "float", "str", "bool", "names"]
 #: When a continued run may change a setting: always, only if the run had no weight predictor, or
@@ -115,6 +116,10 @@ class Setting:
             value.encode()
         except UnicodeEncodeError:
             raise _wrong(name, "a text in UTF-8", value) from None
+        if len(value) > _MAX_CHARACTERS or "\0" in value:
+            raise _wrong(
+                name, f"a text without NUL, of at most {_MAX_CHARACTERS:,} characters", value
+            )
         if self.choices and value not in self.choices:
             raise _wrong(name, f"one of {', '.join(self.choices)}", value)
         return value
@@ -145,7 +150,4 @@ def _as_float(name: str, number: int | float) -> float:
 
 
 def _wrong(name: str, expected: str, got: Any) -> ConfigError:
-    text = repr(got)
-    is_short = len(text) <= _MAX_SHOWN_CHARACTERS
-    shown = text if is_short else text[:_MAX_SHOWN_CHARACTERS] + "..."
-    return ConfigError(f"Cannot use `{name}`: expected {expected}, got {shown}.")
+    return ConfigError(f"Cannot use `{name}`: expected {expected}, got {shortened(got)}.")

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from bitfold.errors import CheckpointError, RunError
+from bitfold.runtime.strangers.plain_files import check_plain
+from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.training.run.record import RunRecord
 from bitfold.training.store.changes import append_change
 from bitfold.training.store.checkpoints import (
     checkpoint_epoch,
     checkpoint_path,
     checkpoint_paths,
-    read_checkpoint,
+    read_kept_checkpoint,
 )
 from bitfold.training.store.folder import RunFolder
+from bitfold.training.store.run_places import own_folder
+
+_MAX_BYTES = 2**40
 
 
 def copy_run(
@@ -40,7 +45,7 @@ def copy_run(
         RunError: the folder holds a run, or cannot be written; no partial run is left behind.
         CheckpointError, TrajectoryError: a file of the run is damaged.
     """
-    new = RunFolder(folder.expanduser().resolve())
+    new = RunFolder(absolute_path(folder))
     start = run.after(0)
     config = start.config.replace(
         output_dir=str(new.path), checkpoint_dir="checkpoints", snapshot_dir="snapshots"
@@ -55,7 +60,7 @@ def copy_run(
                 append_change(new.changes, change)
             if found is not None:
                 _copy_history(run.folder, new)
-                copy = checkpoint_path(new.inside(config.checkpoint_dir), checkpoint_epoch(found))
+                copy = checkpoint_path(own_folder(new.path, "checkpoints"), checkpoint_epoch(found))
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(found, copy)
             new.write_new(config, start.target, start.split)
@@ -68,7 +73,7 @@ def _checkpoint_before(run: RunRecord, epoch: int) -> Path | None:
     for path in reversed(checkpoint_paths(run.checkpoints)):
         if 0 < checkpoint_epoch(path) <= epoch:
             try:
-                read_checkpoint(path)
+                read_kept_checkpoint(path, run.max_checkpoint_bytes)
             except CheckpointError:
                 continue
             return path
@@ -77,9 +82,9 @@ def _checkpoint_before(run: RunRecord, epoch: int) -> Path | None:
 
 def _copy_numbered(old: RunFolder, new: RunFolder, run: RunRecord) -> None:
     for number in range(1, run.changes.target_number() + 1):
-        shutil.copyfile(old.numbered_target(number), new.numbered_target(number))
+        _copy(old.numbered_target(number), new.numbered_target(number))
     for number in range(1, run.changes.split_number() + 1):
-        shutil.copyfile(old.numbered_split(number), new.numbered_split(number))
+        _copy(old.numbered_split(number), new.numbered_split(number))
 
 
 def _copy_history(old: RunFolder, new: RunFolder) -> None:
@@ -87,7 +92,12 @@ def _copy_history(old: RunFolder, new: RunFolder) -> None:
     for name in ("metrics", "trajectory"):
         source = getattr(old, name)
         if source.exists():
-            shutil.copyfile(source, getattr(new, name))
+            _copy(source, getattr(new, name))
+
+
+def _copy(source: Path, target: Path) -> None:
+    check_plain(source, _MAX_BYTES)
+    shutil.copyfile(source, target, follow_symlinks=False)
 
 
 @contextmanager

@@ -49,11 +49,16 @@ class Run(RunRecord):
         return load_run(replay(self, folder, listeners))
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(
+    path: str | Path, *, checkpoint_dir: str | None = None, snapshot_dir: str | None = None
+) -> Run:
     """Open the folder of a run.
 
     Args:
         path: the folder.
+        checkpoint_dir: the setting of this name, for a run that keeps its checkpoints outside its
+            folder: what ``config.toml`` says is not followed there, as it may be a stranger's.
+        snapshot_dir: the same for the frames.
 
     Raises:
         RunError: the folder holds no run, or its changes are damaged.
@@ -62,5 +67,5 @@ def load_run(path: str | Path) -> Run:
     Traceback (most recent call last):
     bitfold.errors.RunError: Cannot open run nowhere: there is no config.toml in it.
     """
-    record = open_record(path)
-    return Run(record.path, record.config, record.changes)
+    record = open_record(path, checkpoint_dir=checkpoint_dir, snapshot_dir=snapshot_dir)
+    return Run(record.path, record.config, record.changes, record.named)

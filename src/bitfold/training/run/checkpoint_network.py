@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 from torch import Tensor
 
 from bitfold.errors import CheckpointError, ConfigError
 from bitfold.networks import PolytopeNet
-from bitfold.training.config.config_file import config_from_mapping
+from bitfold.training.config.config_file import config_of_text
 from bitfold.training.config.configuration import Config
 from bitfold.training.store.checkpoints import read_checkpoint
-from bitfold.training.store.stored_weights import check_same_shapes, trained_weights
+from bitfold.training.store.stored_weights import check_weights, shapes_of, trained_weights
 
 _WEIGHT = re.compile(r"layers\.(\d{1,9})\.weight")
 
@@ -33,7 +32,7 @@ def read_network(path: Path) -> tuple[PolytopeNet, Config]:
     checkpoint = read_checkpoint(path)
     weights = trained_weights(checkpoint)
     try:
-        config = config_from_mapping(tomllib.loads(checkpoint.facts["config"]), place=str(path))
+        config = config_of_text(checkpoint.facts["config"], place="its configuration")
         in_features, out_features = _features(weights)
         network = PolytopeNet(
             in_features,
@@ -47,7 +46,7 @@ def read_network(path: Path) -> tuple[PolytopeNet, Config]:
             f"Cannot read checkpoint {path}: expected the network of a training, got another "
             f"({str(error)[:100]}). Give a checkpoint of a run."
         ) from None
-    check_same_shapes(network, weights, path)
+    check_weights(shapes_of(network), weights, path)
     network.load_state_dict(weights)
     return network.eval(), config
 

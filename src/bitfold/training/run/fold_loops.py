@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bitfold.runtime.strangers.isolated_start import isolated_command
 
 _POLL_SECONDS = 0.1
 
@@ -34,7 +35,7 @@ class FoldLoops:
         # A group of its own, so that a terminal's interrupt reaches the trainer alone.
         group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bitfold.training.run.fold_compiler", str(self._path)],
+            isolated_command("bitfold.training.run.fold_compiler", str(self._path)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

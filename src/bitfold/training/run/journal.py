@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from bitfold.errors import RunError
+from bitfold.runtime.atomic_files import AppendOnlyFile
 from bitfold.training.run.record import RunRecord
 from bitfold.training.store.checkpoints import Checkpoint, checkpoint_path, write_checkpoint
 from bitfold.training.store.metrics import Metrics, without_folds
@@ -102,8 +103,8 @@ class Journal:
         path = self._run.folder.audit
 
         def write() -> None:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(f"{heading}\n{table}\n\n")
+            with closing(AppendOnlyFile(path)) as file:
+                file.append(f"{heading}\n{table}\n\n".encode())
 
         self._try("audit.txt", write)
 

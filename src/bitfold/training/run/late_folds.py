@@ -10,7 +10,6 @@ import torch
 from bitfold.training.run.fold_loops import FoldLoops
 from bitfold.training.run.record import RunRecord
 from bitfold.training.store.metrics import Metrics
-from bitfold.training.store.trajectory import TrajectoryReader
 from bitfold.training.watch.fold_monitor import FoldMonitor
 
 
@@ -66,7 +65,7 @@ class LateFolds:
         with torch.random.fork_rng(devices=[]):  # the new network's own weights are drawn
             network = self._run.new_network().eval()
         found: dict[int, Metrics] = {}
-        with closing(TrajectoryReader(self._run.folder.trajectory)) as trajectory, torch.no_grad():
+        with closing(self._run.open_trajectory()) as trajectory, torch.no_grad():
             for moment in trajectory.moments():
                 if moment.epoch in postponed:
                     network.load_state_dict(dict(moment.weights))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from bitfold.errors import CheckpointError, RunError
+from bitfold.runtime.atomic_files import delete_temporary_files
+from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import load_target, sample_split
 from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import default_lambda_line
@@ -19,10 +22,15 @@ from bitfold.training.store.changes import Change
 from bitfold.training.store.checkpoints import (
     Checkpoint,
     delete_later_checkpoints,
-    read_newest_checkpoint,
+    read_checkpoints,
 )
 from bitfold.training.store.dated_folder import claimed_folder
 from bitfold.training.store.folder import RunFolder
+from bitfold.training.store.run_places import PLACES
+from bitfold.training.store.stored_weights import check_weights
+
+# A run keeps four. A stranger's folder may hold any number.
+_MOST_TRIED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +70,15 @@ def open_new(config: Config, *, overwrite: bool) -> Opened:
         batch_size=config.batch_size,
         seed=config.seed,
     )
-    settled = config.settled().replace(task=target.task, threads=choose_threads(config, target))
+    settled = config.settled().replace(
+        task=target.task,
+        threads=choose_threads(config, target),
+        log_file=None if config.log_file is None else str(absolute_path(config.log_file)),
+    )
     with limited_threads(settled.threads or 1), _folder_of(config) as folder, ExitStack() as lock:
         settled = settled.replace(output_dir=str(folder.path))
         # Before anything is written, so that wrong settings leave nothing on disk.
-        live = live_of(RunRecord(folder.path, settled), target, split)
+        live = live_of(RunRecord(folder.path, settled, named=frozenset(PLACES)), target, split)
         folder.make()
         lock.enter_context(folder.lock())
         folder.clear(settled, overwrite=overwrite)
@@ -75,64 +87,91 @@ def open_new(config: Config, *, overwrite: bool) -> Opened:
         return Opened(live, 0, lock.pop_all(), notices=() if notice is None else (notice,))
 
 
-def open_old(path: str | Path) -> Opened:
+def open_old(path: str | Path, places: Mapping[str, str]) -> Opened:
     """Lock the folder of a run, and load its newest checkpoint.
 
+    Args:
+        path: the folder.
+        places: the folders outside of it that the caller names, as for `open_record`.
+
     Raises:
-        RunError: the folder holds no run, or another process trains in it.
-        CheckpointError: no checkpoint is whole, or it belongs to another network.
+        RunError: the folder holds no run, or another process trains in it; or the run keeps files
+            outside its folder, and the caller does not name where.
+        CheckpointError: no checkpoint is whole and this network's.
         ConfigError: this machine lacks the device.
     """
-    run = open_record(absolute_path(Path(path)))
+    run = open_record(absolute_path(path), **places)
     usable_device(run.config.device)
+    run.check_places()
     with ExitStack() as lock:
         lock.enter_context(run.folder.lock())
-        checkpoint, damaged = newest_checkpoint(run)
-        num_acted = 0 if checkpoint is None else checkpoint.num_changes
-        then = run.after(num_acted)
-        if checkpoint is not None:
-            check_split(checkpoint, then.split, run.path)
-        with limited_threads(then.config.threads or 1):
-            live = live_of(then, then.target, then.split, checkpoint)
-        epoch = 0 if checkpoint is None else checkpoint.epoch
-        _prepare_folder(run, epoch)
-        coming = run.changes.items[num_acted:]
-        notices = tuple(f"{line} The checkpoint before it is used." for line in damaged)
-        return Opened(live, epoch, lock.pop_all(), coming, notices)
+        start = newest_start(run)
+        _prepare_folder(run, start.epoch)
+        notices = tuple(f"{line} The checkpoint before it is used." for line in start.refused)
+        coming = run.changes.items[start.num_acted :]
+        return Opened(start.live, start.epoch, lock.pop_all(), coming, notices)
 
 
-def newest_checkpoint(run: RunRecord) -> tuple[Checkpoint | None, list[str]]:
-    """Read the newest whole checkpoint; None for a run that ended before its first.
+@dataclass(frozen=True, eq=False)
+class Start:
+    """The state in which a run is continued.
 
-    Returns:
-        The checkpoint, and a line for each newer one that is damaged.
+    Args:
+        live: learner and observers in that state.
+        epoch: number of finished epochs.
+        num_acted: number of changes that have acted.
+        refused: a line for each newer checkpoint that is damaged or does not fit.
+    """
+
+    live: Live
+    epoch: int = 0
+    num_acted: int = 0
+    refused: tuple[str, ...] = ()
+
+
+def newest_start(run: RunRecord) -> Start:
+    """Load the newest checkpoint that is whole and fits; for a run without any, begin anew.
 
     Raises:
-        CheckpointError: no checkpoint is whole.
+        CheckpointError: the run has been trained, and none of its checkpoints will do.
     """
-    checkpoint, damaged = read_newest_checkpoint(run.checkpoints)
-    if checkpoint is None and (damaged or run.metrics["epoch"]):
-        reason = damaged[0] if damaged else f"{run.checkpoints} holds none."
+    refused: list[str] = []
+    found = read_checkpoints(run.checkpoints, run.max_checkpoint_bytes)
+    for checkpoint in islice(found, _MOST_TRIED):
+        try:
+            if isinstance(checkpoint, CheckpointError):
+                raise checkpoint
+            live = _live_at(run, checkpoint)
+            return Start(live, checkpoint.epoch, checkpoint.num_changes, tuple(refused))
+        except CheckpointError as error:
+            refused.append(str(error))
+    if refused or run.metrics["epoch"]:
+        reason = refused[0] if refused else f"{run.checkpoints} holds none."
         raise CheckpointError(
             f"Cannot continue {run.path}: it has no whole checkpoint. {reason} Restore one, or "
             "start a new run with `overwrite=True`."
         )
-    return checkpoint, damaged
+    return Start(_live_at(run, None))
+
+
+def _live_at(run: RunRecord, checkpoint: Checkpoint | None) -> Live:
+    then = run.after(0 if checkpoint is None else checkpoint.num_changes)
+    if checkpoint is not None:
+        check_split(checkpoint, then.split, run.path)
+        # Before a network is built that may be a stranger's, of any size.
+        check_weights(then.shapes, checkpoint.within("network"), run.path)
+    with limited_threads(then.config.threads or 1):
+        return live_of(then, then.target, then.split, checkpoint)
 
 
 @contextmanager
 def _folder_of(config: Config) -> Iterator[RunFolder]:
     """Yield the folder that a configuration names, or a new dated one under ``runs/``."""
     if config.output_dir is not None:
-        yield RunFolder(absolute_path(Path(config.output_dir)))
+        yield RunFolder(absolute_path(config.output_dir))
         return
     with claimed_folder(Path("runs"), config.target) as path:
         yield RunFolder(absolute_path(path))
-
-
-def absolute_path(path: Path) -> Path:
-    """Return a path that does not depend on the current folder."""
-    return path.expanduser().resolve()
 
 
 def _prepare_folder(run: RunRecord, epoch: int) -> None:
@@ -140,6 +179,7 @@ def _prepare_folder(run: RunRecord, epoch: int) -> None:
     try:
         run.folder.write_config(run.config)
         delete_later_checkpoints(run.checkpoints, epoch)
+        delete_temporary_files(run.path)
     except OSError as error:
         raise RunError(
             f"Cannot write into {run.path}: {error.strerror}. Make room, then continue it."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,19 +20,24 @@ from bitfold.runtime.display.html_tables import html_facts
 from bitfold.targets import Split, Target
 from bitfold.training.config.configuration import Config
 from bitfold.training.run.stored_kolmogorov import restored_kolmogorov
-from bitfold.training.step.construction import build_network
+from bitfold.training.step.construction import build_network, network_shapes
 from bitfold.training.store.changes import NO_CHANGES, Changes, read_changes
 from bitfold.training.store.checkpoints import (
+    Checkpoint,
     checkpoint_epoch,
     checkpoint_path,
     checkpoint_paths,
-    read_checkpoint,
+    read_kept_checkpoint,
 )
 from bitfold.training.store.folder import RunFolder
 from bitfold.training.store.metric_columns import MetricColumns
 from bitfold.training.store.metrics_log import read_metrics
-from bitfold.training.store.stored_weights import check_same_shapes, trained_weights
+from bitfold.training.store.run_places import PLACES, checked_place
+from bitfold.training.store.stored_weights import check_weights, trained_weights
 from bitfold.training.store.trajectory import TrajectoryReader
+
+# Random states and histories of the observers have less.
+_CHECKPOINT_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -41,11 +48,14 @@ class RunRecord:
         path: the folder.
         config: the configuration.
         changes: the changes that led to it.
+        named: the settings of `PLACES` whose folders, which may lie outside ``path``, the caller
+            has named himself.
     """
 
     path: Path
     config: Config
     changes: Changes = NO_CHANGES
+    named: frozenset[str] = field(default=frozenset(), compare=False)
 
     def at(self, epoch: int) -> RunRecord:
         """Return the record with the configuration, target and points of an epoch."""
@@ -54,15 +64,21 @@ class RunRecord:
     def after(self, num_changes: int) -> RunRecord:
         """Return the record with the configuration, target and points after some changes."""
         changes = Changes(self.changes.items[:num_changes])
-        return RunRecord(self.path, changes.apply(self.changes.undo(self.config)), changes)
+        config = changes.apply(self.changes.undo(self.config))
+        return RunRecord(self.path, config, changes, self.named)
 
     def renewed(self) -> RunRecord:
         """Return the record with the changes that were made since; itself if there are none."""
         changes = self.folder.changes
-        size = changes.stat().st_size if changes.exists() else 0
+        size = changes.lstat().st_size if os.path.lexists(changes) else 0
         if size == sum(len(item.line()) for item in self.changes.items):
             return self
-        return open_record(self.path)
+        return open_record(self.path, **self.places)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The settings in ``named`` with their values, as `open_record` takes them."""
+        return {name: getattr(self.config, name) for name in self.named}
 
     @property
     def folder(self) -> RunFolder:
@@ -126,18 +142,63 @@ class RunRecord:
     @cached_property
     def split(self) -> Split:
         """Its training and validation points."""
-        return self.folder.read_split(self.changes.split_number())
+        split = self.folder.read_split(self.changes.split_number())
+        for name, points in (("training", split.training), ("validation", split.validation)):
+            is_usable = len(points) > 0 and self.target.are_usable(points)
+            if not is_usable:
+                raise RunError(
+                    f"Cannot read split {self.folder.split}: expected {name} points of the picture "
+                    "with it, got others. Restore it from a copy of the run."
+                )
+        return split
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of its checkpoints."""
-        return self.folder.inside(self.config.checkpoint_dir)
+        """The folder of its checkpoints; a RunError if it lies outside and is not ``named``."""
+        return self._place("checkpoint_dir")
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of its frames; a RunError if it lies outside and is not ``named``."""
+        return self._place("snapshot_dir")
+
+    def check_places(self) -> None:
+        """Refuse a run that keeps files outside its folder, if the caller has not named where.
+
+        Raises:
+            RunError: the message names the setting.
+        """
+        for setting in PLACES:
+            self._place(setting)
+
+    def _place(self, setting: str) -> Path:
+        name, is_users = getattr(self.config, setting), setting in self.named
+        return checked_place(self.path, setting, name, is_users=is_users)
+
+    @property
+    def max_checkpoint_bytes(self) -> int:
+        """More than any checkpoint of this run can have."""
+        num_parameters = sum(map(math.prod, self.shapes.values()))
+        return _CHECKPOINT_BYTES + 128 * num_parameters + 16 * self.target.grid.num_pixels
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the network's tensors, in order; no network is built for them."""
+        return network_shapes(self.config, self.target)
+
+    def open_trajectory(self) -> TrajectoryReader:
+        """Open the trajectory, which must hold this network's weights.
+
+        Raises:
+            TrajectoryError: it is missing or damaged, or holds another network's weights.
+        """
+        return TrajectoryReader(self.folder.trajectory, self.shapes)
 
     def frame_epochs(self) -> list[int]:
         """Return the epochs of the trajectory, ascending."""
-        if not self.folder.trajectory.exists():
+        if not os.path.lexists(self.folder.trajectory):
             return []
-        with closing(TrajectoryReader(self.folder.trajectory)) as reader:
+        with closing(self.open_trajectory()) as reader:
             return reader.epochs()
 
     def epochs(self) -> list[int]:
@@ -181,7 +242,7 @@ class RunRecord:
         """
         saved = [checkpoint_epoch(path) for path in checkpoint_paths(self.checkpoints)]
         wanted = self._chosen(epoch, saved, "K")
-        checkpoint = read_checkpoint(checkpoint_path(self.checkpoints, wanted))
+        checkpoint = self._checkpoint(wanted)
         network = self._filled(checkpoint.within("network"))
         found = restored_kolmogorov(checkpoint, network, self.path)
         if found is None:
@@ -201,23 +262,32 @@ class RunRecord:
         return wanted
 
     def _filled(self, weights: dict[str, Tensor]) -> PolytopeNet:
+        check_weights(self.shapes, weights, self.path)  # before a network is built
         network = self.new_network()
-        check_same_shapes(network, weights, self.path)
         network.load_state_dict(weights)
         return network.eval()
 
     def _weights(self, epoch: int) -> dict[str, Tensor]:
         if checkpoint_path(self.checkpoints, epoch).exists():
-            return trained_weights(read_checkpoint(checkpoint_path(self.checkpoints, epoch)))
-        with closing(TrajectoryReader(self.folder.trajectory)) as reader:
+            return trained_weights(self._checkpoint(epoch))
+        with closing(self.open_trajectory()) as reader:
             return next(dict(m.weights) for m in reader.moments() if m.epoch == epoch)
 
+    def _checkpoint(self, epoch: int) -> Checkpoint:
+        path = checkpoint_path(self.checkpoints, epoch)
+        return read_kept_checkpoint(path, self.max_checkpoint_bytes)
 
-def open_record(path: str | Path) -> RunRecord:
+
+def open_record(
+    path: str | Path, *, checkpoint_dir: str | None = None, snapshot_dir: str | None = None
+) -> RunRecord:
     """Open the folder of a run.
 
     Args:
         path: the folder.
+        checkpoint_dir: the setting of this name, for a run that keeps its checkpoints outside its
+            folder: what ``config.toml`` says is not followed there, as it may be a stranger's.
+        snapshot_dir: the same for the frames.
 
     Raises:
         RunError: the folder holds no run, or its changes are damaged.
@@ -228,6 +298,9 @@ def open_record(path: str | Path) -> RunRecord:
     config.toml. Give a folder that training made, such as one in runs/.
     """
     folder = RunFolder(Path(path))
-    config, changes = folder.read_config(), read_changes(folder.changes)
+    places = {"checkpoint_dir": checkpoint_dir, "snapshot_dir": snapshot_dir}
+    named = {name: place for name, place in places.items() if place is not None}
+    config, changes = folder.read_config().replace(**named), read_changes(folder.changes)
     # A kill may come between a change and the configuration that it leads to.
-    return RunRecord(folder.path, changes.apply(changes.undo(config)), changes)
+    config = changes.apply(changes.undo(config))
+    return RunRecord(folder.path, config, changes, frozenset(named))

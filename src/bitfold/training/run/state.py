@@ -14,11 +14,11 @@ from bitfold.errors import CheckpointError
 from bitfold.targets import Split
 from bitfold.training.config.config_file import config_toml
 from bitfold.training.config.continuation import agree, predictor_settings, steering_settings
-from bitfold.training.run.stored_kolmogorov import configuration_of, predictor_state
+from bitfold.training.run.stored_kolmogorov import configuration_of, first_line, load_predictor
 from bitfold.training.step.learner import Learner
 from bitfold.training.step.optimizers import keeps_state
 from bitfold.training.store.checkpoints import Checkpoint
-from bitfold.training.store.stored_weights import check_same_shapes
+from bitfold.training.store.stored_weights import check_weights, shapes_of
 from bitfold.training.watch.oversight import Oversight
 
 
@@ -82,13 +82,13 @@ def restore(
         CheckpointError: the state belongs to another network, or is not a state of a session.
     """
     weights = checkpoint.within("network")
-    check_same_shapes(learner.network, weights, place)
+    check_weights(shapes_of(learner.network), weights, place)
     try:
         before, now = configuration_of(checkpoint), learner.config
         learner.network.load_state_dict(weights)
         has_predictor = learner.kolmogorov is not None and agree(before, now, predictor_settings())
         if has_predictor and before.has_kolmogorov and learner.kolmogorov is not None:
-            learner.kolmogorov.load_state_dict(predictor_state(checkpoint, learner.kolmogorov))
+            load_predictor(checkpoint, learner.kolmogorov, place)
             if learner.learned_steps is not None:
                 learner.learned_steps.restore(checkpoint.tensors)
         for name, optimizer in _named_optimizers(learner):
@@ -101,11 +101,10 @@ def restore(
         is_same = same_points and agree(before, now, steering_settings())
         oversight.restore(checkpoint.tensors, is_same=is_same)
         learner.order.set_state(checkpoint.tensors["random.order"])
-    except (LookupError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise CheckpointError(
             f"Cannot continue {place}: its checkpoint of epoch {checkpoint.epoch} does not fit "
-            f"({reason}). Delete it to go on from the one before."
+            f"({first_line(error)})."
         ) from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import torch
@@ -11,11 +10,12 @@ from torch import Tensor
 from bitfold.errors import CheckpointError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import PolytopeNet
-from bitfold.training.config.config_file import config_from_mapping
+from bitfold.training.config.config_file import config_of_text
 from bitfold.training.config.configuration import Config
 from bitfold.training.step.construction import build_kolmogorov
-from bitfold.training.step.learned_steps import FINISH_FACTS
+from bitfold.training.step.learned_steps import FINISH_FACTS, finished_bits
 from bitfold.training.store.checkpoints import Checkpoint
+from bitfold.training.store.stored_weights import check_weights, shapes_of
 
 
 def configuration_of(checkpoint: Checkpoint) -> Config:
@@ -24,7 +24,7 @@ def configuration_of(checkpoint: Checkpoint) -> Config:
     Raises:
         LookupError, ValueError: the checkpoint holds no valid configuration.
     """
-    return config_from_mapping(tomllib.loads(checkpoint.facts["config"]), place="a checkpoint")
+    return config_of_text(checkpoint.facts["config"], place="its configuration")
 
 
 def restored_kolmogorov(
@@ -48,16 +48,32 @@ def restored_kolmogorov(
         if not config.has_kolmogorov:
             return None
         kolmogorov = build_kolmogorov(config, network, torch.Generator().manual_seed(config.seed))
-        kolmogorov.load_state_dict(predictor_state(checkpoint, kolmogorov))
+        load_predictor(checkpoint, kolmogorov, place)
         if FINISH_FACTS in checkpoint.tensors:
-            kolmogorov.predictor_bits = int(checkpoint.tensors[FINISH_FACTS][1])
-    except (LookupError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+            kolmogorov.predictor_bits = finished_bits(checkpoint.tensors[FINISH_FACTS])
+    except (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
+        reason = first_line(error)
         raise CheckpointError(
             f"Cannot load K of {place} at epoch {checkpoint.epoch}: expected the predictor of "
             f"its configuration, got another ({reason}). Choose another epoch."
         ) from None
     return kolmogorov.eval()
+
+
+def load_predictor(checkpoint: Checkpoint, kolmogorov: KolmogorovLoss, place: Path) -> None:
+    """Load what K had learned when the checkpoint was written.
+
+    Raises:
+        CheckpointError: it is that of another predictor; the message names the first tensor.
+    """
+    state = predictor_state(checkpoint, kolmogorov)
+    check_weights(shapes_of(kolmogorov), state, place, "K's state")
+    kolmogorov.load_state_dict(state)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an exception's text."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def predictor_state(checkpoint: Checkpoint, kolmogorov: KolmogorovLoss) -> dict[str, Tensor]:

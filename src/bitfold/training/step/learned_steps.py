@@ -123,9 +123,9 @@ class LearnedSteps:
         Raises:
             LookupError, ValueError: a tensor is missing, or belongs to another network.
         """
-        is_hard, predictor_bits, *score = kept[FINISH_FACTS].tolist()
+        is_hard, _, *score = kept[FINISH_FACTS].tolist()
         self._thaw()
-        self._kolmogorov.predictor_bits = int(predictor_bits)
+        self._kolmogorov.predictor_bits = finished_bits(kept[FINISH_FACTS])
         if not is_hard:
             return
         self._kolmogorov.requires_grad_(False)
@@ -192,3 +192,15 @@ class LearnedSteps:
 
     def _is_finite(self) -> bool:
         return all(bool(item.isfinite().all()) for item in self._parameters())
+
+
+def finished_bits(facts: Tensor) -> int:
+    """Return the bits of each predictor parameter, from the tensor `FINISH_FACTS`.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    bits = float(facts[1]) if facts.shape == (4,) else math.nan
+    if bits not in (*range(2, 17), 32):
+        raise ValueError(f"expected 2 to 16, or 32, bits in {FINISH_FACTS}, got {bits:g}")
+    return int(bits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,9 +46,9 @@ def usable_device(name: str) -> torch.device:
 
 @contextmanager
 def limited_threads(number: int) -> Iterator[None]:
-    """Let PyTorch use this number of threads while the block lasts."""
+    """Let PyTorch use this number of threads while the block lasts, but no more than processors."""
     before = torch.get_num_threads()
-    torch.set_num_threads(number)
+    torch.set_num_threads(min(number, os.cpu_count() or 1))
     try:
         yield
     finally:

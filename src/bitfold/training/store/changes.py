@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from typing import Any
 
 from bitfold.errors import ConfigError, RunError
 from bitfold.runtime.atomic_files import AppendOnlyFile
+from bitfold.runtime.strangers.bounded_json import parse_json
+from bitfold.runtime.strangers.plain_files import open_plain, read_plain
 from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import resumable_settings
 from bitfold.training.config.setting_group import settings_of
 
 #: A longer file is refused: it is read whole. A change takes about 100 bytes.
-MAX_BYTES = 2**26
+MAX_BYTES = 2**22
 #: The largest number of an epoch, and of a numbered target or split.
 _MAX_NUMBER = 2**53
 _FIELDS = {"epoch", "settings", "before", "target", "split"}
@@ -100,12 +103,10 @@ def read_changes(path: Path) -> Changes:
     Raises:
         RunError: the file is too long, or a whole line of it is no change.
     """
-    if not path.exists():
-        return Changes()
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise _damaged(path, f"a file of at most {MAX_BYTES} bytes", "a longer one")
-        lines = path.read_bytes().split(b"\n")[:-1]
+        lines = read_plain(path, MAX_BYTES).split(b"\n")[:-1]
+    except FileNotFoundError:
+        return Changes()
     except OSError as error:
         raise RunError(f"Cannot read {path}: {error.strerror}.") from None
     items: list[Change] = []
@@ -133,19 +134,14 @@ def append_change(path: Path, change: Change) -> None:
 
 
 def _cut_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        with path.open("r+b") as file:
-            file.truncate(whole)
+    with contextlib.suppress(FileNotFoundError), open_plain(path, "r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _change_of(line: bytes) -> Change | None:
     try:
-        values = json.loads(line)
-    except (ValueError, RecursionError):
+        values = parse_json(line)
+    except ValueError:
         return None
     if not isinstance(values, dict) or values.keys() - _FIELDS or "epoch" not in values:
         return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,18 @@ from safetensors.torch import load
 from torch import Tensor
 
 from bitfold.errors import CheckpointError
-from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.atomic_files import delete_temporary_files, write_atomically
+from bitfold.runtime.strangers.bounded_json import parse_json, shortened
+from bitfold.runtime.strangers.plain_files import open_plain, read_plain
+from bitfold.training.store.metrics import checked_epoch
 
 #: The newest checkpoints that are kept, besides the best.
 KEPT = 3
 _MAX_HEADER_BYTES = 2**26  # enough for a hundred thousand tensors
+# The largest network with two moments, decoded weights and the best state.
+MAX_FILE_BYTES = 2**33
+_FACTS: dict[str, Any] = {"config": str, "validation_loss": (int, float, type(None))}
+_NAME = re.compile(r"epoch-([0-9]{9,10})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +66,12 @@ def checkpoint_path(folder: Path, epoch: int) -> Path:
 def checkpoint_paths(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder, oldest first, without leftovers of killed writers."""
     paths = folder.glob("epoch-*.safetensors")
-    return sorted((p for p in paths if _number(p).isdecimal()), key=checkpoint_epoch)
+    return sorted((p for p in paths if _NAME.fullmatch(p.stem)), key=checkpoint_epoch)
 
 
 def checkpoint_epoch(path: Path) -> int:
     """Return the epoch of one of `checkpoint_paths`."""
-    return int(_number(path))
+    return int(path.stem.removeprefix("epoch-"))
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -90,29 +98,73 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     return path
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, max_bytes: int = MAX_FILE_BYTES) -> Checkpoint:
     """Read a checkpoint and check every byte of it.
 
+    Args:
+        path: the file.
+        max_bytes: a larger file is refused before it is read.
+
     Raises:
-        CheckpointError: the file is missing, truncated or altered.
+        CheckpointError: the file is missing, truncated or altered; the message names the field.
     """
     try:
-        data = path.read_bytes()
+        data = read_plain(path, max_bytes)
         tensors = load(data)
         metadata = _metadata(data)
-        facts = json.loads(metadata["bitfold"])
+        facts, epoch = _facts(metadata["bitfold"])
         intact = metadata["sha256"] == _digest(tensors, metadata["bitfold"])
-        epoch = int(facts.pop("epoch"))
     except OSError as error:
         raise CheckpointError(f"Cannot read checkpoint {path}: {error.strerror}.") from None
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except KeyError as error:
+        raise CheckpointError(
+            f"Cannot read checkpoint {path}: it is damaged (it has no {error.args[0]})."
+        ) from None
+    except (SafetensorError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"Cannot read checkpoint {path}: it is damaged ({error}).") from None
     if not intact:
         raise CheckpointError(f"Cannot read checkpoint {path}: its checksum does not match.")
     return Checkpoint(epoch, tensors, facts)
 
 
-def read_newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+def read_kept_checkpoint(path: Path, max_bytes: int = MAX_FILE_BYTES) -> Checkpoint:
+    """Read one of `checkpoint_paths`, whose name must tell its epoch.
+
+    Raises:
+        CheckpointError: as `read_checkpoint`, or it is another epoch's.
+    """
+    checkpoint = read_checkpoint(path, max_bytes)
+    if checkpoint.epoch != checkpoint_epoch(path):
+        raise CheckpointError(
+            f"Cannot read checkpoint {path}: epoch: expected that of its name, got "
+            f"{checkpoint.epoch}."
+        )
+    return checkpoint
+
+
+def _facts(text: str) -> tuple[dict[str, Any], int]:
+    """Return the facts of a checkpoint, and its epoch.
+
+    Raises:
+        ValueError: a fact has another type.
+        KeyError: a fact is missing.
+    """
+    facts = parse_json(text)
+    if not isinstance(facts, dict):
+        raise ValueError("its facts are no object")
+    try:
+        epoch = checked_epoch(facts.pop("epoch"))
+    except ValueError as error:
+        raise ValueError(f"epoch: {error}") from None
+    for name, kind in _FACTS.items():
+        if name in facts and not (isinstance(facts[name], kind) and facts[name] is not True):
+            raise ValueError(f"{name}: got {shortened(facts[name])}")
+    return facts, epoch
+
+
+def read_newest_checkpoint(
+    folder: Path, max_bytes: int = MAX_FILE_BYTES
+) -> tuple[Checkpoint | None, list[str]]:
     """Read the newest checkpoint that is whole.
 
     Returns:
@@ -120,12 +172,20 @@ def read_newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         damaged.
     """
     damaged: list[str] = []
+    for found in read_checkpoints(folder, max_bytes):
+        if isinstance(found, Checkpoint):
+            return found, damaged
+        damaged.append(str(found))
+    return None, damaged
+
+
+def read_checkpoints(folder: Path, max_bytes: int) -> Iterator[Checkpoint | CheckpointError]:
+    """Yield each checkpoint in a folder, the newest first, or why it cannot be read."""
     for path in reversed(checkpoint_paths(folder)):
         try:
-            return read_checkpoint(path), damaged
+            yield read_kept_checkpoint(path, max_bytes)
         except CheckpointError as error:
-            damaged.append(str(error))
-    return None, damaged
+            yield error
 
 
 def delete_later_checkpoints(folder: Path, epoch: int) -> None:
@@ -133,7 +193,8 @@ def delete_later_checkpoints(folder: Path, epoch: int) -> None:
     for path in checkpoint_paths(folder):
         if checkpoint_epoch(path) > epoch:
             path.unlink()
-    for path in folder.glob("epoch-*.tmp"):
+    delete_temporary_files(folder)
+    for path in folder.glob("epoch-*.tmp"):  # of versions before 0.3
         path.unlink()
 
 
@@ -149,22 +210,18 @@ def _prune(folder: Path) -> None:
 def _validation_loss(path: Path) -> float:
     """Return a checkpoint's validation loss, reading its header alone; infinity if it has none."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path, "rb") as file:
             size = int.from_bytes(file.read(8), "little")
             head = file.read(min(size, _MAX_HEADER_BYTES))
-        loss = float(json.loads(json.loads(head)["__metadata__"]["bitfold"])["validation_loss"])
-    except (OSError, ValueError, KeyError, TypeError):
+        loss = float(parse_json(parse_json(head)["__metadata__"]["bitfold"])["validation_loss"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return math.inf
     return loss if math.isfinite(loss) else math.inf
 
 
-def _number(path: Path) -> str:
-    return path.stem.removeprefix("epoch-")
-
-
 def _metadata(data: bytes) -> dict[str, str]:
     size = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+    metadata = parse_json(data[8 : 8 + size])["__metadata__"]
     return {str(name): str(text) for name, text in metadata.items()}
 
 

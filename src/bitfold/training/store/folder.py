@@ -20,11 +20,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from bitfold.errors import ConfigError, RunError, TargetError
-from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.atomic_files import delete_temporary_files, write_atomically
+from bitfold.runtime.strangers.bounded_json import parse_json
+from bitfold.runtime.strangers.plain_files import check_lock_file, is_plain, read_plain
 from bitfold.targets import Split, Target, read_target, write_target
 from bitfold.training.config.config_file import config_toml, read_config
 from bitfold.training.config.configuration import Config
 from bitfold.training.store.checkpoints import checkpoint_paths
+from bitfold.training.store.run_places import PLACES, checked_place, is_within
+
+_MAX_STATUS_BYTES, _MAX_SPLIT_BYTES = 2**20, 2**31
 
 # Overwriting a run deletes its own files alone: those that a continued run appends to, and others.
 _CONTINUED_FILES = (
@@ -95,14 +100,9 @@ class RunFolder:
         """The weights at the frame epochs."""
         return self.path / "trajectory.bin"
 
-    def inside(self, name: str) -> Path:
-        """Return a folder of this run: within it, or named after it within an absolute path."""
-        given = Path(name).expanduser()
-        return given / self.path.name if given.is_absolute() else self.path / given
-
     def is_run(self) -> bool:
         """Whether the folder holds a run."""
-        return self.config.is_file()
+        return is_plain(self.config)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -113,6 +113,7 @@ class RunFolder:
         """
         lock = FileLock(self.path / ".lock")
         try:
+            check_lock_file(self.path / ".lock")
             lock.acquire(timeout=0)
         except Timeout:
             raise RunError(
@@ -156,7 +157,7 @@ class RunFolder:
             )
         if overwrite:
             try:
-                self.delete()
+                self.delete(config)
             except OSError as error:
                 raise self._unwritable(error) from None
         # The remaining files may belong to runs that share an absolute folder.
@@ -166,18 +167,25 @@ class RunFolder:
                 "`output_dir`, `checkpoint_dir` or `snapshot_dir`, or move it away."
             )
 
-    def delete(self) -> None:
+    def delete(self, new: Config | None = None) -> None:
         """Delete the files of the run, and no others.
+
+        Args:
+            new: the configuration of the run that takes its place. Files outside the folder are
+                deleted only in the places that this one names too.
 
         Raises:
             OSError: a file cannot be deleted.
         """
         try:
-            config = read_config(self.config)
+            old = read_config(self.config)
         except ConfigError:
-            config = Config()
-        for file in self._results(config):
+            old = Config()
+        named = [name for name in PLACES if is_within(getattr(old, name))]
+        own = {name: getattr(old, name) for name in named}
+        for file in self._results((new or Config()).replace(**own)):
             file.unlink()
+        delete_temporary_files(self.path)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
         for pattern in ("target-*.safetensors", "split-*.safetensors"):
             for file in self.path.glob(pattern):
@@ -190,8 +198,11 @@ class RunFolder:
         for name in _CONTINUED_FILES:
             if (self.path / name).exists():
                 yield self.path / name
-        yield from checkpoint_paths(self.inside(config.checkpoint_dir))
-        yield from sorted(self.inside(config.drawing.snapshot_dir).glob("frame-*"))
+        checkpoints, frames = (
+            checked_place(self.path, name, getattr(config, name), is_users=True) for name in PLACES
+        )
+        yield from checkpoint_paths(checkpoints)
+        yield from sorted(frames.glob("frame-*"))
 
     def write_new(self, config: Config, target: Target, split: Split) -> None:
         """Write the files that a run begins with.
@@ -245,7 +256,11 @@ class RunFolder:
         return read_config(self.config).replace(output_dir=str(self.path))
 
     def read_target(self, number: int = 0) -> Target:
-        """Read the picture or clip of a number."""
+        """Read the picture or clip of a number.
+
+        Raises:
+            TargetError: the file is missing or damaged.
+        """
         return read_target(self.numbered_target(number))
 
     def read_split(self, number: int = 0) -> Split:
@@ -256,7 +271,7 @@ class RunFolder:
         """
         path = self.numbered_split(number)
         try:
-            arrays = load(path.read_bytes())
+            arrays = load(read_plain(path, _MAX_SPLIT_BYTES))
             points = [np.array(arrays[name]) for name in ("training", "validation")]
             if any(part.dtype != np.int64 or part.ndim != 1 for part in points):
                 raise ValueError("its arrays are not pixel indices")
@@ -271,7 +286,7 @@ class RunFolder:
     def read_status(self) -> dict[str, Any]:
         """Read the status of the run; empty if there is no readable ``run.json``."""
         try:
-            status = json.loads(self.status.read_text())
+            status = parse_json(read_plain(self.status, _MAX_STATUS_BYTES))
         except (OSError, ValueError):
             return {}
         return status if isinstance(status, dict) else {}

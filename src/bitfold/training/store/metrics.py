@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from bitfold.polytopes import FOLD_MEASURES
+from bitfold.runtime.strangers.bounded_json import LARGEST_NUMBER, is_number, shortened
 
+MAX_EPOCHS = 10**9
 #: One line of ``metrics.jsonl``: name to number, or None where it was not measured.
 Metrics = Mapping[str, float | int | None]
 
@@ -41,12 +42,45 @@ def without_folds(metrics: Metrics) -> Metrics:
 
 
 def finite(metrics: Metrics) -> Metrics:
-    """Return metrics with None in place of values that are not finite: JSON cannot hold those.
+    """Return metrics with None in place of values that are not finite, or beyond 1e100.
 
-    >>> finite({"epoch": 1, "task_loss": math.nan})
+    >>> finite({"epoch": 1, "task_loss": float("nan")})
     {'epoch': 1, 'task_loss': None}
     """
     return {
-        name: value if value is None or math.isfinite(value) else None
+        name: value if value is None or abs(value) <= LARGEST_NUMBER else None
         for name, value in metrics.items()
     }
+
+
+def checked_metrics(found: object) -> dict[str, float | int | None]:
+    """Return metrics as they were read, if they are as `finite` leaves them.
+
+    Raises:
+        ValueError: they are not; the message names the first value that is wrong.
+
+    >>> checked_metrics({"epoch": 1, "task_loss": "low"})
+    Traceback (most recent call last):
+    ValueError: expected a number or null as task_loss, got 'low'
+    """
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, got {shortened(found)}")
+    for name, value in found.items():
+        if not (value is None or is_number(value)):
+            raise ValueError(
+                f"expected a number or null as {shortened(name).strip(chr(39))}, got "
+                f"{shortened(value)}"
+            )
+    return found
+
+
+def checked_epoch(found: object) -> int:
+    """Return the number of an epoch as it was read.
+
+    Raises:
+        ValueError: it is not a whole number of 0 to 10^9.
+    """
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= MAX_EPOCHS:
+        expected = f"expected an epoch of 0 to {MAX_EPOCHS:,}"
+        raise ValueError(f"{expected}, got {shortened(found)}")
+    return found

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
+from bitfold.errors import RunError
 from bitfold.polytopes import LAYER_MEASURE
-from bitfold.runtime.atomic_files import AppendOnlyFile, write_atomically
-from bitfold.training.store.metrics import METRIC_NAMES, Metrics, finite
+from bitfold.runtime.atomic_files import AppendOnlyFile, replacing
+from bitfold.runtime.strangers.bounded_json import parse_json
+from bitfold.runtime.strangers.plain_files import check_size, open_plain
+from bitfold.training.store.metrics import (
+    METRIC_NAMES,
+    Metrics,
+    checked_epoch,
+    checked_metrics,
+    finite,
+)
+
+# A line of 256 layers has a quarter of it.
+_MAX_LINE_BYTES, _MAX_FILE_BYTES = 2**16, 2**30
+# Columns are lists of Python's numbers, of some 32 bytes each.
+_MAX_VALUES = 2**26
 
 
 class MetricsLog:
@@ -23,10 +39,11 @@ class MetricsLog:
 
     Raises:
         OSError: it cannot be written.
+        RunError: a line has a value that is no measurement.
     """
 
     def __init__(self, path: Path, *, keep_until: int) -> None:
-        self.last: Metrics = _cut(path, keep_until) if path.exists() else {}
+        self.last: Metrics = _cut(path, keep_until)
         self._path, self._file = path, AppendOnlyFile(path)
 
     def append(self, metrics: Metrics) -> None:
@@ -48,15 +65,16 @@ class MetricsLog:
         Raises:
             OSError: the disk is full; the file is as before.
         """
-        written: list[Metrics] = [line for _, line in _lines(self._path.read_bytes())]
-        lines = [{**line, **finite(late.get(int(line["epoch"] or 0), {}))} for line in written]
-        content = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+        last: Metrics = {}
         self._file.close()
         try:
-            write_atomically(self._path, content.encode())
+            with replacing(self._path) as new:
+                for line in _read_lines(self._path):
+                    last = {**line, **finite(late.get(int(line["epoch"] or 0), {}))}
+                    new.write((json.dumps(last, allow_nan=False) + "\n").encode())
         finally:
             self._file = AppendOnlyFile(self._path)
-        self.last = lines[-1] if lines else {}
+        self.last = last
 
     def sync(self) -> None:
         """Wait until every line is on disk."""
@@ -72,35 +90,91 @@ def read_metrics(path: Path) -> dict[str, list[float | int | None]]:
 
     Text that is not a line of metrics, such as a torn last line after a kill, is skipped.
     ``numpy.array(column, float)`` turns a column into an array, with NaN for None.
+
+    Raises:
+        RunError: the file cannot be read, is too large, or a line has a value that is no
+            measurement; the message has the number of the line.
     """
-    lines = [line for _, line in _lines(path.read_bytes())] if path.exists() else []
-    layers = {name for line in lines for name in line if name.startswith(LAYER_MEASURE)}
-    names = (*METRIC_NAMES, *sorted(layers, key=lambda name: (len(name), name)))
-    return {name: [line.get(name) for line in lines] for name in names}
+    columns: dict[str, list[float | int | None]] = {"epoch": []}
+    num_lines = 0
+    for line in _read_lines(path):
+        for name in line:
+            if name not in columns and (name in METRIC_NAMES or _is_of_layer(name)):
+                columns[name] = [None] * num_lines
+        num_lines += 1
+        for name, column in columns.items():
+            column.append(line.get(name))
+        if num_lines * len(columns) > _MAX_VALUES:
+            raise RunError(
+                f"Cannot read {path}: expected at most {_MAX_VALUES:,} values, got more in line "
+                f"{num_lines:,}. Restore it from a copy of the run."
+            )
+    layers = sorted(filter(_is_of_layer, columns), key=lambda name: (len(name), name))
+    absent: list[float | int | None] = [None] * num_lines
+    return {name: columns.get(name, absent) for name in (*METRIC_NAMES, *layers)}
+
+
+def _is_of_layer(name: str) -> bool:
+    number = name.removeprefix(LAYER_MEASURE)
+    return number != name and number.isascii() and number.isdecimal()
+
+
+def _read_lines(path: Path) -> Iterator[Metrics]:
+    try:
+        with open_plain(path, "rb") as file:
+            check_size(file, _MAX_FILE_BYTES)
+            yield from (line for _, line in _lines(file, path))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror}.") from None
 
 
 def _cut(path: Path, keep_until: int) -> Metrics:
     """Truncate the file in place, which needs no free disk space; return the last line kept."""
-    data = path.read_bytes()
     end, last = 0, {}
-    for line_end, line in _lines(data):
-        if line["epoch"] > keep_until:
-            break
-        end, last = line_end, line
-    if end < len(data):
-        with path.open("r+b") as file:
-            file.truncate(end)
+    with contextlib.suppress(FileNotFoundError), open_plain(path, "r+b") as file:
+        for line_end, line in _lines(file, path):
+            if (line["epoch"] or 0) > keep_until:
+                break
+            end, last = line_end, line
+        file.truncate(end)
     return last
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, dict[str, float | int]]]:
-    """Yield (end, numbers) for each whole line of metrics; ``end`` is a byte offset."""
-    end = 0
-    for text in data.splitlines(keepends=True):
-        end += len(text)
+def _lines(file: IO[bytes], path: Path) -> Iterator[tuple[int, dict[str, float | int | None]]]:
+    """Yield (end, numbers) for each whole line of metrics; ``end`` is a byte offset.
+
+    Raises:
+        RunError: a line is too long, or has a value that is no measurement.
+    """
+    end = number = 0
+    while text := file.readline(_MAX_LINE_BYTES):
+        end, number = end + len(text), number + 1
         try:
-            line = json.loads(text) if text.endswith(b"\n") else None
-        except ValueError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("epoch"), int):
+            if len(text) == _MAX_LINE_BYTES:
+                raise ValueError(f"expected at most {_MAX_LINE_BYTES:,} bytes, got more")
+            line = _parsed(text)
+        except ValueError as error:
+            raise RunError(
+                f"Cannot read {path}: line {number:,} is no line of metrics ({error}). Restore it "
+                "from a copy of the run, or delete the line."
+            ) from None
+        if line is not None:
             yield end, line
+
+
+def _parsed(text: bytes) -> dict[str, float | int | None] | None:
+    """Return the numbers of a line; None for a torn line, and for what is no metrics at all.
+
+    Raises:
+        ValueError: it has an epoch, and a value that is no measurement.
+    """
+    try:
+        line = parse_json(text) if text.endswith(b"\n") else None
+    except ValueError:
+        return None
+    if not (isinstance(line, dict) and isinstance(line.get("epoch"), int)):
+        return None
+    checked_epoch(line["epoch"])
+    return checked_metrics(line)

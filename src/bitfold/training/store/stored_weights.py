@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from bitfold.errors import CheckpointError
-from bitfold.networks import PolytopeNet
 from bitfold.training.store.checkpoints import Checkpoint
 
 
@@ -16,18 +16,43 @@ def trained_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return checkpoint.within("decoded") or checkpoint.within("network")
 
 
-def check_same_shapes(network: PolytopeNet, weights: dict[str, Tensor], place: Path) -> None:
-    """Refuse weights of another network.
+def shapes_of(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of a module's tensors."""
+    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+
+
+def check_weights(
+    shapes: Mapping[str, tuple[int, ...]],
+    weights: Mapping[str, Tensor],
+    place: Path,
+    what: str = "the weights",
+) -> None:
+    """Refuse weights of another module.
+
+    Args:
+        shapes: names and shapes of the module's tensors.
+        weights: the tensors that were stored.
+        place: where they come from, for errors.
+        what: what they are, for errors.
 
     Raises:
-        CheckpointError: a name or a shape differs; the message names the first.
+        CheckpointError: a name or a shape differs, or a tensor holds no real numbers; the message
+            names the first tensor.
     """
-    own = network.state_dict()
-    for name in [*own, *weights]:
+    for name in [*shapes, *weights]:
         have = tuple(weights[name].shape) if name in weights else None
-        want = tuple(own[name].shape) if name in own else None
+        want = shapes.get(name)
         if have != want:
             raise CheckpointError(
-                f"Cannot load the weights of {place}: expected {name} of shape {want}, got {have}. "
-                "The weights belong to another network."
+                f"Cannot load {what} of {place}: expected {name[:100]} {_of(want)}, got "
+                f"{_of(have)}. The weights belong to another network."
             )
+        if weights[name].is_complex():
+            raise CheckpointError(
+                f"Cannot load {what} of {place}: expected {name} of real numbers, got "
+                f"{weights[name].dtype}. Another program wrote them."
+            )
+
+
+def _of(shape: tuple[int, ...] | None) -> str:
+    return "not to be there" if shape is None else f"of shape {shape}"

@@ -16,8 +16,9 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 import torch
@@ -26,10 +27,15 @@ from torch import Tensor
 
 from bitfold.errors import TrajectoryError
 from bitfold.runtime.atomic_files import AppendOnlyFile, write_atomically
-from bitfold.training.store.metrics import Metrics, finite
+from bitfold.runtime.strangers.bounded_json import parse_json, shortened
+from bitfold.runtime.strangers.plain_files import open_plain
+from bitfold.training.store.metrics import Metrics, checked_epoch, checked_metrics, finite
 
 MAGIC = b"BFTRAJ1\n"
 _RECORD = struct.Struct("<qI")
+# The header of 256 layers takes a thousandth of it, the metrics of an epoch a sixteenth.
+_MAX_JSON_BYTES = 2**20
+_MAX_DIMENSIONS, _MAX_VALUES = 8, 2**28
 
 _Header = list[tuple[str, tuple[int, ...]]]
 
@@ -73,14 +79,14 @@ class TrajectoryWriter:
 
     @staticmethod
     def _cut(path: Path, header: _Header, keep_until: int) -> None:
-        with path.open("r+b") as file:
+        with open_plain(path, "r+b") as file:
             if _read_header(file, path) != header:
                 raise TrajectoryError(
                     f"Cannot continue trajectory {path}: it holds another network's weights. Move "
                     "it away to go on without its frames."
                 )
             end = file.tell()
-            for payload in _records(file):
+            for payload in _records(file, path, _max_payload(header)):
                 if _RECORD.unpack_from(payload)[0] > keep_until:
                     break
                 end = file.tell()
@@ -111,33 +117,38 @@ class TrajectoryReader:
 
     Args:
         path: the file.
+        shapes: names and shapes of the network's tensors, in order; None for those of the file.
 
     Raises:
-        TrajectoryError: there is no such file, or it is not a trajectory.
+        TrajectoryError: there is no such file, it is not a trajectory, or it holds another
+            network's weights.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> None:
         try:
-            self._file = path.open("rb")
+            self._file = open_plain(path, "rb")
         except OSError as error:
             message = f"Cannot read trajectory {path}: {error.strerror}."
             raise TrajectoryError(message) from None
         self._path = path
         try:
             self._tensors = _read_header(self._file, path)
+            if shapes is not None:
+                _check_header(self._tensors, list(shapes.items()), path)
         except TrajectoryError:
             self._file.close()
             raise
-        self._num_values = sum(math.prod(shape) for _, shape in self._tensors)
+        self._max_payload = _max_payload(self._tensors)
         self._start = self._file.tell()
 
     def moments(self) -> Iterator[Moment]:
         """Yield the moments that earlier calls have not yielded.
 
         Raises:
-            TrajectoryError: a whole record does not hold this network's weights.
+            TrajectoryError: a whole record does not hold this network's weights, or has metrics
+                that are no measurements; the message has the byte.
         """
-        for payload in _records(self._file):
+        for payload in _records(self._file, self._path, self._max_payload):
             yield self._moment(payload)
 
     def rewind(self) -> None:
@@ -147,7 +158,8 @@ class TrajectoryReader:
     def epochs(self) -> list[int]:
         """Return the epochs of all moments, and rewind."""
         self.rewind()
-        epochs = [_RECORD.unpack_from(payload)[0] for payload in _records(self._file)]
+        records = _records(self._file, self._path, self._max_payload)
+        epochs = [self._epoch(payload) for payload in records]
         self.rewind()
         return epochs
 
@@ -155,19 +167,23 @@ class TrajectoryReader:
         """Close the file."""
         self._file.close()
 
-    def _moment(self, payload: bytes) -> Moment:
-        epoch, length = _RECORD.unpack_from(payload)
-        values = _RECORD.size + length
+    def _epoch(self, payload: bytes) -> int:
         try:
-            facts = json.loads(payload[_RECORD.size : values])
-        except ValueError:
-            facts = None
-        if not isinstance(facts, dict) or len(payload) != values + 4 * self._num_values:
-            raise TrajectoryError(
-                f"Cannot read trajectory {self._path}: its record of epoch {epoch} does not fit "
-                "its header. Another program wrote it."
-            )
-        flat: NDArray[np.float32] = np.frombuffer(payload[values:], dtype="<f4").copy()
+            return checked_epoch(_RECORD.unpack_from(payload)[0])
+        except ValueError as error:
+            raise self._damaged(payload, error) from None
+
+    def _moment(self, payload: bytes) -> Moment:
+        epoch, (_, length) = self._epoch(payload), _RECORD.unpack_from(payload)
+        start = _RECORD.size + length
+        num_bytes = 4 * _num_values(self._tensors)
+        if len(payload) != start + num_bytes:
+            raise self._damaged(payload, f"expected {num_bytes:,} bytes of weights")
+        try:
+            facts = checked_metrics(parse_json(payload[_RECORD.size : start]))
+        except ValueError as error:
+            raise self._damaged(payload, error) from None
+        flat: NDArray[np.float32] = np.frombuffer(payload[start:], dtype="<f4").copy()
         weights, start = {}, 0
         for name, shape in self._tensors:
             size = math.prod(shape)
@@ -175,16 +191,36 @@ class TrajectoryReader:
             start += size
         return Moment(epoch, facts, weights)
 
+    def _damaged(self, payload: bytes, reason: object) -> TrajectoryError:
+        byte = self._file.tell() - len(payload) - 8
+        return TrajectoryError(
+            f"Cannot read trajectory {self._path}: its record at byte {byte:,} does not fit its "
+            f"header ({reason}). Another program wrote it."
+        )
+
 
 def _block(payload: bytes) -> bytes:
     return struct.pack("<I", len(payload)) + payload + struct.pack("<I", zlib.crc32(payload))
 
 
-def _records(file: BinaryIO) -> Iterator[bytes]:
-    """Yield whole records; leave the file position after the last one."""
+def _num_values(header: _Header) -> int:
+    return sum(math.prod(shape) for _, shape in header)
+
+
+def _max_payload(header: _Header) -> int:
+    """The largest size of a record, which bounds the memory that a stranger's file can take."""
+    return _RECORD.size + _MAX_JSON_BYTES + 4 * _num_values(header)
+
+
+def _records(file: IO[bytes], path: Path, max_payload: int) -> Iterator[bytes]:
+    """Yield whole records; leave the file position after the last one.
+
+    Raises:
+        TrajectoryError: a record is larger than any of this network.
+    """
     while True:
         start = file.tell()
-        payload = _read_block(file)
+        payload = _read_block(file, path, max_payload)
         # A power cut can leave zeros, which read as an empty block with a correct checksum.
         if payload is None or len(payload) < _RECORD.size:
             file.seek(start)
@@ -192,29 +228,72 @@ def _records(file: BinaryIO) -> Iterator[bytes]:
         yield payload
 
 
-def _read_block(file: BinaryIO) -> bytes | None:
-    head = file.read(4)
+def _read_block(file: IO[bytes], path: Path, max_payload: int) -> bytes | None:
+    """Read a block; None if it is not whole.
+
+    Raises:
+        TrajectoryError: the block is larger than ``max_payload``.
+    """
+    start, head = file.tell(), file.read(4)
     if len(head) < 4:
         return None
     size = struct.unpack("<I", head)[0]
     if size + 4 > os.fstat(file.fileno()).st_size - file.tell():
         return None  # not whole yet; checked before reading, so that a damaged size costs no memory
+    if size > max_payload:
+        raise TrajectoryError(
+            f"Cannot read trajectory {path}: expected at most {max_payload:,} bytes in the block "
+            f"at byte {start:,}, got {size:,}. Move it away to go on without its frames."
+        )
     body = file.read(size + 4)
     if len(body) < size + 4 or zlib.crc32(body[:size]) != struct.unpack("<I", body[size:])[0]:
         return None
     return body[:size]
 
 
-def _read_header(file: BinaryIO, path: Path) -> _Header:
-    payload = _read_block(file) if file.read(len(MAGIC)) == MAGIC else None
+def _read_header(file: IO[bytes], path: Path) -> _Header:
+    is_ours = file.read(len(MAGIC)) == MAGIC
+    payload = _read_block(file, path, _MAX_JSON_BYTES) if is_ours else None
     try:
-        tensors = json.loads(payload or b"")["tensors"]
-        header = [(str(name), tuple(int(n) for n in shape)) for name, shape in tensors]
-        if any(n < 0 for _, shape in header for n in shape):
-            raise ValueError("a negative shape")
-        return header
-    except (ValueError, KeyError, TypeError):
+        return _parsed_header(payload or b"")
+    except (ValueError, KeyError, TypeError) as error:
         raise TrajectoryError(
-            f"Cannot read trajectory {path}: its header at byte 0 is damaged. Move it away to go "
-            "on without its frames."
+            f"Cannot read trajectory {path}: its header at byte 0 is damaged ({error}). Move it "
+            "away to go on without its frames."
         ) from None
+
+
+def _parsed_header(payload: bytes) -> _Header:
+    """Return the names and shapes in a header.
+
+    Raises:
+        ValueError, KeyError, TypeError: they are no names and shapes, or no network has so many.
+    """
+    header: _Header = []
+    for name, shape in parse_json(payload)["tensors"]:
+        sizes = [size for size in shape if type(size) is int and 0 <= size <= _MAX_VALUES]
+        is_right = isinstance(name, str) and len(sizes) == len(shape) <= _MAX_DIMENSIONS
+        if not is_right or math.prod(sizes) > _MAX_VALUES:
+            raise ValueError(f"expected the name and shape of a tensor, got {shortened(name)}")
+        header.append((name, tuple(sizes)))
+    if _num_values(header) > _MAX_VALUES:
+        raise ValueError(f"expected at most {_MAX_VALUES:,} numbers")
+    return header
+
+
+def _check_header(found: _Header, expected: _Header, path: Path) -> None:
+    """Refuse another network's tensors.
+
+    Raises:
+        TrajectoryError: a name, a shape or the order differs; the message names the first.
+    """
+    for have, want in zip_longest(found, expected):
+        if have != want:
+            raise TrajectoryError(
+                f"Cannot read trajectory {path}: expected {_tensor(want)} in its header at byte 0, "
+                f"got {_tensor(have)}. It holds another network's weights."
+            )
+
+
+def _tensor(item: tuple[str, tuple[int, ...]] | None) -> str:
+    return "no further tensor" if item is None else f"{item[0][:100]} of shape {item[1]}"

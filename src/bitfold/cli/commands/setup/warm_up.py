@@ -25,9 +25,9 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compile, and show a bar on a terminal."""
     # Imported late: each takes longer than printing help.
-    from rich.console import Console  # noqa: PLC0415
 
     from bitfold.cli.console.compile_bar import CompileBar  # noqa: PLC0415
+    from bitfold.cli.console.output import Console  # noqa: PLC0415
     from bitfold.recording.warm_up import warm_up  # noqa: PLC0415
 
     console, start = Console(quiet=arguments.quiet), time.monotonic()

@@ -1,0 +1,1 @@
+"""What strangers may put into the folder of a run."""

@@ -1,0 +1,37 @@
+"""The one way to the terminal, on which no name of a file or tensor moves the cursor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rich.console
+from rich.text import Text
+
+from bitfold.errors import printable
+
+
+def plain(text: object) -> str:
+    """Return a text of any number of lines with everything else that is no glyph escaped.
+
+    >>> plain("net\\x1b[2J\\nsecond line")
+    'net\\\\x1b[2J\\nsecond line'
+    """
+    return "\n".join(printable(line) for line in str(text).split("\n"))
+
+
+def cell(text: object) -> Text:
+    """Return a text for a table or a title: it is `plain`, and holds no markup."""
+    return Text(plain(text))
+
+
+def say(text: object) -> None:
+    """Print a text."""
+    print(plain(text))
+
+
+class Console(rich.console.Console):
+    """A console that prints texts `plain`; what rich draws goes through as it is."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does."""
+        super().print(*(plain(o) if isinstance(o, str) else o for o in objects), **options)

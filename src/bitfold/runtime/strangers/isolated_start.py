@@ -1,0 +1,72 @@
+"""Starts a module of bitfold in a process that imports nothing from the current folder.
+
+``python -m`` looks for modules in the current folder first. There a stranger's ``queue.py`` would
+be imported in the place of Python's own. This file is run by its path, in Python's isolated mode.
+It takes the parent's own folders of modules, and bitfold itself from where the parent has it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import runpy
+import site
+import sys
+import sysconfig
+from pathlib import Path
+
+_PACKAGE = "bitfold"
+
+
+def isolated_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of bitfold as ``__main__``.
+
+    The process imports the same bitfold as this one, however that was installed, and everything
+    else from where this one would; but nothing from the current folder or from a relative entry of
+    PYTHONPATH.
+
+    Args:
+        module: dotted name of the module, such as ``bitfold.recording.worker``.
+        arguments: of the module.
+    """
+    found = {"package": str(Path(__file__).resolve().parents[2]), "folders": import_folders()}
+    flags = ["-I", *(["-B"] if sys.dont_write_bytecode else [])]
+    return [sys.executable, *flags, str(Path(__file__)), json.dumps(found), module, *arguments]
+
+
+def import_folders() -> list[str]:
+    """Return the folders of modules of this process, without the current folder."""
+    folders = [folder for folder in sys.path if Path(folder).is_absolute()]
+    return [folder for folder in folders if _is_installed(folder) or not _is_current(folder)]
+
+
+def _is_installed(folder: str) -> bool:
+    """Whether a folder is that of Python's library or of installed packages."""
+    installed = {*sysconfig.get_paths().values(), *site.getsitepackages()}
+    return folder in {*installed, site.getusersitepackages()}
+
+
+def _is_current(folder: str) -> bool:
+    try:
+        return Path(folder).samefile(Path.cwd())
+    except OSError:  # one of them is missing
+        return False
+
+
+def _main() -> None:
+    given, module = json.loads(sys.argv[1]), sys.argv[2]
+    del sys.argv[1:3]
+    sys.path[:] = given["folders"]
+    package = Path(given["package"])
+    spec = importlib.util.spec_from_file_location(
+        _PACKAGE, package / "__init__.py", submodule_search_locations=[str(package)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[_PACKAGE])
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _main()

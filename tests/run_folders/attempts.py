@@ -1,0 +1,274 @@
+"""Commands on a folder that a stranger has changed, in this process, and what became of them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import random
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from bitfold import recording
+from bitfold.cli.main import main, run_command
+from bitfold.errors import BitfoldError
+from bitfold.recording import Drawing, DrawingPaths, FrameStyle
+from bitfold.training import Config, Event, Run, RunEnded, RunRecord, RunStarted, load_run, train
+from tests.run_folders.mutations import Stranger
+
+#: Runs to begin with: grey with K, learned steps, and classes.
+RUNS: dict[str, dict[str, Any]] = {
+    "grey": {"kolmogorov_weight": 0.01, "kolmogorov_bins": 8, "kolmogorov_shape": "[3]"},
+    "learned": {"kolmogorov_weight": 0.01, "kolmogorov_quantise": "learned"},
+    "classes": {"target": "rgb-ring", "optimizer": "muon"},
+}
+#: Exit codes of a command that did what it should, and of one that refused.
+GOOD_CODES, REFUSED = frozenset({0, 1, 3, 4, 5, 6}), 2
+COMMANDS = (
+    "resume",
+    "render",
+    "frame",
+    "plot",
+    "folds",
+    "report",
+    "polytopes",
+    "compress",
+    "audit",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an attempt.
+
+    Args:
+        command: its name.
+        done: what the stranger had changed.
+        code: the exit code; None if it ended in a traceback.
+        fault: what is wrong; empty if nothing is.
+    """
+
+    command: str
+    done: str
+    code: int | None
+    fault: str
+
+
+class _DrawnHere:
+    """Draws as the drawing process does, but in this process."""
+
+    num_drawn = 0
+
+    def __init__(self, **callbacks: Any) -> None:
+        self._problem = callbacks["on_problem"]
+        self._run: RunRecord | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Draw at the end."""
+        if isinstance(event, RunStarted):
+            self._run = event.run
+        if self._run is None or not isinstance(event, RunEnded):
+            return
+        try:
+            run = load_run(self._run.path, **self._run.places)
+            style = FrameStyle.of(run.config)
+            with contextlib.closing(Drawing(run, style, DrawingPaths.of(run))) as drawing:
+                list(drawing.draw_new())
+        except (BitfoldError, OSError) as error:
+            self._problem(str(error))
+
+
+class Attempts:
+    """Gives strangers runs to change, and calls commands on them.
+
+    Args:
+        place: an empty folder for everything.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._runs = {name: place / "first" / name for name in RUNS}
+        for name, settings in RUNS.items():
+            train(_tiny(self._runs[name], settings))
+            _draw(self._runs[name])
+
+    def warm_up(self) -> None:
+        """Call each command on runs that nobody has changed: it compiles and imports, once."""
+        for name, first in self._runs.items():
+            run = self._place / "warm" / name
+            shutil.copytree(first, run)
+            for command in COMMANDS:
+                assert main(_arguments(command, run, self._place / f"out-{name}")) in GOOD_CODES
+
+    def attempt(self, number: int, seed: int = 0, commands: Sequence[str] = COMMANDS) -> Outcome:
+        """Change a run in a way that depends on the number, and call one of some commands on it.
+
+        ``read`` is no command: it reads all that there is to read of a run.
+        """
+        chance = random.Random(f"{seed} {number}")
+        place = self._place / "attempt"
+        shutil.rmtree(place, ignore_errors=True)
+        run, outside, here = place / "runs" / "run", place / "outside", place / "here"
+        shutil.copytree(self._runs[chance.choice(sorted(RUNS))], run)
+        for folder in (outside / "taken", here, place / "home"):
+            folder.mkdir(parents=True)
+        (outside / "victim").write_bytes(b"precious\n")
+        (outside / "loop").symlink_to(outside / "loop")
+        stranger = Stranger(run, outside, chance)
+        stranger.mutate()
+        command = chance.choice(commands)
+        guarded = (outside, here, place / "home", place / "runs")
+        before = fingerprint(*guarded, but=run)
+        with _standing_in(here, place / "home"):
+            code, said = _call(_arguments(command, run, place / f"out-{number}"))
+        fault = _fault(code, said)
+        if fingerprint(*guarded, but=run) != before:
+            fault = f"wrote outside the run; {fault}"
+        return Outcome(command, "; ".join(stranger.done), code, fault)
+
+
+def _tiny(folder: Path, settings: dict[str, Any]) -> Config:
+    usual = {
+        "target": "ring", "size": 16, "shape": "[4]*2", "epochs": 4, "points": 60,
+        "validation_points": 20, "batch_size": 32, "save_interval": "2", "checkpoint_interval": 2,
+        "frame_size": 64, "threads": 1, "smoothing_sigma": 0.0, "snapshot_format": "jpg",
+    }  # fmt: skip
+    return Config(**{**usual, "output_dir": str(folder), **settings})
+
+
+def _draw(folder: Path) -> None:
+    for command in ("render", "plot"):
+        assert main([command, str(folder), "--quiet"]) == 0
+
+
+def _arguments(command: str, run: Path, output: Path) -> list[str]:
+    path, out = str(run), str(output)
+    return {
+        "resume": ["resume", path, "--epochs", "6"],
+        "render": ["render", path],
+        "frame": ["render", path, "--epoch", "2"],
+        "plot": ["plot", path],
+        "folds": ["plot", path, "--what", "folds", "-o", out + ".svg"],
+        "report": ["report", path],
+        "polytopes": ["polytopes", path, "-o", out + ".npz"],
+        "compress": ["compress", path, "-o", out + ".bitfold"],
+        "audit": ["audit", path],
+        "read": ["read", path],
+    }[command]
+
+
+def _read(path: str) -> int:
+    """Read everything in a run, each part whether or not another can be read; 2 if one cannot."""
+    parts: tuple[Callable[[Run], object], ...] = (
+        lambda run: run.metrics,
+        lambda run: run.status,
+        lambda run: run.split,
+        lambda run: run.epochs(),
+        lambda run: run.network(),
+        lambda run: [run.network(epoch) for epoch in run.frame_epochs()],
+        lambda run: run.kolmogorov(),
+    )
+    errors = []
+    for part in parts:
+        try:
+            part(load_run(path))
+        except BitfoldError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return 0
+
+
+def _call(arguments: list[str]) -> tuple[int | None, str]:
+    """Call a command; return its exit code, and what it said on standard error."""
+    errors = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+        try:
+            if arguments[0] == "read":
+                return run_command(lambda: _read(arguments[1]), debug=False), errors.getvalue()
+            return main(arguments), errors.getvalue()
+        except SystemExit as ending:
+            return (ending.code if isinstance(ending.code, int) else 1), errors.getvalue()
+        except Exception:
+            return None, traceback.format_exc()
+
+
+def _fault(code: int | None, said: str) -> str:
+    if code is None:
+        return "traceback: " + said[-1500:]
+    if code not in (*GOOD_CODES, REFUSED):
+        return f"exit code {code}: {said[-300:]}"
+    if code == REFUSED and len(said.splitlines()) != 1:
+        return f"{len(said.splitlines())} lines: {said[-1500:]}"
+    if not said.replace("\n", "").isprintable():
+        return f"control characters: {said[-300:]!r}"
+    return ""
+
+
+@contextlib.contextmanager
+def _standing_in(here: Path, home: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(here)
+    try:
+        with (
+            patch.dict(os.environ, {"HOME": str(home)}),
+            patch.object(recording, "Recorder", _DrawnHere),
+        ):
+            yield
+    finally:
+        os.chdir(before)
+
+
+def fingerprint(*folders: Path, but: Path) -> str:
+    """A digest of all names, contents, links and modes below some folders, except one."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for root, names, files in os.walk(folder):
+            names[:] = sorted(name for name in names if Path(root, name) != but)
+            for name in (*names, *sorted(files)):
+                path = Path(root, name)
+                status = path.lstat()
+                digest.update(f"{path} {status.st_mode} {status.st_size}\n".encode())
+                if path.is_file() and not path.is_symlink():
+                    digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def main_of_child(place: Path, first: int, last: int, seed: int) -> None:
+    """Make attempts, with a line of JSON before and after each."""
+    import json
+    import time
+
+    attempts = Attempts(place)
+    with contextlib.redirect_stdout(io.StringIO()), _standing_in(place, place):
+        attempts.warm_up()
+    for number in range(first, last):
+        print(json.dumps({"begins": number}), flush=True)
+        start = time.process_time()
+        reset_peak()
+        outcome = attempts.attempt(number, seed)
+        found = {**vars(outcome), "number": number, "seconds": time.process_time() - start}
+        print(json.dumps({**found, "megabytes": peak_megabytes()}), flush=True)
+    sys.stdout.flush()
+
+
+def reset_peak() -> None:
+    """Let the system forget how much memory this process has used at most, where it can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has used since, in MB; 0 where it is not known."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
+    return 0.0
