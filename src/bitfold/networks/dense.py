@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bitfold.networks.polytope_net import PolytopeNet
+from bitfold.networks.triangle_waves import TriangleWaves
 from bitfold.runtime.parameter_memory import FlatMemory, is_plain
 
 # Measured limits within which the loops are faster than PyTorch: the width of the widest layer, and
@@ -29,7 +30,8 @@ class CompiledNet:
 
     A call returns the network's outputs to within float32's rounding, and autograd works as usual.
     Compiled loops evaluate narrow networks: float32 on the CPU with relu or leaky_relu, up to a
-    width of 48, or 16 for fewer than 128 points. They take a tile of points through all layers.
+    width of 48, or 16 for fewer than 128 points. They take a tile of points through all layers;
+    an encoding, which has no weights, is computed before them and counts as the first width.
     The network itself evaluates everything else, also if it has hooks or the points need a
     gradient.
 
@@ -50,6 +52,8 @@ class CompiledNet:
         self._modules = tuple(network.modules())
         self._linears = [module for module in network.layers if isinstance(module, nn.Linear)]
         self._loops = _loops_for(network)
+        first = network.layers[0]
+        self._encode = first if type(first) is TriangleWaves else None
         self._memory = FlatMemory([])
 
     def __call__(self, points: Tensor) -> Tensor:
@@ -60,6 +64,9 @@ class CompiledNet:
         if self._loops is None or not (self._can_run(points) and self._loops.pay(len(points))):
             outputs: Tensor = self._network(points)
             return outputs
+        if self._encode is not None:
+            with torch.no_grad():  # points need no gradient, and waves have no weights
+                points = self._encode(points)
         if not torch.is_grad_enabled():
             return self._loops.outputs(self._memory.flat(), points, keep=False)[0]
         # PyTorch leaves Function.apply without types.
@@ -144,9 +151,11 @@ class _Loops:
 
 def _loops_for(network: PolytopeNet) -> _Loops | None:
     """Return the loops for a network, or None if they cannot evaluate it."""
-    widths = [network.in_features]
+    widths = [network.num_encoded]
     slopes: list[float] = []
     for module in network.layers:
+        if type(module) is TriangleWaves:
+            continue
         if type(module) is nn.Linear:
             widths.append(module.out_features)
             slopes.append(1.0)

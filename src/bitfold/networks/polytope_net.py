@@ -15,7 +15,9 @@ from bitfold.networks.activations import (
     activation_gain,
     unknown_activation,
 )
+from bitfold.networks.encoding import Encoding
 from bitfold.networks.shape import check_widths, format_shape, parse_shape
+from bitfold.networks.triangle_waves import TriangleWaves
 from bitfold.runtime.light_torch.blank_layers import blank_linear
 
 MAX_PARAMETERS: Final = 200_000_000
@@ -36,12 +38,16 @@ class PolytopeNet(nn.Module):
         out_features: outputs, at least 1.
         activation: of hidden layers: leaky_relu (slope 0.01), relu, abs, tanh, gelu or sine.
         final_activation: of the last layer: none, relu, leaky_relu or sigmoid.
+        encoding: of the coordinates before the first layer: none, or triangle:OCTAVES for 1 to 20
+            octaves of `TriangleWaves`, which then are the first of ``layers``. It has no weights.
+            The attribute of this name is an `Encoding`.
         generator: a CPU generator that draws the weights; None: the global one.
 
     Raises:
         ShapeError: if the shape does not parse, is out of bounds or needs more than 200 million
-            parameters, or if in_features or out_features is not a positive integer.
-        ConfigError: if an activation is unknown.
+            parameters, if in_features or out_features is not a positive integer, or if coordinates
+            other than 2 or 3 are to be encoded.
+        ConfigError: if an activation or an encoding is unknown.
 
     Guarantees: the same generator state gives the same weights on the same version of PyTorch;
     with a generator, the global random state is not touched.
@@ -61,6 +67,7 @@ class PolytopeNet(nn.Module):
         activation: str = "leaky_relu",
         final_activation: str = "none",
         *,
+        encoding: str = "none",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -73,7 +80,9 @@ class PolytopeNet(nn.Module):
         self.out_features = _check_features("out_features", out_features)
         self.activation = activation
         self.final_activation = final_activation
-        self.num_parameters = count_parameters(in_features, self.widths, out_features)
+        self.encoding = Encoding.parse(encoding)
+        self.num_encoded = self.encoding.num_features(in_features)
+        self.num_parameters = count_parameters(self.num_encoded, self.widths, out_features)
         if self.num_parameters > MAX_PARAMETERS:
             message = (
                 f"Cannot build a network of shape {format_shape(self.widths)}: expected at most "
@@ -84,8 +93,10 @@ class PolytopeNet(nn.Module):
 
     def _build(self, generator: torch.Generator | None) -> nn.Sequential:
         gain = activation_gain(self.activation)
-        sizes = (self.in_features, *self.widths, self.out_features)
+        sizes = (self.num_encoded, *self.widths, self.out_features)
         layers: list[nn.Module] = []
+        if self.encoding.num_octaves:
+            layers.append(TriangleWaves(self.in_features, self.encoding.num_octaves))
         for fan_in, fan_out in pairwise(sizes):
             layer = blank_linear(fan_in, fan_out)
             nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(fan_in), generator=generator)
@@ -118,10 +129,11 @@ class PolytopeNet(nn.Module):
         return outputs
 
     def extra_repr(self) -> str:
-        """Name the shape and activations in the module's repr."""
+        """Name the shape, activations and encoding in the module's repr."""
+        encoding = f", encoding={str(self.encoding)!r}" if self.encoding.num_octaves else ""
         return (
             f"{self.in_features}, {format_shape(self.widths)!r}, {self.out_features}, "
-            f"activation={self.activation!r}, final_activation={self.final_activation!r}"
+            f"activation={self.activation!r}, final_activation={self.final_activation!r}{encoding}"
         )
 
 
