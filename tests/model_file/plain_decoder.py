@@ -241,8 +241,8 @@ def recipe(d: Decoder) -> list[tuple[Sides, str]]:
     """Shapes of the network's tensors."""
     inputs, outputs = d.golomb(1) + 1, d.golomb(1) + 1
     d.golomb(0)
-    d.golomb(0)
-    widths = [inputs]
+    octaves = d.golomb(2) + 1 if d.golomb(0) >= 4 else 0
+    widths = [inputs * (1 + 2 * octaves)]
     for _ in range(d.golomb(0)):
         width = d.golomb(3) + 1
         widths += [width] * (d.golomb(1) + 1)

@@ -54,8 +54,8 @@ def test_the_slope_at_a_kink_is_the_mean_of_both_sides() -> None:
     steps = torch.arange(-7, 8) / 16  # all kinks within the square
     waves = TriangleWaves(2, num_octaves)
     for step in steps:
-        point = torch.stack([step, step]).reshape(1, 2)
-        slopes = torch.autograd.functional.jacobian(waves, point)[0, :, 0, 0]
+        points = step.repeat(waves.out_features, 2).requires_grad_()
+        slopes = torch.autograd.grad(waves(points).trace(), points)[0][:, 0]
         for octave in range(num_octaves):
             quarter = float(step) * 2 ** (octave + 2)
             is_whole = quarter == round(quarter)

@@ -13,7 +13,7 @@ import torch
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import partition
 from bitfold.polytopes.drawing.filling import identity_colours
-from bitfold.recording import FrameMaker, FrameStyle
+from bitfold.recording import FrameMaker, FrameStyle, partition_slice
 from bitfold.recording.face_colours import face_colours
 from bitfold.recording.partition_slice import PartitionSlicer
 from bitfold.targets import Window
@@ -158,3 +158,17 @@ def test_layers_of_a_smooth_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PolytopeError, match="layers") as caught:
         FrameMaker(run, dataclasses.replace(SMALL, layout="layers"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_finely_encoded_network_is_sampled_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Frames compare pixels, after one line with the estimate; few polytopes are drawn exactly."""
+    run = train(tiny(tmp_path / "run", encoding="triangle:5", epochs=1))
+    assert slicer(run).slice(None).is_exact
+    monkeypatch.setattr(partition_slice, "_MOST_POLYTOPES", 4000)
+    made = slicer(run)
+    assert not any(made.slice(None).is_exact for _ in range(2))
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "encoding triangle:5 the network has about" in line
+    assert "at most 4,000 are drawn exactly" in line

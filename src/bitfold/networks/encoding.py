@@ -11,7 +11,8 @@ from bitfold.errors import ConfigError, ShapeError
 #: More octaves than this are finer than float32's coordinates.
 MAX_OCTAVES: Final = 20
 _SPELLING: Final = re.compile(r"triangle:([0-9]{1,9})")
-_ENCODED_DIMENSIONS: Final = (2, 3)
+#: Coordinates of a picture, and of a clip.
+ENCODED_DIMENSIONS: Final = (2, 3)
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,17 @@ class Encoding:
         Raises:
             ShapeError: there are waves, and a point has neither 2 nor 3 coordinates.
         """
-        if self.num_octaves and in_features not in _ENCODED_DIMENSIONS:
+        if self.num_octaves and in_features not in ENCODED_DIMENSIONS:
             raise ShapeError(
                 f"Cannot encode inputs with {self}: expected 2 coordinates of a picture or 3 of a "
                 f"clip, got {in_features}. Use the encoding none."
             )
-        return in_features * (1 + 2 * self.num_octaves)
+        return in_features * self.num_features_each
+
+    @property
+    def num_features_each(self) -> int:
+        """The features of one coordinate: itself, and two waves in each octave."""
+        return 1 + 2 * self.num_octaves
 
     @property
     def num_cells(self) -> int:

@@ -7,6 +7,7 @@ from bitfold.polytopes.measuring.measures import (
     patterns_of_inputs,
 )
 from bitfold.polytopes.partition import Partition
+from bitfold.polytopes.partition_estimate import estimate_polytopes
 from bitfold.polytopes.partition_search import partition
 from bitfold.polytopes.plane import Plane
 from bitfold.polytopes.sampling.sampled import SampledPartition, sample_partition, sample_patterns
@@ -18,6 +19,7 @@ __all__ = [
     "Partition",
     "Plane",
     "SampledPartition",
+    "estimate_polytopes",
     "load_partition",
     "measure_folds",
     "partition",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bitfold.errors import ConfigError, RunError
-from bitfold.networks import PolytopeNet
+from bitfold.networks import PolytopeNet, TriangleWaves
 from bitfold.polytopes import Partition, Plane
 from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.render.colours import display_class_colours
@@ -97,7 +97,9 @@ class NetworkView:
         Raises:
             RunError: a time is given for a picture, or is not finite.
         """
-        first = next(part for part in self.network.modules() if isinstance(part, nn.Linear))
+        kinds = (nn.Linear, TriangleWaves)
+        first = next(part for part in self.network.modules() if isinstance(part, kinds))
+        assert isinstance(first, kinds)
         if first.in_features == 2 and time is None:
             return None
         if first.in_features != 3 or not np.isfinite(time or 0.0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.special import expit
 
 from bitfold.errors import PolytopeError
 from bitfold.networks import PolytopeNet
-from bitfold.polytopes import Partition, partition, sample_partition
+from bitfold.polytopes import Partition, estimate_polytopes, partition, sample_partition
 from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.polytopes.drawing.raster import Raster, fold_segments
 from bitfold.polytopes.subdivision.level_sets import boundary_segments, level_segments
@@ -22,6 +23,8 @@ from bitfold.targets import Target, window_axes
 
 # The largest panel has fewer pixels, so more polytopes could not be seen.
 _MOST_POLYTOPES = 2**22
+# An encoding's cells along a side from which polytopes are estimated: fewer are searched quickly.
+_LEAST_CELLS_SIDE = 32
 # A panel whose shorter side has this many pixels gets lines one pixel wide.
 _THIN_LINE_PX = 640
 # Widths of the decision boundary and of its light casing, in widths of a fold.
@@ -31,6 +34,9 @@ _BLACK, _WHITE = np.zeros((1, 3), np.uint8), np.full((1, 3), 255, np.uint8)
 _MOST_NUMBERS = 255
 # Steps by the golden ratio around the colour circle keep all colours apart.
 _GOLDEN = 0.618034
+
+
+_LOGGER = logging.getLogger("bitfold")
 
 
 class PartitionSlice(NamedTuple):
@@ -76,6 +82,7 @@ class PartitionSlicer:
                 "layout full or folds."
             )
         self._palette = self._fold_colours()
+        self._has_told = False
 
     def view(self) -> View:
         """Return the headings and marks of the panel with folds, where they are not the usual."""
@@ -114,6 +121,7 @@ class PartitionSlicer:
         return self._sampled(time)
 
     def _exact(self, time: float | None) -> PartitionSlice:
+        self._refuse_too_many(time)
         found = partition(
             self._piecewise,
             self._corners,
@@ -130,6 +138,30 @@ class PartitionSlicer:
             layers=self._layer_overlays(found) if self._style.layout == "layers" else (),
         )
         return PartitionSlice(piece, found.num_polytopes, is_exact=True)
+
+    def _refuse_too_many(self, time: float | None) -> None:
+        """Refuse a network whose encoding makes so many polytopes that the search takes minutes."""
+        encoding = self._network.encoding
+        side = encoding.num_cells**-0.5  # of a cell of the encoding
+        (x0, y0), (x1, y1) = self._corners
+        if side * _LEAST_CELLS_SIDE > min(x1 - x0, y1 - y0, 1):
+            return
+        number = estimate_polytopes(self._piecewise, *self._corners, slice_plane(time), side=side)
+        if number <= _MOST_POLYTOPES:
+            return
+        if not self._has_told:
+            self._has_told = True
+            _LOGGER.warning(
+                "Frames compare pixels: with the encoding %s the network has about %s polytopes, "
+                "and at most %s are drawn exactly.",
+                encoding,
+                f"{float(f'{number:.1g}'):,.0f}",
+                f"{_MOST_POLYTOPES:,}",
+            )
+        raise PolytopeError(
+            f"Cannot draw polytopes: expected at most {_MOST_POLYTOPES:,}, got about {number:,} by "
+            "an estimate. Use fewer octaves, or zoom in."
+        )
 
     def _sampled(self, time: float | None) -> PartitionSlice:
         extra = () if time is None else (time,)

@@ -113,15 +113,19 @@ def test_headers(given_items: list[Item], stream: bytes, has_recipe: bool, has_n
 
 @drawn
 @given(
-    sides=st.tuples(st.integers(1, 999), st.integers(1, 999)),
+    sides=st.tuples(st.integers(2, 3) | st.integers(1, 999), st.integers(1, 999)),
     widths=st.lists(st.integers(1, 40), max_size=20).flatmap(
         lambda some: st.permutations(some + some)
     ),
     activations=st.tuples(st.sampled_from(ACTIVATIONS), st.sampled_from(FINAL_ACTIVATIONS)),
+    num_octaves=st.integers(0, 20),
 )
-def test_recipes(sides: tuple[int, int], widths: list[int], activations: tuple[str, str]) -> None:
-    """A recipe is read as it was written, widths that repeat included."""
-    recipe = Recipe(sides[0], tuple(widths or [1]), sides[1], *activations)
+def test_recipes(
+    sides: tuple[int, int], widths: list[int], activations: tuple[str, str], num_octaves: int
+) -> None:
+    """A recipe is read as it was written, widths that repeat and octaves included."""
+    num_octaves = num_octaves if sides[0] in (2, 3) else 0
+    recipe = Recipe(sides[0], tuple(widths or [1]), sides[1], *activations, num_octaves)
     found = round_trip(
         lambda writer: write_recipe(writer, recipe), lambda reader: read_recipe(reader, 10**6)
     )

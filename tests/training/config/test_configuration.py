@@ -29,6 +29,7 @@ OTHERS: dict[str, Any] = {
     "shape": "[64,32]*2+[16]",
     "activation": "sine",
     "final_activation": "sigmoid",
+    "encoding": "triangle:3",
     "optimizer": "muon",
     "lr_schedule": "cosine",
     "device": "cuda:1",

@@ -14,7 +14,8 @@ from bitfold.training.config.continuation import (
 
 NEVER = {
     "target", "size", "task", "points", "validation_points", "shape", "activation",
-    "final_activation", "batch_size", "seed", "output_dir", "checkpoint_dir", "snapshot_dir",
+    "final_activation", "encoding", "batch_size", "seed", "output_dir", "checkpoint_dir",
+    "snapshot_dir",
 }  # fmt: skip
 PREDICTOR = {
     "kolmogorov_shape", "kolmogorov_loss_type", "kolmogorov_bins", "kolmogorov_weight_min",

@@ -11,17 +11,22 @@ from torch import nn
 from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.errors import ShapeError
-from bitfold.networks import PolytopeNet
+from bitfold.networks import Encoding, PolytopeNet
+from bitfold.networks.encoding import ENCODED_DIMENSIONS, MAX_OCTAVES
 from bitfold.networks.polytope_net import count_parameters
 from bitfold.networks.shape import check_widths
 
 # Activations by their number in a file. New ones come at the end.
 ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
 FINAL_ACTIVATIONS = ("none", "relu", "leaky_relu", "sigmoid")
+# A network with triangle waves has the number of its final activation plus this one. A final
+# activation that is new gets a number from twice this one on.
+_WITH_WAVES = 4
 #: A network may have this many numbers, and more for each byte of its file.
 LEAST_NUMBERS, NUMBERS_PER_BYTE = 2**20, 2**12
 # Orders of the Golomb numbers.
 _SIDE_ORDER, _NAME_ORDER, _RUNS_ORDER, _WIDTH_ORDER, _LENGTH_ORDER = 1, 0, 0, 3, 1
+_OCTAVES_ORDER = 2
 _MOST_LAYERS = 256
 
 
@@ -33,10 +38,13 @@ class Recipe(NamedTuple):
     out_features: int
     activation: str
     final_activation: str
+    num_octaves: int = 0
 
     def build(self) -> nn.Module:
         """Build the network with zero weights; no random state changes."""
-        network = PolytopeNet(*self, generator=torch.Generator())
+        *arguments, _ = self
+        encoding = str(Encoding(self.num_octaves))
+        network = PolytopeNet(*arguments, encoding=encoding, generator=torch.Generator())
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.zero_()
@@ -45,7 +53,8 @@ class Recipe(NamedTuple):
     @property
     def num_numbers(self) -> int:
         """How many weights and biases the network has."""
-        return count_parameters(self.in_features, self.widths, self.out_features)
+        num_encoded = Encoding(self.num_octaves).num_features(self.in_features)
+        return count_parameters(num_encoded, self.widths, self.out_features)
 
 
 def recipe_of(module: object) -> Recipe | None:
@@ -58,6 +67,7 @@ def recipe_of(module: object) -> Recipe | None:
         module.out_features,
         module.activation,
         module.final_activation,
+        module.encoding.num_octaves,
     )
     return recipe if len(recipe.widths) <= _MOST_LAYERS else None
 
@@ -68,11 +78,14 @@ def most_numbers(num_bytes: int) -> int:
 
 
 def write_recipe(writer: StreamWriter, recipe: Recipe) -> None:
-    """Append inputs, outputs, activations, and the widths of layers as runs of equal ones."""
+    """Append sides, activations and encoding, and the widths of layers as runs of equal ones."""
     writer.write_golomb(recipe.in_features - 1, _SIDE_ORDER)
     writer.write_golomb(recipe.out_features - 1, _SIDE_ORDER)
     writer.write_golomb(ACTIVATIONS.index(recipe.activation), _NAME_ORDER)
-    writer.write_golomb(FINAL_ACTIVATIONS.index(recipe.final_activation), _NAME_ORDER)
+    final = FINAL_ACTIVATIONS.index(recipe.final_activation)
+    writer.write_golomb(final + _WITH_WAVES * bool(recipe.num_octaves), _NAME_ORDER)
+    if recipe.num_octaves:
+        writer.write_golomb(recipe.num_octaves - 1, _OCTAVES_ORDER)
     runs = [(width, len(list(same))) for width, same in groupby(recipe.widths)]
     writer.write_golomb(len(runs), _RUNS_ORDER)
     for width, length in runs:
@@ -90,7 +103,7 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
     in_features = reader.read_golomb(_SIDE_ORDER) + 1
     out_features = reader.read_golomb(_SIDE_ORDER) + 1
     activation = _named(reader, ACTIVATIONS, "activation")
-    final = _named(reader, FINAL_ACTIVATIONS, "final activation")
+    final, num_octaves = _read_final(reader, in_features)
     widths = list[int]()
     for _ in range(reader.read_golomb(_RUNS_ORDER)):
         width = reader.read_golomb(_WIDTH_ORDER) + 1
@@ -98,7 +111,7 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
         if length > _MOST_LAYERS - len(widths):
             raise damaged(f"expected at most {_MOST_LAYERS} layers, got more", reader.position)
         widths += [width] * length
-    recipe = Recipe(in_features, tuple(widths), out_features, activation, final)
+    recipe = Recipe(in_features, tuple(widths), out_features, activation, final, num_octaves)
     try:
         check_widths(recipe.widths)
     except ShapeError as error:
@@ -115,6 +128,24 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
     return recipe
 
 
+def _read_final(reader: StreamReader, in_features: int) -> tuple[str, int]:
+    """Read the final activation and the octaves of the encoding."""
+    number = reader.read_golomb(_NAME_ORDER)
+    if number >= 2 * _WITH_WAVES:
+        most = 2 * _WITH_WAVES - 1
+        raise damaged(f"expected final activation 0 to {most}, got {number}", reader.position)
+    if number < _WITH_WAVES:
+        return FINAL_ACTIVATIONS[number], 0
+    num_octaves = reader.read_golomb(_OCTAVES_ORDER) + 1
+    if num_octaves > MAX_OCTAVES or in_features not in ENCODED_DIMENSIONS:
+        raise damaged(
+            f"expected 1 to {MAX_OCTAVES} octaves of 2 or 3 inputs, got {num_octaves} of "
+            f"{in_features}",
+            reader.position,
+        )
+    return FINAL_ACTIVATIONS[number - _WITH_WAVES], num_octaves
+
+
 def _named(reader: StreamReader, names: tuple[str, ...], what: str) -> str:
     number = reader.read_golomb(_NAME_ORDER)
     if number >= len(names):
@@ -124,7 +155,7 @@ def _named(reader: StreamReader, names: tuple[str, ...], what: str) -> str:
 
 def _is_untouched(network: PolytopeNet) -> bool:
     """Whether a network has the layers with which it was built, and saves nothing else."""
-    sizes = (network.in_features, *network.widths, network.out_features)
+    sizes = (network.num_encoded, *network.widths, network.out_features)
     shapes = [shape for ins, outs in pairwise(sizes) for shape in ((outs, ins), (outs,))]
     own = [tuple(item.shape) for item in network.parameters()]
     return own == shapes and next(network.buffers(), None) is None

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from bitfold.kolmogorov.options.names import PREDICTOR_OPTIONS, TARGET_OPTIONS
+from bitfold.networks.encoding import Encoding
 from bitfold.networks.shape import parse_shape
 from bitfold.training.config.drawing_settings import DRAWING_NAMES, DrawingSettings
 from bitfold.training.config.kolmogorov_settings import (
@@ -94,6 +95,11 @@ class Config:
     )
     final_activation: str = _NETWORK.word(
         "none", "activation of the output", choices=_FINAL_ACTIVATIONS
+    )
+    encoding: str = _NETWORK.word(
+        "none",
+        "none, or triangle:OCTAVES, which gives the network triangle waves of the coordinates too: "
+        "details are learned, and polytopes stay exact",
     )
 
     epochs: int = _TRAINING.whole(
@@ -280,6 +286,7 @@ class Config:
         for name, _, setting in settings_of(type(self)):
             object.__setattr__(self, name, setting.check(name, getattr(self, name)))
         parse_shape(self.shape)
+        object.__setattr__(self, "encoding", str(Encoding.parse(self.encoding)))
         self.kolmogorov.check()
         self.drawing.check()
 

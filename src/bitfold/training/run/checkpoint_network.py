@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from bitfold.errors import CheckpointError, ConfigError
-from bitfold.networks import PolytopeNet
+from bitfold.networks import Encoding, PolytopeNet
 from bitfold.training.config.config_file import config_of_text
 from bitfold.training.config.configuration import Config
 from bitfold.training.store.checkpoints import read_checkpoint
@@ -33,13 +33,15 @@ def read_network(path: Path) -> tuple[PolytopeNet, Config]:
     weights = trained_weights(checkpoint)
     try:
         config = config_of_text(checkpoint.facts["config"], place="its configuration")
-        in_features, out_features = _features(weights)
+        num_encoded, out_features = _features(weights)
+        in_features = num_encoded // Encoding.parse(config.encoding).num_features_each
         network = PolytopeNet(
             in_features,
             config.shape,
             out_features,
             activation=config.activation,
             final_activation=config.final_activation,
+            encoding=config.encoding,
         )
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         raise CheckpointError(

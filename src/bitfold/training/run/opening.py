@@ -14,6 +14,7 @@ from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import load_target, sample_split
 from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import default_lambda_line
+from bitfold.training.run.encoding_notices import encoding_notices
 from bitfold.training.run.live import Live, live_of
 from bitfold.training.run.record import RunRecord, open_record
 from bitfold.training.run.state import check_split
@@ -84,7 +85,9 @@ def open_new(config: Config, *, overwrite: bool) -> Opened:
         folder.clear(settled, overwrite=overwrite)
         folder.write_new(settled, target, split)
         notice = default_lambda_line(config, settled)
-        return Opened(live, 0, lock.pop_all(), notices=() if notice is None else (notice,))
+        lines = encoding_notices(settled, target, live.learner.network)
+        notices = (*([] if notice is None else [notice]), *lines)
+        return Opened(live, 0, lock.pop_all(), notices=notices)
 
 
 def open_old(path: str | Path, places: Mapping[str, str]) -> Opened:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bitfold.errors import ConfigError
-from bitfold.networks import count_parameters, parse_shape
+from bitfold.networks import Encoding, count_parameters, parse_shape
 from bitfold.targets import Target
 from bitfold.training.config.configuration import Config
 
@@ -60,5 +60,6 @@ def choose_threads(config: Config, target: Target) -> int:
     if config.threads:
         return config.threads
     widths = parse_shape(config.shape)
-    work = config.batch_size * count_parameters(target.in_features, widths, target.out_features)
+    num_encoded = Encoding.parse(config.encoding).num_features(target.in_features)
+    work = config.batch_size * count_parameters(num_encoded, widths, target.out_features)
     return 1 if work < _ONE_THREAD_WORK else torch.get_num_threads()

@@ -111,9 +111,12 @@ class FoldMonitor:
         self.postponed = kept["folds.postponed"].tolist() if "folds.postponed" in kept else []
 
     def _partition(self, network: PolytopeNet) -> Partition:
-        limit = min(MAX_POLYTOPES, _MAX_NUMEL // max(network.widths, default=1))
-        if self._every is None:
-            limit = min(limit, _MAX_WORK // network.num_parameters)
+        limit = polytope_limit(network, is_default=self._every is None)
+        if network.encoding.num_cells > limit:
+            raise PolytopeError(
+                f"Cannot measure folds: expected at most {limit:,} polytopes, got "
+                f"{network.encoding.num_cells:,} by the encoding alone. Use fewer octaves."
+            )
         body = _without_sigmoid(network)
         with evaluation_mode(body):
             return partition(body, plane=self._plane, max_polytopes=limit, with_outputs=True)
@@ -126,6 +129,17 @@ class FoldMonitor:
             return None
         num_flips = int(np.bitwise_count(before ^ now).sum())
         return num_flips / (len(now) * found.num_neurons)
+
+
+def polytope_limit(network: PolytopeNet, *, is_default: bool) -> int:
+    """Return the number of polytopes up to which a network is measured.
+
+    Args:
+        network: the network.
+        is_default: whether folds are measured by default, and not because someone asked for it.
+    """
+    limit = min(MAX_POLYTOPES, _MAX_NUMEL // max(network.widths, default=1))
+    return min(limit, _MAX_WORK // network.num_parameters) if is_default else limit
 
 
 def fold_monitor_of(config: Config, target: Target, split: Split) -> FoldMonitor | None:

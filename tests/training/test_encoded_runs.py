@@ -1,0 +1,77 @@
+"""Runs whose network begins with triangle waves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import bitfold
+from bitfold.cli.main import main
+from bitfold.errors import ConfigError
+from bitfold.training import Noticed, read_network
+from tests.training.training_runs import WITH_K, Heard, metrics_of, tiny
+
+
+def notices(folder: Path, **settings: Any) -> list[str]:
+    """The lines that the start of a run says."""
+    heard = Heard()
+    bitfold.train(tiny(folder, epochs=1, **settings), [heard])
+    return [event.message for event in heard.events if isinstance(event, Noticed)]
+
+
+def test_a_run_with_waves_is_measured_and_read_back(tmp_path: Path) -> None:
+    """Folds are measured, the configuration has the encoding, and a checkpoint is whole."""
+    run = bitfold.train(tiny(tmp_path / "run", encoding="triangle:2", measure_folds=1, **WITH_K))
+    assert 'encoding = "triangle:2"' in (run.path / "config.toml").read_text()
+    assert all(line["num_polytopes"] >= 64 for line in metrics_of(run.path))
+    newest = max((run.path / "checkpoints").glob("*.safetensors"))
+    network, config = read_network(newest)
+    assert config.encoding == str(network.encoding) == "triangle:2"
+    points = torch.rand(9, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+    assert torch.equal(network(points), bitfold.load_run(run.path).network()(points))
+
+
+def test_a_continued_run_keeps_its_encoding(tmp_path: Path) -> None:
+    """Another encoding is another network, and is refused; the same network goes on."""
+    run = bitfold.train(tiny(tmp_path / "run", encoding="triangle:2"))
+    with pytest.raises(ConfigError, match="another `encoding`"):
+        bitfold.resume(run.path, encoding="triangle:3")
+    before = run.config.epochs
+    assert bitfold.resume(run.path, epochs=before + 2).metrics["epoch"][-1] == before + 2
+
+
+def test_a_model_file_rebuilds_the_waves(tmp_path: Path) -> None:
+    """The recipe holds the encoding in a few bits, and decompress draws at any size."""
+    sizes = {}
+    for encoding in ("none", "triangle:4"):
+        network = bitfold.PolytopeNet(
+            2, "[5]", 3, encoding=encoding, generator=torch.Generator().manual_seed(0)
+        )
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.zero_()
+        path = tmp_path / f"{encoding[0]}.bitfold"
+        sizes[encoding] = bitfold.write_model(path, network)
+        found = bitfold.read_model(path)
+        assert isinstance(found, bitfold.PolytopeNet)
+        assert str(found.encoding) == encoding
+    assert sizes["triangle:4"] <= sizes["none"] + 4
+    picture = tmp_path / "picture.png"
+    assert main(["decompress", str(path), "-o", str(picture), "--size", "37"]) == 0
+
+
+def test_octaves_that_pixels_cannot_show_are_named(tmp_path: Path) -> None:
+    """A line says how many a picture can show; no line if there are no more."""
+    assert notices(tmp_path / "fits", size=32, encoding="triangle:5", measure_folds=0) == []
+    (line,) = notices(tmp_path / "fine", size=32, encoding="triangle:6", measure_folds=0)
+    assert "more octaves than 32 pixels can show, which is 5" in line
+
+
+def test_cells_that_are_too_many_to_measure_are_named(tmp_path: Path) -> None:
+    """Nothing is measured then, and training goes on; the line gives both numbers."""
+    lines = notices(tmp_path / "run", size=32, encoding="triangle:9", measure_folds=1)
+    assert "1,048,576 cells, and networks of at most 200,000 polytopes" in lines[-1]
+    assert all("num_polytopes" not in line for line in metrics_of(tmp_path / "run"))
