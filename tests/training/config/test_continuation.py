@@ -13,14 +13,14 @@ from bitfold.training.config.continuation import (
 )
 
 NEVER = {
-    "target", "size", "task", "points", "validation_points", "shape", "activation",
+    "target", "size", "task", "shape", "activation",
     "final_activation", "encoding", "batch_size", "seed", "output_dir", "checkpoint_dir",
     "snapshot_dir",
 }  # fmt: skip
 PREDICTOR = {
     "kolmogorov_shape", "kolmogorov_loss_type", "kolmogorov_bins", "kolmogorov_weight_min",
-    "kolmogorov_weight_max", "kolmogorov_temperature", "kolmogorov_predictor_bits",
-    "kolmogorov_predictor", "kolmogorov_targets", "kolmogorov_range", "kolmogorov_quantise",
+    "kolmogorov_weight_max", "kolmogorov_predictor_bits", "kolmogorov_predictor",
+    "kolmogorov_range", "kolmogorov_quantise",
 }  # fmt: skip
 
 
