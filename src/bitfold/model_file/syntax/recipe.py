@@ -42,9 +42,15 @@ class Recipe(NamedTuple):
 
     def build(self) -> nn.Module:
         """Build the network with zero weights; no random state changes."""
-        *arguments, _ = self
-        encoding = str(Encoding(self.num_octaves))
-        network = PolytopeNet(*arguments, encoding=encoding, generator=torch.Generator())
+        network = PolytopeNet(
+            self.in_features,
+            self.widths,
+            self.out_features,
+            self.activation,
+            self.final_activation,
+            encoding=str(Encoding(self.num_octaves)),
+            generator=torch.Generator(),
+        )
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.zero_()
