@@ -148,18 +148,23 @@ def count_parameters(in_features: int, widths: Sequence[int], out_features: int)
 
 
 def tensor_shapes(
-    in_features: int, widths: Sequence[int], out_features: int
+    in_features: int, widths: Sequence[int], out_features: int, encoding: str = "none"
 ) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of a `PolytopeNet`'s tensors, without building it.
 
     >>> tensor_shapes(2, [], 1)
     {'layers.0.weight': (1, 2), 'layers.0.bias': (1,)}
+    >>> tensor_shapes(2, [], 1, "triangle:1")
+    {'layers.1.weight': (1, 6), 'layers.1.bias': (1,)}
     """
     shapes: dict[str, tuple[int, ...]] = {}
-    for number, (fan_in, fan_out) in enumerate(pairwise((in_features, *widths, out_features))):
+    encoded = Encoding.parse(encoding)
+    first = 0 if encoded.num_octaves == 0 else 1  # the encoding is a layer without tensors
+    sizes = (in_features * encoded.num_features_each, *widths, out_features)
+    for number, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         # Between two layers stands an activation.
-        shapes[f"layers.{2 * number}.weight"] = fan_out, fan_in
-        shapes[f"layers.{2 * number}.bias"] = (fan_out,)
+        shapes[f"layers.{first + 2 * number}.weight"] = fan_out, fan_in
+        shapes[f"layers.{first + 2 * number}.bias"] = (fan_out,)
     return shapes
 
 

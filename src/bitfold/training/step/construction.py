@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss
-from bitfold.networks import Encoding, PolytopeNet, parse_shape, tensor_shapes
+from bitfold.networks import PolytopeNet, parse_shape, tensor_shapes
 from bitfold.targets import Target
 from bitfold.training.config.configuration import Config
 
@@ -27,8 +27,8 @@ def build_network(config: Config, target: Target, generator: Any = None) -> Poly
 
 def network_shapes(config: Config, target: Target) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of the configured network's tensors, without building it."""
-    num_encoded = target.in_features * Encoding.parse(config.encoding).num_features_each
-    return tensor_shapes(num_encoded, parse_shape(config.shape), target.out_features)
+    widths = parse_shape(config.shape)
+    return tensor_shapes(target.in_features, widths, target.out_features, config.encoding)
 
 
 def build_kolmogorov(
