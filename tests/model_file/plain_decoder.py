@@ -241,7 +241,13 @@ def recipe(d: Decoder) -> list[tuple[Sides, str]]:
     """Shapes of the network's tensors."""
     inputs, outputs = d.golomb(1) + 1, d.golomb(1) + 1
     d.golomb(0)
-    octaves = d.golomb(2) + 1 if d.golomb(0) >= 4 else 0
+    final = d.golomb(0)
+    octaves = d.golomb(2) + 1 if final // 4 % 2 else 0
+    if final >= 8:  # the aspect and the frames of a picture
+        d.golomb(2)
+        d.golomb(2)
+        if d.golomb(0):
+            d.golomb(10)
     widths = [inputs * (1 + 2 * octaves)]
     for _ in range(d.golomb(0)):
         width = d.golomb(3) + 1

@@ -9,10 +9,10 @@ from bitfold.render.colours import (
     PAPER,
     VERMILLION,
     contrasting,
-    display_class_colours,
     luma,
     probability_colours,
 )
+from bitfold.targets.classes import display_class_colours
 
 
 def test_pure_classes_become_colours_that_can_be_told_apart() -> None:

@@ -11,9 +11,11 @@ from bitfold.experiments.frontiers.training import (
 from bitfold.experiments.goal import Goal
 from bitfold.experiments.interactive import resume, train
 from bitfold.experiments.network_picture import (
+    check_picture_name,
     draw_network,
     draw_picture,
     read_picture_network,
+    write_clip,
 )
 from bitfold.experiments.partition_output import PartitionLook, check_ending, write_partition
 from bitfold.experiments.quality import Quality, QualityMeter, measure_quality, spread_pixels
@@ -37,6 +39,7 @@ __all__ = [
     "QualityMeter",
     "Report",
     "check_ending",
+    "check_picture_name",
     "code_run",
     "count_polytopes",
     "decoded_psnr_db",
@@ -52,6 +55,7 @@ __all__ = [
     "resume",
     "spread_pixels",
     "train",
+    "write_clip",
     "write_partition",
     "write_report",
 ]

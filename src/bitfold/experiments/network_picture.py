@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from bitfold.errors import RenderError
 from bitfold.model_file import read_model
-from bitfold.networks import PolytopeNet
+from bitfold.networks import Picture, PolytopeNet
 from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.recording import NetworkView
+from bitfold.render import VideoWriter
 from bitfold.targets import Grid
 
 # Pixels in one forward pass.
 _CHUNK = 2**16
+# Of a clip whose file does not say them.
+_USUAL_FRAMES, _USUAL_RATE = 50, 25.0
 
 
 @torch.no_grad()
@@ -47,6 +50,51 @@ def draw_picture(view: NetworkView, width: int, height: int, time: float) -> NDA
         shown = view.colours(network(points).double().numpy())
         picture[pixels] = np.rint(255 * np.nan_to_num(shown)).astype(np.uint8)
     return picture.reshape(height, width, 3)
+
+
+def check_picture_name(path: Path, network: PolytopeNet) -> None:
+    """Refuse the name of a file that does not fit what a network shows.
+
+    Raises:
+        RenderError: it ends neither in ``.png`` nor, for a clip, in ``.mp4``.
+    """
+    endings = (".png",) if network.in_features == 2 else (".png", ".mp4")
+    if path.suffix.lower() not in endings:
+        what = "a picture" if network.in_features == 2 else "a clip"
+        raise RenderError(
+            f"Cannot write {what} into {path}: expected a name ending in {' or '.join(endings)}, "
+            f"got {path.suffix or 'no ending'}. Rename it."
+        )
+
+
+def write_clip(
+    network: PolytopeNet, path: Path, size: tuple[int, int], *, has_classes: bool = False
+) -> int:
+    """Write all frames of a clip's network as an mp4, evenly spaced.
+
+    Args:
+        network: with 3 inputs. Its `picture` has the number of frames and the rate; by default
+            50 frames at 25 a second.
+        path: of the mp4; written whole or not at all.
+        size: width and height in pixels.
+        has_classes: whether one or three outputs are classes too.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        RenderError: the file cannot be written.
+    """
+    picture = network.picture or Picture()
+    count = picture.num_frames or _USUAL_FRAMES
+    rate = min(max(picture.frames_per_second or _USUAL_RATE, 0.001), 240)
+    width, height = size
+    grid = Grid(width, height, count, is_clip=True)
+    with VideoWriter(path, width=width, height=height, frames_per_second=rate) as writer:
+        for frame in range(count):
+            time = grid.frame_time(frame)
+            writer.append(draw_network(network, width, height, time, has_classes=has_classes))
+    return count
 
 
 def read_picture_network(path: Path) -> PolytopeNet:

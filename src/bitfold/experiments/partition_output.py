@@ -86,5 +86,6 @@ def write_partition(found: Partition, view: NetworkView, path: Path, look: Parti
             has_legend=look.has_legend,
             width_mm=look.width_mm,
             is_y_down=True,
+            aspect=view.aspect,
         )
         draw_partition(found, path, style)

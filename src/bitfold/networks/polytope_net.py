@@ -16,6 +16,7 @@ from bitfold.networks.activations import (
     unknown_activation,
 )
 from bitfold.networks.encoding import Encoding
+from bitfold.networks.picture import Picture
 from bitfold.networks.shape import check_widths, format_shape, parse_shape
 from bitfold.networks.triangle_waves import TriangleWaves
 from bitfold.runtime.light_torch.blank_layers import blank_linear
@@ -42,6 +43,10 @@ class PolytopeNet(nn.Module):
             octaves of `TriangleWaves`, which then are the first of ``layers``. It has no weights.
             The attribute of this name is an `Encoding`.
         generator: a CPU generator that draws the weights; None: the global one.
+
+    Attributes:
+        picture: the picture or clip that inputs and outputs stand for; None if that is unknown. It
+            changes how the network is drawn, and nothing that it computes.
 
     Raises:
         ShapeError: if the shape does not parse, is out of bounds or needs more than 200 million
@@ -89,6 +94,7 @@ class PolytopeNet(nn.Module):
                 f"{MAX_PARAMETERS:,} parameters, got {self.num_parameters:,}. Use narrower layers."
             )
             raise ShapeError(message)
+        self.picture: Picture | None = None
         self.layers = self._build(generator)
 
     def _build(self, generator: torch.Generator | None) -> nn.Sequential:

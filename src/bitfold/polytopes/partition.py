@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from bitfold.errors import PolytopeError
 from bitfold.polytopes.backends import ALL_FACES, Backend
 from bitfold.polytopes.drawing.filling import FaceColouring, check_colouring, fill
-from bitfold.polytopes.drawing.plotting import plot_boundary, plot_filling, plot_folds
+from bitfold.polytopes.drawing.plotting import (
+    plot_boundary,
+    plot_filling,
+    plot_folds,
+    show_as_picture,
+)
+from bitfold.polytopes.drawing.shown_picture import GREY_LEVEL, ShownPicture
 from bitfold.polytopes.files.partition_file import PartitionContent, write_partition
 from bitfold.polytopes.lowering.lowered import Bend
 from bitfold.polytopes.network_checks import check_network
@@ -45,6 +51,7 @@ class Partition:
             rounding hides how they continue.
         plane: where the polygon lies among the network's inputs.
         backend: answers for patterns, maps and outputs: the network, or a file.
+        picture: how the network's outputs are shown as a picture; None for other networks.
     """
 
     subdivision: Subdivision
@@ -53,6 +60,7 @@ class Partition:
     num_given_up: int
     plane: Plane = field(repr=False)
     backend: Backend = field(repr=False)
+    picture: ShownPicture | None = field(default=None, repr=False)
 
     @property
     def vertices(self) -> Doubles:
@@ -185,10 +193,14 @@ class Partition:
         return level_lines(self.subdivision, values[:, output] - value)
 
     def decision_boundary(self) -> list[Doubles]:
-        """Where another output becomes the largest, or a single output is 0: polylines (n, 2)."""
+        """Where another output becomes the largest, or a single output is 0: polylines (n, 2).
+
+        A single output that shows a grey picture decides at 1/2, between black and white.
+        """
         values = self.vertex_outputs
         if values.shape[1] == 1:
-            return level_lines(self.subdivision, values[:, 0])
+            is_grey = self.picture is not None and not self.picture.has_classes
+            return level_lines(self.subdivision, values[:, 0] - (GREY_LEVEL if is_grey else 0.0))
         return boundary_lines(self.subdivision, values)
 
     def _repr_html_(self) -> str:
@@ -210,10 +222,10 @@ class Partition:
         self,
         axes: Any = None,
         *,
-        faces: FaceColouring = "value",
+        faces: FaceColouring | None = None,
         output: int = 0,
         line_width: float = 0.6,
-        boundary: bool = True,
+        boundary: bool | None = None,
         longer_px: int = 1024,
     ) -> Any:
         """Draw folds, coloured by layer, and the decision boundary on matplotlib's axes.
@@ -221,15 +233,19 @@ class Partition:
         Folds and boundary are vector graphics, and the filling of the faces is a picture. SVG gets
         groups: ``faces``, ``layer-1`` and so on, ``boundary``.
 
+        The network of a run is drawn as its frames are: y downwards, with the picture's aspect.
+
         Args:
             axes: of matplotlib; by default those of a new figure.
             faces: the filling: the ``"value"`` of one output; the logarithm of the ``"area"``; the
                 ``"slope"``, which is the Frobenius norm of the gradient of all outputs;
                 ``"identity"``, a colour for each activation pattern; ``"none"``; or a function from
-                outputs (N, outputs) to colours (N, 3), 0 to 1.
+                outputs (N, outputs) to colours (N, 3), 0 to 1. None: the picture that the network
+                of a run shows, and ``"value"`` for other networks.
             output: the output that ``"value"`` shows.
             line_width: of folds, in points.
-            boundary: whether to draw the decision boundary.
+            boundary: whether to draw the decision boundary; None: unless the outputs of a run's
+                network are grey or RGB.
             longer_px: pixels of the longer side of the filling.
 
         Returns:
@@ -239,6 +255,11 @@ class Partition:
         Raises:
             PolytopeError: there is no such filling, or no such output.
         """
+        shown = self.picture
+        if faces is None:
+            faces = "value" if shown is None else shown.colours
+        if boundary is None:
+            boundary = shown is None or shown.has_classes
         check_colouring(faces)
         if axes is None:
             picture = new_figure(_FIGURE_INCHES, _FIGURE_INCHES)
@@ -256,6 +277,8 @@ class Partition:
         plot_folds(axes, self.fold_lines(), list(map(str, self.layers)), line_width)
         if boundary:
             plot_boundary(axes, self.decision_boundary(), line_width)
+        if shown is not None:
+            show_as_picture(axes, shown.aspect)
         return image
 
     def check(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -15,6 +16,7 @@ from bitfold.polytopes.cutting.exact import Cutting
 from bitfold.polytopes.cutting.mesh import Mesh
 from bitfold.polytopes.cutting.room import room_for_polytopes
 from bitfold.polytopes.domain import corners_of
+from bitfold.polytopes.drawing.shown_picture import shown_picture
 from bitfold.polytopes.lowering.cache import lower
 from bitfold.polytopes.lowering.program import Program
 from bitfold.polytopes.partition import Partition
@@ -126,9 +128,10 @@ def partition(
             cutting.after_bend = lambda: by_layer.append(_so_far(mesh, cutting, where))
         cutting.run_to_last_bend()
         outputs = cutting.outputs() if wanted else None
+    shown = shown_picture(network)
     if by_layer:
-        return by_layer
-    whole = _so_far(mesh, cutting, where, outputs)
+        return [replace(one, picture=shown) for one in by_layer]
+    whole = replace(_so_far(mesh, cutting, where, outputs), picture=shown)
     return [whole] if each_layer else whole
 
 

@@ -15,8 +15,8 @@ from bitfold.errors import ConfigError, RunError
 from bitfold.networks import PolytopeNet, TriangleWaves
 from bitfold.polytopes import Partition, Plane
 from bitfold.polytopes.drawing.palette import layer_colours
-from bitfold.render.colours import display_class_colours
 from bitfold.targets import Target
+from bitfold.targets.classes import display_class_colours
 from bitfold.training import load_run, read_network
 
 Doubles = NDArray[np.float64]
@@ -33,11 +33,13 @@ class NetworkView:
         network: the network, without its final sigmoid if ``is_squashed``.
         class_colours: (K, 3), 0 to 1, for classification; None where outputs are grey or RGB.
         is_squashed: whether a final sigmoid was left out of ``network``; it makes no folds.
+        aspect: width of the picture over its height.
     """
 
     network: nn.Module
     class_colours: Doubles | None
     is_squashed: bool = False
+    aspect: float = 1.0
 
     @classmethod
     def of(
@@ -81,7 +83,8 @@ class NetworkView:
         if target is not None and target.class_colours is not None:
             colours = display_class_colours(target.class_colours) / 255
         piecewise, is_squashed = without_sigmoid(network)
-        return cls(piecewise, colours, is_squashed=is_squashed)
+        aspect = 1.0 if network.picture is None else network.picture.aspect
+        return cls(piecewise, colours, is_squashed=is_squashed, aspect=aspect)
 
     @property
     def has_classes(self) -> bool:

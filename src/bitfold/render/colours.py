@@ -33,12 +33,6 @@ SERIES_COLOURS: Final = (BLUE, VERMILLION, BLUISH_GREEN, REDDISH_PURPLE, ORANGE,
 # Luma from which a colour counts as light: mid-grey. Vermillion, with luma 119, counts as dark.
 LIGHT_LUMA: Final = 128
 
-_PURE_CLASSES: Final[dict[Colour, Colour]] = {
-    (255, 0, 0): VERMILLION,
-    (0, 255, 0): BLUISH_GREEN,
-    (0, 0, 255): BLUE,
-}
-
 
 def probability_colours() -> npt.NDArray[np.uint8]:
     """Return the perceptually uniform colour map of probabilities.
@@ -54,28 +48,6 @@ def probability_colours() -> npt.NDArray[np.uint8]:
     """
     rgba = matplotlib.colormaps["cividis"](np.arange(256), bytes=True)
     return np.ascontiguousarray(np.asarray(rgba, dtype=np.uint8)[:, :3])
-
-
-def display_class_colours(class_colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Replace pure red, green and blue by colours that colour-blind readers can tell apart.
-
-    Source: Okabe and Ito (2008), "Color Universal Design".
-
-    Args:
-        class_colours: uint8 (K, 3), colours of the classes in the picture.
-
-    Returns:
-        uint8 (K, 3); other colours stay, and different classes keep different colours.
-
-    >>> display_class_colours(np.array([[255, 0, 0], [9, 9, 9]], np.uint8)).tolist()
-    [[213, 94, 0], [9, 9, 9]]
-    """
-    own: list[Colour] = [(int(r), int(g), int(b)) for r, g, b in class_colours]
-    shown = [
-        colour if _PURE_CLASSES.get(colour) in own else _PURE_CLASSES.get(colour, colour)
-        for colour in own
-    ]
-    return np.array(shown, dtype=np.uint8).reshape(-1, 3)
 
 
 def luma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

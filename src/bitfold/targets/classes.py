@@ -8,6 +8,7 @@ detail is smeared, only the first sort counts.
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,13 @@ PURE_TOLERANCE = 16
 MAX_BLEND_ENDS = 64
 NUM_COLOURS = 1 << 24
 BLOCK_PIXELS = 2**23
+
+# Vermillion, bluish green and blue of Okabe and Ito.
+_PURE_CLASSES: Final = {
+    (255, 0, 0): (213, 94, 0),
+    (0, 255, 0): (0, 158, 115),
+    (0, 0, 255): (0, 114, 178),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,3 +205,25 @@ def _class_order(colours: NDArray[np.uint8], counts: NDArray[np.int64]) -> NDArr
             first.append(int(by_count[distance.argmin()]))
     rest = [int(index) for index in by_count if int(index) not in first]
     return np.array(first + rest, np.int64)
+
+
+def display_class_colours(class_colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Replace pure red, green and blue by colours that colour-blind readers can tell apart.
+
+    Source: Okabe and Ito (2008), "Color Universal Design".
+
+    Args:
+        class_colours: uint8 (K, 3), colours of the classes in the picture.
+
+    Returns:
+        uint8 (K, 3); other colours stay, and different classes keep different colours.
+
+    >>> display_class_colours(np.array([[255, 0, 0], [9, 9, 9]], np.uint8)).tolist()
+    [[213, 94, 0], [9, 9, 9]]
+    """
+    own: list[tuple[int, int, int]] = [(int(r), int(g), int(b)) for r, g, b in class_colours]
+    shown = [
+        colour if _PURE_CLASSES.get(colour) in own else _PURE_CLASSES.get(colour, colour)
+        for colour in own
+    ]
+    return np.array(shown, dtype=np.uint8).reshape(-1, 3)

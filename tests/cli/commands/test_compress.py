@@ -16,6 +16,9 @@ from torch import nn
 
 import bitfold
 from bitfold.cli.main import main
+from bitfold.experiments import draw_network
+from bitfold.networks import Picture
+from bitfold.targets import load_target
 
 SMALL = [
     "--shape", "[6]*2", "--epochs", "30", "--batch-size", "128", "--seed", "3", "--size", "32",
@@ -107,7 +110,11 @@ def places(ring: Path, classes: Path, tmp_path: Path) -> dict[str, Path]:
     """Runs, files that hold no picture, and a place for what is written."""
     bitfold.write_model(tmp_path / "module", nn.Linear(2, 1))
     bitfold.write_model(tmp_path / "other", bitfold.PolytopeNet(5, [3], 1))
-    names = ("module", "other", "out")
+    for name, inputs, frames in (("wide", 2, 0), ("clip", 3, 5)):
+        network = bitfold.PolytopeNet(inputs, [3], 1)
+        network.picture = Picture(3, 2, frames, 12.5 if frames else None)
+        bitfold.write_model(tmp_path / name, network)
+    names = ("module", "other", "wide", "clip", "out")
     return {"RING": ring, "CLASSES": classes, **{n.upper(): tmp_path / n for n in names}}
 
 
@@ -123,6 +130,9 @@ def places(ring: Path, classes: Path, tmp_path: Path) -> dict[str, Path]:
         (["decompress", "MODULE", "-o", "OUT"], "into=module"),
         (["decompress", "OTHER", "-o", "OUT"], "2 or 3 inputs"),
         (["decompress", "OTHER", "-o", "OUT", "--size", "0"], "one or two sides"),
+        (["decompress", "WIDE", "-o", "OUT.mp4"], "Cannot write a picture into"),
+        (["decompress", "WIDE", "-o", "OUT.jpg"], "ending in .png, got .jpg"),
+        (["decompress", "CLIP", "-o", "OUT.gif"], "ending in .png or .mp4, got .gif"),
     ],
 )
 def test_what_cannot_be_done_takes_one_line(
@@ -137,4 +147,36 @@ def test_what_cannot_be_done_takes_one_line(
     printed = capsys.readouterr().err
     assert message in printed
     assert len(printed.splitlines()) == 1
-    assert sorted(item.name for item in tmp_path.iterdir()) == ["module", "other"]
+    assert sorted(item.name for item in tmp_path.iterdir()) == [
+        "clip", "module", "other", "wide",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("size", "expected"), [(["90"], (90, 60)), (["50", "70"], (50, 70))])
+def test_a_picture_keeps_its_aspect(
+    size: list[str], expected: tuple[int, int], places: dict[str, Path], tmp_path: Path
+) -> None:
+    """One side given is the longer side of the picture; two are taken as they are."""
+    picture = tmp_path / "a.png"
+    assert main(["decompress", str(places["WIDE"]), "-o", str(picture), "--size", *size]) == 0
+    with Image.open(picture) as image:
+        assert image.size == expected
+
+
+def test_a_clip_is_written_with_all_its_frames(
+    places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An .mp4 has the frames and the rate of the clip that was learned, and a .png one frame."""
+    clip, still = tmp_path / "a.mp4", tmp_path / "a.png"
+    assert main(["decompress", str(places["CLIP"]), "-o", str(clip), "--size", "96"]) == 0
+    assert "5 frames of 96 x 64 pixels" in capsys.readouterr().out
+    shown = load_target(str(clip), task="regression")
+    assert shown.pixels.shape[:3] == (5, 64, 96)
+    assert shown.frames_per_second == pytest.approx(12.5)
+    network = bitfold.read_model(places["CLIP"])
+    assert isinstance(network, bitfold.PolytopeNet)
+    expected = draw_network(network, 96, 64, shown.grid.frame_time(4))
+    assert np.abs(shown.picture(4).astype(int) - expected).mean() < 3
+    assert main(["decompress", str(places["CLIP"]), "-o", str(still), "--size", "96"]) == 0
+    with Image.open(still) as image:
+        assert image.size == (96, 64)

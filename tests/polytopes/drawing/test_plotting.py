@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from bitfold.errors import PolytopeError
+from bitfold.networks import Picture, PolytopeNet
 from bitfold.polytopes import Partition, partition
 from bitfold.polytopes.drawing.filling import fill, identity_colours
 from tests.polytopes.dense_networks import WIDE, dense
@@ -157,3 +158,50 @@ def test_part_of_the_layers_shows_the_whole_networks_values() -> None:
     picture = fill(part.backend, "value", 0, 40).pixels
     expected = part.evaluate(centres(part, picture.shape).reshape(-1, 2))[:, 0]
     np.testing.assert_allclose(picture.reshape(-1), expected, atol=1e-12)
+
+
+def run_network(outputs: int, colours: Any = None) -> PolytopeNet:
+    """A network that knows the picture that it shows, twice as wide as high."""
+    generator = torch.Generator().manual_seed(3)
+    made = PolytopeNet(2, [8], outputs, generator=generator).eval()
+    made.picture = Picture(2, 1, class_colours=colours)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("outputs", "colours"), [(1, None), (3, None), (3, ((255, 0, 0), (0, 255, 0), (9, 9, 9)))]
+)
+def test_the_network_of_a_picture_is_drawn_as_its_frames(outputs: int, colours: Any) -> None:
+    """y grows downwards, pixels have the picture's colours, and only classes have boundaries."""
+    network = run_network(outputs, colours)
+    axes = Figure().add_subplot()
+    image = partition(network).plot(axes, longer_px=64)
+    assert axes.yaxis_inverted()
+    assert axes.get_aspect() == 0.5
+    centres = (np.arange(64) + 0.5) / 64 - 0.5
+    points = np.stack([axis.ravel() for axis in np.meshgrid(centres, centres)], 1)
+    with torch.no_grad():
+        values = network(torch.tensor(points, dtype=torch.float32)).numpy()
+    if colours is None:
+        expected = np.clip(np.broadcast_to(values, (len(values), 3)), 0, 1)
+    else:
+        expected = np.array(colours)[values.argmax(1)] / 255
+    shown = np.asarray(image.get_array())[..., :3].reshape(-1, 3)
+    assert np.median(np.abs(shown - expected).max(1)) < 1e-5
+    assert (np.abs(shown - expected).max(1) < 1e-4).mean() > 0.99
+    names = {item.get_gid() for item in axes.collections}
+    assert ("boundary" in names) == (colours is not None)
+
+
+def test_a_grey_picture_decides_between_black_and_white() -> None:
+    """The boundary of a network of one output is at 1/2 if it shows a picture, else at 0."""
+    network = run_network(1)
+    shown = partition(network, with_outputs=True)
+    assert [line.tolist() for line in shown.decision_boundary()] == [
+        line.tolist() for line in shown.level_set(0, 0.5)
+    ]
+    network.picture = None
+    plain = partition(network, with_outputs=True)
+    assert [line.tolist() for line in plain.decision_boundary()] == [
+        line.tolist() for line in plain.level_set(0, 0.0)
+    ]

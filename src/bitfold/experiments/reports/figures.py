@@ -18,8 +18,9 @@ from bitfold.experiments.network_picture import draw_picture
 from bitfold.experiments.reports.facts import Facts
 from bitfold.recording import FrameMaker, FrameStyle, NetworkView
 from bitfold.render import encode_png, plot_losses
-from bitfold.render.colours import BLUE, INK, MUTED, RULE, Colour, display_class_colours
+from bitfold.render.colours import BLUE, INK, MUTED, RULE, Colour
 from bitfold.targets import Target
+from bitfold.targets.classes import display_class_colours
 from bitfold.training import Moment, Run
 
 #: The longer side of each of the three pictures, and the largest side of a panel of the frame.

@@ -11,7 +11,8 @@ from torch import nn
 from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.errors import ShapeError
-from bitfold.networks import Encoding, PolytopeNet
+from bitfold.model_file.syntax.picture import read_picture, write_picture, written_picture
+from bitfold.networks import Encoding, Picture, PolytopeNet
 from bitfold.networks.encoding import ENCODED_DIMENSIONS, MAX_OCTAVES
 from bitfold.networks.polytope_net import count_parameters
 from bitfold.networks.shape import check_widths
@@ -19,9 +20,9 @@ from bitfold.networks.shape import check_widths
 # Activations by their number in a file. New ones come at the end.
 ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
 FINAL_ACTIVATIONS = ("none", "relu", "leaky_relu", "sigmoid")
-# A network with triangle waves has the number of its final activation plus this one. A final
-# activation that is new gets a number from twice this one on.
-_WITH_WAVES = 4
+# The number of the final activation in a file grows by the first of these with triangle waves, and
+# by the second with a picture. A final activation that is new gets a number from twice the second.
+_WITH_WAVES, _WITH_PICTURE = 4, 8
 #: A network may have this many numbers, and more for each byte of its file.
 LEAST_NUMBERS, NUMBERS_PER_BYTE = 2**20, 2**12
 # Orders of the Golomb numbers.
@@ -31,7 +32,11 @@ _MOST_LAYERS = 256
 
 
 class Recipe(NamedTuple):
-    """The arguments that build a `PolytopeNet`."""
+    """The arguments that build a `PolytopeNet`, and the picture that it shows.
+
+    Attributes:
+        picture: aspect and frames; None for a square picture, or where nothing is known.
+    """
 
     in_features: int
     widths: tuple[int, ...]
@@ -39,6 +44,7 @@ class Recipe(NamedTuple):
     activation: str
     final_activation: str
     num_octaves: int = 0
+    picture: Picture | None = None
 
     def build(self) -> nn.Module:
         """Build the network with zero weights; no random state changes."""
@@ -51,6 +57,7 @@ class Recipe(NamedTuple):
             encoding=str(Encoding(self.num_octaves)),
             generator=torch.Generator(),
         )
+        network.picture = self.picture
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.zero_()
@@ -74,6 +81,7 @@ def recipe_of(module: object) -> Recipe | None:
         module.activation,
         module.final_activation,
         module.encoding.num_octaves,
+        written_picture(module.picture),
     )
     return recipe if len(recipe.widths) <= _MOST_LAYERS else None
 
@@ -89,9 +97,12 @@ def write_recipe(writer: StreamWriter, recipe: Recipe) -> None:
     writer.write_golomb(recipe.out_features - 1, _SIDE_ORDER)
     writer.write_golomb(ACTIVATIONS.index(recipe.activation), _NAME_ORDER)
     final = FINAL_ACTIVATIONS.index(recipe.final_activation)
-    writer.write_golomb(final + _WITH_WAVES * bool(recipe.num_octaves), _NAME_ORDER)
+    with_picture = _WITH_PICTURE * (recipe.picture is not None)
+    writer.write_golomb(final + _WITH_WAVES * bool(recipe.num_octaves) + with_picture, _NAME_ORDER)
     if recipe.num_octaves:
         writer.write_golomb(recipe.num_octaves - 1, _OCTAVES_ORDER)
+    if recipe.picture is not None:
+        write_picture(writer, recipe.picture)
     runs = [(width, len(list(same))) for width, same in groupby(recipe.widths)]
     writer.write_golomb(len(runs), _RUNS_ORDER)
     for width, length in runs:
@@ -109,7 +120,10 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
     in_features = reader.read_golomb(_SIDE_ORDER) + 1
     out_features = reader.read_golomb(_SIDE_ORDER) + 1
     activation = _named(reader, ACTIVATIONS, "activation")
-    final, num_octaves = _read_final(reader, in_features)
+    number = _number(reader, 2 * _WITH_PICTURE, "final activation")
+    has_picture, number = divmod(number, _WITH_PICTURE)
+    final, num_octaves = _read_final(reader, number, in_features)
+    picture = read_picture(reader) if has_picture else None
     widths = list[int]()
     for _ in range(reader.read_golomb(_RUNS_ORDER)):
         width = reader.read_golomb(_WIDTH_ORDER) + 1
@@ -117,7 +131,9 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
         if length > _MOST_LAYERS - len(widths):
             raise damaged(f"expected at most {_MOST_LAYERS} layers, got more", reader.position)
         widths += [width] * length
-    recipe = Recipe(in_features, tuple(widths), out_features, activation, final, num_octaves)
+    recipe = Recipe(
+        in_features, tuple(widths), out_features, activation, final, num_octaves, picture
+    )
     try:
         check_widths(recipe.widths)
     except ShapeError as error:
@@ -134,12 +150,8 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
     return recipe
 
 
-def _read_final(reader: StreamReader, in_features: int) -> tuple[str, int]:
-    """Read the final activation and the octaves of the encoding."""
-    number = reader.read_golomb(_NAME_ORDER)
-    if number >= 2 * _WITH_WAVES:
-        most = 2 * _WITH_WAVES - 1
-        raise damaged(f"expected final activation 0 to {most}, got {number}", reader.position)
+def _read_final(reader: StreamReader, number: int, in_features: int) -> tuple[str, int]:
+    """The final activation of a number, and the octaves of the encoding, which are read."""
     if number < _WITH_WAVES:
         return FINAL_ACTIVATIONS[number], 0
     num_octaves = reader.read_golomb(_OCTAVES_ORDER) + 1
@@ -153,10 +165,14 @@ def _read_final(reader: StreamReader, in_features: int) -> tuple[str, int]:
 
 
 def _named(reader: StreamReader, names: tuple[str, ...], what: str) -> str:
+    return names[_number(reader, len(names), what)]
+
+
+def _number(reader: StreamReader, count: int, what: str) -> int:
     number = reader.read_golomb(_NAME_ORDER)
-    if number >= len(names):
-        raise damaged(f"expected {what} 0 to {len(names) - 1}, got {number}", reader.position)
-    return names[number]
+    if number >= count:
+        raise damaged(f"expected {what} 0 to {count - 1}, got {number}", reader.position)
+    return number
 
 
 def _is_untouched(network: PolytopeNet) -> bool:

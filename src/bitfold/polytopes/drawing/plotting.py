@@ -39,6 +39,18 @@ def plot_filling(axes: Any, found: Subdivision, filling: Filling | None) -> Any:
     return image
 
 
+def show_as_picture(axes: Any, aspect: float) -> None:
+    """Let y grow downwards, and give the unit square the aspect of the picture.
+
+    Args:
+        axes: of matplotlib.
+        aspect: width of the picture over its height.
+    """
+    axes.set_aspect(1 / aspect)
+    if not axes.yaxis_inverted():
+        axes.invert_yaxis()
+
+
 def plot_folds(
     axes: Any, by_layer: Sequence[Polylines], labels: Sequence[str], line_width: float
 ) -> None:

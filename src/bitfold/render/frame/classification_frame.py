@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from bitfold.render.colours import Colour, display_class_colours, probability_colours
+from bitfold.render.colours import Colour, probability_colours
 from bitfold.render.frame.class_grid import ClassGrid, arrange_class_grid
 from bitfold.render.frame.layout import PanelBox
 from bitfold.render.frame.panels import (
@@ -23,6 +23,7 @@ from bitfold.render.frame.regression_frame import SMOOTHED_HEADING
 from bitfold.render.frame.scene import Scene, Slice
 from bitfold.render.frame.target_panel import centres, class_picture, draw_points, scaled
 from bitfold.render.frame.text import Typesetter
+from bitfold.targets.classes import display_class_colours
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 

@@ -12,11 +12,11 @@ from bitfold.render.colours import (
     TRAINING_COLOUR,
     VALIDATION_COLOUR,
     Colour,
-    display_class_colours,
     luma,
 )
 from bitfold.render.frame.panels import Picture
 from bitfold.render.frame.scene import Scene
+from bitfold.targets.classes import display_class_colours
 
 # Largest share of the panel under dots; with more points, dots shrink, then turn transparent.
 LARGEST_DOT_SHARE: Final = 0.10

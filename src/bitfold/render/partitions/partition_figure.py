@@ -49,6 +49,7 @@ class FigureStyle:
         width_mm: width of the whole figure, in millimetres.
         dots_per_inch: resolution of a PNG, and of the filling.
         is_y_down: whether y grows downwards, as in pictures.
+        aspect: how wide a square of the plane is drawn, over its height.
     """
 
     faces: FaceColouring = "value"
@@ -58,6 +59,7 @@ class FigureStyle:
     width_mm: float = COLUMN_MM
     dots_per_inch: int = 300
     is_y_down: bool = False
+    aspect: float = 1.0
 
 
 def draw_partition(found: Partition, path: Path, style: FigureStyle | None = None) -> None:
@@ -107,7 +109,7 @@ def _figure(found: Partition, style: FigureStyle, *, in_pixels: bool) -> Figure:
     across, along = np.ptp(found.vertices, axis=0).tolist()
     beside = _BAR_MM if style.faces in _WITH_BAR else _KEY_MM
     width = style.width_mm - 2 * _FRAME_MM - (beside if style.has_legend else 0)
-    height = width * along / across
+    height = width * along / across / style.aspect
     if width < 5 or not 1 <= height <= 5000:
         raise RenderError(
             f"Cannot draw a partition: expected a panel of at least 5 mm by 1, got {width:.3g} by "
@@ -157,7 +159,7 @@ def _draw_panel(
     border = Polygon(_border(found), fill=False, linewidth=_RULE_WIDTH, joinstyle="round")
     border.set(gid="border", clip_on=False)
     panel.add_patch(border)
-    if style.is_y_down:
+    if panel.yaxis_inverted() != style.is_y_down:
         panel.invert_yaxis()
     return image
 

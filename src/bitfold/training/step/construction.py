@@ -7,14 +7,15 @@ from typing import Any
 import torch
 
 from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss
-from bitfold.networks import PolytopeNet, parse_shape, tensor_shapes
+from bitfold.networks import Picture, PolytopeNet, parse_shape, tensor_shapes
 from bitfold.targets import Target
+from bitfold.targets.classes import display_class_colours
 from bitfold.training.config.configuration import Config
 
 
 def build_network(config: Config, target: Target, generator: Any = None) -> PolytopeNet:
     """Return the configured network for a target."""
-    return PolytopeNet(
+    network = PolytopeNet(
         target.in_features,
         config.shape,
         target.out_features,
@@ -23,6 +24,8 @@ def build_network(config: Config, target: Target, generator: Any = None) -> Poly
         encoding=config.encoding,
         generator=generator,
     )
+    network.picture = _picture_of(target)
+    return network
 
 
 def network_shapes(config: Config, target: Target) -> dict[str, tuple[int, ...]]:
@@ -56,6 +59,19 @@ def build_kolmogorov(
         every=settings.every,
         generator=generator,
         quantise="learned" if settings.is_quantised else None,
+    )
+
+
+def _picture_of(target: Target) -> Picture:
+    grid, colours = target.grid, None
+    if target.class_colours is not None:
+        colours = display_class_colours(target.class_colours)
+    return Picture(
+        grid.width,
+        grid.height,
+        grid.num_frames if grid.is_clip else 0,
+        target.frames_per_second,
+        None if colours is None else tuple((int(r), int(g), int(b)) for r, g, b in colours),
     )
 
 

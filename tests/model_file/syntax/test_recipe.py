@@ -1,0 +1,60 @@
+"""Tests of what a recipe says of the picture."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bitfold import PolytopeNet, read_model, write_model
+from bitfold.networks import Picture
+
+
+def network(picture: Picture | None, inputs: int = 2) -> PolytopeNet:
+    """A network that shows a picture."""
+    made = PolytopeNet(inputs, [4], 1, generator=torch.Generator().manual_seed(0))
+    made.picture = picture
+    return made
+
+
+def test_a_square_picture_adds_no_byte(tmp_path: Path) -> None:
+    """Files of square pictures are those of networks that show nothing."""
+    path = tmp_path / "a"
+    write_model(path, network(None))
+    before = path.read_bytes()
+    write_model(path, network(Picture(640, 640, class_colours=((0, 0, 0), (9, 9, 9)))))
+    assert path.read_bytes() == before
+    read = read_model(path)
+    assert isinstance(read, PolytopeNet)
+    assert read.picture is None
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (Picture(1920, 1080), Picture(16, 9)),
+        (Picture(1, 8192), Picture(1, 5462)),
+        (Picture(64, 64, 300, 29.97), Picture(1, 1, 300, 29.97)),
+        (Picture(30, 20, 7, None), Picture(3, 2, 7, None)),
+        (Picture(1, 1, 10_000, 1e9), Picture(1, 1, 10_000, 10_000.0)),
+    ],
+)
+def test_aspect_frames_and_rate_come_back(
+    picture: Picture, expected: Picture, tmp_path: Path
+) -> None:
+    """A file tells the aspect of a picture, and the frames and the rate of a clip."""
+    path = tmp_path / "a"
+    plain = write_model(path, network(None, 3))
+    assert write_model(path, network(picture, 3)) <= plain + 8
+    read = read_model(path)
+    assert isinstance(read, PolytopeNet)
+    assert read.picture == expected
+
+
+def test_a_picture_stands_beside_an_encoding(tmp_path: Path) -> None:
+    """A network with triangle waves keeps both its octaves and its picture."""
+    made = PolytopeNet(2, [4], 1, encoding="triangle:3")
+    made.picture = Picture(3, 2)
+    write_model(tmp_path / "a", made)
+    read = read_model(tmp_path / "a")
+    assert isinstance(read, PolytopeNet)
+    assert (read.encoding.num_octaves, read.picture) == (3, Picture(3, 2))
