@@ -74,10 +74,24 @@ class QualityMeter:
     def __init__(self, target: Target, pixels: NDArray[np.int64]) -> None:
         self._target, self._pixels = target, pixels
 
+    @classmethod
+    def spread(cls, target: Target, max_pixels: int = MAX_PIXELS) -> QualityMeter:
+        """Return a meter at evenly spread pixels; see `spread_pixels`."""
+        return cls(target, spread_pixels(target, max_pixels))
+
     @property
     def num_pixels(self) -> int:
         """The number of pixels N."""
         return len(self._pixels)
+
+    @property
+    def where(self) -> str:
+        """The pixels in words."""
+        noun = "clip" if self._target.is_clip else "picture"
+        if len(self._pixels) == self._target.num_usable:
+            return f"all {len(self._pixels):,} pixels of the {noun}"
+        usable = self._target.num_usable
+        return f"{len(self._pixels):,} of {usable:,} pixels, evenly spread over the {noun}"
 
     @torch.no_grad()
     def measure(self, network: nn.Module) -> Quality:
@@ -123,7 +137,7 @@ def measure_quality(target: Target, network: nn.Module, max_pixels: int = MAX_PI
         >>> 0 < quality.error, quality.is_regression
         (True, True)
     """
-    return QualityMeter(target, spread_pixels(target, max_pixels)).measure(network)
+    return QualityMeter.spread(target, max_pixels).measure(network)
 
 
 def spread_pixels(target: Target, max_pixels: int) -> NDArray[np.int64]:

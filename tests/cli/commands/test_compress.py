@@ -49,7 +49,9 @@ def test_a_file_of_few_bytes_draws_its_picture_in_a_fresh_process(
     path, picture = tmp_path / "net.bitfold", tmp_path / "picture.png"
     assert main(["compress", str(ring), "-o", str(path), "--bytes", "100"]) == 0
     assert 80 < path.stat().st_size <= 100
-    assert "as decoded" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "as decoded" in printed
+    assert "both on all 1,024 pixels of the picture" in printed
     command = ["decompress", str(path), "-o", str(picture), "--size", "40", "20"]
     ran = subprocess.run(
         [sys.executable, "-m", "bitfold", *command], capture_output=True, check=True, text=True
@@ -127,6 +129,7 @@ def places(ring: Path, classes: Path, tmp_path: Path) -> dict[str, Path]:
         (["compress", "RING", "-o", "OUT", "--error", "nan"], "finite"),
         (["compress", "OUT", "-o", "OUT"], "run"),
         (["info", "OUT"], "No such file"),
+        (["info", __file__], "expected a .bitfold file, got another kind, which begins with"),
         (["decompress", "MODULE", "-o", "OUT"], "into=module"),
         (["decompress", "OTHER", "-o", "OUT"], "2 or 3 inputs"),
         (["decompress", "OTHER", "-o", "OUT", "--size", "0"], "one or two sides"),

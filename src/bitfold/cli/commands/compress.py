@@ -81,8 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
         itself = found.network(arguments.epoch)
         say(model_file.model_info(arguments.output))
         say(coded.how)
-        say(f"{experiments.measure_quality(found.target, coded.network)} as decoded")
-        say(f"{experiments.measure_quality(found.target, itself)} of the network itself")
+        meter = experiments.QualityMeter.spread(found.target)
+        say(f"{meter.measure(coded.network)} as decoded")
+        say(f"{meter.measure(itself)} of the network itself")
+        say(f"both on {meter.where}")
         say(arguments.output)
     return 0
 

@@ -59,7 +59,7 @@ def add_to(commands: Any) -> None:
     add_goal(
         curve,
         num_bytes="the best network has the least error within N bytes (default: it has the least "
-        "product of bytes and error)",
+        "product of bytes and error, of those with at most twice the least error)",
         psnr="the best network is the smallest of at least DB decibels",
         error="the best network is the smallest with a mean squared error of at most X; for "
         "classes, a share X of wrong pixels",

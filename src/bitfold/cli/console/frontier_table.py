@@ -60,7 +60,7 @@ def print_table(found: Frontier, console: Console) -> None:
     front, best = found.front(), found.best()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     has_psnr = found.record.is_regression
-    for name in ("lambda", "seed", "bytes", "PSNR" if has_psnr else "wrong"):
+    for name in ("lambda", "seed", "bytes", "PSNR, decoded" if has_psnr else "wrong, decoded"):
         table.add_column(name, justify="right")
     table.add_column("")
     for point in sorted(found.points, key=lambda p: (p.num_bytes is None, p.num_bytes or 0)):
@@ -79,6 +79,8 @@ def print_table(found: Frontier, console: Console) -> None:
             style=style,
         )
     console.print(table)
+    if best is not None:
+        console.print(f"best: {_rule(found)}", style="dim", markup=False, highlight=False)
     if best is None and front:
         console.print(f"None of them is {_asked(found)}.", highlight=False)
     written = [*([] if best is None else [str(best.file)]), *(FIGURES if front else ())]
@@ -95,6 +97,18 @@ def _quality(point: FrontierPoint) -> str:
     if point.error is None:
         return ""
     return f"{point.psnr_db:.2f} dB" if point.psnr_db is not None else f"{100 * point.error:.2f} %"
+
+
+def _rule(found: Frontier) -> str:
+    """By what the best network is chosen, and where errors are measured."""
+    goal = found.record.goal
+    if goal.num_bytes is not None:
+        rule = f"the least error {_asked(found)}"
+    elif goal.error is not None:
+        rule = f"the fewest bytes {_asked(found)}"
+    else:
+        rule = "the least bytes x error, of those with at most twice the least error"
+    return f"{rule}; over the pixels of the whole picture"
 
 
 def _asked(found: Frontier) -> str:

@@ -29,7 +29,11 @@ def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
         table.add_row()
         _add_bits(table, ended.kolmogorov)
         psnr = experiments.decoded_psnr_db(run, ended.kolmogorov)
-        table.add_row("PSNR, decoded", f"{psnr:.2f}", "dB, weights as described")
+        table.add_row(
+            "PSNR, decoded",
+            f"{psnr:.2f}",
+            "dB, on the validation points, with the weights as described",
+        )
     table.add_row()
     _add_polytopes(table, run)
     console.print(

@@ -111,7 +111,7 @@ def frontier(
         seeds: by default 0, for a new frontier.
         folder: by default a new dated one under ``runs/``.
         goal: what the best network is chosen by; by default the goal of the earlier call, or the
-            least product of size and error.
+            least product of size and error, of those with at most twice the least error.
         listeners: called with `PointStarted`, every event of each training, and `PointEnded`.
 
     Returns:

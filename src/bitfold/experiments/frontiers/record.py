@@ -60,12 +60,17 @@ class FrontierPoint:
         return self.num_bytes, self.error
 
 
+# Without a goal, the best network has at most this many times the least error: 3 dB.
+_MOST_ERRORS = 2.0
+
+
 def best_point(points: Iterable[FrontierPoint], goal: Goal) -> FrontierPoint | None:
     """Return the best of the points that have a file; None if none reaches the goal.
 
     With a limit on the size, the best point has the least error within it; with a limit on the
-    error, the fewest bytes. Without a goal it has the least product of bytes and error: a network
-    of twice the size must have less than half the error to be better.
+    error, the fewest bytes. Without a goal, networks with more than twice the least error are left
+    out: a blank picture takes few bytes. Of the others the best has the least product of bytes and
+    error: a network of twice the size must have less than half the error to be better.
 
     Args:
         points: networks of one frontier.
@@ -78,7 +83,8 @@ def best_point(points: Iterable[FrontierPoint], goal: Goal) -> FrontierPoint | N
     elif goal.error is not None:
         fits = [(float(n), e, p) for p, (n, e) in known if e <= goal.error]
     else:
-        fits = [(n * e, float(n), p) for p, (n, e) in known]
+        worst = _MOST_ERRORS * min((e for _, (_, e) in known), default=0.0)
+        fits = [(n * e, float(n), p) for p, (n, e) in known if e <= worst]
     return min(fits, key=lambda item: item[:2])[2] if fits else None
 
 

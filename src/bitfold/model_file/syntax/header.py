@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bitfold.entropy_coding.damage import damaged
+from bitfold.errors import ModelFileError
 from bitfold.model_file.syntax.names import names_bytes, read_names
 from bitfold.model_file.syntax.structure import HASH_BYTES, Item, structure_hash
 from bitfold.model_file.syntax.varints import read_bytes
@@ -50,10 +51,14 @@ def read_header(data: bytes) -> Header:
     Raises:
         ModelFileError: if it is no model file, is of a later version, or damaged.
     """
+    if data[:2] != MAGIC[: len(data)]:
+        raise ModelFileError(
+            "Cannot read a model file: expected a .bitfold file, got another kind, which begins "
+            f"with {data[:8]!r}. Give a file that bitfold wrote.",
+            0,
+        )
     if len(data) < _AFTER_CHECKSUM:
         raise damaged(f"expected at least {_AFTER_CHECKSUM} bytes, got {len(data)}", len(data))
-    if data[:2] != MAGIC:
-        raise damaged(f"expected the bytes {MAGIC.hex()}, got {data[:2].hex()}", 0)
     version, flags = divmod(data[2], _FLAGS)
     if version != VERSION:
         raise damaged(f"expected version {VERSION}, got {version}", 2)
