@@ -1,11 +1,10 @@
 """What a network that learned a picture shows: its aspect, its frames, its classes."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 # Denominators up to here are tried; a picture has at most 2**26 pixels.
 _MOST_PARTS = 2**13
-_SEEN_PX, _HALF = 1024, Fraction(1, 2)
+_SEEN_PX = 1024
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,10 @@ class Picture:
         (3, 2)
         """
         shorter, longer = sorted((self.width, self.height))
-        exact, most_px = Fraction(shorter, longer), max(longer, _SEEN_PX)
+        most_px = max(longer, _SEEN_PX)
         for parts in range(1, _MOST_PARTS + 1):
-            near = max(1, round(exact * parts))
-            if abs(Fraction(near, parts) - exact) * most_px < _HALF:
+            near = max(1, (2 * shorter * parts + longer) // (2 * longer))
+            # The ratio is off by less than half a pixel of the longest side.
+            if 2 * most_px * abs(near * longer - shorter * parts) < parts * longer:
                 break
         return (parts, near) if self.width >= self.height else (near, parts)

@@ -1,3 +1,4 @@
+from bitfold.polytopes.cutting.search_watch import SearchProgress
 from bitfold.polytopes.loading import load_partition
 from bitfold.polytopes.measuring.measures import (
     FOLD_MEASURES,
@@ -19,6 +20,7 @@ __all__ = [
     "Partition",
     "Plane",
     "SampledPartition",
+    "SearchProgress",
     "estimate_polytopes",
     "load_partition",
     "measure_folds",

@@ -15,6 +15,7 @@ from bitfold.polytopes.backends import NetworkBackend
 from bitfold.polytopes.cutting.exact import Cutting
 from bitfold.polytopes.cutting.mesh import Mesh
 from bitfold.polytopes.cutting.room import room_for_polytopes
+from bitfold.polytopes.cutting.search_watch import ProgressHook, SearchWatch
 from bitfold.polytopes.domain import corners_of
 from bitfold.polytopes.drawing.shown_picture import shown_picture
 from bitfold.polytopes.lowering.cache import lower
@@ -45,6 +46,8 @@ def partition(
     each_layer: Literal[False] = ...,
     max_polytopes: int = ...,
     with_outputs: bool = ...,
+    progress: ProgressHook | None = ...,
+    max_seconds: float | None = ...,
 ) -> Partition: ...
 @overload
 def partition(
@@ -56,6 +59,8 @@ def partition(
     each_layer: Literal[True],
     max_polytopes: int = ...,
     with_outputs: bool = ...,
+    progress: ProgressHook | None = ...,
+    max_seconds: float | None = ...,
 ) -> list[Partition]: ...
 
 
@@ -68,6 +73,8 @@ def partition(
     each_layer: bool = False,
     max_polytopes: int = MAX_POLYTOPES,
     with_outputs: bool = False,
+    progress: ProgressHook | None = None,
+    max_seconds: float | None = None,
 ) -> Partition | list[Partition]:
     """Find every polytope of a network on a convex polygon of a plane through its inputs.
 
@@ -92,6 +99,9 @@ def partition(
             takes.
         with_outputs: compute `Partition.vertex_outputs` during the search, which is faster than
             computing them later.
+        progress: called with a `SearchProgress` after each operation of the network. The first
+            layers of a plain chain are cut in one go.
+        max_seconds: end with an error when this time has passed. It is checked between operations.
 
     Returns:
         The partition. With ``each_layer`` a list of partitions, one for each layer; the last one
@@ -101,7 +111,8 @@ def partition(
 
     Raises:
         PolytopeError: the network is in training mode, is not piecewise linear, has a weight that
-            is not finite, or has too many polytopes; or the domain is not a convex polygon.
+            is not finite, or has too many polytopes; the domain is not a convex polygon; or
+            ``max_seconds`` have passed.
 
     >>> import torch
     >>> generator = torch.Generator().manual_seed(0)
@@ -117,6 +128,7 @@ def partition(
             f"Cannot find polytopes: expected max_polytopes of 1 to {_MOST_POLYTOPES:,}, got "
             f"{max_polytopes}. Choose one of these."
         )
+    watch = SearchWatch(progress, max_seconds)
     border = corners_of(domain)
     where = _plane(plane)
     program = Program(*lower(network_of(network), where.origin))
@@ -124,6 +136,7 @@ def partition(
     wanted = with_outputs and until_layer is None and not each_layer
     with torch.no_grad(), room_for_polytopes():
         cutting = Cutting(program, mesh, where, max_polytopes, until_layer, with_outputs=wanted)
+        cutting.watch = watch
         if each_layer:
             cutting.after_bend = lambda: by_layer.append(_so_far(mesh, cutting, where))
         cutting.run_to_last_bend()

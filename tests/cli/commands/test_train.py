@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bitfold.cli.main import main
-from bitfold.training import load_run
+from bitfold.training import Config, load_run
 from tests.cli.command_runs import SMALL, num_video_frames
 
 
@@ -89,3 +89,29 @@ def test_interrupt_saves_and_exits_with_130(tmp_path: Path) -> None:
     run = load_run(path)
     assert run.status["status"] == "interrupted"
     assert num_video_frames(path / "video.mp4") == len(run.frame_epochs())
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--kolmogorov-weight", "0.01"], "row_column"),
+        (["--kolmogorov-weight", "0.01", "--kolmogorov-range", "auto"], "row_column"),
+        (["--kolmogorov-weight", "0.01", "--kolmogorov-predictor", "coordinate"], "coordinate"),
+        (["--kolmogorov-weight", "0.01", "--kolmogorov-shape", "[4]"], "coordinate"),
+        ([], None),
+    ],
+)
+def test_a_run_with_k_takes_the_predictor_of_the_shortest_descriptions(
+    options: list[str], expected: str | None, tmp_path: Path
+) -> None:
+    """The choice stands in the run's configuration, unless options name another predictor."""
+    folder = tmp_path / "run"
+    small = ["--size", "16", "--shape", "[4]", "--epochs", "1", "--snapshot-format", "none"]
+    assert main(["train", "ring", *small, *options, "-q", "-o", str(folder)]) == 0
+    written = tomllib.loads((folder / "config.toml").read_text())
+    assert written.get("kolmogorov_predictor") == expected
+
+
+def test_the_draw_poly_programs_keep_the_coordinate_predictor() -> None:
+    """What their users' scripts leave out is as it always was."""
+    assert Config(kolmogorov_weight=0.01).kolmogorov.predictor == "coordinate"

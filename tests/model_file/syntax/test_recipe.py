@@ -44,7 +44,7 @@ def test_aspect_frames_and_rate_come_back(
     """A file tells the aspect of a picture, and the frames and the rate of a clip."""
     path = tmp_path / "a"
     plain = write_model(path, network(None, 3))
-    assert write_model(path, network(picture, 3)) <= plain + 8
+    assert write_model(path, network(picture, 3)) <= plain + 11
     read = read_model(path)
     assert isinstance(read, PolytopeNet)
     assert read.picture == expected

@@ -6,9 +6,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from bitfold import experiments, polytopes, recording, targets
 from bitfold.cli.console.options import add_places, add_presentation, given_places
 from bitfold.cli.console.output import say
+from bitfold.cli.console.search_bar import SearchBar
 
 # Constants of packages that need PyTorch or Matplotlib, repeated so that the help loads without
 # them. A test compares them with the originals.
@@ -50,6 +53,10 @@ def add_to(commands: Any) -> None:
         "--max-polytopes", type=int, default=MAX_POLYTOPES, metavar="N",
         help=f"stop with an error if there are more than N (default: {MAX_POLYTOPES})",
     )  # fmt: skip
+    parser.add_argument(
+        "--max-seconds", type=float, metavar="S",
+        help="stop with an error if the search takes longer than S seconds (default: no limit)",
+    )  # fmt: skip
     add_places(parser, "checkpoint_dir")
     add_presentation(parser)
     parser.set_defaults(command=run)
@@ -80,12 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
     experiments.check_ending(output)
     window = targets.Window(*arguments.window)
     view = recording.NetworkView.of(arguments.path, arguments.epoch, **given_places(arguments))
-    found = polytopes.partition(
-        view.network,
-        ((window.x0, window.y0), (window.x1, window.y1)),
-        view.plane(arguments.time),
-        max_polytopes=arguments.max_polytopes,
-    )
+    with SearchBar(Console(stderr=True, quiet=arguments.quiet)) as bar:
+        found = polytopes.partition(
+            view.network,
+            ((window.x0, window.y0), (window.x1, window.y1)),
+            view.plane(arguments.time),
+            max_polytopes=arguments.max_polytopes,
+            progress=bar,
+            max_seconds=arguments.max_seconds,
+        )
     look = experiments.PartitionLook(
         faces=arguments.faces,
         output_number=arguments.output_number,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from bitfold import training
@@ -14,6 +14,9 @@ from bitfold.cli.console.training_listeners import CommandListeners
 
 if TYPE_CHECKING:
     from bitfold.training import Config, Run, RunEnded
+
+#: The predictor of the shortest descriptions in docs/kolmogorov.md.
+MEASURED_PREDICTOR = "row_column"
 
 
 def add_to(commands: Any) -> None:
@@ -40,6 +43,20 @@ def add_to(commands: Any) -> None:
     parser.set_defaults(command=run)
 
 
+def with_measured_predictor(config: Config) -> Config:
+    """Choose ``row_column`` where a run with K leaves its predictor open.
+
+    The coordinate predictor, which `Config` and the draw-poly programs take, is itself most of the
+    description of a small network. A setting that only it has chooses it still.
+    """
+    is_open = config.kolmogorov_predictor is None and config.kolmogorov.is_active
+    names = ("kolmogorov_shape", "kolmogorov_loss_type", "kolmogorov_predictor_bits")
+    defaults = {item.name: item.default for item in fields(config)}
+    if not is_open or any(getattr(config, name) != defaults[name] for name in names):
+        return config
+    return replace(config, kolmogorov_predictor=MEASURED_PREDICTOR)
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add ``--config``."""
     parser.add_argument(
@@ -50,6 +67,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, and return the exit code of how training ended."""
     config = make_config(arguments)
+    if arguments.config is None:
+        config = with_measured_predictor(config)
     results = train_and_draw(config, quiet=arguments.quiet, overwrite=arguments.overwrite)
     show_results(results.run, Console(quiet=arguments.quiet))
     return results.ended.exit_code

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_map
 from bitfold.polytopes.cutting.first_compile import announce_first_compile
 from bitfold.polytopes.cutting.mesh import Mesh
 from bitfold.polytopes.cutting.pooling import WinnerCut
+from bitfold.polytopes.cutting.search_watch import SearchWatch
 from bitfold.polytopes.lowering.bounds import Bounded
 from bitfold.polytopes.lowering.dense_layers import find_dense_layers
 from bitfold.polytopes.lowering.program import Program
@@ -65,6 +66,7 @@ class Cutting(Bounded):
     Attributes:
         sizes: the number of neurons of each bend. A neuron with two thresholds counts twice.
         after_bend: called after the mesh has been cut for an operation that bends; or None.
+        watch: is told of each operation, and may end the search; or None.
     """
 
     def __init__(
@@ -81,9 +83,12 @@ class Cutting(Bounded):
         self._mesh, self._max_faces = mesh, max_faces
         self.sizes: list[int] = []
         self.after_bend: Callable[[], None] | None = None
+        self.watch: SearchWatch | None = None
         bends = list(program.lowered.bends)[:num_bends]
         self._last_bend = bends[-1] if bends else -1
         self._with_outputs = with_outputs
+        num_all = len(program.lowered.operations)
+        self._num_operations = num_all if with_outputs else self._last_bend + 1
 
     def run_to_last_bend(self) -> None:
         """Cut the mesh along all folds, and run the program up to the last of them."""
@@ -108,6 +113,8 @@ class Cutting(Bounded):
                     self.follow(number, operation)
                     for index in lowered.forgotten[number]:
                         self.forget(index)
+                if self.watch is not None:
+                    self.watch.has_done(number + 1, self._num_operations, self._mesh.num_faces)
 
     def _cut_dense_layers(self) -> int:
         """Cut along the folds of the first dense layers; return the operation to go on with."""

@@ -181,7 +181,8 @@ class Config:
     kolmogorov_predictor: str | None = _PREDICTOR.word(
         None,
         "weight predictor: a network of the weights' positions, scales of rows and columns, or "
-        "scales of tensors; by default coordinate, with learned steps row_column",
+        "scales of tensors; by default row_column in `bitfold train` and with learned steps, else "
+        "coordinate",
         choices=tuple(PREDICTOR_OPTIONS),
     )
     kolmogorov_shape: str = _PREDICTOR.word(

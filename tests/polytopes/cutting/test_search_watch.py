@@ -1,0 +1,71 @@
+"""Tests of progress and of the limit of time of a search."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from bitfold.errors import PolytopeError
+from bitfold.polytopes import SearchProgress, partition
+from tests.polytopes.dense_networks import WIDE, dense
+
+
+def branched() -> nn.Module:
+    """A network that is no plain chain, so that its operations are followed one by one."""
+
+    class Branched(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.second = nn.Linear(2, 8), nn.Linear(8, 8)
+            self.last = nn.Linear(8, 2)
+
+        def forward(self, points: torch.Tensor) -> torch.Tensor:
+            hidden = torch.relu(self.first(points))
+            return self.last(hidden + torch.relu(self.second(hidden)))
+
+    return Branched().eval()
+
+
+@pytest.mark.parametrize("with_outputs", [False, True])
+def test_progress_goes_to_the_end(with_outputs: bool) -> None:
+    """The last report has followed all operations and knows every polytope."""
+    seen: list[SearchProgress] = []
+    found = partition(branched(), WIDE, progress=seen.append, with_outputs=with_outputs)
+    assert seen[-1].num_done == seen[-1].num_operations
+    assert seen[-1].num_polytopes == found.num_polytopes
+    assert seen[-1].seconds_left == 0
+    done = [one.num_done for one in seen]
+    assert done == sorted(done)
+    assert [one.num_polytopes for one in seen] == sorted(one.num_polytopes for one in seen)
+
+
+def test_a_chain_reports_too() -> None:
+    """A plain chain, whose layers are cut in one go, reports once they are."""
+    seen: list[SearchProgress] = []
+    torch.manual_seed(0)
+    partition(dense([6, 6], nn.ReLU), WIDE, progress=seen.append, with_outputs=True)
+    assert seen
+    assert seen[-1].num_done == seen[-1].num_operations
+
+
+def test_the_limit_of_time_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says how far it came; afterwards the same search works, with the same threads."""
+    threads = torch.get_num_threads()
+    clock = iter(range(0, 10_000, 10))
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: float(next(clock)))
+        with pytest.raises(PolytopeError, match=r"at most 5 seconds, got 10\.0 after \d+ of \d+"):
+            partition(branched(), WIDE, max_seconds=5)
+    assert torch.get_num_threads() == threads
+    assert partition(branched(), WIDE, max_seconds=1e6).num_polytopes > 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_a_limit_that_cannot_be_kept_is_refused(seconds: float) -> None:
+    """A limit of time is above 0."""
+    with pytest.raises(PolytopeError, match="expected max_seconds above 0"):
+        partition(branched(), WIDE, max_seconds=seconds)
