@@ -25,7 +25,8 @@ def branched() -> nn.Module:
 
         def forward(self, points: torch.Tensor) -> torch.Tensor:
             hidden = torch.relu(self.first(points))
-            return self.last(hidden + torch.relu(self.second(hidden)))
+            outputs: torch.Tensor = self.last(hidden + torch.relu(self.second(hidden)))
+            return outputs
 
     return Branched().eval()
 
