@@ -36,18 +36,33 @@ def coded_bits(distances: Tensor, scales: Tensor, distribution: str = "laplace")
         tensor([ 1.3800,  5.1900, 16.0000], dtype=torch.float64)
     """
     firsts, reaches, costs = _tables_on(distances.device, distribution)
-    shifts = ((scales - LAST_TABLE + PER_OCTAVE - 1) // PER_OCTAVE).clamp(min=0)
-    tabled = scales - PER_OCTAVE * shifts
-    moved = (distances + ((1 << shifts) >> 1)) >> shifts
-    reach = reaches[tabled - LEAST_SCALE]
-    inside = torch.minimum(torch.maximum(moved, -reach - 1), reach + 1)
-    symbols = costs[firsts[tabled - LEAST_SCALE] + reach + 1 + inside] + shifts
+    tabled, moved, shifts = scales, distances, None
+    if bool((scales > LAST_TABLE).any()):
+        shifts = ((scales - LAST_TABLE + PER_OCTAVE - 1) // PER_OCTAVE).clamp(min=0)
+        tabled = scales - PER_OCTAVE * shifts
+        moved = (distances + ((1 << shifts) >> 1)) >> shifts
+    rows = tabled - LEAST_SCALE
+    reach = reaches[rows]
+    starts = firsts[rows] + reach + 1
+    is_beyond = moved.abs() > reach
+    # Most tensors have neither long scales nor distances beyond the reach: half of the work is for
+    # these.
+    if not bool(is_beyond.any()):
+        symbols = costs[starts + moved]
+        escapes = torch.zeros_like(symbols)
+    else:
+        symbols = costs[starts + torch.minimum(torch.maximum(moved, -reach - 1), reach + 1)]
+        escapes = _escape_bits(moved, reach, tabled).where(is_beyond, 0).to(costs.dtype)
+    return Cost(symbols if shifts is None else symbols + shifts, escapes)
+
+
+def _escape_bits(moved: Tensor, reach: Tensor, tabled: Tensor) -> Tensor:
+    """The bits of the Golomb numbers of distances beyond the reach; any number for others."""
     orders = (tabled // PER_OCTAVE).clamp(min=0)
     beyond = (moved.abs() - reach - 1).clamp(min=0)
-    exponents = torch.frexp(((beyond >> orders) + 1).to(costs.dtype)).exponent
     # frexp's fraction is in [1/2, 1): floor(log2) is one less than its exponent.
-    escapes = torch.where(moved.abs() > reach, 2 * exponents - 1 + orders, 0)
-    return Cost(symbols, escapes.to(costs.dtype))
+    exponents = torch.frexp(((beyond >> orders) + 1).to(accumulation_dtype(moved.device))).exponent
+    return 2 * exponents - 1 + orders
 
 
 @cache
