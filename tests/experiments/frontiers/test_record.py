@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bitfold.errors import RunError
@@ -60,6 +60,8 @@ def test_a_record_with_a_wrong_point_is_named(tmp_path: Path, change: dict[str, 
         read_record(tmp_path)
 
 
+# On a busy machine drawing takes longer than Hypothesis allows by default.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MEASURES = st.lists(
     st.tuples(st.integers(1, 40), st.integers(0, 40).map(lambda error: error / 40)), max_size=30
 )
@@ -74,6 +76,7 @@ def points_of(measures: list[tuple[int, float]]) -> list[FrontierPoint]:
     return [*made, FrontierPoint(1.0, 99, "lost", "loop")]
 
 
+@UNHURRIED
 @given(MEASURES)
 def test_the_front_is_what_no_other_point_beats(measures: list[tuple[int, float]]) -> None:
     """By the definition, looking at every pair."""
@@ -87,6 +90,7 @@ def test_the_front_is_what_no_other_point_beats(measures: list[tuple[int, float]
     assert [point.num_bytes for point in front] == sorted(size for size, _ in naive)
 
 
+@UNHURRIED
 @given(MEASURES, st.integers(1, 40), st.integers(0, 40))
 def test_the_best_is_on_the_front_and_meets_what_is_asked(
     measures: list[tuple[int, float]], size: int, error: int
