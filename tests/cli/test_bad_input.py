@@ -46,7 +46,13 @@ def refuse(
         (["ring", "--kolmogorov-weight", "lots"], "'mdl' or 'bits:N'"),
         (["ring", "--kolmogorov-weight", "bits:few"], "whole number after bits:"),
         (["ring", "--kolmogorov-weight", "bits:0"], "at least 1 after bits:"),
-        (["ring", "--size", "32", "--kolmogorov-weight", "bits:12970"], "the 12,970 bits"),
+        (
+            [
+                *["ring", "--size", "32", "--kolmogorov-weight", "bits:12970"],
+                *["--kolmogorov-predictor", "coordinate"],
+            ],
+            "the 12,970 bits",
+        ),
         (["ring", "--kolmogorov-weight", "mdl", "--kolmogorov-loss-type", "mse"], "in nats"),
         (["ring", "--kolmogorov-noise-std", "0"], "more than 0"),
         (["ring", "--kolmogorov-warmup=-1"], "at least 0"),

@@ -159,5 +159,5 @@ def test_missing_and_overlong_files_are_refused(
             read_target(path)
     write_target(tmp_path / "t", load_target("disk", size=8))
     monkeypatch.setattr("bitfold.targets.file.MAX_FILE_BYTES", 100)
-    with pytest.raises(TargetError, match="more than 100 bytes"):
+    with pytest.raises(TargetError, match="at most 100 bytes"):
         read_target(tmp_path / "t")

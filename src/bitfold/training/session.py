@@ -109,6 +109,7 @@ class Session:
         places = {name: changes.pop(name) for name in PLACES if name in changes}
         session._set_up(open_old(path, places), listeners, least_epochs=least_epochs)
         try:
+            session._act_on_recorded()  # an audit at the start sees the settings that act
             session.change(**changes)
         except BaseException:
             session.close()

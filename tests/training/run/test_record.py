@@ -85,9 +85,9 @@ def test_a_folder_without_a_run_gets_one_line(tmp_path: Path, make: object) -> N
     """Whether it is there or not."""
     assert callable(make)
     make(tmp_path / "run")
-    with pytest.raises(RunError, match=r"there is no config\.toml"):
+    with pytest.raises(RunError, match=r"got one without config\.toml"):
         bitfold.load_run(tmp_path / "run")
-    with pytest.raises(RunError, match=r"there is no config\.toml"):
+    with pytest.raises(RunError, match=r"got one without config\.toml"):
         bitfold.resume(tmp_path / "run")
 
 

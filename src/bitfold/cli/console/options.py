@@ -139,8 +139,8 @@ def add_places(parser: argparse.ArgumentParser, *names: str) -> None:
 
 def given_places(arguments: argparse.Namespace) -> dict[str, str]:
     """Return what the options of `add_places` give, for `bitfold.load_run`."""
-    given = given_settings(arguments)
-    return {name: given[name] for name in PLACES if name in given}
+    # Other options of the command may have the name of a setting and other words.
+    return {name: str(getattr(arguments, name)) for name in PLACES if hasattr(arguments, name)}
 
 
 def make_config(arguments: argparse.Namespace, **defaults: Any) -> Config:

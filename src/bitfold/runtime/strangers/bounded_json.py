@@ -10,17 +10,18 @@ LARGEST_NUMBER = 1e100
 _SHOWN_CHARACTERS = 60
 
 
-def parse_json(data: bytes | str) -> Any:
+def parse_json(data: bytes | str, *, has_constants: bool = False) -> Any:
     """Parse JSON; whatever is wrong with it is one kind of error.
 
     Raises:
-        ValueError: it is not JSON, or is nested too deeply. NaN and Infinity are no JSON.
+        ValueError: it is not JSON, or is nested too deeply. NaN and Infinity are no JSON, unless
+            ``has_constants``.
 
     >>> parse_json(b'{"epoch": 3}')
     {'epoch': 3}
     """
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        return json.loads(data, parse_constant=None if has_constants else _refuse_constant)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -149,7 +149,7 @@ def _facts(text: str) -> tuple[dict[str, Any], int]:
         ValueError: a fact has another type.
         KeyError: a fact is missing.
     """
-    facts = parse_json(text)
+    facts = parse_json(text, has_constants=True)  # a loss may have been no number
     if not isinstance(facts, dict):
         raise ValueError("its facts are no object")
     try:
@@ -213,7 +213,11 @@ def _validation_loss(path: Path) -> float:
         with open_plain(path, "rb") as file:
             size = int.from_bytes(file.read(8), "little")
             head = file.read(min(size, _MAX_HEADER_BYTES))
-        loss = float(parse_json(parse_json(head)["__metadata__"]["bitfold"])["validation_loss"])
+        loss = float(
+            parse_json(parse_json(head)["__metadata__"]["bitfold"], has_constants=True)[
+                "validation_loss"
+            ]
+        )
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return math.inf
     return loss if math.isfinite(loss) else math.inf
