@@ -9,7 +9,7 @@ from bitfold.networks.encoding import Encoding
 class TriangleWaves(nn.Module):
     """Each coordinate and its triangle waves, in octaves and two phases.
 
-    In octave k = 0, 1, ... the period is p = 2^-k, and the two waves of a coordinate x are
+    In octave k = 0, 1, ... the period is p = 2^-k, and the two waves of a coordinate x are::
 
         c_k(x) = 1 - 4 d(x / p)          1 at 0: a cosine with straight sides
         s_k(x) = 1 - 4 d(x / p - 1/4)    0 at 0, and rising: the same a quarter of a period later
@@ -17,13 +17,14 @@ class TriangleWaves(nn.Module):
     where d is the distance to the nearest whole number. On [-0.5, 0.5] all waves lie within
     [-1, 1]. Beyond it their formulas below go on, and the waves leave [-1, 1].
 
-    The waves are |.| folded again and again: c_0 = 1 - |4x|, and with A = |4x + 1|, B = |4x - 1|
+    The waves are absolute values of absolute values: ``c_0 = 1 - |4x|``, and with
+    ``A = |4x + 1|`` and ``B = |4x - 1|``::
 
         s_0 = A - B - 4x                c_1     = 2 (A + B - |4x|) - 3
         u_k = |s_k + c_k|               v_k     = |s_k - c_k|
         s_(k+1) = u_k - v_k             c_(k+2) = 2 (u_k + v_k) - 3
 
-    since |s_k| + |c_k| = 1. So each fold belongs to one neuron only: u and v of octave k fold at
+    since ``|s_k| + |c_k| = 1``. So each fold belongs to one neuron only: u and v of octave k fold at
     the odd multiples of p/8.
 
     Source: piecewise linear sibling of Tancik et al. 2020, "Fourier features let networks learn
