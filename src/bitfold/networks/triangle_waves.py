@@ -24,8 +24,8 @@ class TriangleWaves(nn.Module):
         u_k = |s_k + c_k|               v_k     = |s_k - c_k|
         s_(k+1) = u_k - v_k             c_(k+2) = 2 (u_k + v_k) - 3
 
-    since ``|s_k| + |c_k| = 1``. So each fold belongs to one neuron only: u and v of octave k fold at
-    the odd multiples of p/8.
+    since ``|s_k| + |c_k| = 1``. So each fold belongs to one neuron only: u and v of octave k fold
+    at the odd multiples of p/8.
 
     Source: piecewise linear sibling of Tancik et al. 2020, "Fourier features let networks learn
     high frequency functions in low dimensional domains".
