@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
 ALLOWED["__main__"] = {"cli", "runtime"}
 ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}
 #: Training never draws, but a finished run draws its own metrics when it is asked to.
-EXCEPTIONS = {"training.run.record": {"render"}}
+EXCEPTIONS = {"training.lineage.run": {"render"}}
 MOST_FILES = 15
 #: Folders that are still to be divided.
 KNOWN_LARGE: set[str] = set()

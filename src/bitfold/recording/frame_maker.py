@@ -22,14 +22,23 @@ class FrameMaker:
         self._run, self._style = run, style
         self._frames = TargetFrames(run, style)
         self._numbers = _numbers(run)
+        self._num_bytes = 0  # of the changes that were read last
 
     def draw(self, moment: Moment) -> NDArray[np.uint8]:
         """Return the frame of a moment: uint8 (height, width, 3), valid until the next call."""
-        self._run = self._run.renewed()
+        self._read_changes()
         then = self._run.at(moment.epoch)
         if _numbers(then) != self._numbers:
             self._frames, self._numbers = TargetFrames(then, self._style), _numbers(then)
         return self._frames.draw(moment, then)
+
+    def _read_changes(self) -> None:
+        """Read the changes that were made since the last frame."""
+        path = self._run.folder.changes
+        num_bytes = path.lstat().st_size if path.exists() else 0
+        if num_bytes != self._num_bytes:
+            self._run = RunRecord.open(self._run.path, **self._run.places)
+            self._num_bytes = num_bytes
 
 
 def _numbers(run: RunRecord) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from bitfold.training.events import Listener
 from bitfold.training.lineage.run import Run
 from bitfold.training.new_run import train_to_the_end
 from bitfold.training.run.opening import newest_start
-from bitfold.training.run.record import open_record
+from bitfold.training.run.record import RunRecord
 from bitfold.training.session import Session
 from bitfold.training.step.resources import limited_threads, usable_device
 from bitfold.training.watch.gradient_audit import audit_learner
@@ -51,7 +51,7 @@ def audit_run(path: str | Path, *, checkpoint_dir: str | None = None) -> Gradien
         CheckpointError: no checkpoint is whole, or the newest whole one belongs to another network.
         AuditError: a loss is not finite.
     """
-    run = open_record(absolute_path(path), checkpoint_dir=checkpoint_dir)
+    run = RunRecord.open(absolute_path(path), checkpoint_dir=checkpoint_dir)
     usable_device(run.config.device)
     with limited_threads(run.config.threads or 1):
         return audit_learner(newest_start(run).live.learner)

@@ -109,7 +109,8 @@ class Session:
         places = {name: changes.pop(name) for name in PLACES if name in changes}
         session._set_up(open_old(path, places), listeners, least_epochs=least_epochs)
         try:
-            session._act_on_recorded()  # an audit at the start sees the settings that act
+            with session._working():
+                session._act_on_recorded()  # an audit at the start sees the settings that act
             session.change(**changes)
         except BaseException:
             session.close()
@@ -123,6 +124,7 @@ class Session:
         self._coming = deque(opened.coming)
         self._least_epochs = least_epochs
         self._ended: RunEnded | None = None
+        self._num_compiled = 0  # loops, by this session
         self._record = RunRecord(
             opened.live.run.path,
             Changes(opened.coming).apply(opened.live.run.config),
@@ -202,8 +204,9 @@ class Session:
             found.write()
             self._coming.append(found.change)
         else:
-            live = self._altered(found.run, found.target, found.split)  # checks all, before writing
-            found.write()
+            with self._working():
+                live = self._altered(found.run, found.target, found.split)
+            found.write()  # only what could be built
             self._act(found.change, live)
         notice = default_lambda_line(self._record.config.replace(**settings), found.run.config)
         self._record = found.run
@@ -301,8 +304,7 @@ class Session:
             run.changes.split_number(),
         )
         state = self._trainer.state()
-        with self._working():
-            return live_of(run, target, split, state, same_points=same_points)
+        return live_of(run, target, split, state, same_points=same_points)
 
     def _act(self, change: Change, live: Live) -> None:
         if not self._coming:
@@ -326,12 +328,15 @@ class Session:
         # Numba is needed by who trains, not by who imports the package.
         from bitfold.runtime.loop_cache.progress import compile_progress  # noqa: PLC0415
 
-        threads = self._trainer.live.run.config.threads or 1
-        with limited_threads(threads), compile_progress(self._emit_compiled):
-            yield
+        before = self._num_compiled
 
-    def _emit_compiled(self, num_compiled: int, num_known: int) -> None:
-        self._emit(LoopsCompiled(num_compiled, num_known))
+        def tell(num_compiled: int, num_known: int) -> None:
+            self._num_compiled = before + num_compiled
+            self._emit(LoopsCompiled(self._num_compiled, before + num_known))
+
+        threads = self._trainer.live.run.config.threads or 1
+        with limited_threads(threads), compile_progress(tell):
+            yield
 
     def _emit(self, event: Event) -> None:
         self._events.append(event)

@@ -35,7 +35,7 @@ def branch(
         RunError: the run has not finished the epoch, or the folder holds a run.
         CheckpointError: a file of the run is damaged.
     """
-    last = int((run.metrics["epoch"] or [0])[-1] or 0)
+    last = run.last_epoch
     if not 0 <= epoch <= last:
         raise RunError(
             f"Cannot branch {run.path} at epoch {epoch}: expected an epoch from 0 to {last}, the "

@@ -31,7 +31,7 @@ def replay(run: RunRecord, folder: str | Path, listeners: Sequence[Listener] = (
     """
     facts = {"replay_of": str(run.path)}
     path = copy_run(run, Path(folder), from_epoch=0, until=run, facts=facts)
-    last = int((run.metrics["epoch"] or [0])[-1] or 0)
+    last = run.last_epoch
     train_until(path, last, listeners)
     return path
 
@@ -48,8 +48,8 @@ def first_difference(run: RunRecord, other: RunRecord) -> str | None:
     for row, epoch in enumerate(epochs):
         if row >= len(others):
             return f"Epoch {epoch} was not trained again."
-        for name in sorted(one.keys() | two.keys() - {_TIMING}):
+        for name in sorted((one.keys() | two.keys()) - {_TIMING}):
             values = [columns[name][row] if name in columns else None for columns in (one, two)]
-            if name != _TIMING and values[0] != values[1]:
+            if values[0] != values[1]:
                 return f"Epoch {epoch}: {name} was {values[0]}, and is now {values[1]}."
     return None

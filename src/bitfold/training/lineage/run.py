@@ -5,14 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bitfold.runtime.display.figure_picture import FigurePicture
 from bitfold.training.events import Listener
 from bitfold.training.lineage.branch import branch
 from bitfold.training.lineage.replay import replay
-from bitfold.training.run.record import RunRecord, open_record
+from bitfold.training.run.record import RunRecord
 
 
 class Run(RunRecord):
     """One training and its folder."""
+
+    def plot(self, what: str = "losses") -> FigurePicture:
+        """Draw the metrics over the epochs.
+
+        Args:
+            what: ``losses``, ``gradients``, or ``folds`` beside the losses.
+
+        Returns:
+            A figure: a notebook shows it, and its ``save(path)`` writes it.
+
+        Raises:
+            RenderError: the run has none of these metrics, or ``what`` is unknown.
+        """
+        # Training never draws; a finished run does when it is asked to.
+        from bitfold.render import draw_losses  # noqa: PLC0415 - see above
+
+        return FigurePicture(draw_losses({self.path.name: self.metrics}, what=what))
 
     def branch(self, epoch: int, folder: str | Path, listeners: Sequence[Listener] = ()) -> Run:
         """Make a run that begins in exactly the state of this one at an epoch.
@@ -65,7 +83,7 @@ def load_run(
 
     >>> load_run("nowhere")
     Traceback (most recent call last):
-    bitfold.errors.RunError: Cannot open run nowhere: there is no config.toml in it.
+    bitfold.errors.RunError: Cannot open run nowhere: expected the folder of a run, got one without
+    config.toml. Give a folder that training made, such as one in runs/.
     """
-    record = open_record(path, checkpoint_dir=checkpoint_dir, snapshot_dir=snapshot_dir)
-    return Run(record.path, record.config, record.changes, record.named)
+    return Run.open(path, checkpoint_dir=checkpoint_dir, snapshot_dir=snapshot_dir)

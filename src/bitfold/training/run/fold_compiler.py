@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bitfold.networks import PolytopeNet
-from bitfold.training.run.record import open_record
+from bitfold.training.run.record import RunRecord
 from bitfold.training.watch.fold_monitor import FoldMonitor
 
 
@@ -20,7 +20,7 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(5)
     torch.set_num_threads(1)
-    run = open_record(sys.argv[1])
+    run = RunRecord.open(sys.argv[1])
     monitor = FoldMonitor(run.config, run.target, run.split)
     network = run.new_network().eval()
     with torch.no_grad():

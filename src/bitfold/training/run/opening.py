@@ -16,7 +16,7 @@ from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import default_lambda_line
 from bitfold.training.run.encoding_notices import encoding_notices
 from bitfold.training.run.live import Live, live_of
-from bitfold.training.run.record import RunRecord, open_record
+from bitfold.training.run.record import RunRecord
 from bitfold.training.run.state import check_split
 from bitfold.training.step.resources import choose_threads, limited_threads, usable_device
 from bitfold.training.store.changes import Change
@@ -95,7 +95,7 @@ def open_old(path: str | Path, places: Mapping[str, str]) -> Opened:
 
     Args:
         path: the folder.
-        places: the folders outside of it that the caller names, as for `open_record`.
+        places: the folders outside of it that the caller names, as for `RunRecord.open`.
 
     Raises:
         RunError: the folder holds no run, or another process trains in it; or the run keeps files
@@ -103,7 +103,7 @@ def open_old(path: str | Path, places: Mapping[str, str]) -> Opened:
         CheckpointError: no checkpoint is whole and this network's.
         ConfigError: this machine lacks the device.
     """
-    run = open_record(absolute_path(path), **places)
+    run = RunRecord.open(absolute_path(path), **places)
     usable_device(run.config.device)
     run.check_places()
     with ExitStack() as lock:

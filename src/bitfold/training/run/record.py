@@ -8,14 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor
 
 from bitfold.errors import RunError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.networks import PolytopeNet
-from bitfold.runtime.display.figure_picture import FigurePicture
 from bitfold.runtime.display.html_tables import html_facts
 from bitfold.targets import Split, Target
 from bitfold.training.config.configuration import Config
@@ -67,17 +66,37 @@ class RunRecord:
         config = changes.apply(self.changes.undo(self.config))
         return RunRecord(self.path, config, changes, self.named)
 
-    def renewed(self) -> RunRecord:
-        """Return the record with the changes that were made since; itself if there are none."""
-        changes = self.folder.changes
-        size = changes.lstat().st_size if os.path.lexists(changes) else 0
-        if size == sum(len(item.line()) for item in self.changes.items):
-            return self
-        return open_record(self.path, **self.places)
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        checkpoint_dir: str | None = None,
+        snapshot_dir: str | None = None,
+    ) -> Self:
+        """Open the folder of a run; `bitfold.load_run` does it for a `bitfold.Run`.
+
+        Args:
+            path: the folder.
+            checkpoint_dir: the setting of this name, for a run that keeps its checkpoints outside
+                its folder: what ``config.toml`` says is not followed there, as it may be a
+                stranger's.
+            snapshot_dir: the same for the frames.
+
+        Raises:
+            RunError: the folder holds no run, or its changes are damaged.
+        """
+        folder = RunFolder(Path(path))
+        places = {"checkpoint_dir": checkpoint_dir, "snapshot_dir": snapshot_dir}
+        named = {name: place for name, place in places.items() if place is not None}
+        config, changes = folder.read_config().replace(**named), read_changes(folder.changes)
+        # A kill may come between a change and the configuration that it leads to.
+        config = changes.apply(changes.undo(config))
+        return cls(folder.path, config, changes, frozenset(named))
 
     @property
     def places(self) -> dict[str, str]:
-        """The settings in ``named`` with their values, as `open_record` takes them."""
+        """The settings in ``named`` with their values, as `open` takes them."""
         return {name: getattr(self.config, name) for name in self.named}
 
     @property
@@ -90,22 +109,10 @@ class RunRecord:
         """The metrics as columns, name to one value per epoch; each access reads the file."""
         return MetricColumns(read_metrics(self.folder.metrics))
 
-    def plot(self, what: str = "losses") -> FigurePicture:
-        """Draw the metrics over the epochs.
-
-        Args:
-            what: ``losses``, ``gradients``, or ``folds`` beside the losses.
-
-        Returns:
-            A figure: a notebook shows it, and its ``save(path)`` writes it.
-
-        Raises:
-            RenderError: the run has none of these metrics, or ``what`` is unknown.
-        """
-        # Training never draws; a finished run does when it is asked to.
-        from bitfold.render import draw_losses  # noqa: PLC0415 - see above
-
-        return FigurePicture(draw_losses({self.path.name: self.metrics}, what=what))
+    @property
+    def last_epoch(self) -> int:
+        """The last epoch with a line of metrics; 0 before the first."""
+        return int((self.metrics["epoch"] or [0])[-1] or 0)
 
     def _repr_html_(self) -> str:
         metrics = self.metrics
@@ -276,31 +283,3 @@ class RunRecord:
     def _checkpoint(self, epoch: int) -> Checkpoint:
         path = checkpoint_path(self.checkpoints, epoch)
         return read_kept_checkpoint(path, self.max_checkpoint_bytes)
-
-
-def open_record(
-    path: str | Path, *, checkpoint_dir: str | None = None, snapshot_dir: str | None = None
-) -> RunRecord:
-    """Open the folder of a run.
-
-    Args:
-        path: the folder.
-        checkpoint_dir: the setting of this name, for a run that keeps its checkpoints outside its
-            folder: what ``config.toml`` says is not followed there, as it may be a stranger's.
-        snapshot_dir: the same for the frames.
-
-    Raises:
-        RunError: the folder holds no run, or its changes are damaged.
-
-    >>> open_record("nowhere")
-    Traceback (most recent call last):
-    bitfold.errors.RunError: Cannot open run nowhere: expected the folder of a run, got one without
-    config.toml. Give a folder that training made, such as one in runs/.
-    """
-    folder = RunFolder(Path(path))
-    places = {"checkpoint_dir": checkpoint_dir, "snapshot_dir": snapshot_dir}
-    named = {name: place for name, place in places.items() if place is not None}
-    config, changes = folder.read_config().replace(**named), read_changes(folder.changes)
-    # A kill may come between a change and the configuration that it leads to.
-    config = changes.apply(changes.undo(config))
-    return RunRecord(folder.path, config, changes, frozenset(named))
