@@ -8,7 +8,7 @@ from functools import cache
 from itertools import pairwise
 
 from tests.model_file import plain_network
-from tests.model_file.plain_network import as_float
+from tests.model_file.plain_network import as_float, value
 
 ONE = 1 << 96
 Sides = tuple[int, ...]
@@ -393,13 +393,3 @@ def plain(d: Decoder, method: int, count: int) -> list[float] | None:
     if method == 1:
         return [as_float(one) for one in raw]
     return [one - 2**32 if one >= 2**31 else one for one in raw]
-
-
-def value(q: int, step: float | None, fixed: tuple[int, float, float] | None) -> float:
-    """A number on its grid."""
-    if fixed is None:
-        assert step is not None
-        return q * step
-    bins, low, high = fixed
-    width = (high - low) / (bins - 1)
-    return (q + round(-low / width)) * width + low

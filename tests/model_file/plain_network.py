@@ -161,3 +161,13 @@ def read_symbol(d: Any, begins: Sequence[int]) -> int:
 def as_float(bits: int) -> float:
     """A float32 of its bits."""
     return float(struct.unpack("<f", struct.pack("<I", bits))[0])
+
+
+def value(q: int, step: float | None, fixed: tuple[int, float, float] | None) -> float:
+    """A number on its grid."""
+    if fixed is None:
+        assert step is not None
+        return q * step
+    bins, low, high = fixed
+    width = (high - low) / (bins - 1)
+    return (q + round(-low / width)) * width + low
