@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -248,3 +250,38 @@ def test_a_branch_of_an_epoch_that_is_still_to_come_is_refused(tmp_path: Path) -
     assert not (tmp_path / "branch").exists()
     with pytest.raises(RunError, match="the folder holds a run"):
         run.branch(1, run.path)
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_change_that_the_disk_refuses_did_not_happen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training goes on as before."""
+    bitfold.train(tiny(tmp_path / "whole"))
+    with bitfold.Session(tiny(tmp_path / "run")) as session:
+        next(session)
+        with monkeypatch.context() as patched:
+            patched.setattr("bitfold.training.run.alteration.append_change", _refuse)
+            with pytest.raises(RunError, match="No space left on device"):
+                session.change(learning_rate=0.5)
+        for _ in session:
+            pass
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_change_counts_from_its_line_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the disk refuses the configuration that it leads to."""
+    with bitfold.Session(tiny(tmp_path / "run", epochs=2)) as session:
+        next(session)
+        with monkeypatch.context() as patched:
+            patched.setattr("bitfold.training.store.folder.RunFolder.write_config", _refuse)
+            session.change(learning_rate=0.5)
+        assert "learning_rate = 0.01" in (tmp_path / "run" / "config.toml").read_text()
+        assert bitfold.load_run(tmp_path / "run").config.learning_rate == 0.5
+        for _ in session:
+            pass
+    bitfold.load_run(tmp_path / "run").replay(tmp_path / "again")
+    assert_same_run(tmp_path / "run", tmp_path / "again")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bitfold.errors import CheckpointError, RunError
+from bitfold.runtime.atomic_files import write_atomically
 from bitfold.runtime.strangers.plain_files import check_plain
 from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.training.run.record import RunRecord
-from bitfold.training.store.changes import append_change
 from bitfold.training.store.checkpoints import (
     checkpoint_epoch,
     checkpoint_path,
@@ -56,13 +56,14 @@ def copy_run(
         with _all_or_nothing(new):
             found = _checkpoint_before(run, from_epoch)
             _copy_numbered(run.folder, new, until)
-            for change in until.changes.items:
-                append_change(new.changes, change)
+            if until.changes.items:
+                lines = b"".join(change.line() for change in until.changes.items)
+                write_atomically(new.changes, lines)
             if found is not None:
                 _copy_history(run.folder, new)
                 copy = checkpoint_path(own_folder(new.path, "checkpoints"), checkpoint_epoch(found))
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(found, copy)
+                _copy(found, copy)
             new.write_new(config, start.target, start.split)
             new.write_status({**new.read_status(), **facts})
     return new.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -47,11 +48,13 @@ class Alteration:
             if change.split is not None:
                 folder.write_split(self.split, change.split)
             append_change(folder.changes, change)
-            folder.write_config(self.run.config)
         except OSError as error:
             raise RunError(
                 f"Cannot change {self.run.path}: {error.strerror}. Make room, then try again."
             ) from None
+        # The change is made; whoever opens the run works its configuration out.
+        with suppress(OSError):
+            folder.write_config(self.run.config)
 
 
 def alteration_of(
