@@ -141,9 +141,8 @@ def frames_of(folder: Path) -> list[tuple[int, dict[str, Any], dict[str, bytes]]
 
 def last_state(folder: Path) -> tuple[int, dict[str, bytes]]:
     """The newest checkpoint's epoch and all its tensors as bytes."""
-    found, damaged = checkpoints.read_newest_checkpoint(folder / "checkpoints")
-    assert found is not None
-    assert not damaged
+    found = next(checkpoints.read_checkpoints(folder / "checkpoints"))
+    assert isinstance(found, checkpoints.Checkpoint)
     return found.epoch, {name: as_bytes(tensor) for name, tensor in found.tensors.items()}
 
 

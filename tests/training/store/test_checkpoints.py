@@ -15,7 +15,7 @@ from bitfold.training.store.checkpoints import (
     checkpoint_paths,
     delete_later_checkpoints,
     read_checkpoint,
-    read_newest_checkpoint,
+    read_checkpoints,
     write_checkpoint,
 )
 
@@ -88,18 +88,19 @@ def test_the_newest_whole_one_is_found_and_damaged_ones_named(tmp_path: Path) ->
     paths = [write_checkpoint(tmp_path, checkpoint(epoch)) for epoch in (1, 2, 3, 4)]
     paths[3].write_bytes(paths[3].read_bytes()[:100])
     paths[2].write_bytes(paths[2].read_bytes().replace(b"F32", b"F64"))
-    found, damaged = read_newest_checkpoint(tmp_path)
-    assert found is not None
-    assert found.epoch == 2
-    assert [path.name in line for path, line in zip(paths[3:1:-1], damaged, strict=True)] == [
-        True
-    ] * 2
+    *damaged, newest, oldest = read_checkpoints(tmp_path)
+    for path, error in zip(paths[3:1:-1], damaged, strict=True):
+        assert isinstance(error, CheckpointError)
+        assert path.name in str(error)
+    assert isinstance(newest, Checkpoint)
+    assert isinstance(oldest, Checkpoint)
+    assert (newest.epoch, oldest.epoch) == (2, 1)
 
 
 def test_an_empty_or_missing_folder_has_none(tmp_path: Path) -> None:
     """There is nothing to name either."""
-    assert read_newest_checkpoint(tmp_path) == (None, [])
-    assert read_newest_checkpoint(tmp_path / "nowhere") == (None, [])
+    assert list(read_checkpoints(tmp_path)) == []
+    assert list(read_checkpoints(tmp_path / "nowhere")) == []
 
 
 def test_later_ones_and_leftovers_are_deleted(tmp_path: Path) -> None:

@@ -89,16 +89,6 @@ class Layout:
         self.num_weights = self.starts[-1]
         self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
-    @property
-    def num_rows(self) -> int:
-        """Number of rows of all blocks together."""
-        return sum(block.box.num_outputs for block in self.blocks)
-
-    @property
-    def num_columns(self) -> int:
-        """Number of columns of all blocks together."""
-        return sum(block.box.num_inputs for block in self.blocks)
-
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Cut a stretch of the flat order at the borders of blocks.
 

@@ -57,11 +57,6 @@ def html_facts(title: str, facts: Mapping[str, object]) -> str:
     return html_table(title, (), rows, num_left=2)
 
 
-def html_text(title: str, text: str) -> str:
-    """Return a text whose columns are aligned by spaces."""
-    return html_table(title, (), (), note=text)
-
-
 def _row(
     tag: str, cells: Sequence[str], num_left: int, *, below: bool = False, is_bold: bool = False
 ) -> str:

@@ -65,10 +65,6 @@ class Changes:
         """Return the changes that act before the epochs 1 to ``epoch``."""
         return Changes(tuple(item for item in self.items if item.epoch <= epoch))
 
-    def before(self, epoch: int) -> tuple[Change, ...]:
-        """Return the changes that act right before an epoch."""
-        return tuple(item for item in self.items if item.epoch == epoch)
-
     def undo(self, config: Config) -> Config:
         """Return the configuration that a run began with, from its newest one."""
         for item in reversed(self.items):

@@ -162,24 +162,9 @@ def _facts(text: str) -> tuple[dict[str, Any], int]:
     return facts, epoch
 
 
-def read_newest_checkpoint(
+def read_checkpoints(
     folder: Path, max_bytes: int = MAX_FILE_BYTES
-) -> tuple[Checkpoint | None, list[str]]:
-    """Read the newest checkpoint that is whole.
-
-    Returns:
-        The checkpoint, or None if no whole one exists; and a line for each newer one that is
-        damaged.
-    """
-    damaged: list[str] = []
-    for found in read_checkpoints(folder, max_bytes):
-        if isinstance(found, Checkpoint):
-            return found, damaged
-        damaged.append(str(found))
-    return None, damaged
-
-
-def read_checkpoints(folder: Path, max_bytes: int) -> Iterator[Checkpoint | CheckpointError]:
+) -> Iterator[Checkpoint | CheckpointError]:
     """Yield each checkpoint in a folder, the newest first, or why it cannot be read."""
     for path in reversed(checkpoint_paths(folder)):
         try:
