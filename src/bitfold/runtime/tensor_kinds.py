@@ -14,7 +14,7 @@ def odd_kind(tensor: Tensor) -> str | None:
     Returns:
         The end of an error message: the kind of tensor, and what its owner can do.
 
-    >>> odd_kind(torch.ones(2)), odd_kind(torch.eye(2).to_sparse_csr())
+    >>> odd_kind(torch.ones(2)), odd_kind(torch.eye(2).to_sparse())
     (None, 'a sparse one. Make it dense')
     """
     found = None
