@@ -61,7 +61,7 @@ class Outcome:
     fault: str
 
 
-class _DrawnHere:
+class DrawnHere:
     """Draws as the drawing process does, but in this process."""
 
     num_drawn = 0
@@ -96,7 +96,7 @@ class Attempts:
         self._place = place
         self._runs = {name: place / "first" / name for name in RUNS}
         for name, settings in RUNS.items():
-            train(_tiny(self._runs[name], settings))
+            train(tiny_config(self._runs[name], settings))
             _draw(self._runs[name])
 
     def warm_up(self) -> None:
@@ -134,7 +134,7 @@ class Attempts:
         return Outcome(command, "; ".join(stranger.done), code, fault)
 
 
-def _tiny(folder: Path, settings: dict[str, Any]) -> Config:
+def tiny_config(folder: Path, settings: dict[str, Any]) -> Config:
     usual = {
         "target": "ring", "size": 16, "shape": "[4]*2", "epochs": 4, "points": 60,
         "validation_points": 20, "batch_size": 32, "save_interval": "2", "checkpoint_interval": 2,
@@ -219,7 +219,7 @@ def _standing_in(here: Path, home: Path) -> Iterator[None]:
     try:
         with (
             patch.dict(os.environ, {"HOME": str(home)}),
-            patch.object(recording, "Recorder", _DrawnHere),
+            patch.object(recording, "Recorder", DrawnHere),
         ):
             yield
     finally:

@@ -50,11 +50,11 @@ def copy_run(
     config = start.config.replace(
         output_dir=str(new.path), checkpoint_dir="checkpoints", snapshot_dir="snapshots"
     )
+    found = _checkpoint_before(run, from_epoch) if from_epoch else None
     new.make()
     with new.lock():
         new.clear(config, overwrite=False)
         with _all_or_nothing(new):
-            found = _checkpoint_before(run, from_epoch)
             _copy_numbered(run.folder, new, until)
             if until.changes.items:
                 lines = b"".join(change.line() for change in until.changes.items)

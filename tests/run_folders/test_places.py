@@ -1,0 +1,115 @@
+"""A run's files stay within its folder, unless its user names another place himself."""
+
+from __future__ import annotations
+
+import pytest
+
+import bitfold
+from bitfold.errors import RunError
+from tests.run_folders.stranger_runs import Call, Place
+
+OF_FRAMES = (["resume", "--epochs", "6"], ["render"])
+OF_CHECKPOINTS = (
+    ["resume", "--epochs", "6"],
+    ["audit"],
+    ["report"],
+    ["compress", "-o", "a.bitfold"],
+    ["polytopes", "-o", "a.npz"],
+)
+CASES = [("snapshot_dir", words) for words in OF_FRAMES]
+CASES += [("checkpoint_dir", words) for words in OF_CHECKPOINTS]
+
+
+@pytest.mark.parametrize(("setting", "words"), CASES)
+@pytest.mark.parametrize("where", ["{outside}/taken", "../../outside/taken", "~/taken", "a/../.."])
+def test_a_folder_that_config_toml_alone_names_is_not_used(
+    setting: str, words: list[str], where: str, place: Place, call: Call
+) -> None:
+    """The line names the option that its owner repeats; nothing is written, there or in the run."""
+    shown = where.format(outside=place.outside)
+    place.set(f'{setting} = "{shown}"')
+    before = place.files()
+    said = call(words[0], place.run, *words[1:])
+    assert said.is_refused(), said
+    option = "--" + setting.replace("_", "-")
+    assert f"If it is yours, repeat {option} {shown}.\n" in said.err
+    assert place.is_untouched()
+    assert place.files() == before
+
+
+def test_a_folder_that_the_user_repeats_is_used(place: Place, call: Call) -> None:
+    """The same run goes on with its checkpoints elsewhere."""
+    elsewhere = place.outside / "taken" / "run"
+    (place.run / "checkpoints").rename(elsewhere)
+    place.set(f'checkpoint_dir = "{place.outside / "taken"}"')
+    option = ("--checkpoint-dir", place.outside / "taken")
+    said = call("resume", place.run, "--epochs", "6", *option)
+    assert (said.code, said.err) == (0, "")
+    assert (elsewhere / "epoch-000000006.safetensors").exists()
+    assert not (place.run / "checkpoints").exists()
+    for words in (["audit"], ["report"], ["compress", "-o", place.here / "a.bitfold"]):
+        assert call(words[0], place.run, *words[1:], *option).code == 0
+
+
+@pytest.mark.parametrize("where", ["{outside}/taken/log", "../../outside/victim", "~/log"])
+def test_a_log_that_config_toml_alone_names_is_left_out(
+    where: str, place: Place, call: Call
+) -> None:
+    """The run goes on, and says why the log does not."""
+    shown = where.format(outside=place.outside)
+    place.set(f'log_file = "{shown}"')
+    said = call("resume", place.run, "--epochs", "6")
+    assert (said.code, said.err) == (0, "")
+    assert "The log is not continued" in said.out
+    assert "repeat --log-file" in said.out.replace("\n", " ")
+    assert place.is_untouched()
+    assert len(bitfold.load_run(place.run).metrics["epoch"]) == 6
+
+
+def test_a_log_within_the_run_is_continued(place: Place, call: Call) -> None:
+    """As long as it is a plain file: a link is not followed."""
+    place.set(f'log_file = "{place.run}/log.txt"')
+    assert call("resume", place.run, "--epochs", "5").code == 0
+    assert "epoch 5" in (place.run / "log.txt").read_text(encoding="utf-8")
+    (place.run / "log.txt").unlink()
+    (place.run / "log.txt").symlink_to(place.outside / "victim")
+    said = call("resume", place.run, "--epochs", "6")
+    assert said.code == 0
+    assert "The log is not continued" in said.out
+    assert place.is_untouched()
+
+
+def test_the_folder_is_where_it_lies_now(place: Place, call: Call) -> None:
+    """Its configuration may name another run's as ``output_dir``."""
+    place.set(f'output_dir = "{place.outside / "taken"}"')
+    assert call("resume", place.run, "--epochs", "6").code == 0
+    assert place.is_untouched()
+    assert len(bitfold.load_run(place.run).metrics["epoch"]) == 6
+
+
+def test_a_picture_that_config_toml_names_is_not_read(place: Place, call: Call) -> None:
+    """The run holds its own; that of the configuration is a name alone."""
+    place.set(f'target = "{place.outside / "victim"}"')
+    assert call("resume", place.run, "--epochs", "6").code == 0
+    assert place.is_untouched()
+
+
+def test_a_run_is_trained_again_without_its_checkpoints(place: Place, call: Call) -> None:
+    """So it does not matter where they are said to be, and the second run keeps its own."""
+    place.set(f'checkpoint_dir = "{place.outside / "taken"}"')
+    place.set(f'snapshot_dir = "{place.outside / "taken"}"')
+    assert call("replay", place.run).code == 0
+    assert place.is_untouched()
+
+
+def test_a_branch_begins_with_the_checkpoints_that_its_maker_names(place: Place) -> None:
+    """And keeps its own in its own folder, wherever its parent keeps them."""
+    (place.run / "checkpoints").rename(place.outside / "taken" / "run")
+    place.set(f'checkpoint_dir = "{place.outside / "taken"}"')
+    with pytest.raises(RunError, match="repeat `checkpoint_dir="):
+        bitfold.load_run(place.run).branch(3, place.here / "branch")
+    assert not any(place.here.iterdir())
+    parent = bitfold.load_run(place.run, checkpoint_dir=str(place.outside / "taken"))
+    branch = parent.branch(3, place.here / "branch")
+    assert branch.checkpoints == place.here / "branch" / "checkpoints"
+    assert branch.metrics["task_loss"] == parent.metrics["task_loss"][:3]
