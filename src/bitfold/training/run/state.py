@@ -17,7 +17,7 @@ from bitfold.training.config.continuation import agree, predictor_settings, stee
 from bitfold.training.run.stored_kolmogorov import configuration_of, first_line, load_predictor
 from bitfold.training.step.learner import Learner
 from bitfold.training.step.optimizers import keeps_state
-from bitfold.training.store.checkpoints import Checkpoint
+from bitfold.training.store.checkpoints import Checkpoint, checkpoint_path
 from bitfold.training.store.stored_weights import check_weights, shapes_of
 from bitfold.training.watch.oversight import Oversight
 
@@ -103,8 +103,8 @@ def restore(
         learner.order.set_state(checkpoint.tensors["random.order"])
     except (LookupError, ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise CheckpointError(
-            f"Cannot continue {place}: its checkpoint of epoch {checkpoint.epoch} does not fit "
-            f"({first_line(error)})."
+            f"Cannot continue {place}: its checkpoint {checkpoint_path(Path(), checkpoint.epoch)} "
+            f"does not fit ({first_line(error)})."
         ) from None
 
 
