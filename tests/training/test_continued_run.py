@@ -282,7 +282,9 @@ def test_a_whole_checkpoint_that_is_none_of_ours_is_passed_over(
     write_checkpoint(folder, type(found)(12, tensors, found.facts))
     bitfold.resume(tmp_path / "run", [heard])
     assert heard.epochs == [11, 12]
-    assert any("checkpoint epoch-000000012.safetensors does not fit" in notice for notice in heard.notices)
+    assert any(
+        "checkpoint epoch-000000012.safetensors does not fit" in notice for notice in heard.notices
+    )
 
 
 def test_another_split_is_refused(tmp_path: Path) -> None:

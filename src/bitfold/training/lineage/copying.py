@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bitfold.errors import CheckpointError, RunError
+from bitfold.errors import CheckpointError
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.runtime.strangers.plain_files import check_plain
 from bitfold.runtime.strangers.user_paths import absolute_path
@@ -21,6 +21,7 @@ from bitfold.training.store.checkpoints import (
 )
 from bitfold.training.store.folder import RunFolder
 from bitfold.training.store.run_places import own_folder
+from bitfold.training.store.unwritable import unwritable
 
 _MAX_BYTES = 2**40
 
@@ -108,8 +109,5 @@ def _all_or_nothing(new: RunFolder) -> Iterator[None]:
     except BaseException as error:
         new.delete()
         if isinstance(error, OSError):
-            raise RunError(
-                f"Cannot write into {new.path}: {error.strerror}. Make room, or choose another "
-                "folder."
-            ) from None
+            raise unwritable(new.path, error, then="try again, or choose another folder") from None
         raise

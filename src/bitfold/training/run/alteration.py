@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from bitfold.errors import ConfigError, RunError
+from bitfold.errors import ConfigError
 from bitfold.targets import Split, Target, sample_split, write_target
 from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import changed_config
 from bitfold.training.run.record import RunRecord
 from bitfold.training.store.changes import Change, Changes, append_change
+from bitfold.training.store.unwritable import unwritable
 
 _POINTS = ("points", "validation_points")
 
@@ -49,9 +50,7 @@ class Alteration:
                 folder.write_split(self.split, change.split)
             append_change(folder.changes, change)
         except OSError as error:
-            raise RunError(
-                f"Cannot change {self.run.path}: {error.strerror}. Make room, then try again."
-            ) from None
+            raise unwritable(self.run.path, error, do="change", then="try again") from None
         # The change is made; whoever opens the run works its configuration out.
         with suppress(OSError):
             folder.write_config(self.run.config)

@@ -9,13 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
-from bitfold.errors import RunError
 from bitfold.runtime.atomic_files import AppendOnlyFile
 from bitfold.training.run.record import RunRecord
 from bitfold.training.store.checkpoints import Checkpoint, checkpoint_path, write_checkpoint
 from bitfold.training.store.metrics import Metrics, without_folds
 from bitfold.training.store.metrics_log import MetricsLog
 from bitfold.training.store.trajectory import TrajectoryWriter
+from bitfold.training.store.unwritable import unwritable
 
 
 class Journal:
@@ -65,9 +65,7 @@ class Journal:
                 )
                 opened.callback(self._trajectory.close)
             except OSError as error:
-                raise RunError(
-                    f"Cannot write into {run.path}: {error.strerror}. Make room, then continue it."
-                ) from None
+                raise unwritable(run.path, error, then="continue it") from None
             self._files = opened.pop_all()
 
     def follow(self, run: RunRecord) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from bitfold.errors import CheckpointError, RunError
+from bitfold.errors import CheckpointError
 from bitfold.runtime.atomic_files import delete_temporary_files
 from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import load_target, sample_split
@@ -29,6 +29,7 @@ from bitfold.training.store.dated_folder import claimed_folder
 from bitfold.training.store.folder import RunFolder
 from bitfold.training.store.run_places import PLACES
 from bitfold.training.store.stored_weights import check_weights
+from bitfold.training.store.unwritable import unwritable
 
 # A run keeps four. A stranger's folder may hold any number.
 _MOST_TRIED = 8
@@ -184,6 +185,4 @@ def _prepare_folder(run: RunRecord, epoch: int) -> None:
         delete_later_checkpoints(run.checkpoints, epoch)
         delete_temporary_files(run.path)
     except OSError as error:
-        raise RunError(
-            f"Cannot write into {run.path}: {error.strerror}. Make room, then continue it."
-        ) from None
+        raise unwritable(run.path, error, then="continue it") from None

@@ -28,6 +28,7 @@ from bitfold.training.config.config_file import config_toml, read_config
 from bitfold.training.config.configuration import Config
 from bitfold.training.store.checkpoints import checkpoint_paths
 from bitfold.training.store.run_places import PLACES, checked_place, is_within
+from bitfold.training.store.unwritable import unwritable
 
 _MAX_STATUS_BYTES, _MAX_SPLIT_BYTES = 2**20, 2**31
 
@@ -230,9 +231,7 @@ class RunFolder:
         write_atomically(self.numbered_split(number), save(arrays))
 
     def _unwritable(self, error: OSError) -> RunError:
-        return RunError(
-            f"Cannot write into {self.path}: {error.strerror}. Make room, or choose another folder."
-        )
+        return unwritable(self.path, error, then="try again, or choose another folder")
 
     def write_config(self, config: Config) -> None:
         """Write the configuration.

@@ -71,7 +71,7 @@ class TrajectoryWriter:
     def __init__(self, path: Path, weights: Mapping[str, Tensor], *, keep_until: int) -> None:
         self._names = list(weights)
         header = [(name, tuple(tensor.shape)) for name, tensor in weights.items()]
-        if path.exists():
+        if os.path.lexists(path):  # a link to nothing is refused there too
             self._cut(path, header, keep_until)
         else:
             write_atomically(path, MAGIC + _block(json.dumps({"tensors": header}).encode()))

@@ -1,0 +1,148 @@
+"""The files of a run are plain files: links are not followed, and nothing waits or reads forever."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import bitfold
+from bitfold.errors import BitfoldError
+from tests.run_folders.stranger_runs import Call, Place, in_time
+
+RESUME = ["resume", "--epochs", "6"]
+#: A file, a command that reads or appends to it, and whether it goes on without the file.
+READ = (
+    ("config.toml", RESUME, False),
+    ("changes.jsonl", RESUME, False),
+    ("metrics.jsonl", RESUME, False),
+    ("metrics.jsonl", ["plot"], False),
+    ("trajectory.bin", RESUME, False),
+    ("trajectory.bin", ["render"], False),
+    ("target.safetensors", RESUME, False),
+    ("split.safetensors", RESUME, False),
+    (".lock", RESUME, False),
+    ("checkpoints/epoch-000000004.safetensors", RESUME, True),
+    ("checkpoints/epoch-000000004.safetensors", ["compress", "-o", "{here}/../a"], False),
+    ("run.json", RESUME, True),
+    ("video.mp4", ["render"], True),
+    ("audit.txt", ["resume", "--epochs", "6", "--audit"], True),
+)
+
+
+def link_to(where: str) -> Callable[[Path, Place], None]:
+    """Put a symbolic link in the place of a file."""
+    return lambda path, place: path.symlink_to(place.outside / where)
+
+
+def fifo(path: Path, place: Place) -> None:
+    """Put a FIFO there: who reads it waits without end."""
+    os.mkfifo(path)
+
+
+SPECIAL: dict[str, tuple[Callable[[Path, Place], None], str]] = {
+    "link": (link_to("victim"), "a symbolic link"),
+    "link to nothing": (link_to("missing"), "a symbolic link"),
+    "device": (link_to("/dev/zero"), "a symbolic link"),
+    "FIFO": (fifo, "a FIFO"),
+    "folder": (lambda path, place: path.mkdir(), "a folder"),
+}
+
+
+@pytest.mark.parametrize("what", SPECIAL)
+@pytest.mark.parametrize(("name", "words", "goes_on"), READ)
+def test_what_is_no_plain_file_is_not_read(
+    name: str, words: list[str], goes_on: bool, what: str, place: Place, call: Call
+) -> None:
+    """The command refuses in one line, or does without; what a link leads to stays as it is."""
+    path = place.run / name
+    path.unlink(missing_ok=True)
+    make, kind = SPECIAL[what]
+    make(path, place)
+    said = call(words[0], place.run, *(word.format(here=place.here) for word in words[1:]))
+    if goes_on and said.code == 0:
+        assert said.err == ""
+        assert len(bitfold.load_run(place.run).metrics["epoch"]) >= 4
+    else:
+        assert said.is_refused(), said
+        is_named = name.rpartition("/")[2] in said.err or name == "config.toml"
+        assert is_named, said.err
+        is_said = kind in said.err or (what == "folder" and "Is a directory" in said.err)
+        assert is_said or name == "config.toml", said.err
+        assert not goes_on or what == "folder"  # which nothing can be written over
+    assert place.is_untouched()
+
+
+def test_temporary_names_are_not_foreseen(place: Place, call: Call) -> None:
+    """Links under the names that were once used, and in the place of results, are not followed."""
+    names = (
+        "config.toml.tmp", "run.json.tmp", "metrics.jsonl.tmp", ".video.mp4.partial",
+        "video.previous.mp4", "video.mp4", "last_frame.png", "loss.png", "report.html", "folds.png",
+    )  # fmt: skip
+    for name in names:
+        (place.run / name).symlink_to(place.outside / "victim")
+    for words in (RESUME, ["render"], ["plot"], ["report"]):
+        said = call(words[0], place.run, *words[1:])
+        assert (said.code, said.err) == (0, ""), (words, said)
+        assert place.is_untouched(), words
+    for name in ("video.mp4", "last_frame.png", "loss.png", "report.html"):
+        assert not (place.run / name).is_symlink()
+        assert (place.run / name).stat().st_size > 500
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "snapshots"])
+@pytest.mark.parametrize("what", ["link", "file", "FIFO"])
+def test_folders_are_not_led_elsewhere(name: str, what: str, place: Place, call: Call) -> None:
+    """A link in the place of a folder of the run is refused, as is anything else."""
+    path = place.run / name
+    if path.exists():
+        path.rename(place.run / "before")
+    if what == "link":
+        path.symlink_to(place.outside / "taken")
+    elif what == "file":
+        path.write_bytes(b"")
+    else:
+        os.mkfifo(path)
+    got = {"link": "a symbolic link", "file": "a file", "FIFO": "a FIFO"}[what]
+    for words in (RESUME, ["render"] if name == "snapshots" else ["audit"]):
+        said = call(words[0], place.run, *words[1:])
+        assert said.is_refused(), said
+        assert f"{name}: expected a plain folder, got {got}. Move it away." in said.err
+        assert place.is_untouched()
+
+
+@pytest.mark.parametrize("name", ["render", "render/frames", "tensorboard"])
+def test_folders_of_drawings_are_not_led_elsewhere(name: str, place: Place, call: Call) -> None:
+    """Those that another style, or TensorBoard, writes to."""
+    (place.run / "render").mkdir()
+    (place.run / "render").rmdir() if name == "render" else None
+    (place.run / name).symlink_to(place.outside / "taken")
+    words = [*RESUME, "--tensorboard"] if name == "tensorboard" else ["render", "--faces", "area"]
+    said = call(words[0], place.run, *words[1:])
+    assert said.is_refused(), said
+    assert "expected a plain folder, got a symbolic link" in said.err
+    assert place.is_untouched()
+
+
+def test_a_run_reached_by_a_link_is_used(place: Place, call: Call) -> None:
+    """The user gave the link: what lies above the run is his."""
+    link = place.outside.parent / "link"
+    link.symlink_to(place.run)
+    assert call("resume", link, "--epochs", "6").code == 0
+    assert call("render", link).code == 0
+
+
+@pytest.mark.parametrize("name", ["target.safetensors", "split.safetensors", "run.json"])
+def test_files_without_end_are_refused_by_their_size(name: str, place: Place) -> None:
+    """A sparse file of a terabyte takes no place on the disk, and none in memory."""
+    with (place.run / name).open("r+b") as file:
+        file.truncate(2**40)
+    run = bitfold.load_run(place.run)
+    with in_time(20):
+        if name == "run.json":
+            assert run.status == {}
+            return
+        with pytest.raises(BitfoldError, match="expected at most"):
+            assert run.split
