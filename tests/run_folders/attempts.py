@@ -135,6 +135,7 @@ class Attempts:
 
 
 def tiny_config(folder: Path, settings: dict[str, Any]) -> Config:
+    """A configuration that trains in a moment."""
     usual = {
         "target": "ring", "size": 16, "shape": "[4]*2", "epochs": 4, "points": 60,
         "validation_points": 20, "batch_size": 32, "save_interval": "2", "checkpoint_interval": 2,

@@ -47,7 +47,7 @@ class Place:
 
     def set(self, line: str) -> None:
         """Put a line of TOML into the configuration, in the place of the setting's own."""
-        path, name = self.run / "config.toml", line.split(" ")[0]
+        path, name = self.run / "config.toml", line.split(" ", maxsplit=1)[0]
         text = re.sub(rf"(?m)^{name} = .*\n", "", path.read_text(encoding="utf-8"))
         path.write_text(f"{line}\n{text}", encoding="utf-8")
 

@@ -34,7 +34,7 @@ def setting(line: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
     """A change of one setting of the configuration that stands in the facts."""
 
     def changed(facts: dict[str, Any], _: object) -> str:
-        name = line.split(" ")[0]
+        name = line.split(" ", maxsplit=1)[0]
         lines = [one for one in facts["config"].splitlines() if not one.startswith(name + " ")]
         return json.dumps({**facts, "config": "\n".join([line, *lines])})
 

@@ -1,4 +1,4 @@
-"""The files of a run are plain files: links are not followed, and nothing waits or reads forever."""
+"""The files of a run are plain files: no link is followed, and nothing is read without end."""
 
 from __future__ import annotations
 
@@ -52,11 +52,12 @@ SPECIAL: dict[str, tuple[Callable[[Path, Place], None], str]] = {
 
 
 @pytest.mark.parametrize("what", SPECIAL)
-@pytest.mark.parametrize(("name", "words", "goes_on"), READ)
+@pytest.mark.parametrize("case", READ)
 def test_what_is_no_plain_file_is_not_read(
-    name: str, words: list[str], goes_on: bool, what: str, place: Place, call: Call
+    case: tuple[str, list[str], bool], what: str, place: Place, call: Call
 ) -> None:
     """The command refuses in one line, or does without; what a link leads to stays as it is."""
+    name, words, goes_on = case
     path = place.run / name
     path.unlink(missing_ok=True)
     make, kind = SPECIAL[what]
