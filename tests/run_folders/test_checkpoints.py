@@ -14,7 +14,11 @@ from bitfold.training.store.checkpoints import _digest
 from tests.run_folders.stranger_runs import Call, Place
 
 
-def rewrite(place: Place, epoch: int, change: Callable[[dict[str, Any], dict[str, Any]], str]) -> None:  # fmt: skip
+#: Changes facts and tensors, and returns the facts as text.
+Change = Callable[[dict[str, Any], dict[str, Any]], str]
+
+
+def rewrite(place: Place, epoch: int, change: Change) -> None:
     """Change the facts and tensors of a checkpoint, with the right checksum."""
     path = place.run / "checkpoints" / f"epoch-{epoch:09d}.safetensors"
     data = path.read_bytes()
@@ -25,12 +29,12 @@ def rewrite(place: Place, epoch: int, change: Callable[[dict[str, Any], dict[str
     path.write_bytes(save(tensors, {"bitfold": text, "sha256": _digest(tensors, text)}))
 
 
-def fact(name: str, value: object) -> Callable[[dict[str, Any], dict[str, Any]], str]:
+def fact(name: str, value: object) -> Change:
     """A change of one fact."""
     return lambda facts, _: json.dumps({**facts, name: value})
 
 
-def setting(line: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
+def setting(line: str) -> Change:
     """A change of one setting of the configuration that stands in the facts."""
 
     def changed(facts: dict[str, Any], _: object) -> str:
@@ -41,7 +45,7 @@ def setting(line: str) -> Callable[[dict[str, Any], dict[str, Any]], str]:
     return changed
 
 
-WRONG: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], str], str]] = {
+WRONG: dict[str, tuple[Change, str]] = {
     "infinity": (fact("epoch", float("inf")), "epoch: expected an epoch of 0 to 1,000,000,000, g"),
     "far": (fact("epoch", 2**80), "epoch: expected an epoch of 0 to 1,000,000,000, got 1208925"),
     "text": (fact("epoch", "4"), "epoch: expected an epoch of 0 to 1,000,000,000, got '4'"),
