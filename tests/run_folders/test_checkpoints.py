@@ -13,7 +13,6 @@ import bitfold
 from bitfold.training.store.checkpoints import _digest
 from tests.run_folders.stranger_runs import Call, Place
 
-
 #: Changes facts and tensors, and returns the facts as text.
 Change = Callable[[dict[str, Any], dict[str, Any]], str]
 
