@@ -28,11 +28,26 @@ def modules() -> dict[str, nn.Module]:
     }
     for module in made.values():
         set_to_waves(module)
+    made["shifted"] = shifted()
     with torch.no_grad():
         weight = made["layers"].get_parameter("3.weight")
         weight[::3] = 0
         weight[0, 0] = 400
     return made
+
+
+def shifted() -> nn.Module:
+    """Weights of a grid that misses 0, evenly spread over few values, and some off the grid."""
+    module = nn.Sequential(nn.Linear(40, 30), nn.Linear(30, 20))
+    chance = np.random.default_rng(7)
+    with torch.no_grad():
+        for item in module.parameters():
+            numbers = chance.choice([-90, -7, 0, 3, 4, 5, 127], item.numel())
+            values = (numbers + 0.5) * (2.0 / 255)
+            item.copy_(torch.from_numpy(values.astype(np.float32)).view(item.shape))
+        module[0].weight[3, 2] = 1 / 3
+        module[0].weight[29, 39] = -17.1
+    return module
 
 
 def set_to_waves(module: nn.Module) -> None:
@@ -76,6 +91,8 @@ def main() -> None:
             if isinstance(option["kolmogorov"].predictor, CoordinatePredictor):
                 set_to_waves(option["kolmogorov"].predictor)
         options |= {"rounded": {"tolerance": 0.1}, "exact": {"tolerance": 0, "names": True}}
+        if name == "shifted":
+            options = {"exact": options["exact"]}
         for key, option in options.items():
             path = GOLDEN / f"{name}-{key}.bitfold"
             bitfold.write_model(path, module, **option)

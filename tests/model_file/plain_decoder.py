@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 
-from tests.model_file import plain_network
+from tests.model_file import plain_grids, plain_network
 from tests.model_file.plain_network import as_float, value
 
 ONE = 1 << 96
@@ -197,7 +197,8 @@ def decode(
 ) -> list[list[float] | None]:
     """The numbers of each tensor, of shapes and kinds given or by the recipe; None if absent."""
     assert data[:2] == b"\xb1F"
-    assert data[2] // 4 == 1
+    version = data[2] // 4
+    assert version in {1, 2}
     assert zlib.crc32(data[7:]) == int.from_bytes(data[3:7], "little")
     at = 7 if data[2] & 1 else 11
     if data[2] & 2:
@@ -208,7 +209,7 @@ def decode(
         layers = range(0, len(tensors), 2)
         names = [f"layers.{layer}.{leaf}" for layer in layers for leaf in ("weight", "bias")]
     assert tensors is not None
-    found = body(d, tensors, names)
+    found = body(d, tensors, names, version)
     assert d.at == len(d.words)
     assert d.x == 1
     return found
@@ -260,7 +261,7 @@ def recipe(d: Decoder) -> list[tuple[Sides, str]]:
 
 
 def body(
-    d: Decoder, tensors: Sequence[tuple[Sides, str]], names: Sequence[str]
+    d: Decoder, tensors: Sequence[tuple[Sides, str]], names: Sequence[str], version: int
 ) -> list[list[float] | None]:
     """Methods, grids, predictor and tensors."""
     methods, last = [], dict[bool, int]()
@@ -268,11 +269,11 @@ def body(
         sort = len(shape) < 2
         method = last.get(sort, last.get(not sort))
         if method is None or d.flag(15 * 2**12):
-            method = d.bits(3)
+            method = d.bits(2 + version)
         last[sort] = method
         methods.append(method)
-    gridded = [i for i, method in enumerate(methods) if method in {4, 5, 6, 7}]
-    is_logistic, steps, fixed = grids(d, gridded, tensors)
+    gridded = [i for i, method in enumerate(methods) if method >= 4]
+    is_logistic, steps, fixed = plain_grids.grids(d, gridded, tensors, version)
     scaled = [i for i in gridded if methods[i] < 6]
     sent = scales(d, scaled, [i for i in scaled if methods[i] == 5], tensors)
     by_place = coordinate_numbers(d, [i for i in gridded if methods[i] == 7], tensors, names, fixed)
@@ -283,7 +284,9 @@ def body(
         if methods[i] < 4:
             found.append(plain(d, methods[i], size * (2 if kind == "complex" else 1)))
             continue
-        if methods[i] == 6:
+        if methods[i] == 8:
+            numbers = plain_grids.counted(d, size)
+        elif methods[i] == 6:
             numbers = d.context(outer, inner, together)
         elif methods[i] == 7:
             numbers = [by_place(i, n) for n in range(size)]
@@ -294,28 +297,12 @@ def body(
                 row, column = by_outer[n // (inner * together)], by_inner[n // together % inner]
                 s = None if row is None or column is None else min(max(row + column, -64), 128)
                 numbers.append(location + (0 if s is None else d.distance(s, is_logistic)))
-        found.append([value(q, steps.get(i), fixed) for q in numbers])
+        step, offset = steps.get(i, (None, 0.0))
+        values = [value(q, step, fixed, offset) for q in numbers]
+        if version == 2:
+            plain_grids.exceptions(d, values)
+        found.append(values)
     return found
-
-
-def grids(
-    d: Decoder, gridded: Sequence[int], tensors: Sequence[tuple[Sides, str]]
-) -> tuple[bool, dict[int, float], tuple[int, float, float] | None]:
-    """Whether it is logistic, steps, and the one grid of all."""
-    if not gridded:
-        return False, {}, None
-    is_logistic = bool(d.bits(1))
-    if d.bits(1):
-        bins = d.bits(16) + 1 if d.bits(1) else 256
-        low, high = (as_float(d.bits(16) + (d.bits(16) << 16)) for _ in range(2))
-        return is_logistic, {}, (bins, low, high)
-    steps, last, has_forms = {}, dict[bool, int](), d.bits(1)
-    for i in gridded:
-        sort = len(tensors[i][0]) < 2
-        if not (has_forms and d.bits(1)):
-            last[sort] = d.bits(32) if has_forms and d.bits(1) else d.bits(16) << 16
-        steps[i] = as_float(last[sort])
-    return is_logistic, steps, None
 
 
 Exponents = list[int | None]

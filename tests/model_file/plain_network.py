@@ -163,11 +163,13 @@ def as_float(bits: int) -> float:
     return float(struct.unpack("<f", struct.pack("<I", bits))[0])
 
 
-def value(q: int, step: float | None, fixed: tuple[int, float, float] | None) -> float:
+def value(
+    q: int, step: float | None, fixed: tuple[int, float, float] | None, offset: float
+) -> float:
     """A number on its grid."""
     if fixed is None:
         assert step is not None
-        return q * step
+        return q * step + offset
     bins, low, high = fixed
     width = (high - low) / (bins - 1)
     return (q + round(-low / width)) * width + low

@@ -13,6 +13,7 @@ import bitfold
 from bitfold.entropy_coding.streams import StreamWriter
 from bitfold.model_file import model_info
 from bitfold.model_file.syntax.header import MAGIC
+from tests.model_file.make_golden import shifted
 from tests.model_file.model_files import scrambled, write_checked
 from tests.model_file.mutations import mutated, with_checksum
 
@@ -38,6 +39,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, nn.Modu
         for tolerance in (0, 0.2):
             write_checked(path, module, tolerance=tolerance, names=tolerance == 0)
             found.append((path.read_bytes(), into))
+    write_checked(path, shifted(), tolerance=0)
+    found.append((path.read_bytes(), shifted()))
     return found
 
 
@@ -187,9 +190,9 @@ def test_a_later_version_and_a_missing_file_say_so(
     """Each has its own error."""
     path = tmp_path / "net.bitfold"
     data = bytearray(files[0][0])
-    data[2] += 4
+    data[2] += 8
     path.write_bytes(data)
-    with pytest.raises(bitfold.ModelFileError, match="version 1, got 2 at byte 2"):
+    with pytest.raises(bitfold.ModelFileError, match="version 1 or 2, got 3 at byte 2"):
         bitfold.read_model(path)
     with pytest.raises(bitfold.ModelFileError, match="No such file"):
         bitfold.read_model(tmp_path / "other.bitfold")

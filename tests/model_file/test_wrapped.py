@@ -88,7 +88,7 @@ def test_files_that_have_names_with_wrappers_are_still_read(tmp_path: Path) -> N
     write_model(path, module)
     stream = path.read_bytes()[11:]
     items = [item for item, _ in tensors_of(module, with_wrappers=True)]
-    path.write_bytes(with_header(items, stream, has_recipe=False, has_names=False))
+    path.write_bytes(with_header(items, stream, version=1, has_recipe=False, has_names=False))
     assert path.read_bytes()[7:11] == structure_hash(items)
     read_model(path, into=module)
 

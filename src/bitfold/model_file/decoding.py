@@ -124,7 +124,7 @@ def parsed(data: bytes, into: nn.Module | None = None) -> Parsed:
     else:
         items = list(written)
         _check_claims(items, len(data), header.end)
-    plan = read_body(reader, items)
+    plan = read_body(reader, items, header.version)
     bits = {item.name: reader.bits[(item.name,)] for item in items}
     parts = {key: value for key, value in reader.bits.items() if isinstance(key, str)}
     return Parsed(header, module, tensors, plan, parts, bits)

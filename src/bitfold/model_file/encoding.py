@@ -93,7 +93,8 @@ def encoded(holder: Holder, plan: Plan, *, names: bool = False) -> bytes:
         recipe, stream = None, _stream(None, plan)
     check_readable(plan, len(stream))
     items = [tensor.item for tensor in plan.tensors]
-    return with_header(items, stream, has_recipe=recipe is not None, has_names=names)
+    has_recipe = recipe is not None
+    return with_header(items, stream, version=plan.version, has_recipe=has_recipe, has_names=names)
 
 
 def _stream(recipe: Recipe | None, plan: Plan) -> bytes:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from bitfold.model_file.files import bytes_of
-from bitfold.model_file.syntax.header import VERSION, Header, read_header
+from bitfold.model_file.syntax.header import Header, read_header
 from bitfold.runtime.display.html_tables import html_table
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _without_module(header: Header, num_bytes: int) -> ModelFileInfo:
     return ModelFileInfo(
         items,
         num_bytes,
-        f"whole, version {VERSION}; without names and shapes, whose hash is "
+        f"whole, version {header.version}; without names and shapes, whose hash is "
         f"{header.structure.hex()}. In Python, model_info(path, into=module) lists the tensors.",
     )
 

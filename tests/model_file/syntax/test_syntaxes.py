@@ -14,6 +14,11 @@ from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.kolmogorov.weights.layout import make_blocks, varying_coordinates
 from bitfold.model_file.syntax.body import read_body, write_body
 from bitfold.model_file.syntax.coordinates import read_network, write_network
+from bitfold.model_file.syntax.exceptions import (
+    exception_bits,
+    read_exceptions,
+    write_exceptions,
+)
 from bitfold.model_file.syntax.grids import read_grids, write_grids
 from bitfold.model_file.syntax.header import read_header, with_header
 from bitfold.model_file.syntax.methods import read_methods, write_methods
@@ -22,12 +27,14 @@ from bitfold.model_file.syntax.plan import (
     ABSENT,
     CONTEXT,
     COORDINATE,
+    COUNTS,
     FLOATS,
     GRID,
     HALVES,
     ROWS,
     SCALES,
     WHOLES,
+    Exceptions,
     FixedGrid,
     Plan,
     TensorPlan,
@@ -50,6 +57,7 @@ from bitfold.model_file.syntax.structure import (
     structure_hash,
 )
 from bitfold.model_file.syntax.varints import read_varint, varint
+from tests.entropy_coding.round_trips import round_trip as counted_round_trip
 
 #: The types of tensors that are written as they are.
 TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
@@ -100,11 +108,17 @@ def test_names(given_items: list[Item], after: bytes) -> None:
     stream=st.binary(max_size=9),
     has_recipe=st.booleans(),
     has_names=st.booleans(),
+    version=st.integers(1, 2),
 )
-def test_headers(given_items: list[Item], stream: bytes, has_recipe: bool, has_names: bool) -> None:
+def test_headers(
+    given_items: list[Item], stream: bytes, has_recipe: bool, has_names: bool, version: int
+) -> None:
     """A header says what was written, and where the stream begins."""
-    data = with_header(given_items, stream, has_recipe=has_recipe, has_names=has_names)
+    data = with_header(
+        given_items, stream, version=version, has_recipe=has_recipe, has_names=has_names
+    )
     header = read_header(data)
+    assert header.version == version
     assert header.has_recipe is has_recipe
     assert header.structure == (b"" if has_recipe else structure_hash(given_items))
     assert header.items == (tuple(given_items) if has_names else None)
@@ -153,16 +167,16 @@ def drawn_method(chance: np.random.Generator, item: Item, on_grid: list[int]) ->
 
 
 @drawn
-@given(seed=seeds, count=st.integers(1, 12))
-def test_methods(seed: int, count: int) -> None:
+@given(seed=seeds, count=st.integers(1, 12), version=st.integers(1, 2))
+def test_methods(seed: int, count: int, version: int) -> None:
     """Methods are read as they were written, whatever the sorts of tensors."""
     chance = np.random.default_rng(seed)
     drawn_from = drawn_items(chance, count)
-    grid = [SCALES, ROWS, CONTEXT, COORDINATE]
+    grid = [SCALES, ROWS, CONTEXT, COORDINATE, *[COUNTS] * (version - 1)]
     tensors = [TensorPlan(item, drawn_method(chance, item, grid)) for item in drawn_from]
     found = round_trip(
-        lambda writer: write_methods(writer, tensors),
-        lambda reader: read_methods(reader, drawn_from),
+        lambda writer: write_methods(writer, tensors, version),
+        lambda reader: read_methods(reader, drawn_from, version),
     )
     assert found == [tensor.method for tensor in tensors]
 
@@ -179,16 +193,43 @@ def as_float(bits: int) -> float:
     ),
     is_short=st.booleans(),
     seed=seeds,
+    version=st.integers(1, 2),
 )
-def test_steps(bits: list[int], is_short: bool, seed: int) -> None:
-    """Steps are read as they were written: float32, bfloat16, and repeated ones."""
+def test_steps(bits: list[int], is_short: bool, seed: int, version: int) -> None:
+    """Steps are read as they were written: bfloat16, float32, float64, and repeated ones."""
     steps = [as_float(one & 0xFFFF_0000 if is_short else one) for one in bits]
+    offsets = [0.0] * len(steps)
+    if version > 1:
+        steps[::3] = [one * (1 + 2.0**-40) for one in steps[::3]]
+        offsets[::2] = [one / 3 for one in steps[::2]]
     shapes = np.random.default_rng(seed).integers(1, 3, len(steps))
     sorts = [Item(str(n), (2,) * int(sides), REAL) for n, sides in enumerate(shapes)]
-    written = [TensorPlan(item, SCALES, step=one) for item, one in zip(sorts, steps, strict=True)]
+    written = [
+        TensorPlan(item, SCALES, step=step, offset=offset)
+        for item, step, offset in zip(sorts, steps, offsets, strict=True)
+    ]
     found = [TensorPlan(item, SCALES) for item in sorts]
-    round_trip(lambda w: write_steps(w, written), lambda r: read_steps(r, found))
+    round_trip(lambda w: write_steps(w, written, version), lambda r: read_steps(r, found, version))
     assert [tensor.step for tensor in found] == steps
+    assert [tensor.offset for tensor in found] == offsets
+
+
+@drawn
+@given(
+    places=st.sets(st.integers(0, 299), max_size=9),
+    bits=st.lists(st.integers(0, 2**32 - 1), min_size=9, max_size=9),
+)
+def test_exceptions(places: set[int], bits: list[int]) -> None:
+    """Numbers off the grid are read as they were written, bit for bit, and counted exactly."""
+    some = np.array(bits[: len(places)], np.uint32).view(np.float32)
+    written = Exceptions(np.array(sorted(places), np.int64), some)
+    found, num_bits = counted_round_trip(
+        lambda writer: write_exceptions(writer, written),
+        lambda reader: read_exceptions(reader, 300),
+    )
+    assert found.places.tolist() == written.places.tolist()
+    assert found.values.tobytes() == written.values.tobytes()
+    assert num_bits == exception_bits(written)
 
 
 @drawn
@@ -201,7 +242,7 @@ def test_grids(limits: list[float], num_bins: int, distribution: str) -> None:
     """The grid that all tensors share is read as it was written, and so is the distribution."""
     written = Plan([], distribution, FixedGrid(min(limits), max(limits), num_bins))
     found = Plan([])
-    round_trip(lambda w: write_grids(w, written, []), lambda r: read_grids(r, found, []))
+    round_trip(lambda w: write_grids(w, written, []), lambda r: read_grids(r, found, [], 1))
     assert found == written
 
 
@@ -241,6 +282,8 @@ def drawn_plan(chance: np.random.Generator, count: int, *, by_place: bool) -> Pl
     if chance.random() < 0.5:
         plan.grid = FixedGrid(-1.0, 2.0, 30)
     on_grid = [COORDINATE] if by_place else [SCALES, ROWS, CONTEXT]
+    version = int(chance.integers(1, 3))
+    on_grid += [COUNTS] * (version - 1)
     for item in drawn_items(chance, count):
         tensor = TensorPlan(item, drawn_method(chance, item, on_grid))
         plan.tensors.append(tensor)
@@ -250,6 +293,8 @@ def drawn_plan(chance: np.random.Generator, count: int, *, by_place: bool) -> Pl
         elif tensor.method != ABSENT:
             tensor.numbers = chance.integers(-9, 10, item.size).astype(np.int32)
             tensor.step = 0.0 if plan.grid else float(np.float32(chance.random() + 0.1))
+            if version > 1 and chance.random() < 0.3:
+                tensor.exceptions = Exceptions(np.array([item.size - 1]), np.float32([0.7]))
         if tensor.method in (SCALES, ROWS):
             counts = item.box.line_counts if tensor.method == ROWS else ()
             lines = tuple(Lines(8 * chance.integers(-2, 3, n), 3) for n in counts)
@@ -273,13 +318,16 @@ def test_bodies(seed: int, count: int, by_place: bool) -> None:
     plan = drawn_plan(np.random.default_rng(seed), count, by_place=by_place)
     writer = StreamWriter()
     write_body(writer, plan)
-    found = read_body(StreamReader(writer.stream(), 0), [tensor.item for tensor in plan.tensors])
+    reader = StreamReader(writer.stream(), 0)
+    found = read_body(reader, [tensor.item for tensor in plan.tensors], plan.version)
     assert_same_network(found.coordinate, plan.coordinate)
     if plan.coded_by(GRID):
         assert (found.distribution, found.grid) == (plan.distribution, plan.grid)
     for one, other in zip(found.tensors, plan.tensors, strict=True):
         assert (one.item, one.method, one.step) == (other.item, other.method, other.step)
         assert np.array_equal(one.numbers, other.numbers)
+        assert np.array_equal(one.exceptions.places, other.exceptions.places)
+        assert np.array_equal(one.exceptions.values, other.exceptions.values)
         if one.raw is None or other.raw is None:
             assert one.raw is other.raw
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,10 +17,13 @@ from bitfold.entropy_coding.laplace.tensors import tensor_bits
 from bitfold.entropy_coding.rans.symbols import symbol_bits
 from bitfold.entropy_coding.scales.syntax import scale_bits
 from bitfold.entropy_coding.scales.whole_scales import DEAD
+from bitfold.entropy_coding.value_counts import values_of
 from bitfold.model_file.planning.from_kolmogorov import plain
 from bitfold.model_file.planning.grids import OnGrid, grid_for, own_grid
 from bitfold.model_file.planning.scales import one_scale_for, row_scales
-from bitfold.model_file.syntax.plan import CONTEXT, SCALES, Plan, TensorPlan, compact
+from bitfold.model_file.planning.shifted_grids import shifted_grid
+from bitfold.model_file.syntax.exceptions import exception_bits
+from bitfold.model_file.syntax.plan import CONTEXT, COUNTS, SCALES, Plan, TensorPlan, compact
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Holder, Item, tensors_of
 
 #: Vectors such as biases and gains are few and matter much, so they are rounded more finely.
@@ -35,6 +39,13 @@ _SAME_STEP, _MOST_GROWTH = 1 + 2.0**-5, 0.5
 STATISTICS = ("running_mean", "running_var")
 
 
+# Counts of values need a file of version 2, which earlier releases cannot read. They have to save
+# this much.
+_VERSION_2_SHARE, _VERSION_2_BITS = 1 / 200, 64
+# About what the values themselves take.
+_VALUES_BITS = 32
+
+
 class Planner:
     """Chooses the code of each parameter that takes the fewest bits; buffers stay as they are.
 
@@ -47,12 +58,18 @@ class Planner:
         self._rest_bits = rest_bits
         self._tensors = tensors_of(holder)
         self._own_grids = dict[str, OnGrid | None]()
-        for item, tensor in self._tensors[: _num_rounded(holder)]:
+        known = list[tuple[float, float]]()
+        # Large tensors tell the step that all may share most exactly.
+        rounded = self._tensors[: _num_rounded(holder)]
+        for item, tensor in sorted(rounded, key=lambda pair: -pair[0].size):
             if item.kind not in (REAL, TRANSPOSED) or item.name.endswith(STATISTICS):
                 continue
             values = _values(tensor)
             if bool(np.isfinite(values).all()):
-                self._own_grids[item.name] = own_grid(values) if item.size else None
+                found = (own_grid(values) or shifted_grid(values, known)) if item.size else None
+                self._own_grids[item.name] = found
+                if found is not None:
+                    known.append((found.step, found.offset))
 
     def plan(self, tolerance: float, *, keeps_grids: bool = False) -> tuple[Plan, float]:
         """The shortest plan at a tolerance.
@@ -69,13 +86,11 @@ class Planner:
         contexts, tensors, total = ContextWriter(), list[TensorPlan](), 0.0
         for item, tensor in self._tensors:
             grid = self._grid(item, tensor, tolerance, keeps_grids)
-            if grid is None:
-                tensors.append(plain(item, tensor, self._rest_bits))
-                raw = tensors[-1].raw
-                total += 0 if raw is None else 8 * raw.nbytes
-                continue
-            plan, bits = _shortest(item, grid, contexts)
-            tensors.append(plan)
+            chosen = plain(item, tensor, self._rest_bits)
+            bits = 0.0 if chosen.raw is None else 8.0 * chosen.raw.nbytes
+            if grid is not None:
+                chosen, bits = _shortest(item, grid, contexts)
+            tensors.append(chosen)
             total += bits
         return Plan(tensors), total
 
@@ -137,20 +152,30 @@ def _values(tensor: Tensor) -> NDArray[np.float32]:
 
 def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[TensorPlan, float]:
     """The plan of the method that takes the fewest bits, and these bits."""
-    numbers = compact(grid.numbers)
-    plans = [TensorPlan(item, SCALES, numbers, step=grid.step, scale=one_scale_for(grid.numbers))]
+    planned = TensorPlan(
+        item,
+        CONTEXT,
+        compact(grid.numbers),
+        step=grid.step,
+        offset=grid.offset,
+        exceptions=grid.exceptions,
+    )
+    plans = [replace(planned, method=SCALES, scale=one_scale_for(grid.numbers))]
     if item.box.line_counts and plans[0].scale.own != DEAD:
         plans.append(row_scales(plans[0]))
     found = [(_scale_cost(plan), number) for number, plan in enumerate(plans)]
     before = contexts.contexts.copy()
-    plans.append(TensorPlan(item, CONTEXT, numbers, step=grid.step))
+    plans.append(planned)
     found.append(
         (sum(map(symbol_bits, contexts.symbols(grid.numbers, item.box.in_memory))), len(plans) - 1)
     )
     bits, chosen = min(found)
+    counted = values_of(grid.numbers)
+    if counted is not None and counted[1] * (1 + _VERSION_2_SHARE) + _VERSION_2_BITS < bits:
+        plans, bits, chosen = [replace(planned, method=COUNTS)], counted[1] + _VALUES_BITS, 0
     if plans[chosen].method != CONTEXT:
         contexts.contexts = before
-    return plans[chosen], bits
+    return plans[chosen], bits + exception_bits(grid.exceptions)
 
 
 def _scale_cost(plan: TensorPlan) -> float:

@@ -8,14 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.model_file.syntax.plan import NO_EXCEPTIONS, Exceptions
+
 # The search for a grid begins with this many of the numbers.
 _SAMPLE = 64
 # With more steps than this from 0, the rounding of float32 makes any numbers look like a grid.
 _MOST_STEPS = 2**15
-# Candidate counts of steps are tried in this many batches.
-_PARTS = 8
 # The relative error of a quotient of two numbers in float32.
 _ROUNDING = 2.0**-22
+# The sample is tried in this many parts: few counts are left for all but the first.
+_PARTS = 16
 
 
 class OnGrid(NamedTuple):
@@ -23,11 +25,15 @@ class OnGrid(NamedTuple):
 
     Attributes:
         numbers: int64 (n,).
-        step: float32.
+        step: float32, or float64 if a file of version 2 has to hold it.
+        offset: of the value that the number 0 stands for.
+        exceptions: numbers that are off the grid.
     """
 
     numbers: NDArray[np.int64]
     step: float
+    offset: float = 0.0
+    exceptions: Exceptions = NO_EXCEPTIONS
 
 
 def own_grid(values: NDArray[np.float32]) -> OnGrid | None:
@@ -52,13 +58,12 @@ def own_grid(values: NDArray[np.float32]) -> OnGrid | None:
     used = values[values != 0]
     sample = used[:: max(1, len(used) // _SAMPLE)][:_SAMPLE].astype(np.float64)
     # Let the largest value lie this many steps from 0: does the sample lie on that grid?
-    for counts in np.split(np.arange(1, _MOST_STEPS + 1), _PARTS):
-        steps = sample[:, None] / top * counts
+    counts = np.arange(1, _MOST_STEPS + 1)
+    for part in np.array_split(sample / top, _PARTS):
+        steps = part[:, None] * counts
         is_near = np.abs(steps - np.rint(steps)) <= counts * _ROUNDING
-        found = counts[is_near.all(axis=0)]
-        if len(found):
-            return _proved(values, top / float(found[0]))
-    return None
+        counts = counts[is_near.all(axis=0)]
+    return _proved(values, top / float(counts[0])) if len(counts) else None
 
 
 def _proved(values: NDArray[np.float32], common: float) -> OnGrid | None:

@@ -10,12 +10,15 @@ from bitfold.entropy_coding.contexts.tensors import ContextReader, ContextWriter
 from bitfold.entropy_coding.laplace.tensors import read_numbers, write_numbers
 from bitfold.entropy_coding.scales.syntax import read_scales, write_scales
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from bitfold.entropy_coding.value_counts import read_counted, values_of, write_counted
 from bitfold.model_file.syntax.coordinates import CoordinateCoder, read_network, write_network
+from bitfold.model_file.syntax.exceptions import read_exceptions, write_exceptions
 from bitfold.model_file.syntax.grids import read_grids, write_grids
 from bitfold.model_file.syntax.methods import read_methods, write_methods
 from bitfold.model_file.syntax.plan import (
     CONTEXT,
     COORDINATE,
+    COUNTS,
     FLOATS,
     GRID,
     HALVES,
@@ -33,7 +36,8 @@ _TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
 
 def write_body(writer: StreamWriter, plan: Plan) -> None:
     """Append methods, grids, the predictor, then each tensor."""
-    write_methods(writer, plan.tensors)
+    version = plan.version
+    write_methods(writer, plan.tensors, version)
     on_grid = plan.coded_by(GRID)
     if on_grid:
         write_grids(writer, plan, on_grid)
@@ -54,17 +58,21 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
             contexts.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.write(writer, tensor)
+        elif tensor.method == COUNTS:
+            _write_counted(writer, tensor)
+        if version > 1 and tensor.method in GRID:
+            write_exceptions(writer, tensor.exceptions)
 
 
-def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
-    """Read the plan that `write_body` wrote of these items."""
+def read_body(reader: StreamReader, items: Sequence[Item], version: int) -> Plan:
+    """Read the plan that `write_body` wrote of these items in a file of a version."""
     reader.enter("methods")
-    methods = read_methods(reader, items)
+    methods = read_methods(reader, items, version)
     plan = Plan([TensorPlan(*pair) for pair in zip(items, methods, strict=True)])
     on_grid = plan.coded_by(GRID)
     if on_grid:
         reader.enter("steps")
-        read_grids(reader, plan, on_grid)
+        read_grids(reader, plan, on_grid, version)
         reader.enter("predictor")
         _read_scales(reader, plan.coded_by(SCALED))
     coordinates = None
@@ -85,8 +93,19 @@ def read_body(reader: StreamReader, items: Sequence[Item]) -> Plan:
             tensor.numbers = compact(contexts.read(reader, tensor.item.box.in_memory))
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.read(reader, tensor)
+        elif tensor.method == COUNTS:
+            tensor.numbers = compact(read_counted(reader, tensor.item.size))
+        if version > 1 and tensor.method in GRID:
+            tensor.exceptions = read_exceptions(reader, tensor.item.size)
     reader.finish()
     return plan
+
+
+def _write_counted(writer: StreamWriter, tensor: TensorPlan) -> None:
+    numbers = tensor.numbers.astype(np.int64)
+    found = values_of(numbers)
+    assert found is not None  # a plan chooses this method only where there are values
+    write_counted(writer, numbers, found[0])
 
 
 def _read_scales(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:

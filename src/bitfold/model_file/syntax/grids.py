@@ -18,21 +18,29 @@ _LARGEST_LIMIT = 1e30
 
 
 def write_grids(writer: StreamWriter, plan: Plan, tensors: Sequence[TensorPlan]) -> None:
-    """Append the distribution, and the grid that all tensors share or the step of each."""
+    """Append the distribution, and the grid that all tensors share or the step of each.
+
+    Args:
+        writer: of the stream.
+        plan: of all tensors.
+        tensors: those on a grid.
+    """
     writer.write_bits(DISTRIBUTIONS.index(plan.distribution), 1)
     writer.write_bits(int(plan.grid is not None), 1)
     if plan.grid is None:
-        write_steps(writer, tensors)
+        write_steps(writer, tensors, plan.version)
         return
     write_bin_count(writer, plan.grid.num_bins)
     writer.write_array(np.array([plan.grid.minimum, plan.grid.maximum], "<f4"))
 
 
-def read_grids(reader: StreamReader, plan: Plan, tensors: Sequence[TensorPlan]) -> None:
+def read_grids(
+    reader: StreamReader, plan: Plan, tensors: Sequence[TensorPlan], version: int
+) -> None:
     """Read what `write_grids` wrote into the plan and into those of its tensors on a grid."""
     plan.distribution = DISTRIBUTIONS[reader.read_bits(1)]
     if not reader.read_bits(1):
-        read_steps(reader, tensors)
+        read_steps(reader, tensors, version)
         return
     num_bins = read_bin_count(reader)
     minimum, maximum = map(float, reader.read_array("<f4", 2))

@@ -12,7 +12,7 @@ from bitfold.model_file.syntax.names import names_bytes, read_names
 from bitfold.model_file.syntax.structure import HASH_BYTES, Item, structure_hash
 from bitfold.model_file.syntax.varints import read_bytes
 
-MAGIC, VERSION = b"\xb1F", 1
+MAGIC, NEWEST = b"\xb1F", 2
 _CHECKSUM_AT, _AFTER_CHECKSUM = 3, 7
 # The third byte is 4 times the version, plus two flags.
 _FLAGS, _HAS_RECIPE, _HAS_NAMES = 4, 1, 2
@@ -22,12 +22,14 @@ class Header(NamedTuple):
     """Everything before the stream.
 
     Attributes:
+        version: 1 or 2.
         has_recipe: whether the stream begins with the recipe of the network.
         structure: hash of the items; empty with a recipe.
         items: names and shapes, if the file has them.
         end: byte where the stream starts.
     """
 
+    version: int
     has_recipe: bool
     structure: bytes
     items: tuple[Item, ...] | None
@@ -35,10 +37,10 @@ class Header(NamedTuple):
 
 
 def with_header(
-    items: Sequence[Item], stream: bytes, *, has_recipe: bool, has_names: bool
+    items: Sequence[Item], stream: bytes, *, version: int, has_recipe: bool, has_names: bool
 ) -> bytes:
     """A whole file: the header of a stream, and the stream."""
-    first = VERSION * _FLAGS | _HAS_RECIPE * has_recipe | _HAS_NAMES * has_names
+    first = version * _FLAGS | _HAS_RECIPE * has_recipe | _HAS_NAMES * has_names
     structure = b"" if has_recipe else structure_hash(items)
     names = names_bytes(items) if has_names else b""
     body = structure + names + stream
@@ -60,8 +62,8 @@ def read_header(data: bytes) -> Header:
     if len(data) < _AFTER_CHECKSUM:
         raise damaged(f"expected at least {_AFTER_CHECKSUM} bytes, got {len(data)}", len(data))
     version, flags = divmod(data[2], _FLAGS)
-    if version != VERSION:
-        raise damaged(f"expected version {VERSION}, got {version}", 2)
+    if not 1 <= version <= NEWEST:
+        raise damaged(f"expected version 1 or {NEWEST}, got {version}", 2)
     found = zlib.crc32(memoryview(data)[_AFTER_CHECKSUM:])
     expected = int.from_bytes(data[_CHECKSUM_AT:_AFTER_CHECKSUM], "little")
     if found != expected:
@@ -71,4 +73,4 @@ def read_header(data: bytes) -> Header:
         structure, at = read_bytes(data, at, HASH_BYTES)
     if flags & _HAS_NAMES:
         items, at = read_names(data, at)
-    return Header(bool(flags & _HAS_RECIPE), structure, items, at)
+    return Header(version, bool(flags & _HAS_RECIPE), structure, items, at)

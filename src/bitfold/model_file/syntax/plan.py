@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from bitfold.entropy_coding.scales.whole_scales import SentScale
 from bitfold.model_file.syntax.structure import Item
 
 # Methods by their number in a file. New ones come at the end.
-ABSENT, FLOATS, HALVES, WHOLES, SCALES, ROWS, CONTEXT, COORDINATE = range(8)
+ABSENT, FLOATS, HALVES, WHOLES, SCALES, ROWS, CONTEXT, COORDINATE, COUNTS = range(9)
 METHODS = (
     "absent",
     "float32",
@@ -26,9 +26,10 @@ METHODS = (
     "rows and columns",
     "context",
     "coordinate",
+    "counts",
 )
 #: Methods that code numbers on a grid.
-GRID = (SCALES, ROWS, CONTEXT, COORDINATE)
+GRID = (SCALES, ROWS, CONTEXT, COORDINATE, COUNTS)
 
 #: Methods with scales: integer tables code their numbers.
 SCALED = (SCALES, ROWS)
@@ -49,6 +50,21 @@ def _none() -> Ints:
     return np.zeros(0, np.int64)
 
 
+class Exceptions(NamedTuple):
+    """Numbers of a tensor that do not lie on its grid.
+
+    Attributes:
+        places: int64 (m,), increasing indices of the tensor's numbers.
+        values: float32 (m,).
+    """
+
+    places: Ints
+    values: NDArray[np.float32]
+
+
+NO_EXCEPTIONS = Exceptions(_none(), np.zeros(0, np.float32))
+
+
 @dataclass
 class TensorPlan:
     """How one tensor is coded.
@@ -59,8 +75,10 @@ class TensorPlan:
         numbers: for methods of a grid: bins from 0, whole numbers (n,), in the order of memory; see
             `compact`.
         raw: for other methods: an array of the type that is written.
-        step: between two values of the grid, float32.
+        step: between two values of the grid; a float32, unless the file is of version 2.
+        offset: of the value that the number 0 stands for; other than 0 in version 2 only.
         scale: for methods with scales.
+        exceptions: numbers off the grid; some in version 2 only.
     """
 
     item: Item
@@ -68,7 +86,15 @@ class TensorPlan:
     numbers: NDArray[Any] = field(default_factory=_none)
     raw: NDArray[Any] | None = None
     step: float = 0.0
+    offset: float = 0.0
     scale: SentScale = _ALONE
+    exceptions: Exceptions = NO_EXCEPTIONS
+
+    @property
+    def needs_version_2(self) -> bool:
+        """Whether a file of version 1 cannot hold this."""
+        is_wide = self.offset != 0 or float(np.float32(self.step)) != self.step
+        return self.method == COUNTS or is_wide or len(self.exceptions.places) > 0
 
 
 @dataclass
@@ -112,6 +138,11 @@ class Plan:
     grid: FixedGrid | None = None
     coordinate: WholeNetwork | None = None
 
+    @property
+    def version(self) -> int:
+        """Of a file that can hold this plan: the first one, 1 or 2."""
+        return 1 + any(tensor.needs_version_2 for tensor in self.tensors)
+
     def coded_by(self, methods: Collection[int]) -> list[TensorPlan]:
         """The tensors that are coded by one of these methods."""
         return [tensor for tensor in self.tensors if tensor.method in methods]
@@ -131,8 +162,11 @@ class Plan:
         return scale.location, (scale.own, outer, inner, in_line, together), tables
 
     def values(self, tensor: TensorPlan) -> NDArray[np.float64]:
-        """The values of a tensor's numbers: float64 (n,); each product is rounded once."""
+        """The values of a tensor's numbers: float64 (n,); products and sums are rounded once."""
         if self.grid is None:
-            return tensor.numbers.astype(np.float64) * tensor.step
-        indices = tensor.numbers.astype(np.float64) + self.grid.origin
-        return indices * self.grid.width + self.grid.minimum
+            found = tensor.numbers.astype(np.float64) * tensor.step + tensor.offset
+        else:
+            indices = tensor.numbers.astype(np.float64) + self.grid.origin
+            found = indices * self.grid.width + self.grid.minimum
+        found[tensor.exceptions.places] = tensor.exceptions.values
+        return found

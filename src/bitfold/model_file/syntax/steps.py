@@ -2,11 +2,13 @@
 
 One bit says whether steps have forms. Without forms each step is a bfloat16. With them, one bit
 says that a step is that of the last tensor of its sort (vectors or others); if not, one bit says
-whether a float32 or a bfloat16 follows.
+whether a float32 or a bfloat16 follows. In version 2 another bit before the float32 says whether
+two float64 follow instead, the step and an offset.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,46 +20,81 @@ from bitfold.model_file.syntax.plan import TensorPlan
 # The bits of a float32 that a bfloat16 does not have.
 _LOW_BITS = 0xFFFF
 
+Step = tuple[float, float]
+"""A step and an offset."""
 
-def write_steps(writer: StreamWriter, tensors: Sequence[TensorPlan]) -> None:
+
+def write_steps(writer: StreamWriter, tensors: Sequence[TensorPlan], version: int) -> None:
     """Append the steps of tensors, with forms if a step needs them or forms save bits."""
-    steps = np.array([tensor.step for tensor in tensors], "<f4").view("<u4").tolist()
-    has_forms = _pay_forms(tensors, steps)
+    has_forms = _pay_forms(tensors)
     writer.write_bits(int(has_forms), 1)
-    last: dict[bool, int] = {}
-    for tensor, step in zip(tensors, steps, strict=True):
-        is_long, sort = bool(step & _LOW_BITS), tensor.item.is_vector
+    last = dict[bool, Step]()
+    for tensor in tensors:
+        step, sort = (tensor.step, tensor.offset), tensor.item.is_vector
         if has_forms:
             writer.write_bits(int(step == last.get(sort)), 1)
         if not has_forms or step != last.get(sort):
-            if has_forms:
-                writer.write_bits(int(is_long), 1)
-            writer.write_bits(step if is_long else step >> 16, 32 if is_long else 16)
+            _write_step(writer, step, has_forms=has_forms, version=version)
         last[sort] = step
 
 
-def read_steps(reader: StreamReader, tensors: Sequence[TensorPlan]) -> None:
+def read_steps(reader: StreamReader, tensors: Sequence[TensorPlan], version: int) -> None:
     """Read the steps that `write_steps` wrote into the tensors' plans."""
-    has_forms = reader.read_bits(1)
-    last: dict[bool, int] = {}
+    has_forms = bool(reader.read_bits(1))
+    last = dict[bool, Step]()
     for tensor in tensors:
         sort = tensor.item.is_vector
         if has_forms and reader.read_bits(1):
-            step = last.get(sort, 0)
+            step = last.get(sort, (0.0, 0.0))
         else:
-            is_long = has_forms and reader.read_bits(1)
-            step = reader.read_bits(32) if is_long else reader.read_bits(16) << 16
+            step = _read_step(reader, has_forms=has_forms, version=version)
         last[sort] = step
-        tensor.step = float(np.uint32(step).view(np.float32))
-        if not 0 < tensor.step < float("inf"):
-            raise damaged(f"expected a step above 0, got {tensor.step}", reader.position)
+        tensor.step, tensor.offset = step
+        if not (0 < tensor.step < math.inf and math.isfinite(tensor.offset)):
+            raise damaged(
+                f"expected a step above 0 and a finite offset, got {tensor.step} and "
+                f"{tensor.offset}",
+                reader.position,
+            )
 
 
-def _pay_forms(tensors: Sequence[TensorPlan], steps: Sequence[int]) -> bool:
-    """Whether any step is a float32, or enough steps repeat those before them."""
-    last, repeats = dict[bool, int](), 0
-    for tensor, step in zip(tensors, steps, strict=True):
+def _write_step(writer: StreamWriter, step: Step, *, has_forms: bool, version: int) -> None:
+    number = _float32_bits(step)
+    is_long = number is None or bool(number & _LOW_BITS)
+    if has_forms:
+        writer.write_bits(int(is_long), 1)
+    if is_long and version > 1:
+        writer.write_bits(int(number is None), 1)
+    if number is None:
+        writer.write_array(np.array(step, "<f8"))
+    else:
+        writer.write_bits(number if is_long else number >> 16, 32 if is_long else 16)
+
+
+def _read_step(reader: StreamReader, *, has_forms: bool, version: int) -> Step:
+    is_long = has_forms and reader.read_bits(1)
+    if is_long and version > 1 and reader.read_bits(1):
+        step, offset = map(float, reader.read_array("<f8", 2))
+        return step, offset
+    number = reader.read_bits(32) if is_long else reader.read_bits(16) << 16
+    return float(np.uint32(number).view(np.float32)), 0.0
+
+
+def _float32_bits(step: Step) -> int | None:
+    """The bits of a step in float32; None if it has an offset or is no float32."""
+    short = np.float32(step[0])
+    return int(short.view(np.uint32)) if step[1] == 0 and float(short) == step[0] else None
+
+
+def _pay_forms(tensors: Sequence[TensorPlan]) -> bool:
+    """Whether any step is no bfloat16, or enough steps repeat those before them."""
+    last, repeats = dict[bool, Step](), 0
+    for tensor in tensors:
+        step = (tensor.step, tensor.offset)
+        number = _float32_bits(step)
+        if number is None or number & _LOW_BITS:
+            return True
         repeats += last.get(tensor.item.is_vector) == step
         last[tensor.item.is_vector] = step
     # A repeated step saves 15 bits; each other one takes 2 more with forms.
-    return any(step & _LOW_BITS for step in steps) or 15 * repeats > 2 * len(steps)
+    return 15 * repeats > 2 * len(tensors)

@@ -1,0 +1,73 @@
+"""Grids, method 8 and numbers off the grid, in plain Python from docs/file-format.md."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tests.model_file.plain_network import as_float
+
+if TYPE_CHECKING:
+    from tests.model_file.plain_decoder import Decoder
+
+
+Sides = tuple[int, ...]
+
+
+def grids(
+    d: Decoder, gridded: Sequence[int], tensors: Sequence[tuple[Sides, str]], version: int
+) -> tuple[bool, dict[int, tuple[float, float]], tuple[int, float, float] | None]:
+    """Whether it is logistic, steps with their offsets, and the one grid of all."""
+    if not gridded:
+        return False, {}, None
+    is_logistic = bool(d.bits(1))
+    if d.bits(1):
+        bins = d.bits(16) + 1 if d.bits(1) else 256
+        low, high = (as_float(d.bits(16) + (d.bits(16) << 16)) for _ in range(2))
+        return is_logistic, {}, (bins, low, high)
+    steps, last, has_forms = {}, dict[bool, tuple[float, float]](), d.bits(1)
+    for i in gridded:
+        sort = len(tensors[i][0]) < 2
+        if not (has_forms and d.bits(1)):
+            is_long = has_forms and d.bits(1)
+            if is_long and version == 2 and d.bits(1):
+                words = struct.pack("<8H", *(d.bits(16) for _ in range(8)))
+                last[sort] = struct.unpack("<2d", words)
+            else:
+                last[sort] = as_float(d.bits(32) if is_long else d.bits(16) << 16), 0.0
+        steps[i] = last[sort]
+    return is_logistic, steps, None
+
+
+def counted(d: Decoder, size: int) -> list[int]:
+    """A tensor of method 8."""
+    least, num_values, stride = d.signed(4), d.golomb(6) + 1, d.golomb(0) + 1
+    growth = (1, 2, 8, 32)[d.bits(2)]
+    group = 1 << (((num_values - 1).bit_length() + 1) // 2)
+    counts = [1] * num_values
+    found = []
+    for _ in range(size):
+        groups = [counts[first : first + group] for first in range(0, num_values, group)]
+        chosen = choice(d, [sum(some) for some in groups])
+        k = chosen * group + choice(d, groups[chosen])
+        counts[k] += growth
+        found.append(least + k * stride)
+    return found
+
+
+def choice(d: Decoder, counts: list[int]) -> int:
+    """One of some values by their counts."""
+    n, total, slot = len(counts), sum(counts), d.slot()
+    starts = [k + sum(counts[:k]) * (2**16 - n) // total for k in range(n + 1)]
+    chosen = max(k for k in range(n) if starts[k] <= slot)
+    d.take(starts[chosen], starts[chosen + 1] - starts[chosen])
+    return chosen
+
+
+def exceptions(d: Decoder, values: list[float]) -> None:
+    """Replace the numbers that are off the grid."""
+    at = -1
+    for _ in range(d.golomb(0)):
+        at += 1 + d.golomb(6)
+        values[at] = as_float(d.bits(32))
