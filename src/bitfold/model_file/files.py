@@ -33,10 +33,10 @@ def write_model(
     """Write a module's weights and buffers as a ``.bitfold`` file.
 
     Without a loss, each parameter gets the code that takes the fewest bits: one scale for the
-    tensor, a scale for each row and column, or contexts that need no parameters. Parameters are
-    rounded to multiples of a step; vectors such as biases are rounded eight times as finely as the
-    rest. A parameter whose numbers are whole multiples of some step already is kept exactly, unless
-    ``tolerance`` or ``num_bytes`` asks for a coarser step.
+    tensor, a scale for each row and column, contexts that need no parameters, or a count of each
+    value. Parameters are rounded to multiples of a step; vectors such as biases are rounded eight
+    times as finely as the rest. A parameter whose numbers lie on a grid already, all but one in 16,
+    is kept exactly, unless ``tolerance`` or ``num_bytes`` asks for a coarser step.
     Buffers are written as they are.
 
     Tensors by name, such as those of a ``state_dict()`` or of a ``.safetensors`` file, are written
