@@ -45,8 +45,8 @@ def shifted() -> nn.Module:
             numbers = chance.choice([-90, -7, 0, 3, 4, 5, 127], item.numel())
             values = (numbers + 0.5) * (2.0 / 255)
             item.copy_(torch.from_numpy(values.astype(np.float32)).view(item.shape))
-        module[0].weight[3, 2] = 1 / 3
-        module[0].weight[29, 39] = -17.1
+        module.get_parameter("0.weight")[3, 2] = 1 / 3
+        module.get_parameter("0.weight")[29, 39] = -17.1
     return module
 
 

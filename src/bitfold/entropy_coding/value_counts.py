@@ -42,24 +42,24 @@ Span = tuple[int, int, int]
 
 
 class Values(NamedTuple):
-    """The values that a tensor's numbers can take: ``least + k * stride`` for k below ``count``.
+    """The values that a tensor's numbers can take: ``least + k * stride`` for k below ``num_values``.
 
     Attributes:
         least: the lowest.
-        count: 1 to `MOST_VALUES`.
+        num_values: 1 to `MOST_VALUES`.
         stride: distance between two of them, at least 1.
         growth: of a count, one of `GROWTHS`.
     """
 
     least: int
-    count: int
+    num_values: int
     stride: int
     growth: int
 
     @property
     def group_bits(self) -> int:
         """Values are coded in groups of 2 to this power: a group first, then the value in it."""
-        return ((self.count - 1).bit_length() + 1) // 2
+        return ((self.num_values - 1).bit_length() + 1) // 2
 
 
 def values_of(numbers: Ints) -> tuple[Values, float] | None:
@@ -94,7 +94,7 @@ def _bits(counts: Ints, num_values: int, growth: int) -> float:
 def write_counted(writer: StreamWriter, numbers: Ints, values: Values) -> None:
     """Append a tensor's values and its numbers, int64 (n,)."""
     writer.write_signed(values.least, _LEAST_ORDER)
-    writer.write_golomb(values.count - 1, _VALUES_ORDER)
+    writer.write_golomb(values.num_values - 1, _VALUES_ORDER)
     writer.write_golomb(values.stride - 1, _STRIDE_ORDER)
     writer.write_bits(GROWTHS.index(values.growth), _GROWTH_BITS)
     counts, shape = _first_counts(values), (values.group_bits, values.growth)
@@ -126,8 +126,8 @@ def read_counted(reader: StreamReader, count: int) -> Ints:
 
 def _first_counts(values: Values) -> Counts:
     """All are 1."""
-    counts = np.ones(values.count, np.int64)
-    return counts, np.add.reduceat(counts, np.arange(0, values.count, 1 << values.group_bits))
+    counts = np.ones(values.num_values, np.int64)
+    return counts, np.add.reduceat(counts, np.arange(0, values.num_values, 1 << values.group_bits))
 
 
 @compiled

@@ -23,7 +23,7 @@ def random_network(kind: str) -> PolytopeNet:
                 item.normal_(0, 0.2)
             elif kind == "few":
                 item.copy_(torch.randint(-2, 3, item.shape) / 3)
-        network.layers[0].weight[5, 1] = 3.7
+        network.get_parameter("layers.0.weight")[5, 1] = 3.7
     return network
 
 
@@ -40,7 +40,7 @@ def trained_network() -> PolytopeNet:
         ((network(points) - values).square().mean() + 0.003 * loss()).backward()
         optimizer.step()
     with torch.no_grad():
-        network.layers[0].weight[3, 0] = -2.9
+        network.get_parameter("layers.0.weight")[3, 0] = -2.9
     return network
 
 

@@ -294,7 +294,9 @@ def drawn_plan(chance: np.random.Generator, count: int, *, by_place: bool) -> Pl
             tensor.numbers = chance.integers(-9, 10, item.size).astype(np.int32)
             tensor.step = 0.0 if plan.grid else float(np.float32(chance.random() + 0.1))
             if version > 1 and chance.random() < 0.3:
-                tensor.exceptions = Exceptions(np.array([item.size - 1]), np.float32([0.7]))
+                tensor.exceptions = Exceptions(
+                    np.array([item.size - 1]), np.array([0.7], np.float32)
+                )
         if tensor.method in (SCALES, ROWS):
             counts = item.box.line_counts if tensor.method == ROWS else ()
             lines = tuple(Lines(8 * chance.integers(-2, 3, n), 3) for n in counts)

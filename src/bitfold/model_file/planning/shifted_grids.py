@@ -52,8 +52,8 @@ def shifted_grid(
         float32, equals the value of all but the exceptions, at most one in 16. None if there is no
         such grid.
     """
-    for step, offset in dict.fromkeys(known):
-        found = _with_exceptions(values, step, offset)
+    for known_grid in dict.fromkeys(known):
+        found = _with_exceptions(values, *known_grid)
         if found is not None and not len(found.exceptions.places):
             return found
     if len(values) < _LEAST_NUMBERS:
@@ -116,7 +116,7 @@ def _fitted(values: NDArray[np.float32], numbers: Floats) -> tuple[float, float]
         np.stack([places / span, np.ones_like(places)], axis=1) * unit / half[:, None]
     )
     errors, slack = (exact - places * step - offset) / half, -eye_array(len(exact))
-    program = linprog(
+    program = linprog(  # type: ignore[call-overload] # its stubs know no sparse tables
         np.r_[0.0, 0.0, np.ones(len(exact))],
         A_ub=vstack([hstack([columns, slack]), hstack([-columns, slack])]),
         b_ub=np.r_[_WITHIN + errors, _WITHIN - errors],
