@@ -42,7 +42,7 @@ Span = tuple[int, int, int]
 
 
 class Values(NamedTuple):
-    """The values that a tensor's numbers can take: ``least + k * stride`` for k below ``num_values``.
+    """The values that a tensor takes: ``least + k * stride`` for k below ``num_values``.
 
     Attributes:
         least: the lowest.
