@@ -24,6 +24,9 @@ _ONE_THREAD_WORK: Final = 1e7
 
 _Floats = NDArray[np.float32]
 
+DenseRoom = tuple[_Floats, _Floats]
+"""The memory that the passes use; see `dense_kernels.forward`."""
+
 
 class CompiledNet:
     """Evaluates a network in the fastest way, with the network's own parameters.
@@ -51,7 +54,7 @@ class CompiledNet:
         self._network = network
         self._modules = tuple(network.modules())
         self._linears = [module for module in network.layers if isinstance(module, nn.Linear)]
-        self._loops = _loops_for(network)
+        self._loops = loops_for(network)
         first = network.layers[0]
         self._encode = first if type(first) is TriangleWaves else None
         self._memory = FlatMemory([])
@@ -80,7 +83,7 @@ class CompiledNet:
             and not points.requires_grad
             and is_plain(points)
             and self._memory.is_plain
-            and not any(map(_has_hooks, self._modules))
+            and not any(map(has_any_hooks, self._modules))
         )
 
 
@@ -89,7 +92,7 @@ class _CompiledPass(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, loops: "_Loops", flat: _Floats, points: Tensor, *parameters: Tensor
+        ctx: Any, loops: "DenseLoops", flat: _Floats, points: Tensor, *parameters: Tensor
     ) -> Tensor:
         outputs, ctx.sums = loops.outputs(flat, points, keep=True)
         ctx.loops, ctx.flat = loops, flat
@@ -104,27 +107,47 @@ class _CompiledPass(torch.autograd.Function):
         return (None, None, None, *gradients)
 
 
-class _Loops:
+class DenseLoops:
     """The compiled passes for networks of one shape.
 
     Args:
         widths: of the points and of each layer.
         slopes: slope of each layer's activation for sums up to 0; above 0 the slope is 1.
+
+    Attributes:
+        layout: both as arrays, as the passes take them.
     """
 
     def __init__(self, widths: list[int], slopes: list[float]) -> None:
-        self._layout = np.array(widths), np.array(slopes, np.float32)
+        self.layout = np.array(widths), np.array(slopes, np.float32)
         self._num_outputs, self._num_rows, self._widest = widths[-1], sum(widths[1:]), max(widths)
         self._shapes = [s for i, o in pairwise(widths) for s in ((o, i), (o,))]
         bounds = accumulate((int(np.prod(shape)) for shape in self._shapes), initial=0)
         self._slices = [slice(start, stop) for start, stop in pairwise(bounds)]
 
-    def pay(self, num_points: int) -> bool:
-        """Whether the loops are faster than PyTorch for ``num_points`` points."""
+    @property
+    def num_parameters(self) -> int:
+        """The number of weights and biases."""
+        return self._slices[-1].stop
+
+    def pay(self, num_points: int, num_threads: int | None = None) -> bool:
+        """Whether the loops are faster than PyTorch for ``num_points`` points.
+
+        Args:
+            num_points: of a pass.
+            num_threads: of PyTorch; None: as many as it has now.
+        """
         is_large = num_points * self._slices[-1].stop > _ONE_THREAD_WORK
-        if is_large and torch.get_num_threads() > 1:
+        if is_large and (num_threads or torch.get_num_threads()) > 1:
             return False
         return num_points >= _FEW_POINTS or self._widest <= _NARROW_WIDTH
+
+    def room(self, num_points: int) -> DenseRoom:
+        """Return memory for both passes over up to ``num_points`` points."""
+        from bitfold.networks.dense_kernels import TILE  # noqa: PLC0415 - Numba is slow to import
+
+        num_tiles = -(-num_points // TILE)
+        return _buffer(num_tiles, self._num_rows, TILE), _buffer(3, self._widest, TILE)
 
     def outputs(self, flat: _Floats, points: Tensor, *, keep: bool) -> tuple[Tensor, _Floats]:
         """Return outputs (N, out_features) and, if ``keep``, the sums that `gradients` needs."""
@@ -133,7 +156,7 @@ class _Loops:
         num_tiles = -(-len(points) // TILE) if keep else 1
         outputs = points.new_empty(len(points), self._num_outputs)
         sums, scratch = _buffer(num_tiles, self._num_rows, TILE), _buffer(3, self._widest, TILE)
-        forward(_array(points), (flat, *self._layout), (sums, scratch), outputs.numpy())
+        forward(_array(points), (flat, *self.layout), (sums, scratch), outputs.numpy())
         return outputs, sums
 
     def gradients(
@@ -143,13 +166,13 @@ class _Loops:
         from bitfold.networks.dense_kernels import TILE, backward  # noqa: PLC0415 - to import
 
         found, scratch = np.zeros_like(flat), _buffer(3, self._widest, TILE)
-        network, room = (flat, *self._layout), (sums, scratch)
+        network, room = (flat, *self.layout), (sums, scratch)
         backward(_array(points), network, room, _array(grad_outputs), found)
         parts = zip(self._slices, self._shapes, strict=True)
         return [torch.from_numpy(found[part].reshape(shape)) for part, shape in parts]
 
 
-def _loops_for(network: PolytopeNet) -> _Loops | None:
+def loops_for(network: PolytopeNet) -> DenseLoops | None:
     """Return the loops for a network, or None if they cannot evaluate it."""
     widths = [network.num_encoded]
     slopes: list[float] = []
@@ -165,7 +188,7 @@ def _loops_for(network: PolytopeNet) -> _Loops | None:
             slopes[-1] = 0.0
         else:
             return None
-    return _Loops(widths, slopes) if max(widths) <= MAX_COMPILED_WIDTH else None
+    return DenseLoops(widths, slopes) if max(widths) <= MAX_COMPILED_WIDTH else None
 
 
 def _buffer(*shape: int) -> _Floats:
@@ -179,6 +202,7 @@ def _array(tensor: Tensor) -> _Floats:
     return array
 
 
-def _has_hooks(module: nn.Module) -> bool:
+def has_any_hooks(module: nn.Module) -> bool:
+    """Whether someone looks into a module's passes."""
     hooks = module._forward_hooks, module._forward_pre_hooks
     return any(hooks) or any((module._backward_hooks, module._backward_pre_hooks))

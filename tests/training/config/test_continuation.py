@@ -15,7 +15,7 @@ from bitfold.training.config.continuation import (
 NEVER = {
     "target", "size", "task", "shape", "activation",
     "final_activation", "encoding", "batch_size", "seed", "output_dir", "checkpoint_dir",
-    "snapshot_dir",
+    "snapshot_dir", "epoch_loop",
 }  # fmt: skip
 PREDICTOR = {
     "kolmogorov_shape", "kolmogorov_loss_type", "kolmogorov_bins", "kolmogorov_weight_min",

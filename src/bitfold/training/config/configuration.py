@@ -128,6 +128,12 @@ class Config:
     )
     device: str = _TRAINING.word("cpu", "device that computes: cpu, cuda, cuda:1, mps")
     threads: int = _TRAINING.whole(0, "threads; 0 chooses them by the network's size", (0, 1024))
+    epoch_loop: str | None = _FIXED_TRAINING.word(
+        None,
+        "compiled trains each epoch in one compiled call; stepwise leaves every step to PyTorch; "
+        "by default compiled where bitfold has a loop for the settings",
+        choices=("compiled", "stepwise"),
+    )
     use_compile: bool = _TRAINING.switch(False, "compile the network with torch.compile")
     no_watchdog: tuple[str, ...] = _TRAINING.words(
         (), "switch this watchdog off (repeatable)", choices=("finite", "loop", "stagnation")

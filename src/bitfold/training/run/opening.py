@@ -30,6 +30,7 @@ from bitfold.training.store.folder import RunFolder
 from bitfold.training.store.run_places import PLACES
 from bitfold.training.store.stored_weights import check_weights
 from bitfold.training.store.unwritable import unwritable
+from bitfold.training.whole_epoch.support import with_epoch_loop
 
 # A run keeps four. A stranger's folder may hold any number.
 _MOST_TRIED = 8
@@ -77,6 +78,7 @@ def open_new(config: Config, *, overwrite: bool) -> Opened:
         threads=choose_threads(config, target),
         log_file=None if config.log_file is None else str(absolute_path(config.log_file)),
     )
+    settled = with_epoch_loop(settled, target)
     with limited_threads(settled.threads or 1), _folder_of(config) as folder, ExitStack() as lock:
         settled = settled.replace(output_dir=str(folder.path))
         # Before anything is written, so that wrong settings leave nothing on disk.

@@ -26,6 +26,8 @@ from bitfold.training.step.optimizers import (
 from bitfold.training.step.resources import random_stream, usable_device
 from bitfold.training.step.tasks import ClassificationTask, make_task
 from bitfold.training.step.training_data import TrainingData
+from bitfold.training.whole_epoch.epoch_loop import EpochLoop
+from bitfold.training.whole_epoch.support import why_stepwise
 
 
 class Learner:
@@ -69,6 +71,7 @@ class Learner:
         modules = [self.network] if self.kolmogorov is None else [self.network, self.kolmogorov]
         self._parameters = [p for module in modules for p in module.parameters()]
         self.order = random_stream(config.seed, "order")
+        self._epoch_loop = self._make_loop(target)
         self.weight_schedule = self._choose_weight()
         self._weight = 0.0
 
@@ -77,6 +80,23 @@ class Learner:
             return None
         generator = random_stream(self.config.seed, "predictor")
         return build_kolmogorov(self.config, self.network, generator)
+
+    def _make_loop(self, target: Target) -> EpochLoop | None:
+        if self.config.epoch_loop != "compiled":
+            return None
+        if why_stepwise(self.config, target) is not None:
+            return None
+        data = self.objective.data
+        return EpochLoop(
+            self.network,
+            data.points,
+            data.values,
+            data.batch_size,
+            self.optimizers[0],
+            self.kolmogorov,
+            self.predictor_optimizers[0] if self.predictor_optimizers else None,
+            self.config.grad_clip_norm,
+        )
 
     def _begin_learned_steps(self) -> LearnedSteps | None:
         settings = self.config.kolmogorov
@@ -117,12 +137,12 @@ class Learner:
             The numbers of the epoch; None if it was given up, which leaves the state of mid-epoch.
         """
         self._begin_epoch(epoch)
-        steps = StepLosses(self.config.kolmogorov.every)
-        for points, values in self.objective.data.shuffled_batches(self.order):
-            if should_stop is not None and should_stop():
-                return None
-            has_k = self._is_k_due()
-            steps.add(self._step(points, values), num_points=len(points), has_k=has_k)
+        if self._epoch_loop is not None and self._epoch_loop.can_run():
+            steps = self._run_loop(self._epoch_loop, should_stop)
+        else:
+            steps = self._run_steps(should_stop)
+        if steps is None:
+            return None
         if self.learned_steps is not None:
             self.learned_steps.end(epoch, self._weight)
         result = self._result(steps)
@@ -130,6 +150,27 @@ class Learner:
             return result
         notice = self.weight_schedule.observe(epoch, result.task_loss, result.description_bits)
         return dataclasses.replace(result, notice=notice)
+
+    def _run_steps(self, should_stop: Callable[[], bool] | None) -> StepLosses | None:
+        """Train an epoch step by step; None if it was given up."""
+        steps = StepLosses(self.config.kolmogorov.every)
+        for points, values in self.objective.data.shuffled_batches(self.order):
+            if should_stop is not None and should_stop():
+                return None
+            has_k = self._is_k_due()
+            steps.add(self._step(points, values), num_points=len(points), has_k=has_k)
+        return steps
+
+    def _run_loop(
+        self, loop: EpochLoop, should_stop: Callable[[], bool] | None
+    ) -> StepLosses | None:
+        """Train an epoch by the compiled loop; None if it was given up."""
+        data = self.objective.data
+        losses = loop.run(data.shuffled_order(self.order), self._weight, should_stop)
+        if losses is None:
+            return None
+        num_points = len(data.points)
+        return StepLosses.of(losses, num_points=num_points, batch_size=data.batch_size)
 
     def _begin_epoch(self, epoch: int) -> None:
         factor = rate_factor(self.config, epoch)

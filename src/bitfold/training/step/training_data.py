@@ -47,9 +47,13 @@ class TrainingData:
         points = torch.split(self.points, self.batch_size)
         return zip(points, torch.split(self.values, self.batch_size), strict=True)
 
+    def shuffled_order(self, order: torch.Generator) -> Tensor:
+        """Return an order of the training points drawn from a generator: int64 (N,), on the CPU."""
+        return torch.randperm(len(self.points), generator=order)
+
     def shuffled_batches(self, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (points, values) of each batch in an order drawn from a generator."""
-        indices = torch.randperm(len(self.points), generator=order).to(self.points.device)
+        indices = self.shuffled_order(order).to(self.points.device)
         points, values = self.points.index_select(0, indices), self.values.index_select(0, indices)
         for start in range(0, len(points), self.batch_size):
             stop = start + self.batch_size

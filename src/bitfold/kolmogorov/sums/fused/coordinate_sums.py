@@ -101,22 +101,20 @@ def fused_sum(  # noqa: PLR0917 - its caller has all of these apart
         >>> [tuple(gradient.shape) for gradient in grad_layers]
         [(3, 2), (3,), (4, 3), (4,)]
     """
-    from bitfold.kolmogorov.sums.fused.kernels import sum_rows  # noqa: PLC0415 - see can_fuse
+    from bitfold.kolmogorov.sums.fused.kernels import scratch_size, sum_rows  # noqa: PLC0415 - see can_fuse
 
     widths = _checked_widths(index, positions, layers, num_bins)
-    rate, reach = 0.0, 1
-    if temperature is not None:
-        reach = SoftTargets(temperature, num_bins).reach
-        rate = 1 / temperature
     packed = torch.cat([layer.flatten() for layer in layers]).numpy()
-    parts = parts_of(0, len(index), _PART_WEIGHTS, len(packed))
+    rate, reach, parts = loop_settings(len(index), len(packed), num_bins, temperature)
     grad_index = np.empty(len(index), np.float32)
     grad_layers = np.zeros((len(parts), len(packed) if with_gradients else 0))
     weights, predictor = (array(index), array(positions)), (packed, widths)
+    num_scratch = scratch_size(widths, (rate, reach))
 
     def sum_part(number: int) -> float:
         gradients = (grad_index, grad_layers[number])
-        nats: float = sum_rows(weights, predictor, (rate, reach), parts[number], gradients)
+        scratch = torch.empty(num_scratch).numpy()  # aligned, and for one thread alone
+        nats: float = sum_rows(weights, predictor, (rate, reach), parts[number], gradients, scratch)
         return nats
 
     total = sum(in_order(sum_part, range(len(parts))))
@@ -124,6 +122,29 @@ def fused_sum(  # noqa: PLR0917 - its caller has all of these apart
         return FusedSum(total, torch.empty(0), [])
     shaped = _unpacked(grad_layers.sum(axis=0).astype(np.float32), layers)
     return FusedSum(total, torch.from_numpy(grad_index), shaped)
+
+
+def loop_settings(
+    num_weights: int, num_own: int, num_bins: int, temperature: float | None
+) -> tuple[float, int, list[tuple[int, int]]]:
+    """Return what the loops are called with, besides arrays.
+
+    Args:
+        num_weights: weights of the sum.
+        num_own: parameters of the predictor.
+        num_bins: bins of the grid.
+        temperature: as for `fused_sum`.
+
+    Returns:
+        1 / T and the near bins on each side, as `kernels.sum_rows` takes them; and the parts of the
+        weights, whose sums are added in their order.
+    """
+    parts = parts_of(0, num_weights, _PART_WEIGHTS, num_own)
+    if temperature is None:
+        return 0.0, 1, parts
+    # Checks the temperature, before it divides.
+    reach = SoftTargets(temperature, num_bins).reach
+    return 1 / temperature, reach, parts
 
 
 @torch.no_grad()

@@ -37,12 +37,13 @@ _LN_2 = math.log(2)
 
 
 @compiled
-def sum_rows(
+def sum_rows(  # noqa: PLR0917 - arrays in one tuple would be counted one by one
     weights: tuple[Floats, Floats],
     predictor: tuple[Floats, Ints],
     targets: tuple[float, int],
     rows: tuple[int, int],
     gradients: tuple[Floats, Doubles],
+    m: Floats,
 ) -> float:
     """Sum the cost of a stretch of the weights, with its gradients.
 
@@ -55,6 +56,8 @@ def sum_rows(
         rows: the first weight, and the end.
         gradients: by the index (N,), written for these weights; and by the layers, flat, added to,
             or empty if gradients are not wanted.
+        m: scratch memory, overwritten: as many numbers as `scratch_size` says, aligned to a line of
+            the cache.
 
     Returns:
         Nats.
@@ -64,7 +67,7 @@ def sum_rows(
     grad_index, grad_layers = gradients
     with_gradients = grad_layers.shape[0] > 0
     p = make_map(widths, targets[0], targets[1])
-    m = allocate(p.size)
+    m[:] = np.float32(0)
     load_head(layers, m, p)
     load_near_bins(m, p)
     nats = 0.0
@@ -78,6 +81,12 @@ def sum_rows(
             if (first + BATCH - rows[0]) % _CHUNK == 0 or last == rows[1]:
                 flush_gradients(m, p, grad_layers)
     return nats
+
+
+@compiled
+def scratch_size(widths: Ints, targets: tuple[float, int]) -> int:
+    """Return how many float32 `sum_rows` needs besides its arguments."""
+    return make_map(widths, targets[0], targets[1]).size
 
 
 @compiled

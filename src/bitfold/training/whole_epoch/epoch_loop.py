@@ -1,0 +1,166 @@
+"""A whole epoch of training in one compiled call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim import Optimizer
+
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.networks import PolytopeNet, TriangleWaves
+from bitfold.networks.dense import DenseRoom, has_any_hooks, loops_for
+from bitfold.training.whole_epoch.coordinate_sum import CoordinateSum
+from bitfold.training.whole_epoch.flat_learner import FlatLearner
+
+# Steps between two looks at a request to stop, where someone may ask for one.
+_PATIENT_STEPS = 64
+
+
+class EpochLoop:
+    """Trains epochs by compiled calls that hold no interpreter's lock and allocate no arrays.
+
+    Batches, forward and backward pass, K, and the steps of both optimisers happen inside. The
+    parameters, the optimisers' states and the network stay PyTorch's: the loops change them in
+    place. Passes and sums of K are the machine code that single steps use.
+
+    Args:
+        network: a chain that `loops_for` takes.
+        points: training points, float32 (N, inputs) on the CPU.
+        values: their values, float32 (N, channels), or their classes, int64 (N,).
+        batch_size: points in a step.
+        optimizer: of the network; `can_be_flat`.
+        kolmogorov: K with a coordinate predictor over a fixed range, or None.
+        predictor_optimizer: of K's parameters, or None.
+        clip_norm: of the network's gradient, or None.
+
+    Guarantees: from the same state an epoch gives the same bits, on the same machine, with the same
+    versions, for any number of threads.
+    """
+
+    def __init__(  # noqa: PLR0917 - a learner has all of these
+        self,
+        network: PolytopeNet,
+        points: Tensor,
+        values: Tensor,
+        batch_size: int,
+        optimizer: Optimizer,
+        kolmogorov: KolmogorovLoss | None = None,
+        predictor_optimizer: Optimizer | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        loops = loops_for(network)
+        assert loops is not None
+        self._network, self._clip_norm = network, clip_norm
+        self._modules = tuple(network.modules())
+        self._is_classification = not values.is_floating_point()
+        encoded = _encoded(network, points)
+        as_numbers = values.float().reshape(len(values), -1)
+        self._points = _array(encoded), _array(as_numbers)
+        size = min(batch_size, len(points))
+        self._batch = tuple(
+            torch.zeros(size, width).numpy()
+            for width in (encoded.shape[1], as_numbers.shape[1], *[network.out_features] * 2)
+        )
+        self._room: DenseRoom = loops.room(size)
+        self._layout = loops.layout
+        self._num_steps = -(-len(points) // size)
+        self._losses = np.zeros((self._num_steps, 2), np.float32)
+        self._learner = FlatLearner(list(network.parameters()), optimizer)
+        self._predictor: FlatLearner | None = None
+        self._sum: CoordinateSum | None = None
+        if kolmogorov is not None and predictor_optimizer is not None:
+            self._predictor = FlatLearner(list(kolmogorov.parameters()), predictor_optimizer)
+            self._sum = CoordinateSum(kolmogorov)
+        self._doors: tuple[Any, ...] = ()
+
+    def can_run(self) -> bool:
+        """Whether nothing looks into the passes: no module of the network has a hook."""
+        return not any(map(has_any_hooks, self._modules))
+
+    def run(
+        self, order: Tensor, weight: float, should_stop: Callable[[], bool] | None = None
+    ) -> Tensor | None:
+        """Train one epoch.
+
+        Args:
+            order: int64 (N,), the points in the order of the epoch.
+            weight: lambda.
+            should_stop: asked now and then; if it returns True, the epoch is given up.
+
+        Returns:
+            Each step's task loss, and K in nats per weight, float32 (steps, 1 or 2); None if the
+            epoch was given up.
+        """
+        learner = self._learner.arrays(self._clip_norm)
+        predictor = None if self._predictor is None else self._predictor.arrays()
+        network = (learner[0], *self._layout)
+        if not self._doors:
+            self._open_doors(network, learner, predictor)
+        stride = self._num_steps if should_stop is None else _PATIENT_STEPS
+        for first in range(0, self._num_steps, stride):
+            if should_stop is not None and should_stop():
+                self._finish()
+                return None
+            steps = (first, min(first + stride, self._num_steps))
+            self._train(order.numpy(), network, learner, predictor, steps, weight)
+        self._finish()
+        num_losses = 1 if self._sum is None else 2
+        return torch.from_numpy(self._losses[:, :num_losses].copy())
+
+    def _train(  # noqa: PLR0917 - as the loops
+        self,
+        order: NDArray[np.int64],
+        network: Any,
+        learner: Any,
+        predictor: Any,
+        steps: tuple[int, int],
+        weight: float,
+    ) -> None:
+        from bitfold.training.whole_epoch import epoch_kernels as k  # noqa: PLC0415 - Numba is slow
+
+        numbers = tuple(door.number for door in self._doors)
+        given: tuple[Any, ...] = (
+            (order, *self._points), self._batch, network, self._room, learner, numbers, steps,
+            self._is_classification, self._losses,
+        )  # fmt: skip
+        if self._sum is None:
+            k.train_without_k(*given)
+        else:
+            more: tuple[Any, ...] = predictor, self._sum.arrays, weight
+            k.train_with_coordinate_k(*given, *more)
+
+    def _open_doors(self, network: Any, learner: Any, predictor: Any) -> None:
+        from bitfold.networks.dense_kernels import backward, forward  # noqa: PLC0415 - Numba is slow
+        from bitfold.runtime.loop_cache.addresses import LoopAddress  # noqa: PLC0415 - as above
+
+        inputs, _, outputs, slopes = self._batch
+        room = self._room
+        doors = [
+            LoopAddress(forward, inputs, network, room, outputs),
+            LoopAddress(backward, inputs, network, room, slopes, learner[1]),
+        ]
+        doors.append(doors[0] if self._sum is None else self._sum.door(predictor[0]))
+        self._doors = tuple(doors)
+
+    def _finish(self) -> None:
+        self._learner.finish()
+        if self._predictor is not None:
+            self._predictor.finish()
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.detach().contiguous().numpy()
+    return array
+
+
+@torch.no_grad()
+def _encoded(network: PolytopeNet, points: Tensor) -> Tensor:
+    """The points as the first layer with weights gets them."""
+    first = network.layers[0]
+    waves: Tensor = first(points) if type(first) is TriangleWaves else points
+    return waves

@@ -1,0 +1,95 @@
+"""Which settings the compiled epoch has loops for."""
+
+from __future__ import annotations
+
+from bitfold.errors import ConfigError
+from bitfold.kolmogorov.sums.fused.coordinate_sums import can_fuse
+from bitfold.networks import Encoding, parse_shape
+from bitfold.networks.dense import MAX_COMPILED_WIDTH, DenseLoops
+from bitfold.targets import Target
+from bitfold.training.config.configuration import Config
+
+_OPTIMIZERS = ("adam", "adamw", "sgd", "sgd_momentum", "rmsprop")
+_ACTIVATIONS = ("relu", "leaky_relu")
+_TARGETS = ("soft", "linear")
+# As many are summed in one pass.
+_MOST_WEIGHTS = 2**20
+
+
+def with_epoch_loop(config: Config, target: Target) -> Config:
+    """Return the configuration of a new run with a settled ``epoch_loop``.
+
+    Raises:
+        ConfigError: ``compiled`` was asked for, and there is no loop for the other settings.
+    """
+    reason = why_stepwise(config, target)
+    if config.epoch_loop == "compiled" and reason is not None:
+        raise ConfigError(
+            f"Cannot use `epoch_loop='compiled'`: expected settings that the loops have, got "
+            f"{reason}. Leave `epoch_loop` out, or change the other setting."
+        )
+    chosen = config.epoch_loop or ("compiled" if reason is None else "stepwise")
+    return config.replace(epoch_loop=chosen)
+
+
+def why_stepwise(config: Config, target: Target) -> str | None:
+    """Return why the compiled epoch cannot train with these settings; None if it can.
+
+    The answer depends on the settings alone, and on whether compiled loops work at all, so that a
+    continued run goes on as it began.
+
+    Args:
+        config: of the run, with its number of threads.
+        target: gives the network its inputs and outputs.
+
+    Returns:
+        A setting with its value, and what the loops take in its place.
+    """
+    if config.device != "cpu":
+        return f"device={config.device!r} (the loops run on the cpu)"
+    if config.use_compile:
+        return "use_compile=True"
+    if config.optimizer not in _OPTIMIZERS:
+        return f"optimizer={config.optimizer!r} (the loops have {', '.join(_OPTIMIZERS)})"
+    return _wrong_network(config, target) or _wrong_kolmogorov(config) or _wrong_numba()
+
+
+def _wrong_network(config: Config, target: Target) -> str | None:
+    names = {"activation": config.activation, "final_activation": config.final_activation}
+    for setting, name in names.items():
+        if name not in (*_ACTIVATIONS, "none"):
+            return f"{setting}={name!r} (the loops have {', '.join(_ACTIVATIONS)})"
+    num_encoded = Encoding.parse(config.encoding).num_features(target.in_features)
+    widths = [num_encoded, *parse_shape(config.shape), target.out_features]
+    if max(widths) > MAX_COMPILED_WIDTH:
+        return f"{max(widths)} neurons in a layer (the loops take {MAX_COMPILED_WIDTH})"
+    loops = DenseLoops(widths, [1.0] * (len(widths) - 1))
+    if not loops.pay(config.batch_size, config.threads or 1):
+        return f"batch_size={config.batch_size} (PyTorch is faster for this network)"
+    if config.has_kolmogorov and loops.num_parameters > _MOST_WEIGHTS:
+        return f"{loops.num_parameters} parameters (K's loop takes {_MOST_WEIGHTS})"
+    return None
+
+
+def _wrong_kolmogorov(config: Config) -> str | None:
+    if not config.has_kolmogorov:
+        return None
+    settings = config.kolmogorov
+    wanted = {
+        "quantise": ("none",),
+        "predictor": ("coordinate",),
+        "loss_type": ("cross_entropy",),
+        "range": ("fixed",),
+        "targets": _TARGETS,
+        "every": (1,),
+    }
+    for name, taken in wanted.items():
+        found = getattr(settings, name)
+        if found not in taken:
+            known = ", ".join(map(str, taken))
+            return f"kolmogorov_{name}={found!r} (the loops take {known})"
+    return None
+
+
+def _wrong_numba() -> str | None:
+    return None if can_fuse() else "an untested version of Numba"

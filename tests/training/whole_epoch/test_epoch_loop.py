@@ -1,0 +1,197 @@
+"""The compiled epoch against steps in PyTorch."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import Any
+
+import pytest
+import torch
+from numba.core import runtime
+
+from tests.training.whole_epoch.learners import both, learner_of, weights_of
+
+EPSILON = 2.0**-23
+# Gradients have the same bits, or differ by a few roundings. A step of an optimiser rounds at most
+# ten numbers in turn, none larger than four times the largest change of a weight, and then the new
+# weight. PyTorch rounds as often.
+ROUNDINGS = 2 * 10 * 4
+
+TASKS: dict[str, dict[str, Any]] = {
+    "regression": {},
+    "channels": {"target": "rgb-ring", "activation": "relu"},
+    "classes": {"task": "classification"},
+    "encoded": {"encoding": "triangle:3", "final_activation": "leaky_relu"},
+}
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "adam": {},
+    "adam, decay": {"weight_decay": 0.1, "adam_beta1": 0.8, "adam_beta2": 0.95},
+    "adamw, amsgrad": {"optimizer": "adamw", "weight_decay": 0.1, "amsgrad": True},
+    "sgd": {"optimizer": "sgd", "weight_decay": 0.1, "learning_rate": 0.03},
+    "sgd_momentum": {"optimizer": "sgd_momentum", "learning_rate": 0.01},
+    "rmsprop": {"optimizer": "rmsprop", "weight_decay": 0.1},
+    "rmsprop, no momentum": {"optimizer": "rmsprop", "momentum": 0.0, "grad_clip_norm": 0.05},
+    "cosine, clipped": {"lr_schedule": "cosine", "epochs": 3, "grad_clip_norm": 0.05},
+}
+KINDS_OF_K: dict[str, dict[str, Any]] = {
+    "no K": {},
+    "soft": {"kolmogorov_weight": 0.1},
+    "linear": {"kolmogorov_weight": 0.1, "kolmogorov_targets": "linear"},
+    "wide": {"kolmogorov_weight": 0.1, "kolmogorov_shape": "[7]", "kolmogorov_temperature": 0.5},
+}
+# An adaptive optimiser divides by the size of the gradient, and makes a large change of a gradient
+# that is all rounding. Only gradients of classes are rounded otherwise than PyTorch's.
+GRID = [
+    pytest.param({**TASKS[task], **OPTIMIZERS[name], **KINDS_OF_K[k]}, id=f"{task}, {name}, {k}")
+    for task, name, k in (
+        ("regression", "adam", "no K"),
+        ("channels", "adam", "linear"),
+        ("encoded", "adam, decay", "soft"),
+        ("regression", "adamw, amsgrad", "wide"),
+        ("channels", "adamw, amsgrad", "no K"),
+        ("classes", "sgd", "soft"),
+        ("regression", "sgd", "linear"),
+        ("classes", "sgd_momentum", "no K"),
+        ("encoded", "sgd_momentum", "wide"),
+        ("regression", "rmsprop", "soft"),
+        ("channels", "rmsprop, no momentum", "no K"),
+        ("encoded", "cosine, clipped", "linear"),
+    )
+]
+
+
+@pytest.mark.parametrize("settings", GRID)
+def test_a_step_is_pytorchs(settings: dict[str, Any]) -> None:
+    """From the same state a step changes each weight as PyTorch does, up to its roundings."""
+    # One step an epoch, so that each comparison is of one step.
+    stepwise, compiled = both(**settings, points=256)
+    for epoch in (1, 2, 3):
+        before = weights_of(stepwise)
+        found = [learner.run_epoch(epoch) for learner in (stepwise, compiled)]
+        one, two = map(weights_of, (stepwise, compiled))
+        largest = (one - before).abs().max()
+        allowed = epoch * EPSILON * (2 * one.abs() + ROUNDINGS * largest)
+        assert bool(((one - two).abs() <= allowed).all())
+        assert found[0] is not None
+        assert found[1] is not None
+        for name in ("task_loss", "kolmogorov_loss", "validation_loss", "description_bits"):
+            expected, got = (getattr(result, name) for result in found)
+            assert (got is None) == (expected is None), name
+            assert got is None or got == pytest.approx(expected, rel=1e-5), name
+
+
+@pytest.mark.parametrize("settings", GRID[::3])
+def test_an_epoch_is_pytorchs(settings: dict[str, Any]) -> None:
+    """Three epochs of several steps, the last one short, end near PyTorch's weights and losses."""
+    stepwise, compiled = both(**settings)
+    for epoch in (1, 2, 3):
+        one, two = stepwise.run_epoch(epoch), compiled.run_epoch(epoch)
+        assert one is not None
+        assert two is not None
+        assert len(one.step_losses) == len(two.step_losses)
+        assert two.task_loss == pytest.approx(one.task_loss, rel=1e-4)
+    torch.testing.assert_close(weights_of(compiled), weights_of(stepwise), rtol=0, atol=1e-4)
+
+
+def test_gradients_have_the_very_bits() -> None:
+    """With a rate of 1 and no momentum, new weights are old ones less PyTorch's own gradient."""
+    settings = {"optimizer": "sgd", "learning_rate": 1.0, "kolmogorov_weight": 0.1}
+    stepwise, compiled = both(**settings, points=256)
+    stepwise.run_epoch(1)
+    compiled.run_epoch(1)
+    pairs = zip(stepwise.network.parameters(), compiled.network.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)
+
+
+def test_a_hook_sends_an_epoch_to_pytorch_and_back() -> None:
+    """Epochs with a hook on the network step in PyTorch, from the loop's state; then the loop's."""
+    stepwise, compiled = both(kolmogorov_weight=0.1)
+    seen = []
+    for epoch in (1, 2, 3):
+        if epoch == 2:
+            handle = compiled.network.layers[0].register_forward_hook(lambda *_: seen.append(1))
+        stepwise.run_epoch(epoch)
+        compiled.run_epoch(epoch)
+        if epoch == 2:
+            handle.remove()
+    assert seen
+    torch.testing.assert_close(weights_of(compiled), weights_of(stepwise), rtol=0, atol=1e-5)
+    steps = [float(state["step"]) for state in compiled.optimizers[0].state.values()]
+    assert steps == [9.0] * len(steps)
+
+
+def test_a_loss_that_is_not_finite_stays_so() -> None:
+    """A weight that is NaN makes losses NaN, as in PyTorch, and no weight finite by accident."""
+    for settings in ({}, {"kolmogorov_weight": 0.1}):
+        learner = learner_of("compiled", **settings)
+        first, *_, last = learner.network.parameters()
+        with torch.no_grad():
+            first[0, 0] = torch.nan
+        found = learner.run_epoch(1)
+        assert found is not None
+        assert math.isnan(found.task_loss)
+        assert bool(last.isnan().any())
+
+
+def test_a_request_to_stop_gives_the_epoch_up() -> None:
+    """The loop asks before it begins, and an epoch that is given up has no result."""
+    learner = learner_of("compiled")
+    assert learner.run_epoch(1, lambda: True) is None
+    assert learner.run_epoch(1, lambda: False) is not None
+
+
+def test_other_threads_run_during_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call holds no interpreter's lock: another Python thread counts on while it runs."""
+    learner = learner_of("compiled", size=256, points=20000, batch_size=64)
+    learner.run_epoch(1)
+    counts: list[float] = []
+    over = threading.Event()
+
+    def count() -> None:
+        while not over.is_set():
+            counts.append(time.perf_counter())
+
+    loop = learner._epoch_loop
+    assert loop is not None
+    spans, train = [], loop._train
+
+    def timed(*arguments: Any) -> None:
+        start = time.perf_counter()
+        train(*arguments)
+        spans.append((start, time.perf_counter()))
+
+    monkeypatch.setattr(loop, "_train", timed)  # to see when the call itself runs
+    thread = threading.Thread(target=count)
+    thread.start()
+    while len(spans) < 8:
+        learner.run_epoch(2)
+    over.set()
+    thread.join()
+    start, end = max(spans, key=lambda span: span[1] - span[0])
+    inside = [moment for moment in counts if start < moment < end]
+    assert len(inside) > 10
+
+
+def test_steps_allocate_nothing() -> None:
+    """Numba's runtime counts the arrays that a call is given, and no more for more steps."""
+    assert _allocations(points=512) == _allocations(points=5120)
+
+
+def _allocations(points: int) -> tuple[int, int]:
+    learner = learner_of("compiled", kolmogorov_weight=0.1, size=128, points=points)
+    learner.run_epoch(1)
+    loop = learner._epoch_loop
+    assert loop is not None
+    order = learner.objective.data.shuffled_order(learner.order)
+    counters: Any = runtime  # has no types
+    counters._nrt_python.memsys_enable_stats()
+    try:
+        before = counters.rtsys.get_allocation_stats()
+        loop.run(order, 0.1)
+        after = counters.rtsys.get_allocation_stats()
+    finally:
+        counters._nrt_python.memsys_disable_stats()
+    assert after.mi_alloc > before.mi_alloc
+    return after.alloc - before.alloc, after.mi_alloc - before.mi_alloc
