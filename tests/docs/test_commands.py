@@ -59,7 +59,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name, most in SHORT.items():
             given = getattr(config, name)
             if isinstance(given, int) or name == "points":
-                object.__setattr__(config, name, min(given, most) if given else most)
+                least = min(given, most) if isinstance(given, int) else most
+                object.__setattr__(config, name, least)
+        object.__setattr__(config, "minutes", None)
         object.__setattr__(config, "validation_points", 24)
         object.__setattr__(config, "shape", "[6]*2")
         check(config)

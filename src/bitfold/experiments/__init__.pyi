@@ -18,6 +18,7 @@ from bitfold.experiments.network_picture import (
     write_clip,
 )
 from bitfold.experiments.partition_output import PartitionLook, check_ending, write_partition
+from bitfold.experiments.picture_settings import PictureSettings, picture_settings
 from bitfold.experiments.quality import Quality, QualityMeter, measure_quality, spread_pixels
 from bitfold.experiments.reports.page import Report, write_report
 from bitfold.experiments.run_coding import CodedRun, code_run
@@ -32,6 +33,7 @@ __all__ = [
     "FrontierRecord",
     "Goal",
     "PartitionLook",
+    "PictureSettings",
     "PointEnded",
     "PointStarted",
     "PolytopeCount",
@@ -51,6 +53,7 @@ __all__ = [
     "load_frontier",
     "measure_quality",
     "pareto_front",
+    "picture_settings",
     "read_picture_network",
     "resume",
     "spread_pixels",

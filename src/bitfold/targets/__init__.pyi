@@ -1,4 +1,4 @@
-from bitfold.targets.drawn.builtin import builtin_names, draw_builtin
+from bitfold.targets.drawn.builtin import builtin_names, draw_builtin, is_builtin
 from bitfold.targets.file import read_target, write_target
 from bitfold.targets.frames import Frames
 from bitfold.targets.grid import Grid, Window, window_axes, window_positions
@@ -16,6 +16,7 @@ __all__ = [
     "Window",
     "builtin_names",
     "draw_builtin",
+    "is_builtin",
     "kernel_baseline_error",
     "kernel_smoothed",
     "load_target",

@@ -8,6 +8,7 @@ from typing import Any
 
 from bitfold.audit import GradientAudit
 from bitfold.runtime.strangers.user_paths import absolute_path
+from bitfold.training.config.configuration import UNPLANNED_EPOCHS
 from bitfold.training.events import Listener
 from bitfold.training.lineage.run import Run
 from bitfold.training.new_run import train_to_the_end
@@ -27,7 +28,8 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
     Args:
         path: the folder of the run.
         listeners: as for `train`.
-        changes: settings to change, such as ``epochs=2000``.
+        changes: settings to change, such as ``epochs=2000``, which also ends a budget of
+            ``minutes``. ``minutes`` counts the time of the whole run.
 
     Raises:
         RunError: the folder holds no run, or another process trains in it; or the run keeps
@@ -36,6 +38,10 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
         CheckpointError: no checkpoint is whole and this network's.
         ConfigError: a change that would make another run, such as of ``shape``.
     """
+    if "epochs" in changes:
+        changes = {"minutes": None, **changes}
+    elif changes.get("minutes") is not None:
+        changes["epochs"] = UNPLANNED_EPOCHS
     return train_to_the_end(Session.resume(path, listeners, **changes))
 
 

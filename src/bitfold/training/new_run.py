@@ -9,6 +9,7 @@ from bitfold.training.events import Listener
 from bitfold.training.lineage.run import Run, load_run
 from bitfold.training.session import Session
 from bitfold.training.step.resources import limited_threads
+from bitfold.training.time_budget import TimeBudget
 from bitfold.training.watch.stop_request import stop_requests
 
 
@@ -36,10 +37,12 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
 
 def train_to_the_end(session: Session) -> Run:
     """Advance a session until training is over, and return its run."""
+    budget = TimeBudget(session)
     with session, limited_threads(session.run.config.threads or 1):
         with stop_requests(session.request):
             while not session.is_over:
                 next(session)
+                budget.plan()
         # Signals act as before: a listener may take long to finish.
         for _ in session:
             pass

@@ -169,6 +169,16 @@ class Session:
         """Whether nothing more is trained; `RunEnded` may still be to come."""
         return self._stage in (_Stage.OVER, _Stage.CLOSED)
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether training is under way, nobody asked for its end, and no recorded change waits."""
+        return (
+            self._stage is _Stage.TRAINING
+            and self._trainer.ending is None
+            and self.request.reason is None
+            and not self._coming
+        )
+
     def change(
         self, *, target: Target | NDArray[Any] | str | Path | None = None, **settings: Any
     ) -> None:

@@ -30,6 +30,7 @@ OTHERS: dict[str, Any] = {
     "activation": "sine",
     "final_activation": "sigmoid",
     "encoding": "triangle:3",
+    "minutes": 2.5,
     "optimizer": "muon",
     "lr_schedule": "cosine",
     "device": "cuda:1",

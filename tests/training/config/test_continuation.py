@@ -36,7 +36,7 @@ def test_what_decides_how_training_goes_on() -> None:
     """Groups of the training itself, and not how long it is."""
     steering = steering_settings()
     assert {"learning_rate", "momentum", "kolmogorov_weight", "threads"} <= steering
-    assert not {"epochs", "audit", "measure_folds", "frame_size", "log_file"} & steering
+    assert not {"epochs", "minutes", "audit", "measure_folds", "frame_size", "log_file"} & steering
 
 
 def test_a_refused_change_names_pythons_argument() -> None:

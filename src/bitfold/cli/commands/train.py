@@ -6,8 +6,13 @@ import argparse
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from bitfold import training
-from bitfold.cli.console.options import add_presentation, add_settings, make_config
+from bitfold import experiments, targets, training
+from bitfold.cli.console.options import (
+    add_presentation,
+    add_settings,
+    given_settings,
+    make_config,
+)
 from bitfold.cli.console.output import Console
 from bitfold.cli.console.progress import log_listeners
 from bitfold.cli.console.training_listeners import CommandListeners
@@ -25,7 +30,8 @@ def add_to(commands: Any) -> None:
         "train",
         usage="bitfold train [TARGET] [options]",
         help="train a network on a picture and draw its polytopes meanwhile",
-        description="Train a network on a picture or clip and draw its polytopes meanwhile.",
+        description="Train a network on a picture or clip and draw its polytopes meanwhile. For a "
+        "file, the settings that are not given are chosen to suit it, and one line names them.",
     )
     parser.add_argument(
         "target",
@@ -69,9 +75,22 @@ def run(arguments: argparse.Namespace) -> int:
     config = make_config(arguments)
     if arguments.config is None:
         config = with_measured_predictor(config)
+        if not targets.is_builtin(config.target):
+            config = _suited(config, arguments)
     results = train_and_draw(config, quiet=arguments.quiet, overwrite=arguments.overwrite)
     show_results(results.run, Console(quiet=arguments.quiet))
     return results.ended.exit_code
+
+
+def _suited(config: Config, arguments: argparse.Namespace) -> Config:
+    """Fill what the command line leaves open with settings that suit the picture, and say so."""
+    target = targets.load_target(config.target, size=config.size, task=config.task)
+    found = experiments.picture_settings(target, given_settings(arguments))
+    if found.values:
+        Console(quiet=arguments.quiet).print(
+            str(found), markup=False, highlight=False, soft_wrap=True
+        )
+    return replace(config, **found.values)
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ SHORT = {
 
 #: The settings that a newcomer needs; help lists them first.
 BASIC = (
-    "size", "shape", "epochs", "learning_rate", "seed", "kolmogorov_weight", "kolmogorov_quantise",
-    "output_dir", "frame_size", "layout",
+    "size", "shape", "epochs", "minutes", "learning_rate", "seed", "kolmogorov_weight",
+    "kolmogorov_quantise", "output_dir", "frame_size", "layout",
 )  # fmt: skip
 #: The headings of the groups of settings, where a group's name alone says too little.
 TITLES = {

@@ -100,6 +100,8 @@ class ProgressReport:
             self._begin(event)
         elif isinstance(event, training.LoopsCompiled):
             self._compiling(event)
+        elif isinstance(event, training.Changed):
+            self._follow(event.run.config.epochs)
         elif isinstance(event, training.Noticed):
             text = escape(spell_options(event.message))
             self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
@@ -141,6 +143,12 @@ class ProgressReport:
         self._print(f"{'Continuing' if event.epoch else 'Training'} in {event.run.path}")
         if self._console.is_terminal:
             self._open_bar("epoch", self._epochs, completed=event.epoch)
+
+    def _follow(self, epochs: int) -> None:
+        """Show another number of epochs."""
+        self._epochs = epochs
+        if self._bar is not None:
+            self._bar.update(self._task, total=epochs)
 
     def _open_bar(self, what: str, total: int, completed: int = 0) -> None:
         self._before_bar = f"{what} "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from bitfold.training import EpochEnded, Event, Metrics, Noticed, RunEnded, RunStarted
+from bitfold.training import Changed, EpochEnded, Event, Metrics, Noticed, RunEnded, RunStarted
 
 
 class NotebookBar:
@@ -34,6 +34,8 @@ class NotebookBar:
         elif isinstance(event, EpochEnded):
             self._bar.set_postfix_str(_numbers(event.metrics), refresh=False)
             self._bar.update(event.epoch - self._bar.n)
+        elif isinstance(event, Changed):
+            self._bar.total = event.run.config.epochs
         elif isinstance(event, Noticed):
             self._bar.write(event.message)
         elif isinstance(event, RunEnded):

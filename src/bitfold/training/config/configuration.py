@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from bitfold.kolmogorov.options.names import PREDICTOR_OPTIONS, TARGET_OPTIONS
 from bitfold.networks.encoding import Encoding
@@ -32,6 +32,8 @@ _KINDS = ("cross_entropy", "mse", "gaussian_nll", "laplacian_nll")
 _ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
 _FINAL_ACTIVATIONS = ("none", "relu", "leaky_relu", "sigmoid")
 _MANY, _ANY = 2**40, (-1e30, 1e30)
+#: Epochs of a run with ``minutes`` until its speed is measured: the most that there can be.
+UNPLANNED_EPOCHS: Final = 10**9
 
 # A continued run may change no setting of a group that is fixed, and those of the predictor only
 # if it had none.
@@ -103,7 +105,15 @@ class Config:
     )
 
     epochs: int = _TRAINING.whole(
-        1000, "passes over the training points", (1, 10**9), unit="epochs"
+        1000, "passes over the training points", (1, UNPLANNED_EPOCHS), unit="epochs"
+    )
+    minutes: float | None = _TRAINING.real(
+        None,
+        "train for this long instead: epochs are set while the machine's speed is measured; by "
+        "default epochs decide",
+        (0, 1e6),
+        positive=True,
+        unit="minutes",
     )
     batch_size: int = _FIXED_TRAINING.whole(1024, "points in a step", (1, _MANY), unit="points")
     seed: int = _FIXED_TRAINING.whole(

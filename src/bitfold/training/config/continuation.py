@@ -34,7 +34,7 @@ def steering_settings() -> frozenset[str]:
     """Return the names of the settings that decide how training goes on from a given state."""
     settings = settings_of(Config)
     steering = (name for name, _, setting in settings if setting.group in _STEERING_GROUPS)
-    return frozenset(steering) - {"epochs"}
+    return frozenset(steering) - {"epochs", "minutes"}
 
 
 def changed_config(config: Config, changes: Mapping[str, Any]) -> Config:

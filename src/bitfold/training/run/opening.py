@@ -12,7 +12,7 @@ from bitfold.errors import CheckpointError
 from bitfold.runtime.atomic_files import delete_temporary_files
 from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import load_target, sample_split
-from bitfold.training.config.configuration import Config
+from bitfold.training.config.configuration import UNPLANNED_EPOCHS, Config
 from bitfold.training.config.continuation import default_lambda_line
 from bitfold.training.run.encoding_notices import encoding_notices
 from bitfold.training.run.live import Live, live_of
@@ -75,6 +75,7 @@ def open_new(config: Config, *, overwrite: bool) -> Opened:
     )
     settled = config.settled().replace(
         task=target.task,
+        epochs=config.epochs if config.minutes is None else UNPLANNED_EPOCHS,
         threads=choose_threads(config, target),
         log_file=None if config.log_file is None else str(absolute_path(config.log_file)),
     )

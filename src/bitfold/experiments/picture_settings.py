@@ -1,0 +1,106 @@
+"""Settings that suit a picture: shape, encoding, rate, points and time, by its size and content."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from bitfold.networks import most_visible_octaves
+from bitfold.targets import Target
+
+#: The share of neighbouring pixels of different classes from which a drawing counts as detailed.
+_DETAILED: Final = 0.01
+# Minutes of a picture of no pixels, and for each 2^16 pixels more.
+_LEAST_MINUTES, _MINUTES_EACH, _MOST_MINUTES = 1.0, 0.75, 5.0
+_MOST_OCTAVES: Final = 6
+
+
+@dataclass(frozen=True)
+class PictureSettings:
+    """Settings that suit a picture.
+
+    Args:
+        values: name of a setting of `bitfold.Config` to its value.
+        reason: what was found of the picture, in words.
+    """
+
+    values: dict[str, Any]
+    reason: str
+
+    def __str__(self) -> str:
+        named = ", ".join(f"{name} {value}" for name, value in self.values.items())
+        return f"Settings for {self.reason}: {named}."
+
+
+def picture_settings(target: Target, given: Collection[str] = ()) -> PictureSettings:
+    """Choose settings by size, number of colours and edges of a picture or clip.
+
+    Args:
+        target: the picture or clip.
+        given: names of settings that are chosen already. They are left out, and ``minutes`` is left
+            out where ``epochs`` is given.
+
+    Returns:
+        The settings; they depend on the target and ``given`` alone.
+
+    >>> from bitfold.targets import load_target
+    >>> found = picture_settings(load_target("rgb-ring", size=64), given=["learning_rate"])
+    >>> found.reason
+    'a drawing of 3 colours, 64 x 64'
+    >>> found.values["encoding"], "learning_rate" in found.values
+    ('triangle:5', False)
+    """
+    kind, values = _chosen(target)
+    width, height = target.grid.width, target.grid.height
+    size = f"{width} x {height}" + (f" x {target.grid.num_frames}" if target.is_clip else "")
+    left_out = {*given, *(["minutes"] if "epochs" in given else [])}
+    kept = {name: value for name, value in values.items() if name not in left_out}
+    return PictureSettings(kept, f"{kind}, {size}")
+
+
+def _chosen(target: Target) -> tuple[str, dict[str, Any]]:
+    grid = target.grid
+    most = most_visible_octaves(max(grid.width, grid.height))
+    octaves = max(1, min(_MOST_OCTAVES, most - 2))
+    minutes = min(_MOST_MINUTES, _LEAST_MINUTES + _MINUTES_EACH * grid.num_pixels / 2**16)
+    values: dict[str, Any] = {
+        "shape": "[64]*4",
+        "encoding": f"triangle:{octaves}",
+        "learning_rate": 5e-3,
+        "lr_schedule": "cosine",
+        "points": "all",
+        "batch_size": 4096,
+        "minutes": round(minutes, 2),
+        # The encoding's cells alone are too many to be measured, or drawn exactly, at every frame.
+        "measure_folds": 0,
+        "polytope_engine": "sampled",
+        "save_interval": "geometric:12",
+    }
+    if target.is_clip:
+        return "a clip", {**values, "encoding": f"triangle:{min(octaves, 4)}"}
+    if target.class_colours is None:
+        return ("a drawing in black and white" if target.is_two_valued else "a photograph"), values
+    kind = f"a drawing of {len(target.class_colours)} colours"
+    if edge_share(target) < _DETAILED:
+        exact = ("encoding", "measure_folds", "polytope_engine", "save_interval")
+        values = {name: value for name, value in values.items() if name not in exact}
+        values |= {"shape": "[32]*4"}
+    return kind, values
+
+
+def edge_share(target: Target) -> float:
+    """Return the share of horizontal and vertical neighbours in a picture that differ in class.
+
+    >>> from bitfold.targets import load_target
+    >>> edge_share(load_target("rgb-ring", size=64)) > 0.01
+    True
+    """
+    assert target.classes is not None
+    classes = target.classes.reshape(target.pixels.shape[1:3])
+    pairs = [(classes[1:], classes[:-1]), (classes[:, 1:], classes[:, :-1])]
+    # Pixels without a class are the soft side of an edge; they count once with each neighbour.
+    differ = sum(int(np.count_nonzero(one != other)) for one, other in pairs)
+    return differ / max(1, sum(one.size for one, _ in pairs))

@@ -1,0 +1,72 @@
+"""Settings that suit a picture."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bitfold.cli.main import main
+from bitfold.experiments import picture_settings
+from bitfold.targets import Frames, make_target
+
+RANDOM = np.random.default_rng(0)
+
+
+def photograph(width: int, height: int) -> np.ndarray:
+    """Smooth colours with noise: (height, width, 3)."""
+    ramp = np.linspace(0, 200, width)[None, :, None] + np.linspace(0, 30, height)[:, None, None]
+    return (ramp + RANDOM.integers(0, 25, (height, width, 3))).astype(np.uint8)
+
+
+def chosen(pixels: np.ndarray, **options: object) -> dict[str, object]:
+    """The settings for an array of pixels."""
+    return picture_settings(make_target("some", Frames(pixels[None])), **options).values  # type: ignore[arg-type] # names
+
+
+def test_a_photograph_gets_an_encoding_and_minutes_by_its_size() -> None:
+    """Larger photographs get more minutes, up to five, and all their pixels."""
+    small, large = chosen(photograph(128, 64)), chosen(photograph(512, 512))
+    assert small["points"] == large["points"] == "all"
+    assert str(large["encoding"]) != "none"
+    assert 1 <= float(str(small["minutes"])) < float(str(large["minutes"])) <= 5
+
+
+def test_large_shapes_of_few_colours_need_no_encoding() -> None:
+    """A drawing of two half planes keeps exact folds at every frame."""
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    pixels[:, 100:] = 255
+    assert "encoding" not in chosen(pixels)
+    assert "polytope_engine" not in chosen(pixels)
+
+
+def test_what_is_given_stays() -> None:
+    """Given settings are not chosen; with epochs there are no minutes."""
+    values = chosen(photograph(64, 64), given=["shape", "epochs"])
+    assert {"shape", "epochs", "minutes"}.isdisjoint(values)
+
+
+def test_train_says_and_records_what_it_chose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line names the settings, and config.toml has them."""
+    Image.fromarray(photograph(32, 32)).save(tmp_path / "photo.png")
+    run = tmp_path / "run"
+    words = ["train", str(tmp_path / "photo.png"), "-o", str(run), "--epochs", "2"]
+    assert main([*words, "--shape", "[4]", "--save-interval", "1000", "--no-audit"]) == 0
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("Settings for"))
+    assert "a photograph, 32 x 32" in line
+    settings = tomllib.loads((run / "config.toml").read_text())
+    assert (settings["shape"], settings["epochs"], settings["points"]) == ("[4]", 2, "all")
+    assert f"encoding {settings['encoding']}" in line
+
+
+def test_built_in_pictures_keep_their_settings(tmp_path: Path) -> None:
+    """The ring of the first example is trained as ever."""
+    words = ["train", "ring", "--size", "16", "-o", str(tmp_path / "run"), "--epochs", "1"]
+    assert main([*words, "--save-interval", "1000", "--no-audit", "--quiet"]) == 0
+    settings = tomllib.loads((tmp_path / "run" / "config.toml").read_text())
+    assert (settings["shape"], settings["encoding"]) == ("[10]*8", "none")

@@ -1,0 +1,100 @@
+"""`Config.minutes`: epochs follow from the measured speed, as recorded changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitfold.errors import ConfigError
+from bitfold.training import Config, EpochEnded, Event, Session, load_run, resume
+from bitfold.training.time_budget import TimeBudget
+
+SMALL: dict[str, Any] = {
+    "target": "disk", "size": 16, "shape": "[3]", "points": 60, "validation_points": 20,
+    "batch_size": 60, "measure_folds": 0, "audit": False, "no_watchdog": ("stagnation",),
+}  # fmt: skip
+
+
+class Clock:
+    """A clock that every epoch moves on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self.seconds = 100.0, seconds
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+    def listen(self, event: Event) -> None:
+        """Move on with an epoch."""
+        if isinstance(event, EpochEnded):
+            self.now += self.seconds
+
+
+def trained(session: Session, clock: Clock) -> int:
+    """Train to the end of the budget; return the number of epochs."""
+    budget = TimeBudget(session, clock)
+    with session:
+        while not session.is_over:
+            next(session)
+            budget.plan()
+        return session.epoch
+
+
+def test_epochs_fill_the_minutes(tmp_path: Path) -> None:
+    """Epochs of three seconds fill a budget of two minutes to within a tenth."""
+    clock = Clock(3.0)
+    config = Config(**SMALL, minutes=2, output_dir=str(tmp_path / "run"))
+    assert trained(Session(config, [clock.listen]), clock) == pytest.approx(40, abs=4)
+    run = load_run(tmp_path / "run")
+    assert run.config.epochs == run.last_epoch
+    assert run.status["status"] == "completed"
+
+
+def test_a_machine_that_gets_slower_still_meets_the_minutes(tmp_path: Path) -> None:
+    """The last epochs are planned by the speed of the last ones."""
+    clock = Clock(1.0)
+
+    def slow_down(event: Event) -> None:
+        clock.listen(event)
+        if isinstance(event, EpochEnded) and event.epoch == 60:
+            clock.seconds = 4.0
+
+    config = Config(**SMALL, minutes=3, output_dir=str(tmp_path / "run"))
+    trained(Session(config, [slow_down]), clock)
+    assert clock.now - 100.0 == pytest.approx(180, rel=0.1)
+
+
+def test_minutes_of_earlier_sessions_count(tmp_path: Path) -> None:
+    """A run that has used its minutes up ends after one more plan."""
+    config = Config(**SMALL, epochs=5, output_dir=str(tmp_path / "run"))
+    with Session(config) as session:
+        while not session.is_over:
+            next(session)
+    path = tmp_path / "run" / "metrics.jsonl"
+    spent = sum(load_run(tmp_path / "run").metrics["seconds"])
+    assert 0 < spent < 60
+    lines = path.read_text().splitlines()
+    head, _, _ = lines[-1].rpartition('"seconds"')
+    path.write_text("\n".join([*lines[:-1], f'{head}"seconds": 59.0}}']) + "\n")
+    run = resume(tmp_path / "run", minutes=59.5 / 60)
+    assert run.status["status"] == "completed"
+    assert sum(run.metrics["seconds"]) == pytest.approx(59.5, rel=0.1)
+
+
+def test_another_number_of_epochs_ends_the_budget(tmp_path: Path) -> None:
+    """Who asks for epochs gets them, also in a run that had minutes."""
+    clock = Clock(3.0)
+    config = Config(**SMALL, minutes=0.5, output_dir=str(tmp_path / "run"))
+    epochs = trained(Session(config, [clock.listen]), clock)
+    run = resume(tmp_path / "run", epochs=epochs + 7)
+    assert (run.last_epoch, run.config.minutes) == (epochs + 7, None)
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan")])
+def test_no_time_is_refused(minutes: float) -> None:
+    """A budget is more than 0 minutes."""
+    with pytest.raises(ConfigError, match="minutes"):
+        Config(minutes=minutes)
