@@ -31,7 +31,8 @@ class TimeBudget:
 
     def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
         self._session, self._clock = session, clock
-        self._start = clock() - sum(session.run.metrics["seconds"])
+        spent = sum(seconds or 0.0 for seconds in session.run.metrics["seconds"])
+        self._start = clock() - spent
         self._num_plans = 0
         self._before: tuple[int, float] | None = None  # epoch and time of the last measurement
 
