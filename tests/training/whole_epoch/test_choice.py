@@ -28,7 +28,10 @@ def way_of(folder: Path) -> str | None:
     return read_config(folder / "config.toml").epoch_loop
 
 
-@pytest.mark.parametrize("settings", [{}, WITH_K], ids=["no K", "K"])
+STEPS: dict[str, Any] = {"kolmogorov_quantise": "learned", "kolmogorov_weight": 0.1}
+
+
+@pytest.mark.parametrize("settings", [{}, WITH_K, STEPS], ids=["no K", "K", "steps"])
 def test_a_run_is_compiled_where_it_can_be(tmp_path: Path, settings: dict[str, Any]) -> None:
     """A new run records that its epochs are compiled, and that is how they are trained."""
     with Session(tiny(tmp_path / "run", **settings)) as session:
@@ -64,10 +67,11 @@ def test_a_run_of_an_earlier_version_goes_on_stepwise(tmp_path: Path) -> None:
     assert bitfold.load_run(folder).metrics["task_loss"] == whole.metrics["task_loss"]
 
 
+@pytest.mark.parametrize("k", [WITH_K, STEPS], ids=["K", "steps"])
 @pytest.mark.parametrize("way", ["compiled", "stepwise"])
-def test_a_session_works_alike_with_both(tmp_path: Path, way: str) -> None:
+def test_a_session_works_alike_with_both(tmp_path: Path, way: str, k: dict[str, Any]) -> None:
     """Changes between epochs, a restart, a branch and a replay give the same bits."""
-    settings = {**WITH_K, "epoch_loop": way, "epochs": 12}
+    settings = {**k, "epoch_loop": way, "epochs": 12}
     with Session(tiny(tmp_path / "whole", **settings)) as session:
         _train_with_a_change(session)
     with Session(tiny(tmp_path / "parts", **settings)) as session:

@@ -35,11 +35,18 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "rmsprop, no momentum": {"optimizer": "rmsprop", "momentum": 0.0, "grad_clip_norm": 0.05},
     "cosine, clipped": {"lr_schedule": "cosine", "epochs": 3, "grad_clip_norm": 0.05},
 }
+STEPS: dict[str, Any] = {
+    "kolmogorov_quantise": "learned", "kolmogorov_weight": 0.1, "epochs": 40,
+    "lr_schedule": "constant",
+}  # fmt: skip
 KINDS_OF_K: dict[str, dict[str, Any]] = {
     "no K": {},
     "soft": {"kolmogorov_weight": 0.1},
     "linear": {"kolmogorov_weight": 0.1, "kolmogorov_targets": "linear"},
     "wide": {"kolmogorov_weight": 0.1, "kolmogorov_shape": "[7]", "kolmogorov_temperature": 0.5},
+    "steps": {**STEPS},
+    "linear steps": {**STEPS, "kolmogorov_targets": "linear"},
+    "tensors' steps": {**STEPS, "kolmogorov_predictor": "per_tensor"},
 }
 # An adaptive optimiser divides by the size of the gradient, and makes a large change of a gradient
 # that is all rounding. Only gradients of classes are rounded otherwise than PyTorch's.
@@ -58,6 +65,9 @@ GRID = [
         ("regression", "rmsprop", "soft"),
         ("channels", "rmsprop, no momentum", "no K"),
         ("encoded", "cosine, clipped", "linear"),
+        ("regression", "adam", "steps"),
+        ("channels", "adamw, amsgrad", "linear steps"),
+        ("regression", "rmsprop", "tensors' steps"),
     )
 ]
 
@@ -95,14 +105,33 @@ def test_an_epoch_is_pytorchs(settings: dict[str, Any]) -> None:
     torch.testing.assert_close(weights_of(compiled), weights_of(stepwise), rtol=0, atol=1e-4)
 
 
-def test_gradients_have_the_very_bits() -> None:
+@pytest.mark.parametrize("k", ["no K", "soft", "linear", "steps", "linear steps"])
+def test_gradients_have_the_very_bits(k: str) -> None:
     """With a rate of 1 and no momentum, new weights are old ones less PyTorch's own gradient."""
-    settings = {"optimizer": "sgd", "learning_rate": 1.0, "kolmogorov_weight": 0.1}
+    settings = {"optimizer": "sgd", "learning_rate": 1.0, **KINDS_OF_K[k]}
     stepwise, compiled = both(**settings, points=256)
     stepwise.run_epoch(1)
     compiled.run_epoch(1)
     pairs = zip(stepwise.network.parameters(), compiled.network.parameters(), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)
+
+
+@pytest.mark.parametrize("targets", ["rounded", "linear"])
+def test_weights_beyond_the_bins_are_pytorchs_too(targets: str) -> None:
+    """With few bins weights lie in the outermost ones and beyond, which no table holds."""
+    settings = {**STEPS, "kolmogorov_bins": 8, "kolmogorov_targets": targets, "learning_rate": 0.01}
+    stepwise, compiled = both(**settings)
+    for learner in (stepwise, compiled):
+        assert learner.kolmogorov is not None
+        with torch.no_grad():
+            next(learner.kolmogorov.parameters()).sub_(1.5)  # the logarithms of steps
+    for epoch in (1, 2, 3, 39, 40):  # steps and predictor are frozen in the last ones
+        one, two = stepwise.run_epoch(epoch), compiled.run_epoch(epoch)
+        assert one is not None
+        assert two is not None
+        assert one.out_of_range
+        assert two.kolmogorov_loss == pytest.approx(one.kolmogorov_loss, rel=1e-5)
+    torch.testing.assert_close(weights_of(compiled), weights_of(stepwise), rtol=0, atol=1e-4)
 
 
 def test_a_hook_sends_an_epoch_to_pytorch_and_back() -> None:

@@ -40,6 +40,7 @@ def sum_tensor(
     is_rounded: bool,
     slopes: Singles,
     gradient: tuple[Doubles, Doubles],
+    room: Singles,
 ) -> tuple[float, float, float]:
     """Sum the cost of one tensor's weights, with its gradients.
 
@@ -56,6 +57,7 @@ def sum_tensor(
         is_rounded: whether a value costs as much as the nearest bin. Slopes are the same.
         slopes: (n,), written: by the weights.
         gradient: added to: (slower,) and (faster,), by logarithms of factors.
+        room: scratch memory, (4, at least faster).
 
     Returns:
         Nats, the derivative by the logarithm of the tensor's factor, and that by the logarithm of
@@ -65,12 +67,12 @@ def sum_tensor(
     costs, low, rate, floor = table
     by_slower, by_faster = gradient
     num_faster = faster.shape[0]
-    entries, by_entry, risen = (
-        faster * np.float32(rate),
-        np.zeros_like(faster),
-        np.zeros_like(faster),
-    )
-    rates = np.exp(np.minimum(-faster, np.float32(_MOST)))
+    entries, by_entry = room[0, :num_faster], room[1, :num_faster]
+    risen, rates = room[2, :num_faster], room[3, :num_faster]
+    for number in range(num_faster):
+        entries[number] = faster[number] * np.float32(rate)
+        by_entry[number] = risen[number] = np.float32(0)
+        rates[number] = np.exp(min(-faster[number], np.float32(_MOST)))
     total = by_own = by_unit = 0.0
     single = np.float32(unit)
     for line in range(slower.shape[0]):
@@ -96,7 +98,8 @@ def sum_tensor(
         by_own += by_line
         by_unit += moved
         by_slower[line] += by_line
-    by_faster += risen + by_entry * np.float32(rate)
+    for number in range(num_faster):
+        by_faster[number] += risen[number] + by_entry[number] * np.float32(rate)
     return total, by_own, by_unit
 
 

@@ -86,8 +86,9 @@ def sum_by_table(
     factors = array(model.log_factors.float())
     grad_weights = torch.empty(sum(item.numel() for item in weights), dtype=torch.float32)
     slopes, gradient, by_steps = array(grad_weights), np.zeros(len(factors)), []
-    table = (_table(model.floor), _LOW, float(_RATE), model.floor)
+    table = cost_table(model.floor)
     is_rounded, nats = targets.sharing == NEAREST, 0.0
+    room = np.empty((4, longest_line(model.boxes)), np.float32)
     for number, (box, item) in enumerate(zip(model.boxes.tolist(), weights, strict=True)):
         start, size, in_line, together, outer, _, inner, _ = box
         slower = slice(outer, outer + size // (in_line * together)) if outer >= 0 else _NONE
@@ -95,7 +96,7 @@ def sum_by_table(
         lines = (float(factors[number]), factors[slower], factors[faster], together)
         of_lines, part = (gradient[slower], gradient[faster]), slopes[start : start + size]
         flat, unit = array(item.view(-1)), 1 / steps[number]
-        found = sum_tensor(flat, unit, lines, table, is_rounded, part, of_lines)
+        found = sum_tensor(flat, unit, lines, table, is_rounded, part, of_lines, room)
         nats += found[0]
         gradient[number] += found[1]
         by_steps.append(-found[2])
@@ -105,6 +106,20 @@ def sum_by_table(
 
 # The factors of a tensor without rows and columns: the last one, which is 1 and has no gradient.
 _NONE = slice(-1, None)
+
+
+def cost_table(floor: float) -> tuple[NDArray[np.float32], float, float, float]:
+    """Return the table of costs as `table_kernels.sum_tensor` takes it.
+
+    Args:
+        floor: added to each scale.
+    """
+    return _table(floor), _LOW, float(_RATE), floor
+
+
+def longest_line(boxes: NDArray[np.int64]) -> int:
+    """Return the longest faster axis of all tensors; see `scale_sums.scale_table`."""
+    return int(boxes[:, 2].max())
 
 
 @cache

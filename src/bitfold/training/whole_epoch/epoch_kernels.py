@@ -29,8 +29,8 @@ Room = tuple[Floats, Floats]
 Learner = tuple[Floats, Floats, Floats, Doubles, Doubles]
 """Parameters, their gradient, the optimiser's state, its count of steps, and its settings."""
 
-Doors = tuple[int, int, int]
-"""Addresses of the forward pass, the backward pass and K's sum."""
+Doors = tuple[int, int]
+"""Addresses of the forward and the backward pass."""
 
 CoordinateK = tuple[
     Floats, Ints, tuple[float, int], Ints, Floats, Floats, Doubles, Doubles, Floats
@@ -63,7 +63,7 @@ def train_without_k(  # noqa: PLR0917 - arrays in one tuple would be counted one
         losses: (all steps, 2), written: each step's task loss.
     """
     for step in range(steps[0], steps[1]):
-        losses[step, 0] = _task(
+        losses[step, 0] = task_gradient(
             points, batch, network, room, learner[1], doors, step, is_classification
         )
         update(*learner)
@@ -73,7 +73,7 @@ def train_without_k(  # noqa: PLR0917 - arrays in one tuple would be counted one
 def train_with_coordinate_k(  # noqa: PLR0917 - as above
     points: Points, batch: Batch, network: Network, room: Room, learner: Learner,
     doors: Doors, steps: Steps, is_classification: bool, losses: Floats,
-    predictor: Learner, k: CoordinateK, weight: float,
+    predictor: Learner, k: CoordinateK, door: int, weight: float,
 ) -> None:  # fmt: skip
     """Train some steps of an epoch by the task loss and K of a coordinate predictor.
 
@@ -81,20 +81,21 @@ def train_with_coordinate_k(  # noqa: PLR0917 - as above
         points: as `train_without_k`, like all arguments up to ``losses``.
         losses: each step's task loss and K.
         predictor: its learner; changed.
-        k: as `coordinate_k` makes it.
+        k: see `CoordinateK`.
+        door: the address of `sum_rows`.
         weight: lambda.
     """
     for step in range(steps[0], steps[1]):
-        losses[step, 0] = _task(
+        losses[step, 0] = task_gradient(
             points, batch, network, room, learner[1], doors, step, is_classification
         )
-        losses[step, 1] = _add_coordinate_k(learner, predictor, doors[2], k, weight)
+        losses[step, 1] = _add_coordinate_k(learner, predictor, door, k, weight)
         update(*learner)
         update(*predictor)
 
 
 @compiled(error_model="numpy", inline="always")
-def _task(  # noqa: PLR0917 - as above
+def task_gradient(  # noqa: PLR0917 - as above
     points: Points, batch: Batch, network: Network, room: Room, gradient: Floats,
     doors: Doors, step: int, is_classification: bool,
 ) -> float:  # fmt: skip

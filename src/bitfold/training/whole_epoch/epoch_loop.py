@@ -16,6 +16,7 @@ from bitfold.networks import PolytopeNet, TriangleWaves
 from bitfold.networks.dense import DenseRoom, has_any_hooks, loops_for
 from bitfold.training.whole_epoch.coordinate_sum import CoordinateSum
 from bitfold.training.whole_epoch.flat_learner import FlatLearner
+from bitfold.training.whole_epoch.learned_step_sum import LearnedStepSum
 
 # Steps between two looks at a request to stop, where someone may ask for one.
 _PATIENT_STEPS = 64
@@ -72,10 +73,11 @@ class EpochLoop:
         self._losses = np.zeros((self._num_steps, 2), np.float32)
         self._learner = FlatLearner(list(network.parameters()), optimizer)
         self._predictor: FlatLearner | None = None
-        self._sum: CoordinateSum | None = None
+        self._sum: CoordinateSum | LearnedStepSum | None = None
         if kolmogorov is not None and predictor_optimizer is not None:
             self._predictor = FlatLearner(list(kolmogorov.parameters()), predictor_optimizer)
-            self._sum = CoordinateSum(kolmogorov)
+            kind = CoordinateSum if kolmogorov.quantise is None else LearnedStepSum
+            self._sum = kind(kolmogorov)
         self._doors: tuple[Any, ...] = ()
 
     def can_run(self) -> bool:
@@ -98,7 +100,8 @@ class EpochLoop:
         """
         learner = self._learner.arrays(self._clip_norm)
         predictor = None if self._predictor is None else self._predictor.arrays()
-        network = (learner[0], *self._layout)
+        computing = self._sum.rounded if isinstance(self._sum, LearnedStepSum) else learner[0]
+        network = (computing, *self._layout)
         if not self._doors:
             self._open_doors(network, learner, predictor)
         stride = self._num_steps if should_stop is None else _PATIENT_STEPS
@@ -122,17 +125,24 @@ class EpochLoop:
         weight: float,
     ) -> None:
         from bitfold.training.whole_epoch import epoch_kernels as k  # noqa: PLC0415 - Numba is slow
+        from bitfold.training.whole_epoch.learned_step_kernels import (  # noqa: PLC0415 - as above
+            train_with_learned_steps,
+        )
 
         numbers = tuple(door.number for door in self._doors)
         given: tuple[Any, ...] = (
-            (order, *self._points), self._batch, network, self._room, learner, numbers, steps,
+            (order, *self._points), self._batch, network, self._room, learner, numbers[:2], steps,
             self._is_classification, self._losses,
         )  # fmt: skip
         if self._sum is None:
             k.train_without_k(*given)
+            return
+        if isinstance(self._sum, CoordinateSum):
+            given = (*given, predictor, self._sum.arrays, numbers[2], weight)
+            k.train_with_coordinate_k(*given)
         else:
-            more: tuple[Any, ...] = predictor, self._sum.arrays, weight
-            k.train_with_coordinate_k(*given, *more)
+            given = (*given, predictor, self._sum.arrays, numbers[2:], weight)
+            train_with_learned_steps(*given)
 
     def _open_doors(self, network: Any, learner: Any, predictor: Any) -> None:
         from bitfold.networks.dense_kernels import backward, forward  # noqa: PLC0415 - Numba is slow
@@ -144,7 +154,10 @@ class EpochLoop:
             LoopAddress(forward, inputs, network, room, outputs),
             LoopAddress(backward, inputs, network, room, slopes, learner[1]),
         ]
-        doors.append(doors[0] if self._sum is None else self._sum.door(predictor[0]))
+        if isinstance(self._sum, CoordinateSum):
+            doors.append(self._sum.door(predictor[0]))
+        elif isinstance(self._sum, LearnedStepSum):
+            doors += self._sum.doors(learner[0])
         self._doors = tuple(doors)
 
     def _finish(self) -> None:

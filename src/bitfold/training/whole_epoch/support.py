@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from bitfold.errors import ConfigError
 from bitfold.kolmogorov.sums.fused.coordinate_sums import can_fuse
 from bitfold.networks import Encoding, parse_shape
@@ -11,7 +14,21 @@ from bitfold.training.config.configuration import Config
 
 _OPTIMIZERS = ("adam", "adamw", "sgd", "sgd_momentum", "rmsprop")
 _ACTIVATIONS = ("relu", "leaky_relu")
-_TARGETS = ("soft", "linear")
+# By ``kolmogorov_quantise``, the values that the loops of K take.
+_KINDS_OF_K: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
+    "none": {
+        "predictor": ("coordinate",),
+        "loss_type": ("cross_entropy",),
+        "range": ("fixed",),
+        "targets": ("soft", "linear"),
+        "every": (1,),
+    },
+    "learned": {
+        "predictor": ("row_column", "per_tensor"),
+        "targets": ("rounded", "linear"),
+        "every": (1,),
+    },
+}
 # As many are summed in one pass.
 _MOST_WEIGHTS = 2**20
 
@@ -75,15 +92,7 @@ def _wrong_kolmogorov(config: Config) -> str | None:
     if not config.has_kolmogorov:
         return None
     settings = config.kolmogorov
-    wanted = {
-        "quantise": ("none",),
-        "predictor": ("coordinate",),
-        "loss_type": ("cross_entropy",),
-        "range": ("fixed",),
-        "targets": _TARGETS,
-        "every": (1,),
-    }
-    for name, taken in wanted.items():
+    for name, taken in _KINDS_OF_K[settings.quantise].items():
         found = getattr(settings, name)
         if found not in taken:
             known = ", ".join(map(str, taken))
