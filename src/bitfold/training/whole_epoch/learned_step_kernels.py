@@ -102,11 +102,10 @@ def _add_k(  # noqa: PLR0917 - as above
     nats = 0.0
     for number in range(num_tensors):
         start, size = boxes[number, 0], boxes[number, 1]
-        num_slower = size // (boxes[number, 2] * boxes[number, 3])
-        first = boxes[number, 4] if boxes[number, 4] >= 0 else num_factors - 1
-        slower = slice(first, first + num_slower)
-        first = boxes[number, 6] if boxes[number, 6] >= 0 else num_factors - 1
-        faster = slice(first, first + boxes[number, 2])
+        slower = _lines(
+            boxes[number, 4], size // (boxes[number, 2] * boxes[number, 3]), num_factors
+        )
+        faster = _lines(boxes[number, 6], boxes[number, 2], num_factors)
         lines = (np.float64(factors[number]), factors[slower], factors[faster], boxes[number, 3])
         by_lines = (by_factors[slower], by_factors[faster])
         some, part = flat[start : start + size], slopes[start : start + size]
@@ -131,6 +130,13 @@ def _add_k(  # noqa: PLR0917 - as above
         by_own[num_tensors + i] = np.float32(by_factors[i]) * scale
     mean: float = nats * (1 / flat.shape[0])
     return mean
+
+
+@compiled(error_model="numpy", inline="always")
+def _lines(first: int, count: int, num_factors: int) -> slice:
+    """The factors of a tensor's lines; of a tensor without lines the last one, which is 0."""
+    start = first if first >= 0 else num_factors - 1
+    return slice(start, start + count)
 
 
 @compiled(error_model="numpy", inline="always")
