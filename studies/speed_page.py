@@ -18,8 +18,6 @@ MEMORY_ROWS = {
     "row_column, noise": "`row_column`, `auto`, targets `noise`",
     "coordinate, all": "`coordinate`",
     "coordinate, sample": "`coordinate`, `sample`",
-    "row_column, bits": "`bits()`",
-    "row_column, report": "`report()`",
     "row_column, decoded state": "`decoded_state()`",
     "row_column, plain": "`row_column` by PyTorch's autograd",
 }

@@ -5,6 +5,7 @@ of the two outer symbols and a Golomb number. Scales beyond the last table use t
 octave: a distance is divided by a power of 2, and its low bits follow plainly.
 """
 
+import math
 from functools import cache
 from typing import Final
 
@@ -29,6 +30,7 @@ from bitfold.entropy_coding.scales.whole_scales import (
     LARGEST_SCALE,
     LEAST_SCALE,
     PER_OCTAVE,
+    SentScale,
 )
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.runtime.compiling import compiled
@@ -42,6 +44,9 @@ dimension; how many numbers share a place in both."""
 Model = tuple[int, Scales, IntegerTables]
 """The location of all numbers, the scales of each, and the tables of the distribution."""
 
+Shape = tuple[int, int, int]
+"""Sizes of a tensor's first and second dimension, and of all others together."""
+
 #: More symbols than one number takes.
 MOST_SYMBOLS: Final = 70
 # The lookup of a symbol ignores this many low bits of its slot.
@@ -54,6 +59,24 @@ _NO_EXPONENTS = np.zeros(1, np.int64)
 def one_scale(scale: int, count: int) -> Scales:
     """The same scale for ``count`` numbers."""
     return scale, _NO_EXPONENTS, _NO_EXPONENTS, 1, max(1, count)
+
+
+def model_of(scale: SentScale, shape: Shape, is_transposed: bool, distribution: str) -> Model:
+    """The distribution of the numbers of a tensor.
+
+    Args:
+        scale: as sent.
+        shape: sizes of the tensor's first and second dimension, and of all others together.
+        is_transposed: whether rows, which are outputs, are the second dimension.
+        distribution: one of `DISTRIBUTIONS`.
+    """
+    tables, count = integer_tables(distribution), math.prod(shape)
+    if not scale.lines:
+        return scale.location, one_scale(scale.own, count), tables
+    rows, columns = (side.exponents for side in scale.lines)
+    outer, inner = (columns, rows) if is_transposed else (rows, columns)
+    _, in_line, together = shape
+    return scale.location, (scale.own, outer, inner, in_line, together), tables
 
 
 def write_numbers(writer: StreamWriter, numbers: Ints, model: Model) -> None:
@@ -156,35 +179,47 @@ def get_tensor(state: State, words: Words, numbers: Ints, model: Model, near: In
             return
 
 
-@compiled
 def tensor_bits(numbers: Ints, model: Model, costs: NDArray[np.float64]) -> float:
-    """The bits that `put_tensor` takes.
+    """The bits that `put_tensor` takes; see `symbol_and_escape_bits`."""
+    symbols, escapes = symbol_and_escape_bits(numbers, 0, model, costs)
+    return float(symbols) + float(escapes)
+
+
+@compiled
+def symbol_and_escape_bits(
+    numbers: Ints, first: int, model: Model, costs: NDArray[np.float64]
+) -> tuple[float, float]:
+    """The bits that `put_tensor` takes, without and for distances beyond the tables' reach.
 
     Args:
-        numbers: int64 (n,).
+        numbers: int64 (n,), all or some of the tensor's.
+        first: which of the tensor's numbers the first one is; with n a multiple of those that share
+            a place.
         model: the distribution of the numbers.
         costs: the bits of each symbol, of `table_bits`.
     """
     location, scales, tables = model
     in_line, together = scales[3], scales[4]
-    total = 0.0
+    total = escapes = 0.0
+    pairs_before = first // together
     for pair in range(len(numbers) // together):
-        is_alive, scale = _scale_at(scales, pair // in_line, pair % in_line)
+        place = pair + pairs_before
+        is_alive, scale = _scale_at(scales, place // in_line, place % in_line)
         if not is_alive:
             continue
         shift, table = _split(scale)
-        first, reach = tables[0][table], tables[1][table]
+        entry, reach = tables[0][table], tables[1][table]
         for at in range(pair * together, (pair + 1) * together):
             moved = (numbers[at] - location + ((1 << shift) >> 1)) >> shift
-            total += costs[first + reach + 1 + min(max(moved, -reach - 1), reach + 1)] + shift
+            total += costs[entry + reach + 1 + min(max(moved, -reach - 1), reach + 1)] + shift
             if abs(moved) > reach:
                 order = _escape_order(table)
                 high = ((abs(moved) - reach - 1) >> order) + 1
-                total += 1 + order
+                escapes += 1 + order
                 while high > 1:
                     high >>= 1
-                    total += 2
-    return total
+                    escapes += 2
+    return total, escapes
 
 
 @compiled

@@ -1,5 +1,6 @@
 """The hard bits of weights: the cost of each weight's nearest bin under the predictor as sent."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -101,10 +102,10 @@ def count_items(
     """
     table, weight_range, predictor = described
     as_sent = described.send_predictor(predictor_bits)
-    coded = coded_weights(described, as_sent, all_weights)
+    bits, escapes = _total_bits(described, as_sent, all_weights)
     items: dict[str, Tensor | float] = {
-        "weights": coded.bits.sum(),
-        "out_of_range": coded.escapes.sum(),
+        "weights": bits,
+        "out_of_range": escapes,
         "predictor": as_sent.bits,
         "ranges": weight_range.side_bits,
     }
@@ -115,6 +116,19 @@ def count_items(
         if names:
             items[item] = sum(num_rest_bits(values, rest_bits) for values in table.named(names))
     return items
+
+
+def _total_bits(
+    described: Described, as_sent: SentPredictor, all_weights: WeightSubset
+) -> tuple[Tensor | float, Tensor | float]:
+    """The bits of all weights and of their escapes."""
+    table, weight_range, predictor = described
+    found = predictor.bits_by_tensor(table, weight_range, as_sent)
+    if found is not None:
+        bits, escapes = map(math.fsum, zip(*found, strict=True))
+        return bits, escapes
+    coded = coded_weights(described, as_sent, all_weights)
+    return coded.bits.sum(), coded.escapes.sum()
 
 
 def rest_note(items: Mapping[str, float], rest_bits: int) -> str:

@@ -1,14 +1,19 @@
 """The description length of a module's weights, tensor by tensor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from bitfold.kolmogorov.description.bits import Described, coded_weights
 from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
+from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.predictors.sent_predictor import SentPredictor
+from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 from bitfold.runtime.display.html_tables import html_table
 
 
@@ -35,6 +40,8 @@ class ReportRow(NamedTuple):
         return self.bits / self.num_weights
 
 
+# Number of weights that are compared at a time, which bounds the memory.
+_CHUNK = 2**18
 _HEAD = ("", "weights", "bits", "bits per weight", "zeros", "out of range")
 
 
@@ -96,18 +103,40 @@ def make_report(described: Described, as_sent: SentPredictor, all_weights: Weigh
         as_sent: the predictor that a decoder has.
         all_weights: of the table.
     """
-    table, weight_range, _ = described
-    coded = coded_weights(described, as_sent, all_weights)
-    is_zero = decoded_weights(table, weight_range, all_weights) == 0
-    columns = (coded.bits, coded.escapes, is_zero, coded.is_outside)
-    # Summed piece by piece: stacking the columns would take as much memory again.
-    by_tensor = [[column[part].sum() for column in columns] for *_, part in all_weights.pieces()]
-    sums = torch.stack([torch.stack(row) for row in by_tensor]).tolist()
+    table, weight_range, predictor = described
+    bits = predictor.bits_by_tensor(table, weight_range, as_sent)
+    if bits is None:
+        coded = coded_weights(described, as_sent, all_weights)
+        bits = _sums([coded.bits, coded.escapes], all_weights)
+    counts = _sums(_zeros_and_outsiders(table, weight_range, all_weights), all_weights)
     return Report(
         tuple(
-            ReportRow(name, size, bits + escapes, int(zeros), int(outside))
-            for name, size, (bits, escapes, zeros, outside) in zip(
-                table.names, table.sizes, sums, strict=True
+            ReportRow(name, size, sum(of_tensor), int(zeros), int(outside))
+            for name, size, of_tensor, (zeros, outside) in zip(
+                table.names, table.sizes, bits, counts, strict=True
             )
         )
     )
+
+
+@torch.no_grad()
+def _zeros_and_outsiders(
+    table: ParameterTable, weight_range: WeightRange, all_weights: WeightSubset
+) -> list[Tensor]:
+    """Whether each weight decodes as 0, and whether it lies out of range: both bool (N,)."""
+    weights = table.values()
+    is_zero = decoded_weights(table, weight_range, all_weights) == 0
+    is_outside = torch.empty_like(is_zero)
+    dtype = accumulation_dtype(weights.device, weights.dtype)
+    for part, some in all_weights.split(_CHUNK):
+        values = weight_range.values(weights[part].to(dtype), some, as_sent=True)
+        is_outside[part] = weight_range.bins.outside(values)
+    return [is_zero, is_outside]
+
+
+def _sums(columns: Sequence[Tensor], all_weights: WeightSubset) -> list[Any]:
+    """The sum of each column, (N,), over each tensor."""
+    # Summed piece by piece: stacking the columns would take as much memory again.
+    by_tensor = [[column[part].sum() for column in columns] for *_, part in all_weights.pieces()]
+    found: list[Any] = torch.stack([torch.stack(row) for row in by_tensor]).tolist()
+    return found

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.escape import decoded_index, overshoot_bins
+from bitfold.kolmogorov.grid.rounding import can_round_plainly, count_plainly
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
@@ -53,7 +55,14 @@ def numbers_of_tensor(
         weight_range: turns them into values.
         number: of the tensor.
     """
-    layout, flat = table.layout, table.parameters[number].detach().reshape(-1)
+    weights = table.parameters[number].detach()
+    if can_round_plainly([weights]):
+        steps = weight_range.steps(as_sent=True)
+        step = 1.0 if steps is None else float(steps[number])
+        for numbers, _ in count_plainly(weights, step, weight_range.bins, _CHUNK):
+            yield torch.from_numpy(numbers)
+        return
+    layout, flat = table.layout, weights.reshape(-1)
     subset = WeightSubset(layout, layout.starts[number], layout.starts[number + 1], flat.device)
     for part, some in subset.split(_CHUNK):
         yield numbers_of_weights(flat[part], weight_range, some)

@@ -1,8 +1,10 @@
 """Weights rounded to whole steps by compiled loops, in one pass."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.kolmogorov.grid.bins import Bins
@@ -37,6 +39,32 @@ def round_plainly(weights: Sequence[Tensor], steps: Tensor, bins: Bins) -> list[
         limits = (bins.minimum, bins.maximum)
         round_to_steps(array(item.view(-1)), step, limits, array(result.view(-1)))
     return rounded
+
+
+def count_plainly(
+    weights: Tensor, step: float, bins: Bins, part: int
+) -> Iterator[tuple[NDArray[np.int64], bool]]:
+    """The bin numbers of a tensor's weights, part by part, as `bin_numbers` counts them.
+
+    Args:
+        weights: contiguous float32 on the CPU.
+        step: of the bins in the units of the weights, as sent; 1 if the bins are in these units.
+        bins: the grid.
+        part: how many weights to count at a time.
+
+    Yields:
+        int64 arrays that the caller may keep, and whether all weights of the part are finite.
+    """
+    from bitfold.kolmogorov.grid.rounding_kernels import count_bins  # noqa: PLC0415 - see above
+
+    limits = (bins.minimum, bins.maximum)
+    rounding = (1.0 / step, limits, bins.width, bins.num_bins - 1, bins.origin)
+    flat = array(weights.detach().view(-1))
+    for first in range(0, len(flat), part):
+        some = flat[first : first + part]
+        numbers = np.empty(len(some), np.int64)
+        are_finite = bool(count_bins(some, rounding, numbers))
+        yield numbers, are_finite
 
 
 @torch.no_grad()

@@ -1,11 +1,20 @@
 """Compiled loops that round weights to whole steps."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.runtime.compiling import compiled
 
 Weights = NDArray[np.float32]
+
+Rounding = tuple[float, tuple[float, float], float, int, int]
+"""1 over the step; the lowest and highest bin's value; the distance of bins; the index of the last
+bin and that of the origin."""
+
+#: Numbers of bins are cut off here.
+MOST_NUMBER: Final = 2.0**51
 
 
 @compiled(error_model="numpy")
@@ -31,6 +40,34 @@ def round_to_steps(
         number = highest + np.rint(value - highest) if value > highest else number
         number = lowest - np.rint(lowest - value) if value < lowest else number
         rounded[i] = np.float32(number * step)
+
+
+@compiled(error_model="numpy")
+def count_bins(weights: Weights, rounding: Rounding, numbers: NDArray[np.int64]) -> bool:
+    """The number of the bin that each weight decodes as, operation by operation as `bin_numbers`.
+
+    Args:
+        weights: (n,).
+        rounding: of the tensor.
+        numbers: (n,), written; minus the origin where a weight is not finite.
+
+    Returns:
+        Whether all weights are finite.
+    """
+    inverse, (minimum, maximum), width, last, origin = rounding
+    are_finite = True
+    for i in range(weights.shape[0]):
+        value = np.float64(weights[i]) * inverse
+        if not np.isfinite(value):
+            are_finite = False
+            numbers[i] = -origin
+            continue
+        inside = min(max(value, minimum), maximum)
+        index = min(max(np.rint((inside - minimum) / width), 0.0), np.float64(last))
+        beyond = np.rint(abs(value - inside) / width)
+        index += -beyond if index == 0 else beyond
+        numbers[i] = np.int64(min(max(index, -MOST_NUMBER), MOST_NUMBER)) - origin
+    return are_finite
 
 
 @compiled(error_model="numpy", fastmath={"reassoc", "contract"})

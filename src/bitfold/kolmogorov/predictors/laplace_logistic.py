@@ -19,6 +19,7 @@ from bitfold.entropy_coding.scales.whole_scales import (
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor, numbers_of_values
 from bitfold.kolmogorov.grid.bins import Bins
+from bitfold.kolmogorov.grid.rounding import can_round_plainly
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.predictors.scale_fit import NATS_AN_EIGHTH, SCALE_FLOOR, fit_tensor
@@ -29,6 +30,7 @@ from bitfold.kolmogorov.predictors.scale_quantisation import (
 )
 from bitfold.kolmogorov.predictors.sent_predictor import FileCoding, SentPredictor
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
+from bitfold.kolmogorov.sums.hard_sums import scaled_bits
 from bitfold.kolmogorov.sums.log_mass import DISTRIBUTIONS
 from bitfold.kolmogorov.sums.scale_sums import (
     ScaleModel,
@@ -194,7 +196,8 @@ class ScalePredictor(WeightPredictor, abc.ABC):
 
         learned = self.learned_scales()
         scales = quantise_scales(learned, table, weight_range, precision_bits)
-        return SentPredictor(sent_parameters(learned, scales), scale_bits(scales))
+        parameters = sent_parameters(learned, scales)
+        return SentPredictor(parameters, scale_bits(scales), tuple(scales))
 
     @torch.no_grad()
     def finish(self, table: ParameterTable, weight_range: WeightRange, precision_bits: int) -> None:
@@ -243,6 +246,14 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         not_finite = 0 * values
         symbols, escapes = (item.masked_fill(is_dead, 0) + not_finite for item in cost)
         return symbols, escapes
+
+    def bits_by_tensor(
+        self, table: ParameterTable, weight_range: WeightRange, as_sent: SentPredictor
+    ) -> list[tuple[float, float]] | None:
+        """The bits of each tensor by compiled loops, where these can read the weights."""
+        if not can_round_plainly(table.parameters):
+            return None
+        return scaled_bits(table, weight_range, as_sent.scales, self.distribution)
 
     def summed(
         self, subset: WeightSubset, values: Tensor, targets: Targets, *, with_gradients: bool

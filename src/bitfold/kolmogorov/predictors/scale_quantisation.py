@@ -18,14 +18,11 @@ from bitfold.entropy_coding.scales.whole_scales import (
     whole_bins,
     whole_scales,
 )
-from bitfold.kolmogorov.grid.bin_numbers import numbers_of_weights
+from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-
-# Number of weights that are rounded at a time, which bounds the memory.
-_CHUNK = 2**20
 
 
 class LearnedScales(NamedTuple):
@@ -73,9 +70,9 @@ def quantise_scales(
         for item in learned.lines.values()
     ]
     found = []
-    used = torch.split(_is_used(locations, table, weight_range), table.sizes)
     for number, block in enumerate(learned.layout.blocks):
-        in_lines = block.box.unflatten(used[number]).any(2)
+        used = _is_used(locations[number], table, weight_range, number)
+        in_lines = block.box.unflatten(used).any(2)
         alive = [in_lines.any(1 - axis).cpu().numpy() for axis in (0, 1)]
         if not alive[0].any():
             found.append(SentScale(locations[number], DEAD))
@@ -110,12 +107,9 @@ def sent_parameters(learned: LearnedScales, scales: Sequence[SentScale]) -> dict
     return {name: item.to(learned.location.device) for name, item in found.items()}
 
 
-def _is_used(locations: Sequence[int], table: ParameterTable, weight_range: WeightRange) -> Tensor:
-    """Whether each weight decodes as another value than its tensor's location: bool (N,)."""
-    weights = table.values()
-    used = torch.empty_like(weights, dtype=torch.bool)
-    for part, some in table.all_weights().split(_CHUNK):
-        numbers, within = numbers_of_weights(weights[part], weight_range, some), used[part]
-        for number, _, piece in some.pieces():
-            torch.ne(numbers[piece], locations[number], out=within[piece])
-    return used
+def _is_used(
+    location: int, table: ParameterTable, weight_range: WeightRange, number: int
+) -> Tensor:
+    """Whether each weight of a tensor decodes as another value than the location: bool (n,)."""
+    parts = numbers_of_tensor(table, weight_range, number)
+    return torch.cat([part != location for part in parts])

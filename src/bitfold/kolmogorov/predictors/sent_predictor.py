@@ -14,10 +14,12 @@ class SentPredictor(NamedTuple):
     Attributes:
         parameters: by name, as `WeightPredictor.hard_bits` takes them.
         bits: of all parameters together; a tensor where they depend on the parameters' values.
+        scales: of each tensor, for predictors with locations and scales.
     """
 
     parameters: dict[str, Tensor]
     bits: Tensor | float
+    scales: tuple[SentScale, ...] = ()
 
 
 class FileCoding(NamedTuple):

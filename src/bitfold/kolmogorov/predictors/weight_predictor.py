@@ -283,6 +283,23 @@ class WeightPredictor(nn.Module, abc.ABC):
         nats = self.coded(subset, indices, parameters)[0].to(values.dtype)
         return nats / math.log(2), escape_bits(values, self.bins)
 
+    def bits_by_tensor(
+        self, table: ParameterTable, weight_range: WeightRange, as_sent: SentPredictor
+    ) -> list[tuple[float, float]] | None:
+        """The sums of `hard_bits` over each tensor, without a number for each weight.
+
+        Args:
+            table: the described parameters.
+            weight_range: turns them into values.
+            as_sent: of `send`.
+
+        Returns:
+            Bits of bins and of escapes, NaN if a weight is not finite; None if there is no quicker
+            way than `hard_bits`.
+        """
+        del table, weight_range, as_sent
+        return None
+
     def smooth_nats(self, subset: WeightSubset, values: Tensor, targets: Targets) -> Tensor:
         """The cost of weights that are shared among bins, with its graph.
 

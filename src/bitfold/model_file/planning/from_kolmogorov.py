@@ -36,7 +36,7 @@ def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
             the kind ``"cross_entropy"``, or a weight or a parameter is not finite.
         KolmogorovError: if its module has changed.
     """
-    loss.out_of_range_count()  # refuses a module that has changed
+    loss.table.check()
     coding = loss.predictor.file_coding(loss.table, loss.weight_range, loss.predictor_bits)
     coordinate = None
     if coding.network is not None:

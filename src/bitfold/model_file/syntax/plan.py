@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.entropy_coding.fixed_point.network import WholeNetwork
-from bitfold.entropy_coding.laplace.tables import integer_tables
-from bitfold.entropy_coding.laplace.tensors import Model, one_scale
+from bitfold.entropy_coding.laplace.tensors import Model, model_of
 from bitfold.entropy_coding.scales.whole_scales import SentScale
 from bitfold.model_file.syntax.structure import Item
 
@@ -153,13 +152,8 @@ class Plan:
 
     def model(self, tensor: TensorPlan) -> Model:
         """The distribution of the numbers of a tensor with scales, as `write_numbers` takes it."""
-        item, scale, tables = tensor.item, tensor.scale, integer_tables(self.distribution)
-        if not scale.lines:
-            return scale.location, one_scale(scale.own, item.size), tables
-        rows, columns = (side.exponents for side in scale.lines)
-        _, in_line, together = item.box.in_memory
-        outer, inner = (columns, rows) if item.box.is_transposed else (rows, columns)
-        return scale.location, (scale.own, outer, inner, in_line, together), tables
+        box = tensor.item.box
+        return model_of(tensor.scale, box.in_memory, box.is_transposed, self.distribution)
 
     def values(self, tensor: TensorPlan) -> NDArray[np.float64]:
         """The values of a tensor's numbers: float64 (n,); products and sums are rounded once."""
