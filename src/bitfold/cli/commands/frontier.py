@@ -18,7 +18,7 @@ from bitfold.cli.console.options import (
     make_config,
     require,
 )
-from bitfold.cli.console.output import Console
+from bitfold.cli.console.output import Console, plain
 from bitfold.errors import ConfigError
 from bitfold.experiments.frontiers.record import read_record
 from bitfold.runtime.strangers.user_paths import absolute_path
@@ -91,8 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         num_left = len(found.missing)
         console.print(
             f"Interrupted: {num_left} of {num_left + len(found.points)} networks are left. "
-            f"Go on with: bitfold frontier -o {found.path}",
-            markup=False, highlight=False, soft_wrap=True,
+            f"Go on with: bitfold frontier -o {plain(found.path)}",
+            soft_wrap=True,
         )  # fmt: skip
     return found.exit_code
 

@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         paths = _paths(one, arguments.output) if is_other else recording.DrawingPaths.of(one)
         _draw_all(one, style, paths, console, afresh=is_other)
         output = paths.video
-    console.print(str(output), highlight=False, soft_wrap=True)
+    console.print(output, soft_wrap=True)
     return 0
 
 

@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         num_epochs = len(second.metrics["epoch"])
     console = Console(quiet=arguments.quiet, soft_wrap=True)
     if found is not None:
-        console.print(f"{found} The runs differ.", markup=False, highlight=False)
+        console.print(f"{found} The runs differ.")
         return DIFFERS
     line = f"All metrics of {num_epochs} epochs are equal to the last bit."
-    console.print(line, markup=False, highlight=False)
+    console.print(line)
     return 0

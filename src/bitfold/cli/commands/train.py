@@ -13,7 +13,7 @@ from bitfold.cli.console.options import (
     given_settings,
     make_config,
 )
-from bitfold.cli.console.output import Console
+from bitfold.cli.console.output import Console, plain
 from bitfold.cli.console.progress import log_listeners
 from bitfold.cli.console.training_listeners import CommandListeners
 
@@ -121,4 +121,4 @@ def show_results(run: Run, console: Console) -> None:
     """Print the paths of video, last frame and loss figure."""
     for name in ("video.mp4", "last_frame.png", "loss.png"):
         if (run.path / name).exists():
-            console.print(f"  {run.path / name}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  {plain(run.path / name)}", soft_wrap=True)

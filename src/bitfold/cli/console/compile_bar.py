@@ -60,5 +60,5 @@ class CompileBar:
         if self._console.is_terminal:
             bar.start()
         else:
-            self._console.print(f"{_TEXT}.", highlight=False)
+            self._console.print(f"{_TEXT}.")
         return bar

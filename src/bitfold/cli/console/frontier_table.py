@@ -38,7 +38,6 @@ class FrontierProgress:
             self._console.print(
                 f"[{event.number}/{event.num_missing}] lambda {config.kolmogorov_weight}, "
                 f"seed {config.seed}",
-                markup=False, highlight=False,
             )  # fmt: skip
             self._training = CommandListeners(
                 config, log_listeners(config), quiet=self._console.quiet, draws=False
@@ -80,9 +79,9 @@ def print_table(found: Frontier, console: Console) -> None:
         )
     console.print(table)
     if best is not None:
-        console.print(f"best: {_rule(found)}", style="dim", markup=False, highlight=False)
+        console.print(f"best: {_rule(found)}", style="dim")
     if best is None and front:
-        console.print(f"None of them is {_asked(found)}.", highlight=False)
+        console.print(f"None of them is {_asked(found)}.")
     written = [*([] if best is None else [str(best.file)]), *(FIGURES if front else ())]
     for name in written:
         print_path(found.path / name, console)
@@ -90,7 +89,7 @@ def print_table(found: Frontier, console: Console) -> None:
 
 def print_path(path: Path, console: Console) -> None:
     """Print a path on a line of its own, indented and not wrapped."""
-    console.print(f"  {path}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"  {plain(path)}", soft_wrap=True)
 
 
 def _quality(point: FrontierPoint) -> str:

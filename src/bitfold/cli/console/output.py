@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import rich.console
@@ -15,7 +17,11 @@ def plain(text: object) -> str:
 
     >>> plain("net\\x1b[2J\\nsecond line")
     'net\\\\x1b[2J\\nsecond line'
+    >>> plain(Path("first\\nsecond line"))  # a path is one line, whatever its name
+    'first\\\\nsecond line'
     """
+    if isinstance(text, os.PathLike):
+        return printable(str(text))
     return "\n".join(printable(line) for line in str(text).split("\n"))
 
 
@@ -30,8 +36,16 @@ def say(text: object) -> None:
 
 
 class Console(rich.console.Console):
-    """A console that prints texts `plain`; what rich draws goes through as it is."""
+    """A console that prints texts `plain` and takes none for markup; rich's own goes through.
+
+    >>> Console(width=80).print("[/red]:smile:[link=file:///etc]a")
+    [/red]:smile:[link=file:///etc]a
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as rich does."""
-        super().print(*(plain(o) if isinstance(o, str) else o for o in objects), **options)
+        shown = (plain(o) if isinstance(o, str | os.PathLike) else o for o in objects)
+        super().print(*shown, **options)

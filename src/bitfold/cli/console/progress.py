@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from bitfold import training
@@ -103,8 +102,8 @@ class ProgressReport:
         elif isinstance(event, training.Changed):
             self._follow(event.run.config.epochs)
         elif isinstance(event, training.Noticed):
-            text = escape(spell_options(event.message))
-            self._console.print(text, style="yellow", highlight=False, soft_wrap=True)
+            text = spell_options(event.message)
+            self._console.print(text, style="yellow", soft_wrap=True)
         elif isinstance(event, training.Audited) and not event.is_ok:
             self._print(event.table)
         elif isinstance(event, training.RunEnded):
@@ -140,7 +139,7 @@ class ProgressReport:
     def _begin(self, event: RunStarted) -> None:
         self._epochs = event.run.config.epochs
         self._rate = RecentRate(self._clock)
-        self._print(f"{'Continuing' if event.epoch else 'Training'} in {event.run.path}")
+        self._print(f"{'Continuing' if event.epoch else 'Training'} in {plain(event.run.path)}")
         if self._console.is_terminal:
             self._open_bar("epoch", self._epochs, completed=event.epoch)
 
@@ -202,7 +201,7 @@ class ProgressReport:
             self._bar = None
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line, soft_wrap=True)
 
 
 class LogFile:
@@ -227,7 +226,7 @@ class LogFile:
     def __call__(self, event: Event) -> None:
         """Listen to training."""
         if isinstance(event, training.RunStarted):
-            self.write(f"start in {event.run.path} after epoch {event.epoch}")
+            self.write(f"start in {plain(event.run.path)} after epoch {event.epoch}")
         elif isinstance(event, training.EpochEnded):
             self.write(f"epoch {event.epoch}: {losses_line(event.metrics)}")
         elif isinstance(event, training.Noticed | training.RunEnded):

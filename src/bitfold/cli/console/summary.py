@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from bitfold import experiments
-from bitfold.cli.console.output import cell
+from bitfold.cli.console.output import cell, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +43,7 @@ def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
         ("video", "video.mp4"), ("last frame", "last_frame.png"), ("losses", "loss.png"),
     ):  # fmt: skip
         console.print(
-            f"  {label:<11}{run.path / name}", markup=False, highlight=False, soft_wrap=True
+            f"  {label:<11}{plain(run.path / name)}", soft_wrap=True
         )
 
 

@@ -80,9 +80,9 @@ class CommandListeners:
         self.close()
 
     def _notice(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(line, soft_wrap=True)
 
     def _problem(self, line: str) -> None:
-        self._errors.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._errors.print(line, soft_wrap=True)
         for log in self._logs:
             log(training.Noticed(line))

@@ -116,7 +116,7 @@ def _resume(arguments: argparse.Namespace) -> int:
         if name not in (*training.resumable_settings(), *training.PLACES)
     )
     if names and not arguments.quiet:
-        Console(stderr=True).print(f"Not as in {folder}: {names}.", highlight=False)
+        Console(stderr=True).print(f"Not as in {folder}: {names}.")
     results = resume_and_draw(folder, changes, quiet=arguments.quiet, every_epoch=True)
     show_results(results.run, Console(quiet=arguments.quiet))
     return results.ended.exit_code
@@ -152,6 +152,5 @@ def _explain_former(arguments: argparse.Namespace) -> None:
     if former:
         Console(stderr=True).print(
             f"{' and '.join(former)} no longer mean anything: drawing bounds its own memory.",
-            highlight=False,
             soft_wrap=True,
         )

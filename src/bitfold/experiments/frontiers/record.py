@@ -14,6 +14,7 @@ from bitfold.experiments.goal import Goal
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.runtime.strangers.bounded_json import is_number, parse_json, shortened
 from bitfold.runtime.strangers.plain_files import read_plain
+from bitfold.training import Config, settings_of
 
 NAME = "frontier.json"
 #: The figures in the same folder.
@@ -207,8 +208,8 @@ def _parse(content: dict[str, Any]) -> FrontierRecord:
         item.pop("is_on_front"), item.pop("is_best")
     return FrontierRecord(
         dict(content.pop("settings")),
-        tuple(content.pop("kolmogorov_weights")),
-        tuple(content.pop("seeds")),
+        tuple(_setting("kolmogorov_weight", one) for one in content.pop("kolmogorov_weights")),
+        tuple(_setting("seed", one) for one in content.pop("seeds")),
         tuple(_checked(FrontierPoint(**item)) for item in points),
         Goal(**content.pop("wanted")),
     )
@@ -222,14 +223,23 @@ def _checked(point: FrontierPoint) -> FrontierPoint:
         raise ValueError(f"{shortened(point.run)} is no name of a run")
     if not (point.file is None or (isinstance(point.file, str) and _is_name(point.file))):
         raise ValueError(f"{shortened(point.file)} is no name of a file")
-    if not isinstance(point.kolmogorov_weight, float | int | str):
-        raise ValueError(f"{shortened(point.kolmogorov_weight)} is no lambda")
+    _setting("kolmogorov_weight", point.kolmogorov_weight)
+    _setting("seed", point.seed)
     has_file = point.status == "completed"
     if has_file != (point.measure is not None):
         raise ValueError(f"no size and error of {point.run}")
-    if not _is_name(point.run) or not isinstance(point.seed, int):
+    if not _is_name(point.run):
         raise ValueError(f"{point.run!r} is no name of a run")
     return point
+
+
+def _setting(name: str, value: object) -> Any:
+    """Return a value that a configuration takes for a setting.
+
+    Raises:
+        ConfigError: it takes none such.
+    """
+    return next(one for known, _, one in settings_of(Config) if known == name).check(name, value)
 
 
 def _is_name(text: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from bitfold.errors import RenderError, RunError
 from bitfold.experiments.reports import formats
@@ -22,7 +23,7 @@ from bitfold.experiments.reports.sections import (
 )
 from bitfold.experiments.run_coding import CodedRun, code_run, read_coded_run
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.runtime.display.html_tables import html_facts
+from bitfold.runtime.display.html_tables import html_facts, visible
 from bitfold.training import Run
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -99,6 +100,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -108,6 +110,11 @@ def _environment() -> Environment:
     ):  # fmt: skip
         environment.filters[item.__name__] = item
     return environment
+
+
+def _shown(value: object) -> object:
+    """Return a value as the page shows it: a run's name may hold control characters."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _values(facts: Facts) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +18,7 @@ from bitfold.polytopes import Partition
 from bitfold.polytopes.drawing.filling import FaceColouring
 from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.figure_text import figure_bytes
 
 SUFFIXES: Final = (".svg", ".pdf", ".png")
 #: Width of a column in most journals.
@@ -88,16 +88,15 @@ def draw_partition(found: Partition, path: Path, style: FigureStyle | None = Non
             f"{', '.join(SUFFIXES)}, got {path.suffix or 'no ending'}. Rename it."
         )
     metadata = {"Date": None} if kind == ".svg" else {"CreationDate": None}
-    stream = io.BytesIO()
     with rc_context(_SETTINGS):
-        _figure(found, style, in_pixels=kind == ".png").savefig(
-            stream,
+        content = figure_bytes(
+            _figure(found, style, in_pixels=kind == ".png"),
             format=kind[1:],
             dpi=style.dots_per_inch,
             metadata={"Software": None} if kind == ".png" else metadata,
         )
     try:
-        write_atomically(path, stream.getvalue())
+        write_atomically(path, content)
     except OSError as error:
         raise RenderError(
             f"Cannot write the figure {path}: expected a writable file and free space, "

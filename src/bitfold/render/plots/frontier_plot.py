@@ -1,6 +1,5 @@
 """Plots of file size against quality: trained networks, the frontier and the best network."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from bitfold.errors import RenderError
 from bitfold.render.colours import INK, MUTED, RULE, VERMILLION, Colour
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.figure_text import figure_bytes, set_plain
 
 WIDTH_INCHES: Final = 6.4
 HEIGHT_INCHES: Final = 4.2
@@ -89,11 +89,10 @@ def plot_frontier(
             "Cannot plot a frontier: expected at least one trained network, got none. Train one."
         )
     figure = _draw(points, title, axis)
-    stream = io.BytesIO()
     metadata: dict[str, str | None] = {"Date": None} if kind == "svg" else {"Software": None}
-    figure.savefig(stream, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
+    content = figure_bytes(figure, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
     try:
-        write_atomically(path, stream.getvalue())
+        write_atomically(path, content)
     except OSError as error:
         raise RenderError(
             f"Cannot write the figure {path}: expected a writable file and free space, "
@@ -108,7 +107,7 @@ def _draw(points: Sequence[SizePoint], title: str, axis: QualityAxis) -> Figure:
     axes = figure.add_subplot()
     _dress(axes, axis)
     best = next((point for point in points if point.is_best), None)
-    axes.set_title(title, loc="left", fontsize=10, color=_hex(INK))
+    set_plain([axes.set_title(title, loc="left", fontsize=10, color=_hex(INK))])
     if best is not None:
         axes.set_title(_told(best, axis), loc="right", fontsize=8.5, color=_hex(VERMILLION))
     front = sorted((p for p in points if p.is_on_front), key=lambda point: point.num_bytes)
@@ -131,6 +130,7 @@ def _draw(points: Sequence[SizePoint], title: str, axis: QualityAxis) -> Figure:
         ncols=num_columns, handletextpad=0.3, labelcolor=_hex(INK),
     )  # fmt: skip
     legend.set_zorder(1)
+    set_plain(legend.get_texts())
     return figure
 
 

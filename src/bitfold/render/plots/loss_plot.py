@@ -1,6 +1,5 @@
 """Plots of metrics over epochs: one panel for each quantity, all runs in each panel."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from bitfold.render.plots.quantities import (
 )
 from bitfold.render.plots.series import Floats, as_floats, envelope, lone
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.figure_text import figure_bytes, set_plain
 
 PANEL_WIDTH_INCHES: Final = 3.3
 PANEL_HEIGHT_INCHES: Final = 2.4
@@ -77,9 +77,7 @@ def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "l
             f"got {path.suffix or 'no ending'}. Rename it."
         )
     figure = draw_losses(runs, what=what)
-    stream = io.BytesIO()
-    figure.savefig(stream, format=kind, dpi=DOTS_PER_INCH, metadata=_metadata(kind))
-    _replace(path, stream.getvalue())
+    _replace(path, figure_bytes(figure, format=kind, dpi=DOTS_PER_INCH, metadata=_metadata(kind)))
 
 
 def draw_losses(runs: Mapping[str, Columns], *, what: str = "losses") -> Figure:
@@ -280,9 +278,7 @@ def _draw_legend(figure: Figure, names: Sequence[str]) -> None:
         fontsize=9,
         labelcolor=_hex(INK),
     )
-    for text in legend.get_texts():
-        # A run's name may hold a dollar sign, which would start a formula.
-        text.set_parse_math(False)
+    set_plain(legend.get_texts())
 
 
 def _shortened(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,14 +39,15 @@ class FigurePicture:
             ValueError: matplotlib does not know the suffix.
         """
         path = Path(path)
-        stream = io.BytesIO()
-        self.figure.savefig(stream, format=path.suffix.removeprefix(".") or "png")
-        write_atomically(path, stream.getvalue())
+        write_atomically(path, self._bytes(format=path.suffix.removeprefix(".") or "png"))
 
     def _repr_png_(self) -> bytes:
-        stream = io.BytesIO()
-        self.figure.savefig(stream, format="png", dpi=_DOTS_PER_INCH)
-        return stream.getvalue()
+        return self._bytes(format="png", dpi=_DOTS_PER_INCH)
+
+    def _bytes(self, **options: Any) -> bytes:
+        from bitfold.runtime.display.figure_text import figure_bytes  # noqa: PLC0415 - slow import
+
+        return figure_bytes(self.figure, **options)
 
 
 def new_figure(width_inches: float, height_inches: float) -> FigurePicture:

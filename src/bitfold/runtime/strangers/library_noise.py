@@ -6,16 +6,22 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from typing import IO
 
 _STDERR, _MAX_BYTES = 2, 2**16
+# Two blocks at once would each restore what the other has put there.
+_CAPTURING = threading.Lock()
 
 
 @contextlib.contextmanager
 def captured_noise() -> Iterator[list[str]]:
     """Keep what is written to the process's standard error while the block lasts.
 
-    Decoders of pictures print there whatever they find odd, though the caller may not care.
+    Decoders of pictures print there whatever they find odd, though the caller may not care. The
+    process has one standard error: while other threads run, the text may be theirs. Then it is
+    written on after the block, so that nobody's words are lost. Blocks wait for each other.
 
     Yields:
         A list that holds the lines once the block is over.
@@ -27,6 +33,7 @@ def captured_noise() -> Iterator[list[str]]:
     """
     lines: list[str] = []
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_CAPTURING)
         try:
             file = stack.enter_context(tempfile.TemporaryFile())
             saved = os.dup(_STDERR)
@@ -35,12 +42,20 @@ def captured_noise() -> Iterator[list[str]]:
             return
         if sys.stderr is not None:
             sys.stderr.flush()
+        has_others = threading.active_count() > 1
         os.dup2(file.fileno(), _STDERR)
         try:
             yield lines
         finally:
             os.dup2(saved, _STDERR)
             os.close(saved)
-            file.seek(0)
-            text = file.read(_MAX_BYTES).decode(errors="replace")
-            lines += [line.strip() for line in text.splitlines() if line.strip()]
+            text = _content(file)
+            if has_others and text:
+                with contextlib.suppress(OSError):
+                    os.write(_STDERR, text)
+            lines += [line for one in text.decode(errors="replace").splitlines() if (line := one.strip())]
+
+
+def _content(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read(_MAX_BYTES)

@@ -1,0 +1,41 @@
+"""Texts of figures that may be a stranger's: names of runs and pictures, and lambdas of a record."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from bitfold.errors import printable
+
+
+def set_plain(texts: Iterable[Text]) -> None:
+    """Show texts as they stand: a dollar sign starts no formula, and control characters are escaped.
+
+    >>> title = Figure().suptitle("costs 5$ or $x\\x07")
+    >>> set_plain([title])
+    >>> print(title.get_text(), title.get_parse_math())
+    costs 5$ or $x\\x07 False
+    """
+    for text in texts:
+        text.set_parse_math(False)
+        text.set_text(printable(text.get_text()))
+
+
+def figure_bytes(figure: Figure, **options: Any) -> bytes:
+    """Return a figure as the bytes of a file.
+
+    Args:
+        figure: it may have names in any script. A glyph that the font lacks is drawn as a box,
+            about which matplotlib would warn.
+        options: as for ``Figure.savefig``.
+    """
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(stream, **options)
+    return stream.getvalue()
