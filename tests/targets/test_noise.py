@@ -36,7 +36,7 @@ def test_noise_of_a_picture_that_cannot_be_read_is_in_the_error(
 ) -> None:
     """In the same line; standard error stays clean."""
     path = damaged_tiff(tmp_path / "a.tif", "tiff_lzw")
-    with pytest.raises(TargetError, match="Its decoder said: .*not yet in table") as caught:
+    with pytest.raises(TargetError, match=r"Its decoder said: .*not yet in table") as caught:
         load_target(str(path))
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""

@@ -28,6 +28,7 @@ from bitfold.cli.console.parser import OneLineParser, unknown_command
 from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import BitfoldError, printable
 from bitfold.runtime.display.figure_backend import drop_backend
+from bitfold.runtime.strangers.folder_settings import ignore_folder_settings
 
 INTERRUPTED = 130
 
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_command(command: Callable[[], int], *, debug: bool) -> int:
     """Call a command. Report an error of bitfold in one line and by the exit code 2."""
     drop_backend()
+    ignore_folder_settings()
     try:
         return command()
     except BitfoldError as error:

@@ -45,7 +45,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     ),
     "a lambda of a network": (point("kolmogorov_weight", "$\\frac{"), "expected a number or 'mdl'"),
     "a lambda that is a list": (field("kolmogorov_weights", [[1]]), "got a list"),
-    "an endless lambda": (field("kolmogorov_weights", [10**400]), "kolmogorov-weight: expected a fini"),
+    "an endless lambda": (field("kolmogorov_weights", [10**400]), "weight: expected a finite"),
     "a seed that is a text": (field("seeds", "abc"), "expected a number, got 'a'"),
     "a run elsewhere": (point("run", "../outside"), "is no name of a run"),
     "a file elsewhere": (point("file", "/etc/passwd"), "is no name of a file"),

@@ -23,6 +23,11 @@ NAMES = (
 )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def folder() -> None:
+    """Loops are kept where all tests keep them: here nothing depends on what is compiled."""
+
+
 @pytest.fixture
 def strangers_folder(tmp_path: Path) -> Path:
     """A folder with a module of each name, which leaves a mark and fails if it is imported."""
@@ -32,6 +37,8 @@ def strangers_folder(tmp_path: Path) -> Path:
         code = f"open({str(tmp_path / 'mark')!r}, 'a').write({name!r} + ' ')\nraise SystemExit(9)"
         (folder / f"{name}.py").write_text(code)
     (folder / "sitecustomize.py").write_text(code)
+    (folder / "matplotlibrc").write_text("text.usetex: True\nno_such_setting: 3\n")
+    (folder / ".numba_config.yaml").write_text(f"cache_dir: {tmp_path / 'mark'}\n")
     return folder
 
 
@@ -54,7 +61,7 @@ def test_modules_in_the_current_folder_are_not_imported(
         check=False,
     )
     assert not (tmp_path / "mark").exists(), (tmp_path / "mark").read_text()
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert (run.path / "video.mp4").exists() == module.endswith("worker")
 
 

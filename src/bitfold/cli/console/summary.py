@@ -42,9 +42,7 @@ def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
     for label, name in (
         ("video", "video.mp4"), ("last frame", "last_frame.png"), ("losses", "loss.png"),
     ):  # fmt: skip
-        console.print(
-            f"  {label:<11}{plain(run.path / name)}", soft_wrap=True
-        )
+        console.print(f"  {label:<11}{plain(run.path / name)}", soft_wrap=True)
 
 
 def _add_losses(table: Table, last: dict[str, float | int | None]) -> None:

@@ -1,4 +1,4 @@
-"""Texts of figures that may be a stranger's: names of runs and pictures, and lambdas of a record."""
+"""Texts of figures that may be a stranger's: names of runs and pictures, lambdas of a record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bitfold.errors import printable
 
 
 def set_plain(texts: Iterable[Text]) -> None:
-    """Show texts as they stand: a dollar sign starts no formula, and control characters are escaped.
+    """Show texts as they stand: dollars start no formula, control characters are escaped.
 
     >>> title = Figure().suptitle("costs 5$ or $x\\x07")
     >>> set_plain([title])

@@ -3,6 +3,7 @@
 ``python -m`` looks for modules in the current folder first. There a stranger's ``queue.py`` would
 be imported in the place of Python's own. This file is run by its path, in Python's isolated mode.
 It takes the parent's own folders of modules, and bitfold itself from where the parent has it.
+Libraries take no settings from the current folder either.
 """
 
 from __future__ import annotations
@@ -65,6 +66,11 @@ def _main() -> None:
     assert spec.loader is not None
     sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[_PACKAGE])
+    from bitfold.runtime.strangers.folder_settings import (  # noqa: PLC0415 - could not be found before
+        ignore_folder_settings,
+    )
+
+    ignore_folder_settings()
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

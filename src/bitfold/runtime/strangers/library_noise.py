@@ -53,7 +53,8 @@ def captured_noise() -> Iterator[list[str]]:
             if has_others and text:
                 with contextlib.suppress(OSError):
                     os.write(_STDERR, text)
-            lines += [line for one in text.decode(errors="replace").splitlines() if (line := one.strip())]
+            shown = map(str.strip, text.decode(errors="replace").splitlines())
+            lines += filter(None, shown)
 
 
 def _content(file: IO[bytes]) -> bytes:
