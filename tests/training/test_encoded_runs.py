@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import bitfold
 from bitfold.cli.main import main
@@ -22,14 +24,17 @@ def notices(folder: Path, **settings: Any) -> list[str]:
     return [event.message for event in heard.events if isinstance(event, Noticed)]
 
 
-def test_a_run_with_waves_is_measured_and_read_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("encoding", "cells"), [("triangle:2", 64), ("grid:2x2", 128)])
+def test_a_run_with_an_encoding_is_measured_and_read_back(
+    encoding: str, cells: int, tmp_path: Path
+) -> None:
     """Folds are measured, the configuration has the encoding, and a checkpoint is whole."""
-    run = bitfold.train(tiny(tmp_path / "run", encoding="triangle:2", measure_folds=1, **WITH_K))
-    assert 'encoding = "triangle:2"' in (run.path / "config.toml").read_text()
-    assert all(line["num_polytopes"] >= 64 for line in metrics_of(run.path))
+    run = bitfold.train(tiny(tmp_path / "run", encoding=encoding, measure_folds=1, **WITH_K))
+    assert f'encoding = "{encoding}"' in (run.path / "config.toml").read_text()
+    assert all(line["num_polytopes"] >= cells for line in metrics_of(run.path))
     newest = max((run.path / "checkpoints").glob("*.safetensors"))
     network, config = read_network(newest)
-    assert config.encoding == str(network.encoding) == "triangle:2"
+    assert config.encoding == str(network.encoding) == encoding
     points = torch.rand(9, 2, generator=torch.Generator().manual_seed(0)) - 0.5
     assert torch.equal(network(points), bitfold.load_run(run.path).network()(points))
 
@@ -75,3 +80,20 @@ def test_cells_that_are_too_many_to_measure_are_named(tmp_path: Path) -> None:
     lines = notices(tmp_path / "run", size=32, encoding="triangle:9", measure_folds=1)
     assert "1,048,576 cells, and networks of at most 200,000 polytopes" in lines[-1]
     assert all("num_polytopes" not in line for line in metrics_of(tmp_path / "run"))
+
+
+def test_grids_that_ask_too_much_are_named(tmp_path: Path) -> None:
+    """More weights than pixels, and more vertices than exact polytopes are found for."""
+    lines = " ".join(notices(tmp_path / "run", encoding="grid:5x1"))
+    assert "5,709 weights, more than the" in lines
+    assert "more than 2,048 vertices" in lines
+
+
+def test_a_clip_is_learned_with_grids_along_its_time(tmp_path: Path) -> None:
+    """Grids of a clip have vertices in x, y and t."""
+    frames = np.random.default_rng(0).integers(0, 256, (3, 12, 12, 3), np.uint8)
+    pictures = [Image.fromarray(frame) for frame in frames]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
+    run = bitfold.train(tiny(tmp_path / "run", target=str(tmp_path / "a.gif"), encoding="grid:1x2"))
+    assert run.status["status"] == "completed"
+    assert run.network().num_parameters > 2 * 5**3

@@ -16,6 +16,7 @@ from bitfold.networks.activations import (
     unknown_activation,
 )
 from bitfold.networks.encoding import Encoding
+from bitfold.networks.grid_features import GridFeatures
 from bitfold.networks.picture import Picture
 from bitfold.networks.shape import check_widths, format_shape, parse_shape
 from bitfold.networks.triangle_waves import TriangleWaves
@@ -39,9 +40,10 @@ class PolytopeNet(nn.Module):
         out_features: outputs, at least 1.
         activation: of hidden layers: leaky_relu (slope 0.01), relu, abs, tanh, gelu or sine.
         final_activation: of the last layer: none, relu, leaky_relu or sigmoid.
-        encoding: of the coordinates before the first layer: none, or triangle:OCTAVES for 1 to 20
-            octaves of `TriangleWaves`, which then are the first of ``layers``. It has no weights.
-            The attribute of this name is an `Encoding`.
+        encoding: of the coordinates before the first layer: none; triangle:OCTAVES for 1 to 20
+            octaves of `TriangleWaves`, which have no weights; or grid:LEVELSxFEATURES for 1 to 8
+            levels of 1 to 16 `GridFeatures` each, which are weights. It is the first of
+            ``layers``. The attribute of this name is an `Encoding`.
         generator: a CPU generator that draws the weights; None: the global one.
 
     Attributes:
@@ -87,7 +89,9 @@ class PolytopeNet(nn.Module):
         self.final_activation = final_activation
         self.encoding = Encoding.parse(encoding)
         self.num_encoded = self.encoding.num_features(in_features)
-        self.num_parameters = count_parameters(self.num_encoded, self.widths, out_features)
+        self.num_parameters = self.encoding.num_weights(in_features) + count_parameters(
+            self.num_encoded, self.widths, out_features
+        )
         if self.num_parameters > MAX_PARAMETERS:
             message = (
                 f"Cannot build a network of shape {format_shape(self.widths)}: expected at most "
@@ -101,8 +105,13 @@ class PolytopeNet(nn.Module):
         gain = activation_gain(self.activation)
         sizes = (self.num_encoded, *self.widths, self.out_features)
         layers: list[nn.Module] = []
-        if self.encoding.num_octaves:
-            layers.append(TriangleWaves(self.in_features, self.encoding.num_octaves))
+        encoding, size = self.encoding, self.in_features
+        if encoding.num_octaves:
+            layers.append(TriangleWaves(size, encoding.num_octaves))
+        elif encoding.num_levels:
+            layers.append(
+                GridFeatures(size, encoding.num_levels, encoding.num_level_features, generator)
+            )
         for fan_in, fan_out in pairwise(sizes):
             layer = blank_linear(fan_in, fan_out)
             nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(fan_in), generator=generator)
@@ -136,7 +145,7 @@ class PolytopeNet(nn.Module):
 
     def extra_repr(self) -> str:
         """Name the shape, activations and encoding in the module's repr."""
-        encoding = f", encoding={str(self.encoding)!r}" if self.encoding.num_octaves else ""
+        encoding = f", encoding={str(self.encoding)!r}" if not self.encoding.is_none else ""
         return (
             f"{self.in_features}, {format_shape(self.widths)!r}, {self.out_features}, "
             f"activation={self.activation!r}, final_activation={self.final_activation!r}{encoding}"
@@ -162,11 +171,15 @@ def tensor_shapes(
     {'layers.0.weight': (1, 2), 'layers.0.bias': (1,)}
     >>> tensor_shapes(2, [], 1, "triangle:1")
     {'layers.1.weight': (1, 6), 'layers.1.bias': (1,)}
+    >>> tensor_shapes(2, [], 1, "grid:1x3")
+    {'layers.0.tables.0': (15, 5), 'layers.1.weight': (1, 5), 'layers.1.bias': (1,)}
     """
     shapes: dict[str, tuple[int, ...]] = {}
     encoded = Encoding.parse(encoding)
-    first = 0 if encoded.num_octaves == 0 else 1  # the encoding is a layer without tensors
-    sizes = (in_features * encoded.num_features_each, *widths, out_features)
+    first = 0 if encoded.is_none else 1
+    for number, shape in enumerate(encoded.table_shapes(in_features)):
+        shapes[f"layers.0.tables.{number}"] = shape
+    sizes = (encoded.num_features(in_features), *widths, out_features)
     for number, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         # Between two layers stands an activation.
         shapes[f"layers.{first + 2 * number}.weight"] = fan_out, fan_in

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bitfold.errors import ConfigError, RunError
-from bitfold.networks import PolytopeNet, TriangleWaves
+from bitfold.networks import GridFeatures, PolytopeNet, TriangleWaves
 from bitfold.polytopes import Partition, Plane
 from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.targets import Target
@@ -100,7 +100,7 @@ class NetworkView:
         Raises:
             RunError: a time is given for a picture, or is not finite.
         """
-        kinds = (nn.Linear, TriangleWaves)
+        kinds = (nn.Linear, TriangleWaves, GridFeatures)
         first = next(part for part in self.network.modules() if isinstance(part, kinds))
         assert isinstance(first, kinds)
         if first.in_features == 2 and time is None:

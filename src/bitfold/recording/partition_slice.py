@@ -142,6 +142,8 @@ class PartitionSlicer:
     def _refuse_too_many(self, time: float | None) -> None:
         """Refuse a network whose encoding makes so many polytopes that the search takes minutes."""
         encoding = self._network.encoding
+        if not encoding.has_exact_folds(self._network.in_features):
+            return  # the search refuses it at once
         side = encoding.num_cells**-0.5  # of a cell of the encoding
         (x0, y0), (x1, y1) = self._corners
         if side * _LEAST_CELLS_SIDE > min(x1 - x0, y1 - y0, 1):

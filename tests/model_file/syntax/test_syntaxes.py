@@ -57,6 +57,7 @@ from bitfold.model_file.syntax.structure import (
     structure_hash,
 )
 from bitfold.model_file.syntax.varints import read_varint, varint
+from bitfold.networks import Encoding
 from tests.entropy_coding.round_trips import round_trip as counted_round_trip
 
 #: The types of tensors that are written as they are.
@@ -138,8 +139,8 @@ def test_recipes(
     sides: tuple[int, int], widths: list[int], activations: tuple[str, str], num_octaves: int
 ) -> None:
     """A recipe is read as it was written, widths that repeat and octaves included."""
-    num_octaves = num_octaves if sides[0] in (2, 3) else 0
-    recipe = Recipe(sides[0], tuple(widths or [1]), sides[1], *activations, num_octaves)
+    encoding = Encoding(num_octaves if sides[0] in (2, 3) else 0)
+    recipe = Recipe(sides[0], tuple(widths or [1]), sides[1], *activations, encoding)
     found = round_trip(
         lambda writer: write_recipe(writer, recipe), lambda reader: read_recipe(reader, 10**6)
     )

@@ -13,21 +13,27 @@ from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.errors import ShapeError
 from bitfold.model_file.syntax.picture import read_picture, write_picture, written_picture
 from bitfold.networks import Encoding, Picture, PolytopeNet
-from bitfold.networks.encoding import ENCODED_DIMENSIONS, MAX_OCTAVES
+from bitfold.networks.encoding import (
+    ENCODED_DIMENSIONS,
+    MAX_LEVEL_FEATURES,
+    MAX_LEVELS,
+    MAX_OCTAVES,
+)
 from bitfold.networks.polytope_net import count_parameters
 from bitfold.networks.shape import check_widths
 
 # Activations by their number in a file. New ones come at the end.
 ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
 FINAL_ACTIVATIONS = ("none", "relu", "leaky_relu", "sigmoid")
-# The number of the final activation in a file grows by the first of these with triangle waves, and
+# The number of the final activation in a file grows by the first of these with an encoding, and
 # by the second with a picture. A final activation that is new gets a number from twice the second.
-_WITH_WAVES, _WITH_PICTURE = 4, 8
+_WITH_ENCODING, _WITH_PICTURE = 4, 8
 #: A network may have this many numbers, and more for each byte of its file.
 LEAST_NUMBERS, NUMBERS_PER_BYTE = 2**20, 2**12
 # Orders of the Golomb numbers.
 _SIDE_ORDER, _NAME_ORDER, _RUNS_ORDER, _WIDTH_ORDER, _LENGTH_ORDER = 1, 0, 0, 3, 1
-_OCTAVES_ORDER = 2
+# Grids stand where the octaves would: their number is that of one octave too many.
+_OCTAVES_ORDER, _LEVELS_ORDER = 2, 2
 _MOST_LAYERS = 256
 
 
@@ -43,7 +49,7 @@ class Recipe(NamedTuple):
     out_features: int
     activation: str
     final_activation: str
-    num_octaves: int = 0
+    encoding: Encoding = Encoding()
     picture: Picture | None = None
 
     def build(self) -> nn.Module:
@@ -54,7 +60,7 @@ class Recipe(NamedTuple):
             self.out_features,
             self.activation,
             self.final_activation,
-            encoding=str(Encoding(self.num_octaves)),
+            encoding=str(self.encoding),
             generator=torch.Generator(),
         )
         network.picture = self.picture
@@ -66,8 +72,10 @@ class Recipe(NamedTuple):
     @property
     def num_numbers(self) -> int:
         """How many weights and biases the network has."""
-        num_encoded = Encoding(self.num_octaves).num_features(self.in_features)
-        return count_parameters(num_encoded, self.widths, self.out_features)
+        in_features, encoding = self.in_features, self.encoding
+        num_encoded = encoding.num_features(in_features)
+        of_layers = count_parameters(num_encoded, self.widths, self.out_features)
+        return encoding.num_weights(in_features) + of_layers
 
 
 def recipe_of(module: object) -> Recipe | None:
@@ -80,7 +88,7 @@ def recipe_of(module: object) -> Recipe | None:
         module.out_features,
         module.activation,
         module.final_activation,
-        module.encoding.num_octaves,
+        module.encoding,
         written_picture(module.picture),
     )
     return recipe if len(recipe.widths) <= _MOST_LAYERS else None
@@ -98,9 +106,15 @@ def write_recipe(writer: StreamWriter, recipe: Recipe) -> None:
     writer.write_golomb(ACTIVATIONS.index(recipe.activation), _NAME_ORDER)
     final = FINAL_ACTIVATIONS.index(recipe.final_activation)
     with_picture = _WITH_PICTURE * (recipe.picture is not None)
-    writer.write_golomb(final + _WITH_WAVES * bool(recipe.num_octaves) + with_picture, _NAME_ORDER)
-    if recipe.num_octaves:
-        writer.write_golomb(recipe.num_octaves - 1, _OCTAVES_ORDER)
+    encoding = recipe.encoding
+    with_encoding = _WITH_ENCODING * (not encoding.is_none)
+    writer.write_golomb(final + with_encoding + with_picture, _NAME_ORDER)
+    if encoding.num_octaves:
+        writer.write_golomb(encoding.num_octaves - 1, _OCTAVES_ORDER)
+    elif encoding.num_levels:
+        writer.write_golomb(MAX_OCTAVES, _OCTAVES_ORDER)
+        writer.write_golomb(encoding.num_levels - 1, _LEVELS_ORDER)
+        writer.write_golomb(encoding.num_level_features - 1, _LEVELS_ORDER)
     if recipe.picture is not None:
         write_picture(writer, recipe.picture)
     runs = [(width, len(list(same))) for width, same in groupby(recipe.widths)]
@@ -122,7 +136,7 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
     activation = _named(reader, ACTIVATIONS, "activation")
     number = _number(reader, 2 * _WITH_PICTURE, "final activation")
     has_picture, number = divmod(number, _WITH_PICTURE)
-    final, num_octaves = _read_final(reader, number, in_features)
+    final, encoding = _read_final(reader, number, in_features)
     picture = read_picture(reader) if has_picture else None
     widths = list[int]()
     for _ in range(reader.read_golomb(_RUNS_ORDER)):
@@ -131,9 +145,7 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
         if length > _MOST_LAYERS - len(widths):
             raise damaged(f"expected at most {_MOST_LAYERS} layers, got more", reader.position)
         widths += [width] * length
-    recipe = Recipe(
-        in_features, tuple(widths), out_features, activation, final, num_octaves, picture
-    )
+    recipe = Recipe(in_features, tuple(widths), out_features, activation, final, encoding, picture)
     try:
         check_widths(recipe.widths)
     except ShapeError as error:
@@ -150,18 +162,31 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
     return recipe
 
 
-def _read_final(reader: StreamReader, number: int, in_features: int) -> tuple[str, int]:
-    """The final activation of a number, and the octaves of the encoding, which are read."""
-    if number < _WITH_WAVES:
-        return FINAL_ACTIVATIONS[number], 0
+def _read_final(reader: StreamReader, number: int, in_features: int) -> tuple[str, Encoding]:
+    """The final activation of a number, and the encoding, which is read."""
+    if number < _WITH_ENCODING:
+        return FINAL_ACTIVATIONS[number], Encoding()
     num_octaves = reader.read_golomb(_OCTAVES_ORDER) + 1
-    if num_octaves > MAX_OCTAVES or in_features not in ENCODED_DIMENSIONS:
+    if num_octaves > MAX_OCTAVES + 1 or in_features not in ENCODED_DIMENSIONS:
         raise damaged(
-            f"expected 1 to {MAX_OCTAVES} octaves of 2 or 3 inputs, got {num_octaves} of "
-            f"{in_features}",
+            f"expected 1 to {MAX_OCTAVES} octaves, or grids, of 2 or 3 inputs, got {num_octaves} "
+            f"of {in_features}",
             reader.position,
         )
-    return FINAL_ACTIVATIONS[number - _WITH_WAVES], num_octaves
+    encoding = Encoding(num_octaves) if num_octaves <= MAX_OCTAVES else _read_grids(reader)
+    return FINAL_ACTIVATIONS[number - _WITH_ENCODING], encoding
+
+
+def _read_grids(reader: StreamReader) -> Encoding:
+    levels = reader.read_golomb(_LEVELS_ORDER) + 1
+    features = reader.read_golomb(_LEVELS_ORDER) + 1
+    if levels > MAX_LEVELS or features > MAX_LEVEL_FEATURES:
+        raise damaged(
+            f"expected at most {MAX_LEVELS} levels of {MAX_LEVEL_FEATURES} features, got {levels} "
+            f"of {features}",
+            reader.position,
+        )
+    return Encoding(num_levels=levels, num_level_features=features)
 
 
 def _named(reader: StreamReader, names: tuple[str, ...], what: str) -> str:
@@ -178,6 +203,7 @@ def _number(reader: StreamReader, count: int, what: str) -> int:
 def _is_untouched(network: PolytopeNet) -> bool:
     """Whether a network has the layers with which it was built, and saves nothing else."""
     sizes = (network.num_encoded, *network.widths, network.out_features)
-    shapes = [shape for ins, outs in pairwise(sizes) for shape in ((outs, ins), (outs,))]
+    layers = [shape for ins, outs in pairwise(sizes) for shape in ((outs, ins), (outs,))]
+    shapes = [*network.encoding.table_shapes(network.in_features), *layers]
     own = [tuple(item.shape) for item in network.parameters()]
     return own == shapes and next(network.buffers(), None) is None

@@ -17,6 +17,7 @@ from bitfold.polytopes.tracing.dispatch import Watch, is_label, without_compilin
 from bitfold.polytopes.tracing.linearity import first_not_linear, refuse_bent
 from bitfold.polytopes.tracing.operation import Named, Operation, PerInput, Ref
 from bitfold.polytopes.tracing.per_input import LinearPerInput
+from bitfold.runtime.plain_operations import plain_operations
 
 # A module is traced with two batch sizes: numbers that differ depend on the size. Both are unlikely
 # as sizes of anything else.
@@ -194,6 +195,7 @@ def _run(module: nn.Module, example: Tensor, size: int) -> Trace:
             torch.no_grad(),
             without_compiling(),
             _places(module, tracer),
+            plain_operations(),
             tracer,
             LinearPerInput(),
         ):

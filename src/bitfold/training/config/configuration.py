@@ -100,8 +100,9 @@ class Config:
     )
     encoding: str = _NETWORK.word(
         "none",
-        "none, or triangle:OCTAVES, which gives the network triangle waves of the coordinates too: "
-        "details are learned, and polytopes stay exact",
+        "none; triangle:OCTAVES, which gives the network triangle waves of the coordinates too; or "
+        "grid:LEVELSxFEATURES, learned features on triangulated grids: details are learned, and "
+        "polytopes stay exact",
     )
 
     epochs: int = _TRAINING.whole(

@@ -34,7 +34,7 @@ def read_network(path: Path) -> tuple[PolytopeNet, Config]:
     try:
         config = config_of_text(checkpoint.facts["config"], place="its configuration")
         num_encoded, out_features = _features(weights)
-        in_features = num_encoded // Encoding.parse(config.encoding).num_features_each
+        in_features = Encoding.parse(config.encoding).in_features(num_encoded)
         network = PolytopeNet(
             in_features,
             config.shape,

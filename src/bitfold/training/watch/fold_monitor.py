@@ -115,7 +115,7 @@ class FoldMonitor:
         if network.encoding.num_cells > limit:
             raise PolytopeError(
                 f"Cannot measure folds: expected at most {limit:,} polytopes, got "
-                f"{network.encoding.num_cells:,} by the encoding alone. Use fewer octaves."
+                f"{network.encoding.num_cells:,} by the encoding alone. Use a coarser encoding."
             )
         body = _without_sigmoid(network)
         with evaluation_mode(body):

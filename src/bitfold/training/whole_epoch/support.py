@@ -76,7 +76,10 @@ def _wrong_network(config: Config, target: Target) -> str | None:
     for setting, name in names.items():
         if name not in (*_ACTIVATIONS, "none"):
             return f"{setting}={name!r} (the loops have {', '.join(_ACTIVATIONS)})"
-    num_encoded = Encoding.parse(config.encoding).num_features(target.in_features)
+    encoding = Encoding.parse(config.encoding)
+    if encoding.num_levels:
+        return f"encoding={config.encoding!r} (the loops have none, triangle)"
+    num_encoded = encoding.num_features(target.in_features)
     widths = [num_encoded, *parse_shape(config.shape), target.out_features]
     if max(widths) > MAX_COMPILED_WIDTH:
         return f"{max(widths)} neurons in a layer (the loops take {MAX_COMPILED_WIDTH})"

@@ -1,0 +1,110 @@
+"""Grids of learned features: interpolation, gradients, and what a network makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from bitfold import PolytopeNet, read_model, write_model
+from bitfold.errors import ConfigError, ShapeError
+from bitfold.networks import CompiledNet, Encoding, GridFeatures
+from bitfold.networks.grid_features import FEATURE_GAIN
+from bitfold.runtime.plain_operations import plain_operations
+
+
+def grids(in_features: int, num_levels: int = 2) -> GridFeatures:
+    """Grids of three features each, in float64."""
+    made = GridFeatures(in_features, num_levels, 3, torch.Generator().manual_seed(0)).double()
+    for number, table in enumerate(made.tables):
+        torch.nn.init.normal_(table, generator=torch.Generator().manual_seed(number))
+    return made
+
+
+def points(in_features: int, number: int = 500) -> Tensor:
+    """Points within the picture and beyond it."""
+    generator = torch.Generator().manual_seed(1)
+    return (torch.rand(number, in_features, generator=generator, dtype=torch.float64) - 0.5) * 1.5
+
+
+def test_features_at_vertices_are_the_weights() -> None:
+    """A row of the table belongs to a feature and a y, a column to an x."""
+    module = grids(2, 1)
+    xs = torch.linspace(-0.5, 0.5, 5, dtype=torch.float64)
+    x, y = torch.meshgrid(xs, xs, indexing="xy")
+    found = module(torch.stack([x.reshape(-1), y.reshape(-1)], 1))[:, 2:]
+    wanted = FEATURE_GAIN * module.tables[0].reshape(3, 25).t()
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("in_features", [2, 3])
+def test_features_are_linear_within_a_triangle_and_along_its_edges(in_features: int) -> None:
+    """On the way from one point of a triangle to another, features change evenly."""
+    module = grids(in_features, 1)
+    corner = torch.full((in_features,), 0.125, dtype=torch.float64)
+    # Fractions in falling order all lie in one triangle.
+    ends = torch.tensor([[0.9, 0.5, 0.3], [0.4, 0.4, 0.0]], dtype=torch.float64)[:, :in_features]
+    first, last = corner - 0.125 + ends / 4
+    at = module(torch.stack([first, (first + last) / 2, last]))
+    torch.testing.assert_close(at[1], (at[0] + at[2]) / 2)
+
+
+@pytest.mark.parametrize("in_features", [2, 3])
+def test_hats_give_the_same_features(in_features: int) -> None:
+    """The form that partitions follow equals the fast one, also beyond the picture."""
+    module, at = grids(in_features), points(in_features)
+    with torch.no_grad():
+        fast = module(at)
+        with plain_operations():
+            torch.testing.assert_close(module(at), fast)
+    torch.testing.assert_close(module(at).detach(), fast)
+
+
+@pytest.mark.parametrize("in_features", [2, 3])
+def test_gradients_are_those_of_differences(in_features: int) -> None:
+    """Gradients of features and of points agree with small differences."""
+    module, at = grids(in_features), points(in_features, 25).requires_grad_(True)
+    assert torch.autograd.gradcheck(
+        lambda x, *_: module(x), (at, *module.tables), eps=1e-7, atol=1e-4
+    )
+
+
+def test_numbers_of_features_and_weights() -> None:
+    """A network counts the features among its weights, and names them."""
+    network = PolytopeNet(2, [5], 3, encoding="grid:3x2")
+    assert network.num_encoded == 2 + 3 * 2
+    assert network.num_parameters == sum(item.numel() for item in network.parameters())
+    assert network.encoding.num_weights(2) == 2 * (5**2 + 9**2 + 17**2)
+    assert "encoding='grid:3x2'" in repr(network)
+    same = CompiledNet(network)(torch.zeros(3, 2))
+    assert torch.equal(same, network(torch.zeros(3, 2)))
+
+
+@pytest.mark.parametrize(
+    "text", ["grid:", "grid:3", "grid:0x2", "grid:9x2", "grid:3x0", "grid:3x17"]
+)
+def test_odd_grids_are_refused(text: str) -> None:
+    """Levels are 1 to 8, features 1 to 16."""
+    with pytest.raises(ConfigError, match="Cannot use encoding"):
+        Encoding.parse(text)
+
+
+def test_only_points_of_pictures_and_clips_are_encoded() -> None:
+    """One coordinate, or four, have no grids."""
+    with pytest.raises(ShapeError, match="expected 2 coordinates"):
+        PolytopeNet(4, [5], 3, encoding="grid:3x2")
+
+
+@pytest.mark.parametrize("in_features", [2, 3])
+def test_a_file_keeps_the_grids(in_features: int, tmp_path: Path) -> None:
+    """The recipe names levels and features, and the decoded network is close to the first."""
+    network = PolytopeNet(in_features, [5], 3, encoding="grid:2x3")
+    write_model(tmp_path / "a", network, tolerance=0.001)
+    read = read_model(tmp_path / "a")
+    assert isinstance(read, PolytopeNet)
+    assert str(read.encoding) == "grid:2x3"
+    at = points(in_features).float()
+    with torch.no_grad():
+        torch.testing.assert_close(read(at), network(at), atol=0.02, rtol=0)
