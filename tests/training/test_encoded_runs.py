@@ -13,6 +13,8 @@ from PIL import Image
 import bitfold
 from bitfold.cli.main import main
 from bitfold.errors import ConfigError
+from bitfold.experiments import draw_picture
+from bitfold.recording import NetworkView
 from bitfold.training import Noticed, read_network
 from tests.training.training_runs import WITH_K, Heard, metrics_of, tiny
 
@@ -89,11 +91,14 @@ def test_grids_that_ask_too_much_are_named(tmp_path: Path) -> None:
     assert "more than 2,048 vertices" in lines
 
 
-def test_a_clip_is_learned_with_grids_along_its_time(tmp_path: Path) -> None:
-    """Grids of a clip have vertices in x, y and t."""
+@pytest.mark.parametrize("encoding", ["grid:1x2", "triangle:2"])
+def test_a_clip_is_learned_and_drawn_along_its_time(encoding: str, tmp_path: Path) -> None:
+    """An encoding of x, y and t; frames at two times are two pictures."""
     frames = np.random.default_rng(0).integers(0, 256, (3, 12, 12, 3), np.uint8)
     pictures = [Image.fromarray(frame) for frame in frames]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)
-    run = bitfold.train(tiny(tmp_path / "run", target=str(tmp_path / "a.gif"), encoding="grid:1x2"))
+    target = str(tmp_path / "a.gif")
+    run = bitfold.train(tiny(tmp_path / "run", target=target, encoding=encoding))
     assert run.status["status"] == "completed"
-    assert run.network().num_parameters > 2 * 5**3
+    drawn = [draw_picture(NetworkView.of(run.path), 12, 12, time) for time in (-0.4, 0.3)]
+    assert not np.array_equal(*drawn)

@@ -41,11 +41,10 @@ def draw_picture(view: NetworkView, width: int, height: int, time: float) -> NDA
     """
     grid, network = Grid(width, height), view.network
     picture = np.empty((height * width, 3), np.uint8)
-    first = next(item for item in network.parameters() if item.ndim == 2)
     for start in range(0, len(picture), _CHUNK):
         pixels = np.arange(start, min(start + _CHUNK, len(picture)))
         points = torch.from_numpy(grid.coordinates(pixels))
-        if first.shape[1] == 3:
+        if view.in_features == 3:
             points = torch.cat([points, torch.full((len(points), 1), time)], 1)
         shown = view.colours(network(points).double().numpy())
         picture[pixels] = np.rint(255 * np.nan_to_num(shown)).astype(np.uint8)

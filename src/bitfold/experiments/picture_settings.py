@@ -9,13 +9,17 @@ from typing import Any, Final
 import numpy as np
 
 from bitfold.networks import most_visible_octaves
+from bitfold.networks.encoding import MAX_LEVELS
 from bitfold.targets import Target
 
 #: The share of neighbouring pixels of different classes from which a drawing counts as detailed.
 _DETAILED: Final = 0.01
 # Minutes of a picture of no pixels, and for each 2^16 pixels more.
 _LEAST_MINUTES, _MINUTES_EACH, _MOST_MINUTES = 1.0, 0.75, 5.0
-_MOST_OCTAVES: Final = 6
+# The finest grid has a cell for 4 pixels, and the first one 4 cells: 2^4 pixels are one level.
+_COARSER: Final = 3
+_LEVEL_FEATURES: Final = 2
+_MOST_CLIP_LEVELS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def picture_settings(target: Target, given: Collection[str] = ()) -> PictureSett
     >>> found.reason
     'a drawing of 3 colours, 64 x 64'
     >>> found.values["encoding"], "learning_rate" in found.values
-    ('triangle:5', False)
+    ('grid:3x2', False)
     """
     kind, values = _chosen(target)
     width, height = target.grid.width, target.grid.height
@@ -64,12 +68,12 @@ def picture_settings(target: Target, given: Collection[str] = ()) -> PictureSett
 def _chosen(target: Target) -> tuple[str, dict[str, Any]]:
     grid = target.grid
     most = most_visible_octaves(max(grid.width, grid.height))
-    octaves = max(1, min(_MOST_OCTAVES, most - 2))
+    levels = max(1, min(MAX_LEVELS, most - _COARSER))
     minutes = min(_MOST_MINUTES, _LEAST_MINUTES + _MINUTES_EACH * grid.num_pixels / 2**16)
     values: dict[str, Any] = {
-        "shape": "[64]*4",
-        "encoding": f"triangle:{octaves}",
-        "learning_rate": 5e-3,
+        "shape": "[48]*2",
+        "encoding": f"grid:{levels}x{_LEVEL_FEATURES}",
+        "learning_rate": 4e-3,
         "lr_schedule": "cosine",
         "points": "all",
         "batch_size": 4096,
@@ -80,7 +84,8 @@ def _chosen(target: Target) -> tuple[str, dict[str, Any]]:
         "save_interval": "geometric:12",
     }
     if target.is_clip:
-        return "a clip", {**values, "encoding": f"triangle:{min(octaves, 4)}"}
+        few = min(levels, _MOST_CLIP_LEVELS)
+        return "a clip", {**values, "encoding": f"grid:{few}x{_LEVEL_FEATURES}"}
     if target.class_colours is None:
         return ("a drawing in black and white" if target.is_two_valued else "a photograph"), values
     kind = f"a drawing of {len(target.class_colours)} colours"

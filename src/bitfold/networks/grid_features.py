@@ -141,7 +141,8 @@ def _interpolate(points: Tensor, table: Tensor, cells: int) -> Tensor:
 
 
 # One operation, so that those who watch folds see none of the jumps within it.
-_LIBRARY = torch.library.Library("bitfold", "FRAGMENT")
+# PyTorch leaves its library without types.
+_LIBRARY: Any = torch.library.Library("bitfold", "FRAGMENT")  # type: ignore[no-untyped-call]
 _LIBRARY.define("grid_features(Tensor points, Tensor table, int cells) -> Tensor")
 _LIBRARY.impl("grid_features", _interpolate, "CompositeExplicitAutograd")
 _OPERATION: Callable[[Tensor, Tensor, int], Tensor] = torch.ops.bitfold.grid_features

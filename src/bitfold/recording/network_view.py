@@ -91,6 +91,14 @@ class NetworkView:
         """Whether the network classifies."""
         return self.class_colours is not None
 
+    @property
+    def in_features(self) -> int:
+        """Coordinates of a point: 2 for a picture, 3 for a clip."""
+        kinds = (nn.Linear, TriangleWaves, GridFeatures)
+        first = next(part for part in self.network.modules() if isinstance(part, kinds))
+        assert isinstance(first, kinds)
+        return first.in_features
+
     def plane(self, time: float | None) -> Plane | None:
         """Return the plane of x and y at a time.
 
@@ -100,14 +108,11 @@ class NetworkView:
         Raises:
             RunError: a time is given for a picture, or is not finite.
         """
-        kinds = (nn.Linear, TriangleWaves, GridFeatures)
-        first = next(part for part in self.network.modules() if isinstance(part, kinds))
-        assert isinstance(first, kinds)
-        if first.in_features == 2 and time is None:
+        if self.in_features == 2 and time is None:
             return None
-        if first.in_features != 3 or not np.isfinite(time or 0.0):
+        if self.in_features != 3 or not np.isfinite(time or 0.0):
             raise RunError(
-                f"Cannot cut a network of {first.in_features} inputs at time {time}: expected a "
+                f"Cannot cut a network of {self.in_features} inputs at time {time}: expected a "
                 "finite time for a network of 3 inputs, and none for a picture. Change `time`."
             )
         return slice_plane(time or 0.0)
