@@ -101,4 +101,4 @@ def test_a_clip_is_learned_and_drawn_along_its_time(encoding: str, tmp_path: Pat
     run = bitfold.train(tiny(tmp_path / "run", target=target, encoding=encoding))
     assert run.status["status"] == "completed"
     drawn = [draw_picture(NetworkView.of(run.path), 12, 12, time) for time in (-0.4, 0.3)]
-    assert not np.array_equal(*drawn)
+    assert not np.array_equal(drawn[0], drawn[1])
