@@ -10,14 +10,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/.installed
 	$(BIN)/bitfold demo
 
-# Both leave the compiled loops of earlier runs in use. Tests marked slow run in `make test-all` alone.
+# Both leave the compiled loops of earlier runs in use. Tests marked slow run in `make test-all` alone, where property
+# tests try five times as many examples.
 test: $(VENV)/.installed-test
 	$(BIN)/bitfold warm-up
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.installed-test
 	$(BIN)/bitfold warm-up
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --hypothesis-profile=all
 
 # The same tests with the oldest and the newest versions that pyproject.toml allows, each in an environment of its own.
 # TESTS=... chooses some of them; $(LEANING) are those that lean most on the dependencies.

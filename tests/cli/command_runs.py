@@ -1,13 +1,25 @@
-"""What tests of several commands need: a small run's options, and the frames of a video."""
+"""What tests of several commands need: small runs, with and without frames, and their videos."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import av
+
+from bitfold import recording
 
 SMALL = [
     "--shape", "[6]*2", "--epochs", "4", "--batch-size", "128", "--save-interval", "2",
     "--checkpoint-interval", "2", "--seed", "3",
 ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def nothing_drawn() -> Iterator[None]:
+    """While a block lasts, training starts no drawing process: it takes seconds to load."""
+    with patch.object(recording, "Recorder", lambda **_: lambda event: None):
+        yield
 
 
 def num_video_frames(path: Path) -> int:

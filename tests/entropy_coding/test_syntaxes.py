@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -48,12 +48,10 @@ from tests.entropy_coding.round_trips import round_trip, symbols_of
 
 Ints = NDArray[np.int64]
 
-drawn = settings(deadline=None, max_examples=40, derandomize=True)
 seeds = st.integers(0, 2**32)
 num_bins = st.one_of(st.integers(2, 40), st.sampled_from([256, 1024, 1025, 1500, 65_536]))
 
 
-@drawn
 @given(number=st.integers(0, 2**62 - 1), more_bits=st.integers(0, 62))
 def test_plain_bits(number: int, more_bits: int) -> None:
     """A number of up to 62 bits is read as it was written, in as many bits."""
@@ -65,7 +63,6 @@ def test_plain_bits(number: int, more_bits: int) -> None:
     assert num_bits == width
 
 
-@drawn
 @given(seed=seeds, width=st.integers(1, 16), count=st.integers(0, 50))
 def test_arrays_of_plain_bits(seed: int, width: int, count: int) -> None:
     """An array of numbers is read as it was written."""
@@ -95,7 +92,6 @@ def test_arrays_of_bytes(dtype: str) -> None:
     assert num_bits == 8 * len(raw)
 
 
-@drawn
 @given(number=st.integers(0, 2**48), order=st.integers(0, 12))
 def test_golomb_numbers(number: int, order: int) -> None:
     """A number is read as it was written, in the bits that are counted."""
@@ -107,7 +103,6 @@ def test_golomb_numbers(number: int, order: int) -> None:
     assert num_bits == golomb_bits(number, order)
 
 
-@drawn
 @given(number=st.integers(-(2**48), 2**48), order=st.integers(0, 12))
 def test_signed_golomb_numbers(number: int, order: int) -> None:
     """A number is read with its sign; small ones of either sign take few bits."""
@@ -119,7 +114,6 @@ def test_signed_golomb_numbers(number: int, order: int) -> None:
     assert num_bits == golomb_bits(2 * number if number >= 0 else -2 * number - 1, order)
 
 
-@drawn
 @given(is_set=st.booleans(), zeros=st.integers(1, 2**16 - 1))
 def test_flags(is_set: bool, zeros: int) -> None:
     """A flag is read as it was written, in the bits of its probability."""
@@ -130,7 +124,6 @@ def test_flags(is_set: bool, zeros: int) -> None:
     assert num_bits == pytest.approx(16 - np.log2(2**16 - zeros if is_set else zeros))
 
 
-@drawn
 @given(count=st.integers(1, 65_536))
 def test_bin_counts(count: int) -> None:
     """A number of bins is read as it was written, in the bits that are counted."""
@@ -141,7 +134,6 @@ def test_bin_counts(count: int) -> None:
         assert num_bits == bin_count_bits(bins)
 
 
-@drawn
 @given(seed=seeds, count=st.integers(0, 60), share=st.floats(0, 1))
 def test_flags_of_dead_lines(seed: int, count: int, share: float) -> None:
     """Flags are read as they were written, whatever flags lie beside them."""
@@ -160,7 +152,6 @@ def test_flags_of_dead_lines(seed: int, count: int, share: float) -> None:
     assert np.array_equal(found, flags)
 
 
-@drawn
 @given(seed=seeds, count=st.integers(0, 200), unit=st.integers(0, 3), most=st.integers(0, 120))
 def test_exponents(seed: int, count: int, unit: int, most: int) -> None:
     """Exponents are read as they were written, in any unit."""
@@ -195,7 +186,6 @@ def drawn_scale(chance: np.random.Generator) -> SentScale:
     return SentScale(location, int(chance.integers(-128, 128)), lines)
 
 
-@drawn
 @given(seed=seeds, count=st.integers(1, 6), has_locations=st.booleans())
 def test_scales(seed: int, count: int, has_locations: bool) -> None:
     """Locations, scales and lines are read as they were written, in the bits that are counted."""
@@ -215,7 +205,6 @@ def test_scales(seed: int, count: int, has_locations: bool) -> None:
             assert np.array_equal(side.exponents, expected.exponents)
 
 
-@drawn
 @given(
     seed=seeds,
     shape=st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 3)),
@@ -255,7 +244,6 @@ def test_numbers_by_laplace_tables(
     assert num_bits == pytest.approx(float((cost.symbols + cost.escapes).sum()))
 
 
-@drawn
 @given(bits=st.lists(st.integers(0, 1), max_size=60))
 def test_adaptive_bits(bits: list[int]) -> None:
     """Bits of two contexts are read as they were written; writer and reader learn alike."""
@@ -275,7 +263,6 @@ def test_adaptive_bits(bits: list[int]) -> None:
     assert np.array_equal(learned[0], learned[1])
 
 
-@drawn
 @given(seed=seeds, count=st.integers(0, 40), is_row=st.booleans())
 def test_flags_of_used_rows(seed: int, count: int, is_row: bool) -> None:
     """Flags of used rows or columns are read as they were written."""
@@ -292,7 +279,6 @@ def test_flags_of_used_rows(seed: int, count: int, is_row: bool) -> None:
     assert np.array_equal(found, flags)
 
 
-@drawn
 @given(
     seed=seeds,
     shapes=st.lists(
@@ -327,7 +313,6 @@ def test_numbers_by_contexts(seed: int, shapes: list[tuple[int, int, int]], size
     assert num_bits == pytest.approx(sum(symbol_bits(part) for parts in symbols for part in parts))
 
 
-@drawn
 @given(
     hidden=st.lists(st.integers(1, 4096), min_size=1, max_size=32),
     bins=num_bins,
@@ -355,7 +340,6 @@ def drawn_network(chance: np.random.Generator, bins: int, precision: int) -> Who
     return WholeNetwork(tuple(tensors), tuple(steps), precision)
 
 
-@drawn
 @given(seed=seeds, bins=st.integers(2, 40), precision=st.integers(1, 16))
 def test_parameters_of_fixed_point_networks(seed: int, bins: int, precision: int) -> None:
     """Whole numbers and steps are read as they were written, in the bits counted."""
@@ -372,7 +356,6 @@ def test_parameters_of_fixed_point_networks(seed: int, bins: int, precision: int
     assert num_bits == parameter_bits([tensor.size for tensor in network.tensors], precision)
 
 
-@drawn
 @given(seed=seeds, bins=num_bins, first=st.integers(-100, 100))
 def test_bins_by_fixed_point_networks(seed: int, bins: int, first: int) -> None:
     """Numbers in and beyond the bins are read as they were written, in the bits counted."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import doctest
+import functools
 import gzip
 import importlib.util
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from torch import nn
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples"
@@ -21,6 +24,8 @@ PAGES = {"own-loop": 30, "small-models": 20}
 EXAMPLES = sorted(FOLDER.glob("[0-9]*.py"))
 LOOPS = [path for path in EXAMPLES if path.stem[:2] < "05"]
 LIMIT_SECONDS = 300
+#: Digits of the short runs.
+NUM_SHORT = 1_000
 
 #: At least so many times shorter than float32, and so well learned, by name.
 WORTH = {
@@ -53,10 +58,9 @@ def number(pattern: str, text: str) -> float:
     return float(found[1].replace(",", ""))
 
 
-@pytest.fixture(scope="module")
-def digits() -> ModuleType:
-    """The examples' reader and drawer of digits."""
-    spec = importlib.util.spec_from_file_location("digits", FOLDER / "digits.py")
+def load(name: str) -> ModuleType:
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -64,6 +68,59 @@ def digits() -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="module")
+def digits() -> ModuleType:
+    """The examples' reader and drawer of digits."""
+    return load("digits")
+
+
+@pytest.fixture
+def run_short(
+    digits: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """A function that runs an example in this process, on few digits, and returns the output."""
+
+    def run_here(name: str, *options: str, num_digits: int = NUM_SHORT, **replaced: object) -> str:
+        few = functools.partial(digits.load_digits, num_drawn=num_digits)
+        monkeypatch.syspath_prepend(FOLDER)
+        monkeypatch.setitem(sys.modules, "digits", digits)
+        monkeypatch.setattr(sys, "argv", [name, *options])
+        module = load(name)
+        for place, value in {"load_digits": few, **replaced}.items():
+            monkeypatch.setattr(module, place, value, raising=False)
+        capsys.readouterr()
+        module.main()
+        return capsys.readouterr().out
+
+    return run_here
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "most_of_before", "least_right"),
+    [
+        ("01_mnist_convnet", ("--epochs", "3"), 0.85, 0.85),
+        ("02_transformer", ("--steps", "100"), 1.0, 0.4),
+        ("03_lightning", ("--epochs", "3"), 0.95, 0.8),
+        ("04_own_predictor", ("--epochs", "2"), 0.7, 0.65),
+    ],
+)
+def test_a_short_training_shortens_the_description(
+    run_short: Callable[..., str],
+    name: str,
+    option: tuple[str, str],
+    most_of_before: float,
+    least_right: float,
+) -> None:
+    """A few epochs on 1,000 digits go the way that the whole example goes to its end."""
+    printed = run_short(name, *option)
+    before = number(r"before training: +([\d,]+) bytes", printed)
+    after = number(r"after: +([\d,]+) bytes", printed)
+    right = number(r"after: .* ([\d.]+)% right", printed) / 100
+    assert after < most_of_before * before
+    assert right > least_right
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [path.stem for path in LOOPS])
 def test_the_description_gets_short_and_the_task_stays_learned(name: str) -> None:
     """Shorter than before training, far shorter than float32; what is decoded still works."""
@@ -90,9 +147,9 @@ def test_a_loop_needs_three_lines(path: Path) -> None:
     assert sum("kolmogorov()" in line for line in lines) == 1
 
 
-def test_the_audit_example_tells_the_two_losses_apart() -> None:
+def test_the_audit_example_tells_the_two_losses_apart(run_short: Callable[..., str]) -> None:
     """The first is cut, at the line that cuts it; the second reaches the network and works."""
-    printed = run("05_audit")
+    printed = run_short("05_audit", num_digits=4_000)
     lines = (FOLDER / "05_audit.py").read_text(encoding="utf-8").splitlines()
     cut = 1 + next(at for at, line in enumerate(lines) if "active = (hidden" in line)
     assert f"05_audit.py:{cut}" in printed
@@ -102,6 +159,17 @@ def test_the_audit_example_tells_the_two_losses_apart() -> None:
     assert number(r"([\d.]+)% right", printed) > 85
 
 
+def test_a_narrow_cut_example_finds_and_draws_polytopes(
+    run_short: Callable[..., str], tmp_path: Path
+) -> None:
+    """One channel wide and after one epoch it is checked and drawn as the whole one is."""
+    path = tmp_path / "cut.png"
+    printed = run_short("06_cut_through_digits", "--width", "1", "--output", str(path), EPOCHS=1)
+    assert number(r"([\d,]+) polytopes, V - E \+ F = 1", printed) > 100
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
 def test_the_cut_example_finds_and_draws_thousands_of_polytopes(tmp_path: Path) -> None:
     """They are checked, the network knows its digits, and the picture is one to look at."""
     path = tmp_path / "cut.png"
@@ -112,6 +180,20 @@ def test_the_cut_example_finds_and_draws_thousands_of_polytopes(tmp_path: Path) 
     assert path.stat().st_size > 100_000
 
 
+def test_a_small_residual_network_goes_through_a_file(run_short: Callable[..., str]) -> None:
+    """The example's own blocks, in a network of one hundredth of the weights."""
+    block = load("07_resnet18_file").Block
+
+    def make_small() -> nn.Module:
+        return nn.Sequential(block(3, 32, 2), block(32, 64, 2), nn.AvgPool2d(16), nn.Flatten())
+
+    printed = run_short("07_resnet18_file", make_resnet18=make_small)
+    in_float32 = number(r"float32: ([\d,]+) bytes", printed)
+    assert number(r"file: ([\d,]+) bytes", printed) < in_float32 / 4
+    assert number(r"differ by ([\d.]+) %", printed) < 10
+
+
+@pytest.mark.slow
 def test_the_resnet_goes_through_a_file() -> None:
     """Of a quarter of its size in float32, and what is read works as what was written."""
     printed = run("07_resnet18_file")

@@ -62,7 +62,7 @@ def test_k_is_finite_for_finite_weights(
 ) -> None:
     """K, gradients, bits and decoded weights are finite for any finite weights."""
 
-    @settings(deadline=None, max_examples=12)
+    @settings(max_examples=settings().max_examples // 5)
     @given(before=NINE, after=NINE, dtype=st.sampled_from([torch.float32, torch.float64]))
     @example(before=[0.0] * 9, after=[LARGEST] * 9, dtype=torch.float32)
     @example(before=[1e-45] * 9, after=[-LARGEST] * 9, dtype=torch.float32)

@@ -1,14 +1,13 @@
 """Tests of the picture that a network shows."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.networks import Picture
 
 
 @given(st.integers(1, 8192), st.integers(1, 8192))
-@settings(deadline=None)
 def test_the_simplest_sides_give_the_own_size(width: int, height: int) -> None:
     """At its own longer side a picture has its own size, by the simplest ratio too."""
     picture = Picture(width, height)

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.errors import ShapeError
@@ -97,7 +97,6 @@ def test_repeated_nothing_is_nothing() -> None:
 
 
 @given(st.text(alphabet="[]()*+, 0123456789x", max_size=30))
-@settings(deadline=None, max_examples=300)
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Any text gives widths within bounds or a ShapeError, and nothing else."""
     try:
@@ -109,7 +108,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from([3, 10, 64]) | NUMBERS, max_size=12))
-@settings(deadline=None, max_examples=200)
 def test_format_and_parse_are_inverse(widths: list[int]) -> None:
     """Reading a written shape gives its widths back, and it is never longer than the plain list."""
     text = format_shape(widths)

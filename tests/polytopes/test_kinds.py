@@ -16,7 +16,7 @@ from bitfold.polytopes.plane import OnPlane
 
 SIDE = 3.0
 DOMAIN = ((-SIDE, -SIDE), (SIDE, SIDE))
-NUM_SAMPLES_A_SIDE = 220
+NUM_SAMPLES_A_SIDE = 120
 FLAT, LINE, IMAGE, VOLUME = (6,), (2, 6), (2, 5, 5), (1, 3, 3, 3)
 
 Function = Callable[[Tensor], Tensor]

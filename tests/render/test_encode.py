@@ -5,7 +5,7 @@ import io
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -18,7 +18,6 @@ def decoded(content: bytes) -> npt.NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     width=st.integers(1, 90), height=st.integers(1, 50), compression=st.integers(0, 9),
     seed=st.integers(0, 99),

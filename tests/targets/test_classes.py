@@ -20,7 +20,7 @@ def blocks(colours: Any, side: Any = 8) -> Any:
 
 
 @given(st.permutations([(255, 0, 0), (0, 255, 0), (0, 0, 255)]))
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 def test_red_green_and_blue_are_zero_one_and_two(order: Any) -> None:
     """The pure colours are numbered in their own order wherever they stand."""
     flat = find_flat_colours(blocks(order))

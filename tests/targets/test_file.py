@@ -80,9 +80,7 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_is_refused(tmp_path: Path, data: Any) -> None:
     """A file that is cut, or whose bytes changed, gives a TargetError or still a valid target."""
     path, good = tmp_path / "t", tmp_path / "good"

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.errors import ConfigError, TargetError
@@ -15,7 +15,6 @@ sides = st.integers(1, 8192)
 
 
 @given(sides, sides, st.integers(1, 500), st.booleans(), st.data())
-@settings(deadline=None, max_examples=100)
 def test_every_pixel_survives_the_way_to_coordinates_and_back(
     width: Any, height: Any, frames: Any, clip: Any, data: Any
 ) -> None:
@@ -74,7 +73,6 @@ def test_a_window_of_the_whole_picture_has_the_pixels_coordinates() -> None:
 
 
 @given(st.floats(-5, 5), st.floats(-5, 5), st.floats(0.01, 9), st.floats(0.01, 9))
-@settings(deadline=None, max_examples=50)
 def test_positions_invert_axes(x0: Any, y0: Any, width: Any, height: Any) -> None:
     """The pixel centres of a window lie at (column + 0.5) / width of it."""
     window = Window(x0, y0, x0 + width, y0 + height)
@@ -100,7 +98,6 @@ def test_rasters_without_pixels_are_refused() -> None:
 
 
 @given(st.integers(1, 10_000), st.data())
-@settings(deadline=None, max_examples=50)
 def test_frames_survive_the_way_to_time_and_back(num_frames: Any, data: Any) -> None:
     """A frame's time leads back to that frame."""
     frame = data.draw(st.integers(0, num_frames - 1))
@@ -109,7 +106,6 @@ def test_frames_survive_the_way_to_time_and_back(num_frames: Any, data: Any) -> 
 
 
 @given(st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=50), st.data())
-@settings(deadline=None, max_examples=50)
 def test_uneven_frames_survive_the_way_to_time_and_back(durations: Any, data: Any) -> None:
     """A frame's time leads back to that frame, however long each is shown."""
     edges = edges_of_durations(np.array(durations))

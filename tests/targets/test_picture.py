@@ -232,9 +232,7 @@ def test_the_name_of_a_file_does_not_matter(tmp_path: Path, corner_colours: Any)
 
 @pytest.mark.parametrize("kind", [*KINDS, "16.png", "16.tif"])
 @given(share=st.floats(0.0, 0.999))
-@settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_truncated_file_is_never_half_a_picture(
     tmp_path: Path, write_png16: Any, write_tiff16: Any, kind: Any, share: Any
 ) -> None:
@@ -295,9 +293,7 @@ def test_the_largest_picture_of_an_icon_is_read(
 @given(
     st.sampled_from(sorted(KINDS)), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)))
 )
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_ends_in_one_kind_of_error(tmp_path: Path, kind: Any, damage: Any) -> None:
     """Whatever bytes change, loading gives a target or a TargetError, and never a warning."""
     path = tmp_path / f"a.{kind}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.errors import SamplingError
@@ -24,7 +24,6 @@ def strip(num_pixels: Any) -> Any:
     st.integers(1, 4096),
     st.integers(0, 2**63),
 )
-@settings(deadline=None, max_examples=200)
 def test_a_split_is_disjoint_and_fits_or_says_why(
     num_pixels: Any, points: Any, validation: Any, batch: Any, seed: Any
 ) -> None:

@@ -187,10 +187,14 @@ class StreamReader:
     def finish(self) -> None:
         """Check that the stream ends here, in the state in which the encoder began."""
         self.enter("the end")
-        if int(self.state[1]) != len(self.words):
-            raise damaged("expected the end, got more bytes", self.position)
+        num_left = len(self.words) - int(self.state[1])
+        if num_left:
+            raise damaged(f"expected the end, got {num_left} more words", self.position)
         if int(self.state[0]) != LAST:
-            raise damaged("expected the coder's first state at the end, got another", self.position)
+            raise damaged(
+                f"expected the coder's first state {LAST} at the end, got {int(self.state[0])}",
+                self.position,
+            )
 
     def _name(self) -> str:
         return self.item if isinstance(self.item, str) else repr(self.item[0])

@@ -104,12 +104,14 @@ def read_picture_network(path: Path) -> PolytopeNet:
         RenderError: the file holds another kind of network.
     """
     network = read_model(path)
-    if not isinstance(network, PolytopeNet) or network.in_features not in {2, 3}:
-        raise RenderError(
-            f"Cannot draw {path}: expected a network of a picture or clip, with 2 or 3 "
-            "inputs, got another. Read it with bitfold.read_model."
-        )
-    return network
+    is_ours = isinstance(network, PolytopeNet)
+    if isinstance(network, PolytopeNet) and network.in_features in {2, 3}:
+        return network
+    got = f"{network.in_features} inputs" if is_ours else f"a {type(network).__name__}"
+    raise RenderError(
+        f"Cannot draw {path}: expected a network of a picture or clip, with 2 or 3 inputs, got "
+        f"{got}. Read it with bitfold.read_model."
+    )
 
 
 def draw_network(

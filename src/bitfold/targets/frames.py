@@ -100,7 +100,8 @@ def check_clip_size(where: str, num_frames: int, width: int, height: int) -> Non
     if num_frames > most:
         raise TargetError(
             f"Cannot load {where}: expected at most {MAX_CLIP_BYTES} bytes of pixels, which is "
-            f"{most} frames of {width} x {height}, got more. Cut it shorter or scale it down."
+            f"{most} frames of {width} x {height}, got at least {num_frames}. "
+            "Cut it shorter or scale it down."
         )
 
 

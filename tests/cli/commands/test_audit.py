@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from bitfold.cli.console.progress import LogFile
 from bitfold.cli.main import main
 from bitfold.training import Audited, RunEnded, load_run
+from tests.cli.command_runs import nothing_drawn
 from tests.training.training_runs import hard_binning
 
 TRAIN = [
@@ -17,6 +19,13 @@ TRAIN = [
     "--epochs", "3", "--snapshot-format", "none", "--frame-size", "64", "--kolmogorov-weight",
     "0.01", "--kolmogorov-bins", "16",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def undrawn() -> Iterator[None]:
+    """Frames are of no matter here."""
+    with nothing_drawn():
+        yield
 
 
 @pytest.fixture(scope="module")

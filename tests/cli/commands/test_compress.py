@@ -19,6 +19,7 @@ from bitfold.cli.main import main
 from bitfold.experiments import draw_network
 from bitfold.networks import Picture
 from bitfold.targets import load_target
+from tests.cli.command_runs import nothing_drawn
 
 SMALL = [
     "--shape", "[6]*2", "--epochs", "30", "--batch-size", "128", "--seed", "3", "--size", "32",
@@ -30,7 +31,8 @@ SMALL = [
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one output."""
     folder = tmp_path_factory.mktemp("ring") / "run"
-    assert main(["train", "ring", *SMALL, "-o", str(folder)]) == 0
+    with nothing_drawn():
+        assert main(["train", "ring", *SMALL, "-o", str(folder)]) == 0
     return folder
 
 
@@ -38,7 +40,9 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two classes."""
     folder = tmp_path_factory.mktemp("classes") / "run"
-    assert main(["train", "disk", *SMALL, "--task", "classification", "-o", str(folder)]) == 0
+    command = ["train", "disk", *SMALL, "--task", "classification", "-o", str(folder)]
+    with nothing_drawn():
+        assert main(command) == 0
     return folder
 
 

@@ -17,6 +17,7 @@ from bitfold.polytopes.drawing.filling import FACE_COLOURINGS
 from bitfold.polytopes.partition_search import MAX_POLYTOPES
 from bitfold.recording import NetworkView
 from bitfold.render.partitions.partition_figure import COLUMN_MM
+from tests.cli.command_runs import nothing_drawn
 
 SMALL = [
     "--shape", "[6]*2", "--epochs", "4", "--batch-size", "128", "--save-interval", "2",
@@ -27,7 +28,8 @@ SMALL = [
 
 def train(folder: Path, target: str, *more: str) -> Path:
     """Train in a blink."""
-    assert main(["train", target, *SMALL, "-o", str(folder), *more]) == 0
+    with nothing_drawn():
+        assert main(["train", target, *SMALL, "-o", str(folder), *more]) == 0
     return folder
 
 
@@ -91,7 +93,7 @@ def test_epochs_checkpoints_and_windows(ring: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(bitfold.load_partition(output).vertices, found.vertices)
 
 
-@pytest.mark.parametrize("size", [1e-3, 1e-7, 1e-11])
+@pytest.mark.parametrize("size", [pytest.param(1e-3, marks=pytest.mark.slow), 1e-11])
 def test_windows_of_any_magnification(size: float, ring: Path, tmp_path: Path) -> None:
     """Around a vertex its polytopes are seen, exactly, and can be drawn."""
     network = bitfold.load_run(ring).network()
@@ -119,8 +121,21 @@ def test_a_clip_is_cut_at_a_time(clip: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.vertices, expected.vertices)
 
 
-@pytest.mark.parametrize("faces", ["value", "area", "slope", "identity", "none"])
-@pytest.mark.parametrize("suffix", [".png", ".ply"])
+@pytest.mark.parametrize(
+    ("faces", "suffix"),
+    [
+        ("value", ".png"),
+        ("slope", ".png"),
+        ("value", ".ply"),
+        *(
+            pytest.param(faces, suffix, marks=pytest.mark.slow)
+            for faces, suffix in (
+                ("area", ".png"), ("identity", ".png"), ("none", ".png"), ("area", ".ply"),
+                ("slope", ".ply"), ("identity", ".ply"), ("none", ".ply"),
+            )
+        ),
+    ],
+)  # fmt: skip
 def test_faces_and_outputs_are_drawn(
     faces: str, suffix: str, classes: Path, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bitfold.cli.main import main
 from bitfold.training import Config, load_run
-from tests.cli.command_runs import SMALL, num_video_frames
+from tests.cli.command_runs import SMALL, nothing_drawn, num_video_frames
 
 
 def test_train_leaves_everything(trained: Path) -> None:
@@ -107,7 +107,8 @@ def test_a_run_with_k_takes_the_predictor_of_the_shortest_descriptions(
     """The choice stands in the run's configuration, unless options name another predictor."""
     folder = tmp_path / "run"
     small = ["--size", "16", "--shape", "[4]", "--epochs", "1", "--snapshot-format", "none"]
-    assert main(["train", "ring", *small, *options, "-q", "-o", str(folder)]) == 0
+    with nothing_drawn():
+        assert main(["train", "ring", *small, *options, "-q", "-o", str(folder)]) == 0
     written = tomllib.loads((folder / "config.toml").read_text())
     assert written.get("kolmogorov_predictor") == expected
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from torch import nn
 
 from bitfold.cli.console.progress import ProgressReport
-from bitfold.training import EpochEnded, RunEnded, RunStarted
+from bitfold.training import EpochEnded, LoopsCompiled, RunEnded, RunStarted
 
 METRICS = {
     "combined_loss": 0.5, "task_loss": 0.5, "kolmogorov_loss": None, "kolmogorov_weight": None,
@@ -66,3 +66,27 @@ def test_a_bar_shows_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None
     assert bar.tasks[0].fields["numbers"].startswith("2/s 7:30 left task 0.50000")
     training.end()
     assert training.report._bar is None
+
+
+def test_compiling_is_counted_beside_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the count of loops stands where the losses will stand, and makes room."""
+    monkeypatch.setenv("TERM", "xterm")
+    training = FakeTraining(10, is_terminal=True)
+    for compiled, known in ((0, 1), (4, 17)):
+        training.report(LoopsCompiled(compiled, known))
+        bar = training.report._bar
+        assert bar is not None
+        shown = bar.tasks[0].fields["numbers"]
+        assert shown == f"compiling loops: {compiled}/{known} once on this machine"
+    training.end_epoch(30)
+    assert bar.tasks[0].fields["numbers"].startswith("task 0.50000")
+    training.end()
+
+
+def test_compiling_is_named_once_where_there_is_no_bar() -> None:
+    """Only before a loop is compiled: a count that goes on later prints nothing more."""
+    training = FakeTraining(10, is_terminal=False)
+    for number in (0, 1, 0, 2):
+        training.report(LoopsCompiled(number, 9))
+    named = [line for line in training.out.getvalue().splitlines() if "compiling" in line]
+    assert named == ["compiling loops, once on this machine: some seconds"]

@@ -1,7 +1,7 @@
 """Masses in fixed point against plain Python, whose whole numbers never overflow."""
 
 import numpy as np
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -34,7 +34,6 @@ def starts_of(cumulative: NDArray[np.int64], span: tuple[int, int, int]) -> list
     return [start_of(cumulative, symbol, span) for symbol in range(count + 1)]
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
 @given(
     seed=st.integers(0, 2**32),
     num_bins=st.one_of(st.integers(2, 40), st.sampled_from([256, 1024, 1025, 1500])),

@@ -61,7 +61,7 @@ def test_a_record_with_a_wrong_point_is_named(tmp_path: Path, change: dict[str, 
 
 
 # On a busy machine drawing takes longer than Hypothesis allows by default.
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(suppress_health_check=[HealthCheck.too_slow])
 MEASURES = st.lists(
     st.tuples(st.integers(1, 40), st.integers(0, 40).map(lambda error: error / 40)), max_size=30
 )

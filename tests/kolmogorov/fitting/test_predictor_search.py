@@ -28,6 +28,9 @@ from bitfold.kolmogorov.fitting import fit as fitting
 from bitfold.kolmogorov.predictors.weight_predictor import Summed
 from tests.kolmogorov.narrowing import gradient_of, learned_range
 
+#: A network from positions to bins that is fitted in a moment.
+SMALL = CoordinatePredictor((3,))
+
 
 class Stripes(WeightPredictor):
     """A histogram for odd columns and another one for even columns."""
@@ -114,7 +117,7 @@ def test_a_predictor_of_ones_own_wins_where_it_knows_better() -> None:
 def test_every_row_counts_the_whole_description(rowed: nn.Linear) -> None:
     """The shortest description comes first and equals the fitted loss's bits."""
     rowed.register_buffer("saved", torch.zeros(5))
-    found = choose_predictor(rowed, rest_bits=16)
+    found = choose_predictor(rowed, candidates=["per_tensor", "row_column"], rest_bits=16)
     totals = [row.total_bits for row in found.rows]
     assert totals == sorted(totals)
     description = found.kolmogorov.bits()
@@ -127,7 +130,7 @@ def test_every_row_counts_the_whole_description(rowed: nn.Linear) -> None:
 
 def test_the_precision_is_the_one_with_the_fewest_bits(rowed: nn.Linear) -> None:
     """The chosen precision gives the fewest bits of all that are tried."""
-    kolmogorov = choose_predictor(rowed).kolmogorov
+    kolmogorov = choose_predictor(rowed, candidates=["row_column", SMALL]).kolmogorov
     best = kolmogorov.bits().total
     for precision in WeightPredictor.precisions:
         kolmogorov.predictor_bits = precision
@@ -137,8 +140,8 @@ def test_the_precision_is_the_one_with_the_fewest_bits(rowed: nn.Linear) -> None
 def test_all_candidates_describe_the_same_decoded_weights(rowed: nn.Linear) -> None:
     """Fitting does not change the grid or the decoded weights."""
     untouched = KolmogorovLoss(rowed).decoded_state()
-    for name in ("per_tensor", "row_column", "coordinate"):
-        decoded = choose_predictor(rowed, candidates=[name]).kolmogorov.decoded_state()
+    for candidate in ("per_tensor", "row_column", SMALL):
+        decoded = choose_predictor(rowed, candidates=[candidate]).kolmogorov.decoded_state()
         assert all(torch.equal(decoded[key], item) for key, item in untouched.items())
 
 
@@ -148,7 +151,7 @@ def test_the_module_and_the_random_state_stay_as_they_are(plain: nn.Linear) -> N
     plain.weight.grad = torch.full_like(plain.weight, 7.0)
     plain.eval()
     before, state = copy.deepcopy(plain.state_dict()), torch.get_rng_state()
-    choose_predictor(plain, candidates=["per_tensor", "coordinate", Stripes()])
+    choose_predictor(plain, candidates=["per_tensor", SMALL, Stripes()])
     assert all(torch.equal(plain.state_dict()[key], item) for key, item in before.items())
     assert torch.equal(plain.weight.grad, torch.full_like(plain.weight, 7.0))
     assert plain.bias.grad is None
@@ -163,7 +166,7 @@ def test_the_same_module_gives_the_same_choice(plain: nn.Linear) -> None:
     tables = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        found = choose_predictor(plain, candidates=[CoordinatePredictor((3,)), Stripes()])
+        found = choose_predictor(plain, candidates=[SMALL, Stripes()])
         tables.append([row._replace(seconds=0.0) for row in found.rows])
     assert tables[0] == tables[1]
 
@@ -259,7 +262,8 @@ def test_large_modules_try_networks_only_on_request(
     found = choose_predictor(plain)
     assert {row.name.split(",")[0] for row in found.rows} == {"per_tensor", "row_column"}
     assert "with more than 100 weights it takes long" in str(found)
-    assert len(choose_predictor(plain, candidates=["coordinate"]).rows) == 4
+    monkeypatch.setattr(CoordinatePredictor, "most_weights_unasked", 10)
+    assert len(choose_predictor(nn.Linear(4, 4), candidates=["coordinate"]).rows) == 4
 
 
 def test_weights_drawn_by_sample_lead_to_the_same_choice(
@@ -278,7 +282,7 @@ def test_other_types_and_surroundings_are_served(plain: nn.Linear, dtype: torch.
     """The choice is the same without gradients and under autocast."""
     plain.to(dtype)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        found = choose_predictor(plain, candidates=["per_tensor", "coordinate"])
+        found = choose_predictor(plain, candidates=["per_tensor", SMALL])
     assert found.best.name.startswith("per_tensor")
 
 

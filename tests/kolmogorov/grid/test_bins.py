@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov import Bins
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     num_bins=st.integers(2, 400),
     minimum=st.floats(-50, 49, width=32),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.kolmogorov import Bins
@@ -32,7 +32,6 @@ def read_gamma(bits: str) -> tuple[int, str]:
     return int(bits[zeros : 2 * zeros + 1], 2), bits[2 * zeros + 1 :]
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=1, max_size=8))
 def test_escape_codes_can_be_read_back_and_are_as_long_as_counted(values: Any) -> None:
     """A stream of escape codes decodes to every overshoot and has the counted length."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -23,7 +23,6 @@ def filled(*values: float) -> nn.Module:
     return nn.ParameterList([torch.tensor(values, dtype=torch.float64)])
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     num_bins=st.integers(2, 300),
     scale=st.floats(-20, 20),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.errors import KolmogorovError
@@ -24,7 +24,6 @@ def spread(rows: Any, num_bins: int, values: torch.Tensor) -> torch.Tensor:
     return full.scatter_(1, rows.bins.t(), values.t())
 
 
-@settings(deadline=None, max_examples=80)
 @given(
     num_bins=st.integers(2, 300),
     temperature=st.floats(0.01, 40),

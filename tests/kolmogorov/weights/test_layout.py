@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -73,7 +73,6 @@ def test_positions_are_places_over_their_largest(name: Any) -> None:
         assert positions[row, 4] == block.kind
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     size=st.integers(1, 30),
     bounds=st.tuples(st.integers(0, 44), st.integers(0, 44)).map(sorted),
@@ -96,7 +95,6 @@ def test_cutting_a_stretch_loses_nothing(size: Any, bounds: Any) -> None:
             assert torch.equal(part.take(vector), part.flat)
 
 
-@settings(deadline=None, max_examples=40)
 @given(bounds=st.tuples(st.integers(0, 44), st.integers(0, 44)).map(sorted))
 def test_pieces_lie_in_single_boxes(bounds: Any) -> None:
     """The pieces of a stretch are cut at borders of blocks, and none is empty."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -23,7 +23,6 @@ def num_distinct(positions: torch.Tensor) -> int:
     return len(torch.unique(positions, dim=0))
 
 
-@settings(deadline=None, max_examples=60)
 @given(layers=st.lists(st.dictionaries(names, shapes, min_size=1, max_size=4), max_size=4))
 def test_positions_never_collide(layers: Any) -> None:
     """In any module no two weights share a position, and all coordinates lie in 0 to 1."""

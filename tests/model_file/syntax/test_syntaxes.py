@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.entropy_coding.fixed_point.network import WholeNetwork, layer_shapes
@@ -63,7 +63,6 @@ from tests.entropy_coding.round_trips import round_trip as counted_round_trip
 #: The types of tensors that are written as they are.
 TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
 
-drawn = settings(deadline=None, max_examples=40, derandomize=True)
 seeds = st.integers(0, 2**32)
 names = st.text(st.characters(categories=("L", "N", "P")), max_size=20)
 items = st.builds(
@@ -87,7 +86,6 @@ def round_trip(write: Callable[[StreamWriter], None], read: Callable[[StreamRead
     return found
 
 
-@drawn
 @given(number=st.integers(0, 2**63 - 1), before=st.binary(max_size=3), after=st.binary(max_size=3))
 def test_varints(number: int, before: bytes, after: bytes) -> None:
     """A number is read from between other bytes."""
@@ -95,7 +93,6 @@ def test_varints(number: int, before: bytes, after: bytes) -> None:
     assert read_varint(data, len(before)) == (number, len(data) - len(after))
 
 
-@drawn
 @given(given_items=st.lists(items, max_size=4), after=st.binary(max_size=3))
 def test_names(given_items: list[Item], after: bytes) -> None:
     """Names, kinds and shapes are read as they were written."""
@@ -103,7 +100,6 @@ def test_names(given_items: list[Item], after: bytes) -> None:
     assert read_names(data + after, 0) == (tuple(given_items), len(data))
 
 
-@drawn
 @given(
     given_items=st.lists(items, max_size=3),
     stream=st.binary(max_size=9),
@@ -126,7 +122,6 @@ def test_headers(
     assert data[header.end :] == stream
 
 
-@drawn
 @given(
     sides=st.tuples(st.integers(2, 3) | st.integers(1, 999), st.integers(1, 999)),
     widths=st.lists(st.integers(1, 40), max_size=20).flatmap(
@@ -167,7 +162,6 @@ def drawn_method(chance: np.random.Generator, item: Item, on_grid: list[int]) ->
     return int(chance.choice(others if item.kind == COMPLEX else [*others, *2 * on_grid]))
 
 
-@drawn
 @given(seed=seeds, count=st.integers(1, 12), version=st.integers(1, 2))
 def test_methods(seed: int, count: int, version: int) -> None:
     """Methods are read as they were written, whatever the sorts of tensors."""
@@ -187,7 +181,6 @@ def as_float(bits: int) -> float:
     return float(np.uint32(bits).view(np.float32))
 
 
-@drawn
 @given(
     bits=st.lists(float_bits, min_size=1, max_size=4).flatmap(
         lambda some: st.lists(st.sampled_from(some), min_size=1, max_size=8)
@@ -215,7 +208,6 @@ def test_steps(bits: list[int], is_short: bool, seed: int, version: int) -> None
     assert [tensor.offset for tensor in found] == offsets
 
 
-@drawn
 @given(
     places=st.sets(st.integers(0, 299), max_size=9),
     bits=st.lists(st.integers(0, 2**32 - 1), min_size=9, max_size=9),
@@ -233,7 +225,6 @@ def test_exceptions(places: set[int], bits: list[int]) -> None:
     assert num_bits == exception_bits(written)
 
 
-@drawn
 @given(
     limits=st.lists(st.floats(-(2.0**99), 2.0**99, width=32), min_size=2, max_size=2, unique=True),
     num_bins=st.integers(2, 65_536),
@@ -314,7 +305,6 @@ def drawn_plan(chance: np.random.Generator, count: int, *, by_place: bool) -> Pl
     return plan
 
 
-@drawn
 @given(seed=seeds, count=st.integers(1, 8), by_place=st.booleans())
 def test_bodies(seed: int, count: int, by_place: bool) -> None:
     """A plan of many tensors is read as it was written, number by number."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -89,7 +89,6 @@ def small_networks(draw: st.DrawFn) -> list[Layer]:
     return layers
 
 
-@settings(deadline=None, max_examples=200)
 @given(small_networks())
 @example([([[1, 0], [1, 0], [-1, 0], [2, 0]], [0, 0, 0, 0])])  # one line four times
 @example([([[1, 1], [1, -1], [1, 0], [0, 1]], [0, 0, 0, 0])])  # four lines through a point
@@ -123,7 +122,6 @@ def small_maxima(draw: st.DrawFn) -> list[Layer | Windows]:
     return [*found, [last, last[1:], last[::-1]]]
 
 
-@settings(deadline=None, max_examples=300)
 @given(small_maxima())
 @example([[[0, 1]]])  # the inputs themselves
 @example([([[1, 0], [-1, 0], [0, 1], [0, -1]], [0, 0, 0, 0]), [[0, 1, 2, 3]]])  # dead areas

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
@@ -133,7 +133,6 @@ def slow(found: Partition, points: Doubles) -> dict[str, float]:
     return numbers
 
 
-@settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 10**6), widths=st.lists(st.integers(1, 12), min_size=1, max_size=5))
 def test_numbers_are_those_of_the_slow_reference(seed: int, widths: list[int]) -> None:
     """On the square and on a pentagon, for one output and for several."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -205,7 +205,6 @@ def test_tiny_rasters(width: int, height: int) -> None:
 
 
 @given(st.integers(1, 3), st.lists(st.integers(0, 7), max_size=40), st.randoms())
-@settings(deadline=None, max_examples=60)
 def test_distinct_columns_are_a_set(num_words: int, numbers: list[int], random: object) -> None:
     """The distinct columns are those of a Python set, also in their high bits."""
     del random
@@ -216,7 +215,6 @@ def test_distinct_columns_are_a_set(num_words: int, numbers: list[int], random: 
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=15)
 def test_every_polytope_is_counted_once(seed: int) -> None:
     """The number of polytopes is the number of distinct rows among the raster's patterns."""
     layers = network([7, 6, 1], seed=seed)

@@ -107,7 +107,7 @@ def test_folds_thicken_with_the_panel(side: int, thickness: int) -> None:
     assert folds.sum() == side
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     width=st.integers(16, 300), height=st.integers(16, 300), num_slices=st.integers(1, 3),
     task=st.sampled_from(["regression", "classification"]), smoothed=st.booleans(),

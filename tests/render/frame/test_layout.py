@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.render.frame.class_grid import arrange_class_grid
@@ -24,7 +24,6 @@ def rectangles(layout: FrameLayout) -> list[Rect]:
     ]
 
 
-@settings(deadline=None, max_examples=80)
 @given(
     width=SIDES, height=SIDES, spans=st.lists(st.integers(1, 2), min_size=1, max_size=7),
     num_slices=st.integers(1, 4), has_captions=st.booleans(),
@@ -46,7 +45,6 @@ def test_rectangles_are_disjoint_and_inside(
         assert box.bottom <= layout.height
 
 
-@settings(deadline=None, max_examples=40)
 @given(width=SIDES, height=SIDES, num_panels=st.integers(1, 7), num_slices=st.integers(1, 3))
 def test_panels_keep_the_size_asked_for(
     width: int, height: int, num_panels: int, num_slices: int
@@ -94,7 +92,6 @@ def test_text_is_legible_on_a_screen(side: int) -> None:
     assert layout.text_px * shown >= 12
 
 
-@settings(deadline=None, max_examples=60)
 @given(width=SIDES, height=SIDES, num_classes=st.integers(1, 64))
 def test_class_cells_are_disjoint_and_inside(width: int, height: int, num_classes: int) -> None:
     """Cells and labels of up to 64 classes do not overlap, and labels have room for text."""

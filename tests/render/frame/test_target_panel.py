@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.render.colours import BLUE, SKY_BLUE, VERMILLION, luma
@@ -41,7 +41,6 @@ def test_large_pictures_are_averaged() -> None:
     assert set(np.unique(scaled(stripes, 16, 16, is_flat=True))) <= {0, 200}
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     own=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     wanted=st.tuples(st.integers(1, 40), st.integers(1, 40)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.render.colours import PAPER
@@ -16,7 +16,6 @@ def typesetter() -> Typesetter:
     return Typesetter()
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     text=st.text(max_size=40), width=st.integers(0, 200), height=st.integers(1, 40),
     size=st.integers(1, 60),

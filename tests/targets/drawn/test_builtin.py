@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfold.errors import TargetError
@@ -15,7 +15,6 @@ NAMES = ("ring", "rgb-ring", "disk", "spiral", "checkerboard")
 
 
 @given(st.sampled_from(NAMES), st.integers(8, 100))
-@settings(deadline=None, max_examples=40)
 def test_drawings_have_the_asked_size_and_two_tones(name: Any, size: Any) -> None:
     """Every drawing is square, of the size asked for, and spans black to white or pure colours."""
     pixels = draw_builtin(name, size)

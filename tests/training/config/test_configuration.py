@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bitfold.errors import ConfigError, ShapeError
@@ -97,7 +96,6 @@ def test_every_field_survives_toml(tmp_path: Path) -> None:
     st.integers(0, 2**63 - 1),
     st.floats(-1e30, 1e30).filter(lambda low: low < 1e30),
 )
-@hypothesis_settings(deadline=None, max_examples=50)
 def test_any_value_survives_toml(text: str, rate: float, seed: int, low: float) -> None:
     """Odd texts and the last bit of a number are kept."""
     import tomllib

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import bitfold
@@ -77,14 +76,18 @@ def schedule_of(num_bits: int = 1000, **settings: Any) -> BitsLambda:
     ("num_bits", "settings"),
     [
         (1950, {}),
-        (1900, {"seed": 1}),
-        (2050, {"seed": 2, "target": "rgb-ring"}),
+        pytest.param(1900, {"seed": 1}, marks=pytest.mark.slow),
+        pytest.param(2050, {"seed": 2, "target": "rgb-ring"}, marks=pytest.mark.slow),
         # A tensor that dies takes its scale along, at once: 1 % of a description of 1,000 bits.
         (4000, {"seed": 3, "shape": "[16]*4", **PER_TENSOR}),
-        (1950, {"seed": 4, "optimizer": "sgd_momentum", "learning_rate": 0.03}),
-        (1000, {"seed": 5, "kolmogorov_loss_type": "mse"}),
+        pytest.param(
+            1950,
+            {"seed": 4, "optimizer": "sgd_momentum", "learning_rate": 0.03},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(1000, {"seed": 5, "kolmogorov_loss_type": "mse"}, marks=pytest.mark.slow),
         (1950, {"seed": 6, "lr_schedule": "cosine", "epochs": 200}),
-        (1950, {"seed": 7, "kolmogorov_warmup": 40}),
+        pytest.param(1950, {"seed": 7, "kolmogorov_warmup": 40}, marks=pytest.mark.slow),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else str(value),
 )
@@ -111,7 +114,7 @@ def test_real_runs_come_to_their_bits_and_stay(num_bits: int, settings: dict[str
     assert learner.weight_schedule.conclusion() is None
 
 
-@pytest.mark.parametrize("factor", [0.01, 1.0, 50.0])
+@pytest.mark.parametrize("factor", [0.01, pytest.param(1.0, marks=pytest.mark.slow), 50.0])
 def test_it_comes_there_from_any_lambda(factor: float) -> None:
     """A start that is wrong by a factor of 50 or 100 costs a few epochs."""
     learner = learner_of(kolmogorov_weight="bits:1950")
@@ -148,7 +151,6 @@ def simulate(schedule: BitsLambda, gain: float, lag: float, num_epochs: int) -> 
 @given(st.floats(0.05, 1.0), st.floats(1.0, 60.0))
 @example(0.8935772859775317, 1.0)  # swings in errors, hardly in steps
 @example(0.8525528054536615, 1.0)
-@hypothesis_settings(deadline=None, max_examples=60)
 def test_it_comes_to_rest_whatever_the_description_does_of_lambda(gain: float, lag: float) -> None:
     """A weak or strong, quick or slow answer to lambda is brought to the target and held there."""
     found = simulate(schedule_of(), gain, lag, 600)

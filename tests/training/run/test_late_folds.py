@@ -55,7 +55,9 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return use
 
 
-@pytest.mark.parametrize("patience", [1, 7, 8, 1000])
+@pytest.mark.parametrize(
+    "patience", [1, 7, *(pytest.param(p, marks=pytest.mark.slow) for p in (8, 1000))]
+)
 @pytest.mark.parametrize(
     "settings",
     [{}, WITH_K, LEARNED, {"measure_folds": 5, "save_interval": "3"}, {"save_interval": "5"}],

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor
@@ -66,7 +66,6 @@ def epochs_of(path: Path) -> list[int]:
         max_size=3,
     ),
 )
-@settings(deadline=None, max_examples=40)
 def test_any_weights_and_metrics_come_back(
     tmp_path_factory: pytest.TempPathFactory, arrays: list[Any], metrics: list[Any]
 ) -> None:

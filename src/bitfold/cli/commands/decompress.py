@@ -97,6 +97,7 @@ def _report(arguments: argparse.Namespace, written: str) -> None:
 def _check_size(given: list[int]) -> None:
     if len(given) > 2 or min(given) < 1 or given[0] * given[-1] > _MAX_PIXELS:
         raise RenderError(
-            f"Cannot draw at size {given}: expected one or two sides of at least 1 pixel, and at "
-            f"most {_MAX_PIXELS:,} pixels, got others. Pass for example --size 1024."
+            "Cannot draw: expected one or two sides of at least 1 pixel, and at most "
+            f"{_MAX_PIXELS:,} pixels, got --size {' '.join(map(str, given))}. "
+            "Pass for example --size 1024."
         )

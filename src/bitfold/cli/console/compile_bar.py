@@ -46,7 +46,8 @@ class CompileBar:
 
     def close(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
+        # Rich prints an empty line when a bar stops that was never started.
+        if self._bar is not None and self._console.is_terminal:
             self._bar.stop()
 
     def _open(self) -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Self
 
 from bitfold import recording, training
@@ -22,6 +23,33 @@ class _Ending:
         """Listen to training."""
         if isinstance(event, training.RunEnded):
             self.event = event
+
+
+class _Notices(logging.Handler):
+    """Shows what trainer and drawing process give notice of: the same line once, not twice.
+
+    Args:
+        console: where the drawing process's lines go.
+        errors: where the trainer's own go, as those of `logging` do.
+    """
+
+    def __init__(self, console: Console, errors: Console) -> None:
+        super().__init__()
+        self._console, self._errors = console, errors
+        self._shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a line of the trainer."""
+        self._show(record.getMessage(), self._errors)
+
+    def of_drawing(self, line: str) -> None:
+        """Show a line of the drawing process."""
+        self._show(line, self._console)
+
+    def _show(self, line: str, console: Console) -> None:
+        if line not in self._shown:
+            self._shown.add(line)
+            console.print(line, soft_wrap=True)
 
 
 class CommandListeners:
@@ -46,6 +74,7 @@ class CommandListeners:
     ) -> None:
         self.console = Console(quiet=quiet)
         self._errors = Console(stderr=True)
+        self._notices = _Notices(self.console, self._errors)
         self._ending = _Ending()
         self._report = ProgressReport(self.console, every_epoch=every_epoch)
         self._logs = logs
@@ -57,7 +86,7 @@ class CommandListeners:
                 recording.Recorder(
                     on_progress=self._report.drawing,
                     on_problem=self._problem,
-                    on_notice=self._notice,
+                    on_notice=self._notices.of_drawing,
                 )
             )
 
@@ -69,18 +98,17 @@ class CommandListeners:
 
     def close(self) -> None:
         """Remove the bar and close the log file, however the training ended."""
+        logging.getLogger("bitfold").removeHandler(self._notices)
         self._report.close()
         for log in self._logs:
             log.close()
 
     def __enter__(self) -> Self:
+        logging.getLogger("bitfold").addHandler(self._notices)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def _notice(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True)
 
     def _problem(self, line: str) -> None:
         self._errors.print(line, soft_wrap=True)

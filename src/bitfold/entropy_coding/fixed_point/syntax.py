@@ -110,6 +110,7 @@ def _read_tensor(reader: StreamReader, shape: tuple[int, ...], precision_bits: i
     get_plain(reader.state, reader.words, precision_bits, numbers)
     reader.check()
     numbers += lowest
-    if np.abs(numbers).max() > MAX_NUMBER:
-        raise damaged(f"expected numbers up to {MAX_NUMBER}, got more", reader.position)
+    largest = int(np.abs(numbers).max())
+    if largest > MAX_NUMBER:
+        raise damaged(f"expected numbers up to {MAX_NUMBER}, got {largest}", reader.position)
     return numbers.reshape(shape)

@@ -96,7 +96,7 @@ def read_scales(reader: StreamReader, line_counts: Sequence[tuple[int, ...]]) ->
     for counts in line_counts:
         location = reader.read_signed(_LOCATION_ORDER) if has_locations else 0
         if abs(location) > MAX_DISTANCE:
-            raise damaged("expected a location of at most 2^52, got more", reader.position)
+            raise damaged(f"expected a location of at most 2^52, got {location}", reader.position)
         if reader.read_bits(1):
             found.append(SentScale(location, DEAD))
             continue

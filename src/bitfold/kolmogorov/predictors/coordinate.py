@@ -167,10 +167,12 @@ class CoordinatePredictor(WeightPredictor):
                 f"got {self.kind}. Write it without the loss, or fit another predictor by "
                 "bitfold.choose_predictor(loss)."
             )
-        if not all(bool(torch.isfinite(item).all()) for item in self.parameters()):
+        num_other = sum(int((~torch.isfinite(item)).sum()) for item in self.parameters())
+        if num_other:
             raise ModelFileError(
-                "Cannot write a model file: expected a predictor of finite parameters, got others. "
-                "Train it at a lower rate, or fit another one by bitfold.choose_predictor(loss)."
+                "Cannot write a model file: expected a predictor of finite parameters, got "
+                f"{num_other} that are infinite or no numbers. Train it at a lower rate, or fit "
+                "another one by bitfold.choose_predictor(loss)."
             )
         return FileCoding("coordinate", network=self.sent(precision_bits))
 

@@ -27,7 +27,7 @@ def check_masses(predictor: WeightPredictor, subset: WeightSubset) -> None:
     if not predictor.is_attached:
         raise KolmogorovError(
             f"Cannot use the predictor {name}: expected its attach to call "
-            "super().attach(layout, bins, generator), got none. Add the call."
+            "super().attach(layout, bins, generator), got no such call. Add it."
         )
     some = _spread_out(subset)
     num_bins = predictor.bins.num_bins

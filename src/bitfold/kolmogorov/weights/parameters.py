@@ -205,8 +205,8 @@ class ParameterTable:
 def _check_module(module: nn.Module) -> None:
     if not isinstance(module, nn.Module):
         raise KolmogorovError(
-            f"Cannot describe a {type(module).__name__}: expected a torch.nn.Module, got none. "
-            "Put parameters that stand alone into an nn.ParameterList."
+            "Cannot describe a module: expected a torch.nn.Module, got an object of type "
+            f"{type(module).__name__}. Put parameters that stand alone into an nn.ParameterList."
         )
     for name, item in chain(module.named_parameters(), module.named_buffers()):
         if is_lazy(item):

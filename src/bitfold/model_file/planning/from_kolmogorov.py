@@ -102,8 +102,11 @@ def _described(loss: KolmogorovLoss, method: int) -> dict[str, TensorPlan]:
 
 
 def _check_weights(name: str, weights: Tensor, numbers: NDArray[np.int64]) -> None:
-    if not bool(torch.isfinite(weights).all()) or np.abs(numbers).max() > _MOST_BINS:
+    num_other = int((~torch.isfinite(weights)).sum())
+    farthest = int(np.abs(numbers).max())
+    if num_other or farthest > _MOST_BINS:
+        got = f"{num_other} that are not" if num_other else f"one {farthest:,} bins away"
         raise ModelFileError(
-            f"Cannot write {name!r}: expected finite weights within 2^50 bins, got others. "
+            f"Cannot write {name!r}: expected finite weights within 2^50 bins, got {got}. "
             "Look for NaN or infinite weights, and for steps that are far too short."
         )

@@ -48,8 +48,14 @@ def read_network(reader: StreamReader, plan: Plan) -> None:
         ModelFileError: if it is too large for the file, or damaged.
     """
     hidden, num_bins = read_shape(reader, None if plan.grid is None else plan.grid.num_bins)
-    if num_bins < 2 or abs(plan.first_bin(num_bins)) > _LARGEST_NUMBER:
-        raise damaged("expected bins at whole numbers, got others", reader.position)
+    if num_bins < 2:
+        raise damaged(f"expected 2 bins or more, got {num_bins}", reader.position)
+    first = plan.first_bin(num_bins)
+    if abs(first) > _LARGEST_NUMBER:
+        raise damaged(
+            f"expected bins numbered within 2^53, got a first bin of number {first:g}",
+            reader.position,
+        )
     items = [tensor.item for tensor in plan.coded_by((COORDINATE,))]
     shapes = layer_shapes([len(varying_coordinates(_blocks(items))), *hidden, num_bins])
     found = excess(items, sum(map(math.prod, shapes)), reader.num_bytes)

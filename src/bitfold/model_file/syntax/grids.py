@@ -45,5 +45,9 @@ def read_grids(
     num_bins = read_bin_count(reader)
     minimum, maximum = map(float, reader.read_array("<f4", 2))
     if not (num_bins > 1 and -_LARGEST_LIMIT <= minimum < maximum <= _LARGEST_LIMIT):
-        raise damaged("expected two limits and some bins, got others", reader.position)
+        raise damaged(
+            "expected 2 bins or more between two rising limits within "
+            f"{_LARGEST_LIMIT:g}, got {num_bins} between {minimum:g} and {maximum:g}",
+            reader.position,
+        )
     plan.grid = FixedGrid(minimum, maximum, num_bins)

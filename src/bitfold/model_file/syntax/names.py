@@ -43,11 +43,15 @@ def read_names(data: bytes, at: int) -> tuple[tuple[Item, ...], int]:
         name = raw.decode(errors="replace")
         # Other names could move a terminal's cursor, or break the line of an error message.
         if name.encode() != raw or not name.isprintable():
-            raise damaged("expected a name of printable UTF-8, got other bytes", start)
+            raise damaged(f"expected a name of printable UTF-8, got {raw[:40]!r}", start)
         kind, at = read_varint(data, at)
         num_dimensions, at = read_varint(data, at)
         if kind >= len(KINDS) or num_dimensions > _MOST_DIMENSIONS:
-            raise damaged("expected a kind and a shape, got other numbers", at)
+            raise damaged(
+                f"expected a kind below {len(KINDS)} and at most {_MOST_DIMENSIONS} sides, got "
+                f"kind {kind} and {num_dimensions} sides",
+                at,
+            )
         shape = list[int]()
         for _ in range(num_dimensions):
             side, at = read_varint(data, at)

@@ -143,14 +143,16 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
         width = reader.read_golomb(_WIDTH_ORDER) + 1
         length = reader.read_golomb(_LENGTH_ORDER) + 1
         if length > _MOST_LAYERS - len(widths):
-            raise damaged(f"expected at most {_MOST_LAYERS} layers, got more", reader.position)
+            got = length + len(widths)
+            raise damaged(f"expected at most {_MOST_LAYERS} layers, got {got}", reader.position)
         widths += [width] * length
     recipe = Recipe(in_features, tuple(widths), out_features, activation, final, encoding, picture)
     try:
         check_widths(recipe.widths)
     except ShapeError as error:
         raise damaged(
-            f"expected layers that can be built ({error}), got others", reader.position
+            f"expected layers that can be built, got widths of which it is said: {error}",
+            reader.position,
         ) from None
     most = most_numbers(num_bytes)
     if recipe.num_numbers > most:

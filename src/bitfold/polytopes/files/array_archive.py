@@ -68,11 +68,13 @@ def _check_members(members: list[zipfile.ZipInfo], specs: Specs, file_size: int)
 def _array(name: str, data: bytes, kind: str, num_axes: int | None) -> NDArray[Any]:
     width = {1: 2, 2: 4}.get(data[6]) if len(data) > 12 and data[:6] == _MAGIC else None
     if width is None:
-        raise ValueError(f"expected {name} as NumPy writes it, got something else")
+        raise ValueError(f"expected {name} as NumPy writes it, got {data[:12]!r}")
     start = 8 + width + int.from_bytes(data[8 : 8 + width], "little")
     header = _HEADER.fullmatch(data[8 + width : start])
     if header is None:
-        raise ValueError(f"expected {name} as NumPy writes it, got another header")
+        raise ValueError(
+            f"expected {name} as NumPy writes it, got {data[8 + width : start][:80]!r}"
+        )
     if header[1].decode() != kind:
         raise ValueError(f"expected {name} of type {kind}, got {header[1].decode()}")
     shape = tuple(int(size) for size in header[2].decode().replace(" ", "").split(",") if size)

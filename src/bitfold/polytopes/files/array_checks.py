@@ -35,7 +35,7 @@ def parse_header(data: bytes) -> dict[str, Any]:
     try:
         header: dict[str, Any] = json.loads(data)
     except (ValueError, RecursionError):
-        raise ValueError("expected a header in JSON, got other text") from None
+        raise ValueError(f"expected a header in JSON, got {data[:40]!r}") from None
     is_ours = isinstance(header, dict) and header.get("format") == FORMAT
     _require(is_ours, f"a header of the format {FORMAT!r}", "one of another format")
     if header.get("version") != VERSION:

@@ -93,8 +93,8 @@ def draw_builtin(name: str, size: int) -> NDArray[np.uint8]:
         return draw_letters(name.removeprefix(TEXT_PREFIX), size)
     if name not in DRAWINGS:
         raise TargetError(
-            f"Cannot draw {name!r}: expected one of {', '.join(builtin_names())}, got another "
-            "name. Choose one of these."
+            f"Cannot draw: expected one of {', '.join(builtin_names())}, got {name!r}. "
+            "Choose one of these."
         )
     xs, ys = window_axes(Window(), size, size)
     step = max(1, BAND_PIXELS // size)

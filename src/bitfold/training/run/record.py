@@ -153,9 +153,10 @@ class RunRecord:
         for name, points in (("training", split.training), ("validation", split.validation)):
             is_usable = len(points) > 0 and self.target.are_usable(points)
             if not is_usable:
+                got = f"{len(points)} of which some lie elsewhere" if len(points) else "none"
                 raise RunError(
-                    f"Cannot read split {self.folder.split}: expected {name} points of the picture "
-                    "with it, got others. Restore it from a copy of the run."
+                    f"Cannot read split {self.folder.split}: expected {name} points of the "
+                    f"picture, got {got}. Restore it from a copy of the run."
                 )
         return split
 

@@ -106,8 +106,9 @@ def read_metrics(path: Path) -> dict[str, list[float | int | None]]:
             column.append(line.get(name))
         if num_lines * len(columns) > _MAX_VALUES:
             raise RunError(
-                f"Cannot read {path}: expected at most {_MAX_VALUES:,} values, got more in line "
-                f"{num_lines:,}. Restore it from a copy of the run."
+                f"Cannot read {path}: expected at most {_MAX_VALUES:,} values, got "
+                f"{num_lines * len(columns):,} up to line {num_lines:,}. "
+                "Restore it from a copy of the run."
             )
     layers = sorted(filter(_is_of_layer, columns), key=lambda name: (len(name), name))
     absent: list[float | int | None] = [None] * num_lines

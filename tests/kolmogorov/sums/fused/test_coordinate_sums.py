@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
@@ -96,7 +96,6 @@ def assert_equal_to_reference(problem: Problem, temperature: float | None) -> No
         assert (fast - slow).norm() <= share * max(slow.norm().item(), least)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     num_weights=st.integers(1, 300),
     widths=st.tuples(st.integers(1, 6), st.integers(1, 20))
