@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -34,7 +34,6 @@ def order_zero_bits(numbers: Ints, growth: float = 1.0) -> float:
     return bits
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
 @given(
     seed=st.integers(0, 2**32),
     count=st.integers(1, 400),

@@ -179,7 +179,7 @@ def claims(sizes: list[int], *, bins: int | None = None) -> StreamReader:
         ([5] * 33, None, 100, "at most 32 layers, got 33"),
         ([4096] * 32, None, 100, "parameters of a predictor, got 521,"),
         ([4096], 65_536, 100, "parameters of a predictor, got 268,"),
-        ([5, 5], 1, 100, "bins at whole numbers"),
+        ([5, 5], 1, 100, "2 bins or more, got 1"),
         ([100, 100], None, 2**20, "weights times parameters"),
     ],
 )
