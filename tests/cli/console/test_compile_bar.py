@@ -36,7 +36,8 @@ def test_the_bar_follows_both_numbers() -> None:
             (task,) = bar._bar.tasks
             assert (task.completed, task.total) == (compiled, known)
     assert bar.num_compiled == 3
-    assert bar._bar.live.is_started is False
+    assert bar._bar is not None
+    assert not bar._bar.live.is_started
 
 
 def test_one_line_is_printed_where_there_is_no_terminal() -> None:

@@ -79,6 +79,8 @@ def test_compiling_is_counted_beside_the_bar(monkeypatch: pytest.MonkeyPatch) ->
         shown = bar.tasks[0].fields["numbers"]
         assert shown == f"compiling loops: {compiled}/{known} once on this machine"
     training.end_epoch(30)
+    bar = training.report._bar
+    assert bar is not None
     assert bar.tasks[0].fields["numbers"].startswith("task 0.50000")
     training.end()
 
