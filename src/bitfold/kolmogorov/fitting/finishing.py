@@ -7,6 +7,7 @@ from torch import Tensor
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.fitting.fit import fit_predictor
+from bitfold.kolmogorov.grid.directions import directions, lengthen_directions
 from bitfold.kolmogorov.grid.straight_through import straight_through, with_weights
 from bitfold.kolmogorov.loss import KolmogorovLoss
 
@@ -35,6 +36,7 @@ def finish(loss: KolmogorovLoss) -> None:
         fit_predictor(loss)
     loss.predictor.finish(loss.table, loss.weight_range, loss.predictor_bits)
     loss.weight_range.finish()
+    lengthen_directions(loss.table, loss.weight_range)
     for item in loss.parameters():
         item.requires_grad_(False)
         item.grad = None
@@ -90,8 +92,10 @@ def prune_dead(loss: KolmogorovLoss, task_losses: Iterable[Tensor]) -> int:
         )
     with torch.no_grad():
         before = _num_other_than_zero(loss)
+        kept = {id(item) for item, _ in directions(loss.table.module)}
         for item, felt in zip(parameters, is_felt, strict=True):
-            item.masked_fill_(~felt, 0)
+            if id(item) not in kept:  # a direction of zeros has no norm
+                item.masked_fill_(~felt, 0)
         return before - _num_other_than_zero(loss)
 
 

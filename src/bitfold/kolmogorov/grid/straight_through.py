@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
+from bitfold.kolmogorov.grid.directions import lengthen_directions
 from bitfold.kolmogorov.grid.recomputation import Recomputation, version_of
 from bitfold.kolmogorov.grid.rounding import can_round_plainly, round_plainly, slopes_plainly
 from bitfold.kolmogorov.grid.weight_range import WeightRange
@@ -43,6 +44,7 @@ def quantised(
             "those of another quantised(). Leave that block first."
         )
     table.check()
+    lengthen_directions(table, weight_range)
     weights = straight_through(table, weight_range, subset)
     # The same node made all of them.
     node = next((item.grad_fn for item in weights if item.grad_fn is not None), None)

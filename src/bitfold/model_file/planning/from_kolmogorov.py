@@ -10,6 +10,7 @@ from torch import Tensor
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor
+from bitfold.kolmogorov.grid.directions import lengthen_directions
 from bitfold.model_file.planning.from_coordinates import coordinate_network
 from bitfold.model_file.syntax.plan import (
     ABSENT,
@@ -37,6 +38,7 @@ def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
         KolmogorovError: if its module has changed.
     """
     loss.table.check()
+    lengthen_directions(loss.table, loss.weight_range)
     coding = loss.predictor.file_coding(loss.table, loss.weight_range, loss.predictor_bits)
     coordinate = None
     if coding.network is not None:
