@@ -21,13 +21,18 @@ test-all: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadfile --hypothesis-profile=all
 
 # The same tests with the oldest and the newest versions that pyproject.toml allows, each in an environment of its own.
-# TESTS=... chooses some of them; $(LEANING) are those that lean most on the dependencies.
+# TESTS=... chooses some of them; $(LEANING) are those that lean most on the dependencies. The newest versions also run
+# the loops of large libraries, in tests_libraries/.
 TESTS ?=
+EXTRAS_oldest := test
+EXTRAS_newest := test,libraries
+PLACES_oldest := tests src
+PLACES_newest := tests src tests_libraries
 LEANING := tests/runtime tests/networks tests/audit tests/kolmogorov/sums tests/kolmogorov/predictors \
 	tests/kolmogorov/grid tests/polytopes/lowering tests/polytopes/tracing tests/targets tests/render/video
 test-oldest test-newest: test-%: .venv-%/.installed
 	.venv-$*/$(PROGRAMS)/python -m bitfold warm-up
-	.venv-$*/$(PROGRAMS)/python -m pytest -n auto --dist loadfile -m "not slow" $(TESTS)
+	.venv-$*/$(PROGRAMS)/python -m pytest -n auto --dist loadfile -m "not slow" $(or $(TESTS),$(PLACES_$*))
 
 test-leaning:
 	$(MAKE) test-newest TESTS="$(LEANING)"
@@ -35,7 +40,7 @@ test-leaning:
 .venv-%/.installed: constraints-%.txt pyproject.toml
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/$(PROGRAMS)/python -m pip --disable-pip-version-check install --quiet \
-		--constraint $< --editable '.[test]'
+		--constraint $< --editable '.[$(EXTRAS_$*)]'
 	touch $@
 
 check: $(VENV)/.installed-check $(VENV)/.installed-test

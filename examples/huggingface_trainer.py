@@ -2,7 +2,8 @@
 ===========================
 
 A small GPT-2 that learns spelled numbers under ``transformers.Trainer``. The loss is made of the
-model, its parameters join the optimiser, and a callback saves its state with each checkpoint::
+model, and its parameters join the optimiser. A callback clears their gradients, since the Trainer
+clears only the model's, and saves the loss's state with each checkpoint::
 
     python examples/huggingface_trainer.py
 
@@ -25,11 +26,15 @@ from bitfold import KolmogorovLoss, read_model, write_model
 STATE_NAME = "kolmogorov.safetensors"
 
 
-class SaveKolmogorov(TrainerCallback):
-    """Saves what a loss has learned with each checkpoint, and loads it when training resumes."""
+class KeepKolmogorov(TrainerCallback):
+    """Clears a loss's gradients after each step, and saves its state with each checkpoint."""
 
     def __init__(self, kolmogorov: KolmogorovLoss) -> None:
         self.kolmogorov = kolmogorov
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Clear the gradients of what the loss learns; the Trainer clears the model's alone."""
+        self.kolmogorov.zero_grad()
 
     def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         """Write the state beside the model's."""
@@ -48,7 +53,7 @@ class ShortTrainer(Trainer):
     def __init__(self, *, kolmogorov: KolmogorovLoss, weight: float, **settings: Any) -> None:
         super().__init__(**settings)
         self.kolmogorov, self.weight = kolmogorov, weight
-        self.add_callback(SaveKolmogorov(kolmogorov))
+        self.add_callback(KeepKolmogorov(kolmogorov))
 
     def compute_loss(self, model: nn.Module, inputs: Any, *args: Any, **options: Any) -> Any:
         """The task's loss and K; K alone is left out of evaluation."""

@@ -135,17 +135,23 @@ def test_the_trainer_of_hugging_face(
             kolmogorov=kolmogorov, weight=0.1, model=model, args=arguments, train_dataset=data
         )
 
+    whole = made(8, tmp_path / "whole")
+    whole.train()
     first = made(4, tmp_path)
     first.train()
     saved = {name: item.clone() for name, item in first.kolmogorov.state_dict().items()}
     rest, checkpoint = made(8, tmp_path), tmp_path / "checkpoint-4"
     fresh = {name: item.clone() for name, item in rest.kolmogorov.state_dict().items()}
-    example.SaveKolmogorov(rest.kolmogorov).load(checkpoint)
+    example.KeepKolmogorov(rest.kolmogorov).load(checkpoint)
     for name, item in rest.kolmogorov.state_dict().items():
         assert torch.equal(item, saved[name]), name
     assert any(not torch.equal(item, fresh[name]) for name, item in saved.items())
     rest.train(resume_from_checkpoint=str(checkpoint))
     assert rest.state.global_step == 8
+    for name, item in rest.kolmogorov.state_dict().items():
+        assert torch.equal(item, whole.kolmogorov.state_dict()[name]), name
+    for own, other in zip(rest.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(own, other)
     assert (tmp_path / "checkpoint-8" / example.STATE_NAME).is_file()
     assert_file_is_as_described(rest.model, rest.kolmogorov, tmp_path / "a.bitfold")
 
