@@ -21,7 +21,7 @@ def normed(form: str, dimension: int | None) -> Any:
     torch.manual_seed(0)
     first = nn.Linear(6, 8)
     if form == "parametrised":
-        parametrizations.weight_norm(first, dim=dimension)
+        parametrizations.weight_norm(first, dim=dimension)  # type: ignore[arg-type]
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)

@@ -34,7 +34,7 @@ def directions(module: nn.Module) -> Iterator[tuple[Tensor, int]]:
     """
     for owner in module.modules():
         if isinstance(owner, parametrize.ParametrizationList) and type(owner[0]) is _WeightNorm:
-            yield owner.original1, owner[0].dim
+            yield owner.get_parameter("original1"), owner[0].dim
         for hook in owner._forward_pre_hooks.values():
             if isinstance(hook, WeightNorm):
                 direction: Tensor = getattr(owner, f"{hook.name}_v")
