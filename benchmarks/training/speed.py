@@ -51,6 +51,7 @@ class EpochCase:
         baseline_epochs: timed in a round.
         our_epochs: timed in a round, after ``warm_up``.
         warm_up: epochs of each of our runs that are not timed.
+        has_learned_steps: whether our steps are learned, as the demo's; the other program has K.
     """
 
     shape: str
@@ -61,11 +62,13 @@ class EpochCase:
     baseline_epochs: int
     our_epochs: int
     warm_up: int = 50
+    has_learned_steps: bool = False
 
     @property
     def name(self) -> str:
         """What the table calls it."""
-        return f"epoch, {self.shape}, {'K' if self.has_kolmogorov else 'no K'}"
+        with_k = "learned steps" if self.has_learned_steps else "K"
+        return f"epoch, {self.shape}, {with_k if self.has_kolmogorov else 'no K'}"
 
     def config(self) -> bitfold.Config:
         """Return our configuration, which draws and measures no folds, as the other program."""
@@ -75,6 +78,7 @@ class EpochCase:
             shape=self.shape,
             epochs=self.warm_up + self.our_epochs,
             kolmogorov_weight=LAMBDA if self.has_kolmogorov else 0.0,
+            kolmogorov_quantise="learned" if self.has_learned_steps else "none",
             measure_folds=0,
         )
 
@@ -87,10 +91,11 @@ class EpochCase:
 
 SMALL, LARGE = (10,) * 8, (100,) * 5
 EPOCH_CASES = (
-    EpochCase("[10]*8", SMALL, False, 4.0, 9, 60, 300),
-    EpochCase("[10]*8", SMALL, True, 6.0, 9, 40, 300),
-    EpochCase("[100]*5", LARGE, False, 2.0, 9, 40, 150),
-    EpochCase("[100]*5", LARGE, True, None, 3, 2, 12, warm_up=3),
+    EpochCase("[10]*8", SMALL, False, 20.0, 9, 60, 300),
+    EpochCase("[10]*8", SMALL, True, 13.0, 9, 40, 300),
+    EpochCase("[10]*8", SMALL, True, 13.0, 9, 40, 300, has_learned_steps=True),
+    EpochCase("[100]*5", LARGE, False, 3.0, 9, 40, 150),
+    EpochCase("[100]*5", LARGE, True, 28.0, 3, 2, 12, warm_up=3),
 )
 FRAME_CASES = (("[10]*8", SMALL, 5.0, 9), ("[100]*5", LARGE, 15.0, 5))
 

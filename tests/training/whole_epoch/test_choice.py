@@ -19,6 +19,7 @@ STEPWISE: dict[str, dict[str, Any]] = {
     "a smooth activation": {"activation": "tanh"},
     "noise": {**WITH_K, "kolmogorov_targets": "noise"},
     "a density": {**WITH_K, "kolmogorov_loss_type": "gaussian_nll"},
+    "soft scales": {"kolmogorov_weight": 0.1, "kolmogorov_predictor": "row_column"},
     "every second step": {**WITH_K, "kolmogorov_every": 2},
 }
 

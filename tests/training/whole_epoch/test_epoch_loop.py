@@ -39,11 +39,18 @@ STEPS: dict[str, Any] = {
     "kolmogorov_quantise": "learned", "kolmogorov_weight": 0.1, "epochs": 40,
     "lr_schedule": "constant",
 }  # fmt: skip
+SCALES = {
+    "kolmogorov_weight": 0.1, "kolmogorov_predictor": "row_column", "kolmogorov_targets": "linear",
+    "kolmogorov_weight_max": 0.5,
+}  # fmt: skip
 KINDS_OF_K: dict[str, dict[str, Any]] = {
     "no K": {},
     "soft": {"kolmogorov_weight": 0.1},
     "linear": {"kolmogorov_weight": 0.1, "kolmogorov_targets": "linear"},
     "wide": {"kolmogorov_weight": 0.1, "kolmogorov_shape": "[7]", "kolmogorov_temperature": 0.5},
+    "rows": {**SCALES},
+    "tensors": {**SCALES, "kolmogorov_predictor": "per_tensor"},
+    "rows in a learned range": {**SCALES, "kolmogorov_range": "auto", "kolmogorov_bins": 64},
     "steps": {**STEPS},
     "linear steps": {**STEPS, "kolmogorov_targets": "linear"},
     "tensors' steps": {**STEPS, "kolmogorov_predictor": "per_tensor"},
@@ -65,6 +72,9 @@ GRID = [
         ("regression", "rmsprop", "soft"),
         ("channels", "rmsprop, no momentum", "no K"),
         ("encoded", "cosine, clipped", "linear"),
+        ("channels", "adam, decay", "rows"),
+        ("regression", "sgd_momentum", "tensors"),
+        ("encoded", "adam", "rows in a learned range"),
         ("regression", "adam", "steps"),
         ("channels", "adamw, amsgrad", "linear steps"),
         ("regression", "rmsprop", "tensors' steps"),
@@ -105,7 +115,7 @@ def test_an_epoch_is_pytorchs(settings: dict[str, Any]) -> None:
     torch.testing.assert_close(weights_of(compiled), weights_of(stepwise), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("k", ["no K", "soft", "linear", "steps", "linear steps"])
+@pytest.mark.parametrize("k", ["no K", "soft", "linear", "steps", "tensors"])
 def test_gradients_have_the_very_bits(k: str) -> None:
     """With a rate of 1 and no momentum, new weights are old ones less PyTorch's own gradient."""
     settings = {"optimizer": "sgd", "learning_rate": 1.0, **KINDS_OF_K[k]}
@@ -153,7 +163,7 @@ def test_a_hook_sends_an_epoch_to_pytorch_and_back() -> None:
 
 def test_a_loss_that_is_not_finite_stays_so() -> None:
     """A weight that is NaN makes losses NaN, as in PyTorch, and no weight finite by accident."""
-    for settings in ({}, {"kolmogorov_weight": 0.1}):
+    for settings in KINDS_OF_K.values():
         learner = learner_of("compiled", **settings)
         first, *_, last = learner.network.parameters()
         with torch.no_grad():

@@ -12,11 +12,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
 from bitfold.networks import PolytopeNet, TriangleWaves
 from bitfold.networks.dense import DenseRoom, has_any_hooks, loops_for
 from bitfold.training.whole_epoch.coordinate_sum import CoordinateSum
 from bitfold.training.whole_epoch.flat_learner import FlatLearner
 from bitfold.training.whole_epoch.learned_step_sum import LearnedStepSum
+from bitfold.training.whole_epoch.scale_sum import ScaleSum
 
 # Steps between two looks at a request to stop, where someone may ask for one.
 _PATIENT_STEPS = 64
@@ -73,11 +75,10 @@ class EpochLoop:
         self._losses = np.zeros((self._num_steps, 2), np.float32)
         self._learner = FlatLearner(list(network.parameters()), optimizer)
         self._predictor: FlatLearner | None = None
-        self._sum: CoordinateSum | LearnedStepSum | None = None
+        self._sum: CoordinateSum | ScaleSum | LearnedStepSum | None = None
         if kolmogorov is not None and predictor_optimizer is not None:
             self._predictor = FlatLearner(list(kolmogorov.parameters()), predictor_optimizer)
-            kind = CoordinateSum if kolmogorov.quantise is None else LearnedStepSum
-            self._sum = kind(kolmogorov)
+            self._sum = _sum_of(kolmogorov)
         self._doors: tuple[Any, ...] = ()
 
     def can_run(self) -> bool:
@@ -102,6 +103,8 @@ class EpochLoop:
         predictor = None if self._predictor is None else self._predictor.arrays()
         computing = self._sum.rounded if isinstance(self._sum, LearnedStepSum) else learner[0]
         network = (computing, *self._layout)
+        if isinstance(self._sum, ScaleSum):
+            self._sum.refresh()
         if not self._doors:
             self._open_doors(network, learner, predictor)
         stride = self._num_steps if should_stop is None else _PATIENT_STEPS
@@ -128,6 +131,9 @@ class EpochLoop:
         from bitfold.training.whole_epoch.learned_step_kernels import (  # noqa: PLC0415 - as above
             train_with_learned_steps,
         )
+        from bitfold.training.whole_epoch.scale_kernels import (  # noqa: PLC0415 - as above
+            train_with_scale_k,
+        )
 
         numbers = tuple(door.number for door in self._doors)
         given: tuple[Any, ...] = (
@@ -140,6 +146,9 @@ class EpochLoop:
         if isinstance(self._sum, CoordinateSum):
             given = (*given, predictor, self._sum.arrays, numbers[2], weight)
             k.train_with_coordinate_k(*given)
+        elif isinstance(self._sum, ScaleSum):
+            given = (*given, predictor, self._sum.arrays, numbers[2], weight)
+            train_with_scale_k(*given)
         else:
             given = (*given, predictor, self._sum.arrays, numbers[2:], weight)
             train_with_learned_steps(*given)
@@ -156,7 +165,9 @@ class EpochLoop:
         ]
         if isinstance(self._sum, CoordinateSum):
             doors.append(self._sum.door(predictor[0]))
-        elif isinstance(self._sum, LearnedStepSum):
+        elif isinstance(self._sum, ScaleSum):
+            doors.append(self._sum.door())
+        elif self._sum is not None:
             doors += self._sum.doors(learner[0])
         self._doors = tuple(doors)
 
@@ -164,6 +175,13 @@ class EpochLoop:
         self._learner.finish()
         if self._predictor is not None:
             self._predictor.finish()
+
+
+def _sum_of(kolmogorov: KolmogorovLoss) -> CoordinateSum | ScaleSum | LearnedStepSum:
+    if kolmogorov.quantise is not None:
+        return LearnedStepSum(kolmogorov)
+    is_coordinate = isinstance(kolmogorov.predictor, CoordinatePredictor)
+    return CoordinateSum(kolmogorov) if is_coordinate else ScaleSum(kolmogorov)
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

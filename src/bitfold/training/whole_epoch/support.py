@@ -14,10 +14,11 @@ from bitfold.training.config.configuration import Config
 
 _OPTIMIZERS = ("adam", "adamw", "sgd", "sgd_momentum", "rmsprop")
 _ACTIVATIONS = ("relu", "leaky_relu")
-# By ``kolmogorov_quantise``, the values that the loops of K take.
+# By predictor, or ``learned`` for learned steps: the values that the loops of K take.
 _KINDS_OF_K: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
-    "none": {
-        "predictor": ("coordinate",),
+    "row_column": {"targets": ("linear",), "every": (1,)},
+    "per_tensor": {"targets": ("linear",), "every": (1,)},
+    "coordinate": {
         "loss_type": ("cross_entropy",),
         "range": ("fixed",),
         "targets": ("soft", "linear"),
@@ -29,8 +30,8 @@ _KINDS_OF_K: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "every": (1,),
     },
 }
-# As many are summed in one pass.
-_MOST_WEIGHTS = 2**20
+# As many are summed by one thread in one pass.
+_MOST_WEIGHTS = 2**18
 
 
 def with_epoch_loop(config: Config, target: Target) -> Config:
@@ -95,7 +96,8 @@ def _wrong_kolmogorov(config: Config) -> str | None:
     if not config.has_kolmogorov:
         return None
     settings = config.kolmogorov
-    for name, taken in _KINDS_OF_K[settings.quantise].items():
+    kind = settings.quantise if settings.is_quantised else settings.predictor
+    for name, taken in _KINDS_OF_K[kind].items():
         found = getattr(settings, name)
         if found not in taken:
             known = ", ".join(map(str, taken))
