@@ -14,6 +14,7 @@ from bitfold.cli.commands import (
     demo,
     frontier,
     info,
+    picture,
     plot,
     polytopes,
     render,
@@ -93,7 +94,7 @@ def _parser() -> tuple[OneLineParser, Mapping[str, OneLineParser]]:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
         demo, train, resume, frontier, render,
-        plot, polytopes, audit, compress, info,
+        plot, polytopes, audit, compress, picture, info,
         decompress, report, replay, warm_up, completion,
     ):  # fmt: skip
         command.add_to(commands)

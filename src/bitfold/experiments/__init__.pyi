@@ -19,6 +19,16 @@ from bitfold.experiments.network_picture import (
 )
 from bitfold.experiments.partition_output import PartitionLook, check_ending, write_partition
 from bitfold.experiments.picture_settings import PictureSettings, picture_settings
+from bitfold.experiments.pictures.comparison import Comparison, Rival, compare_picture
+from bitfold.experiments.pictures.record import Trial
+from bitfold.experiments.pictures.search import (
+    PictureFile,
+    SearchEvent,
+    SearchListener,
+    TrialEnded,
+    TrialStarted,
+    compress_picture,
+)
 from bitfold.experiments.quality import Quality, QualityMeter, measure_quality, spread_pixels
 from bitfold.experiments.reports.page import Report, write_report
 from bitfold.experiments.run_coding import CodedRun, code_run
@@ -26,6 +36,7 @@ from bitfold.experiments.run_summary import PolytopeCount, count_polytopes, deco
 
 __all__ = [
     "CodedRun",
+    "Comparison",
     "Frontier",
     "FrontierEvent",
     "FrontierListener",
@@ -33,6 +44,7 @@ __all__ = [
     "FrontierRecord",
     "Goal",
     "PartitionLook",
+    "PictureFile",
     "PictureSettings",
     "PointEnded",
     "PointStarted",
@@ -40,9 +52,17 @@ __all__ = [
     "Quality",
     "QualityMeter",
     "Report",
+    "Rival",
+    "SearchEvent",
+    "SearchListener",
+    "Trial",
+    "TrialEnded",
+    "TrialStarted",
     "check_ending",
     "check_picture_name",
     "code_run",
+    "compare_picture",
+    "compress_picture",
     "count_polytopes",
     "decoded_psnr_db",
     "demo_config",

@@ -13,6 +13,7 @@ from bitfold.training.session import Session
 _PLANS: Final = (0.01, 0.04, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.97, 1.0)
 # Learned steps freeze for the last tenth of the epochs, which later plans would thaw.
 _LAST_FOR_STEPS: Final = 0.8
+_LAST_PART: Final = 9
 # A plan that differs by less than this share of the budget is not worth a change.
 _WORTH: Final = 0.01
 
@@ -56,10 +57,12 @@ class TimeBudget:
 
     def _set(self, epoch: int, speed: float, share: float, seconds: float) -> None:
         """Change the epochs to those that fit, at ``speed`` seconds an epoch."""
-        config = self._session.run.config
-        if config.kolmogorov.is_quantised and share > _LAST_FOR_STEPS:
-            return
-        epochs = epoch + max(0, round((1 - share) * seconds / max(speed, 1e-9)))
+        config, least = self._session.run.config, 0
+        if config.kolmogorov.is_quantised:
+            if share > _LAST_FOR_STEPS and config.epochs < UNPLANNED_EPOCHS:
+                return
+            least = 1 + epoch // _LAST_PART  # trained with frozen steps
+        epochs = epoch + max(least, round((1 - share) * seconds / max(speed, 1e-9)))
         epochs = min(max(1, epochs), UNPLANNED_EPOCHS)
         if abs(epochs - config.epochs) * speed > _WORTH * seconds or share >= 1:
             self._session.change(epochs=epochs)

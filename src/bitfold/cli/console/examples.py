@@ -52,6 +52,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "bitfold compress runs/2026-11-22-120000-photo -o net.bitfold",
             "bitfold compress runs/2026-11-22-120000-photo -o net.bitfold --bytes 4000",
         ),
+        "picture": (
+            "bitfold picture logo.png -o logo.bitfold --bytes 300 --minutes 3",
+            "bitfold picture photo.jpg -o photo.bitfold --psnr 28 --minutes 10",
+        ),
         "info": ("bitfold info net.bitfold",),
         "decompress": ("bitfold decompress net.bitfold -o picture.png --size 1024",),
         "report": ("bitfold report runs/2026-11-22-120000-photo",),

@@ -27,8 +27,8 @@ from bitfold.runtime.display.html_tables import html_facts, visible
 from bitfold.training import Run
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# A browser then fetches nothing and runs nothing, even if text were not escaped.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+#: A browser then fetches nothing and runs nothing, even if text were not escaped.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +91,10 @@ def report_page(facts: Facts) -> str:
         A document without scripts that refers to nothing outside itself. The same run and the same
         versions give the same document.
     """
-    return _environment().get_template("page.html").render(_values(facts))
+    return environment().get_template("page.html").render(_values(facts))
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     """An environment that escapes all text and refuses names that are not defined."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -121,7 +121,7 @@ def _values(facts: Facts) -> dict[str, Any]:
     """The values that the template takes."""
     return {
         "facts": facts,
-        "policy": _POLICY,
+        "policy": POLICY,
         "name": facts.run.path.name,
         "subtitle": subtitle(facts),
         "noun": "clip" if facts.run.target.is_clip else "picture",

@@ -1,0 +1,134 @@
+"""Which network a search tries next: a function of what it has tried."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from bitfold.errors import ConfigError
+from bitfold.experiments.pictures.record import SearchRecord, Trial
+from bitfold.networks import Encoding, count_parameters
+
+#: Smaller files cannot hold a picture: the recipe and the scales of the smallest network take this.
+LEAST_BYTES: Final = 40
+# A first guess of the bits of a weight, of the quality, and of K in nats per weight.
+_BITS_PER_WEIGHT, _GUESSED_DB, _GUESSED_NATS = 4.5, 25.0, 3.0
+# Shares of the minutes: of each first trial, and of the last one, which trains the longest.
+_FIRST, _LAST = 0.12, 0.4
+# Files should fill this share of the wanted size: a network that is a bit too large is lost.
+_FILLED: Final = 0.95
+_LEAST_WIDTH, _MOST_WIDTH = 3, 64
+# The kinds of networks that are tried: an encoding, and the number of hidden layers.
+_SMALL: Final = (("none", 3), ("triangle:1", 3), ("triangle:2", 2))
+_MIDDLE: Final = (("triangle:2", 3), ("triangle:3", 3), ("grid:2x2", 2))
+_LARGE: Final = (("grid:4x2", 2), ("grid:3x3", 2), ("triangle:4", 3))
+_SMALL_BYTES, _MIDDLE_BYTES = 700, 1600
+# Decibels that four times the bytes bring, about. The error then falls as bytes^-0.66.
+_DB_PER_FACTOR_4: Final = 4.0
+_POWER: Final = _DB_PER_FACTOR_4 * math.log(10) / 10 / math.log(4)
+
+
+def next_trial(record: SearchRecord, num_pixels: int) -> Trial | None:
+    """Return the trial to begin with what a search knows; None if its minutes are over.
+
+    First each kind of network gets a share of the minutes. Then the best kind is trained once more
+    with a width and a lambda that suit the wanted size better, and at last for long. In a search
+    for a PSNR the wanted size moves meanwhile.
+
+    Args:
+        record: of the search; all its trials are done.
+        num_pixels: of the picture.
+    """
+    done, left = record.done, record.minutes - record.spent_minutes
+    if left < 0.02 * record.minutes:
+        return None
+    wanted = wanted_bytes(record, num_pixels)
+    kinds = _kinds(wanted if not done else _first_wanted(record, num_pixels))
+    if len(done) < len(kinds):
+        encoding, depth = kinds[len(done)]
+        width = _width(encoding, depth, 8 * wanted / _BITS_PER_WEIGHT)
+        weight = _best_lambda(10 ** (-_GUESSED_DB / 10), _GUESSED_NATS)
+        return Trial(f"[{width}]*{depth}", encoding, weight, _FIRST * record.minutes)
+    is_last = left < (_LAST + _FIRST) * record.minutes
+    best = max(done, key=lambda trial: _score(trial, wanted))
+    return _improved(best, wanted, left if is_last else _FIRST * record.minutes)
+
+
+def usual_bytes(num_pixels: int) -> int:
+    """Return the size of a search without a goal: 0.3 bits a pixel."""
+    return max(300, min(20_000, round(num_pixels * 0.3 / 8)))
+
+
+def check_goal(record: SearchRecord) -> None:
+    """Refuse a size that no picture fits into.
+
+    Raises:
+        ConfigError: the size is below `LEAST_BYTES`.
+    """
+    size = record.goal.num_bytes
+    if size is not None and size < LEAST_BYTES:
+        raise ConfigError(
+            f"Cannot write a picture in {size} bytes: expected at least {LEAST_BYTES}, which the "
+            f"smallest network takes. Use --bytes {LEAST_BYTES} or more."
+        )
+
+
+def wanted_bytes(record: SearchRecord, num_pixels: int) -> int:
+    """Return the size to train for: the goal's, or the one at which the PSNR is expected."""
+    goal = record.goal
+    if goal.psnr_db is None or not record.done:
+        return _first_wanted(record, num_pixels)
+    nearest = min(record.done, key=lambda trial: abs(trial.quality_db - float(goal.psnr_db or 0)))
+    factor = 4 ** ((goal.psnr_db + 0.2 - nearest.quality_db) / _DB_PER_FACTOR_4)
+    return max(LEAST_BYTES, round(nearest.size * min(8.0, max(0.125, factor))))
+
+
+def _first_wanted(record: SearchRecord, num_pixels: int) -> int:
+    return record.goal.num_bytes or usual_bytes(num_pixels)
+
+
+def _kinds(wanted: int) -> tuple[tuple[str, int], ...]:
+    if wanted < _SMALL_BYTES:
+        return _SMALL
+    return _MIDDLE if wanted < _MIDDLE_BYTES else _LARGE
+
+
+def _improved(best: Trial, wanted: int, minutes: float) -> Trial:
+    """A trial with a width, and a lambda, that would have made the best file as large as wanted."""
+    num_weights = _num_weights(best.encoding, *_depth_and_width(best.shape))
+    bits = 8 * best.size / num_weights
+    depth, _ = _depth_and_width(best.shape)
+    width = _width(best.encoding, depth, 8 * _FILLED * wanted / bits)
+    # Where the weights of grids alone are too many, a larger lambda makes them smaller.
+    excess = _num_weights(best.encoding, depth, width) * bits / (8 * _FILLED * wanted)
+    error = 10 ** (-best.quality_db / 10)
+    weight = _best_lambda(error, bits * math.log(2)) * min(8.0, max(0.25, excess**3))
+    return Trial(f"[{width}]*{depth}", best.encoding, weight, minutes)
+
+
+def _best_lambda(error: float, nats: float) -> float:
+    """The lambda at which one more percent of K costs what it brings, if error ~ bytes^-power."""
+    return float(f"{_POWER * error / nats:.3g}")
+
+
+def _width(encoding: str, depth: int, num_weights: float) -> int:
+    """Return the largest width with at most a number of weights."""
+    width = _LEAST_WIDTH
+    while width < _MOST_WIDTH and _num_weights(encoding, depth, width + 1) <= num_weights:
+        width += 1
+    return width
+
+
+def _num_weights(encoding: str, depth: int, width: int) -> int:
+    found = Encoding.parse(encoding)
+    return found.num_weights(2) + count_parameters(found.num_features(2), [width] * depth, 3)
+
+
+def _depth_and_width(shape: str) -> tuple[int, int]:
+    width, _, depth = shape.partition("*")
+    return int(depth), int(width.strip("[]"))
+
+
+def _score(trial: Trial, wanted: int) -> float:
+    """The PSNR that a trial would have at a size, about."""
+    return trial.quality_db + _DB_PER_FACTOR_4 * math.log(wanted / trial.size, 4)

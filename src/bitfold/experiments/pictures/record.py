@@ -1,0 +1,166 @@
+"""``picture.json``: what a search for a small file has tried so far."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bitfold.errors import RunError
+from bitfold.experiments.goal import Goal
+from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.strangers.bounded_json import is_number, parse_json
+from bitfold.runtime.strangers.plain_files import read_plain
+
+NAME = "picture.json"
+FORMAT, VERSION = "bitfold picture", 1
+_MAX_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network of a search.
+
+    Args:
+        shape: widths of the hidden layers.
+        encoding: of the coordinates.
+        kolmogorov_weight: lambda, as a number.
+        minutes: of its training.
+        num_bytes: the size of its file; None until it is trained.
+        psnr_db: of the picture that the file decodes to, over all pixels; None until then.
+    """
+
+    shape: str
+    encoding: str
+    kolmogorov_weight: float
+    minutes: float
+    num_bytes: int | None = None
+    psnr_db: float | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is trained and measured."""
+        return self.num_bytes is not None and self.psnr_db is not None
+
+    @property
+    def size(self) -> int:
+        """The size of the file of a trial that is done."""
+        assert self.num_bytes is not None
+        return self.num_bytes
+
+    @property
+    def quality_db(self) -> float:
+        """The PSNR of a trial that is done."""
+        assert self.psnr_db is not None
+        return self.psnr_db
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """The content of ``picture.json``.
+
+    Args:
+        target: the picture's path.
+        goal: the wanted size or PSNR; with neither, a size is chosen.
+        minutes: of the whole search.
+        trials: in the order in which they were begun; only the last one may be under way.
+        best: the number of the trial whose file is kept, from 0; None before the first.
+    """
+
+    target: str
+    goal: Goal
+    minutes: float
+    trials: tuple[Trial, ...] = ()
+    best: int | None = None
+
+    @property
+    def done(self) -> tuple[Trial, ...]:
+        """The trials that are trained and measured."""
+        return tuple(trial for trial in self.trials if trial.is_done)
+
+    @property
+    def spent_minutes(self) -> float:
+        """Minutes of all trials."""
+        return sum(trial.minutes for trial in self.trials)
+
+    def with_trial(self, trial: Trial) -> SearchRecord:
+        """Return a copy with a trial more, or with the last one measured."""
+        kept = self.trials
+        if kept and not kept[-1].is_done:
+            kept = kept[:-1]
+        return replace(self, trials=(*kept, trial))
+
+    def is_better(self, trial: Trial) -> bool:
+        """Whether a measured trial reaches the goal better than the best so far.
+
+        With a PSNR, a file that reaches it beats one that does not, and then the smaller one is
+        better. Otherwise all files are within the size, and the higher PSNR is better.
+        """
+        if self.best is None:
+            return True
+        return self._rank(trial) > self._rank(self.trials[self.best])
+
+    def reaches(self, trial: Trial) -> bool:
+        """Whether a measured trial reaches the goal."""
+        if self.goal.psnr_db is not None:
+            return trial.quality_db >= self.goal.psnr_db
+        return self.goal.num_bytes is None or trial.size <= self.goal.num_bytes
+
+    def _rank(self, trial: Trial) -> tuple[bool, float]:
+        reaches = self.reaches(trial)
+        by_size = (self.goal.psnr_db is not None) == reaches
+        return reaches, -trial.size if by_size else trial.quality_db
+
+    def write(self, folder: Path) -> None:
+        """Write the record, whole or not at all.
+
+        Raises:
+            RunError: the folder cannot be written.
+        """
+        content = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        try:
+            write_atomically(folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
+        except OSError as error:
+            raise RunError(
+                f"Cannot write {folder / NAME}: {error.strerror}. Make room, then give the same "
+                "command again."
+            ) from None
+
+
+def read_search(folder: Path) -> SearchRecord | None:
+    """Read the record in a folder; None if there is none.
+
+    Raises:
+        RunError: the record is damaged, or has another version.
+    """
+    path = folder / NAME
+    try:
+        return _parse(parse_json(read_plain(path, _MAX_BYTES)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RunError(
+            f"Cannot read {path}: expected the record of a search, version {VERSION}, got another "
+            f"file ({str(error)[:100]}). Move it away to begin anew."
+        ) from None
+
+
+def _parse(content: dict[str, Any]) -> SearchRecord:
+    if (content["format"], content["version"]) != (FORMAT, VERSION):
+        raise ValueError("another format or version")
+    trials = tuple(_checked(Trial(**item)) for item in content["trials"])
+    best, minutes = content["best"], content["minutes"]
+    if not (is_number(minutes) and isinstance(content["target"], str)):
+        raise ValueError("no minutes or target")
+    if best is not None and not (isinstance(best, int) and 0 <= best < len(trials)):
+        raise ValueError("the best trial is none of them")
+    return SearchRecord(content["target"], Goal(**content["goal"]), minutes, trials, best)
+
+
+def _checked(trial: Trial) -> Trial:
+    numbers = (trial.kolmogorov_weight, trial.minutes, trial.num_bytes, trial.psnr_db)
+    is_whole = all(number is None or is_number(number) for number in numbers)
+    if not (is_whole and isinstance(trial.shape, str) and isinstance(trial.encoding, str)):
+        raise ValueError("a trial has numbers that are none")
+    return trial

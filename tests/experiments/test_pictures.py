@@ -1,0 +1,159 @@
+"""`compress_picture`: the search for a small file, stopped and continued, and its page."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bitfold.errors import ConfigError
+from bitfold.experiments import Goal, SearchEvent, TrialEnded, compare_picture, compress_picture
+from bitfold.experiments.pictures.opponents import opponents
+from bitfold.experiments.pictures.plan import next_trial
+from bitfold.experiments.pictures.record import SearchRecord, Trial, read_search
+from bitfold.experiments.pictures.similarity import psnr_db, ssim
+from bitfold.training import EpochEnded
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A drawing of two colours, wider than high."""
+    pixels = np.full((16, 24, 3), 230, np.uint8)
+    pixels[4:12, 6:18] = (200, 30, 40)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_a_search_ends_with_the_best_file_within_the_size(picture: Path) -> None:
+    """The file has at most the wanted bytes, and decodes to the picture that is measured."""
+    output = picture.parent / "a.bitfold"
+    found = compress_picture(picture, output, Goal(num_bytes=150), 0.05)
+    assert found.exit_code == 0
+    assert found.best is not None
+    assert output.stat().st_size == found.best.num_bytes
+    assert found.reaches_goal == (found.best.size <= 150)
+    assert psnr_db(found.original, found.decoded()) == pytest.approx(found.best.psnr_db)
+    assert found.best.quality_db == max(
+        trial.quality_db for trial in found.record.done if trial.size <= 150
+    )
+    assert np.array_equal(np.asarray(Image.open(found.folder / "picture.png")), found.decoded())
+    comparison = compare_picture(found)
+    page = picture.parent / "a.html"
+    comparison.write_page(page)
+    text = page.read_text(encoding="utf-8")
+    assert "data:image/png" in text
+    assert "http" not in text.replace('http-equiv="Content', "")
+    assert f"{found.best.num_bytes} bytes" in text
+
+
+def test_a_stopped_search_goes_on(picture: Path) -> None:
+    """An interrupt keeps the record; the same call trains only what is left."""
+    output = picture.parent / "a.bitfold"
+    ended: list[int] = []
+
+    def interrupt(event: SearchEvent) -> None:
+        if isinstance(event, TrialEnded):
+            ended.append(event.number)
+        if len(ended) == 1 and isinstance(event, EpochEnded):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compress_picture(picture, output, Goal(num_bytes=150), 0.05, listeners=[interrupt])
+    before = read_search(output.with_name("a.bitfold.search"))
+    assert before is not None
+    assert [trial.is_done for trial in before.trials] == [True, False]
+    assert output.stat().st_size == before.trials[0].num_bytes
+    found = compress_picture(picture, output, Goal(num_bytes=150), 0.05)
+    assert found.record.trials[0] == before.trials[0]
+    assert all(trial.is_done for trial in found.record.trials)
+
+
+def test_another_goal_is_another_search(picture: Path) -> None:
+    """The folder of a search for one size is not continued with another."""
+    output = picture.parent / "a.bitfold"
+    folder = picture.parent / "a.bitfold.search"
+    folder.mkdir()
+    SearchRecord(str(picture), Goal(num_bytes=150), 1.0).write(folder)
+    with pytest.raises(ConfigError, match="the same picture and goal"):
+        compress_picture(picture, output, Goal(num_bytes=151), 1.0)
+
+
+@pytest.mark.parametrize(("goal", "minutes"), [(Goal(num_bytes=3), 1), (Goal(), 0), (Goal(), -1)])
+def test_what_no_search_can_do_is_refused(picture: Path, goal: Goal, minutes: float) -> None:
+    """Three bytes, and no time."""
+    with pytest.raises(ConfigError, match="expected"):
+        compress_picture(picture, picture.parent / "a.bitfold", goal, minutes)
+    assert not (picture.parent / "a.bitfold.search").exists()
+
+
+def done(record: SearchRecord, size: int, quality_db: float) -> SearchRecord:
+    """The record after its next trial, which had this outcome."""
+    trial = next_trial(record, 2**16)
+    assert trial is not None
+    fields = {**vars(trial), "num_bytes": size, "psnr_db": quality_db}
+    return record.with_trial(Trial(**fields))
+
+
+def test_a_plan_uses_the_minutes_up() -> None:
+    """Trials of several kinds, then longer ones of the best kind, take the minutes together."""
+    record = SearchRecord("a.png", Goal(num_bytes=2000), 10.0)
+    for quality_db in (24.0, 26.0, 23.0):
+        record = done(record, 2000, quality_db)
+    best = record.trials[1].encoding
+    while next_trial(record, 2**16) is not None:
+        record = done(record, 2000, 26.0)
+    assert record.spent_minutes == pytest.approx(10.0)
+    assert len({trial.encoding for trial in record.trials[:3]}) == 3
+    assert all(trial.encoding == best for trial in record.trials[3:])
+    assert record.trials[-1].minutes >= 4
+
+
+def test_a_plan_for_a_quality_moves_the_size() -> None:
+    """Files that are better than wanted are followed by smaller networks."""
+    widths = []
+    for quality_db in (24.0, 34.0):
+        record = SearchRecord("a.png", Goal(psnr_db=28.0), 10.0)
+        for _ in range(3):
+            record = done(record, 2000, quality_db)
+        trial = next_trial(record, 2**16)
+        assert trial is not None
+        widths.append(int(trial.shape[1:].partition("]")[0]))
+    assert widths[0] > widths[1]
+
+
+def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
+    """A record of another version, or with texts for numbers."""
+    SearchRecord("a", Goal(num_bytes=99), 1.0, (Trial("[2]", "none", 0.1, 1.0),)).write(tmp_path)
+    path = tmp_path / "picture.json"
+    whole = json.loads(path.read_text())
+    trial = {**whole["trials"][0], "minutes": "many"}
+    for change in ({"version": 9}, {"trials": [trial]}, {"best": 5}, {"minutes": None}):
+        path.write_text(json.dumps({**whole, **change}))
+        with pytest.raises(Exception, match="expected the record of a search"):
+            read_search(tmp_path)
+
+
+def test_ssim_is_one_for_equal_pictures_and_falls_with_noise() -> None:
+    """Two sizes of noise, and a shift of brightness that structure survives."""
+    random = np.random.default_rng(0)
+    ramp = np.repeat(np.arange(0, 240, 4, dtype=np.uint8)[:, None, None], 60, 1)
+    one = np.repeat(ramp, 3, 2)
+    small, large = (
+        (one + random.integers(0, most, one.shape)).astype(np.uint8) for most in (4, 15)
+    )
+    assert ssim(one, one) == pytest.approx(1)
+    assert 1 > ssim(one, small) > ssim(one, large) > 0
+    assert psnr_db(one, one) == math.inf
+
+
+def test_opponents_fit_the_size() -> None:
+    """The highest quality within the size; nothing where even the lowest is too large."""
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    for one in opponents(pixels, 1500):
+        assert one.data is None or len(one.data) <= 1500
+        assert (one.data is None) == (one.pixels is None)
+    assert all(one.data is None for one in opponents(pixels, 20))
