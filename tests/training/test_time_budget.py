@@ -100,8 +100,13 @@ def test_another_number_of_epochs_ends_the_budget(tmp_path: Path) -> None:
 def test_learned_steps_have_their_last_tenth(tmp_path: Path) -> None:
     """A budget that the first epochs use up still ends with steps that are frozen and coded."""
     clock = Clock(100.0)
-    with_k = {"kolmogorov_quantise": "learned", "kolmogorov_weight": 0.001}
-    config = Config(**SMALL, **with_k, minutes=0.1, output_dir=str(tmp_path / "run"))
+    config = Config(
+        **SMALL,
+        kolmogorov_quantise="learned",
+        kolmogorov_weight=0.001,
+        minutes=0.1,
+        output_dir=str(tmp_path / "run"),
+    )
     assert trained(Session(config, [clock.listen]), clock) <= 3
     assert load_run(tmp_path / "run").kolmogorov().bits().total > 0
 

@@ -12,7 +12,17 @@ from bitfold.experiments.frontiers.record import FrontierPoint, Weight
 from bitfold.experiments.quality import measure_quality
 from bitfold.experiments.run_coding import code_run
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.training import PLACES, Config, Event, Run, RunEnded, RunFolder, resume, train
+from bitfold.training import (
+    PLACES,
+    Config,
+    Event,
+    Listener,
+    Run,
+    RunEnded,
+    RunFolder,
+    resume,
+    train,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ def run_name(weight: Weight, seed: int) -> str:
     return f"{shown}-seed-{seed}"
 
 
-def train_point(config: Config, listeners: Sequence[FrontierListener]) -> RunEnded:
+def train_point(config: Config, listeners: Sequence[Listener]) -> RunEnded:
     """Train a run, or continue it from its newest checkpoint.
 
     Args:

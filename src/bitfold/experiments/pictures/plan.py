@@ -101,7 +101,8 @@ def _improved(best: Trial, wanted: int, minutes: float) -> Trial:
     width = _width(best.encoding, depth, 8 * _FILLED * wanted / bits)
     # Where the weights of grids alone are too many, a larger lambda makes them smaller.
     excess = _num_weights(best.encoding, depth, width) * bits / (8 * _FILLED * wanted)
-    error = 10 ** (-best.quality_db / 10)
+    # A trial is trained for a short time only: its error is not yet that of its size.
+    error = 10 ** (-max(best.quality_db, _GUESSED_DB) / 10)
     weight = _best_lambda(error, bits * math.log(2)) * min(8.0, max(0.25, excess**3))
     return Trial(f"[{width}]*{depth}", best.encoding, weight, minutes)
 

@@ -197,7 +197,7 @@ def _search(
         number = len(record.trials)
         _tell(listeners, TrialStarted(number, trial))
         run = folder / f"trial-{number}"
-        ended = train_point(_config(record, trial, run), list(listeners))
+        ended = train_point(_config(record, trial, run), listeners)
         if ended.reason in _STOPPED:
             return record, ended.exit_code
         coded, pixels = _coded(load_run(run), record)
