@@ -1,9 +1,10 @@
 """Does a run folder from a stranger ever end in more than one line, or reach outside?
 
-``python -m benchmarks.run_folders.fuzz [--runs N]`` lets strangers change the folders of three
-small runs 10,000 times, mostly in the right format and with the right checksum, and calls a command
-on each: resume, render, plot, report, polytopes, compress or audit. It prints a table with a row
-for each command. Exit code 1 if any ends in a traceback, in more than one line of error or in
+``python -m benchmarks.run_folders.fuzz [--runs N] [--first M]`` lets strangers change the folders
+of four small runs and of a frontier 10,000 times, mostly in the right format and with the right
+checksum, and calls a command on each. It prints a table with a row for each command, where *frame*
+is ``bitfold render --epoch`` and *folds* ``bitfold plot --what folds``; *branch* has no command.
+Exit code 1 if any ends in a traceback, in more than one line of error or in
 control characters, takes more than 10 s of processor time or 1 GB of memory, hangs, or changes
 anything outside of the run. ``--quick`` tries 500.
 """
@@ -37,6 +38,7 @@ def main() -> int:
     """Make all attempts, and print what became of them."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, help=f"changed folders; {NUM_RUNS:,}")
+    parser.add_argument("--first", type=int, default=0, help="number of the first folder")
     parser.add_argument("--seed", type=int, default=0, help="of all changes")
     parser.add_argument("--child", type=int, nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -48,21 +50,22 @@ def main() -> int:
         main_of_child(arguments.folder, first, last, arguments.seed)
         return 0
     total = arguments.runs or (QUICK_RUNS if arguments.quick else NUM_RUNS)
-    outcomes = list(attempts(total, arguments.seed))
-    faults = [found for found in outcomes if fault_of(found)]
-    for found in faults:
-        print(f"{found['number']} {found['command']} ({found['done']}): {fault_of(found)}")
+    outcomes = []
+    for found in attempts(arguments.first, arguments.first + total, arguments.seed):
+        outcomes.append(found)
+        if fault := fault_of(found):
+            print(f"{found['number']} {found['command']} ({found['done']}): {fault}", flush=True)
     print(table(outcomes))
-    write_results(arguments.output, {"outcomes": rows(outcomes), "faults": len(faults)})
-    return int(bool(faults))
+    num_faults = sum(bool(fault_of(found)) for found in outcomes)
+    write_results(arguments.output, {"outcomes": rows(outcomes), "faults": num_faults})
+    return int(num_faults > 0)
 
 
-def attempts(total: int, seed: int) -> Iterator[dict[str, Any]]:
+def attempts(first: int, last: int, seed: int) -> Iterator[dict[str, Any]]:
     """Yield the outcome of each attempt; a process that hangs or dies is replaced."""
-    first = 0
-    while first < total:
+    while first < last:
         with tempfile.TemporaryDirectory() as folder:
-            for found in _attempts_in_child(first, total, seed, folder):
+            for found in _attempts_in_child(first, last, seed, folder):
                 first = found["number"] + 1
                 yield found
 

@@ -19,15 +19,31 @@ from unittest.mock import patch
 from bitfold import recording
 from bitfold.cli.main import main, run_command
 from bitfold.errors import BitfoldError
+from bitfold.experiments import frontier
 from bitfold.recording import Drawing, DrawingPaths, FrameStyle
-from bitfold.training import Config, Event, Run, RunEnded, RunRecord, RunStarted, load_run, train
+from bitfold.training import (
+    Config,
+    EpochEnded,
+    Event,
+    Run,
+    RunEnded,
+    RunRecord,
+    RunStarted,
+    Session,
+    load_run,
+)
+from tests.run_folders.kinds import OF_FRONTIERS, OF_RUNS
 from tests.run_folders.mutations import Stranger
 
-#: Runs to begin with: grey with K, learned steps, and classes.
+#: The command that has a folder of its own kind.
+FRONTIER = "frontier"
+_GREY = {"kolmogorov_weight": 0.01, "kolmogorov_bins": 8, "kolmogorov_shape": "[3]"}
+#: Runs to begin with: grey with K, learned steps, classes, and one that was painted anew.
 RUNS: dict[str, dict[str, Any]] = {
-    "grey": {"kolmogorov_weight": 0.01, "kolmogorov_bins": 8, "kolmogorov_shape": "[3]"},
+    "grey": _GREY,
     "learned": {"kolmogorov_weight": 0.01, "kolmogorov_quantise": "learned"},
     "classes": {"target": "rgb-ring", "optimizer": "muon"},
+    "painted": {"learning_rate": 0.01},
 }
 #: Exit codes of a command that did what it should, and of one that refused.
 GOOD_CODES, REFUSED = frozenset({0, 1, 3, 4, 5, 6}), 2
@@ -41,6 +57,11 @@ COMMANDS = (
     "polytopes",
     "compress",
     "audit",
+    "info",
+    "decompress",
+    "replay",
+    "branch",
+    FRONTIER,
 )
 
 
@@ -94,18 +115,24 @@ class Attempts:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._runs = {name: place / "first" / name for name in RUNS}
-        for name, settings in RUNS.items():
-            train(tiny_config(self._runs[name], settings))
-            _draw(self._runs[name])
+        self._firsts = {name: place / "first" / name for name in (*RUNS, FRONTIER)}
+        for name, first in self._firsts.items():
+            if name == FRONTIER:
+                frontier(tiny_config(first, RUNS["classes"]), [0.01], [0], first)
+                continue
+            _train(first, RUNS[name], is_painted=name == "painted")
+            _draw(first)
 
     def warm_up(self) -> None:
         """Call each command on runs that nobody has changed: it compiles and imports, once."""
-        for name, first in self._runs.items():
+        for name, first in self._firsts.items():
             run = self._place / "warm" / name
             shutil.copytree(first, run)
             for command in COMMANDS:
-                assert main(_arguments(command, run, self._place / f"out-{name}")) in GOOD_CODES
+                if (command == FRONTIER) != (name == FRONTIER):
+                    continue
+                code, said = _call(_arguments(command, run, self._place / f"out-{name}"))
+                assert code in GOOD_CODES, (name, command, said)
 
     def attempt(self, number: int, seed: int = 0, commands: Sequence[str] = COMMANDS) -> Outcome:
         """Change a run in a way that depends on the number, and call one of some commands on it.
@@ -116,14 +143,15 @@ class Attempts:
         place = self._place / "attempt"
         shutil.rmtree(place, ignore_errors=True)
         run, outside, here = place / "runs" / "run", place / "outside", place / "here"
-        shutil.copytree(self._runs[chance.choice(sorted(RUNS))], run)
+        command = chance.choice(commands)
+        first = FRONTIER if command == FRONTIER else chance.choice(sorted(RUNS))
+        shutil.copytree(self._firsts[first], run)
         for folder in (outside / "taken", here, place / "home"):
             folder.mkdir(parents=True)
         (outside / "victim").write_bytes(b"precious\n")
         (outside / "loop").symlink_to(outside / "loop")
         stranger = Stranger(run, outside, chance)
-        stranger.mutate()
-        command = chance.choice(commands)
+        stranger.mutate(OF_FRONTIERS if command == FRONTIER else OF_RUNS)
         guarded = (outside, here, place / "home", place / "runs")
         before = fingerprint(*guarded, but=run)
         with _standing_in(here, place / "home"):
@@ -144,9 +172,19 @@ def tiny_config(folder: Path, settings: dict[str, Any]) -> Config:
     return Config(**{**usual, "output_dir": str(folder), **settings})
 
 
+def _train(folder: Path, settings: dict[str, Any], *, is_painted: bool) -> None:
+    """Train a run; a painted one has two changes, another target and other points."""
+    with Session(tiny_config(folder, settings)) as session:
+        for event in session:
+            if is_painted and isinstance(event, EpochEnded) and event.epoch == 1:
+                session.change(target=255 - session.run.target.pixels[0], learning_rate=0.02)
+            if is_painted and isinstance(event, EpochEnded) and event.epoch == 2:
+                session.change(points=50)
+
+
 def _draw(folder: Path) -> None:
-    for command in ("render", "plot"):
-        assert main([command, str(folder), "--quiet"]) == 0
+    for words in (["render"], ["plot"], ["compress", "-o", str(folder / "net.bitfold")]):
+        assert main([words[0], str(folder), *words[1:], "--quiet"]) == 0
 
 
 def _arguments(command: str, run: Path, output: Path) -> list[str]:
@@ -161,6 +199,11 @@ def _arguments(command: str, run: Path, output: Path) -> list[str]:
         "polytopes": ["polytopes", path, "-o", out + ".npz"],
         "compress": ["compress", path, "-o", out + ".bitfold"],
         "audit": ["audit", path],
+        "info": ["info", path + "/net.bitfold"],
+        "decompress": ["decompress", path + "/net.bitfold", "-o", out + ".png", "--size", "16"],
+        "replay": ["replay", path],
+        "branch": ["branch", path, out + "-branch"],
+        FRONTIER: ["frontier", "-o", path, "--lambdas", "0.02"],
         "read": ["read", path],
     }[command]
 
@@ -187,13 +230,24 @@ def _read(path: str) -> int:
     return 0
 
 
+def _branch(path: str, folder: str) -> int:
+    """Branch a run, which no command does."""
+    load_run(path).branch(3, folder)
+    return 0
+
+
+_FUNCTIONS: dict[str, Callable[..., int]] = {"read": _read, "branch": _branch}
+
+
 def _call(arguments: list[str]) -> tuple[int | None, str]:
     """Call a command; return its exit code, and what it said on standard error."""
     errors = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
         try:
-            if arguments[0] == "read":
-                return run_command(lambda: _read(arguments[1]), debug=False), errors.getvalue()
+            if arguments[0] in _FUNCTIONS:
+                function, *given = arguments
+                code = run_command(lambda: _FUNCTIONS[function](*given), debug=False)
+                return code, errors.getvalue()
             return main(arguments), errors.getvalue()
         except SystemExit as ending:
             return (ending.code if isinstance(ending.code, int) else 1), errors.getvalue()

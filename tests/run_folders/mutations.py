@@ -12,7 +12,7 @@ import random
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,11 @@ FILES = (
     "config.toml", "run.json", "target.safetensors", "split.safetensors", "metrics.jsonl",
     "trajectory.bin", "audit.txt", "video.mp4", "video.previous.mp4", ".video.mp4.partial",
     "last_frame.png", "loss.png", "report.html", ".lock", ".drawing.lock", "config.toml.tmp",
-    "metrics.jsonl.tmp", "run.json.tmp", "epoch-3.png", "folds.png",
+    "metrics.jsonl.tmp", "run.json.tmp", "epoch-3.png", "folds.png", "changes.jsonl",
+    "target-0001.safetensors", "split-0001.safetensors", "net.bitfold",
+)  # fmt: skip
+ARRAYS = (
+    "target.safetensors", "split.safetensors", "target-0001.safetensors", "split-0001.safetensors",
 )  # fmt: skip
 FOLDERS = ("checkpoints", "snapshots", "render", "render/frames", "tensorboard")
 WORDS = (
@@ -40,6 +44,11 @@ WORDS = (
 NUMBERS = (
     0, 1, -1, 2, 7, 63, 1024, 100_000, 2**31, 2**53, 2**63 - 1, 2**64, 2**80, 10**400, 0.5, -0.0,
     1e-300, 1e100, 1e308, -1e308, float("inf"), float("nan"),
+)  # fmt: skip
+
+# What a mutation may meet in a file that an earlier one has damaged.
+_OF_DAMAGED = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError,
 )  # fmt: skip
 
 
@@ -56,14 +65,14 @@ class Stranger:
         self.folder, self.outside, self.chance = folder, outside, chance
         self.done: list[str] = []
 
-    def mutate(self) -> None:
-        """Apply one mutation, sometimes more."""
-        kinds = self.chance.choices(KINDS, k=self.chance.choice((1, 1, 1, 2, 3)))
+    def mutate(self, among: Sequence[Callable[[Stranger], str]]) -> None:
+        """Apply one of some mutations, sometimes more."""
+        kinds = self.chance.choices(among, k=self.chance.choice((1, 1, 1, 2, 3)))
         # Last, for whoever reads a FIFO or a file without end in order to change it waits for ever.
-        for kind in sorted(kinds, key=lambda kind: kind is _special):
+        for kind in sorted(kinds, key=lambda kind: kind is special):
             try:
                 note = kind(self)
-            except (OSError, ValueError, LookupError, RecursionError, SafetensorError) as error:
+            except _OF_DAMAGED as error:
                 note = f"nothing more ({type(error).__name__})"  # of what was damaged before
             self.done.append(f"{kind.__name__.strip('_')}: {note}"[:200])
 
@@ -91,7 +100,7 @@ class Stranger:
         return self.chance.choice((*WORDS, *outside))
 
     def path(self) -> Path:
-        """One of the files."""
+        """One of the files; of a file that is there only in some runs, sometimes nothing is."""
         return self.folder / self.chance.choice(FILES)
 
     def checkpoint(self) -> Path:
@@ -99,7 +108,8 @@ class Stranger:
         return self.chance.choice(sorted((self.folder / "checkpoints").glob("*.safetensors")))
 
 
-def _config(stranger: Stranger) -> str:
+def change_config(stranger: Stranger) -> str:
+    """Change a setting."""
     path, chance = stranger.folder / "config.toml", stranger.chance
     text = path.read_text(encoding="utf-8")
     names = re.findall(r"(?m)^(\w+) =", text)
@@ -133,7 +143,8 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def _places(stranger: Stranger) -> str:
+def change_places(stranger: Stranger) -> str:
+    """Change a setting that names a place."""
     path, chance = stranger.folder / "config.toml", stranger.chance
     name = chance.choice(("snapshot_dir", "checkpoint_dir", "log_file", "output_dir", "target"))
     place = chance.choice(("/taken", "/taken/new", "/victim", "/../outside/taken", "/loop"))
@@ -143,7 +154,8 @@ def _places(stranger: Stranger) -> str:
     return f"{name} = {shown}"
 
 
-def _metrics(stranger: Stranger) -> str:
+def change_metrics(stranger: Stranger) -> str:
+    """Change a line of the metrics."""
     path, chance = stranger.folder / "metrics.jsonl", stranger.chance
     lines = path.read_text(encoding="utf-8").splitlines()
     number = chance.randrange(len(lines))
@@ -176,7 +188,8 @@ def blocks_of(data: bytes) -> Iterator[bytes]:
         start += size + 8
 
 
-def _trajectory(stranger: Stranger) -> str:
+def change_trajectory(stranger: Stranger) -> str:
+    """Change a block of the trajectory."""
     path, chance = stranger.folder / "trajectory.bin", stranger.chance
     header, *records = blocks_of(path.read_bytes())
     what = chance.choice((_header, _record, _record, _weights, _order))
@@ -262,7 +275,8 @@ def spoil(values: np.ndarray[Any, Any], chance: random.Random) -> None:
         )
 
 
-def _checkpoint(stranger: Stranger) -> str:
+def change_checkpoint(stranger: Stranger) -> str:
+    """Change a checkpoint."""
     path, chance = stranger.checkpoint(), stranger.chance
     data = path.read_bytes()
     tensors = {name: np.array(item) for name, item in load(data).items()}
@@ -308,9 +322,12 @@ def _spoiled(stranger: Stranger, tensors: dict[str, Any], facts: dict[str, Any])
     return name
 
 
-def _arrays(stranger: Stranger) -> str:
+def change_arrays(stranger: Stranger) -> str:
+    """Change the target or the points."""
     chance = stranger.chance
-    path = stranger.folder / chance.choice(("target.safetensors", "split.safetensors"))
+    path = stranger.folder / chance.choice(ARRAYS)
+    if not path.exists():
+        path = stranger.folder / "target.safetensors"
     data = path.read_bytes()
     tensors = {name: np.array(item) for name, item in load(data).items()}
     size = int.from_bytes(data[:8], "little")
@@ -333,16 +350,8 @@ def _arrays(stranger: Stranger) -> str:
     return f"{path.name}, {name}"
 
 
-def _status(stranger: Stranger) -> str:
-    path, chance = stranger.folder / "run.json", stranger.chance
-    found = json.loads(path.read_bytes())
-    found[chance.choice(sorted(found))] = stranger.value()
-    text = chance.choice((json.dumps(found), json.dumps(stranger.value()), "[" * DEEP))
-    path.write_text(text)
-    return text[:60]
-
-
-def _bytes(stranger: Stranger) -> str:
+def change_bytes(stranger: Stranger) -> str:
+    """Change bytes of any file."""
     chance = stranger.chance
     path = chance.choice((stranger.path(), stranger.checkpoint()))
     data = bytearray(path.read_bytes() if path.exists() else b"")
@@ -360,7 +369,7 @@ def _bytes(stranger: Stranger) -> str:
     return f"{path.name} at {at}"
 
 
-def _special(stranger: Stranger) -> str:
+def special(stranger: Stranger) -> str:
     """Something else in the place of a file or folder."""
     chance = stranger.chance
     is_folder = chance.random() < 0.25
@@ -388,10 +397,3 @@ def _special(stranger: Stranger) -> str:
         with path.open("wb") as file:
             file.truncate(SPARSE_BYTES)
     return f"{path.name}: {what}"
-
-
-#: As often as a kind stands here, it is chosen.
-KINDS = (
-    _config, _config, _places, _metrics, _metrics, _trajectory, _trajectory, _checkpoint,
-    _checkpoint, _arrays, _status, _bytes, _special, _special, _special,
-)  # fmt: skip
