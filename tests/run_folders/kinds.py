@@ -69,7 +69,8 @@ def change_frontier(stranger: Stranger) -> str:
     """Change a field of ``frontier.json``, or of one of its networks."""
     path, chance = stranger.folder / "frontier.json", stranger.chance
     found = json.loads(path.read_text(encoding="utf-8"))
-    point = found["points"][0]
+    point: dict[str, Any] = found["points"][0]
+    name: str
     places = ("../outside", str(stranger.outside / "taken"), "bits:1/../../outside", "a/b", "..")
     match chance.randrange(9):
         case 0 | 1:
