@@ -61,10 +61,10 @@ def _quality_pairs(
 ) -> list[tuple[str, str]]:
     is_regression = misclassified is None
     if misclassified is None:
-        pairs = [("PSNR", _number(metrics.get("psnr_db"), ".2f", " dB"))]
+        pairs = [("PSNR, validation", _number(metrics.get("psnr_db"), ".2f", " dB"))]
     else:
         accuracy = _number(metrics.get("accuracy"), ".2%")
-        pairs = [("accuracy", accuracy), ("misclassified", f"{misclassified:.2%}")]
+        pairs = [("accuracy, validation", accuracy), ("misclassified", f"{misclassified:.2%}")]
     if baseline_error is not None:
         pairs.append(("kernel smoothing", _baseline(baseline_error, is_regression)))
     return pairs

@@ -79,7 +79,7 @@ def test_a_curve_is_drawn_and_printed(curve: Path, capsys: pytest.CaptureFixture
     """A row for each network by rising size, and two figures of the same curve."""
     assert main(["frontier", "-o", str(curve)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:4] == ["lambda", "seed", "bytes", "PSNR,"]
+    assert lines[0].split()[:4] == ["lambda", "seed", "bytes", "PSNR"]
     sizes = [int(line.split()[2].replace(",", "")) for line in lines[1:5]]
     assert sizes == sorted(point["num_bytes"] for point in content(curve)["points"])
     assert sum("best" in line for line in lines[1:5]) == 1

@@ -145,6 +145,8 @@ def test_a_page_holds_all_its_parts_and_nothing_else(
     """Well-formed, self-contained, with four pictures and a curve, whatever the run is called."""
     page = report(name)
     assert page.words.count(name) >= 2
+    # The card and the table of other compressors say on which pixels their qualities hold.
+    assert page.words.count("pixels of the whole picture") >= 2
     assert page.tags.count("svg") == 1
     sizes = [Image.open(io.BytesIO(data)).size for data in page.images]
     assert sizes[0] == sizes[1] == sizes[2] == (360, 360)

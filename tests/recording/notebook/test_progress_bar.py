@@ -31,7 +31,7 @@ def test_a_bar_shows_epochs_quality_and_losses(capsys: pytest.CaptureFixture[str
     captured = capsys.readouterr()
     assert captured.out.splitlines() == ["a line", "stopped"]
     assert "4/4" in captured.err
-    assert "12.50 dB, task 0.25000, K 1.5000" in captured.err
+    assert "validation 12.50 dB, task 0.25000, K 1.5000" in captured.err
 
 
 @pytest.mark.parametrize(

@@ -57,11 +57,17 @@ def test_panels_are_those_that_runs_have(tmp_path: Path) -> None:
     """Without K there is no panel of K, and none of lambda*K, which is zero."""
     path = tmp_path / "loss.svg"
     plot_losses({"with": run(30)}, path)
-    assert {"task loss", "λ·K", "K (nats per weight)", "PSNR (dB)", "with"} <= set(titles(path))
+    assert {
+        "task loss",
+        "λ·K",
+        "K (nats per weight)",
+        "PSNR at validation points (dB)",
+        "with",
+    } <= set(titles(path))
     without = run(30, kolmogorov_loss=[None] * 30, kolmogorov_weight=[0.0] * 30)
     plot_losses({"without": without}, path)
     assert "task loss" in titles(path)
-    assert not {"λ·K", "K (nats per weight)", "accuracy"} & set(titles(path))
+    assert not {"λ·K", "K (nats per weight)", "accuracy at validation points"} & set(titles(path))
 
 
 def test_a_summary_leaves_out_what_says_nothing(tmp_path: Path) -> None:
@@ -74,7 +80,7 @@ def test_a_summary_leaves_out_what_says_nothing(tmp_path: Path) -> None:
     assert "λ·K" not in shown
     without = {n: v for n, v in columns.items() if n[:5] not in ("kolmo", "descr")}
     plot_losses({"one": without}, path, what="summary")
-    assert {"task loss", "validation loss", "PSNR (dB)"} <= set(titles(path))
+    assert {"task loss", "validation loss", "PSNR at validation points (dB)"} <= set(titles(path))
     assert "combined loss" not in titles(path)
 
 

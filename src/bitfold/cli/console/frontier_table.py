@@ -59,7 +59,7 @@ def print_table(found: Frontier, console: Console) -> None:
     front, best = found.front(), found.best()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     has_psnr = found.record.is_regression
-    for name in ("lambda", "seed", "bytes", "PSNR, decoded" if has_psnr else "wrong, decoded"):
+    for name in ("lambda", "seed", "bytes", "PSNR of the picture" if has_psnr else "wrong pixels"):
         table.add_column(name, justify="right")
     table.add_column("")
     for point in sorted(found.points, key=lambda p: (p.num_bytes is None, p.num_bytes or 0)):

@@ -35,10 +35,10 @@ def draw_frontier(record: FrontierRecord, folder: Path) -> None:
         if point.num_bytes is not None
     ]
     title = f"{Path(str(record.settings['target'])).name}, {record.settings['shape']}"
-    axis = QualityAxis("PSNR, decoded (dB)")
+    axis = QualityAxis("PSNR, decoded, over the picture (dB)")
     if not has_psnr:
         is_ratio = all(point.quality > 0 for point in points)
-        axis = QualityAxis("wrong pixels, decoded (%)", is_ratio)
+        axis = QualityAxis("wrong pixels of the picture, decoded (%)", is_ratio)
     for name in FIGURES:
         plot_frontier(points, folder / name, title=title, axis=axis)
 

@@ -83,7 +83,7 @@ class Frontier:
             )
             for point in points
         ]
-        header = ("lambda", "seed", "bytes", "error", "PSNR", "")
+        header = ("lambda", "seed", "bytes", "error", "PSNR of the picture", "")
         bold = [number for number, point in enumerate(points) if point == best]
         note = f"{len(self.missing)} networks are still to be trained." if self.missing else ""
         title = f"Frontier in {self.path}"

@@ -55,8 +55,8 @@ def _numbers(metrics: Metrics) -> str:
     quality, share = metrics.get("psnr_db"), metrics.get("accuracy")
     loss, nats = metrics["task_loss"], metrics["kolmogorov_loss"]
     words = [
-        None if quality is None else f"{quality:.2f} dB",
-        None if share is None else f"accuracy {share:.2%}",
+        None if quality is None else f"validation {quality:.2f} dB",
+        None if share is None else f"validation accuracy {share:.2%}",
         "not finite" if loss is None else f"task {loss:.5f}",
         None if nats is None else f"K {nats:.4f}",
     ]

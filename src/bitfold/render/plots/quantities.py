@@ -94,8 +94,8 @@ _TASK = Quantity("task loss", "", ("task_loss",))
 _LAMBDA_K = Quantity("λ·K", "", ("kolmogorov_weight", "kolmogorov_loss"))
 _VALIDATION = Quantity("validation loss", "", ("validation_loss",))
 _BITS = Quantity("description length", "bits", ("description_bits",))
-_PSNR = Quantity("PSNR", "dB", ("psnr_db",), is_logarithmic=False)
-_ACCURACY = Quantity("accuracy", "", ("accuracy",), is_logarithmic=False)
+_PSNR = Quantity("PSNR at validation points", "dB", ("psnr_db",), is_logarithmic=False)
+_ACCURACY = Quantity("accuracy at validation points", "", ("accuracy",), is_logarithmic=False)
 
 ROWS: Final[dict[str, tuple[tuple[Quantity, ...], ...]]] = {
     "losses": (

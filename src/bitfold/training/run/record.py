@@ -125,8 +125,8 @@ class RunRecord:
             "epochs": f"{metrics.num_epochs:,} of {config.epochs:,}",
             "status": self.status.get("status"),
             "task loss": last.get("task_loss"),
-            "PSNR, dB": last.get("psnr_db"),
-            "accuracy": last.get("accuracy"),
+            "PSNR at validation points, dB": last.get("psnr_db"),
+            "accuracy at validation points": last.get("accuracy"),
             "K, nats per weight": last.get("kolmogorov_loss"),
             "description, bits": last.get("description_bits"),
         }
