@@ -67,6 +67,20 @@ FINAL_ACTIVATIONS: Final[Mapping[str, ActivationFactory]] = MappingProxyType(
     }
 )
 
+#: For compiled loops: the slope of sums up to 0, or from 2 on the code of a curve.
+ACTIVATION_CODES: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "none": 1.0,
+        "relu": 0.0,
+        "leaky_relu": LEAKY_SLOPE,
+        "abs": 2.0,
+        "tanh": 3.0,
+        "gelu": 4.0,
+        "sine": 5.0,
+        "sigmoid": 6.0,
+    }
+)
+
 # E[f(z)^2] for a standard normal z.
 _SECOND_MOMENTS: Final[Mapping[str, float]] = MappingProxyType(
     {

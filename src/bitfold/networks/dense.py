@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from bitfold.networks.activations import ACTIVATION_CODES
 from bitfold.networks.polytope_net import PolytopeNet
 from bitfold.networks.triangle_waves import TriangleWaves
 from bitfold.runtime.parameter_memory import FlatMemory, is_plain
@@ -112,7 +113,8 @@ class DenseLoops:
 
     Args:
         widths: of the points and of each layer.
-        slopes: slope of each layer's activation for sums up to 0; above 0 the slope is 1.
+        slopes: slope of each layer's activation for sums up to 0; above 0 the slope is 1. Codes of
+            curves are for the whole epoch alone; see `ACTIVATION_CODES`.
 
     Attributes:
         layout: both as arrays, as the passes take them.
@@ -124,6 +126,11 @@ class DenseLoops:
         self._shapes = [s for i, o in pairwise(widths) for s in ((o, i), (o,))]
         bounds = accumulate((int(np.prod(shape)) for shape in self._shapes), initial=0)
         self._slices = [slice(start, stop) for start, stop in pairwise(bounds)]
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether an activation is neither relu nor leaky_relu."""
+        return bool((self.layout[1] > 1).any())
 
     @property
     def num_parameters(self) -> int:
@@ -189,6 +196,14 @@ def loops_for(network: PolytopeNet) -> DenseLoops | None:
         else:
             return None
     return DenseLoops(widths, slopes) if max(widths) <= MAX_COMPILED_WIDTH else None
+
+
+def chain_of(network: PolytopeNet) -> DenseLoops:
+    """Return the loops for a network with any activation; `curve_passes` has those of curves."""
+    codes = [ACTIVATION_CODES[network.activation]] * len(network.widths)
+    last = ACTIVATION_CODES[network.final_activation]
+    widths = [network.num_encoded, *network.widths, network.out_features]
+    return DenseLoops(widths, [*codes, last])
 
 
 def _buffer(*shape: int) -> _Floats:

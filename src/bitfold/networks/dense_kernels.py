@@ -21,7 +21,7 @@ TILE = 256
 # Inlined, with the flags of those who call: were it a function of its own, whether it is compiled
 # or loaded would decide which of two optimised versions of it runs, and how sums are rounded.
 @compiled(inline="always")
-def _add_products(weights: Floats, rows: Floats, out: Floats) -> None:
+def add_products(weights: Floats, rows: Floats, out: Floats) -> None:
     """Add weights @ rows to out: (O, I), (I, TILE), (O, TILE); pairs of rows share loads."""
     num_out, num_in = weights.shape
     for o in range(0, num_out - 1, 2):
@@ -45,7 +45,7 @@ def _add_products(weights: Floats, rows: Floats, out: Floats) -> None:
 
 
 @compiled(inline="always")
-def _add_gradients(delta: Floats, rows: Floats, weights: Floats, biases: Floats) -> None:
+def add_gradients(delta: Floats, rows: Floats, weights: Floats, biases: Floats) -> None:
     """Add delta @ rows.T to weights (O, I), and the sums of delta's rows to biases (O,)."""
     num_out, num_in = weights.shape
     for o in range(0, num_out - 1, 2):
@@ -99,7 +99,7 @@ def _unfold(values: Floats, slope: np.float32, delta: Floats) -> None:
 
 
 @compiled
-def _load(points: Floats, first: int, rows: Floats) -> int:
+def load(points: Floats, first: int, rows: Floats) -> int:
     """Copy a tile of points and return their number; copies of the last point fill the tile."""
     size: int = min(TILE, points.shape[0] - first)
     for t in range(TILE):
@@ -126,7 +126,7 @@ def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outpu
     sums, scratch = room
     rows = scratch[0]
     for first in range(0, points.shape[0], TILE):
-        size = _load(points, first, rows)
+        size = load(points, first, rows)
         kept = sums[(first // TILE) % sums.shape[0]]
         start = row = 0
         for layer in range(slopes.shape[0]):
@@ -135,7 +135,7 @@ def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outpu
             values = kept[row : row + fan_out]
             for o in range(fan_out):
                 values[o] = flat[middle + o]
-            _add_products(flat[start:middle].reshape(fan_out, fan_in), rows, values)
+            add_products(flat[start:middle].reshape(fan_out, fan_in), rows, values)
             _fold(values, slopes[layer], rows)
             start, row = end, row + fan_out
         for t in range(size):
@@ -177,11 +177,11 @@ def backward(
             if layer > 0:
                 _fold(kept[row - fan_in : row], slopes[layer - 1], rows)
             else:
-                _load(points, first, rows)
+                load(points, first, rows)
             grad_weights = grad_flat[start:middle].reshape(fan_out, fan_in)
-            _add_gradients(delta, rows, grad_weights, grad_flat[middle:end])
+            add_gradients(delta, rows, grad_weights, grad_flat[middle:end])
             if layer > 0:
                 before[:fan_in] = np.float32(0)
-                _add_products(flat[start:middle].reshape(fan_out, fan_in).T, delta, before)
+                add_products(flat[start:middle].reshape(fan_out, fan_in).T, delta, before)
                 delta, before = before, delta
             end = start

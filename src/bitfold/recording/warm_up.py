@@ -33,6 +33,13 @@ _RUNS: tuple[dict[str, Any], ...] = (
     {"target": "ring", "kolmogorov_weight": 0.01, "kolmogorov_quantise": "learned", "epochs": 4},
     {"target": "ring", "kolmogorov_weight": 0.01, "kolmogorov_range": "auto"},
     {"target": "ring", "kolmogorov_weight": 0.01, "kolmogorov_predictor": "row_column"},
+    {
+        "target": "ring",
+        "activation": "tanh",
+        "kolmogorov_weight": 0.01,
+        "kolmogorov_predictor": "row_column",
+        "kolmogorov_targets": "linear",
+    },
     {"target": "ring", "polytope_engine": "sampled"},
 )
 

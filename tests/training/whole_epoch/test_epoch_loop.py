@@ -19,6 +19,9 @@ EPSILON = 2.0**-23
 # weight. PyTorch rounds as often.
 ROUNDINGS = 2 * 10 * 4
 
+# Each of eight layers is off by up to 4e-7 of its largest value, forward and backward.
+CURVE_ERROR = 2 * 8 * 4e-7
+
 TASKS: dict[str, dict[str, Any]] = {
     "regression": {},
     "channels": {"target": "rgb-ring", "activation": "relu"},
@@ -100,6 +103,25 @@ def test_a_step_is_pytorchs(settings: dict[str, Any]) -> None:
             expected, got = (getattr(result, name) for result in found)
             assert (got is None) == (expected is None), name
             assert got is None or got == pytest.approx(expected, rel=1e-5), name
+
+
+CURVES = ["abs", "tanh", "gelu", "sine"]
+
+
+@pytest.mark.parametrize("activation", CURVES)
+def test_curves_are_pytorchs(activation: str) -> None:
+    """Activations by polynomials give PyTorch's step, up to the rounding of eight layers."""
+    settings = {"activation": activation, "optimizer": "sgd", "kolmogorov_weight": 0.1}
+    settings["final_activation"] = "sigmoid" if activation != "tanh" else "none"
+    stepwise, compiled = both(**settings, shape="[10]*8", points=256, learning_rate=1.0)
+    before = weights_of(stepwise)
+    one, two = stepwise.run_epoch(1), compiled.run_epoch(1)
+    assert one is not None
+    assert two is not None
+    assert two.task_loss == pytest.approx(one.task_loss, rel=1e-5)
+    gradient = (weights_of(stepwise) - before).abs().max()
+    off = (weights_of(compiled) - weights_of(stepwise)).abs().max()
+    assert off <= CURVE_ERROR * gradient
 
 
 @pytest.mark.parametrize("settings", GRID[::3])

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
 from bitfold.networks import PolytopeNet, TriangleWaves
-from bitfold.networks.dense import DenseRoom, has_any_hooks, loops_for
+from bitfold.networks.dense import DenseRoom, chain_of, has_any_hooks
 from bitfold.training.whole_epoch.coordinate_sum import CoordinateSum
 from bitfold.training.whole_epoch.flat_learner import FlatLearner
 from bitfold.training.whole_epoch.learned_step_sum import LearnedStepSum
@@ -32,7 +32,7 @@ class EpochLoop:
     place. Passes and sums of K are the machine code that single steps use.
 
     Args:
-        network: a chain that `loops_for` takes.
+        network: at most as wide as the loops take; see `support.why_stepwise`.
         points: training points, float32 (N, inputs) on the CPU.
         values: their values, float32 (N, channels), or their classes, int64 (N,).
         batch_size: points in a step.
@@ -56,9 +56,8 @@ class EpochLoop:
         predictor_optimizer: Optimizer | None = None,
         clip_norm: float | None = None,
     ) -> None:
-        loops = loops_for(network)
-        assert loops is not None
-        self._network, self._clip_norm = network, clip_norm
+        loops = chain_of(network)
+        self._has_curves, self._clip_norm = loops.has_curves, clip_norm
         self._modules = tuple(network.modules())
         self._is_classification = not values.is_floating_point()
         encoded = _encoded(network, points)
@@ -157,11 +156,18 @@ class EpochLoop:
         from bitfold.networks.dense_kernels import backward, forward  # noqa: PLC0415 - Numba is slow
         from bitfold.runtime.loop_cache.addresses import LoopAddress  # noqa: PLC0415 - as above
 
+        passes: tuple[Any, Any] = forward, backward
+        if self._has_curves:
+            from bitfold.networks.curve_passes import (  # noqa: PLC0415 - as above
+                backward_curves,
+                forward_curves,
+            )
+
+            passes = forward_curves, backward_curves
         inputs, _, outputs, slopes = self._batch
-        room = self._room
         doors = [
-            LoopAddress(forward, inputs, network, room, outputs),
-            LoopAddress(backward, inputs, network, room, slopes, learner[1]),
+            LoopAddress(passes[0], inputs, network, self._room, outputs),
+            LoopAddress(passes[1], inputs, network, self._room, slopes, learner[1]),
         ]
         if isinstance(self._sum, CoordinateSum):
             doors.append(self._sum.door(predictor[0]))

@@ -13,7 +13,6 @@ from bitfold.targets import Target
 from bitfold.training.config.configuration import Config
 
 _OPTIMIZERS = ("adam", "adamw", "sgd", "sgd_momentum", "rmsprop")
-_ACTIVATIONS = ("relu", "leaky_relu")
 # By predictor, or ``learned`` for learned steps: the values that the loops of K take.
 _KINDS_OF_K: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
     "row_column": {"targets": ("linear",), "every": (1,)},
@@ -73,10 +72,6 @@ def why_stepwise(config: Config, target: Target) -> str | None:
 
 
 def _wrong_network(config: Config, target: Target) -> str | None:
-    names = {"activation": config.activation, "final_activation": config.final_activation}
-    for setting, name in names.items():
-        if name not in (*_ACTIVATIONS, "none"):
-            return f"{setting}={name!r} (the loops have {', '.join(_ACTIVATIONS)})"
     encoding = Encoding.parse(config.encoding)
     if encoding.num_levels:
         return f"encoding={config.encoding!r} (the loops have none, triangle)"
