@@ -10,6 +10,7 @@ from torch import nn
 
 from bitfold import experiments, recording, training
 from bitfold.recording import NotebookBar, is_in_notebook
+from bitfold.recording.notebook import progress_bar
 from bitfold.training import Config, EpochEnded, Noticed, RunEnded, RunStarted
 
 METRICS = {
@@ -32,6 +33,20 @@ def test_a_bar_shows_epochs_quality_and_losses(capsys: pytest.CaptureFixture[str
     assert captured.out.splitlines() == ["a line", "stopped"]
     assert "4/4" in captured.err
     assert "validation 12.50 dB, task 0.25000, K 1.5000" in captured.err
+
+
+def test_without_widgets_a_notebook_gets_a_line_of_text_and_no_advice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """tqdm's own choice warns where ipywidgets are missing; warnings are errors here."""
+    monkeypatch.setattr(progress_bar, "is_in_notebook", lambda: True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    bar = NotebookBar()
+    run: Any = SimpleNamespace(path="RUN", config=SimpleNamespace(epochs=1))
+    bar(RunStarted(run, 0, nn.Identity()))
+    bar(EpochEnded(1, METRICS, has_frame=False))
+    bar(RunEnded(1, "completed", "", 0, nn.Identity(), None))
+    assert "1/1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

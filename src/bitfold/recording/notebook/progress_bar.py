@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from typing import Any
 
@@ -24,11 +25,10 @@ class NotebookBar:
     def __call__(self, event: Event) -> None:
         """Listen to training."""
         if isinstance(event, RunStarted):
-            # tqdm decides at its import whether it is in a notebook.
-            from tqdm.auto import tqdm  # noqa: PLC0415 - see above
-
             total = event.run.config.epochs
-            self._bar = tqdm(total=total, initial=event.epoch, unit="epoch", desc="training")
+            self._bar = _bar_class()(
+                total=total, initial=event.epoch, unit="epoch", desc="training"
+            )
         elif self._bar is None:
             return
         elif isinstance(event, EpochEnded):
@@ -43,6 +43,17 @@ class NotebookBar:
             if event.reason != "completed":
                 self._bar.write(event.message)
             self._bar = None
+
+
+def _bar_class() -> Any:
+    """The widget where it can be shown; ``tqdm.auto`` would warn that ipywidgets are missing."""
+    if is_in_notebook() and importlib.util.find_spec("ipywidgets") is not None:
+        from tqdm.notebook import tqdm as widget  # noqa: PLC0415 - needs ipywidgets
+
+        return widget
+    from tqdm import tqdm  # noqa: PLC0415 - only those who watch need it
+
+    return tqdm
 
 
 def is_in_notebook() -> bool:
