@@ -15,8 +15,8 @@ pytestmark = [
 CELLS = {
     "import bitfold, torch\nfrom bitfold.model_file import model_info": "",
     "run = bitfold.train(bitfold.Config(target='ring', size=32, shape='[6]*2', epochs=20,\n"
-    "    points=300, kolmogorov_weight=0.003, kolmogorov_predictor='row_column', output_dir='run',\n"
-    "    measure_folds=0, snapshot_format='none'))": "",
+    "    points=300, kolmogorov_weight=0.003, kolmogorov_predictor='row_column',\n"
+    "    output_dir='run', measure_folds=0, snapshot_format='none'))": "",
     "run": "text/html",
     "run.metrics": "text/html",
     "run.plot()": "image/png",
