@@ -1,14 +1,19 @@
-# Two commands for a newcomer: `make demo` and `make test`. Only Python >= 3.11 and make are needed.
+# Three commands for a newcomer: `make demo`, `make studio` and `make test`. Python >= 3.11 and make are
+# needed; `make studio` needs Node.js too, to build the page.
 PYTHON ?= python3
 VENV := .venv
 PROGRAMS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(PROGRAMS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all test-oldest test-newest test-leaning check docs dist bench clean
+.PHONY: demo studio test test-all test-oldest test-newest test-leaning check docs dist bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/bitfold demo
+
+studio: $(VENV)/.installed-studio
+	$(BIN)/python tools/build_page.py
+	$(BIN)/bitfold studio
 
 # Both leave the compiled loops of earlier runs in use. Tests marked slow run in `make test-all` alone, where property
 # tests try five times as many examples.

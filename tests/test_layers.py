@@ -31,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "training": BELOW_TRAINING | {"model_file"},
     "recording": BELOW_TRAINING | {"model_file", "render", "training"},
     "experiments": BELOW_EXPERIMENTS,
-    "cli": BELOW_EXPERIMENTS | {"experiments"},
+    "studio": BELOW_EXPERIMENTS | {"experiments"},
+    "cli": BELOW_EXPERIMENTS | {"experiments", "studio"},
 }
 ALLOWED["__main__"] = {"cli", "runtime"}
 ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}

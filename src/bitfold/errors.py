@@ -82,3 +82,11 @@ class TrajectoryError(RunError):
 
 class RenderError(BitfoldError):
     """A picture, plot or video cannot be drawn or encoded."""
+
+
+class StudioError(BitfoldError):
+    """The studio cannot be started, or cannot do what a page asks for."""
+
+
+class WireError(StudioError):
+    """A message between the studio's processes and pages is malformed."""

@@ -24,7 +24,7 @@ from PIL import Image
 from torch import nn
 
 import bitfold
-from bitfold import recording
+from bitfold import recording, studio
 from bitfold.cli.main import main
 from bitfold.training import Config
 
@@ -72,6 +72,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return lambda event: None
 
     monkeypatch.setattr(recording, "Recorder", no_recorder)
+    # A server does not end by itself; tests/studio talk to one.
+    monkeypatch.setattr(studio, "serve", lambda *_, **given: Config(**(given["begin"] or {})))
     pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
     for name in ("photo.jpg", "photo.png"):
         Image.fromarray(pixels).resize((64, 48)).save(tmp_path / name)

@@ -21,6 +21,7 @@ from bitfold.cli.commands import (
     replay,
     report,
     resume,
+    studio,
     train,
 )
 from bitfold.cli.commands.setup import completion, warm_up
@@ -95,7 +96,8 @@ def _parser() -> tuple[OneLineParser, Mapping[str, OneLineParser]]:
     for command in (
         demo, train, resume, frontier, render,
         plot, polytopes, audit, compress, picture, info,
-        decompress, report, replay, warm_up, completion,
+        decompress, report, replay, studio, warm_up,
+        completion,
     ):  # fmt: skip
         command.add_to(commands)
     for name, one in commands.choices.items():

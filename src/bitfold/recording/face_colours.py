@@ -34,13 +34,23 @@ def face_colours(found: Partition, raster: Raster, faces: str) -> NDArray[np.uin
     if faces == "value":
         return None
     if faces == "area":
-        colours = _scaled(found.areas, _AREA_DECADES)
+        colours = area_colours(found.areas)
     elif faces == "slope":
-        colours = _scaled(found.backend.slopes(), _SLOPE_DECADES)
+        colours = slope_colours(found.backend.slopes())
     else:
         colours = as_bytes(identity_colours(found.patterns))
     # Pixels outside all faces have the number -1, which takes the last row.
     return np.concatenate([colours, _OUTSIDE])[raster.faces(found.subdivision)]
+
+
+def area_colours(areas: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the colours (F, 3) of areas (F,), each as a share of the picture."""
+    return _scaled(areas, _AREA_DECADES)
+
+
+def slope_colours(slopes: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the colours (F, 3) of slopes (F,), in outputs per side of the picture."""
+    return _scaled(slopes, _SLOPE_DECADES)
 
 
 def face_mark(faces: str) -> tuple[tuple[str, ...], tuple[Mark, ...]]:

@@ -58,7 +58,7 @@ class NetworkView:
         """
         if not path.is_file():
             run = load_run(path, checkpoint_dir=checkpoint_dir)
-            return cls._of(run.network(epoch), run.target)
+            return cls.of_network(run.network(epoch), run.target)
         if epoch is not None:
             raise RunError(
                 f"Cannot take epoch {epoch} of {path}: expected the folder of a run, got one "
@@ -71,15 +71,22 @@ class NetworkView:
                 target = load_run(folder).target
                 break
         if target is not None and target.out_features == network.out_features:
-            return cls._of(network, target)
+            return cls.of_network(network, target)
         is_classes = config.task == "classification" or network.out_features not in {1, 3}
         colours = layer_colours(network.out_features, "paper") if is_classes else None
-        return cls._of(network, None, colours)
+        return cls.of_network(network, None, colours)
 
     @classmethod
-    def _of(
+    def of_network(
         cls, network: PolytopeNet, target: Target | None, colours: Doubles | None = None
     ) -> NetworkView:
+        """Give a network's outputs the meaning that a target has.
+
+        Args:
+            network: in evaluation mode. The view shares its weights.
+            target: the target that it learns; None if it is unknown.
+            colours: of the classes (K, 3), 0 to 1, where no target has them.
+        """
         if target is not None and target.class_colours is not None:
             colours = display_class_colours(target.class_colours) / 255
         piecewise, is_squashed = without_sigmoid(network)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from bitfold.errors import RunError
 from bitfold.kolmogorov import KolmogorovLoss
@@ -163,6 +163,10 @@ class Session:
     def kolmogorov(self) -> KolmogorovLoss | None:
         """The live Kolmogorov loss; None without K."""
         return self._trainer.live.learner.kolmogorov
+
+    def decoded_weights(self) -> dict[str, Tensor]:
+        """The network's tensors as frames show them: with learned steps, as they are decoded."""
+        return dict(self._trainer.live.learner.objective.decoded_state())
 
     @property
     def is_over(self) -> bool:

@@ -59,6 +59,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "info": ("bitfold info net.bitfold",),
         "decompress": ("bitfold decompress net.bitfold -o picture.png --size 1024",),
         "report": ("bitfold report runs/2026-11-22-120000-photo",),
+        "studio": (
+            "bitfold studio",
+            "bitfold studio photo.jpg",
+            "bitfold studio runs/2026-11-22-120000-photo --no-browser --port 8000",
+        ),
         "warm-up": ("bitfold warm-up",),
         "completion": (
             "bitfold completion bash > ~/.local/share/bash-completion/completions/bitfold",

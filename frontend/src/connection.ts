@@ -1,0 +1,56 @@
+/** The WebSocket to the server: says the token first, and connects again when it is lost. */
+
+import { decode, VERSION, type Message } from "./wire.ts";
+
+export type Command = { readonly kind: string } & Readonly<Record<string, unknown>>;
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 8000;
+
+export class Connection {
+  private socket: WebSocket | null = null;
+  private waitMs = FIRST_WAIT_MS;
+  private readonly token: string;
+  private readonly hear: (message: Message) => void;
+  private readonly changed: (isConnected: boolean) => void;
+
+  constructor(
+    token: string,
+    hear: (message: Message) => void,
+    changed: (isConnected: boolean) => void,
+  ) {
+    this.token = token;
+    this.hear = hear;
+    this.changed = changed;
+  }
+
+  open(): void {
+    const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/socket`);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      this.socket = socket;
+      this.send({ kind: "hello", token: this.token, version: VERSION });
+    };
+    socket.onmessage = (event: MessageEvent<ArrayBuffer>) => {
+      const message = decode(event.data);
+      this.hear(message);
+      if (message.kind === "hello") {
+        this.waitMs = FIRST_WAIT_MS;
+        this.changed(true);
+      }
+    };
+    socket.onclose = () => {
+      this.socket = null;
+      this.changed(false);
+      setTimeout(() => this.open(), this.waitMs);
+      this.waitMs = Math.min(2 * this.waitMs, LONGEST_WAIT_MS);
+    };
+  }
+
+  /** Send a command; while there is no connection, it is dropped. */
+  send(command: Command): void {
+    if (this.socket?.readyState === WebSocket.OPEN) {
+      this.socket.send(JSON.stringify(command));
+    }
+  }
+}

@@ -1,0 +1,25 @@
+/** Curves with no more points than can be seen. */
+
+import type { Table } from "../state.ts";
+
+/** Rows to draw: at most about `most`, the first and the last among them. */
+export function thinned(count: number, most: number): Uint32Array {
+  const step = Math.max(1, Math.ceil(count / most));
+  const rows: number[] = [];
+  for (let row = 0; row < count; row += step) rows.push(row);
+  if (count > 0 && rows[rows.length - 1] !== count - 1) rows.push(count - 1);
+  return Uint32Array.from(rows);
+}
+
+/** The numbers of a column at some rows; null where none was measured, or none can be drawn. */
+export function series(
+  table: Table,
+  rows: Uint32Array,
+  column: number,
+  isLog: boolean,
+): (number | null)[] {
+  return Array.from(rows, (row) => {
+    const value = table.at(row, column);
+    return Number.isFinite(value) && (!isLog || value > 0) ? value : null;
+  });
+}

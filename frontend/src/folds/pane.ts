@@ -1,0 +1,211 @@
+/** The pane with the folds: what is looked at, and what the pointer and the keys do. */
+
+import { Camera } from "./camera.ts";
+import { Renderer, type Style } from "./renderer.ts";
+import type { FoldColour } from "./palette.ts";
+import { element, setText } from "../dom.ts";
+import { short } from "../numbers.ts";
+import type { Connection } from "../connection.ts";
+import type { State } from "../state.ts";
+import type { Message } from "../wire.ts";
+import type { Brush } from "../target/brush.ts";
+
+const WHEEL = 0.0015;
+const KEY_PAN = 0.1;
+const KEY_ZOOM = 1.25;
+
+export class FoldsPane {
+  readonly camera = new Camera();
+  private readonly canvas = element("canvas", "folds");
+  private readonly caption = element("p", "folds-caption");
+  private readonly renderer: Renderer;
+  private isDue = false;
+  private lookedAt = "";
+  private pictureAspect = 1;
+  private neuron: number | null = null;
+  private shownRun = "";
+
+  constructor(
+    private readonly state: State,
+    private readonly connection: Connection,
+    private readonly brush: Brush,
+    private readonly hovered: (u: number, v: number) => void,
+  ) {
+    this.renderer = new Renderer(this.canvas);
+    new ResizeObserver(() => this.resize()).observe(this.canvas);
+    for (const id of ["faces", "fold-colour"]) {
+      element("select", id).addEventListener("change", () => this.redraw());
+    }
+    this.listen();
+    state.on(["run", "connection"], () => this.look(true));
+    state.on(["target"], () => this.takeTarget());
+  }
+
+  /** Draw a partition that has come, and say so: the next one is cut only then. */
+  take(message: Message): void {
+    const began = performance.now();
+    this.renderer.take(message);
+    const legend = this.renderer.drawing.legend;
+    if (legend !== null && legend.pictureAspect !== this.pictureAspect) {
+      this.pictureAspect = legend.pictureAspect;
+      this.resize();
+    }
+    this.draw();
+    this.connection.send({ kind: "ack", view: 0 });
+    performance.measure("update", { start: began, end: performance.now() });
+  }
+
+  /** Ask for what is looked at now. */
+  look(isForced = false): void {
+    const run = this.state.run;
+    if (run === "") return;
+    if (run !== this.shownRun) {
+      this.shownRun = run;
+      this.camera.reset();
+    }
+    const window = this.camera.window();
+    if (window === null) return;
+    const faces = element("select", "faces").value;
+    const command = {
+      kind: "look",
+      run,
+      view: 0,
+      ...window,
+      time: null,
+      faces: faces === "error" ? "value" : faces,
+      epoch: this.state.shownEpoch,
+    };
+    const key = JSON.stringify(command);
+    if (key === this.lookedAt && !isForced) return;
+    this.lookedAt = key;
+    this.connection.send(command);
+  }
+
+  /** Ask what is at a point of the canvas. */
+  locate(u: number, v: number): void {
+    const legend = this.renderer.drawing.legend;
+    if (legend === null) return;
+    const [x, y] = this.camera.point(u, v);
+    const { x: x0, y: y0, half } = legend.window;
+    this.connection.send({ kind: "locate", view: 0, x: (x - x0) / half, y: (y - y0) / half });
+  }
+
+  private redraw(): void {
+    if (this.isDue) return;
+    this.isDue = true;
+    requestAnimationFrame(() => {
+      this.isDue = false;
+      this.draw();
+      this.look();
+    });
+  }
+
+  private draw(): void {
+    this.renderer.draw(this.camera, this.style());
+    const legend = this.renderer.drawing.legend;
+    if (legend === null) return;
+    const zoom = this.camera.zoom > 1.05 ? `, ${short(this.camera.zoom)} times enlarged` : "";
+    const count = legend.numPolytopes.toLocaleString("en");
+    setText(this.caption, `${count} polytopes at epoch ${legend.epoch.toLocaleString("en")}${zoom}`);
+  }
+
+  private style(): Style {
+    const colour = element("select", "fold-colour").value;
+    const shorter = Math.min(this.canvas.width, this.canvas.height);
+    return {
+      foldColour: (colour === "none" ? "plain" : colour) as FoldColour,
+      foldWidth: Math.max(1, shorter / 640),
+      showsError: element("select", "faces").value === "error",
+      showsFolds: colour !== "none",
+      neuron: this.neuron,
+    };
+  }
+
+  private takeTarget(): void {
+    const target = this.state.current.target;
+    if (target !== null) this.renderer.takeTarget(target);
+    this.redraw();
+  }
+
+  private resize(): void {
+    const scale = window.devicePixelRatio;
+    const box = this.canvas.getBoundingClientRect();
+    this.canvas.width = Math.max(1, Math.round(box.width * scale));
+    this.canvas.height = Math.max(1, Math.round(box.height * scale));
+    const before = this.camera.aspect;
+    this.camera.aspect = this.canvas.width / this.canvas.height / this.pictureAspect;
+    if (this.camera.zoom <= 1.05 || before !== this.camera.aspect) this.camera.reset();
+    this.redraw();
+  }
+
+  /** The point of the canvas under the pointer, from -1 to 1, y downwards. */
+  private spot(event: MouseEvent): readonly [number, number] {
+    const box = this.canvas.getBoundingClientRect();
+    return [
+      (2 * (event.clientX - box.left)) / box.width - 1,
+      (2 * (event.clientY - box.top)) / box.height - 1,
+    ];
+  }
+
+  private listen(): void {
+    const canvas = this.canvas;
+    canvas.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      this.camera.zoomAt(...this.spot(event), Math.exp(-event.deltaY * WHEEL));
+      this.redraw();
+    }, { passive: false });
+    canvas.addEventListener("pointerdown", (event) => this.press(event));
+    canvas.addEventListener("pointermove", (event) => this.move(event));
+    canvas.addEventListener("pointerup", (event) => this.release(event));
+    canvas.addEventListener("dblclick", () => {
+      this.camera.reset();
+      this.redraw();
+    });
+    canvas.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  private last: readonly [number, number] | null = null;
+
+  private press(event: PointerEvent): void {
+    this.canvas.setPointerCapture(event.pointerId);
+    this.last = this.spot(event);
+    if (this.brush.isPainting) this.brush.begin(this.camera.point(...this.last));
+  }
+
+  private move(event: PointerEvent): void {
+    const spot = this.spot(event);
+    if (this.last === null) {
+      this.hovered(...spot);
+    } else if (this.brush.isPainting) {
+      this.brush.go(this.camera.point(...spot));
+      this.last = spot;
+    } else {
+      this.camera.pan(spot[0] - this.last[0], spot[1] - this.last[1]);
+      this.last = spot;
+      this.redraw();
+    }
+  }
+
+  private release(event: PointerEvent): void {
+    this.canvas.releasePointerCapture(event.pointerId);
+    if (this.brush.isPainting) this.brush.end();
+    this.last = null;
+  }
+
+  private key(event: KeyboardEvent): void {
+    const moves: Readonly<Record<string, () => void>> = {
+      ArrowLeft: () => this.camera.pan(KEY_PAN, 0),
+      ArrowRight: () => this.camera.pan(-KEY_PAN, 0),
+      ArrowUp: () => this.camera.pan(0, KEY_PAN),
+      ArrowDown: () => this.camera.pan(0, -KEY_PAN),
+      "+": () => this.camera.zoomAt(0, 0, KEY_ZOOM),
+      "-": () => this.camera.zoomAt(0, 0, 1 / KEY_ZOOM),
+      "0": () => this.camera.reset(),
+    };
+    const move = moves[event.key];
+    if (move === undefined) return;
+    event.preventDefault();
+    move();
+    this.redraw();
+  }
+}

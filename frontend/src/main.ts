@@ -1,0 +1,94 @@
+/** The page of the studio: connects, and hands messages to the views. */
+
+import { Connection } from "./connection.ts";
+import { Controls } from "./settings/controls.ts";
+import { Curves } from "./curves/curves.ts";
+import { element, setText } from "./dom.ts";
+import { FoldsPane } from "./folds/pane.ts";
+import { showPlace } from "./folds/place_pane.ts";
+import { receive } from "./receive.ts";
+import { RunList } from "./runs/run_list.ts";
+import { State } from "./state.ts";
+import { Brush } from "./target/brush.ts";
+import { TargetPane } from "./target/target_pane.ts";
+import { Transport } from "./time/transport.ts";
+import { followSummary } from "./summary.ts";
+import type { Message } from "./wire.ts";
+
+const TOKEN = "bitfold-token";
+const HOVER_MS = 40;
+
+/** Take token and run from the fragment of the URL, which no request ever holds. */
+function fromFragment(): { readonly token: string; readonly run: string } {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const token = given.get("token") ?? sessionStorage.getItem(TOKEN) ?? "";
+  sessionStorage.setItem(TOKEN, token);
+  const run = given.get("run") ?? "";
+  history.replaceState(null, "", run === "" ? location.pathname : `#run=${encodeURIComponent(run)}`);
+  return { token, run };
+}
+
+function start(): void {
+  const given = fromFragment();
+  const state = new State();
+  state.run = given.run;
+  const connection = new Connection(given.token, (message) => hear(message), (isConnected) => {
+    state.isConnected = isConnected;
+    setText(element("span", "connection"), isConnected ? "" : "not connected");
+    state.changed("connection");
+    if (isConnected && state.run !== "") connection.send({ kind: "open", run: state.run });
+  });
+  const brush = new Brush(state, connection, (points, tool) => target.preview(points, tool));
+  const target = new TargetPane(state, brush);
+  const folds = new FoldsPane(state, connection, brush, hover());
+  const transport = new Transport(state, connection, () => folds.look());
+  new Curves(state);
+  new Controls(state, connection);
+  new RunList(state, connection, choose);
+  followSummary(state);
+  state.on(["line"], () => {
+    const line = element("p", "line");
+    setText(line, state.line);
+    line.classList.toggle("problem", state.isProblem);
+  });
+
+  function hear(message: Message): void {
+    if (message.kind === "partition") folds.take(message);
+    else if (message.kind === "place") showPlace(message);
+    else if (message.kind === "began") choose(String(message.facts["run"]));
+    else receive(state, message);
+  }
+
+  function choose(run: string): void {
+    if (run === "") return;
+    state.run = run;
+    state.shownEpoch = null;
+    history.replaceState(null, "", `#run=${encodeURIComponent(run)}`);
+    connection.send({ kind: "open", run });
+    state.changed("run");
+    state.changed("target");
+    state.changed("settings");
+    state.changed("moment");
+  }
+
+  function hover(): (u: number, v: number) => void {
+    let lastMs = 0;
+    return (u, v) => {
+      const now = performance.now();
+      if (now - lastMs < HOVER_MS) return;
+      lastMs = now;
+      folds.locate(u, v);
+    };
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const isTyping = (event.target as HTMLElement).matches("input[type=text], select, button");
+    if (event.key === " " && !isTyping) {
+      event.preventDefault();
+      transport.toggle();
+    }
+  });
+  connection.open();
+}
+
+start();

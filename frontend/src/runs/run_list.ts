@@ -1,0 +1,45 @@
+/** The list of runs. */
+
+import { element, make } from "../dom.ts";
+import type { Connection } from "../connection.ts";
+import type { RunFacts, State } from "../state.ts";
+
+export class RunList {
+  private readonly list = element("ul", "run-list");
+
+  constructor(
+    private readonly state: State,
+    private readonly connection: Connection,
+    private readonly chosen: (run: string) => void,
+  ) {
+    state.on(["runs", "run"], () => this.draw());
+  }
+
+  private draw(): void {
+    this.list.replaceChildren(...this.state.runs.map((run) => this.row(run)));
+  }
+
+  private row(run: RunFacts): HTMLElement {
+    const row = make("li");
+    const open = make("button", run.run, { type: "button" });
+    open.setAttribute("aria-pressed", String(run.run === this.state.run));
+    open.addEventListener("click", () => this.chosen(run.run));
+    const facts = run.problem ?? [run.target, run.shape, run.is_trained ? "open" : run.status]
+      .filter((fact) => fact !== undefined && fact !== null).join(", ");
+    row.append(open, make("small", facts));
+    if (run.is_trained === true) {
+      const stop = make("button", "Save and close", { type: "button", class: "quiet" });
+      stop.addEventListener("click", () => this.connection.send({ kind: "stop", run: run.run }));
+      row.append(stop);
+    }
+    const remove = make("button", "Delete", { type: "button", class: "quiet" });
+    remove.addEventListener("click", () => this.remove(run.run));
+    row.append(remove);
+    return row;
+  }
+
+  private remove(run: string): void {
+    const question = `Move ${run} to the trash folder of the runs?`;
+    if (confirm(question)) this.connection.send({ kind: "delete", run });
+  }
+}

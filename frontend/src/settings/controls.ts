@@ -1,0 +1,128 @@
+/** Settings that can be changed while a run trains, and those of a new run. */
+
+import { element, make } from "../dom.ts";
+import type { Connection } from "../connection.ts";
+import type { SettingRow, State } from "../state.ts";
+
+/** Settings of a live run, in order. */
+const LIVE = [
+  "kolmogorov_weight",
+  "learning_rate",
+  "optimizer",
+  "kolmogorov_temperature",
+  "kolmogorov_lr",
+  "grad_clip_norm",
+  "points",
+];
+/** Settings that make another run. */
+const NEW = [
+  "target",
+  "shape",
+  "activation",
+  "kolmogorov_weight",
+  "kolmogorov_quantise",
+  "kolmogorov_predictor",
+  "seed",
+];
+const NAMES: Readonly<Record<string, string>> = {
+  kolmogorov_weight: "lambda",
+  kolmogorov_temperature: "temperature of K",
+  kolmogorov_lr: "rate of K",
+  kolmogorov_quantise: "quantised",
+  kolmogorov_predictor: "predictor",
+  grad_clip_norm: "clip gradient",
+};
+const TARGETS = "targets";
+
+export class Controls {
+  private readonly live = element("form", "live-settings");
+  private readonly fresh = element("form", "new-settings");
+
+  constructor(
+    private readonly state: State,
+    private readonly connection: Connection,
+  ) {
+    state.on(["connection"], () => this.build());
+    state.on(["settings", "run"], () => this.fill());
+    this.live.addEventListener("change", (event) => this.change(event));
+    this.live.addEventListener("submit", (event) => event.preventDefault());
+    this.fresh.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.begin();
+    });
+  }
+
+  private build(): void {
+    if (this.live.childElementCount > 0) return;
+    const rows = new Map(this.state.settings.map((row) => [row.name, row]));
+    for (const [form, names] of [[this.live, LIVE], [this.fresh, NEW]] as const) {
+      for (const name of names) {
+        const row = rows.get(name);
+        if (row !== undefined) form.append(field(row));
+      }
+    }
+    this.fresh.append(make("button", "Begin a new run", { type: "submit" }));
+    this.fill();
+  }
+
+  private fill(): void {
+    if (this.state.run === "") return;
+    const settings = this.state.current.settings;
+    for (const form of [this.live, this.fresh]) {
+      for (const input of inputs(form)) {
+        if (input === document.activeElement) continue;
+        const value = settings[input.name];
+        input.value = value === null || value === undefined ? "" : String(value);
+      }
+    }
+  }
+
+  private change(event: Event): void {
+    const input = event.target as HTMLInputElement;
+    const value = this.valueOf(input);
+    this.connection.send({
+      kind: "change",
+      run: this.state.run,
+      settings: { [input.name]: value },
+    });
+  }
+
+  private begin(): void {
+    const settings: Record<string, unknown> = {};
+    for (const input of inputs(this.fresh)) {
+      const value = this.valueOf(input);
+      if (value !== null && value !== "") settings[input.name] = value;
+    }
+    this.connection.send({ kind: "new", settings });
+  }
+
+  private valueOf(input: HTMLInputElement | HTMLSelectElement): unknown {
+    const row = this.state.settings.find((one) => one.name === input.name);
+    if (input.value === "") return null;
+    const number = Number(input.value);
+    const isNumber = row?.kind === "int" || row?.kind === "float";
+    return isNumber && !Number.isNaN(number) ? number : input.value;
+  }
+}
+
+function inputs(form: HTMLFormElement): (HTMLInputElement | HTMLSelectElement)[] {
+  return [...form.querySelectorAll<HTMLInputElement | HTMLSelectElement>("input, select")];
+}
+
+function field(row: SettingRow): HTMLElement {
+  const label = make("label", "", { title: row.help });
+  label.append(make("span", NAMES[row.name] ?? row.name.replaceAll("_", " ")));
+  const isWord = row.kind === "str" && row.choices.length > 0;
+  const input = isWord ? make("select") : make("input", "", { type: "text", autocomplete: "off" });
+  input.name = row.name;
+  if (row.name === "target") input.setAttribute("list", TARGETS);
+  if (input instanceof HTMLSelectElement) {
+    if (row.default === null) input.append(make("option", "default", { value: "" }));
+    for (const word of row.choices) input.append(make("option", word, { value: word }));
+  } else {
+    const unit = row.unit === "" ? "" : ` ${row.unit}`;
+    input.placeholder = row.default === null ? "default" : `${String(row.default)}${unit}`;
+  }
+  label.append(input);
+  return label;
+}

@@ -1,0 +1,146 @@
+/** All that the page knows; views are functions of it. */
+
+export interface RunFacts {
+  readonly run: string;
+  readonly target?: string;
+  readonly shape?: string;
+  readonly status?: string | null;
+  readonly epoch?: number | null;
+  readonly parent?: string | null;
+  readonly parent_epoch?: number | null;
+  readonly is_trained?: boolean;
+  readonly problem?: string;
+}
+
+export interface SettingRow {
+  readonly name: string;
+  readonly default: unknown;
+  readonly kind: "int" | "float" | "str" | "bool" | "names";
+  readonly unit: string;
+  readonly choices: readonly string[];
+  readonly minimum: number | null;
+  readonly maximum: number | null;
+  readonly resume: string;
+  readonly help: string;
+}
+
+export interface TargetPicture {
+  readonly name: string;
+  readonly task: string;
+  readonly canUndo: boolean;
+  readonly classColours: readonly (readonly number[])[] | null;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  /** Of the first frame, 0 to 255. */
+  readonly pixels: Uint8Array;
+}
+
+/** What is known of one run. */
+export class RunState {
+  epoch = 0;
+  isPlaying = false;
+  isOver = false;
+  isTrained = false;
+  note = "";
+  target: TargetPicture | null = null;
+  settings: Readonly<Record<string, unknown>> = {};
+  audit = "";
+  frames: number[] = [];
+  readonly table: Table;
+
+  constructor(numColumns: number) {
+    this.table = new Table(numColumns);
+  }
+}
+
+/** Metrics, one row an epoch. */
+export class Table {
+  count = 0;
+  private room: Float64Array;
+  private readonly width: number;
+
+  constructor(width: number) {
+    this.width = Math.max(1, width);
+    this.room = new Float64Array(1024 * this.width);
+  }
+
+  /** Take rows that begin at number `first`; those from there on are replaced. */
+  take(first: number, rows: Float64Array): void {
+    const count = rows.length / this.width;
+    const needed = (first + count) * this.width;
+    if (needed > this.room.length) {
+      const wider = new Float64Array(Math.max(needed, 2 * this.room.length));
+      wider.set(this.room);
+      this.room = wider;
+    }
+    this.room.set(rows, first * this.width);
+    this.count = first + count;
+  }
+
+  at(row: number, column: number): number {
+    return this.room[row * this.width + column] ?? Number.NaN;
+  }
+
+  /** The last number of a column that was measured; NaN if there is none. */
+  last(column: number): number {
+    for (let row = this.count - 1; row >= Math.max(0, this.count - 400); row--) {
+      const value = this.at(row, column);
+      if (!Number.isNaN(value)) return value;
+    }
+    return Number.NaN;
+  }
+}
+
+export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settings" | "line";
+
+export class State {
+  isConnected = false;
+  columns: readonly string[] = [];
+  settings: readonly SettingRow[] = [];
+  runs: readonly RunFacts[] = [];
+  /** The name of the run that is looked at; empty before there is one. */
+  run = "";
+  /** The epoch that is looked at; null for the newest one. */
+  shownEpoch: number | null = null;
+  line = "";
+  isProblem = false;
+  private readonly known = new Map<string, RunState>();
+  private readonly listeners: [Part, () => void][] = [];
+
+  /** Forget what was known of runs: the server will say it again. */
+  forget(): void {
+    this.known.clear();
+  }
+
+  of(run: string): RunState {
+    let found = this.known.get(run);
+    if (found === undefined) {
+      found = new RunState(this.columns.length);
+      this.known.set(run, found);
+    }
+    return found;
+  }
+
+  get current(): RunState {
+    return this.of(this.run);
+  }
+
+  column(name: string): number {
+    return this.columns.indexOf(name);
+  }
+
+  on(parts: readonly Part[], listener: () => void): void {
+    for (const part of parts) this.listeners.push([part, listener]);
+  }
+
+  changed(part: Part): void {
+    for (const [one, listener] of this.listeners) if (one === part) listener();
+  }
+
+  say(text: string, isProblem = false): void {
+    this.line = text;
+    this.isProblem = isProblem;
+    this.changed("line");
+  }
+}

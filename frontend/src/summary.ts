@@ -1,0 +1,24 @@
+/** The line below the folds: how well, and in how many bits. */
+
+import { element, setText } from "./dom.ts";
+import { short } from "./numbers.ts";
+import type { State } from "./state.ts";
+
+export function followSummary(state: State): void {
+  state.on(["moment", "run"], () => {
+    if (state.run === "") return;
+    const table = state.current.table;
+    const last = (name: string): number => table.last(state.column(name));
+    const bits = last("description_bits");
+    const parts = [
+      ["PSNR", last("psnr_db"), "dB"],
+      ["accuracy", 100 * last("accuracy"), "%"],
+      ["K", last("kolmogorov_loss"), "nats a weight"],
+    ] as const;
+    const words = parts
+      .filter(([, value]) => Number.isFinite(value))
+      .map(([name, value, unit]) => `${name} ${short(value, 4)} ${unit}`);
+    if (Number.isFinite(bits)) words.push(`${short(Math.round(bits))} bits, ${short(Math.ceil(bits / 8))} bytes`);
+    setText(element("p", "summary"), words.length > 0 ? words.join("   ") : "Press Play to train.");
+  });
+}

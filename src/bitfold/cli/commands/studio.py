@@ -1,0 +1,89 @@
+"""``bitfold studio [TARGET | RUN ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from bitfold import training
+from bitfold.errors import StudioError
+
+
+def add_to(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "studio",
+        help="watch and touch training on a live page",
+        description="Serve a page on which one watches polytopes while a network trains, pauses, "
+        "steps, paints the target, changes settings, rewinds and branches. Without arguments: the "
+        "built-in ring, paused at epoch 0. Everything is saved when it is interrupted.",
+    )
+    parser.add_argument(
+        "what",
+        metavar="TARGET | RUN",
+        nargs="*",
+        help="a picture, clip or built-in picture to learn, or folders of runs to show",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port to listen on; 0, the default: a free one"
+    )
+    parser.add_argument(
+        "--allowed-host",
+        metavar="NAME:PORT",
+        action="append",
+        default=[],
+        help="another name by which browsers reach the page, such as that of a tunnel (repeatable)",
+    )
+    parser.add_argument(
+        "--folder", metavar="FOLDER", default="runs", help="folder of the runs (%(default)s)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
+    parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    try:
+        from bitfold.studio import Settings, serve  # noqa: PLC0415 - belongs to an extra
+    except ImportError as error:
+        raise StudioError(
+            f"Cannot start the studio: {error.name} is not installed. Install bitfold[studio]."
+        ) from None
+    runs, target = _sorted(arguments.what)
+    settings = Settings(arguments.host, arguments.port, tuple(arguments.allowed_host))
+    if not settings.is_local:
+        sys.stderr.write(
+            f"Listening on {arguments.host}: everybody who can reach it sees what this page "
+            "sends, and plain HTTP hides nothing. Prefer a tunnel to 127.0.0.1.\n"
+        )
+
+    def ready(url: str) -> None:
+        print(url, flush=True)
+        if not arguments.no_browser:
+            webbrowser.open(url)
+
+    begin = None if runs else {"target": target or "ring", **({} if target else RING)}
+    serve(arguments.folder, runs=runs, begin=begin, settings=settings, ready=ready)
+    return 0
+
+
+#: The run that a studio without arguments begins: K, so that there are bits to watch.
+RING = {"size": 256, "shape": "[10]*8", "kolmogorov_weight": 0.001}
+
+
+def _sorted(what: list[str]) -> tuple[list[str], str | None]:
+    """Return the folders of runs among the arguments, and the target if there is one."""
+    runs = [one for one in what if (Path(one) / "config.toml").is_file()]
+    targets = [one for one in what if one not in runs]
+    if len(targets) > 1 or (targets and runs):
+        raise StudioError(
+            f"Cannot start the studio: expected one target, or folders of runs, got {what}."
+        )
+    for one in runs:
+        training.load_run(one)  # refuses what is no run before anything is served
+    return runs, targets[0] if targets else None

@@ -1,0 +1,3 @@
+from bitfold.studio.server.serve import Settings, serve
+
+__all__ = ["Settings", "serve"]

@@ -1,0 +1,1 @@
+"""The server: one guard, pages, trainers and the cutter."""

@@ -1,0 +1,117 @@
+"""The routes of the server; `Guard` stands before all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bitfold.errors import BitfoldError, WireError
+from bitfold.studio.server.assets import Assets
+from bitfold.studio.server.guard import SOCKET_PATH, Guard
+from bitfold.studio.server.hub import Hub
+from bitfold.studio.server.page_client import PageClient
+from bitfold.studio.server.settings_table import settings_table
+from bitfold.studio.wire.commands import read_command
+from bitfold.studio.wire.message import VERSION, Message, encode
+from bitfold.training.store.metrics import METRIC_NAMES
+
+# A page that connects says the token at once.
+_HELLO_SECONDS: Final = 10.0
+_POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
+
+
+def make_app(hub: Hub, assets: Assets, *, token: str, hosts: list[str]) -> ASGIApp:
+    """Return the application of the studio.
+
+    Args:
+        hub: what the studio does.
+        assets: the page.
+        token: the secret of this server.
+        hosts: the names, each with its port, by which browsers may reach the server.
+    """
+
+    async def file(request: Request) -> Response:
+        return assets.response(request.scope["path"])
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        work = asyncio.create_task(hub.run())
+        yield
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+        await hub.close()
+
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        if await _says_token(websocket, guard):
+            await _serve_page(websocket, hub)
+
+    routes = [
+        *(Route(path, file, methods=["GET"]) for path in assets.files),
+        WebSocketRoute(SOCKET_PATH, socket),
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    guard = Guard(app, token=token, hosts=hosts, public=assets.files)
+    return guard
+
+
+async def _says_token(websocket: WebSocket, guard: Guard) -> bool:
+    """Wait for the first message, which must hold the token; until then nothing is answered."""
+    try:
+        text = await asyncio.wait_for(websocket.receive_text(), _HELLO_SECONDS)
+        command = read_command(text)
+    except (WireError, TimeoutError, KeyError):
+        command = None
+    except WebSocketDisconnect:
+        return False
+    if command is not None and command.kind == "hello" and guard.is_token(command["token"]):
+        return True
+    await websocket.close(_POLICY_VIOLATION, "The token is missing or wrong.")
+    return False
+
+
+async def _serve_page(websocket: WebSocket, hub: Hub) -> None:
+    try:
+        client = hub.join()
+    except BitfoldError as error:
+        await websocket.send_bytes(encode(Message("refused", {"text": str(error)})))
+        await websocket.close()
+        return
+    client.put("hello", encode(_hello()))
+    sending = asyncio.create_task(_send(websocket, client))
+    try:
+        while True:
+            _obey(hub, client, await websocket.receive_text())
+    except (WebSocketDisconnect, KeyError):  # a KeyError: the message was not a text
+        return
+    finally:
+        sending.cancel()
+        hub.leave(client)
+
+
+def _obey(hub: Hub, client: PageClient, text: str) -> None:
+    try:
+        hub.carry_out(client, read_command(text))
+    except BitfoldError as error:
+        client.put_line(encode(Message("refused", {"text": str(error)})))
+
+
+async def _send(websocket: WebSocket, client: PageClient) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):  # the page is gone
+        while True:
+            await websocket.send_bytes(await client.outbox.take())
+
+
+def _hello() -> Message:
+    facts = {"wire": VERSION, "columns": list(METRIC_NAMES), "settings": settings_table()}
+    return Message("hello", facts)

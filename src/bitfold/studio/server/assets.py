@@ -1,0 +1,63 @@
+"""The files of the page, as they were built."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from starlette.responses import Response
+
+from bitfold.errors import StudioError
+
+PAGE: Final = Path(__file__).resolve().parents[1] / "page"
+#: Sent with every file: the page loads nothing from elsewhere, and no other page embeds it.
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_INDEX: Final = "index.html"
+
+
+@dataclass(frozen=True)
+class Assets:
+    """The page's files, held in memory.
+
+    Args:
+        files: path of the request to type and bytes.
+    """
+
+    files: Mapping[str, tuple[str, bytes]]
+
+    @classmethod
+    def built(cls, folder: Path = PAGE) -> Assets:
+        """Read the files that the build left in a folder.
+
+        Raises:
+            StudioError: the page was not built.
+        """
+        if not (folder / _INDEX).is_file():
+            raise StudioError(
+                f"Cannot serve the studio: expected a built page in {folder}, got none. Run "
+                "`python tools/build_page.py` in a checkout, or install a wheel."
+            )
+        files = {}
+        for path in sorted(folder.iterdir()):
+            if path.suffix in {".html", ".js", ".css", ".svg", ".txt"}:
+                kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+                files["/" if path.name == _INDEX else f"/{path.name}"] = (kind, path.read_bytes())
+        return cls(files)
+
+    def response(self, path: str) -> Response:
+        """Return the file of a path that is one of `files`."""
+        kind, data = self.files[path]
+        return Response(data, media_type=kind, headers=dict(HEADERS))

@@ -1,0 +1,265 @@
+"""What the studio is doing: its runs, its pages, and who trains and who cuts for them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+from bitfold.errors import BitfoldError, StudioError
+from bitfold.studio.server.child import Child
+from bitfold.studio.server.cutter import Cutter
+from bitfold.studio.server.live_run import LiveRun
+from bitfold.studio.server.page_client import PageClient
+from bitfold.studio.server.runs_folder import RunsFolder
+from bitfold.studio.server.views import Views
+from bitfold.studio.wire.commands import Command
+from bitfold.studio.wire.message import Message, encode
+
+_TRAINER = "bitfold.studio.trainer.worker"
+_MOST_CLIENTS = 32
+#: Runs that may be trained at a time; each has a process of its own.
+MOST_TRAINERS = 8
+#: Settings of a new run, where the page gives none.
+NEW_RUN: Mapping[str, Any] = {"epochs": 100_000, "snapshot_format": "none"}
+_TO_TRAINER = ("play", "pause", "speed", "change", "paint", "undo", "target")
+
+
+class Hub:
+    """Connects pages, trainers and the cutter; nothing here takes long.
+
+    Args:
+        runs: the folder of runs.
+    """
+
+    def __init__(self, runs: RunsFolder) -> None:
+        self.runs = runs
+        self.clients: dict[int, PageClient] = {}
+        self._live: dict[str, LiveRun] = {}
+        self._views = Views(self.clients, self._live)
+        self._cutter = Cutter(self._views.next_request, self._hear_cutter, self._views.fail)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._does: dict[str, Callable[[PageClient, Command], None]] = {
+            **dict.fromkeys(_TO_TRAINER, self._order),
+            "open": lambda client, command: self.open(client, command["run"]),
+            "look": self._look,
+            "forget": self._forget,
+            "ack": self._views.acknowledge,
+            "locate": self._views.locate,
+            "new": self._begin_new,
+            "branch": self._branch,
+            "stop": self._stop_run,
+            "delete": self._delete,
+        }
+
+    # --- pages
+
+    def join(self) -> PageClient:
+        """Add a page.
+
+        Raises:
+            StudioError: there are too many.
+        """
+        if len(self.clients) >= _MOST_CLIENTS:
+            raise StudioError(f"Cannot connect: {_MOST_CLIENTS} pages are connected. Close one.")
+        client = PageClient()
+        self.clients[client.number] = client
+        self.tell_runs(client)
+        return client
+
+    def leave(self, client: PageClient) -> None:
+        """Forget a page."""
+        self.clients.pop(client.number, None)
+        self._watch()
+
+    def carry_out(self, client: PageClient, command: Command) -> None:
+        """Do what a page asks for.
+
+        Raises:
+            BitfoldError: one line that says why not.
+        """
+        does = self._does.get(command.kind)
+        if does is None:
+            raise StudioError(f"Cannot {command.kind}: this studio does not.")
+        does(client, command)
+        self._cutter.wake()
+
+    def tell_runs(self, client: PageClient | None = None) -> None:
+        """Tell one page, or all, which runs there are."""
+        facts = []
+        for name in self.runs.names():
+            live = self._live.get(name)
+            is_trained = live is not None and live.trainer is not None
+            facts.append({**self.runs.facts(name), "is_trained": is_trained})
+        data = encode(Message("runs", {"runs": facts}))
+        for one in [client] if client else list(self.clients.values()):
+            one.put("runs", data)
+
+    # --- runs
+
+    def live(self, name: str) -> LiveRun:
+        """Return what is known of a run.
+
+        Raises:
+            StudioError: there is no run of this name.
+        """
+        if name not in self._live:
+            self._live[name] = LiveRun(name, str(self.runs.path(name)))
+        return self._live[name]
+
+    def open(self, client: PageClient, name: str) -> None:
+        """Tell a page of a run from now on, and train it where it stands, paused."""
+        live = self.live(name)
+        client.runs.add(name)
+        client.rows[name] = 0
+        for kind, data in live.states.items():
+            client.put(f"{kind} {name}", data)
+        if not live.is_open:
+            self._start(live, {})
+        if not live.has_history:
+            self._views.read_history(live)
+        self._tell_moment(live, client)
+
+    def begin(self, settings: Mapping[str, Any]) -> str:
+        """Begin a new run; return its name."""
+        stem = PurePath(str(settings.get("target", "ring"))).stem
+        path = self.runs.claim("".join(c for c in stem if c.isalnum() or c in "-_")[:40] or "run")
+        live = self._live[path.name] = LiveRun(path.name, str(path))
+        live.has_history = True
+        self._start(live, {"settings": {**NEW_RUN, **settings}})
+        return path.name
+
+    def _start(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
+        num_trainers = sum(one.is_open for one in self._live.values())
+        if num_trainers >= MOST_TRAINERS:
+            raise StudioError(
+                f"Cannot train {live.name}: {num_trainers} runs are open. Stop one of them."
+            )
+        live.is_coming = live.is_starting = True
+        self._spawn(self._train(live, {"run": live.path, **beginning}))
+
+    async def _train(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
+        trainer = await Child.start(_TRAINER, json.dumps(beginning), name=f"trainer of {live.name}")
+        live.attach(trainer)
+        self._watch()
+
+        def hear(data: bytes) -> None:
+            live.hear(data, lambda kind, told: self._tell(live, kind, told))
+
+        reason = await trainer.listen(hear)
+        live.end("" if reason == "exit code 0" else f"The trainer has ended: {reason}.")
+        self._tell_moment(live)
+        self.tell_runs()
+
+    def _tell(self, live: LiveRun, kind: str, data: bytes) -> None:
+        if kind == "moment":
+            self._tell_moment(live)
+            self._cutter.wake()
+            return
+        for client in self.clients.values():
+            if live.name in client.runs:
+                if kind in live.states:
+                    client.put(f"{kind} {live.name}", data)
+                else:
+                    client.put_line(data)
+        if kind == "settings":
+            self.tell_runs()
+
+    def _tell_moment(self, live: LiveRun, only: PageClient | None = None) -> None:
+        for client in [only] if only else list(self.clients.values()):
+            if live.name in client.runs:
+                client.put_made(f"moment {live.name}", partial(self._moment, live, client))
+
+    def _moment(self, live: LiveRun, client: PageClient) -> bytes:
+        first = min(client.rows.get(live.name, 0), live.rows.count)
+        client.rows[live.name] = live.rows.count
+        return live.moment(first)
+
+    def _hear_cutter(self, data: bytes) -> None:
+        live = self._views.hear(data)
+        if live is not None:  # rows came before those that pages have
+            for client in self.clients.values():
+                client.rows[live.name] = 0
+            self._tell_moment(live)
+
+    # --- commands
+
+    def _order(self, client: PageClient, command: Command) -> None:
+        live = self.live(command["run"])
+        if not live.is_open:
+            self.open(client, live.name)
+        live.order({"kind": command.kind, **command.values})
+
+    def _look(self, client: PageClient, command: Command) -> None:
+        self.live(command["run"])
+        self._views.look(client, command)
+        self._watch()
+
+    def _forget(self, client: PageClient, command: Command) -> None:
+        client.views.pop(command["view"], None)
+        self._watch()
+
+    def _begin_new(self, client: PageClient, command: Command) -> None:
+        name = self.begin(command["settings"])
+        self._show(client, name)
+
+    def _branch(self, client: PageClient, command: Command) -> None:
+        parent = self.live(command["run"])
+        path = self.runs.claim(f"{parent.name[:60]}-from-{command['epoch']}")
+        live = self._live[path.name] = LiveRun(path.name, str(path))
+        self._start(live, {"parent": parent.path, "epoch": command["epoch"]})
+        self._show(client, path.name)
+
+    def _show(self, client: PageClient, name: str) -> None:
+        """Let a page open a run that was begun for it."""
+        client.runs.add(name)
+        client.put_line(encode(Message("began", {"run": name})))
+
+    def _stop_run(self, _: PageClient, command: Command) -> None:
+        live = self.live(command["run"])
+        if live.trainer is not None:
+            self._spawn(live.trainer.stop())
+
+    def _delete(self, _: PageClient, command: Command) -> None:
+        live = self.live(command["run"])
+        self._spawn(self._deleted(live))
+
+    async def _deleted(self, live: LiveRun) -> None:
+        if live.trainer is not None:
+            await live.trainer.stop()
+        self._live.pop(live.name, None)
+        self.runs.discard(live.name)
+        self.tell_runs()
+
+    # --- upkeep
+
+    def _watch(self) -> None:
+        """Tell each trainer whether a page looks at its newest moment."""
+        seen = self._views.seen_live()
+        for live in self._live.values():
+            live.order({"kind": "watch", "is_watched": live.name in seen})
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Any) -> None:
+        try:
+            await work
+        except (BitfoldError, OSError) as error:
+            data = encode(Message("refused", {"text": str(error)}))
+            for client in self.clients.values():
+                client.put_line(data)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        await self._cutter.run()
+
+    async def close(self) -> None:
+        """Save every session, and end all processes."""
+        trainers = [live.trainer for live in self._live.values() if live.trainer is not None]
+        await asyncio.gather(*(trainer.stop() for trainer in trainers), self._cutter.close())

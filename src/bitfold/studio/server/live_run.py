@@ -1,0 +1,122 @@
+"""A run as the server knows it: its newest moment, and its trainer if it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.studio.server.child import Child
+from bitfold.studio.server.rows import Rows
+from bitfold.studio.wire.message import Message, decode, encode, header_of
+
+#: Kinds of messages of a trainer of which pages get the newest alone.
+STATES = ("target", "settings", "audit")
+
+
+class LiveRun:
+    """What is known of one run.
+
+    Args:
+        name: of the run.
+        path: its folder.
+
+    Attributes:
+        trainer: the process that trains it; None if none does.
+        is_starting: whether the process is being started; orders wait for it.
+        weights: of its newest moment, all tensors one after the other; None before the first.
+        states: the newest message of each of `STATES`.
+        rows: its metrics.
+        kept: the epochs whose weights it has kept.
+        has_history: whether ``rows`` and ``kept`` hold what the run's folder has.
+        is_coming: whether a trainer was started that has not yet sent a moment.
+    """
+
+    def __init__(self, name: str, path: str) -> None:
+        self.name, self.path = name, path
+        self.trainer: Child | None = None
+        self.is_starting = False
+        self._waiting: list[Mapping[str, Any]] = []
+        self.weights: NDArray[Any] | None = None
+        self.states: dict[str, bytes] = {}
+        self.rows = Rows()
+        self.kept: list[int] = []
+        self.has_history = False
+        self.is_coming = False
+        self._facts: dict[str, Any] = {
+            "epoch": 0,
+            "is_playing": False,
+            "is_over": False,
+            "note": "",
+        }
+
+    @property
+    def epoch(self) -> int:
+        """The number of finished epochs, as far as the server knows."""
+        return int(self._facts["epoch"])
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a process trains it, or will in a moment."""
+        return self.is_starting or self.trainer is not None
+
+    def attach(self, trainer: Child) -> None:
+        """Take the process that trains the run, and give it the orders that have waited."""
+        self.trainer, self.is_starting = trainer, False
+        for order in self._waiting:
+            trainer.order(order)
+        self._waiting.clear()
+
+    def order(self, order: Mapping[str, Any]) -> None:
+        """Give the trainer an order; one that is being started gets it later."""
+        if self.trainer is not None:
+            self.trainer.order(order)
+        elif self.is_starting:
+            self._waiting.append(order)
+
+    def hear(self, data: bytes, tell: Callable[[str, bytes], None]) -> None:
+        """Take a message of the trainer, and tell pages what they should know.
+
+        Args:
+            data: the message.
+            tell: called with the kind and the message for the pages.
+        """
+        facts, _ = header_of(data)
+        kind = facts["kind"]
+        if kind == "moment":
+            self._take_moment(decode(data))
+            tell("moment", b"")
+            return
+        message = decode(data)
+        told = encode(Message(kind, {**message.facts, "run": self.name}, message.arrays))
+        if kind in STATES:
+            self.states[kind] = told
+        tell(kind, told)
+
+    def end(self, reason: str) -> None:
+        """Note that the trainer has ended."""
+        self.trainer, self.is_coming, self.is_starting = None, False, False
+        self._facts |= {"is_playing": False, "note": reason}
+
+    def moment(self, first_row: int) -> bytes:
+        """Return the message of the newest moment, with all rows from a number on."""
+        facts = {
+            **self._facts,
+            "run": self.name,
+            "is_trained": self.trainer is not None,
+            "first_row": first_row,
+            "frames": self.kept,
+        }
+        return encode(Message("moment", facts, {"rows": self.rows.since(first_row)}))
+
+    def _take_moment(self, message: Message) -> None:
+        self._facts |= message.facts
+        frames = message.facts["frames"]
+        if frames:
+            self.kept = [epoch for epoch in self.kept if epoch < frames[0]] + frames
+        self.is_coming = self.is_coming and "weights" not in message.arrays
+        self.rows.add(message.arrays["rows"])
+        if "weights" in message.arrays:
+            self.weights = np.array(message.arrays["weights"])

@@ -1,0 +1,150 @@
+"""What pages look at, and which window is cut next."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bitfold.studio.server.live_run import LiveRun
+from bitfold.studio.server.page_client import PageClient, View
+from bitfold.studio.wire.commands import Command
+from bitfold.studio.wire.message import Message, decode, encode, header_of
+
+_PLACED = ("run", "view")
+
+
+class Views:
+    """The views of all pages; the newest moment of each is cut, the one that waits longest first.
+
+    Args:
+        clients: the connected pages, by number.
+        live: the runs that are known, by name.
+    """
+
+    def __init__(self, clients: Mapping[int, PageClient], live: Mapping[str, LiveRun]) -> None:
+        self._clients, self._live = clients, live
+        self._last: tuple[int, int] = (-1, -1)  # page and view that were served last
+        self._questions: OrderedDict[str, Message] = OrderedDict()
+
+    def look(self, client: PageClient, command: Command) -> None:
+        """Set the window of a view."""
+        facts = {k: v for k, v in command.values.items() if k not in _PLACED}
+        view = client.views.get(command["view"])
+        if view is None or view.run != command["run"]:
+            client.views[command["view"]] = View(command["run"], facts)
+        else:
+            view.facts = facts
+
+    def acknowledge(self, client: PageClient, command: Command) -> None:
+        """Note that a page has drawn what it was sent."""
+        view = client.views.get(command["view"])
+        if view is not None:
+            view.is_acknowledged = True
+
+    def locate(self, client: PageClient, command: Command) -> None:
+        """Ask what is at a point of the window that was cut last for a view."""
+        view = client.views.get(command["view"])
+        if view is None:
+            return
+        key = _window_key(client, command["view"])
+        facts = {
+            "client": client.number,
+            "run": view.run,
+            "window_key": key,
+            **command.values,
+        }
+        self._questions[f"locate {key}"] = Message("locate", facts)
+
+    def read_history(self, live: LiveRun) -> None:
+        """Ask for the metrics that a run has recorded."""
+        facts = {"client": -1, "run": live.name, "path": live.path}
+        self._questions[f"history {live.name}"] = Message("history", facts)
+
+    def seen_live(self) -> set[str]:
+        """Return the names of the runs whose newest moment is looked at."""
+        return {view.run for _, _, view in self._all() if view.epoch is None}
+
+    def next_request(self) -> Message | None:
+        """Return what the cutting process should do now; None for nothing."""
+        if self._questions:
+            return self._questions.popitem(last=False)[1]
+        due = [(c.number, n) for c, n, view in self._all() if self._is_due(view)]
+        if not due:
+            return None
+        later = [place for place in due if place > self._last]
+        self._last = min(later or due)
+        client = self._clients[self._last[0]]
+        return self._cut_request(client, self._last[1])
+
+    def _cut_request(self, client: PageClient, number: int) -> Message:
+        view = client.views[number]
+        live = self._live[view.run]
+        epoch = live.epoch if view.epoch is None else view.epoch
+        view.cut, view.is_acknowledged = (epoch, view.facts), False
+        facts = {
+            **view.facts,
+            "client": client.number,
+            "view": number,
+            "run": live.name,
+            "path": live.path,
+            "epoch": epoch,
+            "window_key": _window_key(client, number),
+        }
+        if view.epoch is None and live.weights is not None:
+            return Message("cut", facts, {"weights": live.weights})
+        return Message("cut", facts)
+
+    def hear(self, data: bytes) -> LiveRun | None:
+        """Hand an answer on to who asked; return the run whose history came, if one did."""
+        facts, _ = header_of(data)
+        client = self._clients.get(facts.get("client", -1))
+        if facts["kind"] == "history":
+            return self._take_history(decode(data))
+        if client is None:
+            return None
+        if facts["kind"] == "refused":
+            self._refuse(client, facts)
+        else:
+            client.put(f"{facts['kind']} {facts.get('view')}", data)
+        return None
+
+    def fail(self, request: Message, reason: str) -> None:
+        """Tell who asked that the cutting process died of it."""
+        client = self._clients.get(request.facts.get("client", -1))
+        if client is not None:
+            text = f"Cannot show {request.facts['run']}: the cutting process has ended, {reason}."
+            self._refuse(client, {**request.facts, "text": text})
+
+    def _refuse(self, client: PageClient, facts: Mapping[str, Any]) -> None:
+        view = client.views.get(facts.get("view", -1))
+        if view is not None:
+            view.is_acknowledged = True
+        names = ("run", "view", "text")
+        shown = {name: facts[name] for name in names if name in facts}
+        client.put(f"refused {facts.get('view')}", encode(Message("refused", shown)))
+
+    def _take_history(self, message: Message) -> LiveRun | None:
+        live = self._live.get(message.facts["run"])
+        if live is None:
+            return None
+        newer, live.kept = live.rows.since(0), message.facts["kept"]
+        live.rows.add(message.arrays["rows"])
+        live.rows.add(newer)
+        live.has_history = True
+        return live
+
+    def _is_due(self, view: View) -> bool:
+        live = self._live.get(view.run)
+        if live is None or (view.epoch is None and live.weights is None and live.is_coming):
+            return False
+        return view.is_due(live.epoch)
+
+    def _all(self) -> Iterator[tuple[PageClient, int, View]]:
+        for client in self._clients.values():
+            for number, view in client.views.items():
+                yield client, number, view
+
+
+def _window_key(client: PageClient, number: int) -> str:
+    return f"{client.number} {number}"

@@ -1,0 +1,190 @@
+"""Advances one session as a page orders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bitfold.errors import BitfoldError
+from bitfold.studio.trainer.canvas import Canvas
+from bitfold.studio.trainer.orders import Orders
+from bitfold.studio.trainer.painting import Stroke
+from bitfold.studio.trainer.report import Report, Send, Standing
+from bitfold.training import (
+    Audited,
+    EpochEnded,
+    Event,
+    Listener,
+    LoopsCompiled,
+    Noticed,
+    RunEnded,
+    Session,
+)
+
+# A paused run looks for orders without end; a slowed one at least this often.
+_LONGEST_WAIT_SECONDS = 0.2
+
+
+class Driver:
+    """One session, and what the server wants of it.
+
+    Args:
+        opened: opens the session, with listeners for its events.
+        orders: what the server wants.
+        send: takes messages to the server.
+
+    Raises:
+        BitfoldError: the run cannot be made, or not be continued.
+    """
+
+    def __init__(
+        self, opened: Callable[[Sequence[Listener]], Session], orders: Orders, send: Send
+    ) -> None:
+        self._orders = orders
+        self._standing = Standing()
+        self._remaining: int | None = None  # epochs until the next pause
+        self._least_seconds = 0.0  # of an epoch, at a chosen speed
+        self._next_seconds = 0.0
+        self._session = opened([self._listen])
+        self._report = Report(self._session, send, self._standing)
+        self._canvas = Canvas(self._session.run.target)
+        self._does = {
+            "play": self._play,
+            "pause": self._pause,
+            "speed": self._set_speed,
+            "change": self._change,
+            "paint": self._paint,
+            "undo": self._undo,
+            "target": self._choose_target,
+            "watch": self._watch,
+        }
+
+    def run(self) -> None:
+        """Train and obey until the order to stop; then save."""
+        self._report.settings()
+        self._report.target()
+        self._report.moment(is_urgent=True)
+        with self._session:
+            while self._obey():
+                if self._standing.is_playing:
+                    self._advance()
+            self._standing.is_playing = False
+        self._report.moment(is_urgent=True)
+
+    def _obey(self) -> bool:
+        """Carry out all orders that have come; return False at the order to stop."""
+        order = self._orders.next(self._wait_seconds())
+        while order is not None:
+            if order["kind"] == "stop":
+                return False
+            self._carry_out(order)
+            order = self._orders.next(0)
+        if self._canvas.is_wet:
+            self._try(self._learn_canvas)
+        return True
+
+    def _carry_out(self, order: Mapping[str, Any]) -> None:
+        self._try(lambda: self._does[order["kind"]](order))
+        if order["kind"] not in {"paint", "watch"}:
+            self._report.moment(is_urgent=True)
+
+    def _try(self, action: Any) -> None:
+        """Do something; if it is refused, say why and go on as before."""
+        try:
+            action()
+        except BitfoldError as error:
+            self._report.line("refused", str(error))
+
+    def _wait_seconds(self) -> float | None:
+        if not self._standing.is_playing:
+            return None
+        late = self._next_seconds - time.monotonic()
+        return min(max(late, 0.0), _LONGEST_WAIT_SECONDS)
+
+    def _advance(self) -> None:
+        if time.monotonic() < self._next_seconds:
+            return
+        event = next(self._session, None)
+        if event is None:
+            self._stand("The run is over.")
+        elif isinstance(event, EpochEnded):
+            self._next_seconds = time.monotonic() + self._least_seconds
+            self._count_epoch()
+
+    def _count_epoch(self) -> None:
+        if self._remaining is not None:
+            self._remaining -= 1
+            if self._remaining <= 0:
+                self._remaining = None
+                self._stand("")
+                return
+        self._report.moment()
+
+    def _stand(self, note: str) -> None:
+        self._standing.is_playing, self._standing.note = False, note
+        self._report.moment(is_urgent=True)
+
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            self._report.add(event)
+        elif isinstance(event, LoopsCompiled):
+            self._standing.note = f"Compiling loops, {event.num_compiled} of {event.num_known}."
+            self._report.moment()
+            self._standing.note = ""
+        elif isinstance(event, Noticed):
+            self._report.line("notice", event.message)
+        elif isinstance(event, Audited):
+            self._report.line("audit", event.table)
+        elif isinstance(event, RunEnded) and event.reason != "paused":
+            self._standing.is_over = True
+            self._stand(event.message)
+
+    def _play(self, order: Mapping[str, Any]) -> None:
+        if self._session.is_over:
+            self._open_again()
+        self._remaining = order.get("epochs")
+        self._standing.is_playing, self._standing.note = True, ""
+
+    def _open_again(self) -> None:
+        """Give a run that is complete as many epochs more as it has had."""
+        config = self._session.run.config
+        self._session.close()
+        epochs = max(config.epochs, 2 * self._session.epoch)
+        path = self._session.run.path
+        self._session = Session.resume(path, [self._listen], epochs=epochs)
+        self._report.session, self._standing.is_over = self._session, False
+        self._report.settings()
+
+    def _pause(self, _: Mapping[str, Any]) -> None:
+        self._remaining = None
+        self._standing.is_playing = False
+
+    def _set_speed(self, order: Mapping[str, Any]) -> None:
+        rate = order["epochs_per_second"]
+        self._least_seconds = 0.0 if rate is None else 1 / rate
+        self._next_seconds = 0.0
+
+    def _change(self, order: Mapping[str, Any]) -> None:
+        self._session.change(**order["settings"])
+        self._report.settings()
+
+    def _paint(self, order: Mapping[str, Any]) -> None:
+        self._canvas.paint(Stroke.of(dict(order)), begins=bool(order["begins"]))
+
+    def _undo(self, _: Mapping[str, Any]) -> None:
+        self._canvas.undo()
+
+    def _choose_target(self, order: Mapping[str, Any]) -> None:
+        self._session.change(target=order["name"])
+        self._canvas = Canvas(self._session.run.target)
+        self._report.target()
+
+    def _learn_canvas(self) -> None:
+        self._session.change(target=self._canvas.take())
+        self._report.target(can_undo=self._canvas.can_undo)
+
+    def _watch(self, order: Mapping[str, Any]) -> None:
+        was_watched, self._report.is_watched = self._report.is_watched, order["is_watched"]
+        if order["is_watched"] and not was_watched:
+            self._report.moment(is_urgent=True)

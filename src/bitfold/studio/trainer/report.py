@@ -1,0 +1,114 @@
+"""What a trainer tells the server: the newest moment, and lines for a person."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from bitfold.studio.wire.message import Message
+from bitfold.training import EpochEnded, Session
+from bitfold.training.store.metrics import METRIC_NAMES
+
+#: Columns of the rows of a moment, in order.
+COLUMNS: Final = METRIC_NAMES
+# Shortest time between two moments: a screen shows 60 pictures a second.
+_LEAST_SECONDS = 1 / 60
+
+Send = Callable[[Message], None]
+
+
+@dataclass
+class Standing:
+    """What a run is doing.
+
+    Args:
+        is_playing: whether it trains.
+        is_over: whether it is trained to its end.
+        note: one line on why it stands still, or what it waits for; else empty.
+    """
+
+    is_playing: bool = False
+    is_over: bool = False
+    note: str = ""
+
+
+class Report:
+    """Sends moments, at most 60 a second; rows wait for the next moment.
+
+    Args:
+        session: what is trained; a later one replaces it.
+        send: takes messages.
+        standing: what the run is doing; the caller keeps it.
+
+    Attributes:
+        is_watched: whether moments hold the weights: a page looks at the run.
+    """
+
+    def __init__(self, session: Session, send: Send, standing: Standing) -> None:
+        self.session, self.is_watched = session, False
+        self._send, self._standing = send, standing
+        self._rows: list[Sequence[float]] = []
+        self._frames: list[int] = []
+        self._last_seconds = 0.0
+
+    def add(self, ended: EpochEnded) -> None:
+        """Keep the metrics of an epoch for the next moment."""
+        row = [ended.metrics.get(name) for name in COLUMNS]
+        self._rows.append([np.nan if value is None else value for value in row])
+        if ended.has_frame:
+            self._frames.append(ended.epoch)
+
+    def moment(self, *, is_urgent: bool = False) -> None:
+        """Send the present moment, unless one was sent just before.
+
+        Args:
+            is_urgent: send it anyway: something changed that is not an epoch.
+        """
+        now = time.monotonic()
+        if not is_urgent and now - self._last_seconds < _LEAST_SECONDS:
+            return
+        self._last_seconds = now
+        arrays = {"rows": np.array(self._rows, np.float64).reshape(-1, len(COLUMNS))}
+        if self.is_watched:
+            weights = self.session.decoded_weights().values()
+            flat = [weight.detach().to(torch.float64).reshape(-1) for weight in weights]
+            arrays["weights"] = torch.cat(flat).numpy()
+        frames = list(self._frames)
+        self._rows.clear()
+        self._frames.clear()
+        standing = self._standing
+        facts = {
+            "epoch": self.session.epoch,
+            "is_playing": standing.is_playing,
+            "is_over": standing.is_over,
+            "note": standing.note,
+            "frames": frames,
+        }
+        self._send(Message("moment", facts, arrays))
+
+    def target(self, *, can_undo: bool = False) -> None:
+        """Send the pixels of the target that is learned now."""
+        target = self.session.run.target
+        colours = None if target.class_colours is None else target.class_colours.tolist()
+        facts = {
+            "name": target.name,
+            "task": target.task,
+            "class_colours": colours,
+            "is_clip": target.is_clip,
+            "can_undo": can_undo,
+        }
+        self._send(Message("target", facts, {"pixels": target.pixels}))
+
+    def settings(self) -> None:
+        """Send the settings that are in force."""
+        self._send(Message("settings", {"settings": dataclasses.asdict(self.session.run.config)}))
+
+    def line(self, kind: str, text: str) -> None:
+        """Send a line for a person: ``notice``, ``refused`` or ``audit``."""
+        self._send(Message(kind, {"text": text, "epoch": self.session.epoch}))

@@ -1,0 +1,1 @@
+"""The process that cuts windows and reads runs for pages."""

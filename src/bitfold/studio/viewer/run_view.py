@@ -1,0 +1,57 @@
+"""A run as pages look at it: its network with the weights of any moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from bitfold.errors import StudioError
+from bitfold.recording.network_view import NetworkView
+from bitfold.training import RunRecord
+
+
+class RunView:
+    """The network of a run, whose weights change with the moment that is shown.
+
+    Args:
+        path: the folder of the run.
+
+    Raises:
+        RunError: the folder holds no run.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.run = RunRecord.open(path)
+        self._network = self.run.new_network().eval()
+        self.view = NetworkView.of_network(self._network, self.run.target)
+
+    def show(self, weights: NDArray[Any] | None, epoch: int) -> None:
+        """Take the weights of a moment.
+
+        Args:
+            weights: all tensors, one after the other; None for those that the run has kept.
+            epoch: of the moment.
+
+        Raises:
+            StudioError: the weights are those of another network.
+            RunError: the run has kept no weights of that epoch.
+        """
+        if weights is None:
+            self._network.load_state_dict(self.run.network(epoch).state_dict())
+            return
+        state = self._network.state_dict()
+        if len(weights) != sum(tensor.numel() for tensor in state.values()):
+            raise StudioError(
+                f"Cannot show epoch {epoch}: expected the weights of {self.run.config.shape}, got "
+                f"{len(weights)} numbers."
+            )
+        flat = torch.tensor(weights)
+        for tensor in state.values():
+            part, flat = flat[: tensor.numel()], flat[tensor.numel() :]
+            tensor.copy_(part.reshape(tensor.shape))
+
+    def kept_epochs(self) -> list[int]:
+        """Return the epochs whose weights the run has kept, ascending."""
+        return self.run.epochs()

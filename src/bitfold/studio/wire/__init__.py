@@ -1,0 +1,1 @@
+"""The messages between the studio's processes and pages."""

@@ -1,0 +1,55 @@
+"""The ends of a pipe in a process that the studio's server has started."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from bitfold.studio.wire.message import Message, decode, encode
+
+#: Each message follows its length in so many bytes.
+LENGTH_BYTES = 4
+
+
+class Sender:
+    """Writes messages; any thread may send one.
+
+    Args:
+        stream: where to; if it is closed, messages are dropped, as nobody reads them.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._lock = stream, threading.Lock()
+
+    def __call__(self, message: Message) -> None:
+        """Send a message."""
+        with self._lock:
+            try:
+                self._stream.write(framed(encode(message)))
+                self._stream.flush()
+            except OSError:
+                return  # the server has died; the end of the orders says so too
+
+
+def own_output() -> BinaryIO:
+    """Return the standard output, and send what libraries print to the standard error."""
+    stream = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return stream
+
+
+def framed(data: bytes) -> bytes:
+    """Return a message after its length."""
+    return len(data).to_bytes(LENGTH_BYTES, "little") + data
+
+
+def received(stream: BinaryIO) -> Iterator[Message]:
+    """Yield messages until the end of a stream."""
+    while True:
+        length = stream.read(LENGTH_BYTES)
+        data = stream.read(int.from_bytes(length, "little"))
+        if len(length) < LENGTH_BYTES or len(data) < int.from_bytes(length, "little"):
+            return
+        yield decode(data)

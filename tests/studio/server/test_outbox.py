@@ -1,0 +1,41 @@
+"""What waits for a page: the newest, never a queue."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bitfold.studio.server.outbox import Outbox
+
+
+def test_a_newer_message_takes_the_place_of_an_older_one() -> None:
+    """And goes out when the older one would have."""
+    outbox = Outbox()
+    for number in range(3):
+        outbox.put("moment", lambda n=number: b"moment %d" % n)
+        outbox.put(f"line {number}", lambda n=number: b"line %d" % n)
+
+    async def taken() -> list[bytes]:
+        return [await outbox.take() for _ in range(4)]
+
+    assert asyncio.run(taken()) == [b"moment 2", b"line 0", b"line 1", b"line 2"]
+
+
+def test_a_message_is_made_when_its_turn_has_come() -> None:
+    """So it is the newest."""
+    outbox, epoch = Outbox(), [1]
+    outbox.put("moment", lambda: b"%d" % epoch[0])
+    epoch[0] = 7
+    assert asyncio.run(outbox.take()) == b"7"
+
+
+def test_a_page_that_waits_gets_what_comes() -> None:
+    """Without asking again."""
+    outbox = Outbox()
+
+    async def both() -> bytes:
+        waiting = asyncio.create_task(outbox.take())
+        await asyncio.sleep(0)
+        outbox.put("runs", lambda: b"runs")
+        return await waiting
+
+    assert asyncio.run(both()) == b"runs"

@@ -1,0 +1,242 @@
+"""The server as a page talks to it, without a browser."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from bitfold.polytopes import partition
+from bitfold.studio.wire.message import VERSION, Message, decode
+from bitfold.training import first_difference, load_run
+
+PATIENCE_SECONDS = 60.0
+SERVER = """
+import sys
+from bitfold.studio.server import serve
+from bitfold.studio.server.assets import Assets
+page = Assets({"/": ("text/html", b"<!doctype html>")})
+Assets.built = classmethod(lambda cls: page)
+settings = {"target": "ring", "size": 16, "shape": "[4]*2", "points": 64, "batch_size": 64,
+            "kolmogorov_weight": 0.01, "audit": False}
+serve.serve(sys.argv[1], begin=settings, ready=lambda url: print(url, flush=True))
+"""
+
+
+class Page:
+    """A page that connects, asks, and waits for answers."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    def say(self, kind: str, **fields: Any) -> None:
+        """Send a command."""
+        self._socket.send(json.dumps({"kind": kind, **fields}))
+
+    def hear(self, kind: str, fits: Callable[[Message], bool] = lambda _: True) -> Message:
+        """Wait for a message of a kind that fits; others are passed over."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            data = self._socket.recv(timeout=PATIENCE_SECONDS)
+            assert isinstance(data, bytes)
+            message = decode(data)
+            if message.kind == "partition":
+                self.say("ack", view=message.facts["view"])
+            if message.kind == kind and fits(message):
+                return message
+            if message.kind == "refused" and kind != "refused":
+                pytest.fail(str(message.facts["text"]))
+        raise TimeoutError(kind)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server with one run, paused at epoch 0."""
+    folder = tmp_path_factory.mktemp("studio") / "runs"
+    command = [sys.executable, "-c", SERVER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield f"{server.stdout.readline().strip()}&folder={folder}"
+        server.send_signal(signal.SIGINT)
+        assert server.wait(PATIENCE_SECONDS) == 0
+
+
+def parts_of(url: str) -> tuple[str, str, Path]:
+    """The address of the socket, the token and the folder of runs."""
+    base, _, fragment = url.partition("/#")
+    facts = dict(part.split("=", 1) for part in fragment.split("&"))
+    return f"{base.replace('http', 'ws')}/socket", facts["token"], Path(facts["folder"])
+
+
+@contextmanager
+def page_of(url: str) -> Iterator[Page]:
+    """A page that has said the token."""
+    address, token, _ = parts_of(url)
+    with connect(address, compression=None) as socket:
+        page = Page(socket)
+        page.say("hello", token=token, version=VERSION)
+        yield page
+
+
+LOOK = {"view": 0, "x": 0, "y": 0, "half": 0.5, "aspect": 1, "faces": "value"}
+
+
+def test_a_page_steps_paints_changes_and_what_it_did_can_be_replayed(url: str) -> None:
+    """The whole way: every partition is that of the run's network, and all of it is recorded."""
+    with page_of(url) as page:
+        hello = page.hear("hello")
+        assert hello.facts["columns"][0] == "epoch"
+        page.say("open", run="ring")
+        pixels = page.hear("target").arrays["pixels"]
+        run = load_run(parts_of(url)[2] / "ring")
+        assert (pixels == run.target.pixels).all()
+        page.say("look", run="ring", **LOOK)
+        first = page.hear("partition")
+        assert first.facts["epoch"] == 0
+        page.say("play", run="ring", epochs=3)
+        moment = page.hear("moment", lambda m: m.facts["epoch"] == 3 and not m.facts["is_playing"])
+        assert len(moment.arrays["rows"]) <= 3
+        shown = page.hear("partition", lambda m: m.facts["epoch"] == 3)
+        page.say("change", run="ring", settings={"learning_rate": 0.01, "kolmogorov_weight": 0.1})
+        changed = page.hear("settings", lambda m: m.facts["settings"]["learning_rate"] == 0.01)
+        assert changed.facts["settings"]["kolmogorov_weight"] == 0.1
+        stroke = {"tool": "brush", "points": [[0, 0]], "radius": 0.2, "colour": "#ffffff"}
+        page.say("paint", run="ring", begins=True, **stroke)
+        painted = page.hear("target", lambda m: bool(m.facts["can_undo"]))
+        assert painted.arrays["pixels"][0, 8, 8, 0] == 255
+        page.say("play", run="ring", epochs=2)
+        page.hear("moment", lambda m: m.facts["epoch"] == 5 and not m.facts["is_playing"])
+        page.say("stop", run="ring")
+        page.hear("moment", lambda m: not m.facts["is_trained"])
+    run = load_run(run.path)
+    assert shown.facts["num_polytopes"] == partition(run.network(3)).num_polytopes
+    assert [change.epoch for change in run.changes.items] == [4, 4]
+    assert run.target.pixels[0, 8, 8, 0] == 255
+    again = run.replay(run.path.parent / "again")
+    assert first_difference(run, again) is None
+
+
+def test_two_pages_see_what_either_paints(url: str) -> None:
+    """The later stroke wins, and both see it; undo takes back the last one, whoever made it."""
+    stroke = {"tool": "brush", "points": [[0, 0]], "radius": 2}
+    with page_of(url) as one, page_of(url) as two:
+        for page in (one, two):
+            page.say("open", run="ring")
+            page.hear("target")
+        one.say("paint", run="ring", begins=True, colour="#404040", **stroke)
+        for page in (one, two):
+            page.hear("target", lambda m: (m.arrays["pixels"] == 0x40).all())
+        two.say("paint", run="ring", begins=True, colour="#808080", **stroke)
+        for page in (one, two):
+            page.hear("target", lambda m: (m.arrays["pixels"] == 0x80).all())
+        one.say("undo", run="ring")
+        for page in (one, two):
+            page.hear("target", lambda m: (m.arrays["pixels"] == 0x40).all())
+
+
+def test_a_branch_begins_in_its_parents_state(url: str) -> None:
+    """It is a run of its own, and the page is told its name."""
+    with page_of(url) as page:
+        page.say("open", run="ring")
+        page.say("branch", run="ring", epoch=2)
+        name = page.hear("began").facts["run"]
+        page.say("open", run=name)
+        moment = page.hear("moment", lambda m: m.facts["run"] == name and m.facts["epoch"] == 2)
+        assert moment.facts["is_trained"]
+    facts = load_run(parts_of(url)[2] / name).status
+    assert (Path(facts["parent"]).name, facts["parent_epoch"]) == ("ring", 2)
+
+
+def test_what_is_under_the_pointer_is_the_partitions(url: str) -> None:
+    """Outputs of the network at that point."""
+    with page_of(url) as page:
+        page.say("open", run="ring")
+        page.say("look", run="ring", **LOOK)
+        epoch = page.hear("partition").facts["epoch"]
+        page.say("locate", view=0, x=0.5, y=-0.5)
+        place = page.hear("place")
+    network = load_run(parts_of(url)[2] / "ring").network(epoch)
+    expected = partition(network).evaluate(np.array([[0.25, -0.25]]))
+    np.testing.assert_allclose(place.facts["outputs"], expected[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ({"kind": "change", "run": "ring", "settings": {"shape": "[9]"}}, "another `shape`"),
+        ({"kind": "change", "run": "ring", "settings": {"learning_rat": 1}}, "learning_rate"),
+        ({"kind": "change", "run": "ring", "settings": {"learning_rate": -1}}, "more than 0"),
+        ({"kind": "open", "run": "../ring"}, "there is none of this name"),
+        ({"kind": "target", "run": "ring", "name": "rign"}, "rign"),
+        ({"kind": "play"}, "field run"),
+        ({"kind": "nonsense"}, "known kind"),
+    ],
+)
+def test_what_is_refused_is_said_in_one_line(
+    url: str, command: dict[str, Any], problem: str
+) -> None:
+    """And the connection goes on."""
+    with page_of(url) as page:
+        page.say("open", run="ring")
+        page.hear("target")
+        page.say(**command)
+        text = str(page.hear("refused").facts["text"])
+        assert problem in text
+        assert "\n" not in text
+        page.say("open", run="ring")
+        page.hear("moment")
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        '{"kind": "hello", "token": "wrong", "version": 1}',
+        '{"kind": "open", "run": "ring"}',
+        "nonsense",
+    ],
+)
+def test_without_the_token_the_socket_answers_nothing(url: str, hello: str) -> None:
+    """It closes."""
+    with connect(parts_of(url)[0]) as socket:
+        socket.send(hello)
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=PATIENCE_SECONDS)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+
+
+def test_a_page_of_another_site_cannot_connect(url: str) -> None:
+    """Its origin gives it away."""
+    with pytest.raises(InvalidStatus), connect(parts_of(url)[0], origin="http://evil.example"):
+        pass
+
+
+def test_two_pages_that_open_a_run_at_once_start_one_trainer(url: str) -> None:
+    """And the orders of both reach it, also those that come before it has started."""
+    with page_of(url) as one, page_of(url) as two:
+        one.say("open", run="ring")
+        one.say("stop", run="ring")
+        one.hear("moment", lambda m: not m.facts["is_trained"])
+        for page in (one, two):
+            page.say("open", run="ring")
+        one.say("change", run="ring", settings={"learning_rate": 0.02})
+        two.say("change", run="ring", settings={"kolmogorov_weight": 0.2})
+        for page in (one, two):
+            page.hear(
+                "settings",
+                lambda m: (
+                    (m.facts["settings"]["learning_rate"], m.facts["settings"]["kolmogorov_weight"])
+                    == (0.02, 0.2)
+                ),
+            )
