@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from bitfold.polytopes import partition
 from bitfold.studio.wire.message import VERSION, Message, decode
@@ -218,7 +219,10 @@ def test_without_the_token_the_socket_answers_nothing(url: str, hello: str) -> N
 
 def test_a_page_of_another_site_cannot_connect(url: str) -> None:
     """Its origin gives it away."""
-    with pytest.raises(InvalidStatus), connect(parts_of(url)[0], origin="http://evil.example"):
+    with (
+        pytest.raises(InvalidStatus),
+        connect(parts_of(url)[0], origin=Origin("http://evil.example")),
+    ):
         pass
 
 

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 from bitfold.entropy_coding.precision import make_precision
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.attachment import copied_onto
-from bitfold.kolmogorov.description.bits import Described, count_items, rest_note
+from bitfold.kolmogorov.description.bits import (
+    Described,
+    coded_weights,
+    count_items,
+    rest_note,
+)
 from bitfold.kolmogorov.description.coverage import gradient_coverage
 from bitfold.kolmogorov.description.decoded_state import decode_state
 from bitfold.kolmogorov.description.description import Description
@@ -269,6 +274,21 @@ class KolmogorovLoss(nn.Module):
         self._check()
         as_sent = self.described.send_predictor(self.predictor_bits)
         return make_report(self.described, as_sent, self.subsampling.all_weights())
+
+    def weight_bits(self) -> dict[str, Tensor]:
+        """The bits of each weight under the predictor as sent, escape codes included.
+
+        Returns:
+            By the parameter's name, in its shape, without a graph. All of them add up to the items
+            ``weights`` and ``out_of_range`` of `bits`.
+
+        Raises:
+            KolmogorovError: as calling does.
+        """
+        self._check()
+        as_sent = self.described.send_predictor(self.predictor_bits)
+        coded = coded_weights(self.described, as_sent, self.subsampling.all_weights())
+        return self.table.split(coded.bits + coded.escapes)
 
     def gradient_coverage(self) -> float:
         """The share of weights in range whose slope under the targets is a tenth of the true one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from bitfold.studio.server.outbox import Outbox
 
@@ -11,8 +12,8 @@ def test_a_newer_message_takes_the_place_of_an_older_one() -> None:
     """And goes out when the older one would have."""
     outbox = Outbox()
     for number in range(3):
-        outbox.put("moment", lambda n=number: b"moment %d" % n)
-        outbox.put(f"line {number}", lambda n=number: b"line %d" % n)
+        outbox.put("moment", partial(bytes, f"moment {number}", "ascii"))
+        outbox.put(f"line {number}", partial(bytes, f"line {number}", "ascii"))
 
     async def taken() -> list[bytes]:
         return [await outbox.take() for _ in range(4)]
