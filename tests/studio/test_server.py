@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from bitfold.polytopes import partition
+from bitfold.model_file import read_model
+from bitfold.polytopes import load_partition, partition
 from bitfold.studio.wire.message import VERSION, Message, decode
 from bitfold.training import first_difference, load_run
 
@@ -244,3 +246,48 @@ def test_two_pages_that_open_a_run_at_once_start_one_trainer(url: str) -> None:
                     == (0.02, 0.2)
                 ),
             )
+
+
+def test_what_is_said_to_be_saved_is_what_is_saved(url: str, tmp_path: Path) -> None:
+    """The file has the size that the page was told, the costs add up, and it is read again."""
+    with page_of(url) as page:
+        page.say("open", run="ring")
+        page.say("look", run="ring", **LOOK)
+        page.hear("partition")
+        page.say("bits", run="ring")
+        bits = page.hear("bits")
+        page.say("save", view=0, format="bitfold")
+        file = page.hear("file")
+    data = file.arrays["data"].tobytes()
+    assert len(data) == bits.facts["num_bytes"]
+    path = tmp_path / "net.bitfold"
+    path.write_bytes(data)
+    run = load_run(parts_of(url)[2] / "ring")
+    network = read_model(path, into=run.new_network())
+    shown = [tensor for name, tensor in network.state_dict().items()]
+    weights = np.concatenate([tensor.numpy().ravel() for tensor in shown])
+    np.testing.assert_allclose(bits.arrays["weights"], weights, rtol=1e-6)
+    items = bits.facts["items"]
+    total = items["weights"] + items["out_of_range"]
+    assert bits.arrays["costs"].astype(float).sum() == pytest.approx(total, rel=1e-5)
+    assert bits.arrays["picture"].shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("kind", ["svg", "npz", "graphml"])
+def test_each_format_of_a_partition_is_saved(url: str, kind: str, tmp_path: Path) -> None:
+    """And can be opened again."""
+    with page_of(url) as page:
+        page.say("open", run="ring")
+        page.say("look", run="ring", **LOOK)
+        number = page.hear("partition").facts["num_polytopes"]
+        page.say("save", view=0, format=kind)
+        file = page.hear("file")
+    assert str(file.facts["name"]).endswith(f".{kind}")
+    path = tmp_path / f"saved.{kind}"
+    path.write_bytes(file.arrays["data"].tobytes())
+    if kind == "npz":
+        assert load_partition(path).num_polytopes == number
+    else:
+        root = ElementTree.parse(path).getroot()
+        nodes = root.findall(".//{http://graphml.graphdrawing.org/xmlns}node")
+        assert len(nodes) == (number if kind == "graphml" else 0)

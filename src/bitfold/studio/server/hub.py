@@ -17,15 +17,16 @@ from bitfold.studio.server.page_client import PageClient
 from bitfold.studio.server.runs_folder import RunsFolder
 from bitfold.studio.server.views import Views
 from bitfold.studio.wire.commands import Command
-from bitfold.studio.wire.message import Message, encode
+from bitfold.studio.wire.message import Message, encode, header_of
 
 _TRAINER = "bitfold.studio.trainer.worker"
+_SAVER = "bitfold.studio.viewer.saver"
 _MOST_CLIENTS = 32
 #: Runs that may be trained at a time; each has a process of its own.
 MOST_TRAINERS = 8
 #: Settings of a new run, where the page gives none.
 NEW_RUN: Mapping[str, Any] = {"epochs": 100_000, "snapshot_format": "none"}
-_TO_TRAINER = ("play", "pause", "speed", "change", "paint", "undo", "target")
+_TO_TRAINER = ("play", "pause", "speed", "change", "paint", "undo", "target", "bits")
 
 
 class Hub:
@@ -49,6 +50,7 @@ class Hub:
             "forget": self._forget,
             "ack": self._views.acknowledge,
             "locate": self._views.locate,
+            "save": self._save,
             "new": self._begin_new,
             "branch": self._branch,
             "stop": self._stop_run,
@@ -159,6 +161,9 @@ class Hub:
             self._tell_moment(live)
             self._cutter.wake()
             return
+        if kind == "file":
+            self._hand_file(data)
+            return
         for client in self.clients.values():
             if live.name in client.runs:
                 if kind in live.states:
@@ -201,6 +206,27 @@ class Hub:
     def _forget(self, client: PageClient, command: Command) -> None:
         client.views.pop(command["view"], None)
         self._watch()
+
+    def _save(self, client: PageClient, command: Command) -> None:
+        request = self._views.save_request(client, command)
+        if command["format"] == "bitfold":
+            order = {"kind": "save", "run": request.facts["run"], "client": client.number}
+            self.live(request.facts["run"]).order(order)
+        else:
+            self._spawn(self._saved(request))
+
+    async def _saved(self, request: Message) -> None:
+        saver = await Child.start(_SAVER, name="the saving process")
+        saver.request(request)
+        reason = await saver.listen(self._hand_file)
+        if reason != "exit code 0":
+            raise StudioError(f"Cannot save: the saving process has ended, {reason}.")
+
+    def _hand_file(self, data: bytes) -> None:
+        facts, _ = header_of(data)
+        client = self.clients.get(facts["client"])
+        if client is not None:
+            client.put_line(data)
 
     def _begin_new(self, client: PageClient, command: Command) -> None:
         name = self.begin(command["settings"])

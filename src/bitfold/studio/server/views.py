@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bitfold.errors import StudioError
 from bitfold.studio.server.live_run import LiveRun
 from bitfold.studio.server.page_client import PageClient, View
 from bitfold.studio.wire.commands import Command
@@ -77,11 +78,27 @@ class Views:
         client = self._clients[self._last[0]]
         return self._cut_request(client, self._last[1])
 
+    def save_request(self, client: PageClient, command: Command) -> Message:
+        """Return the request for a file of what a view shows.
+
+        Raises:
+            StudioError: the view shows nothing.
+        """
+        if command["view"] not in client.views:
+            raise StudioError("Cannot save: expected a run that is shown, got none. Open one.")
+        found = self._request(client, command["view"], "save")
+        return Message("save", {**found.facts, "format": command["format"]}, found.arrays)
+
     def _cut_request(self, client: PageClient, number: int) -> Message:
+        view = client.views[number]
+        found = self._request(client, number, "cut")
+        view.cut, view.is_acknowledged = (found.facts["epoch"], view.facts), False
+        return found
+
+    def _request(self, client: PageClient, number: int, kind: str) -> Message:
         view = client.views[number]
         live = self._live[view.run]
         epoch = live.epoch if view.epoch is None else view.epoch
-        view.cut, view.is_acknowledged = (epoch, view.facts), False
         facts = {
             **view.facts,
             "client": client.number,
@@ -92,8 +109,8 @@ class Views:
             "window_key": _window_key(client, number),
         }
         if view.epoch is None and live.weights is not None:
-            return Message("cut", facts, {"weights": live.weights})
-        return Message("cut", facts)
+            return Message(kind, facts, {"weights": live.weights})
+        return Message(kind, facts)
 
     def hear(self, data: bytes) -> LiveRun | None:
         """Hand an answer on to who asked; return the run whose history came, if one did."""

@@ -64,7 +64,7 @@ def bits_of(session: Session) -> Message:
         "items": {name: _finite(bits) for name, bits in description.items.items()},
         "tensors": [{"name": n, "shape": list(c.shape)} for n, c in costs.items()],
     }
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "weights": _flat([decoded[name] for name in costs]),
         "costs": _flat(list(costs.values())),
         "picture": _picture(session, data),

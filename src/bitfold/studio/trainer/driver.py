@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from bitfold.errors import BitfoldError
+from bitfold.studio.trainer.bits import bits_of, file_of
 from bitfold.studio.trainer.canvas import Canvas
 from bitfold.studio.trainer.orders import Orders
 from bitfold.studio.trainer.painting import Stroke
 from bitfold.studio.trainer.report import Report, Send, Standing
+from bitfold.studio.wire.message import Message
 from bitfold.training import (
     Audited,
     EpochEnded,
@@ -24,6 +28,8 @@ from bitfold.training import (
 
 # A paused run looks for orders without end; a slowed one at least this often.
 _LONGEST_WAIT_SECONDS = 0.2
+# Orders that do not change what a moment says.
+_SILENT = frozenset({"paint", "watch", "bits", "save"})
 
 
 class Driver:
@@ -41,7 +47,7 @@ class Driver:
     def __init__(
         self, opened: Callable[[Sequence[Listener]], Session], orders: Orders, send: Send
     ) -> None:
-        self._orders = orders
+        self._orders, self._send = orders, send
         self._standing = Standing()
         self._remaining: int | None = None  # epochs until the next pause
         self._least_seconds = 0.0  # of an epoch, at a chosen speed
@@ -58,6 +64,8 @@ class Driver:
             "undo": self._undo,
             "target": self._choose_target,
             "watch": self._watch,
+            "bits": self._tell_bits,
+            "save": self._save,
         }
 
     def run(self) -> None:
@@ -86,7 +94,7 @@ class Driver:
 
     def _carry_out(self, order: Mapping[str, Any]) -> None:
         self._try(lambda: self._does[order["kind"]](order))
-        if order["kind"] not in {"paint", "watch"}:
+        if order["kind"] not in _SILENT:
             self._report.moment(is_urgent=True)
 
     def _try(self, action: Any) -> None:
@@ -183,6 +191,15 @@ class Driver:
     def _learn_canvas(self) -> None:
         self._session.change(target=self._canvas.take())
         self._report.target(can_undo=self._canvas.can_undo)
+
+    def _tell_bits(self, _: Mapping[str, Any]) -> None:
+        self._send(bits_of(self._session))
+
+    def _save(self, order: Mapping[str, Any]) -> None:
+        session = self._session
+        name = f"{session.run.path.name}-epoch-{session.epoch}.bitfold"
+        data = np.frombuffer(file_of(session), np.uint8)
+        self._send(Message("file", {"client": order["client"], "name": name}, {"data": data}))
 
     def _watch(self, order: Mapping[str, Any]) -> None:
         was_watched, self._report.is_watched = self._report.is_watched, order["is_watched"]

@@ -26,6 +26,8 @@ MAX_BYTES: Final = 2**18
 FACES: Final = ("value", "area", "slope", "identity", "none")
 #: The tools that paint a target.
 TOOLS: Final = ("brush", "eraser", "fill", "letter", "clear")
+#: The files that a page can save.
+FORMATS: Final = ("bitfold", "svg", "pdf", "png", "npz", "graphml")
 #: Views that a page has at most.
 MAX_VIEWS: Final = 4
 
@@ -68,8 +70,8 @@ COMMANDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
         "forget": {"view": _VIEW},
         "ack": {"view": _VIEW},
         "locate": {"view": _VIEW, "x": Real(-64, 64), "y": Real(-64, 64)},
-        "fold": {"view": _VIEW, "neuron": Whole(0, 10**7)},
         "bits": {"run": _RUN},
+        "save": {"view": _VIEW, "format": Choice(FORMATS)},
         "new": {"settings": Settings(64)},
         "branch": {"run": _RUN, "epoch": _EPOCH},
         "stop": {"run": _RUN},

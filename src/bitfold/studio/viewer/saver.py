@@ -1,0 +1,73 @@
+"""The process that makes one file that a page saves: it reads one request, and answers it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from bitfold.errors import BitfoldError, StudioError
+from bitfold.experiments.partition_output import PartitionLook, write_partition
+from bitfold.polytopes import partition
+from bitfold.recording.network_view import slice_plane
+from bitfold.studio.viewer.graph import write_dual_graph
+from bitfold.studio.viewer.run_view import RunView
+from bitfold.studio.viewer.window import Window
+from bitfold.studio.wire.message import Message
+from bitfold.studio.wire.pipe import Sender, own_output, received
+
+#: Formats of a window's partition.
+PARTITION_FORMATS: Final = ("svg", "pdf", "png", "npz", "graphml")
+
+
+def saved(request: Message) -> Message:
+    """Return the file that a request asks for.
+
+    Args:
+        request: ``path`` of the run, ``epoch``, ``format``, ``faces``, the window, and ``weights``
+            if the epoch is not one that the run has kept.
+
+    Raises:
+        BitfoldError: the file cannot be made.
+    """
+    facts = request.facts
+    kind = facts["format"]
+    if kind not in PARTITION_FORMATS:
+        raise StudioError(f"Cannot save {kind}: expected one of {', '.join(PARTITION_FORMATS)}.")
+    shown = RunView(facts["path"])
+    shown.show(request.arrays.get("weights"), facts["epoch"])
+    window = Window.of(facts)
+    x, y, half = window.x, window.y, window.half
+    domain = (x - half * window.aspect, y - half), (x + half * window.aspect, y + half)
+    found = partition(shown.view.network, domain, slice_plane(window.time), with_outputs=True)
+    with tempfile.TemporaryDirectory(prefix="bitfold-studio-") as folder:
+        path = Path(folder) / f"file.{kind}"
+        if kind == "graphml":
+            write_dual_graph(found, path)
+        else:
+            write_partition(found, shown.view, path, PartitionLook(faces=facts["faces"]))
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    name = f"{facts['run']}-epoch-{facts['epoch']}.{kind}"
+    return Message("file", {"client": facts["client"], "name": name}, {"data": data})
+
+
+def main() -> int:
+    """Answer one request."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    send = Sender(own_output())
+    for request in received(sys.stdin.buffer):
+        try:
+            send(saved(request))
+        except BitfoldError as error:
+            client = request.facts["client"]
+            send(Message("refused", {"client": client, "text": str(error)}))
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
