@@ -6,7 +6,7 @@ PROGRAMS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(PROGRAMS)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo studio test test-all test-oldest test-newest test-leaning check docs dist bench clean
+.PHONY: demo studio test test-all test-oldest test-newest test-leaning test-page check docs dist bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/bitfold demo
@@ -24,6 +24,13 @@ test: $(VENV)/.installed-test
 test-all: $(VENV)/.installed-test
 	$(BIN)/bitfold warm-up
 	$(BIN)/python -m pytest -n auto --dist loadfile --hypothesis-profile=all
+
+# The page in a browser, and its own unit tests. They need Node.js and an installed Chromium.
+test-page: $(VENV)/.installed-page
+	$(BIN)/python tools/build_page.py
+	cd frontend && npm run --silent check && npm run --silent test
+	$(BIN)/bitfold warm-up
+	$(BIN)/python -m pytest -n 0 tests_page
 
 # The same tests with the oldest and the newest versions that pyproject.toml allows, each in an environment of its own.
 # TESTS=... chooses some of them; $(LEANING) are those that lean most on the dependencies. The newest versions also run

@@ -1,5 +1,6 @@
 /** The page of the studio: connects, and hands messages to the views. */
 
+import { BitsPane } from "./bits/bits_pane.ts";
 import { Connection } from "./connection.ts";
 import { Controls } from "./settings/controls.ts";
 import { Curves } from "./curves/curves.ts";
@@ -8,6 +9,7 @@ import { FoldsPane } from "./folds/pane.ts";
 import { showPlace } from "./folds/place_pane.ts";
 import { receive } from "./receive.ts";
 import { RunList } from "./runs/run_list.ts";
+import { SaveMenu } from "./save/save_menu.ts";
 import { State } from "./state.ts";
 import { Brush } from "./target/brush.ts";
 import { TargetPane } from "./target/target_pane.ts";
@@ -42,6 +44,8 @@ function start(): void {
   const target = new TargetPane(state, brush);
   const folds = new FoldsPane(state, connection, brush, hover());
   const transport = new Transport(state, connection, () => folds.look());
+  const bits = new BitsPane(state, connection);
+  const save = new SaveMenu(connection);
   new Curves(state);
   new Controls(state, connection);
   new RunList(state, connection, choose);
@@ -55,6 +59,8 @@ function start(): void {
   function hear(message: Message): void {
     if (message.kind === "partition") folds.take(message);
     else if (message.kind === "place") showPlace(message);
+    else if (message.kind === "bits") bits.take(message);
+    else if (message.kind === "file") save.take(message);
     else if (message.kind === "began") choose(String(message.facts["run"]));
     else receive(state, message);
   }
@@ -81,6 +87,7 @@ function start(): void {
     };
   }
 
+  exposeTo(window, folds, state);
   document.addEventListener("keydown", (event) => {
     const isTyping = (event.target as HTMLElement).matches("input[type=text], select, button");
     if (event.key === " " && !isTyping) {
@@ -89,6 +96,17 @@ function start(): void {
     }
   });
   connection.open();
+}
+
+/** What the console of the browser, and tests, may ask and do. */
+function exposeTo(target: object, folds: FoldsPane, state: State): void {
+  const bitfold = {
+    camera: () => ({ ...folds.camera }),
+    zoomTo: (x: number, y: number, zoom: number) => folds.zoomTo(x, y, zoom),
+    isCurrent: () => folds.isCurrent(),
+    runs: () => state.runs.map((run) => run.run),
+  };
+  Object.assign(target, { bitfold });
 }
 
 start();

@@ -81,6 +81,23 @@ export class FoldsPane {
     this.connection.send(command);
   }
 
+  /** Look at a point of the picture, so many times enlarged. */
+  zoomTo(x: number, y: number, zoom: number): void {
+    this.camera.reset();
+    this.camera.zoomAt(0, 0, this.camera.half * 2 * zoom);
+    this.camera.x = x;
+    this.camera.y = y;
+    this.redraw();
+  }
+
+  /** Whether the window that is drawn is the one that is looked at. */
+  isCurrent(): boolean {
+    const drawn = this.renderer.drawing.legend?.window;
+    const wanted = this.camera.window();
+    if (drawn === undefined || wanted === null || this.isDue) return false;
+    return drawn.x === wanted.x && drawn.y === wanted.y && drawn.half === wanted.half;
+  }
+
   /** Ask what is at a point of the canvas. */
   locate(u: number, v: number): void {
     const legend = this.renderer.drawing.legend;

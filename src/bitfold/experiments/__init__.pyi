@@ -1,4 +1,4 @@
-from bitfold.experiments.demo import demo_config
+from bitfold.experiments.demo import DEMO, demo_config
 from bitfold.experiments.frontiers.figure import draw_frontier
 from bitfold.experiments.frontiers.frontier import Frontier, frontier, load_frontier
 from bitfold.experiments.frontiers.record import FrontierPoint, FrontierRecord, pareto_front
@@ -35,6 +35,7 @@ from bitfold.experiments.run_coding import CodedRun, code_run
 from bitfold.experiments.run_summary import PolytopeCount, count_polytopes, decoded_psnr_db
 
 __all__ = [
+    "DEMO",
     "CodedRun",
     "Comparison",
     "Frontier",

@@ -8,7 +8,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from bitfold import training
+from bitfold import experiments, targets, training
 from bitfold.errors import StudioError
 
 
@@ -67,13 +67,20 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.no_browser:
             webbrowser.open(url)
 
-    begin = None if runs else {"target": target or "ring", **({} if target else RING)}
+    begin = None if runs else _first_settings(target)
     serve(arguments.folder, runs=runs, begin=begin, settings=settings, ready=ready)
     return 0
 
 
-#: The run that a studio without arguments begins: K, so that there are bits to watch.
-RING = {"size": 256, "shape": "[10]*8", "kolmogorov_weight": 0.001}
+def _first_settings(target: str | None) -> dict[str, Any]:
+    """Return the settings of the run that the studio begins with: the demo's, or the picture's."""
+    if target is None:
+        return dict(experiments.DEMO)
+    loaded = targets.load_target(target)
+    suited = experiments.picture_settings(loaded, given=["epochs"])
+    if suited.values:
+        print(suited, flush=True)
+    return {"target": target, **suited.values}
 
 
 def _sorted(what: list[str]) -> tuple[list[str], str | None]:

@@ -1,0 +1,109 @@
+/** The parts of views that need no browser. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { series, thinned } from "../src/curves/thinning.ts";
+import { Camera, LEAST_HALF } from "../src/folds/camera.ts";
+import { foldPalette, hue } from "../src/folds/palette.ts";
+import { cornerColours, triangulate } from "../src/folds/triangles.ts";
+import { nearest, short } from "../src/numbers.ts";
+import { Table } from "../src/state.ts";
+
+test("a face of n corners becomes n - 2 triangles", () => {
+  const offsets = Uint32Array.of(0, 3, 7);
+  assert.deepEqual([...triangulate(offsets)], [0, 1, 2, 3, 4, 5, 3, 5, 6]);
+  assert.equal(triangulate(Uint32Array.of(0)).length, 0);
+});
+
+test("each corner of a face has its colour", () => {
+  const found = cornerColours(Uint32Array.of(0, 1, 3), Uint8Array.of(1, 2, 3, 4, 5, 6));
+  assert.deepEqual([...found], [1, 2, 3, 255, 4, 5, 6, 255, 4, 5, 6, 255]);
+});
+
+test("what is under the pointer stays there while zooming", () => {
+  const camera = new Camera();
+  camera.aspect = 1.5;
+  const before = camera.point(0.3, -0.2);
+  camera.zoomAt(0.3, -0.2, 1000);
+  const after = camera.point(0.3, -0.2);
+  assert.ok(Math.abs(before[0] - after[0]) < 1e-12);
+  assert.ok(Math.abs(before[1] - after[1]) < 1e-12);
+  assert.equal(camera.half, 0.5 / 1000);
+});
+
+test("zoom ends where float64 does", () => {
+  const camera = new Camera();
+  for (let i = 0; i < 100; i++) camera.zoomAt(0, 0, 10);
+  assert.equal(camera.half, LEAST_HALF);
+});
+
+test("only what is seen of the picture is cut", () => {
+  const camera = new Camera();
+  camera.aspect = 2;
+  camera.reset();
+  assert.deepEqual(camera.window(), { x: 0, y: 0, half: 0.5, aspect: 1 });
+  camera.zoomAt(0, 0, 4);
+  const window = camera.window();
+  assert.ok(window !== null && window.half < 0.13 && window.aspect === 2);
+});
+
+test("rows of earlier epochs replace those that were there", () => {
+  const table = new Table(2);
+  table.take(0, Float64Array.of(1, 0.5, 2, 0.4, 3, 0.3));
+  table.take(1, Float64Array.of(2, 0.25));
+  assert.equal(table.count, 2);
+  assert.equal(table.at(1, 1), 0.25);
+  assert.equal(table.last(1), 0.25);
+});
+
+test("a table grows, and its last number is the last that was measured", () => {
+  const table = new Table(2);
+  for (let epoch = 1; epoch <= 5000; epoch++) {
+    table.take(epoch - 1, Float64Array.of(epoch, epoch === 4990 ? 7 : Number.NaN));
+  }
+  assert.equal(table.count, 5000);
+  assert.equal(table.last(1), 7);
+});
+
+test("thinned curves keep their ends", () => {
+  assert.deepEqual([...thinned(3, 10)], [0, 1, 2]);
+  const rows = thinned(10_001, 100);
+  assert.ok(rows.length <= 102);
+  assert.equal(rows[0], 0);
+  assert.equal(rows[rows.length - 1], 10_000);
+});
+
+test("a logarithmic curve leaves out what has no logarithm", () => {
+  const table = new Table(2);
+  table.take(0, Float64Array.of(1, 0, 2, 0.5, 3, Number.NaN));
+  assert.deepEqual(series(table, thinned(3, 9), 1, true), [null, 0.5, null]);
+  assert.deepEqual(series(table, thinned(3, 9), 1, false), [0, 0.5, null]);
+});
+
+test("each neuron has the colour of its layer", () => {
+  const legend = { layerSizes: [2, 1], layerColours: [[1, 2, 3], [4, 5, 6]] };
+  const { pixels, rows } = foldPalette(legend, "layer", null);
+  assert.equal(rows, 1);
+  assert.deepEqual([...pixels.subarray(0, 12)], [1, 2, 3, 255, 1, 2, 3, 255, 4, 5, 6, 255]);
+  const chosen = foldPalette(legend, "layer", 1).pixels;
+  assert.deepEqual([chosen[3], chosen[7], chosen[11]], [36, 255, 36]);
+});
+
+test("hues go round the colour circle", () => {
+  assert.deepEqual(hue(0), [255, 0, 0]);
+  assert.deepEqual(hue(1 / 3), [0, 255, 0]);
+  assert.deepEqual(hue(2 / 3), [0, 0, 255]);
+});
+
+test("numbers are short", () => {
+  assert.equal(short(1234567), "1,234,567");
+  assert.equal(short(0.0012345), "0.00123");
+  assert.equal(short(1e-9), "1.00e-9");
+  assert.equal(short(Number.NaN), "–");
+});
+
+test("the nearest recorded moment is found", () => {
+  assert.equal(nearest([0, 10, 100], 40), 10);
+  assert.equal(nearest([], 40), null);
+});

@@ -1,0 +1,83 @@
+"""A studio and a browser for the tests of the page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+PATIENCE_MS = 60_000
+#: Software rendering, and no connections of the browser's own.
+FLAGS = (
+    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run",
+)  # fmt: skip
+SERVER = """
+import sys
+from bitfold.studio import serve
+settings = {"target": "ring", "size": 64, "shape": "[8]*3", "points": 1000, "seed": 1,
+            "kolmogorov_weight": 0.003, "kolmogorov_quantise": "learned", "learning_rate": 0.005}
+serve(sys.argv[1], begin=settings, ready=lambda url: print(url, flush=True))
+"""
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A running studio.
+
+    Args:
+        url: of its page, with the token.
+        folder: of its runs.
+    """
+
+    url: str
+    folder: Path
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    """A studio with one run, paused at epoch 0."""
+    folder = tmp_path / "runs"
+    command = [sys.executable, "-c", SERVER, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield Studio(server.stdout.readline().strip(), folder)
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """An installed Chromium; the variable CHROMIUM names another one."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+    assert program is not None, "Install Chromium, or set CHROMIUM to its path."
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(studio: Studio, browser: Browser) -> Iterator[Page]:
+    """The page of the studio, with its first partition drawn; errors in its console fail."""
+    problems: list[str] = []
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(PATIENCE_MS)
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on(
+        "console",
+        lambda message: problems.append(message.text) if message.type == "error" else None,
+    )
+    opened.goto(studio.url)
+    opened.wait_for_function("() => document.querySelector('#folds-caption').textContent !== ''")
+    yield opened
+    opened.close()
+    assert problems == []

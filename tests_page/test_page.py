@@ -1,0 +1,261 @@
+"""The page in a browser: what one sees is true, and what one does happens."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Page
+
+from bitfold.model_file import model_info
+from bitfold.polytopes import load_partition, partition
+from bitfold.polytopes.drawing.raster import Raster, fold_segments
+from bitfold.recording.network_view import without_sigmoid
+from bitfold.training import Run, load_run
+from tests_page.conftest import Studio
+
+
+def epoch_of(page: Page) -> int:
+    """The epoch that the page says it has."""
+    return int(page.inner_text("#epoch").split()[-1].replace(",", ""))
+
+
+def wait_for_epoch(page: Page, epoch: int) -> None:
+    """Until the drawn partition is of this epoch or a later one."""
+    page.wait_for_function(
+        "epoch => Number(document.querySelector('#folds-caption').textContent"
+        ".match(/epoch ([\\d,]+)/)[1].replace(',', '')) >= epoch",
+        arg=epoch,
+    )
+
+
+def step(page: Page, times: int = 1) -> None:
+    """Train some epochs one by one, and wait until they are drawn."""
+    for _ in range(times):
+        before = epoch_of(page)
+        page.click("#step")
+        wait_for_epoch(page, before + 1)
+
+
+def shown(page: Page) -> NDArray[np.uint8]:
+    """The pixels of the canvas with the folds."""
+    data = page.locator("#folds").screenshot()
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def kept_run(page: Page, studio: Studio, name: str = "ring") -> Run:
+    """The run, saved and closed, so that its files hold the epoch that is shown."""
+    page.click(f"#run-list li:has(button:text-is('{name}')) button:text('Save and close')")
+    page.wait_for_selector(f"#run-list li:has(button:text-is('{name}')) small:not(:text('open'))")
+    return load_run(studio.folder / name)
+
+
+def test_a_newcomer_plays_and_pauses(page: Page) -> None:
+    """Play trains, the picture follows, and Pause stops it."""
+    before = shown(page)
+    page.click("#play")
+    wait_for_epoch(page, 5)
+    page.click("#play")
+    page.wait_for_function("() => document.querySelector('#play').textContent === 'Play'")
+    page.wait_for_timeout(300)
+    stopped = epoch_of(page)
+    page.wait_for_timeout(500)
+    assert epoch_of(page) == stopped
+    assert (shown(page) != before).mean() > 0.05
+    assert "PSNR" in page.inner_text("#summary")
+    assert "bytes" in page.inner_text("#summary")
+
+
+@pytest.mark.parametrize("zoom", [1.0, 1e3, 1e9])
+def test_the_picture_agrees_with_the_raster(page: Page, studio: Studio, zoom: float) -> None:
+    """Up to a pixel along the folds, whose lines the graphics card places by its own rules."""
+    step(page, 2)
+    page.evaluate("zoom => window.bitfold.zoomTo(0.11, -0.23, zoom)", zoom)
+    page.wait_for_function("() => window.bitfold.isCurrent()")
+    page.mouse.move(5, 5)
+    window = page.evaluate("() => window.bitfold.camera()")
+    pixels = shown(page)
+    epoch = epoch_of(page)
+    run = kept_run(page, studio)
+    network, _ = without_sigmoid(run.network(epoch))
+    height, width, _ = pixels.shape
+    half_x, half_y = window["half"] * window["aspect"], window["half"]
+    low = (window["x"] - half_x, window["y"] - half_y)
+    high = (window["x"] + half_x, window["y"] + half_y)
+    found = partition(network, (low, high), with_outputs=True)
+    raster = Raster(low, high, width, height)
+    values = np.clip(raster.values(found.subdivision, found.vertex_outputs)[..., 0], 0, 1)
+    segments, _ = fold_segments(found.subdivision)
+    near = raster.lines(segments, 6.0, np.zeros(len(segments), np.uint8)).cover > 0
+    xs, ys = np.meshgrid(np.linspace(low[0], high[0], width), np.linspace(low[1], high[1], height))
+    inside = (np.abs(xs) < 0.49) & (np.abs(ys) < 0.49) & ~near
+    assert inside.mean() > 0.2
+    difference = np.abs(pixels.astype(float).mean(-1) - 255 * values)[inside]
+    assert np.quantile(difference, 0.995) <= 3
+    lines = raster.lines(segments, 1.0, np.zeros(len(segments), np.uint8)).cover > 200
+    is_orange = (pixels[..., 0].astype(int) - pixels[..., 2]) > 60
+    on_lines = lines & (np.abs(xs) < 0.49) & (np.abs(ys) < 0.49)
+    if on_lines.sum() > 50:
+        grown = is_orange.copy()
+        for shift in (-1, 1):
+            for axis in (0, 1):
+                grown |= np.roll(is_orange, shift, axis)
+        assert grown[on_lines].mean() > 0.97
+
+
+def test_painting_changes_the_target_and_the_training_learns_it(page: Page, studio: Studio) -> None:
+    """A stroke on the target is in the run's own target from the next epoch on."""
+    page.check("#tool-brush")
+    page.fill("#colour", "#ffffff")
+    box = page.locator("#target").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 10, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    page.wait_for_function("() => !document.querySelector('#undo').disabled")
+    step(page)
+    run = kept_run(page, studio)
+    assert run.target.pixels[0, 32, 32, 0] == 255
+    assert run.changes.items[-1].epoch == 1
+    assert run.at(0).target.pixels[0, 32, 32, 0] == 0
+
+
+def test_lambda_is_changed_and_a_wrong_value_is_explained(page: Page, studio: Studio) -> None:
+    """Settings take effect before the next epoch; what is refused is said below the folds."""
+    page.fill("input[name=kolmogorov_weight]", "0.05")
+    page.press("input[name=kolmogorov_weight]", "Tab")
+    step(page)
+    page.fill("input[name=learning_rate]", "-1")
+    page.press("input[name=learning_rate]", "Tab")
+    page.wait_for_function(
+        "() => document.querySelector('#line').textContent.includes('more than 0')"
+    )
+    assert "problem" in (page.get_attribute("#line", "class") or "")
+    assert kept_run(page, studio).config.kolmogorov_weight == 0.05
+
+
+def test_the_pointer_finds_the_partitions_own_values(page: Page, studio: Studio) -> None:
+    """What stands under "Under the pointer" is what the network computes there."""
+    step(page)
+    box = page.locator("#folds").bounding_box()
+    assert box is not None
+    x, y = box["x"] + 0.45 * box["width"], box["y"] + 0.4 * box["height"]
+    page.mouse.move(x, y)
+    page.wait_for_selector("#place dd")
+    page.mouse.move(x + 1, y)
+    page.wait_for_timeout(500)
+    output = float(page.locator("#place dd").first.inner_text().replace(",", ""))
+    camera = page.evaluate("() => window.bitfold.camera()")
+    u, v = 2 * (0.45 + 1 / box["width"]) - 1, 2 * 0.4 - 1
+    point = [camera["x"] + u * camera["aspect"] * camera["half"], camera["y"] + v * camera["half"]]
+    epoch = epoch_of(page)
+    network, _ = without_sigmoid(kept_run(page, studio).network(epoch))
+    expected = partition(network).evaluate([point])[0, 0]
+    assert output == pytest.approx(expected, rel=1e-2, abs=2e-3)
+
+
+def test_rewind_shows_an_earlier_moment_and_branch_begins_there(page: Page) -> None:
+    """The branch is a run of its own, at that epoch."""
+    step(page, 3)
+    page.locator("#timeline").fill("1")
+    page.wait_for_function(
+        "() => document.querySelector('#folds-caption').textContent.includes('epoch 1')"
+    )
+    assert "looking back" in page.inner_text("#epoch")
+    page.click("#branch")
+    page.wait_for_selector("#run-list button:text('ring-from-1')")
+    page.wait_for_function("() => document.querySelector('#epoch').textContent === 'epoch 1'")
+    page.click("#step")
+    wait_for_epoch(page, 2)
+
+
+@pytest.mark.parametrize("kind", ["bitfold", "svg", "npz", "graphml"])
+def test_each_format_is_saved(page: Page, kind: str, tmp_path: Path) -> None:
+    """The network's file has the size that the page told."""
+    step(page)
+    page.wait_for_function("() => document.querySelector('#saved-now').textContent !== ''")
+    page.select_option("#format", kind)
+    with page.expect_download() as coming:
+        page.click("#save")
+    path = tmp_path / coming.value.suggested_filename
+    coming.value.save_as(path)
+    assert path.suffix == f".{kind}"
+    if kind == "bitfold":
+        told = int(page.inner_text("#saved-now").split()[2].replace(",", ""))
+        assert path.stat().st_size == told
+        assert model_info(path) is not None
+    elif kind == "npz":
+        number = int(page.inner_text("#folds-caption").split()[0].replace(",", ""))
+        assert load_partition(path).num_polytopes == number
+    else:
+        assert path.read_bytes().startswith(b"<?xml")
+
+
+def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
+    """Each control has a name and takes the focus; the folds move and zoom by keys."""
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, canvas[tabindex]")]
+        .filter(one => !(one.textContent.trim() || one.ariaLabel || one.title
+            || one.getAttribute("aria-label") || (one.labels && one.labels.length)))
+        .map(one => one.outerHTML)"""
+    )
+    assert nameless == []
+    page.focus("#folds")
+    for key in ("+", "+", "ArrowLeft", "ArrowUp", "-"):
+        page.keyboard.press(key)
+    page.wait_for_function(
+        "() => document.querySelector('#folds-caption').textContent.includes('enlarged')"
+    )
+    page.keyboard.press("0")
+    page.wait_for_function(
+        "() => !document.querySelector('#folds-caption').textContent.includes('enlarged')"
+    )
+
+
+def test_random_clicking_leaves_no_error_and_no_lost_run(page: Page, studio: Studio) -> None:
+    """A seeded monkey; the console is looked at when the page closes."""
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        act(page, rng)
+    page.wait_for_timeout(1000)
+    names = json.loads(page.evaluate("() => JSON.stringify(window.bitfold.runs())"))
+    for name in names:
+        assert load_run(studio.folder / name).config.target == "ring"
+
+
+def act(page: Page, rng: np.random.Generator) -> None:
+    """Do one random thing on the page."""
+    box: Any = page.locator("#folds").bounding_box()
+    x = box["x"] + rng.uniform(0.05, 0.95) * box["width"]
+    y = box["y"] + rng.uniform(0.1, 0.6) * box["height"]
+    kind = rng.integers(8)
+    if kind == 0:
+        page.mouse.move(x, y)
+        page.mouse.wheel(0, float(rng.uniform(-800, 800)))
+    elif kind == 1:
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 30, y + 20, steps=3)
+        page.mouse.up()
+    elif kind == 2:
+        page.click(["#play", "#step", "#step-many", "#newest"][rng.integers(4)], force=True)
+    elif kind == 3:
+        faces = ["value", "error", "slope", "area", "identity", "none"]
+        page.select_option("#faces", faces[rng.integers(6)])
+    elif kind == 4:
+        tools = page.locator("input[name=tool]")
+        tools.nth(int(rng.integers(5))).check()
+    elif kind == 5:
+        page.select_option("#fold-colour", ["plain", "layer", "neuron", "none"][rng.integers(4)])
+    elif kind == 6:
+        page.locator("#timeline").fill(str(int(rng.integers(0, 2))))
+    else:
+        page.locator("input[name=kolmogorov_weight]").fill(f"{rng.uniform(0, 0.01):.4f}")
+        page.keyboard.press("Tab")
