@@ -9,11 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bitfold.cli.commands import (
     audit,
-    compress,
-    decompress,
     demo,
     frontier,
-    info,
     picture,
     plot,
     polytopes,
@@ -24,6 +21,7 @@ from bitfold.cli.commands import (
     studio,
     train,
 )
+from bitfold.cli.commands.model_files import compress, decompress, info
 from bitfold.cli.commands.setup import completion, warm_up
 from bitfold.cli.console.examples import EXAMPLES
 from bitfold.cli.console.parser import OneLineParser, unknown_command
