@@ -47,6 +47,8 @@ def shifted() -> nn.Module:
             item.copy_(torch.from_numpy(values.astype(np.float32)).view(item.shape))
         module.get_parameter("0.weight")[3, 2] = 1 / 3
         module.get_parameter("0.weight")[29, 39] = -17.1
+    module.register_buffer("mask", torch.from_numpy((chance.random(300) < 0.1).astype(np.float32)))
+    module.register_buffer("codes", torch.from_numpy(chance.integers(-128, 128, 300)))
     return module
 
 

@@ -272,7 +272,7 @@ def body(
             method = d.bits(2 + version)
         last[sort] = method
         methods.append(method)
-    gridded = [i for i, method in enumerate(methods) if method >= 4]
+    gridded = [i for i, method in enumerate(methods) if 4 <= method <= 8]
     is_logistic, steps, fixed = plain_grids.grids(d, gridded, tensors, version)
     scaled = [i for i in gridded if methods[i] < 6]
     sent = scales(d, scaled, [i for i in scaled if methods[i] == 5], tensors)
@@ -281,6 +281,10 @@ def body(
     for i, (shape, kind) in enumerate(tensors):
         outer, inner, *_ = (*shape, 1, 1)
         together, size = math.prod(shape[2:]), math.prod(shape)
+        if methods[i] > 8:
+            count = size * (2 if kind == "complex" else 1)
+            found.append(plain_grids.counted_plain(d, methods[i], count))
+            continue
         if methods[i] < 4:
             found.append(plain(d, methods[i], size * (2 if kind == "complex" else 1)))
             continue

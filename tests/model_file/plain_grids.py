@@ -56,6 +56,14 @@ def counted(d: Decoder, size: int) -> list[int]:
     return found
 
 
+def counted_plain(d: Decoder, method: int, size: int) -> list[float]:
+    """A tensor of method 9 or 10."""
+    if method == 10:
+        return [float(number) for number in counted(d, size)]
+    values = [as_float(d.bits(16) + (d.bits(16) << 16)) for _ in range(d.golomb(4) + 1)]
+    return [values[k] for k in counted(d, size)]
+
+
 def choice(d: Decoder, counts: list[int]) -> int:
     """One of some values by their counts."""
     n, total, slot = len(counts), sum(counts), d.slot()

@@ -106,9 +106,18 @@ def test_a_size_is_met(tmp_path: Path, share: float) -> None:
     assert 0.97 * wanted - 8 < info.num_bytes <= wanted
 
 
+def test_a_module_without_tensors_is_refused(tmp_path: Path) -> None:
+    """In one line, as an empty mapping is."""
+    empty: list[Any] = [nn.ReLU(), nn.Sequential(), {}]
+    for given in empty:
+        with pytest.raises(bitfold.ModelFileError, match="nothing to write|one tensor") as caught:
+            bitfold.write_model(tmp_path / "a.bitfold", given)
+        assert "\n" not in str(caught.value)
+
+
 def test_a_size_that_is_too_small_is_refused(tmp_path: Path) -> None:
     """The error says what the smallest is, and no file is written."""
-    with pytest.raises(bitfold.ModelFileError, match="at least 1"):
+    with pytest.raises(bitfold.ModelFileError, match=r"expected at least \d+, which"):
         bitfold.write_model(tmp_path / "net.bitfold", nn.BatchNorm1d(16), num_bytes=20)
     assert not list(tmp_path.iterdir())
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.numpy import save
 
 from bitfold.errors import TargetError
@@ -159,3 +160,16 @@ def test_missing_and_overlong_files_are_refused(
     monkeypatch.setattr("bitfold.targets.file.MAX_FILE_BYTES", 100)
     with pytest.raises(TargetError, match="at most 100 bytes"):
         read_target(tmp_path / "t")
+
+
+def test_a_path_is_a_path_even_with_the_name_of_a_built_in_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pathlib.Path` objects are taken; a missing file is an error in one line."""
+    pixels = np.arange(400, dtype=np.uint8).reshape(20, 20)
+    Image.fromarray(pixels).save(tmp_path / "ring", "PNG")
+    monkeypatch.chdir(tmp_path)
+    assert load_target(Path("ring")).grid.width == 20
+    assert load_target("ring", size=64).grid.width == 64
+    with pytest.raises(TargetError, match=r"spirall"):
+        load_target(Path("spirall"))

@@ -34,6 +34,11 @@ def source_of(given: object) -> Holder:
     if isinstance(given, nn.Module):
         module = unwrap(given)
         _check_state(module)
+        if next(module.parameters(), None) is None and not module.state_dict():
+            return _refuse(
+                "a module with parameters or buffers",
+                f"a {type(module).__name__} without. There is nothing to write",
+            )
         return module
     if isinstance(given, str | PathLike):
         return tensors_in(given)

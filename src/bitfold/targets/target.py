@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 
@@ -154,7 +155,7 @@ class Target:
         return np.array(np.broadcast_to(shown, (*shown.shape[:2], 3)))
 
 
-def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
+def load_target(source: str | PathLike[str], *, size: int = 1024, task: str = "auto") -> Target:
     """Load a built-in picture, or a picture or clip from a file, and choose its task.
 
     "auto" is regression for grey, and for colour classification if 2 to 16 flat colours hold at
@@ -162,7 +163,7 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
     that has the name of a built-in picture, give a path such as ./ring.
 
     Args:
-        source: a built-in name, "text:LETTERS", or a path.
+        source: a built-in name, "text:LETTERS", or a path; a `pathlib.Path` is a path always.
         size: side in pixels of a built-in picture, 8 to 8192; ignored for files.
         task: "auto", "regression" or "classification".
 
@@ -175,10 +176,10 @@ def load_target(source: str, *, size: int = 1024, task: str = "auto") -> Target:
     >>> load_target("rgb-ring", size=64).class_colours.tolist()
     [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
     """
-    if is_builtin(source):
+    if isinstance(source, str) and is_builtin(source):
         return make_target(source, Frames(draw_builtin(source, size)[None]), task=task)
     path = Path(source)
-    _check_known(source, path)
+    _check_known(str(source), path)
     noise: list[str] = []
     try:
         with captured_noise() as noise:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from bitfold import read_model, write_model
+from bitfold.model_file import read_tensors
 
 
 def network(seed: int = 0) -> nn.Sequential:
@@ -67,3 +68,27 @@ def test_writing_twice_at_one_tolerance_changes_nothing(tmp_path: Path) -> None:
         twice = read_model(path, into=network(2))
         for own, other in zip(once.parameters(), twice.parameters(), strict=True):
             assert torch.equal(own, other)
+
+
+@pytest.mark.parametrize("kind", ["codebook", "mask", "int8", "complex"])
+def test_numbers_of_few_values_are_counted_where_they_are_written_as_they_are(
+    kind: str, tmp_path: Path
+) -> None:
+    """Codebooks, masks and int8 weights take what their values tell, and come back bit for bit."""
+    torch.manual_seed(0)
+    book = torch.randn(16)
+    made = {
+        "codebook": (book[torch.randint(16, (64, 64))], 4096 * 4 / 8 + 64),
+        "mask": ((torch.rand(64, 64) < 0.1).float(), 4096 * 0.47 / 8 + 8),
+        "int8": (torch.randint(-128, 128, (64, 64), dtype=torch.int8), 4096),
+        "complex": (torch.complex(book, book)[torch.randint(16, (64, 64))], 8192 * 4 / 8 + 64),
+    }
+    given, expected = made[kind]
+    if kind == "codebook":
+        given[0, 0] = -0.0
+    path = tmp_path / "a.bitfold"
+    assert write_model(path, {"w": given}, tolerance=0) < 1.03 * expected + 60
+    found = read_tensors(path)["w"]
+    assert torch.equal(found.to(given.dtype), given)
+    if kind == "codebook":
+        assert torch.equal(found.signbit(), given.signbit())

@@ -14,12 +14,13 @@ from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.kolmogorov.weights.layout import make_blocks, varying_coordinates
 from bitfold.model_file.syntax.body import read_body, write_body
 from bitfold.model_file.syntax.coordinates import read_network, write_network
-from bitfold.model_file.syntax.exceptions import (
+from bitfold.model_file.syntax.grids import (
     exception_bits,
     read_exceptions,
+    read_grids,
     write_exceptions,
+    write_grids,
 )
-from bitfold.model_file.syntax.grids import read_grids, write_grids
 from bitfold.model_file.syntax.header import read_header, with_header
 from bitfold.model_file.syntax.methods import read_methods, write_methods
 from bitfold.model_file.syntax.names import names_bytes, read_names

@@ -18,11 +18,12 @@ from bitfold.entropy_coding.rans.symbols import symbol_bits
 from bitfold.entropy_coding.scales.syntax import scale_bits
 from bitfold.entropy_coding.scales.whole_scales import DEAD
 from bitfold.entropy_coding.value_counts import values_of
+from bitfold.model_file.planning.counted import shorter_plain
 from bitfold.model_file.planning.from_kolmogorov import plain
 from bitfold.model_file.planning.grids import OnGrid, grid_for, own_grid
 from bitfold.model_file.planning.scales import one_scale_for, row_scales
 from bitfold.model_file.planning.shifted_grids import shifted_grid
-from bitfold.model_file.syntax.exceptions import exception_bits
+from bitfold.model_file.syntax.grids import exception_bits
 from bitfold.model_file.syntax.plan import CONTEXT, COUNTS, SCALES, Plan, TensorPlan, compact
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Holder, Item, tensors_of
 
@@ -86,8 +87,7 @@ class Planner:
         contexts, tensors, total = ContextWriter(), list[TensorPlan](), 0.0
         for item, tensor in self._tensors:
             grid = self._grid(item, tensor, tolerance, keeps_grids)
-            chosen = plain(item, tensor, self._rest_bits)
-            bits = 0.0 if chosen.raw is None else 8.0 * chosen.raw.nbytes
+            chosen, bits = shorter_plain(plain(item, tensor, self._rest_bits))
             if grid is not None:
                 chosen, bits = _shortest(item, grid, contexts)
             tensors.append(chosen)

@@ -12,8 +12,17 @@ from bitfold.entropy_coding.scales.syntax import read_scales, write_scales
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.entropy_coding.value_counts import read_counted, values_of, write_counted
 from bitfold.model_file.syntax.coordinates import CoordinateCoder, read_network, write_network
-from bitfold.model_file.syntax.exceptions import read_exceptions, write_exceptions
-from bitfold.model_file.syntax.grids import read_grids, write_grids
+from bitfold.model_file.syntax.counted_plain import (
+    COUNTED_PLAIN,
+    read_counted_plain,
+    write_counted_plain,
+)
+from bitfold.model_file.syntax.grids import (
+    read_exceptions,
+    read_grids,
+    write_exceptions,
+    write_grids,
+)
 from bitfold.model_file.syntax.methods import read_methods, write_methods
 from bitfold.model_file.syntax.plan import (
     CONTEXT,
@@ -50,7 +59,9 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
         coordinates = CoordinateCoder(plan)
     contexts = ContextWriter()
     for tensor in plan.tensors:
-        if tensor.raw is not None:
+        if tensor.method in COUNTED_PLAIN:
+            write_counted_plain(writer, tensor)
+        elif tensor.raw is not None:
             writer.write_array(tensor.raw)
         elif tensor.method in SCALED:
             write_numbers(writer, tensor.numbers.astype(np.int64), plan.model(tensor))
@@ -82,7 +93,9 @@ def read_body(reader: StreamReader, items: Sequence[Item], version: int) -> Plan
     contexts = ContextReader()
     for tensor in plan.tensors:
         reader.enter((tensor.item.name,))
-        if tensor.method in _TYPES:
+        if tensor.method in COUNTED_PLAIN:
+            read_counted_plain(reader, tensor)
+        elif tensor.method in _TYPES:
             count = tensor.item.size * (2 if tensor.item.kind == COMPLEX else 1)
             tensor.raw = reader.read_array(_TYPES[tensor.method], count)
         elif tensor.method in SCALED:

@@ -12,7 +12,16 @@ from collections.abc import Sequence
 
 from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
-from bitfold.model_file.syntax.plan import ABSENT, FLOATS, HALVES, METHODS, WHOLES, TensorPlan
+from bitfold.model_file.syntax.plan import (
+    ABSENT,
+    COUNTED_WHOLES,
+    FLOATS,
+    HALVES,
+    LISTED,
+    METHODS,
+    WHOLES,
+    TensorPlan,
+)
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, WHOLE, Item
 
 # By version.
@@ -59,8 +68,8 @@ def _suits(method: int, item: Item) -> bool:
     """Whether a tensor's numbers can be coded by a method."""
     if method == ABSENT:
         return True
-    if method == WHOLES:
-        return item.kind == WHOLE
-    if method in (FLOATS, HALVES):
-        return item.kind != WHOLE
+    if method in (WHOLES, COUNTED_WHOLES):
+        return item.kind == WHOLE and (method == WHOLES or item.size > 0)
+    if method in (FLOATS, HALVES, LISTED):
+        return item.kind != WHOLE and (method != LISTED or item.size > 0)
     return method < len(METHODS) and item.kind in (REAL, TRANSPOSED) and item.size > 0

@@ -16,6 +16,7 @@ from bitfold.model_file.syntax.structure import Item
 
 # Methods by their number in a file. New ones come at the end.
 ABSENT, FLOATS, HALVES, WHOLES, SCALES, ROWS, CONTEXT, COORDINATE, COUNTS = range(9)
+LISTED, COUNTED_WHOLES = 9, 10
 METHODS = (
     "absent",
     "float32",
@@ -26,6 +27,8 @@ METHODS = (
     "context",
     "coordinate",
     "counts",
+    "listed values",
+    "counted whole numbers",
 )
 #: Methods that code numbers on a grid.
 GRID = (SCALES, ROWS, CONTEXT, COORDINATE, COUNTS)
@@ -93,7 +96,7 @@ class TensorPlan:
     def needs_version_2(self) -> bool:
         """Whether a file of version 1 cannot hold this."""
         is_wide = self.offset != 0 or float(np.float32(self.step)) != self.step
-        return self.method == COUNTS or is_wide or len(self.exceptions.places) > 0
+        return self.method >= COUNTS or is_wide or len(self.exceptions.places) > 0
 
 
 @dataclass
