@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bitfold.entropy_coding.rans.coder import LOWEST, State, Words, begin_segment
 from bitfold.entropy_coding.rans.symbols import MASK, TOTAL, Symbols, packed
-from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Ints = NDArray[np.int64]
 
@@ -36,7 +36,7 @@ def new_contexts(count: int) -> Ints:
     return contexts
 
 
-@compiled(inline="always")
+@inlined
 def put_bit(out: Symbols, at: int, contexts: Ints, context: int, bit: int) -> int:
     """Append a bit, learn from it, and return the new end."""
     mean = (contexts[context, 0] + contexts[context, 1]) >> 1
@@ -51,7 +51,7 @@ def put_bit(out: Symbols, at: int, contexts: Ints, context: int, bit: int) -> in
     return at + 1
 
 
-@compiled(inline="always")
+@inlined
 def get_bit(state: State, words: Words, contexts: Ints, context: int) -> int:
     """Read a bit that `put_bit` wrote, and learn from it."""
     # `slot` and `take` in one piece: a call that hands an array on costs more than a bit.

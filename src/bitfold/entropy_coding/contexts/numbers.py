@@ -16,6 +16,7 @@ from bitfold.entropy_coding.numbers.plain_bits import get_long, put_long
 from bitfold.entropy_coding.rans.coder import DAMAGED, SOUND, State, Words, fail
 from bitfold.entropy_coding.rans.symbols import Symbols
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Ints = NDArray[np.int64]
 
@@ -96,7 +97,7 @@ def get_used(state: State, words: Words, flags: Ints, contexts: Ints, is_row: bo
         flags[number] = last
 
 
-@compiled(inline="always")
+@inlined
 def _put_number(
     out: Symbols, at: int, contexts: Ints, number: int, surroundings: tuple[int, int]
 ) -> int:
@@ -118,7 +119,7 @@ def _put_number(
     return int(put_long(out, at, abs(number) & ((1 << rest) - 1), rest))
 
 
-@compiled(inline="always")
+@inlined
 def _get_number(state: State, words: Words, contexts: Ints, surroundings: tuple[int, int]) -> int:
     size, signs = surroundings
     if get_bit(state, words, contexts, _ZERO + size) == 0:
@@ -140,7 +141,7 @@ def _get_number(state: State, words: Words, contexts: Ints, surroundings: tuple[
     return -number if is_negative else number
 
 
-@compiled(inline="always")
+@inlined
 def _surroundings(numbers: Ints, at: int, in_row: int) -> tuple[int, int]:
     """The contexts of a number's size and of its sign."""
     left = numbers[at - 1] if at > 0 else 0
@@ -152,13 +153,13 @@ def _surroundings(numbers: Ints, at: int, in_row: int) -> tuple[int, int]:
     return min(_num_digits(size), _SIZES - 1), signs
 
 
-@compiled(inline="always")
+@inlined
 def _digit_context(exponent: int, place: int, high: int) -> int:
     """The context of the second digit (place 0), or of the third by the second, ``high``."""
     return _DIGIT + 3 * exponent + (0 if place == 0 else 1 + high)
 
 
-@compiled(inline="always")
+@inlined
 def _num_digits(number: int) -> int:
     """How many binary digits a number of at least 0 has."""
     digits = 0

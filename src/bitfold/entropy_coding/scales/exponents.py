@@ -83,4 +83,6 @@ def _count(counts: Ints, number: int, unit: int) -> None:
     """Count an exponent. Counts that add up to more than 2^15 are halved."""
     counts[number] += _COUNT >> (unit >> 1)
     if counts.sum() > _MOST_COUNTED:
-        counts[:] = np.maximum(counts >> 1, 1)
+        # One by one: for a slice Numba compiles a check of shapes and its message, for seconds.
+        for each in range(len(counts)):
+            counts[each] = max(counts[each] >> 1, 1)
