@@ -1,5 +1,6 @@
 """The drawing process beside a training, also when it or the trainer dies."""
 
+import io
 import os
 import signal
 import subprocess
@@ -9,8 +10,8 @@ from pathlib import Path
 import av
 import pytest
 
-from bitfold.recording import Recorder, TensorboardListener
-from bitfold.training import EpochEnded, Event, RunEnded, load_run, resume, train
+from bitfold.recording import DrawingPaths, Recorder, TensorboardListener, worker
+from bitfold.training import EpochEnded, Event, Run, RunEnded, load_run, resume, train
 from tests.recording.tiny_runs import tiny
 
 
@@ -29,6 +30,38 @@ def test_recorder_leaves_video_frames_and_plot(tmp_path: Path) -> None:
     assert (run.path / "last_frame.png").exists()
     assert (run.path / "loss.png").exists()
     assert len(list((run.path / "snapshots").iterdir())) == 4
+
+
+class _Orders(worker.Orders):
+    """Orders of a trainer that is to write a file, and that finishes once nothing is left to do."""
+
+    def __init__(self) -> None:
+        super().__init__(io.StringIO("frame\nfile\n"))
+        while not self.is_file_expected:
+            self._news.wait(0.01)
+        self.is_stopping = False
+
+    def wait(self) -> None:
+        """Nothing more comes."""
+        self.is_finishing = True
+
+
+def test_loops_of_a_file_are_compiled_once_when_all_frames_are_drawn(
+    ring_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only if the trainer says that it will write one."""
+    run, drawn_before = ring_run.branch(6, tmp_path / "run"), []
+    frames = DrawingPaths.of(run).frames
+    monkeypatch.setattr(
+        worker, "warm_up_files", lambda run: drawn_before.append(len(list(frames.iterdir())))
+    )
+    orders = _Orders()
+    worker.follow(run, orders)
+    assert drawn_before == [len(run.frame_epochs())]
+    assert not orders.is_file_expected
+    orders.is_finishing = False
+    worker.follow(run, orders)
+    assert len(drawn_before) == 1
 
 
 def test_killed_drawer_is_reported_and_training_goes_on(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 _SCRIPT = """
 import gc, json, sys
 from contextlib import closing
+from bitfold.experiments import code_run
 from bitfold.recording.drawing import Drawing
 from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
@@ -30,6 +31,7 @@ def main_job(**settings):
     run = train(Config(target="ring", size=64, epochs=3, save_interval="1", **settings))
     with closing(Drawing(run, FrameStyle.of(run.config), DrawingPaths.of(run))) as drawing:
         list(drawing.draw_new())
+    return run
 
 reports = []
 if sys.argv[2] == "warm":
@@ -37,6 +39,8 @@ if sys.argv[2] == "warm":
 before = found()
 main_job(output_dir=sys.argv[1] + "/plain")
 main_job(output_dir=sys.argv[1] + "/k", kolmogorov_weight=0.003)
+learned = {"kolmogorov_weight": 0.003, "kolmogorov_quantise": "learned"}
+code_run(main_job(output_dir=sys.argv[1] + "/learned", **learned))
 print(json.dumps([len(before), sorted(found() - before), reports]))
 """
 
@@ -49,7 +53,7 @@ def _run(folder: Path, how: str) -> tuple[int, list[str], list[list[int]]]:
 
 
 def test_after_warming_up_the_main_job_needs_no_further_loop(tmp_path: Path) -> None:
-    """Training with and without K, measuring folds and drawing call only loops that were warmed."""
+    """Training with and without K, measuring folds, drawing and coding call only warmed loops."""
     number, new, reports = _run(tmp_path, "warm")
     assert number > 12
     assert new == []

@@ -28,6 +28,8 @@ class Recorder:
         on_progress: called with the number of frames drawn and of all frames, during the wait.
         on_problem: called with a line when drawing fails.
         on_notice: called with a line when drawing has to wait, for example for compiling.
+        expects_file: whether a model file is written after training: the process compiles its loops
+            when it has drawn all frames that there are.
 
     >>> recorder = Recorder()
     >>> recorder.num_drawn
@@ -39,7 +41,10 @@ class Recorder:
         on_progress: Callable[[int, int], None] = lambda drawn, total: None,
         on_problem: Callable[[str], None] = lambda line: None,
         on_notice: Callable[[str], None] = lambda line: None,
+        *,
+        expects_file: bool = False,
     ) -> None:
+        self._expects_file = expects_file
         self._on_progress, self._on_problem, self._on_notice = on_progress, on_problem, on_notice
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -86,6 +91,8 @@ class Recorder:
             target=self._listen, args=(self._process.stdout,), daemon=True
         )
         self._reader.start()
+        if self._expects_file:
+            self._say("file")
 
     def _listen(self, answers: IO[str]) -> None:
         for line in answers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,9 @@ def warm_up(report: Callable[[int, int], None] = lambda compiled, known: None) -
             place = str(Path(folder) / str(number))
             run = train(Config(**{**_SMALL, **settings, "output_dir": place}))
             _draw(run)
-            _write_and_read(run, Path(folder) / "network.bitfold")
+            network: PolytopeNet = run.new_network()
+            losses = KolmogorovLoss(network), KolmogorovLoss(network, quantise="learned")
+            _write_and_read(network, (None, *losses))
 
 
 def _draw(run: Run) -> None:
@@ -66,9 +68,20 @@ def _draw(run: Run) -> None:
             pass
 
 
-def _write_and_read(run: Run, path: Path) -> None:
-    """Write a network with and without K, and read it."""
+def warm_up_files(run: Run) -> None:
+    """Compile the loops that write and read the model file of a run with learned steps.
+
+    Args:
+        run: a run, which is not changed.
+    """
     network: PolytopeNet = run.new_network()
-    for loss in (None, KolmogorovLoss(network), KolmogorovLoss(network, quantise="learned")):
-        write_model(path, network, loss)
-        read_model(path, into=run.new_network())
+    _write_and_read(network, (None, KolmogorovLoss(network, quantise="learned")))
+
+
+def _write_and_read(network: PolytopeNet, losses: Iterable[KolmogorovLoss | None]) -> None:
+    """Write a network with and without K, and read it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.bitfold"
+        for loss in losses:
+            write_model(path, network, loss)
+            read_model(path)

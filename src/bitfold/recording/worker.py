@@ -4,6 +4,7 @@ The worker reads the trajectory while it grows. It may lag behind; training neve
 Each line of its standard input is one word:
 
 - ``frame``: a frame was appended;
+- ``file``: a model file will be written after training; compile its loops when no frame is left;
 - ``finish``: draw all frames, then end;
 - ``stop``: end after the current frame.
 
@@ -19,7 +20,7 @@ import logging
 import os
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -31,6 +32,7 @@ from bitfold.recording.drawing import Drawing
 from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
+from bitfold.recording.warm_up import warm_up_files
 from bitfold.runtime.strangers.plain_files import check_lock_file
 from bitfold.training import Run, load_run
 
@@ -48,6 +50,7 @@ class Orders:
         self._source = source
         self._news = threading.Event()
         self.is_finishing = False
+        self.is_file_expected = False
         self.is_stopping = False
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -59,6 +62,7 @@ class Orders:
     def _listen(self) -> None:
         for line in self._source:
             self.is_finishing |= line.strip() == "finish"
+            self.is_file_expected |= line.strip() == "file"
             self.is_stopping |= line.strip() == "stop"
             self._news.set()
         self.is_stopping |= not self.is_finishing
@@ -76,7 +80,11 @@ def follow(run: Run, orders: Orders) -> None:
                     break
             if finishing:
                 break
-            if not orders.is_stopping:
+            if orders.is_file_expected and not orders.is_stopping:
+                orders.is_file_expected = False
+                with suppress(OSError):  # no room for a file: whoever writes one will say so
+                    warm_up_files(run)
+            elif not orders.is_stopping:
                 orders.wait()
     if orders.is_finishing:
         draw_loss_figure([run], run.path / "loss.png")

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run_in(folder: str, arguments: argparse.Namespace) -> int:
     config = experiments.demo_config(arguments.seed, folder)
-    results = train_and_draw(config, quiet=arguments.quiet)
+    results = train_and_draw(config, quiet=arguments.quiet, expects_file=not arguments.quiet)
     if not arguments.quiet and results.ended.reason == "completed":
         summary_panel(results.run, results.ended, Console())
         _write_file(results.run)

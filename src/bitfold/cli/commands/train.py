@@ -107,11 +107,18 @@ class Results:
 
 
 def train_and_draw(
-    config: Config, *, quiet: bool, overwrite: bool = False, every_epoch: bool = False
+    config: Config,
+    *,
+    quiet: bool,
+    overwrite: bool = False,
+    every_epoch: bool = False,
+    expects_file: bool = False,
 ) -> Results:
     """Train a new run; show its progress and draw its frames."""
     logs = log_listeners(config)
-    listeners = CommandListeners(config, logs, quiet=quiet, every_epoch=every_epoch)
+    listeners = CommandListeners(
+        config, logs, quiet=quiet, every_epoch=every_epoch, expects_file=expects_file
+    )
     with listeners:
         run = training.train(config, listeners.all, overwrite=overwrite)
     return Results(run, listeners.ended)

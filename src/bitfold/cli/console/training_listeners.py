@@ -60,6 +60,7 @@ class CommandListeners:
         quiet: whether nothing is printed.
         every_epoch: whether every epoch gets a line where there is no terminal.
         draws: whether frames are drawn.
+        expects_file: whether the command writes a model file after training.
         logs: the log file, if any.
     """
 
@@ -71,6 +72,7 @@ class CommandListeners:
         quiet: bool,
         every_epoch: bool = False,
         draws: bool = True,
+        expects_file: bool = False,
     ) -> None:
         self.console = Console(quiet=quiet)
         self._errors = Console(stderr=True)
@@ -87,6 +89,7 @@ class CommandListeners:
                     on_progress=self._report.drawing,
                     on_problem=self._problem,
                     on_notice=self._notices.of_drawing,
+                    expects_file=expects_file,
                 )
             )
 
