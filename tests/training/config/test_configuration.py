@@ -305,3 +305,13 @@ def test_errors_name_pythons_arguments(wrong: dict[str, Any], names: list[str]) 
         Config(**wrong)
     assert all(name in str(caught.value) for name in names)
     assert "--" not in str(caught.value)
+
+
+def test_paths_are_taken_where_a_setting_is_a_path() -> None:
+    """As text, which a configuration file holds; words to choose from are no paths."""
+    given: dict[str, Any] = {"target": Path("a/b.png"), "output_dir": Path("runs/c")}
+    config = Config(**given)
+    assert (config.target, config.output_dir) == (str(Path("a/b.png")), str(Path("runs/c")))
+    assert config_from_mapping({"target": str(Path("a/b.png"))}).target == config.target
+    with pytest.raises(ConfigError, match="expected a text"):
+        Config(task=Path("regression"))  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
+from os import PathLike, fspath
 from typing import Any, Literal
 
 from bitfold.errors import ConfigError
@@ -66,7 +67,7 @@ class Setting:
 
         Args:
             name: the setting's name, for errors.
-            value: the value to check; numbers may come as NumPy's.
+            value: the value to check; numbers may come as NumPy's, texts as paths.
 
         Raises:
             ConfigError: the value has another type, or is out of bounds.
@@ -110,6 +111,8 @@ class Setting:
         return f"{self.counted}:{int(count)}"
 
     def _check_word(self, name: str, value: Any) -> str:
+        if isinstance(value, PathLike) and not self.choices:
+            value = fspath(value)
         if not isinstance(value, str):
             raise _wrong(name, "a text", value)
         try:
