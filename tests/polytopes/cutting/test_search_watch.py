@@ -10,6 +10,7 @@ from torch import nn
 
 from bitfold.errors import PolytopeError
 from bitfold.polytopes import SearchProgress, partition
+from bitfold.polytopes.cutting.search_watch import SearchWatch
 from tests.polytopes.dense_networks import WIDE, dense
 
 
@@ -63,6 +64,17 @@ def test_the_limit_of_time_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> N
             partition(branched(), WIDE, max_seconds=5)
     assert torch.get_num_threads() == threads
     assert partition(branched(), WIDE, max_seconds=1e6).num_polytopes > 1
+
+
+def test_one_long_operation_does_not_raise_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first folds of a convolution take longest; the rest of 80 takes 0.1 s each."""
+    clock = iter([0.0, 4.0, 4.1, 27.0, 27.1, 27.2])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    seen: list[SearchProgress] = []
+    watch = SearchWatch(seen.append, None)
+    for number in range(1, 6):
+        watch.has_done(number, 85, 100)
+    assert seen[-1].seconds_left == pytest.approx(8.0)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])

@@ -312,6 +312,9 @@ def test_paths_are_taken_where_a_setting_is_a_path() -> None:
     given: dict[str, Any] = {"target": Path("a/b.png"), "output_dir": Path("runs/c")}
     config = Config(**given)
     assert (config.target, config.output_dir) == (str(Path("a/b.png")), str(Path("runs/c")))
-    assert config_from_mapping({"target": str(Path("a/b.png"))}).target == config.target
+    assert config_from_mapping({"target": str(Path("a/b.png"))}, place="a test") == Config(
+        target=config.target
+    )
+    wrong: dict[str, Any] = {"task": Path("regression")}
     with pytest.raises(ConfigError, match="expected a text"):
-        Config(task=Path("regression"))  # type: ignore[arg-type]
+        Config(**wrong)

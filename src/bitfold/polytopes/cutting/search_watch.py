@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 from bitfold.errors import PolytopeError
 
@@ -21,8 +23,9 @@ class SearchProgress:
         num_operations: all that will be.
         num_polytopes: those found so far; each layer cuts them further.
         seconds: since the search began.
-        seconds_left: an estimate, at the pace of the last operations; None before the second. It
-            is too low while the number of polytopes grows.
+        seconds_left: an estimate, by the median of the last operations; None before the second. It
+            is too low while the number of polytopes grows. A mean would be far too high after the
+            first folds of a convolution, which take longer than all that follows.
     """
 
     num_done: int
@@ -61,7 +64,8 @@ class SearchWatch:
         """
         now = time.monotonic()
         self._times = [*self._times[-_RECENT:], now]
-        left = (num_operations - num_done) * (now - self._times[0]) / (len(self._times) - 1)
+        lengths = [end - start for start, end in pairwise(self._times)]
+        left = (num_operations - num_done) * median(lengths)
         seconds = now - self._started
         if self._report is not None:
             estimate = left if num_done > 1 else None
