@@ -71,6 +71,33 @@ def test_gradients_are_those_of_differences(in_features: int) -> None:
     )
 
 
+@pytest.mark.parametrize("in_features", [2, 3])
+def test_compiled_loops_give_the_same_features_and_gradients(in_features: int) -> None:
+    """In float32 on the CPU loops interpolate; PyTorch does in float64, and both agree."""
+    module, at = grids(in_features, 3), points(in_features)
+    at[:8] = torch.arange(8)[:, None] / 8 - 0.5  # on vertices and edges
+    weights = torch.linspace(-1, 1, module.out_features, dtype=torch.float64)
+    (module(at) * weights).sum().backward()
+    wanted = [table.grad for table in module.tables]
+    fast = GridFeatures(in_features, 3, 3)
+    fast.load_state_dict(module.state_dict())
+    found = fast(at.float())
+    (found * weights.float()).sum().backward()
+    torch.testing.assert_close(found.double(), module(at), atol=1e-4, rtol=0)
+    for table, gradient in zip(fast.tables, wanted, strict=True):
+        assert gradient is not None
+        torch.testing.assert_close(table.grad, gradient.float(), atol=1e-3, rtol=1e-4)
+    with torch.no_grad():
+        torch.testing.assert_close(fast(at.float()), found.detach())
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_points_that_are_no_numbers_lie_nowhere(kind: torch.dtype) -> None:
+    """NaN and infinite coordinates give no features, and read nothing outside the tables."""
+    odd = torch.tensor([[float("nan"), 0.0], [float("inf"), 0.0], [0.0, -float("inf")]], dtype=kind)
+    assert not grids(2).to(kind)(odd)[:, 2:].any()
+
+
 def test_numbers_of_features_and_weights() -> None:
     """A network counts the features among its weights, and names them."""
     network = PolytopeNet(2, [5], 3, encoding="grid:3x2")

@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 from bitfold.errors import PolytopeError
 from bitfold.networks.encoding import MAX_EXACT_VERTICES, Encoding
 from bitfold.networks.grid_interpolation import Corners, corners, is_near, padded, spread, unpadded
+from bitfold.runtime.parameter_memory import is_plain
 from bitfold.runtime.plain_operations import uses_plain_operations
 
 # Features are this many times the weights. Adam's steps do not depend on the size of a gradient,
@@ -135,9 +136,29 @@ def _vertices(dimensions: int, cells: int) -> Tensor:
 
 def _interpolate(points: Tensor, table: Tensor, cells: int) -> Tensor:
     """Return the features (N, F) at points."""
-    found = corners(points, cells)
     flat = padded(table, cells, points.shape[1])
+    if _suits_loops(points, table):
+        return _by_loops(points, flat, cells)[0]
+    found = corners(points, cells)
     return FEATURE_GAIN * (flat[found.vertices] * found.shares.unsqueeze(2)).sum(1)
+
+
+def _suits_loops(points: Tensor, table: Tensor) -> bool:
+    """Whether the compiled loops take these tensors; they give no gradient of points."""
+    return is_plain(points) and is_plain(table) and not points.requires_grad
+
+
+def _by_loops(points: Tensor, flat: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the features (N, F), and the corners and shares (N, d + 1) of points."""
+    from bitfold.networks.grid_kernels import interpolate  # noqa: PLC0415 - Numba is slow to import
+
+    shape = len(points), points.shape[1] + 1
+    vertices, shares = torch.empty(shape, dtype=torch.int32), torch.empty(shape)
+    features = torch.empty(len(points), flat.shape[1])
+    place = vertices.numpy(), shares.numpy()
+    given = points.contiguous().numpy(), flat.detach().numpy()
+    interpolate(*given, (cells, FEATURE_GAIN), place, features.numpy())
+    return features, vertices, shares
 
 
 # One operation, so that those who watch folds see none of the jumps within it.
@@ -153,9 +174,14 @@ class _Interpolated(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, table: Tensor, cells: int) -> Tensor:
-        found = corners(points, cells)
         ctx.cells, ctx.dimensions = cells, points.shape[1]
         flat = padded(table, cells, ctx.dimensions)
+        ctx.has_loops = _suits_loops(points, table)
+        if ctx.has_loops:
+            features, vertices, shares = _by_loops(points.detach(), flat, cells)
+            ctx.save_for_backward(vertices, shares)
+            return features
+        found = corners(points, cells)
         rows = flat[found.vertices]
         ctx.save_for_backward(found.vertices, found.shares, found.order, rows, points)
         return FEATURE_GAIN * (rows * found.shares.unsqueeze(2)).sum(1)
@@ -163,11 +189,13 @@ class _Interpolated(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        size = math.prod([ctx.cells + 3] * ctx.dimensions)
+        if ctx.has_loops:
+            return None, _spread_by_loops(ctx, grad, size), None
         vertices, shares, order, rows, points = ctx.saved_tensors
         grad = FEATURE_GAIN * grad
         of_points = of_table = None
         if ctx.needs_input_grad[1]:
-            size = math.prod([ctx.cells + 3] * ctx.dimensions)
             flat = spread(Corners(vertices, shares, order), grad, size)
             of_table = unpadded(flat, ctx.cells, ctx.dimensions)
         if ctx.needs_input_grad[0]:
@@ -176,3 +204,13 @@ class _Interpolated(torch.autograd.Function):
             of_points = torch.zeros_like(along).scatter_(1, order, along)
             of_points *= is_near(points, ctx.cells)
         return of_points, of_table, None
+
+
+def _spread_by_loops(ctx: Any, grad: Tensor, size: int) -> Tensor:
+    """Return the gradient of a table from that of its features (N, F)."""
+    from bitfold.networks import grid_kernels  # noqa: PLC0415 - Numba is slow to import
+
+    place = tuple(saved.numpy() for saved in ctx.saved_tensors)
+    flat = torch.zeros(size, grad.shape[1])
+    grid_kernels.spread(place, grad.contiguous().numpy(), FEATURE_GAIN, flat.numpy())
+    return unpadded(flat, ctx.cells, ctx.dimensions)

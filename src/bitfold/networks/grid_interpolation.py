@@ -40,7 +40,7 @@ def corners(points: Tensor, cells: int) -> Corners:
     >>> found.vertices.tolist(), found.shares.tolist()
     ([[5, 6, 10]], [[0.5, 0.25, 0.25]])
     """
-    scaled = ((points + 0.5) * cells).clamp(-1, cells + 1) + 1
+    scaled = ((points + 0.5) * cells).nan_to_num(nan=-1.0).clamp(-1, cells + 1) + 1
     base = scaled.floor().clamp(max=cells + 1)
     fractions, order = torch.sort(scaled - base, dim=1, descending=True, stable=True)
     side, count = cells + 3, points.shape[1]

@@ -1,0 +1,1 @@
+"""How well and how fast pictures are learned, and how small they become."""
