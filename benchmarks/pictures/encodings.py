@@ -131,11 +131,11 @@ def learned_db(
             group["lr"] = rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
         loss = (fast(points[batch]) - values[batch]).square().mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] # PyTorch leaves it untyped
+        loss.backward()
         optimizer.step()
         num_steps += 1
     with torch.no_grad():
-        shown = torch.cat([network(part) for part in points.split(2**14)]).clamp(0, 1)
+        shown = torch.cat([network(part) for part in torch.split(points, 2**14)]).clamp(0, 1)
     return -10 * math.log10(float((shown - values).square().mean())), num_steps
 
 

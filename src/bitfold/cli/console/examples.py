@@ -17,7 +17,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "demo": ("bitfold demo", "bitfold demo --seed 3 -o ring"),
         "train": (
             "bitfold train ring",
-            "bitfold train photo.jpg --shape '[64]*4' --epochs 5000",
+            "bitfold train photo.jpg",
+            "bitfold train photo.jpg --minutes 2",
             "bitfold train photo.jpg --shape '[64]*4' --kolmogorov-weight 0.001",
             "bitfold train photo.jpg --kolmogorov-quantise learned --learning-rate 0.003",
             "bitfold train photo.jpg --points all --layout layers --fold-colour layer",
