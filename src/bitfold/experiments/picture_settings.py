@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bitfold.networks import most_visible_octaves
+from bitfold.networks import Encoding, most_visible_octaves
 from bitfold.networks.encoding import MAX_LEVELS
 from bitfold.targets import Target
 
@@ -18,6 +18,9 @@ _DETAILED: Final = 0.01
 _LEAST_MINUTES, _MINUTES_EACH, _MOST_MINUTES = 1.0, 0.75, 5.0
 # The finest grid has a cell for 4 pixels, and the first one 4 cells: 2^4 pixels are one level.
 _COARSER: Final = 3
+# Small pictures, and those with many steps of brightness such as letters, get a cell for 2 pixels.
+_SMALL_PX: Final = 384
+_STEP, _SHARP = 0.25, 0.02
 _LEVEL_FEATURES: Final = 2
 _MOST_CLIP_LEVELS: Final = 4
 
@@ -55,7 +58,7 @@ def picture_settings(target: Target, given: Collection[str] = ()) -> PictureSett
     >>> found.reason
     'a drawing of 3 colours, 64 x 64'
     >>> found.values["encoding"], "learning_rate" in found.values
-    ('grid:3x2', False)
+    ('grid:4x2', False)
     """
     kind, values = _chosen(target)
     width, height = target.grid.width, target.grid.height
@@ -67,8 +70,7 @@ def picture_settings(target: Target, given: Collection[str] = ()) -> PictureSett
 
 def _chosen(target: Target) -> tuple[str, dict[str, Any]]:
     grid = target.grid
-    most = most_visible_octaves(max(grid.width, grid.height))
-    levels = max(1, min(MAX_LEVELS, most - _COARSER))
+    levels = _levels(target)
     minutes = min(_MOST_MINUTES, _LEAST_MINUTES + _MINUTES_EACH * grid.num_pixels / 2**16)
     values: dict[str, Any] = {
         "shape": "[48]*2",
@@ -94,6 +96,29 @@ def _chosen(target: Target) -> tuple[str, dict[str, Any]]:
         values = {name: value for name, value in values.items() if name not in exact}
         values |= {"shape": "[32]*4"}
     return kind, values
+
+
+def _levels(target: Target) -> int:
+    """The levels of grids: as fine as the picture asks for, with fewer weights than pixels."""
+    longest = max(target.grid.width, target.grid.height)
+    levels = min(MAX_LEVELS, most_visible_octaves(longest) - _COARSER)
+    levels += not target.is_clip and (longest <= _SMALL_PX or step_share(target) > _SHARP)
+    count = target.grid.num_pixels
+    while levels > 1 and Encoding(0, levels, _LEVEL_FEATURES).num_weights(2) > count:
+        levels -= 1
+    return max(1, min(MAX_LEVELS, levels))
+
+
+def step_share(target: Target) -> float:
+    """Return the share of neighbouring pixels that differ by more than a quarter in a channel.
+
+    >>> from bitfold.targets import load_target
+    >>> step_share(load_target("checkerboard", size=64)) > 0.01
+    True
+    """
+    pixels = target.pixels[0].astype(np.float32) / np.iinfo(target.pixels.dtype).max
+    steps = [np.abs(np.diff(pixels, axis=axis)).max(2) > _STEP for axis in (0, 1)]
+    return sum(int(one.sum()) for one in steps) / max(1, sum(one.size for one in steps))
 
 
 def edge_share(target: Target) -> float:

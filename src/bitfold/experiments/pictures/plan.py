@@ -13,8 +13,8 @@ from bitfold.networks import Encoding, count_parameters
 LEAST_BYTES: Final = 40
 # A first guess of the bits of a weight, of the quality, and of K in nats per weight.
 _BITS_PER_WEIGHT, _GUESSED_DB, _GUESSED_NATS = 4.5, 25.0, 3.0
-# Shares of the minutes: of each first trial, and of the last one, which trains the longest.
-_FIRST, _LAST = 0.12, 0.4
+# The share of the minutes of each trial but the last one, which gets the rest.
+_FIRST: Final = 0.12
 # Files should fill this share of the wanted size: a network that is a bit too large is lost.
 _FILLED: Final = 0.95
 _LEAST_WIDTH, _MOST_WIDTH = 3, 64
@@ -49,7 +49,8 @@ def next_trial(record: SearchRecord, num_pixels: int) -> Trial | None:
         width = _width(encoding, depth, 8 * wanted / _BITS_PER_WEIGHT)
         weight = _best_lambda(10 ** (-_GUESSED_DB / 10), _GUESSED_NATS)
         return Trial(f"[{width}]*{depth}", encoding, weight, _FIRST * record.minutes)
-    is_last = left < (_LAST + _FIRST) * record.minutes
+    num_improved = 1 if record.goal.psnr_db is None else 2  # a PSNR has to be found, too
+    is_last = len(done) >= len(kinds) + num_improved
     best = max(done, key=lambda trial: _score(trial, wanted))
     return _improved(best, wanted, left if is_last else _FIRST * record.minutes)
 
@@ -96,7 +97,7 @@ def _kinds(wanted: int) -> tuple[tuple[str, int], ...]:
 def _improved(best: Trial, wanted: int, minutes: float) -> Trial:
     """A trial with a width, and a lambda, that would have made the best file as large as wanted."""
     num_weights = _num_weights(best.encoding, *_depth_and_width(best.shape))
-    bits = 8 * best.size / num_weights
+    bits = 8 * best.trained_size / num_weights
     depth, _ = _depth_and_width(best.shape)
     width = _width(best.encoding, depth, 8 * _FILLED * wanted / bits)
     # Where the weights of grids alone are too many, a larger lambda makes them smaller.

@@ -29,6 +29,8 @@ class Trial:
         minutes: of its training.
         num_bytes: the size of its file; None until it is trained.
         psnr_db: of the picture that the file decodes to, over all pixels; None until then.
+        trained_bytes: the size of the network as it was trained. If that is too large, the file
+            holds coarser weights, which cost quality.
     """
 
     shape: str
@@ -37,6 +39,7 @@ class Trial:
     minutes: float
     num_bytes: int | None = None
     psnr_db: float | None = None
+    trained_bytes: int | None = None
 
     @property
     def is_done(self) -> bool:
@@ -48,6 +51,11 @@ class Trial:
         """The size of the file of a trial that is done."""
         assert self.num_bytes is not None
         return self.num_bytes
+
+    @property
+    def trained_size(self) -> int:
+        """The size as trained of a trial that is done."""
+        return self.trained_bytes or self.size
 
     @property
     def quality_db(self) -> float:
@@ -159,7 +167,13 @@ def _parse(content: dict[str, Any]) -> SearchRecord:
 
 
 def _checked(trial: Trial) -> Trial:
-    numbers = (trial.kolmogorov_weight, trial.minutes, trial.num_bytes, trial.psnr_db)
+    numbers = (
+        trial.kolmogorov_weight,
+        trial.minutes,
+        trial.num_bytes,
+        trial.psnr_db,
+        trial.trained_bytes,
+    )
     is_whole = all(number is None or is_number(number) for number in numbers)
     if not (is_whole and isinstance(trial.shape, str) and isinstance(trial.encoding, str)):
         raise ValueError("a trial has numbers that are none")

@@ -200,9 +200,7 @@ def _search(
         ended = train_point(_config(record, trial, run), listeners)
         if ended.reason in _STOPPED:
             return record, ended.exit_code
-        coded, pixels = _coded(load_run(run), record)
-        quality_db = min(psnr_db(target.picture(), pixels), _MOST_DB)
-        done = replace(trial, num_bytes=len(coded.data), psnr_db=quality_db)
+        done, coded, pixels = _measured(load_run(run), record, trial)
         record = record.with_trial(done)
         is_best = record.is_better(done)
         if is_best:
@@ -232,16 +230,33 @@ def _config(record: SearchRecord, trial: Trial, run: Path) -> Config:
     )
 
 
-def _coded(run: Run, record: SearchRecord) -> tuple[CodedRun, NDArray[np.uint8]]:
-    """The run's file, within the goal's size if that is possible, and its picture."""
+def _measured(
+    run: Run, record: SearchRecord, trial: Trial
+) -> tuple[Trial, CodedRun, NDArray[np.uint8]]:
+    """A trained trial with its numbers, its file, and the picture that the file decodes to."""
+    as_trained = code_run(run)
+    coded = _within_goal(run, record, as_trained)
+    grid = run.target.grid
+    view = NetworkView(coded.network, None)
+    pixels = draw_picture(view, grid.width, grid.height, 0.0)
+    done = replace(
+        trial,
+        num_bytes=len(coded.data),
+        psnr_db=min(psnr_db(run.target.picture(), pixels), _MOST_DB),
+        trained_bytes=len(as_trained.data),
+    )
+    return done, coded, pixels
+
+
+def _within_goal(run: Run, record: SearchRecord, as_trained: CodedRun) -> CodedRun:
+    """The file as trained, or with coarser weights where it is larger than the goal's size."""
+    most = record.goal.num_bytes
+    if most is None or len(as_trained.data) <= most:
+        return as_trained
     try:
-        coded = code_run(run, goal=record.goal if record.goal.num_bytes is not None else None)
-    except (ModelFileError, ConfigError):  # too large a network for the size
-        coded = code_run(run)
-    network = coded.network
-    assert isinstance(network, PolytopeNet)
-    view, grid = NetworkView(network, None), run.target.grid
-    return coded, draw_picture(view, grid.width, grid.height, 0.0)
+        return code_run(run, goal=record.goal)
+    except (ModelFileError, ConfigError):  # the network has too many weights for the size
+        return as_trained
 
 
 def _keep(path: Path, folder: Path, coded: CodedRun, pixels: NDArray[np.uint8]) -> None:
