@@ -117,8 +117,8 @@ def step_share(target: Target) -> float:
     True
     """
     pixels = target.pixels[0].astype(np.float32) / np.iinfo(target.pixels.dtype).max
-    steps = [np.abs(np.diff(pixels, axis=axis)).max(2) > _STEP for axis in (0, 1)]
-    return sum(int(one.sum()) for one in steps) / max(1, sum(one.size for one in steps))
+    steps = [np.any(np.abs(np.diff(pixels, axis=axis)) > _STEP, axis=2) for axis in (0, 1)]
+    return sum(int(np.count_nonzero(one)) for one in steps) / max(1, sum(one.size for one in steps))
 
 
 def edge_share(target: Target) -> float:
