@@ -118,7 +118,9 @@ def step_share(target: Target) -> float:
     """
     pixels = target.pixels[0].astype(np.float32) / np.iinfo(target.pixels.dtype).max
     steps = [np.any(np.abs(np.diff(pixels, axis=axis)) > _STEP, axis=2) for axis in (0, 1)]
-    return sum(int(np.count_nonzero(one)) for one in steps) / max(1, sum(one.size for one in steps))
+    num_steps = sum(int(np.count_nonzero(one)) for one in steps)
+    num_pairs = sum(int(one.size) for one in steps)
+    return num_steps / max(1, num_pairs)
 
 
 def edge_share(target: Target) -> float:
