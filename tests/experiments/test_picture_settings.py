@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bitfold import recording
 from bitfold.cli.main import main
 from bitfold.experiments import picture_settings
 from bitfold.targets import Frames, make_target
@@ -43,12 +44,32 @@ def test_large_shapes_of_few_colours_need_no_encoding() -> None:
     assert "polytope_engine" not in chosen(pixels)
 
 
+def test_letters_that_classes_would_lose_are_learned_as_values() -> None:
+    """Thin grey lines on flat colours are no class; smoothed edges of large shapes are none too."""
+    pixels = np.full((100, 100, 3), 255, np.uint8)
+    pixels[:20] = (40, 60, 80)
+    assert "task" not in chosen(pixels)
+    pixels[20] = (150, 160, 170)  # the edge, smoothed
+    assert "task" not in chosen(pixels)
+    for row in range(40, 90, 10):
+        pixels[row, 10:90] = RANDOM.integers(0, 200, (80, 1))
+    assert chosen(pixels)["task"] == "regression"
+    assert "task" not in chosen(pixels, given=["task"])
+
+
 def test_what_is_given_stays() -> None:
     """Given settings are not chosen; with epochs there are no minutes."""
     values = chosen(photograph(64, 64), given=["shape", "epochs"])
     assert {"shape", "epochs", "minutes"}.isdisjoint(values)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings without the process that draws frames."""
+    monkeypatch.setattr(recording, "Recorder", lambda **_: lambda event: None)
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_train_says_and_records_what_it_chose(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,9 +85,10 @@ def test_train_says_and_records_what_it_chose(
     assert f"encoding {settings['encoding']}" in line
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_built_in_pictures_keep_their_settings(tmp_path: Path) -> None:
     """The ring of the first example is trained as ever."""
     words = ["train", "ring", "--size", "16", "-o", str(tmp_path / "run"), "--epochs", "1"]
-    assert main([*words, "--save-interval", "1000", "--no-audit", "--quiet"]) == 0
+    assert main([*words, "--measure-folds", "0", "--no-audit", "--quiet"]) == 0
     settings = tomllib.loads((tmp_path / "run" / "config.toml").read_text())
     assert (settings["shape"], settings["encoding"]) == ("[10]*8", "none")

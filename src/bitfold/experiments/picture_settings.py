@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from bitfold.networks import Encoding, most_visible_octaves
 from bitfold.networks.encoding import MAX_LEVELS
@@ -18,6 +19,9 @@ _DETAILED: Final = 0.01
 _LEAST_MINUTES, _MINUTES_EACH, _MOST_MINUTES = 1.0, 0.75, 5.0
 # The finest grid has a cell for 4 pixels, and the first one 4 cells: 2^4 pixels are one level.
 _COARSER: Final = 3
+# The share of pixels beyond which classes lose too much: thin letters, for example.
+_LOST: Final = 0.002
+_WINDOW_PX = 5
 # Small pictures, and those with many steps of brightness such as letters, get a cell for 2 pixels.
 _SMALL_PX: Final = 384
 _STEP, _SHARP = 0.25, 0.02
@@ -90,6 +94,8 @@ def _chosen(target: Target) -> tuple[str, dict[str, Any]]:
         return "a clip", {**values, "encoding": f"grid:{few}x{_LEVEL_FEATURES}"}
     if target.class_colours is None:
         return ("a drawing in black and white" if target.is_two_valued else "a photograph"), values
+    if lost_share(target) > _LOST:
+        return "a drawing with fine lines", {**values, "task": "regression"}
     kind = f"a drawing of {len(target.class_colours)} colours"
     if edge_share(target) < _DETAILED:
         exact = ("encoding", "measure_folds", "polytope_engine", "save_interval")
@@ -120,7 +126,25 @@ def step_share(target: Target) -> float:
     steps = [np.any(np.abs(np.diff(pixels, axis=axis)) > _STEP, axis=2) for axis in (0, 1)]
     num_steps = sum(int(np.count_nonzero(one)) for one in steps)
     num_pairs = sum(int(one.size) for one in steps)
-    return num_steps / max(1, num_pairs)
+    return float(num_steps / max(1, num_pairs))
+
+
+def lost_share(target: Target) -> float:
+    """Return the share of a drawing's pixels that are no class's, and no edge between two.
+
+    Smoothed edges are left out of classes, which costs nothing: both sides are near. Thin letters
+    and lines are lost: all classified pixels near them are of one class.
+
+    >>> from bitfold.targets import load_target
+    >>> lost_share(load_target("rgb-ring", size=64))
+    0.0
+    """
+    assert target.classes is not None
+    classes = target.classes.reshape(target.pixels.shape[:3])[0]
+    highest = maximum_filter(classes, _WINDOW_PX)
+    lowest = minimum_filter(np.where(classes < 0, highest, classes), _WINDOW_PX)
+    is_lost = (classes < 0) & (lowest == highest)
+    return float(np.count_nonzero(is_lost) / classes.size)
 
 
 def edge_share(target: Target) -> float:
