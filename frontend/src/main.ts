@@ -14,6 +14,11 @@ import { State } from "./state.ts";
 import { Brush } from "./target/brush.ts";
 import { TargetPane } from "./target/target_pane.ts";
 import { Transport } from "./time/transport.ts";
+import { fragmentOf, placeOf, type Place } from "./link.ts";
+import { short } from "./numbers.ts";
+import { followDrops } from "./target/drop.ts";
+import { followGradients } from "./gradients/gradients_pane.ts";
+import { followMarks } from "./time/marks.ts";
 import { followSummary } from "./summary.ts";
 import type { Message } from "./wire.ts";
 
@@ -21,35 +26,48 @@ const TOKEN = "bitfold-token";
 const HOVER_MS = 40;
 
 /** Take token and run from the fragment of the URL, which no request ever holds. */
-function fromFragment(): { readonly token: string; readonly run: string } {
+function fromFragment(): { readonly token: string; readonly place: Place } {
   const given = new URLSearchParams(location.hash.slice(1));
   const token = given.get("token") ?? sessionStorage.getItem(TOKEN) ?? "";
   sessionStorage.setItem(TOKEN, token);
-  const run = given.get("run") ?? "";
-  history.replaceState(null, "", run === "" ? location.pathname : `#run=${encodeURIComponent(run)}`);
-  return { token, run };
+  const place = placeOf(location.hash);
+  history.replaceState(null, "", place.run === "" ? location.pathname : fragmentOf(place));
+  return { token, place };
 }
 
 function start(): void {
   const given = fromFragment();
   const state = new State();
-  state.run = given.run;
+  state.run = given.place.run;
+  state.shownEpoch = given.place.epoch;
   const connection = new Connection(given.token, (message) => hear(message), (isConnected) => {
     state.isConnected = isConnected;
     setText(element("span", "connection"), isConnected ? "" : "not connected");
     state.changed("connection");
     if (isConnected && state.run !== "") connection.send({ kind: "open", run: state.run });
   });
-  const brush = new Brush(state, connection, (points, tool) => target.preview(points, tool));
-  const target = new TargetPane(state, brush);
-  const folds = new FoldsPane(state, connection, brush, hover());
-  const transport = new Transport(state, connection, () => folds.look());
   const bits = new BitsPane(state, connection);
+  const brush = new Brush(state, connection, (points, tool) => target.preview(points, tool));
+  const target = new TargetPane(state, brush, connection);
+  const folds = new FoldsPane(state, connection, brush, hover(), (neuron) => {
+    if (neuron === null) setText(element("p", "neuron"), "");
+    else {
+      const [layer, index] = neuron;
+      const price = bits.neuronBits(layer, index);
+      const cost = Number.isFinite(price) ? `: its weights and bias cost ${short(price)} bits` : "";
+      setText(element("p", "neuron"), `neuron ${index + 1} of layer ${layer + 1}${cost}`);
+    }
+  });
+  const transport = new Transport(state, connection, () => folds.look());
   const save = new SaveMenu(connection);
   new Curves(state);
   new Controls(state, connection);
   new RunList(state, connection, choose);
   followSummary(state);
+  followMarks(state);
+  followGradients(state);
+  followDrops(state, connection, given.token);
+  element("button", "link").addEventListener("click", () => copyLink());
   state.on(["line"], () => {
     const line = element("p", "line");
     setText(line, state.line);
@@ -87,6 +105,14 @@ function start(): void {
     };
   }
 
+  function copyLink(): void {
+    const { x, y, zoom } = folds.camera;
+    const fragment = fragmentOf({ run: state.run, epoch: state.shownEpoch, x, y, zoom });
+    history.replaceState(null, "", fragment);
+    void navigator.clipboard.writeText(location.href);
+    state.say("The link to this view is in the clipboard and in the address bar.");
+  }
+
   exposeTo(window, folds, state);
   document.addEventListener("keydown", (event) => {
     const isTyping = (event.target as HTMLElement).matches("input[type=text], select, button");
@@ -95,6 +121,7 @@ function start(): void {
       transport.toggle();
     }
   });
+  if (given.place.zoom > 1) folds.zoomTo(given.place.x, given.place.y, given.place.zoom);
   connection.open();
 }
 

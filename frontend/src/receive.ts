@@ -11,6 +11,7 @@ export function receive(state: State, message: Message): void {
       state.columns = facts["columns"] as string[];
       state.forget();
       state.settings = facts["settings"] as SettingRow[];
+      state.targets = facts["targets"] as string[];
       state.changed("connection");
       return;
     case "runs":
@@ -30,8 +31,16 @@ export function receive(state: State, message: Message): void {
       state.changed("settings");
       return;
     case "audit":
-      state.of(run).audit = String(facts["text"]);
+      receiveAudit(state.of(run), message);
       state.changed("settings");
+      return;
+    case "changes":
+      state.of(run).changes = (facts["changes"] as SentChange[]).map((change) => ({
+        epoch: change.epoch,
+        settings: change.settings,
+        isPainted: change.is_painted,
+      }));
+      state.changed("changes");
       return;
     case "notice":
       state.say(String(facts["text"]));
@@ -41,6 +50,18 @@ export function receive(state: State, message: Message): void {
       state.say(String(facts["text"]), true);
       return;
   }
+}
+
+interface SentChange {
+  readonly epoch: number;
+  readonly settings: Record<string, unknown>;
+  readonly is_painted: boolean;
+}
+
+function receiveAudit(run: RunState, message: Message): void {
+  run.audit = String(message.facts["text"]);
+  run.isAuditOk = message.facts["is_ok"] === true;
+  run.auditEpoch = Number(message.facts["epoch"]);
 }
 
 function receiveMoment(run: RunState, message: Message): void {

@@ -24,6 +24,13 @@ export interface SettingRow {
   readonly help: string;
 }
 
+/** A change of a live run. */
+export interface Change {
+  readonly epoch: number;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly isPainted: boolean;
+}
+
 export interface TargetPicture {
   readonly name: string;
   readonly task: string;
@@ -46,6 +53,9 @@ export class RunState {
   target: TargetPicture | null = null;
   settings: Readonly<Record<string, unknown>> = {};
   audit = "";
+  isAuditOk = true;
+  auditEpoch = 0;
+  changes: readonly Change[] = [];
   frames: number[] = [];
   readonly table: Table;
 
@@ -78,7 +88,9 @@ export class Table {
     this.count = first + count;
   }
 
+  /** A number; NaN if the column is not there. */
   at(row: number, column: number): number {
+    if (column < 0) return Number.NaN;
     return this.room[row * this.width + column] ?? Number.NaN;
   }
 
@@ -92,12 +104,13 @@ export class Table {
   }
 }
 
-export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settings" | "line";
+export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settings" | "changes" | "line";
 
 export class State {
   isConnected = false;
   columns: readonly string[] = [];
   settings: readonly SettingRow[] = [];
+  targets: readonly string[] = [];
   runs: readonly RunFacts[] = [];
   /** The name of the run that is looked at; empty before there is one. */
   run = "";

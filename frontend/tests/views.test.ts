@@ -7,6 +7,8 @@ import { series, thinned } from "../src/curves/thinning.ts";
 import { Camera, LEAST_HALF } from "../src/folds/camera.ts";
 import { foldPalette, hue } from "../src/folds/palette.ts";
 import { cornerColours, triangulate } from "../src/folds/triangles.ts";
+import { layerOf, nearestFold } from "../src/folds/nearest_fold.ts";
+import { fragmentOf, placeOf } from "../src/link.ts";
 import { nearest, short } from "../src/numbers.ts";
 import { Table } from "../src/state.ts";
 
@@ -106,4 +108,26 @@ test("numbers are short", () => {
 test("the nearest recorded moment is found", () => {
   assert.equal(nearest([0, 10, 100], 40), 10);
   assert.equal(nearest([], 40), null);
+});
+
+test("the nearest fold is found, in pixels", () => {
+  const folds = Float32Array.of(0, 0, 1, 0, 0, 1, 1, 1);
+  const found = nearestFold(folds, 0.5, 0.9, 100, 100);
+  assert.equal(found?.piece, 1);
+  assert.ok(Math.abs((found?.distance ?? 0) - 10) < 1e-4);
+  assert.equal(nearestFold(folds, 3, 0, 100, 100)?.distance, 200);
+  assert.equal(nearestFold(new Float32Array(0), 0, 0, 1, 1), null);
+});
+
+test("a neuron has a layer and a number within it", () => {
+  assert.deepEqual(layerOf(0, [2, 3]), [0, 0]);
+  assert.deepEqual(layerOf(4, [2, 3]), [1, 2]);
+});
+
+test("a link restores what it was made of", () => {
+  const place = { run: "ring & co", epoch: 7, x: 0.125, y: -0.25, zoom: 1e9 };
+  assert.deepEqual(placeOf(fragmentOf(place)), place);
+  const whole = { run: "ring", epoch: null, x: 0, y: 0, zoom: 1 };
+  assert.deepEqual(placeOf(fragmentOf(whole)), whole);
+  assert.deepEqual(placeOf("#zoom=much"), { ...whole, run: "" });
 });

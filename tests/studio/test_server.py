@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -11,10 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
@@ -291,3 +295,52 @@ def test_each_format_of_a_partition_is_saved(url: str, kind: str, tmp_path: Path
         root = ElementTree.parse(path).getroot()
         nodes = root.findall(".//{http://graphml.graphdrawing.org/xmlns}node")
         assert len(nodes) == (number if kind == "graphml" else 0)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"kind": "change", "run": "ring", "settings": {"log_file": "/tmp/elsewhere.log"}},
+        {"kind": "target", "run": "ring", "name": "/etc/hostname"},
+        {"kind": "new", "settings": {"target": "../../secret.png"}},
+        {"kind": "new", "settings": {"checkpoint_dir": "/tmp/elsewhere"}},
+    ],
+)
+def test_no_command_leads_to_a_file_outside(url: str, command: dict[str, Any]) -> None:
+    """It is refused before it reaches a trainer."""
+    with page_of(url) as page:
+        page.say("open", run="ring")
+        page.hear("target")
+        page.say(**command)
+        text = str(page.hear("refused").facts["text"])
+        assert text.startswith(("Cannot set", "Cannot learn"))
+
+
+def test_a_dropped_picture_becomes_a_run(url: str) -> None:
+    """It is kept in the folder of runs; what is no picture is refused in one line."""
+    address, token, folder = parts_of(url)
+    base = address.replace("ws:", "http:").removesuffix("/socket")
+
+    def drop(name: str, data: bytes) -> dict[str, str]:
+        headers = {"x-bitfold-token": token, "x-name": name}
+        request = Request(f"{base}/picture", data, headers, method="POST")
+        try:
+            with urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+                return dict(json.load(answer))
+        except HTTPError as error:
+            return dict(json.load(error))
+
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    Image.fromarray(pixels).save(file, "PNG")
+    name = drop("../My cat.png", file.getvalue())["name"]
+    assert name == "My-cat.png"
+    assert (folder / ".pictures" / name).is_file()
+    assert "Cannot load" in drop("notes.png", b"no picture")["problem"]
+    assert not (folder / ".pictures" / "notes.png").exists()
+    with page_of(url) as page:
+        page.say("new", settings={"target": name, "points": 64, "batch_size": 64, "audit": False})
+        run = page.hear("began").facts["run"]
+        page.say("open", run=run)
+        target = page.hear("target", lambda m: m.facts["run"] == run)
+        assert (target.arrays["pixels"][0] == pixels).all()

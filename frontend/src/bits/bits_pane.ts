@@ -60,6 +60,26 @@ export class BitsPane {
     this.drawMatrices(message);
   }
 
+  /** What the weights and the bias of a neuron cost, in bits; NaN where that is not known. */
+  neuronBits(layer: number, index: number): number {
+    if (this.last === null) return Number.NaN;
+    const costs = floats(this.last, "costs");
+    const tensors = this.last.facts["tensors"] as Tensor[];
+    const modules = tensors.filter(({ shape }) => shape.length === 2).map(({ name }) => moduleOf(name));
+    let first = 0;
+    let sum = 0;
+    for (const { name, shape } of tensors) {
+      const count = shape.reduce((product, side) => product * side, 1);
+      const width = count / (shape[0] ?? 1);
+      if (moduleOf(name) === modules[layer] && index < (shape[0] ?? 1)) {
+        const part = costs.subarray(first + index * width, first + (index + 1) * width);
+        sum += part.reduce((total, one) => total + one, 0);
+      }
+      first += count;
+    }
+    return sum;
+  }
+
   private drawPicture(message: Message): void {
     const pixels = message.arrays["picture"];
     const [height = 1, width = 1] = message.shapes["picture"] ?? [];
@@ -132,6 +152,11 @@ export class BitsPane {
     });
     element("div", "matrices").replaceChildren(...figures);
   }
+}
+
+/** The module of a tensor: its name without the last part. */
+function moduleOf(name: string): string {
+  return name.slice(0, name.lastIndexOf("."));
 }
 
 function doubles(message: Message, name: string): Float64Array {

@@ -42,7 +42,7 @@ const CHARTS: readonly { readonly id: string; readonly curves: readonly Curve[];
   {
     id: "chart-polytopes",
     isLog: false,
-    curves: [{ column: "polytopes", name: "polytopes", colour: "#d55e00" }],
+    curves: [{ column: "num_polytopes", name: "polytopes", colour: "#d55e00" }],
   },
 ];
 
@@ -104,7 +104,14 @@ export class Curves {
       this.isDue = false;
       const isLog = element("select", "scale").value === "log";
       CHARTS.forEach((chart, i) => {
-        this.plots[i]?.setData(this.data(chart.curves, isLog && chart.isLog));
+        const plot = this.plots[i];
+        if (plot === undefined) return;
+        const data = this.data(chart.curves, isLog && chart.isLog);
+        plot.setData(data);
+        // Where nobody points, the legend has the newest numbers.
+        if (plot.cursor.idx === null || plot.cursor.idx === undefined) {
+          plot.setLegend({ idx: data[0].length - 1 });
+        }
       });
     }, REDRAW_MS);
   }

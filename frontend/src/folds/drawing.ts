@@ -46,6 +46,9 @@ export class Drawing {
   legend: Legend | null = null;
   numIndices = 0;
   numFolds = 0;
+  /** The two ends of each piece of a fold, and its neuron, as they came. */
+  foldEnds: Float32Array = new Float32Array(0);
+  foldNeurons: Uint32Array = new Uint32Array(0);
   numBoundary = 0;
   readonly faces: WebGLVertexArrayObject;
   readonly folds: WebGLVertexArrayObject;
@@ -65,8 +68,9 @@ export class Drawing {
     this.legend = legendOf(message);
     this.takeFaces(message, this.legend);
     this.numFolds = this.takeLines(this.folds, "folds", floats(message, "folds"));
-    const neurons = Float32Array.from(wholes(message, "fold_neurons"));
-    this.attribute("neurons", neurons, 1, 1, 1);
+    this.foldEnds = floats(message, "folds");
+    this.foldNeurons = wholes(message, "fold_neurons");
+    this.attribute("neurons", Float32Array.from(this.foldNeurons), 1, 1, 1);
     this.numBoundary = this.takeLines(this.boundary, "boundary", floats(message, "boundary"));
   }
 

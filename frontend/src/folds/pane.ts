@@ -1,8 +1,9 @@
 /** The pane with the folds: what is looked at, and what the pointer and the keys do. */
 
-import { Camera } from "./camera.ts";
+import { Camera, LEAST_HALF } from "./camera.ts";
 import { Renderer, type Style } from "./renderer.ts";
 import type { FoldColour } from "./palette.ts";
+import { layerOf, nearestFold } from "./nearest_fold.ts";
 import { element, setText } from "../dom.ts";
 import { short } from "../numbers.ts";
 import type { Connection } from "../connection.ts";
@@ -13,6 +14,7 @@ import type { Brush } from "../target/brush.ts";
 const WHEEL = 0.0015;
 const KEY_PAN = 0.1;
 const KEY_ZOOM = 1.25;
+const CLICK_PX = 8;
 
 export class FoldsPane {
   readonly camera = new Camera();
@@ -30,6 +32,7 @@ export class FoldsPane {
     private readonly connection: Connection,
     private readonly brush: Brush,
     private readonly hovered: (u: number, v: number) => void,
+    private readonly chosen: (neuron: readonly [number, number] | null) => void,
   ) {
     this.renderer = new Renderer(this.canvas);
     new ResizeObserver(() => this.resize()).observe(this.canvas);
@@ -121,7 +124,8 @@ export class FoldsPane {
     this.renderer.draw(this.camera, this.style());
     const legend = this.renderer.drawing.legend;
     if (legend === null) return;
-    const zoom = this.camera.zoom > 1.05 ? `, ${short(this.camera.zoom)} times enlarged` : "";
+    const limit = this.camera.half <= LEAST_HALF ? ", where float64 ends" : "";
+    const zoom = this.camera.zoom > 1.05 ? `, ${short(this.camera.zoom)} times enlarged${limit}` : "";
     const count = legend.numPolytopes.toLocaleString("en");
     setText(this.caption, `${count} polytopes at epoch ${legend.epoch.toLocaleString("en")}${zoom}`);
   }
@@ -182,10 +186,12 @@ export class FoldsPane {
   }
 
   private last: readonly [number, number] | null = null;
+  private isDragged = false;
 
   private press(event: PointerEvent): void {
     this.canvas.setPointerCapture(event.pointerId);
     this.last = this.spot(event);
+    this.isDragged = false;
     if (this.brush.isPainting) this.brush.begin(this.camera.point(...this.last));
   }
 
@@ -197,6 +203,7 @@ export class FoldsPane {
       this.brush.go(this.camera.point(...spot));
       this.last = spot;
     } else {
+      this.isDragged = true;
       this.camera.pan(spot[0] - this.last[0], spot[1] - this.last[1]);
       this.last = spot;
       this.redraw();
@@ -206,7 +213,28 @@ export class FoldsPane {
   private release(event: PointerEvent): void {
     this.canvas.releasePointerCapture(event.pointerId);
     if (this.brush.isPainting) this.brush.end();
+    else if (!this.isDragged) this.choose(this.spot(event));
     this.last = null;
+  }
+
+  /** Choose the neuron whose fold was clicked; none if there is no fold near. */
+  private choose([u, v]: readonly [number, number]): void {
+    const { legend, foldEnds, foldNeurons } = this.renderer.drawing;
+    if (legend === null) return;
+    const [x, y] = this.camera.point(u, v);
+    const window = legend.window;
+    const perUnit = (this.canvas.clientHeight / 2) * (window.half / this.camera.half);
+    const found = nearestFold(
+      foldEnds,
+      (x - window.x) / window.half,
+      (y - window.y) / window.half,
+      perUnit / this.camera.aspect * (this.canvas.clientWidth / this.canvas.clientHeight),
+      perUnit,
+    );
+    const isNear = found !== null && found.distance < CLICK_PX;
+    this.neuron = isNear ? (foldNeurons[found.piece] ?? null) : null;
+    this.chosen(this.neuron === null ? null : layerOf(this.neuron, legend.layerSizes));
+    this.redraw();
   }
 
   private key(event: KeyboardEvent): void {

@@ -1,7 +1,8 @@
 /** The target: what is learned, and where it is painted. */
 
-import { element, setText } from "../dom.ts";
+import { element, make, setText } from "../dom.ts";
 import type { Brush } from "./brush.ts";
+import type { Connection } from "../connection.ts";
 import type { State } from "../state.ts";
 
 export class TargetPane {
@@ -11,7 +12,16 @@ export class TargetPane {
   constructor(
     private readonly state: State,
     private readonly brush: Brush,
+    connection: Connection,
   ) {
+    const choice = element("input", "target-name");
+    choice.addEventListener("change", () => {
+      if (choice.value !== "") connection.send({ kind: "target", run: state.run, name: choice.value });
+    });
+    state.on(["connection"], () => {
+      const names = state.targets.map((name) => make("option", "", { value: name }));
+      element("datalist", "targets").replaceChildren(...names);
+    });
     state.on(["target", "run"], () => this.draw());
     this.canvas.addEventListener("pointerdown", (event) => {
       if (!brush.isPainting) this.chooseBrush();

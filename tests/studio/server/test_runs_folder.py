@@ -48,6 +48,9 @@ def test_a_run_that_the_user_named_may_lie_elsewhere(runs: RunsFolder, tmp_path:
     shown = RunsFolder(runs.folder, [tmp_path / "beside"])
     assert sorted(shown.names()) == ["beside", "ring"]
     assert shown.path("beside") == tmp_path / "beside"
+    with pytest.raises(StudioError, match="got one elsewhere"):
+        shown.discard("beside")
+    assert (tmp_path / "beside").is_dir()
 
 
 def test_new_runs_get_folders_of_their_own(runs: RunsFolder) -> None:

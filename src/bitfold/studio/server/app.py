@@ -19,9 +19,11 @@ from bitfold.studio.server.assets import Assets
 from bitfold.studio.server.guard import SOCKET_PATH, Guard
 from bitfold.studio.server.hub import Hub
 from bitfold.studio.server.page_client import PageClient
+from bitfold.studio.server.pictures import take_picture
 from bitfold.studio.server.settings_table import settings_table
 from bitfold.studio.wire.commands import read_command
 from bitfold.studio.wire.message import VERSION, Message, encode
+from bitfold.targets.drawn.builtin import builtin_names
 from bitfold.training.store.metrics import METRIC_NAMES
 
 # A page that connects says the token at once.
@@ -42,6 +44,9 @@ def make_app(hub: Hub, assets: Assets, *, token: str, hosts: list[str]) -> ASGIA
     async def file(request: Request) -> Response:
         return assets.response(request.scope["path"])
 
+    async def picture(request: Request) -> Response:
+        return await take_picture(request, hub.runs.pictures)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         work = asyncio.create_task(hub.run())
@@ -58,6 +63,7 @@ def make_app(hub: Hub, assets: Assets, *, token: str, hosts: list[str]) -> ASGIA
 
     routes = [
         *(Route(path, file, methods=["GET"]) for path in assets.files),
+        Route("/picture", picture, methods=["POST"]),
         WebSocketRoute(SOCKET_PATH, socket),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
@@ -113,5 +119,10 @@ async def _send(websocket: WebSocket, client: PageClient) -> None:
 
 
 def _hello() -> Message:
-    facts = {"wire": VERSION, "columns": list(METRIC_NAMES), "settings": settings_table()}
+    facts = {
+        "wire": VERSION,
+        "columns": list(METRIC_NAMES),
+        "settings": settings_table(),
+        "targets": list(builtin_names()),
+    }
     return Message("hello", facts)

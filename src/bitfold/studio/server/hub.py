@@ -14,6 +14,7 @@ from bitfold.studio.server.child import Child
 from bitfold.studio.server.cutter import Cutter
 from bitfold.studio.server.live_run import LiveRun
 from bitfold.studio.server.page_client import PageClient
+from bitfold.studio.server.permissions import permitted_settings, permitted_target
 from bitfold.studio.server.runs_folder import RunsFolder
 from bitfold.studio.server.views import Views
 from bitfold.studio.wire.commands import Command
@@ -196,7 +197,16 @@ class Hub:
         live = self.live(command["run"])
         if not live.is_open:
             self.open(client, live.name)
-        live.order({"kind": command.kind, **command.values})
+        live.order({"kind": command.kind, **self._permitted(command)})
+
+    def _permitted(self, command: Command) -> dict[str, Any]:
+        """Return the fields of a command, if they lead to no file outside the folder of runs."""
+        values, pictures = dict(command.values), self.runs.pictures
+        if command.kind == "change":
+            values["settings"] = permitted_settings(values["settings"], pictures)
+        elif command.kind == "target":
+            values["name"] = permitted_target(values["name"], pictures)
+        return values
 
     def _look(self, client: PageClient, command: Command) -> None:
         self.live(command["run"])
@@ -229,7 +239,7 @@ class Hub:
             client.put_line(data)
 
     def _begin_new(self, client: PageClient, command: Command) -> None:
-        name = self.begin(command["settings"])
+        name = self.begin(permitted_settings(command["settings"], self.runs.pictures))
         self._show(client, name)
 
     def _branch(self, client: PageClient, command: Command) -> None:

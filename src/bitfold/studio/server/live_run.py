@@ -13,7 +13,7 @@ from bitfold.studio.server.rows import Rows
 from bitfold.studio.wire.message import Message, decode, encode, header_of
 
 #: Kinds of messages of a trainer of which pages get the newest alone.
-STATES = ("target", "settings", "audit", "bits")
+STATES = ("target", "settings", "audit", "bits", "changes")
 
 
 class LiveRun:

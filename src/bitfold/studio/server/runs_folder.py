@@ -12,7 +12,7 @@ from bitfold.errors import BitfoldError, StudioError
 from bitfold.runtime.strangers.bounded_json import shortened
 from bitfold.training.run.record import RunRecord
 
-_TRASH = ".trash"
+_TRASH, _PICTURES = ".trash", ".pictures"
 _MOST_RUNS = 1000
 
 
@@ -69,8 +69,22 @@ class RunsFolder:
             ) from None
         raise StudioError(f"Cannot make a run {name}: there are {_MOST_RUNS} of this name.")
 
+    @property
+    def pictures(self) -> Path:
+        """The folder of the pictures that pages have dropped."""
+        return self.folder / _PICTURES
+
     def discard(self, name: str) -> Path:
-        """Move a run to the trash folder; return where it lies now."""
+        """Move a run to the trash folder; return where it lies now.
+
+        Raises:
+            StudioError: there is no such run, or it lies elsewhere.
+        """
+        if name in self._given:
+            raise StudioError(
+                f"Cannot delete {name}: expected a run in {self.folder}, got one elsewhere. Delete "
+                "its folder yourself."
+            )
         path, trash = self.path(name), self.folder / _TRASH
         trash.mkdir(parents=True, exist_ok=True)
         place = trash / path.name
@@ -79,7 +93,6 @@ class RunsFolder:
                 break
             place = trash / f"{path.name}-{number}"
         shutil.move(path, place)
-        self._given.pop(name, None)
         return place
 
     def facts(self, name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bitfold.studio.trainer.report import Report, Send, Standing
 from bitfold.studio.wire.message import Message
 from bitfold.training import (
     Audited,
+    Changed,
     EpochEnded,
     Event,
     Listener,
@@ -72,6 +73,7 @@ class Driver:
         """Train and obey until the order to stop; then save."""
         self._report.settings()
         self._report.target()
+        self._report.changes()
         self._report.moment(is_urgent=True)
         with self._session:
             while self._obey():
@@ -143,7 +145,9 @@ class Driver:
         elif isinstance(event, Noticed):
             self._report.line("notice", event.message)
         elif isinstance(event, Audited):
-            self._report.line("audit", event.table)
+            self._report.audit(event)
+        elif isinstance(event, Changed):
+            self._report.changes()
         elif isinstance(event, RunEnded) and event.reason != "paused":
             self._standing.is_over = True
             self._stand(event.message)
@@ -176,6 +180,7 @@ class Driver:
     def _change(self, order: Mapping[str, Any]) -> None:
         self._session.change(**order["settings"])
         self._report.settings()
+        self._report.changes()
 
     def _paint(self, order: Mapping[str, Any]) -> None:
         self._canvas.paint(Stroke.of(dict(order)), begins=bool(order["begins"]))
@@ -191,6 +196,7 @@ class Driver:
     def _learn_canvas(self) -> None:
         self._session.change(target=self._canvas.take())
         self._report.target(can_undo=self._canvas.can_undo)
+        self._report.changes()
 
     def _tell_bits(self, _: Mapping[str, Any]) -> None:
         self._send(bits_of(self._session))

@@ -12,13 +12,16 @@ import numpy as np
 import torch
 
 from bitfold.studio.wire.message import Message
-from bitfold.training import EpochEnded, Session
+from bitfold.training import Audited, EpochEnded, Session
 from bitfold.training.store.metrics import METRIC_NAMES
 
 #: Columns of the rows of a moment, in order.
 COLUMNS: Final = METRIC_NAMES
 # Shortest time between two moments: a screen shows 60 pictures a second.
 _LEAST_SECONDS = 1 / 60
+
+# Marks on a time line.
+_MOST_CHANGES = 500
 
 Send = Callable[[Message], None]
 
@@ -109,6 +112,23 @@ class Report:
         """Send the settings that are in force."""
         self._send(Message("settings", {"settings": dataclasses.asdict(self.session.run.config)}))
 
+    def changes(self) -> None:
+        """Send what was changed, by the epochs from which on it acts."""
+        found = [
+            {
+                "epoch": change.epoch,
+                "settings": dict(change.settings),
+                "is_painted": change.target is not None,
+            }
+            for change in self.session.run.changes.items[-_MOST_CHANGES:]
+        ]
+        self._send(Message("changes", {"changes": found}))
+
+    def audit(self, event: Audited) -> None:
+        """Send the findings of a gradient audit."""
+        facts = {"epoch": event.epoch, "is_ok": event.is_ok, "text": event.table}
+        self._send(Message("audit", {**facts, "occasion": event.occasion}))
+
     def line(self, kind: str, text: str) -> None:
-        """Send a line for a person: ``notice``, ``refused`` or ``audit``."""
+        """Send a line for a person: a ``notice``, or why something was ``refused``."""
         self._send(Message(kind, {"text": text, "epoch": self.session.epoch}))

@@ -1,0 +1,34 @@
+/** Pictures dropped on the page become runs of their own. */
+
+import { element } from "../dom.ts";
+import type { Connection } from "../connection.ts";
+import type { State } from "../state.ts";
+
+const MOST_BYTES = 2 ** 26;
+
+export function followDrops(state: State, connection: Connection, token: string): void {
+  const take = async (file: File): Promise<void> => {
+    if (file.size > MOST_BYTES) {
+      state.say(`Cannot take ${file.name}: expected at most ${MOST_BYTES} bytes, got ${file.size}.`, true);
+      return;
+    }
+    state.say(`Reading ${file.name}.`);
+    const headers = { "x-bitfold-token": token, "x-name": encodeURIComponent(file.name) };
+    const answer = await fetch("/picture", { method: "POST", headers, body: file });
+    const found = (await answer.json()) as { name?: string; problem?: string };
+    if (found.name === undefined) state.say(found.problem ?? "The picture was refused.", true);
+    else connection.send({ kind: "new", settings: { target: found.name } });
+  };
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    const file = event.dataTransfer?.files[0];
+    if (file !== undefined) void take(file);
+  });
+  const input = element("input", "picture");
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    if (file !== undefined) void take(file);
+    input.value = "";
+  });
+}

@@ -1,0 +1,52 @@
+"""Pictures that are dropped on a page."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bitfold.errors import BitfoldError
+from bitfold.targets import load_target
+
+#: A larger file is refused before it is read.
+MAX_BYTES: Final = 2**26
+_MOST_CHARACTERS = 60
+_TOO_LARGE, _UNUSABLE = 413, 422
+
+
+async def take_picture(request: Request, folder: Path) -> Response:
+    """Keep a picture, if it can be learned; answer with the name by which a page may ask for it.
+
+    Args:
+        request: its body is the file, and its header ``x-name`` the file's name.
+        folder: of the dropped pictures.
+    """
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > MAX_BYTES:
+            text = f"Cannot take the picture: expected at most {MAX_BYTES:,} bytes, got more."
+            return JSONResponse({"problem": text}, _TOO_LARGE)
+    path = folder / _safe_name(request.headers.get("x-name", ""))
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    try:
+        load_target(str(path))
+    except BitfoldError as error:
+        path.unlink()
+        return JSONResponse({"problem": str(error)}, _UNUSABLE)
+    return JSONResponse({"name": path.name})
+
+
+def _safe_name(given: str) -> str:
+    """Return a name of letters, digits, dots and dashes, with the ending of the one given.
+
+    >>> _safe_name("../../My photo (1).JPG")
+    'My-photo--1-.JPG'
+    """
+    name = PurePosixPath(given.replace("\\", "/")).name or "picture"
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-.") else "-" for c in name)
+    return kept.lstrip(".-")[-_MOST_CHARACTERS:] or "picture"

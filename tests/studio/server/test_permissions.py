@@ -1,0 +1,59 @@
+"""A page chooses no files: neither by settings nor by the name of a target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bitfold.errors import StudioError
+from bitfold.studio.server.permissions import permitted_settings, permitted_target
+from bitfold.training import Config, settings_of
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder with one dropped picture, and a file beside it."""
+    folder = tmp_path / ".pictures"
+    folder.mkdir()
+    (folder / "cat.png").write_bytes(b"")
+    (tmp_path / "secret.png").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["output_dir", "checkpoint_dir", "snapshot_dir", "log_file"])
+def test_settings_that_name_files_are_refused(name: str, pictures: Path) -> None:
+    """Whatever their value."""
+    with pytest.raises(StudioError, match=f"Cannot set {name} from a page"):
+        permitted_settings({"learning_rate": 0.1, name: "inside"}, pictures)
+
+
+def test_every_setting_of_a_path_is_known() -> None:
+    """A new setting whose help speaks of a folder or file has to be looked at here."""
+    paths = {
+        name
+        for name, _, setting in settings_of(Config)
+        if setting.kind == "str"
+        and not setting.choices
+        and any(word in setting.help for word in ("folder", "file", "path"))
+    }
+    assert paths == {"target", "output_dir", "checkpoint_dir", "snapshot_dir", "log_file"}
+
+
+def test_targets_are_built_in_or_dropped(pictures: Path) -> None:
+    """A dropped picture is found by its name alone."""
+    assert permitted_settings({"target": "ring", "seed": 1}, pictures) == {
+        "target": "ring",
+        "seed": 1,
+    }
+    assert permitted_target("text:bit", pictures) == "text:bit"
+    assert permitted_target("cat.png", pictures) == str(pictures / "cat.png")
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.png", "/etc/passwd", "secret.png", "", ".", "..", None, ["ring"], "cat"]
+)
+def test_no_name_leads_to_another_file(name: object, pictures: Path) -> None:
+    """Names are compared, and never joined to a path."""
+    with pytest.raises(StudioError, match="Cannot learn"):
+        permitted_target(name, pictures)
