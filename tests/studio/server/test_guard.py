@@ -10,11 +10,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Scope
 
+from bitfold.studio.hub.hub import Hub
+from bitfold.studio.hub.runs_folder import RunsFolder
 from bitfold.studio.server.app import make_app
 from bitfold.studio.server.assets import Assets
 from bitfold.studio.server.guard import Guard
-from bitfold.studio.server.hub import Hub
-from bitfold.studio.server.runs_folder import RunsFolder
 
 TOKEN, HOST = "the-token-of-the-tests", "127.0.0.1:8123"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "odd")

@@ -1,1 +1,1 @@
-"""The server: one guard, pages, trainers and the cutter."""
+"""The server: the routes, and one guard before all of them."""

@@ -15,10 +15,10 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bitfold.errors import BitfoldError, WireError
+from bitfold.studio.hub.hub import Hub
+from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.server.assets import Assets
 from bitfold.studio.server.guard import SOCKET_PATH, Guard
-from bitfold.studio.server.hub import Hub
-from bitfold.studio.server.page_client import PageClient
 from bitfold.studio.server.pictures import take_picture
 from bitfold.studio.server.settings_table import settings_table
 from bitfold.studio.wire.commands import read_command

@@ -14,10 +14,10 @@ from typing import Any, Final
 import uvicorn
 
 from bitfold.errors import StudioError
+from bitfold.studio.hub.hub import Hub
+from bitfold.studio.hub.runs_folder import RunsFolder
 from bitfold.studio.server.app import make_app
 from bitfold.studio.server.assets import Assets
-from bitfold.studio.server.hub import Hub
-from bitfold.studio.server.runs_folder import RunsFolder
 from bitfold.studio.wire.commands import MAX_BYTES
 
 LOOPBACK: Final = "127.0.0.1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from bitfold.studio.server.child import Child
+from bitfold.studio.hub.child import Child
 from bitfold.studio.wire.message import Message
 
 _WORKER = "bitfold.studio.viewer.worker"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bitfold.errors import StudioError
-from bitfold.studio.server.runs_folder import RunsFolder
+from bitfold.studio.hub.runs_folder import RunsFolder
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bitfold.errors import StudioError
-from bitfold.studio.server.permissions import permitted_settings, permitted_target
+from bitfold.studio.hub.permissions import permitted_settings, permitted_target
 from bitfold.training import Config, settings_of
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.studio.server.child import Child
-from bitfold.studio.server.rows import Rows
+from bitfold.studio.hub.child import Child
+from bitfold.studio.hub.rows import Rows
 from bitfold.studio.wire.message import Message, decode, encode, header_of
 
 #: Kinds of messages of a trainer of which pages get the newest alone.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.studio.server.rows import Rows
+from bitfold.studio.hub.rows import Rows
 from bitfold.training.store.metrics import METRIC_NAMES
 
 

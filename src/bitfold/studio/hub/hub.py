@@ -10,13 +10,13 @@ from pathlib import PurePath
 from typing import Any
 
 from bitfold.errors import BitfoldError, StudioError
-from bitfold.studio.server.child import Child
-from bitfold.studio.server.cutter import Cutter
-from bitfold.studio.server.live_run import LiveRun
-from bitfold.studio.server.page_client import PageClient
-from bitfold.studio.server.permissions import permitted_settings, permitted_target
-from bitfold.studio.server.runs_folder import RunsFolder
-from bitfold.studio.server.views import Views
+from bitfold.studio.hub.child import Child
+from bitfold.studio.hub.cutter import Cutter
+from bitfold.studio.hub.live_run import LiveRun
+from bitfold.studio.hub.page_client import PageClient
+from bitfold.studio.hub.permissions import permitted_settings, permitted_target
+from bitfold.studio.hub.runs_folder import RunsFolder
+from bitfold.studio.hub.views import Views
 from bitfold.studio.wire.commands import Command
 from bitfold.studio.wire.message import Message, encode, header_of
 

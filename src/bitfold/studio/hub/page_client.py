@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bitfold.studio.server.outbox import Made, Outbox
+from bitfold.studio.hub.outbox import Made, Outbox
 
 _NUMBERS = itertools.count()
 # Lines for a person wait each; a page that never reads loses the oldest.

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bitfold.errors import StudioError
-from bitfold.studio.server.live_run import LiveRun
-from bitfold.studio.server.page_client import PageClient, View
+from bitfold.studio.hub.live_run import LiveRun
+from bitfold.studio.hub.page_client import PageClient, View
 from bitfold.studio.wire.commands import Command
 from bitfold.studio.wire.message import Message, decode, encode, header_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from bitfold.studio.server.outbox import Outbox
+from bitfold.studio.hub.outbox import Outbox
 
 
 def test_a_newer_message_takes_the_place_of_an_older_one() -> None:
