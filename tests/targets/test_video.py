@@ -173,3 +173,26 @@ def test_times_that_do_not_ascend_are_refused(edges: Any) -> None:
     """Times of frames begin at -0.5, ascend, and end at 0.5."""
     with pytest.raises(TargetError, match=r"4 times that ascend from -0\.5 to 0\.5"):
         Target("a", np.zeros((3, 2, 2, 1), np.uint8), "regression", True, frame_edges=edges)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p10le", "yuv444p12le", "gray16le", "gbrp10le"])
+def test_more_than_eight_bits_keep_white_white(tmp_path: Path, pixel_format: str) -> None:
+    """Each level comes out to within 1 of 255, as from 8 bits; FFmpeg's quick way takes 2 off."""
+    levels = [0, 20, 120, 220, 255]
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, pixel_format
+        for number, level in enumerate(levels):
+            grey = np.full((24, 32, 3), level, np.uint8)
+            grey[:, :16, 2] = 0
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format=pixel_format)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    pixels = load_target(str(path), task="regression").pixels.astype(int)
+    for found, level in zip(pixels, levels, strict=True):
+        # The right half is grey; the left half has no blue, unless the format has no colours.
+        assert np.abs(found[:, 20:] - level).max() <= 1
+        if pixel_format != "gray16le":
+            assert np.abs(found[:, 2:12] - np.array([level, level, 0])).max() <= 2

@@ -25,6 +25,8 @@ from bitfold.targets.signature import Kind, damaged_file
 
 # A container rounds times to its clock, so frames of a constant rate may lie one tick off.
 _ROUNDING_TICKS = 1.0
+# Bits of a component up to which frames are converted to colours in one go.
+_EIGHT_BITS = 8
 
 
 def read_video(path: Path, kind: Kind) -> Frames:
@@ -143,6 +145,9 @@ def _best_stream(container: InputContainer, where: str) -> VideoStream:
 def _upright_pixels(frame: VideoFrame) -> NDArray[np.uint8]:
     has_alpha = any(component.is_alpha for component in frame.format.components)
     pixels = np.asarray(frame.to_ndarray(format="rgba" if has_alpha else "rgb24"), np.uint8)
+    if max(component.bits for component in frame.format.components) > _EIGHT_BITS:
+        # FFmpeg's quick way from more bits to interleaved colours turns white into 253.
+        pixels[..., :3] = frame.to_ndarray(format="gbrp")
     if has_alpha:
         pixels = composite_over_white(pixels).astype(np.uint8, copy=False)
     stored: object = frame.side_data.get("DISPLAYMATRIX")
