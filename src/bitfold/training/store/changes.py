@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bitfold.runtime.strangers.bounded_json import parse_json
 from bitfold.runtime.strangers.plain_files import open_plain, read_plain
 from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import resumable_settings
+from bitfold.training.config.setting import Setting
 from bitfold.training.config.setting_group import settings_of
 
 #: A longer file is refused: it is read whole. A change takes about 100 bytes.
@@ -67,15 +69,11 @@ class Changes:
 
     def undo(self, config: Config) -> Config:
         """Return the configuration that a run began with, from its newest one."""
-        for item in reversed(self.items):
-            config = config.replace(**item.before)
-        return config
+        return _replaced(config, [item.before for item in reversed(self.items)])
 
     def apply(self, config: Config) -> Config:
         """Return the newest configuration, from the one that a run began with."""
-        for item in self.items:
-            config = config.replace(**item.settings)
-        return config
+        return _replaced(config, [item.settings for item in self.items])
 
     def target_number(self) -> int:
         """Return the number of the newest target; 0 for the one that the run began with."""
@@ -84,6 +82,17 @@ class Changes:
     def split_number(self) -> int:
         """Return the number of the newest split; 0 for the one that the run began with."""
         return next((c.split for c in reversed(self.items) if c.split is not None), 0)
+
+
+def _replaced(config: Config, settings: Iterable[Mapping[str, Any]]) -> Config:
+    """Return a configuration with many settings, of which later ones count.
+
+    It is checked once: a stranger's file may hold tens of thousands of changes.
+    """
+    merged: dict[str, Any] = {}
+    for some in settings:
+        merged |= some
+    return config.replace(**merged) if merged else config
 
 
 #: The changes of a run that nobody touched.
@@ -153,7 +162,7 @@ def _change_of(line: bytes) -> Change | None:
 def _are_settings(settings: object, before: object) -> bool:
     if not isinstance(settings, dict) or not isinstance(before, dict):
         return False
-    allowed = {n: s for n, _, s in settings_of(Config) if n in resumable_settings()}
+    allowed = _resumable()
     if settings.keys() != before.keys() or settings.keys() - allowed.keys():
         return False
     try:
@@ -163,6 +172,11 @@ def _are_settings(settings: object, before: object) -> bool:
     except ConfigError:
         return False
     return True
+
+
+@cache
+def _resumable() -> dict[str, Setting]:
+    return {n: s for n, _, s in settings_of(Config) if n in resumable_settings()}
 
 
 def _is_number(value: object, least: int) -> bool:
