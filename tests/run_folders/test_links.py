@@ -147,3 +147,26 @@ def test_files_without_end_are_refused_by_their_size(name: str, place: Place) ->
             return
         with pytest.raises(BitfoldError, match="expected at most"):
             assert run.split
+
+
+@pytest.mark.parametrize("what", ["device", "FIFO", "folder", "sparse"])
+@pytest.mark.parametrize("command", ["info", "decompress", "report"])
+def test_a_model_file_in_the_run_is_no_trap(
+    command: str, what: str, place: Place, call: Call
+) -> None:
+    """The user names a file that a stranger has put there."""
+    path = place.run / "net.bitfold"
+    if what == "sparse":
+        with path.open("wb") as file:
+            file.truncate(2**40)
+    else:
+        SPECIAL[what][0](path, place)
+    words = {
+        "info": ["info", path],
+        "decompress": ["decompress", path, "-o", place.here / "a.png"],
+        "report": ["report", place.run, "--model", path],
+    }[command]
+    said = call(*words)
+    assert said.is_refused(), said
+    assert "net.bitfold" in said.err
+    assert place.is_untouched()
