@@ -14,6 +14,7 @@ from bitfold.experiments import code_run
 from bitfold.recording.drawing import Drawing
 from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
+from bitfold.entropy_coding import value_counts
 from bitfold.recording.warm_up import warm_up
 from bitfold.runtime.compiling import compiled
 from bitfold.training import Config, train
@@ -37,8 +38,9 @@ reports = []
 if sys.argv[2] == "warm":
     warm_up(lambda compiled, known: reports.append((compiled, known)))
 before = found()
+assert sys.argv[2] == "cold" or value_counts._put.overloads and value_counts._get.overloads
 main_job(output_dir=sys.argv[1] + "/plain")
-main_job(output_dir=sys.argv[1] + "/k", kolmogorov_weight=0.003)
+code_run(main_job(output_dir=sys.argv[1] + "/k", kolmogorov_weight=0.003))
 learned = {"kolmogorov_weight": 0.003, "kolmogorov_quantise": "learned"}
 code_run(main_job(output_dir=sys.argv[1] + "/learned", **learned))
 print(json.dumps([len(before), sorted(found() - before), reports]))

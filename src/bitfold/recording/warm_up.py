@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.model_file import read_model, write_model
 from bitfold.networks import PolytopeNet
@@ -58,8 +60,13 @@ def warm_up(report: Callable[[int, int], None] = lambda compiled, known: None) -
             run = train(Config(**{**_SMALL, **settings, "output_dir": place}))
             _draw(run)
             network: PolytopeNet = run.new_network()
-            losses = KolmogorovLoss(network), KolmogorovLoss(network, quantise="learned")
+            losses = (
+                KolmogorovLoss(network),
+                KolmogorovLoss(network, quantise="learned"),
+                KolmogorovLoss(network, predictor="coordinate", weight_range=(-3.0, 3.0)),
+            )
             _write_and_read(network, (None, *losses))
+        _write_and_read(_of_few_values(), (None,))
 
 
 def _draw(run: Run) -> None:
@@ -76,6 +83,16 @@ def warm_up_files(run: Run) -> None:
     """
     network: PolytopeNet = run.new_network()
     _write_and_read(network, (None, KolmogorovLoss(network, quantise="learned")))
+
+
+def _of_few_values() -> PolytopeNet:
+    """A network whose weights have four values, which a code by counts describes best."""
+    generator = torch.Generator().manual_seed(0)
+    network, values = PolytopeNet(2, [40, 40], 1), torch.tensor([-8.0, -1.0, 0.0, 5.0])
+    with torch.no_grad():
+        for item in network.parameters():
+            item.copy_(values[torch.randint(len(values), item.shape, generator=generator)])
+    return network
 
 
 def _write_and_read(network: PolytopeNet, losses: Iterable[KolmogorovLoss | None]) -> None:
