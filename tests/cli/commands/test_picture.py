@@ -29,7 +29,7 @@ def test_a_quality_that_is_out_of_reach_keeps_the_best_file(
     assert main(words) == 1
     said = capsys.readouterr().out
     assert "The goal was not reached: the nearest file has" in said
-    assert f" {output.stat().st_size} bytes" in said
+    assert f" {output.stat().st_size:,} bytes" in said
     assert "JPEG" in said
     assert "the best so far" in said
     assert (picture.parent / "a.html").exists()
