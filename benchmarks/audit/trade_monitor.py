@@ -94,7 +94,12 @@ def cases(seeds: int, shorter: int) -> list[Case]:
 def train(case: Case) -> Curves:
     """Train a case and return its losses."""
     config = bitfold.Config(
-        target="ring", points=5000, no_watchdog=("stagnation",), audit=False, **case.settings
+        target="ring",
+        points=5000,
+        no_watchdog=("stagnation",),
+        audit=False,
+        **case.settings,
+        epoch_loop="stepwise",  # whose steps are observed
     )
     with hard_binning(case.planted), losses_of_steps() as steps:
         metrics = in_temporary_run(config, lambda run: run.metrics)

@@ -67,7 +67,8 @@ def test_a_long_epoch_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_after: int
 ) -> None:
     """An epoch that would go on long after the request is left out; the one before it is saved."""
-    bitfold.train(tiny(tmp_path / "whole", **WITH_K))
+    settings = {**WITH_K, "epoch_loop": "stepwise"}  # whose steps can be slowed down
+    bitfold.train(tiny(tmp_path / "whole", **settings))
     heard = Heard()
 
     def ask(event: object) -> None:
@@ -86,7 +87,7 @@ def test_a_long_epoch_is_given_up(
         patched.setattr(stop_request, "PATIENCE_SECONDS", 0.1)
         patched.setattr("bitfold.training.trainer.PATIENCE_SECONDS", 0.1)
         slow_down(patched, 0.1)
-        bitfold.train(tiny(tmp_path / "run", **WITH_K), [ask])
+        bitfold.train(tiny(tmp_path / "run", **settings), [ask])
     assert heard.ended.exit_code == 130
     assert heard.ended.epoch == asked_after
     assert len(heard.epochs) == asked_after

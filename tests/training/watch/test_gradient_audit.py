@@ -178,7 +178,7 @@ def test_audit_run_looks_at_the_newest_checkpoint(tmp_path: Path) -> None:
     with hard_binning():
         planted = audit_run(tmp_path / "run")
     assert not planted.ok
-    learner = learner_of(**WITH_K)
+    learner = learner_of(**WITH_K, epoch_loop="compiled")
     found = audit_learner(learner)
     assert found.row("task", "network").norm != audit.row("task", "network").norm
     for epoch in range(1, 13):

@@ -27,7 +27,7 @@ from bitfold.training.step.resources import random_stream, usable_device
 from bitfold.training.step.tasks import ClassificationTask, make_task
 from bitfold.training.step.training_data import TrainingData
 from bitfold.training.whole_epoch.epoch_loop import EpochLoop
-from bitfold.training.whole_epoch.support import why_stepwise
+from bitfold.training.whole_epoch.support import has_known_sum, why_stepwise
 
 
 class Learner:
@@ -84,7 +84,7 @@ class Learner:
     def _make_loop(self, target: Target) -> EpochLoop | None:
         if self.config.epoch_loop != "compiled":
             return None
-        if why_stepwise(self.config, target) is not None:
+        if why_stepwise(self.config, target) is not None or not has_known_sum(self.kolmogorov):
             return None
         data = self.objective.data
         return EpochLoop(

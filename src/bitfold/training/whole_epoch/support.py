@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from bitfold.errors import ConfigError
+from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.kolmogorov.grid.soft_assignment import LinearTargets, RoundedTargets, SoftTargets
 from bitfold.kolmogorov.sums.fused.coordinate_sums import can_fuse
 from bitfold.networks import Encoding, parse_shape
 from bitfold.networks.dense import MAX_COMPILED_WIDTH, DenseLoops
@@ -29,6 +31,7 @@ _KINDS_OF_K: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
         "every": (1,),
     },
 }
+_SHARING = (SoftTargets, LinearTargets, RoundedTargets)
 # As many are summed by one thread in one pass.
 _MOST_WEIGHTS = 2**18
 
@@ -69,6 +72,11 @@ def why_stepwise(config: Config, target: Target) -> str | None:
     if config.optimizer not in _OPTIMIZERS:
         return f"optimizer={config.optimizer!r} (the loops have {', '.join(_OPTIMIZERS)})"
     return _wrong_network(config, target) or _wrong_kolmogorov(config) or _wrong_numba()
+
+
+def has_known_sum(kolmogorov: KolmogorovLoss | None) -> bool:
+    """Whether K shares weights among bins as its settings say, not by someone's own targets."""
+    return kolmogorov is None or type(kolmogorov.targets) in _SHARING
 
 
 def _wrong_network(config: Config, target: Target) -> str | None:
