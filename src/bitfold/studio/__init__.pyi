@@ -1,3 +1,3 @@
-from bitfold.studio.server.serve import Settings, serve
+from bitfold.studio.server.serve import serve
 
-__all__ = ["Settings", "serve"]
+__all__ = ["serve"]

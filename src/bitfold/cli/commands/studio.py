@@ -6,10 +6,16 @@ import argparse
 import sys
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bitfold import experiments, targets, training
 from bitfold.errors import StudioError
+
+if TYPE_CHECKING:
+    from bitfold.training import Config
+
+#: Addresses that only this machine can reach.
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def add_to(commands: Any) -> None:
@@ -48,27 +54,43 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    try:
-        from bitfold.studio import Settings, serve  # noqa: PLC0415 - belongs to an extra
-    except ImportError as error:
-        raise StudioError(
-            f"Cannot start the studio: {error.name} is not installed. Install bitfold[studio]."
-        ) from None
-    runs, target = _sorted(arguments.what)
-    settings = Settings(arguments.host, arguments.port, tuple(arguments.allowed_host))
-    if not settings.is_local:
+    if arguments.host not in LOCAL_HOSTS:
         sys.stderr.write(
             f"Listening on {arguments.host}: everybody who can reach it sees what this page "
             "sends, and plain HTTP hides nothing. Prefer a tunnel to 127.0.0.1.\n"
         )
+    runs, target = _sorted(arguments.what)
+    given = {
+        "runs": runs,
+        "begin": None if runs else _first_settings(target),
+        "host": arguments.host,
+        "port": arguments.port,
+        "allowed_hosts": tuple(arguments.allowed_host),
+    }
+    return _serve(arguments.folder, is_shown=not arguments.no_browser, **given)
+
+
+def show_training(config: Config) -> int:
+    """Serve a page on which a new run trains; its folder is named like those of `bitfold train`."""
+    settings = {name: getattr(config, name) for name, _, _ in training.settings_of(type(config))}
+    folder = Path(settings.pop("output_dir") or "runs/run").parent
+    return _serve(folder, is_shown=True, begin=settings, is_playing=True)
+
+
+def _serve(folder: str | Path, *, is_shown: bool, **given: Any) -> int:
+    try:
+        from bitfold.studio import serve  # noqa: PLC0415 - belongs to an extra
+    except ImportError as error:
+        raise StudioError(
+            f"Cannot start the studio: {error.name} is not installed. Install bitfold[studio]."
+        ) from None
 
     def ready(url: str) -> None:
         print(url, flush=True)
-        if not arguments.no_browser:
+        if is_shown:
             webbrowser.open(url)
 
-    begin = None if runs else _first_settings(target)
-    serve(arguments.folder, runs=runs, begin=begin, settings=settings, ready=ready)
+    serve(folder, ready=ready, **given)
     return 0
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from bitfold import experiments, targets, training
+from bitfold.cli.commands.studio import show_training
 from bitfold.cli.console.options import (
     add_presentation,
     add_settings,
@@ -45,6 +46,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="first delete the run that lies in --output-dir"
     )
+    parser.add_argument(
+        "--studio", action="store_true", help="show the training on a live page: see bitfold studio"
+    )
     add_presentation(parser)
     parser.set_defaults(command=run)
 
@@ -77,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
         config = with_measured_predictor(config)
         if not targets.is_builtin(config.target):
             config = _suited(config, arguments)
+    if arguments.studio:
+        return show_training(config)
     results = train_and_draw(config, quiet=arguments.quiet, overwrite=arguments.overwrite)
     show_results(results.run, Console(quiet=arguments.quiet))
     return results.ended.exit_code

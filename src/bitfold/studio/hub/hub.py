@@ -126,13 +126,15 @@ class Hub:
             self._views.read_history(live)
         self._tell_moment(live, client)
 
-    def begin(self, settings: Mapping[str, Any]) -> str:
+    def begin(self, settings: Mapping[str, Any], *, is_playing: bool = False) -> str:
         """Begin a new run; return its name."""
         stem = PurePath(str(settings.get("target", "ring"))).stem
         path = self.runs.claim("".join(c for c in stem if c.isalnum() or c in "-_")[:40] or "run")
         live = self._live[path.name] = LiveRun(path.name, str(path))
         live.has_history = True
         self._start(live, {"settings": {**NEW_RUN, **settings}})
+        if is_playing:
+            live.order({"kind": "play"})
         return path.name
 
     def _start(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:

@@ -39,12 +39,13 @@ class Assets:
     files: Mapping[str, tuple[str, bytes]]
 
     @classmethod
-    def built(cls, folder: Path = PAGE) -> Assets:
-        """Read the files that the build left in a folder.
+    def built(cls, folder: Path | None = None) -> Assets:
+        """Read the files that the build left in a folder, by default the package's `PAGE`.
 
         Raises:
             StudioError: the page was not built.
         """
+        folder = folder or PAGE
         if not (folder / _INDEX).is_file():
             raise StudioError(
                 f"Cannot serve the studio: expected a built page in {folder}, got none. Run "

@@ -7,11 +7,11 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from bitfold.errors import StudioError
 from bitfold.studio.hub.hub import Hub
@@ -21,28 +21,9 @@ from bitfold.studio.server.assets import Assets
 from bitfold.studio.wire.commands import MAX_BYTES
 
 LOOPBACK: Final = "127.0.0.1"
+_LOCAL_HOSTS: Final = ("127.0.0.1", "localhost", "::1")
 _LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _TOKEN_BYTES: Final = 32
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the studio is served.
-
-    Args:
-        host: the address to listen on.
-        port: 0 for a free one.
-        allowed_hosts: further names, each with its port, by which browsers may reach the server.
-    """
-
-    host: str = LOOPBACK
-    port: int = 0
-    allowed_hosts: tuple[str, ...] = ()
-
-    @property
-    def is_local(self) -> bool:
-        """Whether only this machine can connect."""
-        return self.host in {LOOPBACK, "localhost", "::1"}
 
 
 def serve(
@@ -50,7 +31,10 @@ def serve(
     *,
     runs: Sequence[str | Path] = (),
     begin: Mapping[str, Any] | None = None,
-    settings: Settings | None = None,
+    is_playing: bool = False,
+    host: str = LOOPBACK,
+    port: int = 0,
+    allowed_hosts: Sequence[str] = (),
     ready: Callable[[str], None] = print,
 ) -> None:
     """Serve the studio until it is interrupted; then save every session.
@@ -58,61 +42,64 @@ def serve(
     Args:
         folder: of the runs; new ones are made in it.
         runs: more runs to show.
-        begin: the settings of a run to begin, paused at epoch 0.
-        settings: how to serve.
+        begin: the settings of a run to begin.
+        is_playing: whether that run trains at once; otherwise it waits at epoch 0.
+        host: the address to listen on.
+        port: 0 for a free one.
+        allowed_hosts: further names, each with its port, by which browsers may reach the server.
         ready: called with the URL of the page, which holds the token.
 
     Raises:
         StudioError: the port is taken, or the page was not built.
     """
-    chosen = settings or Settings()
     assets = Assets.built()
-    listening = _listening(chosen)
-    port = listening.getsockname()[1]
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
-    hosts = [f"{name}:{port}" for name in (*_LOCAL_NAMES, *_own_name(chosen))]
-    hub = Hub(RunsFolder(Path(folder), [Path(run) for run in runs]))
-    app = make_app(hub, assets, token=token, hosts=[*hosts, *chosen.allowed_hosts])
-    shown = chosen.host if not chosen.is_local else LOOPBACK
+    with _listening(host, port) as listening, suppress(KeyboardInterrupt):
+        number = listening.getsockname()[1]
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        hosts = [f"{name}:{number}" for name in (*_LOCAL_NAMES, *_own_name(host))]
+        hub = Hub(RunsFolder(Path(folder), [Path(run) for run in runs]))
+        app = make_app(hub, assets, token=token, hosts=[*hosts, *allowed_hosts])
+        shown = LOOPBACK if host in _LOCAL_HOSTS else host
 
-    async def run() -> None:
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            ws="websockets-sansio",
-            ws_max_size=MAX_BYTES,
-            ws_per_message_deflate=False,
-            server_header=False,
-            timeout_graceful_shutdown=2,
-        )
-        server = uvicorn.Server(config)
-        first = hub.begin(begin) if begin is not None else next(iter(hub.runs.names()), "")
-        ready(f"http://{shown}:{port}/#token={token}&run={first}")
-        await server.serve(sockets=[listening])
+        async def run() -> None:
+            first = next(iter(hub.runs.names()), "")
+            if begin is not None:
+                first = hub.begin(begin, is_playing=is_playing)
+            ready(f"http://{shown}:{number}/#token={token}&run={first}")
+            # The server shuts down in order before it hands an interrupt on.
+            await uvicorn.Server(_configuration(app)).serve(sockets=[listening])
 
-    # The server has shut down in order before it hands the interrupt on.
-    with listening, suppress(KeyboardInterrupt):
         asyncio.run(run())
 
 
-def _listening(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    found = socket.socket(family)
+def _configuration(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_max_size=MAX_BYTES,
+        ws_per_message_deflate=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((settings.host, settings.port))
+        found.bind((host, port))
         found.listen()  # whoever has the URL may connect from now on
     except OSError as error:
         found.close()
         raise StudioError(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another "
-            "--port, or 0 for a free one."
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --port, or 0 for a "
+            "free one."
         ) from None
     return found
 
 
-def _own_name(settings: Settings) -> tuple[str, ...]:
-    is_any = settings.host in {"0.0.0.0", "::"}
-    if settings.is_local or is_any:
+def _own_name(host: str) -> tuple[str, ...]:
+    if host in {*_LOCAL_HOSTS, "0.0.0.0", "::"}:
         return ()
-    return (f"[{settings.host}]" if ":" in settings.host else settings.host,)
+    return (f"[{host}]" if ":" in host else host,)

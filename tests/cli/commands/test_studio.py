@@ -1,0 +1,105 @@
+"""``bitfold studio``: what is served, and what is refused before."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitfold import studio
+from bitfold.cli.main import main
+from bitfold.studio.server.assets import Assets
+from bitfold.training import Config
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a server was asked to serve; none is started."""
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(studio, "serve", lambda folder, **given: found.update(given, at=folder))
+    return found
+
+
+def test_without_arguments_the_demos_ring_waits(served: dict[str, Any]) -> None:
+    """In the folder of runs, on this machine alone."""
+    assert main(["studio", "--no-browser"]) == 0
+    assert served["begin"]["target"] == "ring"
+    assert Config(**served["begin"]).kolmogorov_quantise == "learned"
+    assert (served["host"], served["port"], served["at"]) == ("127.0.0.1", 0, "runs")
+    assert not served.get("is_playing")
+
+
+def test_a_training_from_the_command_line_is_shown(
+    served: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It plays at once, with its settings, beside the other runs."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "ring", "--shape", "[7]*2", "--epochs", "9", "--studio"]) == 0
+    config = Config(**served["begin"])
+    assert (config.shape, config.epochs, served["is_playing"]) == ("[7]*2", 9, True)
+    assert str(served["at"]) == "runs"
+
+
+def test_another_host_is_served_with_a_warning(
+    served: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what that means."""
+    assert main(["studio", "--host", "0.0.0.0", "--no-browser"]) == 0
+    assert "plain HTTP hides nothing" in capsys.readouterr().err
+    assert served["host"] == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["ring", "spiral"], "expected one target"),
+        (["nowhere.png"], "nowhere.png"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(
+    served: dict[str, Any], words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line."""
+    assert main(["studio", *words]) == 2
+    said = capsys.readouterr().err
+    assert problem in said
+    assert said.count("\n") == 1
+    assert served == {}
+
+
+def test_a_port_that_is_taken_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what to do."""
+    monkeypatch.setattr(Assets, "built", classmethod(lambda cls: Assets({})))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        words = ["studio", "--port", str(port), "--folder", str(tmp_path), "--no-browser"]
+        assert main(words) == 2
+    assert f"Cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_without_the_page_a_line_says_how_to_build_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the registry of npm could not be reached, for one."""
+    monkeypatch.setattr("bitfold.studio.server.assets.PAGE", tmp_path)
+    assert main(["studio", "--folder", str(tmp_path), "--no-browser"]) == 2
+    assert "tools/build_page.py" in capsys.readouterr().err
+
+
+def test_without_the_extra_a_line_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`bitfold[studio]` is what to install."""
+    for name in [name for name in sys.modules if name.startswith("bitfold.studio.server")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr(studio, "serve", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert main(["studio", "--no-browser"]) == 2
+    assert "Install bitfold[studio]" in capsys.readouterr().err
