@@ -85,6 +85,16 @@ def test_compiling_is_counted_beside_the_bar(monkeypatch: pytest.MonkeyPatch) ->
     training.end()
 
 
+def test_time_left_leaves_out_epochs_in_which_a_loop_is_compiled() -> None:
+    """Also later ones: loops of whole epochs are compiled after the first."""
+    training = FakeTraining(1001, is_terminal=False)
+    for _ in range(3):
+        training.end_epoch(0.1)
+    training.report(LoopsCompiled(3, 9))
+    assert training.end_epoch(90).endswith(": task 0.50000, validation 0.50000")
+    assert training.end_epoch(0.1).endswith(", 10.0 epochs/s, 100 s left")
+
+
 def test_compiling_is_named_once_where_there_is_no_bar() -> None:
     """Only before a loop is compiled: a count that goes on later prints nothing more."""
     training = FakeTraining(10, is_terminal=False)

@@ -113,6 +113,8 @@ class ProgressReport:
     def _compiling(self, event: LoopsCompiled) -> None:
         """Show how far the loops are that training waits for; one line where there is no bar."""
         text = "compiling loops, once on this machine"
+        # Later epochs are not as slow as one in which a loop is compiled.
+        self._rate = RecentRate(self._clock)
         if self._bar is not None:
             number = f"{event.num_compiled}/{event.num_known}"
             self._show(Piece(f"compiling loops: {number}", 0), Piece("once on this machine", 1))
