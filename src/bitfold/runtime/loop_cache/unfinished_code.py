@@ -25,10 +25,15 @@ class _UnfinishedCode(_Code):  # type: ignore[misc] # a class of Numba, see abov
     def finalize(self) -> None:
         """Link the code that is called; skip LLVM's optimisation and machine code."""
         for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
+            _reloads(self).update(_reloads(library))
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalize_dynamic_globals()
         self._finalized = True
+
+
+def _reloads(library: Any) -> set[Any]:
+    """Return what must run when the code is loaded again; Numba 0.61 knows of none."""
+    return getattr(library, "_reload_init", set())
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)  # type: ignore[no-untyped-call] # see above
@@ -51,7 +56,8 @@ class _UnfinishedLowering(_Lowering):  # type: ignore[misc] # see above
         name: Any = [].append
         found = state["cr"]
         state.targetctx.insert_user_function(name, found.fndesc, [state.library])
-        state.reload_init.extend(state.library._reload_init)
+        if reloads := _reloads(state.library):
+            state.reload_init.extend(reloads)
         state["cr"] = found._replace(cfunc=name)
         return True
 
