@@ -1,0 +1,79 @@
+"""Draws the pictures of the studio that README and docs show: ``python tools/studio_pictures.py``.
+
+It needs an installed Chromium (or the variable ``CHROMIUM``) and the extra ``page``. The page is
+that of a real studio, which learns the demo's ring and then a letter that is painted over it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+FIGURES = Path(__file__).resolve().parents[1] / "docs" / "figures"
+FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+RING_EPOCHS, LETTER_EPOCHS = 300, 400
+PATIENCE_MS = 300_000
+SERVER = """
+import sys
+from bitfold.experiments import DEMO
+from bitfold.studio import serve
+serve(sys.argv[1], begin=DEMO, ready=lambda url: print(url, flush=True))
+"""
+
+
+def main() -> int:
+    """Serve, learn, paint, and photograph."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        command = [sys.executable, "-c", SERVER, f"{folder}/runs"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            url = server.stdout.readline().strip()
+            browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+            page = browser.new_page(viewport={"width": 1280, "height": 860})
+            page.set_default_timeout(PATIENCE_MS)
+            page.goto(url)
+            photograph(page)
+            browser.close()
+            server.terminate()
+    return 0
+
+
+def photograph(page: Page) -> None:
+    """Learn the ring, then a letter, and keep a picture of the page; then one of its bits."""
+    train(page, RING_EPOCHS)
+    page.locator("input[name=tool][value=letter]").check()
+    page.locator("#letter").fill("b")
+    page.locator("#brush-size").fill("9")
+    box = page.locator("#target").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator("input[name=tool][value=look]").check()
+    train(page, RING_EPOCHS + LETTER_EPOCHS)
+    page.select_option("#fold-colour", "layer")
+    page.mouse.move(420, 420)
+    page.wait_for_timeout(2500)
+    page.screenshot(path=FIGURES / "studio.png")
+    page.locator("#bits").screenshot(path=FIGURES / "studio_bits.png")
+
+
+def train(page: Page, epoch: int) -> None:
+    """Train up to an epoch, and wait until its partition is drawn."""
+    page.wait_for_function("() => document.querySelector('#folds-caption').textContent !== ''")
+    shown = (
+        "Number(document.querySelector('#epoch').textContent.match(/[\\d,]+/)[0].replace(',',''))"
+    )
+    page.click("#play")
+    page.wait_for_function(f"epoch => {shown} >= epoch", arg=epoch)
+    page.click("#play")
+    page.wait_for_timeout(1500)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
