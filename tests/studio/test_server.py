@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -344,3 +345,33 @@ def test_a_dropped_picture_becomes_a_run(url: str) -> None:
         page.say("open", run=run)
         target = page.hear("target", lambda m: m.facts["run"] == run)
         assert (target.arrays["pixels"][0] == pixels).all()
+
+
+def test_a_run_that_is_only_looked_at_stays_as_it_is(url: str, tmp_path: Path) -> None:
+    """It is shown and saved from its files; only an order to train opens it."""
+    folder = parts_of(url)[2] / "ring"
+    with page_of(url) as page:
+        page.say("stop", run="ring")
+        page.say("open", run="ring")
+        page.hear("moment", lambda m: not m.facts["is_trained"])
+    copy = folder.parent / "looked-at"
+    shutil.copytree(folder, copy)
+    before = {path: path.read_bytes() for path in sorted(copy.rglob("*")) if path.is_file()}
+    with page_of(url) as page:
+        page.say("open", run=copy.name)
+        page.hear("target", lambda m: m.facts["run"] == copy.name)
+        page.say("look", run=copy.name, **LOOK)
+        found = page.hear("partition", lambda m: m.facts["run"] == copy.name)
+        page.say("locate", view=0, x=0, y=0)
+        page.hear("place")
+        page.say("save", view=0, format="bitfold")
+        (tmp_path / "net.bitfold").write_bytes(page.hear("file").arrays["data"].tobytes())
+        after = {path: path.read_bytes() for path in sorted(copy.rglob("*")) if path.is_file()}
+        assert after == before
+        run = load_run(copy)
+        epoch = found.facts["epoch"]
+        assert epoch == run.epochs()[-1]
+        assert found.facts["num_polytopes"] == partition(run.network(epoch)).num_polytopes
+        read_model(tmp_path / "net.bitfold", into=run.new_network())
+        page.say("play", run=copy.name, epochs=1)
+        page.hear("moment", lambda m: m.facts["run"] == copy.name and m.facts["epoch"] > epoch)

@@ -16,9 +16,9 @@ from bitfold.studio.hub.live_run import LiveRun
 from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.hub.permissions import permitted_settings, permitted_target
 from bitfold.studio.hub.runs_folder import RunsFolder
-from bitfold.studio.hub.views import Views
+from bitfold.studio.hub.views import NOBODY, Views
 from bitfold.studio.wire.commands import Command
-from bitfold.studio.wire.message import Message, encode, header_of
+from bitfold.studio.wire.message import Message, decode, encode, header_of
 
 _TRAINER = "bitfold.studio.trainer.worker"
 _SAVER = "bitfold.studio.viewer.saver"
@@ -114,16 +114,14 @@ class Hub:
         return self._live[name]
 
     def open(self, client: PageClient, name: str) -> None:
-        """Tell a page of a run from now on, and train it where it stands, paused."""
+        """Tell a page of a run from now on; its folder stays as it is until it is to train."""
         live = self.live(name)
         client.runs.add(name)
         client.rows[name] = 0
         for kind, data in live.states.items():
             client.put(f"{kind} {name}", data)
         if not live.is_open:
-            self._start(live, {})
-        if not live.has_history:
-            self._views.read_history(live)
+            self._views.read_record(live)
         self._tell_moment(live, client)
 
     def begin(self, settings: Mapping[str, Any], *, is_playing: bool = False) -> str:
@@ -161,6 +159,8 @@ class Hub:
 
     def _tell(self, live: LiveRun, kind: str, data: bytes) -> None:
         if kind == "moment":
+            if not live.has_history:  # a branch has the rows of its parent
+                self._views.read_record(live)
             self._tell_moment(live)
             self._cutter.wake()
             return
@@ -187,18 +187,33 @@ class Hub:
         return live.moment(first)
 
     def _hear_cutter(self, data: bytes) -> None:
-        live = self._views.hear(data)
-        if live is not None:  # rows came before those that pages have
+        facts, _ = header_of(data)
+        if facts["client"] != NOBODY:
+            self._views.hear(data)
+        elif facts["run"] in self._live:
+            self._hear_record(self._live[facts["run"]], data)
+
+    def _hear_record(self, live: LiveRun, data: bytes) -> None:
+        """Take what a run's folder holds; what its trainer has said is newer."""
+        message = decode(data)
+        if message.kind == "history":
+            live.take_history(message)
             for client in self.clients.values():
                 client.rows[live.name] = 0
             self._tell_moment(live)
+        elif message.kind == "refused":
+            self._tell(live, "refused", data)
+        elif not live.is_open:
+            live.states[message.kind] = data
+            self._tell(live, message.kind, data)
 
     # --- commands
 
     def _order(self, client: PageClient, command: Command) -> None:
         live = self.live(command["run"])
         if not live.is_open:
-            self.open(client, live.name)
+            client.runs.add(live.name)
+            self._start(live, {})
         live.order({"kind": command.kind, **self._permitted(command)})
 
     def _permitted(self, command: Command) -> dict[str, Any]:
@@ -221,9 +236,9 @@ class Hub:
 
     def _save(self, client: PageClient, command: Command) -> None:
         request = self._views.save_request(client, command)
-        if command["format"] == "bitfold":
-            order = {"kind": "save", "run": request.facts["run"], "client": client.number}
-            self.live(request.facts["run"]).order(order)
+        live = self.live(request.facts["run"])
+        if command["format"] == "bitfold" and live.is_open and request.facts["epoch"] == live.epoch:
+            live.order({"kind": "save", "run": live.name, "client": client.number})
         else:
             self._spawn(self._saved(request))
 

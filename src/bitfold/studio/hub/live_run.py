@@ -31,6 +31,7 @@ class LiveRun:
         rows: its metrics.
         kept: the epochs whose weights it has kept.
         has_history: whether ``rows`` and ``kept`` hold what the run's folder has.
+        is_record_asked: whether the run's folder was asked for them.
         is_coming: whether a trainer was started that has not yet sent a moment.
     """
 
@@ -44,6 +45,7 @@ class LiveRun:
         self.rows = Rows()
         self.kept: list[int] = []
         self.has_history = False
+        self.is_record_asked = False
         self.is_coming = False
         self._facts: dict[str, Any] = {
             "epoch": 0,
@@ -61,6 +63,24 @@ class LiveRun:
     def is_open(self) -> bool:
         """Whether a process trains it, or will in a moment."""
         return self.is_starting or self.trainer is not None
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether the weights of its newest moment are known, or lie in its folder."""
+        return self.weights is not None or (self.has_history and not self.is_coming)
+
+    def take_history(self, message: Message) -> None:
+        """Take the metrics and the kept epochs that the run's folder holds."""
+        newer = self.rows.since(0)
+        self.rows.add(message.arrays["rows"])
+        self.rows.add(newer)
+        self.has_history = True
+        self.kept = [
+            *message.facts["kept"],
+            *(e for e in self.kept if e not in message.facts["kept"]),
+        ]
+        if not self.is_open and self.kept:
+            self._facts["epoch"] = self.kept[-1]
 
     def attach(self, trainer: Child) -> None:
         """Take the process that trains the run, and give it the orders that have waited."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from bitfold.errors import StudioError
 from bitfold.studio.hub.live_run import LiveRun
 from bitfold.studio.hub.page_client import PageClient, View
 from bitfold.studio.wire.commands import Command
-from bitfold.studio.wire.message import Message, decode, encode, header_of
+from bitfold.studio.wire.message import Message, encode, header_of
 
 _PLACED = ("run", "view")
+#: The address of answers that are not for one page.
+NOBODY: Final = -1
+_RECORD = ("target", "settings", "changes", "history")
 
 
 class Views:
@@ -57,10 +60,14 @@ class Views:
         }
         self._questions[f"locate {key}"] = Message("locate", facts)
 
-    def read_history(self, live: LiveRun) -> None:
-        """Ask for the metrics that a run has recorded."""
-        facts = {"client": -1, "run": live.name, "path": live.path}
-        self._questions[f"history {live.name}"] = Message("history", facts)
+    def read_record(self, live: LiveRun) -> None:
+        """Ask once for what a run's folder holds; its files stay as they are."""
+        if live.is_record_asked:
+            return
+        live.is_record_asked = True
+        facts = {"client": NOBODY, "run": live.name, "path": live.path}
+        for kind in _RECORD:
+            self._questions[f"{kind} {live.name}"] = Message(kind, facts)
 
     def seen_live(self) -> set[str]:
         """Return the names of the runs whose newest moment is looked at."""
@@ -112,48 +119,35 @@ class Views:
             return Message(kind, facts, {"weights": live.weights})
         return Message(kind, facts)
 
-    def hear(self, data: bytes) -> LiveRun | None:
-        """Hand an answer on to who asked; return the run whose history came, if one did."""
+    def hear(self, data: bytes) -> None:
+        """Hand an answer on to the page that asked."""
         facts, _ = header_of(data)
-        client = self._clients.get(facts.get("client", -1))
-        if facts["kind"] == "history":
-            return self._take_history(decode(data))
+        client = self._clients.get(facts["client"])
         if client is None:
-            return None
+            return
         if facts["kind"] == "refused":
             self._refuse(client, facts)
         else:
             client.put(f"{facts['kind']} {facts.get('view')}", data)
-        return None
 
     def fail(self, request: Message, reason: str) -> None:
         """Tell who asked that the cutting process died of it."""
-        client = self._clients.get(request.facts.get("client", -1))
+        client = self._clients.get(request.facts.get("client", NOBODY))
         if client is not None:
             text = f"Cannot show {request.facts['run']}: the cutting process has ended, {reason}."
             self._refuse(client, {**request.facts, "text": text})
 
     def _refuse(self, client: PageClient, facts: Mapping[str, Any]) -> None:
-        view = client.views.get(facts.get("view", -1))
+        view = client.views.get(facts.get("view", NOBODY))
         if view is not None:
             view.is_acknowledged = True
         names = ("run", "view", "text")
         shown = {name: facts[name] for name in names if name in facts}
         client.put(f"refused {facts.get('view')}", encode(Message("refused", shown)))
 
-    def _take_history(self, message: Message) -> LiveRun | None:
-        live = self._live.get(message.facts["run"])
-        if live is None:
-            return None
-        newer, live.kept = live.rows.since(0), message.facts["kept"]
-        live.rows.add(message.arrays["rows"])
-        live.rows.add(newer)
-        live.has_history = True
-        return live
-
     def _is_due(self, view: View) -> bool:
         live = self._live.get(view.run)
-        if live is None or (view.epoch is None and live.weights is None and live.is_coming):
+        if live is None or (view.epoch is None and not live.can_be_cut):
             return False
         return view.is_due(live.epoch)
 

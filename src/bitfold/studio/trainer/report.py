@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from bitfold.studio.described import changes_message, settings_message, target_message
 from bitfold.studio.wire.message import Message
 from bitfold.training import Audited, EpochEnded, Session
 from bitfold.training.store.metrics import METRIC_NAMES
@@ -19,9 +19,6 @@ from bitfold.training.store.metrics import METRIC_NAMES
 COLUMNS: Final = METRIC_NAMES
 # Shortest time between two moments: a screen shows 60 pictures a second.
 _LEAST_SECONDS = 1 / 60
-
-# Marks on a time line.
-_MOST_CHANGES = 500
 
 Send = Callable[[Message], None]
 
@@ -97,32 +94,15 @@ class Report:
 
     def target(self, *, can_undo: bool = False) -> None:
         """Send the pixels of the target that is learned now."""
-        target = self.session.run.target
-        colours = None if target.class_colours is None else target.class_colours.tolist()
-        facts = {
-            "name": target.name,
-            "task": target.task,
-            "class_colours": colours,
-            "is_clip": target.is_clip,
-            "can_undo": can_undo,
-        }
-        self._send(Message("target", facts, {"pixels": target.pixels}))
+        self._send(target_message(self.session.run.target, can_undo=can_undo))
 
     def settings(self) -> None:
         """Send the settings that are in force."""
-        self._send(Message("settings", {"settings": dataclasses.asdict(self.session.run.config)}))
+        self._send(settings_message(self.session.run.config))
 
     def changes(self) -> None:
         """Send what was changed, by the epochs from which on it acts."""
-        found = [
-            {
-                "epoch": change.epoch,
-                "settings": dict(change.settings),
-                "is_painted": change.target is not None,
-            }
-            for change in self.session.run.changes.items[-_MOST_CHANGES:]
-        ]
-        self._send(Message("changes", {"changes": found}))
+        self._send(changes_message(self.session.run.changes))
 
     def audit(self, event: Audited) -> None:
         """Send the findings of a gradient audit."""

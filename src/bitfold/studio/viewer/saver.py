@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from bitfold.errors import BitfoldError, StudioError
+from bitfold.experiments import code_run
 from bitfold.experiments.partition_output import PartitionLook, write_partition
 from bitfold.polytopes import partition
 from bitfold.recording.network_view import slice_plane
@@ -19,9 +20,11 @@ from bitfold.studio.viewer.run_view import RunView
 from bitfold.studio.viewer.window import Window
 from bitfold.studio.wire.message import Message
 from bitfold.studio.wire.pipe import Sender, own_output, received
+from bitfold.training import load_run
 
 #: Formats of a window's partition.
 PARTITION_FORMATS: Final = ("svg", "pdf", "png", "npz", "graphml")
+_NETWORK: Final = "bitfold"
 
 
 def saved(request: Message) -> Message:
@@ -36,8 +39,19 @@ def saved(request: Message) -> Message:
     """
     facts = request.facts
     kind = facts["format"]
-    if kind not in PARTITION_FORMATS:
+    if kind == _NETWORK:
+        data = code_run(load_run(facts["path"]), facts["epoch"]).data
+    elif kind in PARTITION_FORMATS:
+        data = _partition_file(request)
+    else:
         raise StudioError(f"Cannot save {kind}: expected one of {', '.join(PARTITION_FORMATS)}.")
+    name = f"{facts['run']}-epoch-{facts['epoch']}.{kind}"
+    array = np.frombuffer(data, np.uint8)
+    return Message("file", {"client": facts["client"], "name": name}, {"data": array})
+
+
+def _partition_file(request: Message) -> bytes:
+    facts = request.facts
     shown = RunView(facts["path"])
     shown.show(request.arrays.get("weights"), facts["epoch"])
     window = Window.of(facts)
@@ -45,14 +59,12 @@ def saved(request: Message) -> Message:
     domain = (x - half * window.aspect, y - half), (x + half * window.aspect, y + half)
     found = partition(shown.view.network, domain, slice_plane(window.time), with_outputs=True)
     with tempfile.TemporaryDirectory(prefix="bitfold-studio-") as folder:
-        path = Path(folder) / f"file.{kind}"
-        if kind == "graphml":
+        path = Path(folder) / f"file.{facts['format']}"
+        if path.suffix == ".graphml":
             write_dual_graph(found, path)
         else:
             write_partition(found, shown.view, path, PartitionLook(faces=facts["faces"]))
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    name = f"{facts['run']}-epoch-{facts['epoch']}.{kind}"
-    return Message("file", {"client": facts["client"], "name": name}, {"data": data})
+        return path.read_bytes()
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ import numpy as np
 
 from bitfold.errors import BitfoldError
 from bitfold.polytopes import Partition
+from bitfold.studio.described import changes_message, settings_message, target_message
 from bitfold.studio.viewer.cutting import cut, drawable, legend
 from bitfold.studio.viewer.places import place_at
 from bitfold.studio.viewer.run_view import RunView
@@ -33,7 +34,14 @@ class Viewer:
     def __init__(self) -> None:
         self._runs: OrderedDict[str, RunView] = OrderedDict()
         self._windows: OrderedDict[str, tuple[Partition, Window]] = OrderedDict()
-        self._answers = {"cut": self._cut, "locate": self._locate, "history": self._history}
+        self._answers = {
+            "cut": self._cut,
+            "locate": self._locate,
+            "history": self._history,
+            "target": self._target,
+            "settings": self._settings,
+            "changes": self._changes,
+        }
 
     def answer(self, request: Message) -> Message:
         """Return the answer to a request; what is refused is answered in one line."""
@@ -75,6 +83,15 @@ class Viewer:
         arrays = {"rows": np.array(filled, np.float64).T.reshape(count, len(METRIC_NAMES))}
         return Message("history", {**_address(request), "kept": shown.kept_epochs()}, arrays)
 
+    def _target(self, request: Message) -> Message:
+        return _addressed(request, target_message(self._run(request.facts["path"]).run.target))
+
+    def _settings(self, request: Message) -> Message:
+        return _addressed(request, settings_message(self._run(request.facts["path"]).run.config))
+
+    def _changes(self, request: Message) -> Message:
+        return _addressed(request, changes_message(self._run(request.facts["path"]).run.changes))
+
     def _run(self, path: str) -> RunView:
         if path not in self._runs:
             _keep(self._runs, path, RunView(path), _MOST_RUNS)
@@ -86,6 +103,10 @@ def _address(request: Message) -> dict[str, object]:
     return {
         name: request.facts[name] for name in ("client", "view", "run") if name in request.facts
     }
+
+
+def _addressed(request: Message, answer: Message) -> Message:
+    return Message(answer.kind, {**answer.facts, **_address(request)}, answer.arrays)
 
 
 def _number(value: float | int | None) -> float:
