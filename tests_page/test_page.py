@@ -17,6 +17,7 @@ from bitfold.model_file import model_info
 from bitfold.polytopes import load_partition, partition
 from bitfold.polytopes.drawing.raster import Raster, fold_segments
 from bitfold.recording.network_view import without_sigmoid
+from bitfold.studio.export.replay_page import write_replay_page
 from bitfold.training import Run, load_run
 from tests_page.conftest import Studio
 
@@ -259,3 +260,31 @@ def act(page: Page, rng: np.random.Generator) -> None:
     else:
         page.locator("input[name=kolmogorov_weight]").fill(f"{rng.uniform(0, 0.01):.4f}")
         page.keyboard.press("Tab")
+
+
+def test_the_replay_page_opens_from_disk(studio: Studio, page: Page, tmp_path: Path) -> None:
+    """It asks for nothing but itself, shows the run's moments, and plays them."""
+    step(page, 3)
+    run = kept_run(page, studio)
+    path = tmp_path / "run.html"
+    count = write_replay_page(path, run.path)
+    asked: list[str] = []
+    context = page.context.browser
+    assert context is not None
+    replay = context.new_page(viewport={"width": 1280, "height": 900})
+    problems: list[str] = []
+    replay.on("request", lambda request: asked.append(request.url))
+    replay.on("pageerror", lambda error: problems.append(str(error)))
+    replay.goto(path.as_uri())
+    replay.wait_for_function("() => document.querySelector('#folds-caption').textContent !== ''")
+    number = int(replay.inner_text("#folds-caption").split()[0].replace(",", ""))
+    assert number == partition(run.network(3)).num_polytopes
+    assert (shown(replay) != 128).mean() > 0.3
+    replay.locator("#timeline").fill("0")
+    replay.click("#play")
+    replay.wait_for_function("() => document.querySelector('#play').textContent === 'Play'")
+    assert "epoch 3" in replay.inner_text("#folds-caption")
+    assert count == 4
+    assert {url.partition(":")[0] for url in asked} <= {"file", "blob", "data"}
+    assert problems == []
+    replay.close()

@@ -4,10 +4,15 @@ import { decode, VERSION, type Message } from "./wire.ts";
 
 export type Command = { readonly kind: string } & Readonly<Record<string, unknown>>;
 
+/** Takes commands: a server, or a recording. */
+export interface Link {
+  send(command: Command): void;
+}
+
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
 
-export class Connection {
+export class Connection implements Link {
   private socket: WebSocket | null = null;
   private waitMs = FIRST_WAIT_MS;
   private readonly token: string;

@@ -94,13 +94,25 @@ export class Table {
     return this.room[row * this.width + column] ?? Number.NaN;
   }
 
-  /** The last number of a column that was measured; NaN if there is none. */
-  last(column: number): number {
-    for (let row = this.count - 1; row >= Math.max(0, this.count - 400); row--) {
+  /** The last number of a column that was measured by an epoch; NaN if there is none near. */
+  last(column: number, epoch: number | null = null): number {
+    const stop = epoch === null ? this.count : this.rowAfter(epoch);
+    for (let row = stop - 1; row >= Math.max(0, stop - 400); row--) {
       const value = this.at(row, column);
       if (!Number.isNaN(value)) return value;
     }
     return Number.NaN;
+  }
+
+  /** The first row of a later epoch; epochs are the first column, and ascend. */
+  private rowAfter(epoch: number): number {
+    let [low, high] = [0, this.count];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.at(middle, 0) <= epoch) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 
@@ -108,6 +120,8 @@ export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settin
 
 export class State {
   isConnected = false;
+  /** Whether a recording is shown: nothing can be trained. */
+  isReplay = false;
   columns: readonly string[] = [];
   settings: readonly SettingRow[] = [];
   targets: readonly string[] = [];

@@ -8,7 +8,7 @@ export function followSummary(state: State): void {
   state.on(["moment", "run"], () => {
     if (state.run === "") return;
     const table = state.current.table;
-    const last = (name: string): number => table.last(state.column(name));
+    const last = (name: string): number => table.last(state.column(name), state.shownEpoch);
     const bits = last("description_bits");
     const parts = [
       ["PSNR", last("psnr_db"), "dB"],

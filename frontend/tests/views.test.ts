@@ -10,7 +10,10 @@ import { cornerColours, triangulate } from "../src/folds/triangles.ts";
 import { layerOf, nearestFold } from "../src/folds/nearest_fold.ts";
 import { fragmentOf, placeOf } from "../src/link.ts";
 import { nearest, short } from "../src/numbers.ts";
+import { locate } from "../src/replay/locate.ts";
+import { unpacked } from "../src/replay/unpack.ts";
 import { Table } from "../src/state.ts";
+import { floats, wholes } from "../src/wire.ts";
 
 test("a face of n corners becomes n - 2 triangles", () => {
   const offsets = Uint32Array.of(0, 3, 7);
@@ -130,4 +133,55 @@ test("a link restores what it was made of", () => {
   const whole = { run: "ring", epoch: null, x: 0, y: 0, zoom: 1 };
   assert.deepEqual(placeOf(fragmentOf(whole)), whole);
   assert.deepEqual(placeOf("#zoom=much"), { ...whole, run: "" });
+});
+
+test("numbers of an earlier epoch are found", () => {
+  const table = new Table(2);
+  table.take(0, Float64Array.of(1, 0.5, 3, 0.4, 5, 0.3));
+  assert.equal(table.last(1, 3), 0.4);
+  assert.equal(table.last(1, 4), 0.4);
+  assert.ok(Number.isNaN(table.last(1, 0)));
+  assert.equal(table.last(1, 99), 0.3);
+});
+
+test("a place is found in a partition that is drawn", () => {
+  const partition = {
+    kind: "partition",
+    facts: { half: 0.5 },
+    arrays: {
+      corners: Float32Array.of(-1, -1, 1, -1, 1, 1, -1, 1),
+      face_offsets: Uint32Array.of(0, 4),
+      outputs: Float32Array.of(-2, 0, 4, 2),
+    },
+    shapes: { outputs: [4, 1] },
+  };
+  // The outputs are x + 2 y + 1 of the window's own coordinates.
+  const place = locate(partition, 0.25, -0.5).facts;
+  assert.deepEqual(place["outputs"], [0.25]);
+  assert.deepEqual(place["map"], [[2, 4, 1]]);
+  assert.equal(locate(partition, 2, 0).facts["face"], -1);
+});
+
+test("a packed partition is unpacked", () => {
+  const packed = {
+    kind: "packed",
+    facts: { aspect: 2, lows: [-1], highs: [1] },
+    arrays: {
+      x: Uint16Array.of(0, 65535, 65535),
+      y: Uint16Array.of(0, 0, 65535),
+      sizes: Uint8Array.of(3),
+      corners: Uint16Array.of(0, 1, 2),
+      outputs: Uint16Array.of(0, 65535, 0),
+      fold_first: Uint16Array.of(0),
+      fold_second: Uint16Array.of(2),
+      fold_neurons: Uint16Array.of(5),
+    },
+    shapes: {},
+  };
+  const found = unpacked(packed);
+  assert.deepEqual([...floats(found, "corners")], [-2, -1, 2, -1, 2, 1]);
+  assert.deepEqual([...floats(found, "outputs")], [-1, 1, -1]);
+  assert.deepEqual([...floats(found, "folds")], [-2, -1, 2, 1]);
+  assert.deepEqual([...wholes(found, "face_offsets")], [0, 3]);
+  assert.deepEqual([...wholes(found, "fold_neurons")], [5]);
 });

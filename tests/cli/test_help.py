@@ -13,7 +13,7 @@ import bitfold.cli.main as program
 HEAVY = {"torch", "numpy", "numba", "scipy", "matplotlib", "av", "PIL", "jinja2", "safetensors"}
 COMMANDS = (
     "demo", "train", "resume", "frontier", "render", "plot", "polytopes", "audit", "compress",
-    "info", "decompress", "report", "replay", "studio", "warm-up", "completion",
+    "info", "decompress", "report", "replay", "studio", "export", "warm-up", "completion",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import { element, make, setText } from "../dom.ts";
 import { short } from "../numbers.ts";
 import { diverging, sequential } from "./colours.ts";
 import { floats, type Message } from "../wire.ts";
-import type { Connection } from "../connection.ts";
+import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
 const INTERVAL_MS = 2000;
@@ -23,7 +23,7 @@ export class BitsPane {
 
   constructor(
     private readonly state: State,
-    private readonly connection: Connection,
+    private readonly connection: Link,
   ) {
     setInterval(() => this.ask(), INTERVAL_MS);
     this.details.addEventListener("toggle", () => this.ask(true));

@@ -6,7 +6,7 @@ import type { FoldColour } from "./palette.ts";
 import { layerOf, nearestFold } from "./nearest_fold.ts";
 import { element, setText } from "../dom.ts";
 import { short } from "../numbers.ts";
-import type { Connection } from "../connection.ts";
+import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 import type { Message } from "../wire.ts";
 import type { Brush } from "../target/brush.ts";
@@ -29,7 +29,7 @@ export class FoldsPane {
 
   constructor(
     private readonly state: State,
-    private readonly connection: Connection,
+    private readonly connection: Link,
     private readonly brush: Brush,
     private readonly hovered: (u: number, v: number) => void,
     private readonly chosen: (neuron: readonly [number, number] | null) => void,

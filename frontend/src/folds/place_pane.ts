@@ -13,7 +13,7 @@ export function showPlace(message: Message): void {
   }
   const rows = facts["map"] as number[][];
   const outputs = facts["outputs"] as number[];
-  const active = facts["active"] as number[][];
+  const active = facts["active"] as number[][] | undefined;
   const list = make("dl");
   const add = (name: string, value: string): void => {
     list.append(make("dt", name), make("dd", value));
@@ -22,8 +22,10 @@ export function showPlace(message: Message): void {
   rows.forEach(([a = 0, b = 0, c = 0], i) => {
     add(rows.length > 1 ? `map ${i + 1}` : "map", `${short(a, 4)} dx + ${short(b, 4)} dy + ${short(c, 4)}`);
   });
-  add("area", `${short(100 * Number(facts["area"]), 3)} % of the picture`);
-  add("active", active.map((layer) => layer.length).join(" · "));
+  if (active !== undefined) {
+    add("area", `${short(100 * Number(facts["area"]), 3)} % of the picture`);
+    add("active", active.map((layer) => layer.length).join(" · "));
+  }
   box.replaceChildren(list);
 }
 

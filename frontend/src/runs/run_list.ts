@@ -1,7 +1,7 @@
 /** The list of runs. */
 
 import { element, make } from "../dom.ts";
-import type { Connection } from "../connection.ts";
+import type { Link } from "../connection.ts";
 import type { RunFacts, State } from "../state.ts";
 
 export class RunList {
@@ -9,7 +9,7 @@ export class RunList {
 
   constructor(
     private readonly state: State,
-    private readonly connection: Connection,
+    private readonly connection: Link,
     private readonly chosen: (run: string) => void,
   ) {
     state.on(["runs", "run"], () => this.draw());

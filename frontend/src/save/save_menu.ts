@@ -1,11 +1,11 @@
 /** Files of what is seen. */
 
 import { element } from "../dom.ts";
-import type { Connection } from "../connection.ts";
+import type { Link } from "../connection.ts";
 import type { Message } from "../wire.ts";
 
 export class SaveMenu {
-  constructor(connection: Connection) {
+  constructor(connection: Link) {
     element("button", "save").addEventListener("click", () => {
       connection.send({ kind: "save", view: 0, format: element("select", "format").value });
     });

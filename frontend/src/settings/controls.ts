@@ -1,7 +1,7 @@
 /** Settings that can be changed while a run trains, and those of a new run. */
 
 import { element, make } from "../dom.ts";
-import type { Connection } from "../connection.ts";
+import type { Link } from "../connection.ts";
 import type { SettingRow, State } from "../state.ts";
 
 /** Settings of a live run, in order. */
@@ -40,7 +40,7 @@ export class Controls {
 
   constructor(
     private readonly state: State,
-    private readonly connection: Connection,
+    private readonly connection: Link,
   ) {
     state.on(["connection"], () => this.build());
     state.on(["settings", "run"], () => this.fill());

@@ -1,7 +1,7 @@
 /** The tool in hand: strokes that go to the server piece by piece, so that folds follow at once. */
 
 import { element } from "../dom.ts";
-import type { Connection } from "../connection.ts";
+import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
 const PIECE_MS = 40;
@@ -14,7 +14,7 @@ export class Brush {
 
   constructor(
     private readonly state: State,
-    private readonly connection: Connection,
+    private readonly connection: Link,
     private readonly showed: (points: readonly Point[], tool: string) => void,
   ) {
     element("button", "undo").addEventListener("click", () => this.undo());

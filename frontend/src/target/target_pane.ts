@@ -2,7 +2,7 @@
 
 import { element, make, setText } from "../dom.ts";
 import type { Brush } from "./brush.ts";
-import type { Connection } from "../connection.ts";
+import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
 export class TargetPane {
@@ -12,7 +12,7 @@ export class TargetPane {
   constructor(
     private readonly state: State,
     private readonly brush: Brush,
-    connection: Connection,
+    connection: Link,
   ) {
     const choice = element("input", "target-name");
     choice.addEventListener("change", () => {

@@ -2,7 +2,7 @@
 
 import { element, setText } from "../dom.ts";
 import { nearest } from "../numbers.ts";
-import type { Connection } from "../connection.ts";
+import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
 export class Transport {
@@ -11,7 +11,7 @@ export class Transport {
 
   constructor(
     private readonly state: State,
-    private readonly connection: Connection,
+    private readonly connection: Link,
     private readonly looked: () => void,
   ) {
     this.play.addEventListener("click", () => this.toggle());
@@ -27,7 +27,7 @@ export class Transport {
   toggle(): void {
     const isPlaying = this.state.current.isPlaying;
     this.connection.send({ kind: isPlaying ? "pause" : "play", run: this.state.run });
-    if (!isPlaying) this.rewind(Infinity);
+    if (!isPlaying && !this.state.isReplay) this.rewind(Infinity);
   }
 
   private step(epochs: number): void {
@@ -53,7 +53,7 @@ export class Transport {
     if (found === this.state.shownEpoch) return;
     this.state.shownEpoch = found;
     this.looked();
-    this.draw();
+    this.state.changed("moment");
   }
 
   private draw(): void {

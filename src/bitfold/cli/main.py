@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from bitfold.cli.commands import (
     audit,
     demo,
+    export,
     frontier,
     picture,
     plot,
@@ -94,7 +95,7 @@ def _parser() -> tuple[OneLineParser, Mapping[str, OneLineParser]]:
     for command in (
         demo, train, resume, frontier, render,
         plot, polytopes, audit, compress, picture, info,
-        decompress, report, replay, studio, warm_up,
+        decompress, report, replay, studio, export, warm_up,
         completion,
     ):  # fmt: skip
         command.add_to(commands)

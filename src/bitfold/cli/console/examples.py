@@ -65,6 +65,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "bitfold studio photo.jpg",
             "bitfold studio runs/2026-11-22-120000-photo --no-browser --port 8000",
         ),
+        "export": ("bitfold export runs/2026-11-22-120000-photo -o photo.html",),
         "warm-up": ("bitfold warm-up",),
         "completion": (
             "bitfold completion bash > ~/.local/share/bash-completion/completions/bitfold",

@@ -11,8 +11,8 @@ from typing import Final
 from starlette.responses import Response
 
 from bitfold.errors import StudioError
+from bitfold.studio.built_page import PAGE
 
-PAGE: Final = Path(__file__).resolve().parents[1] / "page"
 #: Sent with every file: the page loads nothing from elsewhere, and no other page embeds it.
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (

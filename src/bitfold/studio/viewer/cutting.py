@@ -66,7 +66,7 @@ def drawable(found: Partition, view: NetworkView, window: Window, faces: str) ->
         "face_offsets": found.face_offsets.astype(np.uint32),
         "folds": segments.reshape(-1, 4).astype(np.float32),
         "fold_neurons": neurons.astype(np.uint32),
-        "boundary": _boundary(found, view).reshape(-1, 4).astype(np.float32),
+        "boundary": boundary_of(found, view).reshape(-1, 4).astype(np.float32),
     }
     if faces == "value":
         arrays["outputs"] = found.vertex_outputs[places].astype(np.float32)
@@ -83,7 +83,8 @@ def _face_colours(found: Partition, window: Window, faces: str) -> NDArray[np.ui
     return as_bytes(identity_colours(found.patterns))
 
 
-def _boundary(found: Partition, view: NetworkView) -> NDArray[np.float64]:
+def boundary_of(found: Partition, view: NetworkView) -> NDArray[np.float64]:
+    """Return where the class changes, or where a grey picture is 1/2: segments (n, 2, 2)."""
     outputs = found.vertex_outputs
     if view.has_classes:
         return boundary_segments(found.subdivision, outputs)

@@ -1,0 +1,128 @@
+/** The views of a page, for a server or for a recording. */
+
+import { BitsPane } from "./bits/bits_pane.ts";
+import { Curves } from "./curves/curves.ts";
+import { element, setText } from "./dom.ts";
+import { FoldsPane } from "./folds/pane.ts";
+import { showPlace } from "./folds/place_pane.ts";
+import { followGradients } from "./gradients/gradients_pane.ts";
+import { fragmentOf } from "./link.ts";
+import { short } from "./numbers.ts";
+import { receive } from "./receive.ts";
+import { SaveMenu } from "./save/save_menu.ts";
+import { followSummary } from "./summary.ts";
+import { Brush } from "./target/brush.ts";
+import { TargetPane } from "./target/target_pane.ts";
+import { followMarks } from "./time/marks.ts";
+import { Transport } from "./time/transport.ts";
+import type { Link } from "./connection.ts";
+import type { State } from "./state.ts";
+import type { Message } from "./wire.ts";
+
+const HOVER_MS = 40;
+
+export class Page {
+  readonly folds: FoldsPane;
+  private readonly bits: BitsPane;
+  private readonly save: SaveMenu;
+
+  constructor(
+    private readonly state: State,
+    private readonly link: Link,
+  ) {
+    this.bits = new BitsPane(state, link);
+    this.save = new SaveMenu(link);
+    const brush = new Brush(state, link, (points, tool) => target.preview(points, tool));
+    const target = new TargetPane(state, brush, link);
+    this.folds = new FoldsPane(state, link, brush, this.hover(), (neuron) => this.name(neuron));
+    const transport = new Transport(state, link, () => this.folds.look());
+    new Curves(state);
+    followSummary(state);
+    followMarks(state);
+    followGradients(state);
+    this.followLines();
+    this.followKeys(transport);
+    element("button", "link").addEventListener("click", () => this.copyLink());
+    this.exposeTo(window);
+  }
+
+  /** Take a message of the server or of the recording. */
+  hear(message: Message): void {
+    if (message.kind === "partition") this.folds.take(message);
+    else if (message.kind === "place") showPlace(message);
+    else if (message.kind === "bits") this.bits.take(message);
+    else if (message.kind === "file") this.save.take(message);
+    else if (message.kind === "began") this.choose(String(message.facts["run"]));
+    else receive(this.state, message);
+  }
+
+  /** Look at a run. */
+  choose(run: string): void {
+    if (run === "") return;
+    this.state.run = run;
+    this.state.shownEpoch = null;
+    history.replaceState(null, "", `#run=${encodeURIComponent(run)}`);
+    this.link.send({ kind: "open", run });
+    for (const part of ["run", "target", "settings", "changes", "moment"] as const) {
+      this.state.changed(part);
+    }
+  }
+
+  private name(neuron: readonly [number, number] | null): void {
+    if (neuron === null) {
+      setText(element("p", "neuron"), "");
+      return;
+    }
+    const [layer, index] = neuron;
+    const price = this.bits.neuronBits(layer, index);
+    const cost = Number.isFinite(price) ? `: its weights and bias cost ${short(price)} bits` : "";
+    setText(element("p", "neuron"), `neuron ${index + 1} of layer ${layer + 1}${cost}`);
+  }
+
+  private hover(): (u: number, v: number) => void {
+    let lastMs = 0;
+    return (u, v) => {
+      const now = performance.now();
+      if (now - lastMs < HOVER_MS) return;
+      lastMs = now;
+      this.folds.locate(u, v);
+    };
+  }
+
+  private followLines(): void {
+    this.state.on(["line"], () => {
+      const line = element("p", "line");
+      setText(line, this.state.line);
+      line.classList.toggle("problem", this.state.isProblem);
+    });
+  }
+
+  private followKeys(transport: Transport): void {
+    document.addEventListener("keydown", (event) => {
+      const isTyping = (event.target as HTMLElement).matches("input[type=text], select, button");
+      if (event.key === " " && !isTyping) {
+        event.preventDefault();
+        transport.toggle();
+      }
+    });
+  }
+
+  private copyLink(): void {
+    const { x, y, zoom } = this.folds.camera;
+    const fragment = fragmentOf({ run: this.state.run, epoch: this.state.shownEpoch, x, y, zoom });
+    history.replaceState(null, "", fragment);
+    void navigator.clipboard?.writeText(location.href);
+    this.state.say("The link to this view is in the clipboard and in the address bar.");
+  }
+
+  /** What the console of the browser, and tests, may ask and do. */
+  private exposeTo(target: object): void {
+    const bitfold = {
+      camera: () => ({ ...this.folds.camera }),
+      zoomTo: (x: number, y: number, zoom: number) => this.folds.zoomTo(x, y, zoom),
+      isCurrent: () => this.folds.isCurrent(),
+      runs: () => this.state.runs.map((run) => run.run),
+    };
+    Object.assign(target, { bitfold });
+  }
+}

@@ -1,0 +1,98 @@
+/** A recorded run in the place of a server: it answers what needs no training. */
+
+import { locate } from "./locate.ts";
+import { unpacked } from "./unpack.ts";
+import { nearest } from "../numbers.ts";
+import { decode, type Message } from "../wire.ts";
+import type { Command, Link } from "../connection.ts";
+import type { State } from "../state.ts";
+
+const USUAL_PER_SECOND = 12;
+
+/** What the page holds: messages as base64 of their deflated bytes. */
+export interface Recorded {
+  readonly run: string;
+  readonly said: readonly string[];
+  readonly moments: readonly { readonly epoch: number; readonly data: string }[];
+}
+
+export class Recording implements Link {
+  private readonly epochs: readonly number[];
+  private shown: Message | null = null;
+  private shownEpoch = -1;
+  private wantedEpoch = -1;
+  private timer = 0;
+  private perSecond = USUAL_PER_SECOND;
+
+  constructor(
+    private readonly recorded: Recorded,
+    private readonly state: State,
+    private readonly hear: (message: Message) => void,
+    private readonly looked: () => void,
+  ) {
+    this.epochs = recorded.moments.map((moment) => moment.epoch);
+  }
+
+  /** Say what is true of all moments. */
+  async open(): Promise<void> {
+    for (const text of this.recorded.said) this.hear(await inflated(text));
+    this.state.current.frames = [...this.epochs];
+    this.state.isConnected = true;
+    for (const part of ["connection", "run", "moment"] as const) this.state.changed(part);
+  }
+
+  send(command: Command): void {
+    if (command.kind === "look") void this.look(command["epoch"] as number | null);
+    else if (command.kind === "locate" && this.shown !== null) {
+      this.hear(locate(this.shown, command["x"] as number, command["y"] as number));
+    } else if (command.kind === "play") this.play();
+    else if (command.kind === "pause") this.pause();
+    else if (command.kind === "speed") {
+      this.perSecond = (command["epochs_per_second"] as number | null) ?? USUAL_PER_SECOND;
+    }
+  }
+
+  private async look(epoch: number | null): Promise<void> {
+    const last = this.epochs[this.epochs.length - 1] ?? 0;
+    const wanted = nearest(this.epochs, epoch ?? last) ?? last;
+    if (wanted === this.shownEpoch) return;
+    this.wantedEpoch = wanted;
+    const moment = this.recorded.moments.find((one) => one.epoch === wanted);
+    if (moment === undefined) return;
+    const message = unpacked(await inflated(moment.data));
+    if (this.wantedEpoch !== wanted) return; // another moment is wanted by now
+    this.shown = message;
+    this.shownEpoch = wanted;
+    this.hear(message);
+  }
+
+  private play(): void {
+    this.state.current.isPlaying = true;
+    const at = this.epochs.indexOf(this.shownEpoch);
+    this.step(at >= this.epochs.length - 1 ? 0 : at + 1);
+  }
+
+  private step(index: number): void {
+    const epoch = this.epochs[index];
+    if (epoch === undefined || !this.state.current.isPlaying) {
+      this.pause();
+      return;
+    }
+    this.state.shownEpoch = epoch;
+    this.state.changed("moment");
+    this.looked();
+    this.timer = window.setTimeout(() => this.step(index + 1), 1000 / this.perSecond);
+  }
+
+  private pause(): void {
+    clearTimeout(this.timer);
+    this.state.current.isPlaying = false;
+    this.state.changed("moment");
+  }
+}
+
+async function inflated(text: string): Promise<Message> {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return decode(await new Response(stream).arrayBuffer());
+}

@@ -1,0 +1,1 @@
+"""The replay page: one file that shows a recorded run without a server."""

@@ -1,0 +1,159 @@
+"""The replay page: everything it holds is the run's, and it asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitfold.cli.main import main
+from bitfold.errors import StudioError
+from bitfold.polytopes import partition
+from bitfold.recording.network_view import NetworkView
+from bitfold.studio.export import replay_page
+from bitfold.studio.export.packing import packed
+from bitfold.studio.export.replay_page import write_replay_page
+from bitfold.studio.viewer.cutting import cut
+from bitfold.studio.viewer.run_view import RunView
+from bitfold.studio.viewer.window import Window
+from bitfold.studio.wire.message import Message, decode
+from bitfold.training import Config, Run, train
+
+INDEX = """<!doctype html><html><head>
+  <meta charset="utf-8"><title>bitfold studio</title>
+  <link rel="stylesheet" href="studio.css">
+  <script type="module" src="studio.js"></script>
+</head><body></body></html>"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of six epochs, whose folder has a name that is almost markup."""
+    folder = tmp_path_factory.mktemp("runs") / "ring <b> & co"
+    config = Config(
+        target="ring", size=32, shape="[6]*2", epochs=6, points=200, save_interval="1",
+        audit=False, output_dir=str(folder),
+    )  # fmt: skip
+    return train(config)
+
+
+@pytest.fixture(autouse=True)
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that was built, of a few characters."""
+    folder = tmp_path / "page"
+    folder.mkdir()
+    (folder / "index.html").write_text(INDEX)
+    (folder / "studio.css").write_text("body { margin: 0 }")
+    (folder / "replay.js").write_text('console.log("</script>")')
+    monkeypatch.setattr(replay_page, "PAGE", folder)
+    monkeypatch.chdir(tmp_path)
+
+
+def recorded_in(page: str) -> dict[str, Any]:
+    """What the page holds."""
+    found = re.search(r'<script type="application/json" id="recorded">(.*?)</script>', page, re.S)
+    assert found is not None
+    return dict(json.loads(found.group(1)))
+
+
+def message_of(text: str) -> Message:
+    """A message of the page."""
+    return decode(zlib.decompress(base64.b64decode(text)))
+
+
+def test_a_page_has_all_moments_and_metrics(run: Run, tmp_path: Path) -> None:
+    """Each partition is that of the run's network at its epoch."""
+    path = tmp_path / "run.html"
+    assert write_replay_page(path, run.path) == 7
+    recorded = recorded_in(path.read_text())
+    assert [moment["epoch"] for moment in recorded["moments"]] == list(range(7))
+    for moment in recorded["moments"]:
+        found = message_of(moment["data"])
+        expected = partition(run.network(moment["epoch"])).num_polytopes
+        assert found.facts["num_polytopes"] == expected == len(found.arrays["sizes"])
+    said = {one.kind: one for one in map(message_of, recorded["said"])}
+    columns = said["hello"].facts["columns"]
+    losses = said["moment"].arrays["rows"][:, columns.index("task_loss")]
+    assert losses.tolist() == run.metrics["task_loss"]
+    assert (said["target"].arrays["pixels"] == run.target.pixels).all()
+
+
+def test_a_packed_partition_is_within_its_rounding(run: Run) -> None:
+    """Places to a 65,535th of the window, outputs to a 65,535th of their range."""
+    view = NetworkView.of_network(run.network(), run.target)
+    window = Window(0.05, 0.0, 0.25, 1.5)
+    found = cut(view, window)
+    message = packed(found, view, window, 6)
+    corners = message.arrays["corners"]
+    x = (message.arrays["x"][corners] / 65535 * 2 - 1) * 1.5
+    y = message.arrays["y"][corners] / 65535 * 2 - 1
+    expected = found.vertices[found.face_vertices]
+    np.testing.assert_allclose(np.stack([x, y], 1), expected, atol=1.5 / 65535)
+    low, high = message.facts["lows"][0], message.facts["highs"][0]
+    outputs = low + message.arrays["outputs"][0] / 65535 * (high - low)
+    np.testing.assert_allclose(outputs, found.vertex_outputs[:, 0], atol=(high - low) / 65535)
+    owned = np.diff(found.owner_offsets) > 0
+    assert len(message.arrays["fold_first"]) == owned.sum()
+
+
+def test_moments_are_thinned_to_the_size(run: Run, tmp_path: Path) -> None:
+    """The first and the last stay."""
+    path = tmp_path / "run.html"
+    write_replay_page(path, run.path)
+    recorded = recorded_in(path.read_text())
+    each = max(len(moment["data"]) for moment in recorded["moments"])
+    room = 3 * each
+    shown = RunView(str(run.path))
+    found = replay_page._moments(shown, room, lambda done, total: None)
+    assert sum(len(moment["data"]) for moment in found) <= room
+    assert 2 <= len(found) < 7
+    assert (found[0]["epoch"], found[-1]["epoch"]) == (0, 6)
+
+
+def test_a_page_runs_its_own_script_alone(run: Run, tmp_path: Path) -> None:
+    """By a policy with the script's hash; names are no markup, and nothing is loaded."""
+    path = tmp_path / "run.html"
+    write_replay_page(path, run.path)
+    page = path.read_text()
+    script = page[page.index("<script>") + 8 : page.rindex("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert "default-src 'none'" in page
+    assert page.count("</script>") == 2
+    assert "<title>ring &lt;b> &amp; co, bitfold</title>" in page
+    assert "<b>" not in page
+    assert not re.search(r"(src|href)=", page)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["nowhere", "-o", "run.html"], "Cannot open run nowhere"),
+        (["RUN", "-o", "run.png"], "expected a name ending in .html"),
+        (["RUN", "-o", "run.html", "--megabytes", "0.1"], "at least 300,000 bytes"),
+        (["RUN", "-o", "run.html", "--megabytes", "-1"], "more than 0"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(
+    run: Run, words: list[str], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, and no file is left."""
+    assert main(["export", *(str(run.path) if word == "RUN" else word for word in words)]) == 2
+    assert problem in capsys.readouterr().err
+    assert not list(tmp_path.glob("run.*"))
+
+
+def test_without_a_built_page_a_line_says_so(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the registry of npm could not be reached, for one."""
+    monkeypatch.setattr(replay_page, "PAGE", tmp_path / "none")
+    with pytest.raises(StudioError, match="expected a built page"):
+        write_replay_page(tmp_path / "run.html", run.path)
