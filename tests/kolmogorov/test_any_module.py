@@ -268,7 +268,7 @@ def test_losses_of_parts_of_a_module_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        ([nn.Parameter(torch.ones(2))], "Cannot describe a list: expected a torch.nn.Module"),
+        ([nn.Parameter(torch.ones(2))], "expected a torch.nn.Module, got an object of type list"),
         (nn.Linear(2, 2, device="meta"), "'weight'.*meta device"),
         (nn.Sequential(nn.Linear(2, 2), nn.LazyBatchNorm1d()), "'1.weight'.*forward pass"),
     ],

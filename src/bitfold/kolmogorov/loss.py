@@ -40,6 +40,7 @@ from bitfold.kolmogorov.step_counter import StepCounter
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.selection import Pattern
 from bitfold.kolmogorov.weights.subsampling import Subsampling
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 from bitfold.runtime.wrapped_modules import unwrap
 
 
@@ -261,7 +262,8 @@ class KolmogorovLoss(nn.Module):
         `CoordinatePredictor` are counted on the CPU.
         """
         items = self._items()
-        weights = self.like.new_zeros(()) + items.pop("weights")
+        dtype = accumulation_dtype(self.like.device, self.like.dtype)
+        weights = self.like.new_zeros((), dtype=dtype) + items.pop("weights")
         total: Tensor = weights + sum(items.values())
         return total
 

@@ -31,8 +31,8 @@ def add_to(commands: Any) -> None:
         "train",
         usage="bitfold train [TARGET] [options]",
         help="train a network on a picture and draw its polytopes meanwhile",
-        description="Train a network on a picture or clip and draw its polytopes meanwhile. For a "
-        "file, the settings that are not given are chosen to suit it, and one line names them.",
+        description="Train a network on a picture or clip and draw its polytopes meanwhile. Settings "
+        "that are not given are chosen to suit a picture of yours.",
     )
     parser.add_argument(
         "target",
@@ -46,9 +46,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="first delete the run that lies in --output-dir"
     )
-    parser.add_argument(
-        "--studio", action="store_true", help="show the training on a live page: see bitfold studio"
-    )
+    parser.add_argument("--studio", action="store_true", help="show the training on a live page")
     add_presentation(parser)
     parser.set_defaults(command=run)
 

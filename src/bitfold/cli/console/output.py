@@ -16,6 +16,7 @@ def plain(text: object) -> str:
 
     >>> plain("net\\x1b[2J\\nsecond line")
     'net\\\\x1b[2J\\nsecond line'
+    >>> from pathlib import Path
     >>> plain(Path("first\\nsecond line"))  # a path is one line, whatever its name
     'first\\\\nsecond line'
     """

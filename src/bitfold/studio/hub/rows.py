@@ -27,10 +27,6 @@ class Rows:
 
         Returns:
             The number of rows that stayed.
-
-        >>> rows = Rows()
-        >>> rows.add(np.array([[1.0] + 19 * [0.5], [2.0] + 19 * [0.5]]))
-        0
         """
         if len(rows) == 0:
             return self.count
