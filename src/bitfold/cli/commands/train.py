@@ -31,8 +31,8 @@ def add_to(commands: Any) -> None:
         "train",
         usage="bitfold train [TARGET] [options]",
         help="train a network on a picture and draw its polytopes meanwhile",
-        description="Train a network on a picture or clip and draw its polytopes meanwhile. Settings "
-        "that are not given are chosen to suit a picture of yours.",
+        description="Train a network on a picture or clip and draw its polytopes meanwhile. "
+        "Settings that are not given are chosen to suit a picture of yours.",
     )
     parser.add_argument(
         "target",
