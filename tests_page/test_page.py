@@ -130,11 +130,11 @@ def test_painting_changes_the_target_and_the_training_learns_it(page: Page, stud
 
 def test_lambda_is_changed_and_a_wrong_value_is_explained(page: Page, studio: Studio) -> None:
     """Settings take effect before the next epoch; what is refused is said below the folds."""
-    page.fill("input[name=kolmogorov_weight]", "0.05")
-    page.press("input[name=kolmogorov_weight]", "Tab")
+    page.fill("#live-settings input[name=kolmogorov_weight]", "0.05")
+    page.press("#live-settings input[name=kolmogorov_weight]", "Tab")
     step(page)
-    page.fill("input[name=learning_rate]", "-1")
-    page.press("input[name=learning_rate]", "Tab")
+    page.fill("#live-settings input[name=learning_rate]", "-1")
+    page.press("#live-settings input[name=learning_rate]", "Tab")
     page.wait_for_function(
         "() => document.querySelector('#line').textContent.includes('more than 0')"
     )
@@ -258,7 +258,9 @@ def act(page: Page, rng: np.random.Generator) -> None:
     elif kind == 6:
         page.locator("#timeline").fill(str(int(rng.integers(0, 2))))
     else:
-        page.locator("input[name=kolmogorov_weight]").fill(f"{rng.uniform(0, 0.01):.4f}")
+        page.locator("#live-settings input[name=kolmogorov_weight]").fill(
+            f"{rng.uniform(0, 0.01):.4f}"
+        )
         page.keyboard.press("Tab")
 
 
