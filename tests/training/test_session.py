@@ -81,9 +81,11 @@ def test_an_open_session_keeps_others_out(tmp_path: Path) -> None:
     bitfold.Session.resume(tmp_path / "run").close()
 
 
-def test_no_signal_handler_is_installed(tmp_path: Path) -> None:
+def test_no_signal_handler_is_installed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """An interrupt is an exception in the caller's loop; the state before it is saved."""
     bitfold.train(tiny(tmp_path / "whole"))
+    given = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, given))
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), bitfold.Session(tiny(tmp_path / "run")) as session:
         for event in session:
