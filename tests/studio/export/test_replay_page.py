@@ -111,7 +111,7 @@ def test_moments_are_thinned_to_the_size(run: Run, tmp_path: Path) -> None:
     each = max(len(moment["data"]) for moment in recorded["moments"])
     room = 3 * each
     shown = RunView(str(run.path))
-    found = replay_page._moments(shown, room, lambda done, total: None)
+    found = replay_page._moments(shown, room)
     assert sum(len(moment["data"]) for moment in found) <= room
     assert 2 <= len(found) < 7
     assert (found[0]["epoch"], found[-1]["epoch"]) == (0, 6)

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from bitfold import experiments, targets, training
 from bitfold.errors import StudioError
+from bitfold.studio.hosts import LOCAL_HOSTS
 
 if TYPE_CHECKING:
     from bitfold.training import Config
-
-#: Addresses that only this machine can reach.
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def add_to(commands: Any) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import zlib
-from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,15 +34,12 @@ _MOST_ROWS: Final = 3000
 _SCRIPT_TAG: Final = '<script type="module" src="studio.js"></script>'
 _STYLE_TAG: Final = '<link rel="stylesheet" href="studio.css">'
 
-Progress = Callable[[int, int], None]
-
 
 def write_replay_page(
     path: str | Path,
     run: str | Path,
     *,
     most_bytes: int = USUAL_BYTES,
-    progress: Progress | None = None,
 ) -> int:
     """Write a page with a run's recorded moments; it needs no server and no network.
 
@@ -53,7 +50,6 @@ def write_replay_page(
         path: of the page.
         run: the folder of the run.
         most_bytes: the largest size of the page, at least 300,000.
-        progress: called with the number of moments that were cut, and of all.
 
     Returns:
         The number of moments on the page.
@@ -71,26 +67,24 @@ def write_replay_page(
     shown = RunView(str(run))
     said = [_deflated(message) for message in _said(shown)]
     room = most_bytes - sum(map(len, said)) - len(_shell("", ""))
-    moments = _moments(shown, room, progress or (lambda done, total: None))
+    moments = _moments(shown, room)
     recorded = {"run": Path(run).resolve().name, "said": said, "moments": moments}
     page = _shell(Path(run).resolve().name, _embedded(recorded))
     write_atomically(Path(path), page.encode())
     return len(moments)
 
 
-def _moments(shown: RunView, room: int, progress: Progress) -> list[dict[str, Any]]:
+def _moments(shown: RunView, room: int) -> list[dict[str, Any]]:
     """Return moments that fit into a number of characters."""
     epochs = shown.kept_epochs()
     if not epochs:
         raise StudioError(f"Cannot write a page of {shown.run.path}: it has recorded no moment.")
-    last = _moment(shown, epochs[-1])  # usually among the largest
+    made = cache(partial(_moment, shown))
+    last = made(epochs[-1])  # usually among the largest
     count = min(len(epochs), max(1, room // len(last["data"])))
     while True:
-        chosen = [epochs[i] for i in np.unique(np.linspace(0, len(epochs) - 1, count).astype(int))]
-        found = []
-        for number, epoch in enumerate(chosen, 1):
-            found.append(last if epoch == epochs[-1] else _moment(shown, epoch))
-            progress(number, len(chosen))
+        chosen = np.unique(np.linspace(0, len(epochs) - 1, count).astype(int))
+        found = [made(epochs[number]) for number in chosen]
         size = sum(len(moment["data"]) for moment in found)
         if size <= room or count == 1:
             return found

@@ -92,11 +92,12 @@ class Hub:
 
     def tell_runs(self, client: PageClient | None = None) -> None:
         """Tell one page, or all, which runs there are."""
-        facts = []
-        for name in self.runs.names():
-            live = self._live.get(name)
-            is_trained = live is not None and live.trainer is not None
-            facts.append({**self.runs.facts(name), "is_trained": is_trained})
+        self._spawn(self._tell_runs(client))
+
+    async def _tell_runs(self, client: PageClient | None) -> None:
+        found = await asyncio.to_thread(self.runs.all_facts)  # reads a few files of each run
+        trained = {name for name, live in self._live.items() if live.trainer is not None}
+        facts = [{**one, "is_trained": one["run"] in trained} for one in found]
         data = encode(Message("runs", {"runs": facts}))
         for one in [client] if client else list(self.clients.values()):
             one.put("runs", data)
@@ -145,7 +146,12 @@ class Hub:
         self._spawn(self._train(live, {"run": live.path, **beginning}))
 
     async def _train(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
-        trainer = await Child.start(_TRAINER, json.dumps(beginning), name=f"trainer of {live.name}")
+        name = f"trainer of {live.name}"
+        try:
+            trainer = await Child.start(_TRAINER, json.dumps(beginning), name=name)
+        except OSError as error:
+            live.end(f"The trainer cannot be started: {error.strerror}.")
+            raise
         live.attach(trainer)
         self._watch()
 
@@ -202,6 +208,7 @@ class Hub:
                 client.rows[live.name] = 0
             self._tell_moment(live)
         elif message.kind == "refused":
+            live.is_record_asked = False
             self._tell(live, "refused", data)
         elif not live.is_open:
             live.states[message.kind] = data
@@ -284,7 +291,7 @@ class Hub:
         if live.trainer is not None:
             await live.trainer.stop()
         self._live.pop(live.name, None)
-        self.runs.discard(live.name)
+        await asyncio.to_thread(self.runs.discard, live.name)
         self.tell_runs()
 
     # --- upkeep

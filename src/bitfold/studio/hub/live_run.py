@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bitfold.studio.hub.child import Child
 from bitfold.studio.hub.rows import Rows
-from bitfold.studio.wire.message import Message, decode, encode, header_of
+from bitfold.studio.wire.message import Message, decode, encode
 
 #: Kinds of messages of a trainer of which pages get the newest alone.
 STATES = ("target", "settings", "audit", "bits", "changes")
@@ -103,13 +103,12 @@ class LiveRun:
             data: the message.
             tell: called with the kind and the message for the pages.
         """
-        facts, _ = header_of(data)
-        kind = facts["kind"]
+        message = decode(data)
+        kind = message.kind
         if kind == "moment":
-            self._take_moment(decode(data))
+            self._take_moment(message)
             tell("moment", b"")
             return
-        message = decode(data)
         told = encode(Message(kind, {**message.facts, "run": self.name}, message.arrays))
         if kind in STATES:
             self.states[kind] = told

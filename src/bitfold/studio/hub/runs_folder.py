@@ -95,6 +95,10 @@ class RunsFolder:
         shutil.move(path, place)
         return place
 
+    def all_facts(self) -> list[dict[str, Any]]:
+        """Return what the list of runs says of each, the newest first."""
+        return [self.facts(name) for name in self.names()]
+
     def facts(self, name: str) -> dict[str, Any]:
         """Return what the list of runs says of one."""
         try:

@@ -132,7 +132,9 @@ class Views:
 
     def fail(self, request: Message, reason: str) -> None:
         """Tell who asked that the cutting process died of it."""
-        client = self._clients.get(request.facts.get("client", NOBODY))
+        client = self._clients.get(request.facts["client"])
+        if request.facts["client"] == NOBODY and request.facts["run"] in self._live:
+            self._live[request.facts["run"]].is_record_asked = False
         if client is not None:
             text = f"Cannot show {request.facts['run']}: the cutting process has ended, {reason}."
             self._refuse(client, {**request.facts, "text": text})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -30,15 +31,23 @@ async def take_picture(request: Request, folder: Path) -> Response:
         if len(data) > MAX_BYTES:
             text = f"Cannot take the picture: expected at most {MAX_BYTES:,} bytes, got more."
             return JSONResponse({"problem": text}, _TOO_LARGE)
-    path = folder / _safe_name(request.headers.get("x-name", ""))
-    folder.mkdir(parents=True, exist_ok=True)
+    name = _safe_name(request.headers.get("x-name", ""))
+    problem = await asyncio.to_thread(_kept, folder / name, bytes(data))
+    if problem is not None:
+        return JSONResponse({"problem": problem}, _UNUSABLE)
+    return JSONResponse({"name": name})
+
+
+def _kept(path: Path, data: bytes) -> str | None:
+    """Keep a picture; return why not if it cannot be learned."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     try:
         load_target(str(path))
     except BitfoldError as error:
         path.unlink()
-        return JSONResponse({"problem": str(error)}, _UNUSABLE)
-    return JSONResponse({"name": path.name})
+        return str(error)
+    return None
 
 
 def _safe_name(given: str) -> str:

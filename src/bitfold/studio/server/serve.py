@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bitfold.errors import StudioError
+from bitfold.studio.hosts import LOCAL_HOSTS
 from bitfold.studio.hub.hub import Hub
 from bitfold.studio.hub.runs_folder import RunsFolder
 from bitfold.studio.server.app import make_app
@@ -21,7 +22,6 @@ from bitfold.studio.server.assets import Assets
 from bitfold.studio.wire.commands import MAX_BYTES
 
 LOOPBACK: Final = "127.0.0.1"
-_LOCAL_HOSTS: Final = ("127.0.0.1", "localhost", "::1")
 _LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _TOKEN_BYTES: Final = 32
 
@@ -59,7 +59,7 @@ def serve(
         hosts = [f"{name}:{number}" for name in (*_LOCAL_NAMES, *_own_name(host))]
         hub = Hub(RunsFolder(Path(folder), [Path(run) for run in runs]))
         app = make_app(hub, assets, token=token, hosts=[*hosts, *allowed_hosts])
-        shown = LOOPBACK if host in _LOCAL_HOSTS else host
+        shown = LOOPBACK if host in LOCAL_HOSTS else host
 
         async def run() -> None:
             first = next(iter(hub.runs.names()), "")
@@ -100,6 +100,6 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _own_name(host: str) -> tuple[str, ...]:
-    if host in {*_LOCAL_HOSTS, "0.0.0.0", "::"}:
+    if host in {*LOCAL_HOSTS, "0.0.0.0", "::"}:
         return ()
     return (f"[{host}]" if ":" in host else host,)

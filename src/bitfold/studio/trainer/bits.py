@@ -15,7 +15,8 @@ from bitfold.errors import StudioError
 from bitfold.experiments.network_picture import draw_picture
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.description.predicted_masses import predicted_masses
-from bitfold.model_file import read_model, write_model
+from bitfold.model_file import write_model
+from bitfold.model_file.decoding import decoded
 from bitfold.networks import PolytopeNet
 from bitfold.recording import NetworkView
 from bitfold.studio.wire.message import Message
@@ -56,7 +57,7 @@ def bits_of(session: Session) -> Message:
             "Cannot show bits: expected a run with K, got one without. Set lambda above 0."
         )
     data = file_of(session)
-    costs, decoded = loss.weight_bits(), loss.decoded_state()
+    costs, state = loss.weight_bits(), loss.decoded_state()
     description = loss.bits()
     facts = {
         "epoch": session.epoch,
@@ -65,7 +66,7 @@ def bits_of(session: Session) -> Message:
         "tensors": [{"name": n, "shape": list(c.shape)} for n, c in costs.items()],
     }
     arrays: dict[str, NDArray[Any]] = {
-        "weights": _flat([decoded[name] for name in costs]),
+        "weights": _flat([state[name] for name in costs]),
         "costs": _flat(list(costs.values())),
         "picture": _picture(session, data),
         **_histogram(loss),
@@ -85,10 +86,7 @@ def _histogram(loss: KolmogorovLoss) -> dict[str, NDArray[np.float64]]:
 
 def _picture(session: Session, data: bytes) -> NDArray[np.uint8]:
     """Return the picture (height, width, 3) that a file of the session decodes to."""
-    with tempfile.TemporaryDirectory(prefix="bitfold-studio-") as folder:
-        path = Path(folder) / "network.bitfold"
-        path.write_bytes(data)
-        network = read_model(path, into=copy.deepcopy(session.network))
+    network = decoded(data, into=copy.deepcopy(session.network))
     assert isinstance(network, PolytopeNet)
     view = NetworkView.of_network(network.eval(), session.run.target)
     grid = session.run.target.grid
