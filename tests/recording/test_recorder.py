@@ -134,6 +134,23 @@ def test_nothing_is_dropped_when_drawing_lags(tmp_path: Path) -> None:
     assert num_video_frames(run.path / "video.mp4") == 41
 
 
+def test_the_time_that_drawing_still_takes_is_told(tmp_path: Path) -> None:
+    """Before the first frame it is as long as the wait so far; then all frames that are missing."""
+    left: list[tuple[int, float]] = []
+    recorder = Recorder()
+
+    def note(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            left.append((recorder.num_drawn, recorder.seconds_left()))
+
+    assert recorder.seconds_left() == 0.0
+    train(tiny(tmp_path / "run", epochs=40, save_interval="1"), [recorder, note])
+    waited = [seconds for num_drawn, seconds in left if num_drawn == 0]
+    assert waited == sorted(waited)
+    assert waited[0] > 0
+    assert recorder.seconds_left() > 0  # a last frame and the end, as far as it knows
+
+
 def test_tensorboard_gets_every_metric(tmp_path: Path) -> None:
     """The event file holds each metric under its own name, once an epoch."""
     pytest.importorskip("tensorboard")

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from bitfold.errors import ConfigError
-from bitfold.training import Config, EpochEnded, Event, Run, Session, load_run, resume
+from bitfold.training import (
+    Config,
+    EpochEnded,
+    Event,
+    LateListener,
+    Run,
+    RunEnded,
+    Session,
+    load_run,
+    resume,
+)
 from bitfold.training.time_budget import TimeBudget
 
 SMALL: dict[str, Any] = {
@@ -35,11 +45,13 @@ class Clock:
 
 def trained(session: Session, clock: Clock) -> int:
     """Train to the end of the budget; return the number of epochs."""
-    budget = TimeBudget(session, clock)
+    budget = TimeBudget(session, clock=clock)
     with session:
         while not session.is_over:
             next(session)
             budget.plan()
+        for _ in session:  # listeners finish
+            pass
         return session.epoch
 
 
@@ -70,6 +82,49 @@ def test_a_machine_that_gets_slower_still_meets_the_minutes(tmp_path: Path) -> N
     config = Config(**SMALL, minutes=3, output_dir=str(tmp_path / "run"))
     trained(Session(config, [slow_down]), clock)
     assert clock.now - 100.0 == pytest.approx(180, rel=0.1)
+
+
+class Drawer(LateListener):
+    """Draws a frame of every fifth epoch beside the training, and a last one, more slowly."""
+
+    def __init__(self, clock: Clock, frame_seconds: float) -> None:
+        self._clock, self._frame_seconds = clock, frame_seconds
+        self._free_at = clock.now  # when all frames so far are drawn
+
+    def __call__(self, event: Event) -> None:
+        """Take frames as they come, and draw what is left at the end."""
+        is_due = isinstance(event, EpochEnded) and event.epoch % 5 == 0
+        if is_due or isinstance(event, RunEnded):
+            self._free_at = max(self._free_at, self._clock.now) + self._frame_seconds
+        if isinstance(event, RunEnded):
+            self._clock.now = self._free_at
+
+    def seconds_left(self) -> float:
+        """The frames that wait, and the last one."""
+        return max(0.0, self._free_at - self._clock.now) + self._frame_seconds
+
+
+@pytest.mark.parametrize("frame_seconds", [8.0, 20.0])
+def test_frames_are_within_the_minutes(tmp_path: Path, frame_seconds: float) -> None:
+    """Time for frames that wait, and for the last one, is left, also where drawing lags behind."""
+    clock = Clock(3.0)
+    drawer = Drawer(clock, frame_seconds)
+    config = Config(**SMALL, minutes=4, output_dir=str(tmp_path / "run"))
+    trained(Session(config, [clock.listen, drawer]), clock)
+    assert clock.now - 100.0 == pytest.approx(240, rel=0.1)
+
+
+def test_the_start_counts(tmp_path: Path) -> None:
+    """Minutes begin where the caller says: loading the picture is within them."""
+    clock = Clock(3.0)
+    config = Config(**SMALL, minutes=2, output_dir=str(tmp_path / "run"))
+    session = Session(config, [clock.listen])
+    budget = TimeBudget(session, clock.now - 60, clock=clock)
+    with session:
+        while not session.is_over:
+            next(session)
+            budget.plan()
+    assert clock.now - 100.0 == pytest.approx(60, abs=12)
 
 
 def test_minutes_of_earlier_sessions_count(tmp_path: Path) -> None:

@@ -7,16 +7,21 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Final
 
 from bitfold.recording.files.drawing_paths import DrawingPaths, delete_other_frames
 from bitfold.runtime.display.figure_backend import without_backend
 from bitfold.runtime.strangers.isolated_start import isolated_command
-from bitfold.training import EpochEnded, Event, RunEnded, RunStarted
+from bitfold.training import EpochEnded, Event, LateListener, RunEnded, RunStarted
+
+# After the last frame, as a share of the time from the start of the process to the first frame: the
+# video is closed, and the loss figure is drawn, for which a library has to be loaded.
+_CLOSING: Final = 0.4
 
 
-class Recorder:
+class Recorder(LateListener):
     """A listener that starts a process which draws frames and a video.
 
     During training, this listener only tells the process that a frame was appended. Drawing may
@@ -30,6 +35,7 @@ class Recorder:
         on_notice: called with a line when drawing has to wait, for example for compiling.
         expects_file: whether a model file is written after training: the process compiles its loops
             when it has drawn all frames that there are.
+        clock: returns the time in seconds.
 
     >>> recorder = Recorder()
     >>> recorder.num_drawn
@@ -43,13 +49,16 @@ class Recorder:
         on_notice: Callable[[str], None] = lambda line: None,
         *,
         expects_file: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._expects_file = expects_file
+        self._expects_file, self._clock = expects_file, clock
         self._on_progress, self._on_problem, self._on_notice = on_progress, on_problem, on_notice
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._num_asked = 0
         self._has_problem = False
+        self._started = clock()
+        self._opening_seconds = self._frame_seconds = 0.0  # to the first frame; of the last one
         self.num_drawn = 0
 
     def __call__(self, event: Event) -> None:
@@ -66,12 +75,25 @@ class Recorder:
         """Ask the drawing process to end with the frame in hand; ``bitfold render`` goes on."""
         self._say("stop")
 
+    def seconds_left(self) -> float:
+        """Return about how long it takes to draw all frames that are missing, and to finish.
+
+        Until the first frame is drawn, it is expected to take as long again as it has taken.
+        """
+        if self._process is None or self._has_problem:
+            return 0.0
+        if self.num_drawn == 0:
+            return (1 + _CLOSING) * (self._clock() - self._started)
+        num_missing = self._num_asked - self.num_drawn + 1  # the last epoch gets a frame, too
+        return num_missing * self._frame_seconds + _CLOSING * self._opening_seconds
+
     def _start(self, event: RunStarted) -> None:
         run = event.run
         epochs = run.frame_epochs()
         delete_other_frames(DrawingPaths.of(run).frames, set(epochs))
         self._num_asked = len(epochs) or 1  # a new run appends its first moment right away
         named = [run.config.snapshot_dir] if "snapshot_dir" in run.named else []
+        self._started = self._clock()
         # A group of its own, so that a terminal's interrupt reaches the trainer alone.
         group = (
             {"start_new_session": True}
@@ -98,6 +120,9 @@ class Recorder:
         for line in answers:
             answer = json.loads(line)
             if "drawn" in answer:
+                if self.num_drawn == 0:
+                    self._opening_seconds = self._clock() - self._started
+                self._frame_seconds = answer["seconds"]
                 self.num_drawn += 1
             if "notice" in answer:
                 self._on_notice(answer["notice"])

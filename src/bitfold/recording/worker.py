@@ -10,7 +10,7 @@ Each line of its standard input is one word:
 
 If the input ends without ``finish`` or ``stop``, the trainer has died, and the worker stops too.
 The frames that it has drawn are kept, and a later worker continues from them. It answers in lines
-of JSON: ``drawn``, ``notice`` or ``problem``.
+of JSON: ``drawn`` with the ``seconds`` that the frame took, ``notice`` or ``problem``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TextIO
@@ -73,9 +74,11 @@ def follow(run: Run, orders: Orders) -> None:
     """Draw a run's frames until told to finish or to stop."""
     with closing(Drawing(run, FrameStyle.of(run.config), DrawingPaths.of(run))) as drawing:
         while not orders.is_stopping:
-            finishing = orders.is_finishing
+            finishing, start = orders.is_finishing, time.monotonic()
             for epoch in drawing.draw_new():
-                _say({"drawn": epoch})
+                now = time.monotonic()
+                _say({"drawn": epoch, "seconds": now - start})
+                start = now
                 if orders.is_stopping:
                     break
             if finishing:

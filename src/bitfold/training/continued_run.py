@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def resume(path: str | Path, listeners: Sequence[Listener] = (), **changes: Any)
         changes = {"minutes": None, **changes}
     elif changes.get("minutes") is not None:
         changes["epochs"] = UNPLANNED_EPOCHS
-    return train_to_the_end(Session.resume(path, listeners, **changes))
+    start = time.monotonic()
+    return train_to_the_end(Session.resume(path, listeners, **changes), start)
 
 
 def audit_run(path: str | Path, *, checkpoint_dir: str | None = None) -> GradientAudit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,3 +157,18 @@ Event = (
     | RunEnded
 )
 Listener = Callable[[Event], None]
+
+
+class LateListener(ABC):
+    """A listener that works on after training, and says how long.
+
+    A run with ``minutes`` ends its epochs early enough for that.
+    """
+
+    @abstractmethod
+    def __call__(self, event: Event) -> None:
+        """Listen to training; the call with `RunEnded` returns when all work is done."""
+
+    @abstractmethod
+    def seconds_left(self) -> float:
+        """Return the seconds that the call with `RunEnded` would take now, about."""

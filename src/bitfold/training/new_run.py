@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from bitfold.training.config.configuration import Config
@@ -32,12 +33,18 @@ def train(config: Config, listeners: Sequence[Listener] = (), *, overwrite: bool
         ConfigError: this machine lacks the device, or settings contradict the picture.
         RunError: the folder holds a run, or cannot be written; no partial run is left behind.
     """
-    return train_to_the_end(Session(config, listeners, overwrite=overwrite))
+    start = time.monotonic()
+    return train_to_the_end(Session(config, listeners, overwrite=overwrite), start)
 
 
-def train_to_the_end(session: Session) -> Run:
-    """Advance a session until training is over, and return its run."""
-    budget = TimeBudget(session)
+def train_to_the_end(session: Session, start: float) -> Run:
+    """Advance a session until training is over, and return its run.
+
+    Args:
+        session: a session that is about to be advanced.
+        start: the monotonic time before it was made: ``minutes`` count from there.
+    """
+    budget = TimeBudget(session, start)
     with session, limited_threads(session.run.config.threads or 1):
         with stop_requests(session.request):
             while not session.is_over:

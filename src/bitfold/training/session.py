@@ -21,6 +21,7 @@ from bitfold.training.config.continuation import default_lambda_line
 from bitfold.training.events import (
     Changed,
     Event,
+    LateListener,
     Listener,
     LoopsCompiled,
     Noticed,
@@ -167,6 +168,11 @@ class Session:
     def decoded_weights(self) -> dict[str, Tensor]:
         """The network's tensors as frames show them: with learned steps, as they are decoded."""
         return dict(self._trainer.live.learner.objective.decoded_state())
+
+    def seconds_left(self) -> float:
+        """Return the seconds that listeners would work on if training ended now, about."""
+        late = [one for one in self._listeners if isinstance(one, LateListener)]
+        return sum(one.seconds_left() for one in late)
 
     @property
     def is_over(self) -> bool:

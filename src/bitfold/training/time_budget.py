@@ -23,17 +23,24 @@ class TimeBudget:
 
     The schedules of training follow from the number of epochs. So a run with a budget is an
     ordinary run: its changes are recorded, and it can be continued and replayed. The time of
-    earlier sessions counts, as their metrics have it.
+    earlier sessions counts, as their metrics have it. Time is left for what listeners still have to
+    do after training, such as to draw frames: see `LateListener`.
 
     Args:
         session: a session that is about to be advanced.
+        start: the time from which this session counts; None for now.
         clock: returns the time in seconds.
     """
 
-    def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        session: Session,
+        start: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._session, self._clock = session, clock
         spent = sum(seconds or 0.0 for seconds in session.run.metrics["seconds"])
-        self._start = clock() - spent
+        self._start = (clock() if start is None else start) - spent
         self._num_plans = 0
         self._before: tuple[int, float] | None = None  # epoch and time of the last measurement
 
@@ -46,7 +53,8 @@ class TimeBudget:
         now, epoch = self._clock(), session.epoch
         if self._before is None:
             self._before = epoch, now
-        share = (now - self._start) / (60 * minutes)
+        # What listeners still have to do counts as spent.
+        share = (now - self._start + session.seconds_left()) / (60 * minutes)
         passed = sum(point <= share for point in _PLANS)
         if epoch == self._before[0] or passed == self._num_plans:
             return
