@@ -15,7 +15,7 @@ from bitfold.errors import (
     TargetError,
     TrajectoryError,
 )
-from bitfold.experiments import resume, train
+from bitfold.experiments import Sweep, load_sweep, resume, sweep, train
 from bitfold.kolmogorov import (
     KolmogorovLoss,
     PredictorChoice,
@@ -48,6 +48,7 @@ __all__ = [
     "SamplingError",
     "Session",
     "ShapeError",
+    "Sweep",
     "TargetError",
     "TrajectoryError",
     "WeightPredictor",
@@ -57,10 +58,12 @@ __all__ = [
     "choose_predictor",
     "load_partition",
     "load_run",
+    "load_sweep",
     "partition",
     "read_model",
     "read_tensors",
     "resume",
+    "sweep",
     "train",
     "write_model",
 ]

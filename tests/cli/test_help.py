@@ -12,8 +12,9 @@ import bitfold.cli.main as program
 
 HEAVY = {"torch", "numpy", "numba", "scipy", "matplotlib", "av", "PIL", "jinja2", "safetensors"}
 COMMANDS = (
-    "demo", "train", "resume", "frontier", "render", "plot", "polytopes", "audit", "compress",
-    "info", "decompress", "report", "replay", "studio", "export", "warm-up", "completion",
+    "demo", "train", "resume", "sweep", "frontier", "render", "plot", "polytopes", "audit",
+    "compress", "info", "decompress", "report", "replay", "studio", "export", "warm-up",
+    "completion",
 )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def pages() -> Iterator[Any]:
     """README and all pages of the docs, those with commands of bitfold."""
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         if commands_of(page):
-            is_long = any(line.startswith("bitfold frontier") for line in commands_of(page))
+            is_long = any(re.match("bitfold (frontier|sweep)", line) for line in commands_of(page))
             marks = [pytest.mark.slow] if is_long else []
             yield pytest.param(page, marks=marks, id=page.stem)
 
@@ -134,11 +134,11 @@ def test_the_python_of_the_readme_runs(place: Path) -> None:
     assert (place / "net.bitfold").stat().st_size < 4 * 25
 
 
-@pytest.mark.parametrize("name", ["guide", "frontier"])
+@pytest.mark.parametrize("name", ["guide", "frontier", "many-runs"])
 def test_the_python_of_a_page_runs(name: str, place: Path) -> None:
     """As it stands, after a run that the guide calls by its folder."""
     folder = "runs/2026-11-22-120000-photo"
     assert main(["train", "photo.jpg", "-o", folder, "--kolmogorov-weight", "0.01", "-q"]) == 0
     for block in blocks_of(ROOT / "docs" / f"{name}.md"):
         exec(block, {})  # noqa: S102 - the page's own code
-    assert list(place.glob("runs/*/metrics.jsonl"))
+    assert list(place.glob("*/*/metrics.jsonl"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,8 +62,14 @@ class Snapshot:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Within this context, store each module just before its first call."""
-        handle = register_module_forward_pre_hook(lambda module, _: self.add(module))
+        """Within this context, store each module just before this thread's first call of it."""
+        thread = threading.get_ident()  # the hook hears of all: others may be training theirs
+
+        def store(module: nn.Module, _: object) -> None:
+            if threading.get_ident() == thread:
+                self.add(module)
+
+        handle = register_module_forward_pre_hook(store)
         try:
             yield
         finally:

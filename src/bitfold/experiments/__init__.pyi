@@ -33,6 +33,21 @@ from bitfold.experiments.quality import Quality, QualityMeter, measure_quality, 
 from bitfold.experiments.reports.page import Report, write_report
 from bitfold.experiments.run_coding import CodedRun, code_run
 from bitfold.experiments.run_summary import PolytopeCount, count_polytopes, decoded_psnr_db
+from bitfold.experiments.sweeps.events import (
+    MemberAdvanced,
+    MemberEnded,
+    MemberStarted,
+    SweepEvent,
+    SweepListener,
+    SweepStarted,
+)
+from bitfold.experiments.sweeps.member_end import MemberEnd
+from bitfold.experiments.sweeps.merging import merge_sweeps
+from bitfold.experiments.sweeps.plans.member import Member
+from bitfold.experiments.sweeps.plans.written_values import parse_variation, read_plan
+from bitfold.experiments.sweeps.record import SweepRecord, read_sweep_record
+from bitfold.experiments.sweeps.sweep import Sweep, load_sweep, sweep
+from bitfold.experiments.sweeps.table import SweepTable
 
 __all__ = [
     "DEMO",
@@ -44,6 +59,11 @@ __all__ = [
     "FrontierPoint",
     "FrontierRecord",
     "Goal",
+    "Member",
+    "MemberAdvanced",
+    "MemberEnd",
+    "MemberEnded",
+    "MemberStarted",
     "PartitionLook",
     "PictureFile",
     "PictureSettings",
@@ -56,6 +76,12 @@ __all__ = [
     "Rival",
     "SearchEvent",
     "SearchListener",
+    "Sweep",
+    "SweepEvent",
+    "SweepListener",
+    "SweepRecord",
+    "SweepStarted",
+    "SweepTable",
     "Trial",
     "TrialEnded",
     "TrialStarted",
@@ -72,12 +98,18 @@ __all__ = [
     "draw_picture",
     "frontier",
     "load_frontier",
+    "load_sweep",
     "measure_quality",
+    "merge_sweeps",
     "pareto_front",
+    "parse_variation",
     "picture_settings",
     "read_picture_network",
+    "read_plan",
+    "read_sweep_record",
     "resume",
     "spread_pixels",
+    "sweep",
     "train",
     "write_clip",
     "write_partition",

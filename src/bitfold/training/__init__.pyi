@@ -1,4 +1,9 @@
-from bitfold.training.config.config_file import config_from_mapping, read_config, read_toml
+from bitfold.training.config.config_file import (
+    config_from_mapping,
+    read_config,
+    read_toml,
+    settings_mapping,
+)
 from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import resumable_settings
 from bitfold.training.config.drawing_settings import DrawingSettings, parse_times
@@ -23,7 +28,7 @@ from bitfold.training.events import (
 )
 from bitfold.training.lineage.replay import first_difference
 from bitfold.training.lineage.run import Run, load_run
-from bitfold.training.new_run import train
+from bitfold.training.new_run import train, train_to_the_end
 from bitfold.training.run.checkpoint_network import read_network
 from bitfold.training.run.record import RunRecord
 from bitfold.training.session import Session
@@ -81,6 +86,8 @@ __all__ = [
     "read_toml",
     "resumable_settings",
     "resume",
+    "settings_mapping",
     "settings_of",
     "train",
+    "train_to_the_end",
 ]

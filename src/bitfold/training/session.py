@@ -145,6 +145,10 @@ class Session:
         for line in opened.notices:
             self._emit(Noticed(line))
 
+    def listen(self, listener: Listener) -> None:
+        """Let one more listener hear of the events from now on."""
+        self._listeners = (*self._listeners, listener)
+
     @property
     def run(self) -> RunRecord:
         """The record of the run, with all its changes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.config is None:
         config = with_measured_predictor(config)
         if not targets.is_builtin(config.target):
-            config = _suited(config, arguments)
+            config = suited(config, given_settings(arguments), quiet=arguments.quiet)
     if arguments.studio:
         return show_training(config)
     results = train_and_draw(config, quiet=arguments.quiet, overwrite=arguments.overwrite)
@@ -86,14 +87,18 @@ def run(arguments: argparse.Namespace) -> int:
     return results.ended.exit_code
 
 
-def _suited(config: Config, arguments: argparse.Namespace) -> Config:
-    """Fill what the command line leaves open with settings that suit the picture, and say so."""
+def suited(config: Config, given: Mapping[str, Any], *, quiet: bool) -> Config:
+    """Fill what is left open with settings that suit the picture, and say so in a line.
+
+    Args:
+        config: with the picture's target.
+        given: settings that are chosen already.
+        quiet: whether nothing is printed.
+    """
     target = targets.load_target(config.target, size=config.size, task=config.task)
-    found = experiments.picture_settings(target, given_settings(arguments))
+    found = experiments.picture_settings(target, given)
     if found.values:
-        Console(quiet=arguments.quiet).print(
-            str(found), markup=False, highlight=False, soft_wrap=True
-        )
+        Console(quiet=quiet).print(str(found), markup=False, highlight=False, soft_wrap=True)
     return replace(config, **found.values)
 
 

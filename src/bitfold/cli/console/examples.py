@@ -27,6 +27,13 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "bitfold resume runs/2026-11-22-120000-photo",
             "bitfold resume runs/2026-11-22-120000-photo --epochs 5000 --learning-rate 0.0003",
         ),
+        "sweep": (
+            "bitfold sweep ring --vary seed=0:10 --vary kolmogorov_weight=0.001,0.003 -o sweep",
+            "bitfold sweep ring --vary shape='[10]*8','[64]*4' --epochs 500 --jobs 4",
+            "bitfold sweep ring --plan plan.csv -o sweep",
+            "bitfold sweep -o sweep",
+            "bitfold sweep --merge part-1 part-2 -o sweep",
+        ),
         "replay": (
             "bitfold replay runs/2026-11-22-120000-photo",
             "bitfold replay runs/2026-11-22-120000-photo -o again",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tomllib
 from collections.abc import Mapping
@@ -125,6 +124,11 @@ def config_toml(config: Config) -> str:
     >>> print(config_toml(Config(target="disk")).splitlines()[0])
     target = "disk"
     """
-    values = dataclasses.asdict(config)
+    return tomli_w.dumps(settings_mapping(config))
+
+
+def settings_mapping(config: Config) -> dict[str, Any]:
+    """Return the settings that are not None by name, as TOML and JSON hold them."""
+    values = {name: getattr(config, name) for name, _, _ in settings_of(Config)}
     kept = {name: value for name, value in values.items() if value is not None}
-    return tomli_w.dumps({n: list(v) if isinstance(v, tuple) else v for n, v in kept.items()})
+    return {n: list(v) if isinstance(v, tuple) else v for n, v in kept.items()}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from bitfold import experiments
 from bitfold.cli.commands.train import add_config
-from bitfold.cli.console.frontier_table import FrontierProgress, print_table
 from bitfold.cli.console.options import (
     add_goal,
     add_presentation,
@@ -19,6 +18,7 @@ from bitfold.cli.console.options import (
     require,
 )
 from bitfold.cli.console.output import Console, plain
+from bitfold.cli.console.sweeps.frontier_table import FrontierProgress, print_table
 from bitfold.errors import ConfigError
 from bitfold.experiments.frontiers.record import read_record
 from bitfold.runtime.strangers.user_paths import absolute_path

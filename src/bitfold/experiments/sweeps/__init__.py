@@ -1,0 +1,1 @@
+"""Many runs with one purpose: a grid of settings, trained side by side."""

@@ -1,0 +1,1 @@
+"""Which members a sweep has, by which names."""
