@@ -13,12 +13,14 @@ from typing import IO, Final
 
 from bitfold.recording.files.drawing_paths import DrawingPaths, delete_other_frames
 from bitfold.runtime.display.figure_backend import without_backend
-from bitfold.runtime.strangers.isolated_start import isolated_command
+from bitfold.runtime.strangers.isolated_start import give_way, isolated_command, own_group
 from bitfold.training import EpochEnded, Event, LateListener, RunEnded, RunStarted
 
 # After the last frame, as a share of the time from the start of the process to the first frame: the
 # video is closed, and the loss figure is drawn, for which a library has to be loaded.
 _CLOSING: Final = 0.4
+# Training and the process that compiles for it come first, from the imports on.
+_NICENESS = 10
 
 
 class Recorder(LateListener):
@@ -94,20 +96,15 @@ class Recorder(LateListener):
         self._num_asked = len(epochs) or 1  # a new run appends its first moment right away
         named = [run.config.snapshot_dir] if "snapshot_dir" in run.named else []
         self._started = self._clock()
-        # A group of its own, so that a terminal's interrupt reaches the trainer alone.
-        group = (
-            {"start_new_session": True}
-            if os.name == "posix"
-            else {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined] # Windows only
-        )
         self._process = subprocess.Popen(
             isolated_command("bitfold.recording.worker", str(run.path), *named),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={**without_backend(os.environ), "OMP_NUM_THREADS": "1"},
-            **group,
+            **own_group(),
         )
+        give_way(self._process.pid, _NICENESS)
         assert self._process.stdout is not None
         self._reader = threading.Thread(
             target=self._listen, args=(self._process.stdout,), daemon=True

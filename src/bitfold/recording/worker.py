@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import threading
 import time
@@ -95,8 +94,6 @@ def follow(run: Run, orders: Orders) -> None:
 
 def main() -> int:
     """Follow the run whose folder is the first argument; the second is its ``snapshot_dir``."""
-    if hasattr(os, "nice"):
-        os.nice(10)
     torch.set_num_threads(1)
     logging.getLogger("bitfold").addHandler(_Teller())
     path, snapshot_dir = Path(sys.argv[1]), next(iter(sys.argv[2:]), None)

@@ -16,6 +16,7 @@ import numba
 from llvmlite import binding, ir
 from numba import types
 from numba.core import caching, cgutils, codegen, compiler, datamodel, dispatcher
+from numba.core.typing import templates
 
 OLDEST_TESTED, NEWEST_TESTED = (0, 61), (0, 68)
 """The minor versions of Numba that are admitted: all tests have passed with the newest; with the
@@ -23,11 +24,12 @@ oldest, those of the fused sum, of partitions against rational arithmetic, and o
 
 # Each field of an array's structure that bitfold sets or reads.
 _ARRAY_FIELDS = ("meminfo", "parent", "data")
-# What `loop_cache` overrides or calls: the arguments of each method.
+# What `loop_cache` overrides, calls or replaces: the arguments of each method.
 _METHODS = {
     (dispatcher.Dispatcher, "compile"): ["self", "sig"],
     (dispatcher.Dispatcher, "get_call_template"): ["self", "args", "kws"],
     (dispatcher.Dispatcher, "add_overload"): ["self", "cres"],
+    (templates._OverloadFunctionTemplate, "_get_jit_decorator"): ["self"],
     (compiler.CompileResult, "_reduce"): ["self"],
     (caching.IndexDataCacheFile, "__init__"): [
         "self", "cache_path", "filename_base", "source_stamp",

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
+from numba.core.typing import templates
 
 from bitfold.runtime import compiling, numba_internals
 from bitfold.runtime.compiling import compiled
@@ -154,3 +156,35 @@ def test_options_reach_numba() -> None:
         return a / b
 
     assert np.isinf(divide(1.0, 0.0))
+
+
+def test_helpers_of_numba_serve_loops_and_other_functions() -> None:
+    """Numba's own functions are compiled without machine code of their own; anyone may call them.
+
+    A dimension of 9 is used nowhere else, so that the helpers are compiled here.
+    """
+
+    @compiled
+    def loop(size: int) -> float:
+        return float(np.full((1, 1, 1, 1, 1, 1, 1, 1, size), 0.5, np.float32).sum())
+
+    @numba.njit
+    def other(size: int) -> float:
+        return float(np.full((1, 1, 1, 1, 1, 1, 1, 1, size), 0.5, np.float32).sum()) + 1
+
+    before = templates._OverloadFunctionTemplate._get_jit_decorator
+    assert (loop(6), other(6)) == (3, 4)
+    assert templates._OverloadFunctionTemplate._get_jit_decorator is before
+
+
+def test_a_loop_that_cannot_be_compiled_leaves_numba_as_it_was() -> None:
+    """What is replaced while a loop is compiled is put back after an error too."""
+
+    @compiled
+    def wrong(number: int) -> int:
+        return int(number.nothing)  # type: ignore[attr-defined]
+
+    before = templates._OverloadFunctionTemplate._get_jit_decorator
+    with pytest.raises(numba.TypingError):
+        wrong(1)
+    assert templates._OverloadFunctionTemplate._get_jit_decorator is before

@@ -43,7 +43,7 @@ def strangers_folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "module", ["bitfold.recording.worker", "bitfold.training.run.fold_compiler"]
+    "module", ["bitfold.recording.worker", "bitfold.training.run.loop_compiler"]
 )
 def test_modules_in_the_current_folder_are_not_imported(
     module: str, strangers_folder: Path, tmp_path: Path

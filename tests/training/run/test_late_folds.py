@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -124,6 +125,9 @@ def test_the_process_measures_the_runs_network(
     loops.start()
     assert loops._process is not None
     assert not loops.are_ready()
+    if hasattr(os, "getpriority"):
+        niceness = os.getpriority(os.PRIO_PROCESS, loops._process.pid)
+        assert niceness > os.getpriority(os.PRIO_PROCESS, 0)
     loops.wait()
     assert loops.are_ready()
     assert loops._process.returncode == 0
@@ -176,7 +180,7 @@ def test_a_failed_process_leaves_compiling_to_the_trainer(
     loops.wait()
     assert loops.are_ready()
     done = subprocess.run(
-        [sys.executable, "-m", "bitfold.training.run.fold_compiler", str(tmp_path / "no run")],
+        [sys.executable, "-m", "bitfold.training.run.loop_compiler", str(tmp_path / "no run")],
         capture_output=True,
         check=False,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from numba import typeof
 from numba.core import runtime
 
 from tests.training.whole_epoch.learners import both, learner_of, weights_of
@@ -216,14 +217,14 @@ def test_other_threads_run_during_an_epoch(monkeypatch: pytest.MonkeyPatch) -> N
 
     loop = learner._epoch_loop
     assert loop is not None
-    spans, train = [], loop._train
+    spans, train = [], loop._loop()
 
     def timed(*arguments: Any) -> None:
         start = time.perf_counter()
         train(*arguments)
         spans.append((start, time.perf_counter()))
 
-    monkeypatch.setattr(loop, "_train", timed)  # to see when the call itself runs
+    monkeypatch.setattr(loop, "_loop", lambda: timed)  # to see when the call itself runs
     thread = threading.Thread(target=count)
     thread.start()
     while len(spans) < 8:
@@ -233,6 +234,38 @@ def test_other_threads_run_during_an_epoch(monkeypatch: pytest.MonkeyPatch) -> N
     start, end = max(spans, key=lambda span: span[1] - span[0])
     inside = [moment for moment in counts if start < moment < end]
     assert len(inside) > 10
+
+
+class _Listening:
+    """Stands for a compiled loop; notes the types that it is compiled for and called with."""
+
+    def compile(self, types: Any) -> None:
+        self.compiled = types
+
+    def __call__(self, *arguments: Any) -> None:
+        self.called = tuple(map(typeof, arguments))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"kolmogorov_weight": 0.1},
+        {"kolmogorov_weight": 0.1, "kolmogorov_predictor": "row_column",
+         "kolmogorov_targets": "linear"},
+        {"kolmogorov_quantise": "learned", "kolmogorov_weight": 0.1},
+    ],
+    ids=["no K", "coordinate", "scales", "learned steps"],
+)  # fmt: skip
+def test_the_loop_is_compiled_ahead_for_what_it_is_called_with(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process compiles it without calling it; the trainer then finds it."""
+    learner, listening = learner_of("compiled", **settings), _Listening()
+    monkeypatch.setattr(learner._epoch_loop, "_loop", lambda: listening)
+    learner.compile_ahead()
+    learner.run_epoch(1)
+    assert listening.compiled == listening.called
 
 
 def test_steps_allocate_nothing() -> None:

@@ -8,15 +8,19 @@ Importing this module imports Numba, and fails where Numba's internals are other
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from numba.core import codegen, compiler, typed_passes
 from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.typing import templates
 
 # Numba leaves these untyped.
 _Code: Any = codegen.JITCodeLibrary
 _Lowering: Any = typed_passes.NativeLowering
 _Passes: Any = PassManager
+_Overloads: Any = templates._OverloadFunctionTemplate
 
 
 class _UnfinishedCode(_Code):  # type: ignore[misc] # a class of Numba, see above
@@ -77,3 +81,28 @@ class UnfinishedCompiler(compiler.CompilerBase):
             own.add_pass(_UnfinishedLowering if is_last else kind, description)
         own.finalize()
         return [own]
+
+
+_HELPER_OPTIONS = {
+    "pipeline_class": UnfinishedCompiler, "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def unfinished_helpers() -> Iterator[None]:
+    """While a block lasts, compile so what Numba itself writes in Python, like `numpy.empty`.
+
+    A loop needs some dozen such functions, each for several types; nothing but loops calls them.
+    The caller holds Numba's lock of the compiler.
+    """
+    before = _Overloads._get_jit_decorator
+
+    def get(self: Any) -> Any:
+        decorate = before(self)
+        return lambda **options: decorate(**{**_HELPER_OPTIONS, **options})
+
+    _Overloads._get_jit_decorator = get
+    try:
+        yield
+    finally:
+        _Overloads._get_jit_decorator = before

@@ -8,13 +8,17 @@ Libraries take no settings from the current folder either.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import os
 import runpy
 import site
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = "bitfold"
 
@@ -33,6 +37,30 @@ def isolated_command(module: str, *arguments: str) -> list[str]:
     found = {"package": str(Path(__file__).resolve().parents[2]), "folders": import_folders()}
     flags = ["-I", *(["-B"] if sys.dont_write_bytecode else [])]
     return [sys.executable, *flags, str(Path(__file__)), json.dumps(found), module, *arguments]
+
+
+def own_group() -> dict[str, Any]:
+    """Return arguments of `subprocess.Popen` for a process that a terminal's interrupt spares.
+
+    It becomes a group of processes, not a session: Linux may share time among sessions first, and
+    then lets niceness count among the processes of one session alone (sched(7), *autogroup*).
+    """
+    if os.name == "posix":
+        return {"process_group": 0}
+    return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined] # Windows only
+
+
+def give_way(process: int, niceness: int) -> None:
+    """Let other processes go first, from a process's imports on; without effect on Windows.
+
+    Args:
+        process: its number; this process started it just before.
+        niceness: added to that of this process.
+    """
+    if hasattr(os, "setpriority"):
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        with contextlib.suppress(OSError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, process, own + niceness)
 
 
 def import_folders() -> list[str]:

@@ -6,17 +6,18 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from bitfold.runtime.strangers.isolated_start import isolated_command
+from bitfold.runtime.strangers.isolated_start import give_way, isolated_command, own_group
 
 _POLL_SECONDS = 0.1
+_NICENESS = 5
 
 
 class FoldLoops:
     """Has the loops that measure folds compiled by a process of low priority, if they are missing.
 
-    Compiling in the trainer itself would hold up training for half a minute.
+    Compiling in the trainer itself would hold up training for half a minute. Before these loops,
+    the process compiles what the first epoch calls last; see `loop_compiler`.
 
     Args:
         path: the run's folder; the process measures the run's untrained network once.
@@ -32,16 +33,15 @@ class FoldLoops:
         self._is_ready = _are_on_disk() or not _can_be_kept()
         if self._is_ready:
             return
-        # A group of its own, so that a terminal's interrupt reaches the trainer alone.
-        group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
         self._process = subprocess.Popen(
-            isolated_command("bitfold.training.run.fold_compiler", str(self._path)),
+            isolated_command("bitfold.training.run.loop_compiler", str(self._path)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
-            **group,
+            **own_group(),
         )
+        give_way(self._process.pid, _NICENESS)
 
     def are_ready(self) -> bool:
         """Whether folds can be measured at once. If the process failed, this process compiles."""

@@ -124,6 +124,16 @@ class Learner:
         )
         return choose_schedule(self.config, problem)
 
+    def compile_ahead(self) -> None:
+        """Compile the loops that an epoch calls last; nothing is trained.
+
+        A process of its own does this while the trainer compiles what it calls first.
+        """
+        if self._epoch_loop is not None:
+            self._epoch_loop.compile_ahead()
+        if self.kolmogorov is not None:
+            self.kolmogorov.bits_tensor()
+
     def run_epoch(
         self, epoch: int, should_stop: Callable[[], bool] | None = None
     ) -> EpochResult | None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
 from bitfold.kolmogorov.sums.fused.coordinate_sums import loop_settings
 from bitfold.runtime.threads import array
+from bitfold.training.whole_epoch.epoch_sum import EpochSum, Floats
 
 
-class CoordinateSum:
+class CoordinateSum(EpochSum):
     """The arrays of K's sum over all weights, and the sum's address.
 
     Args:
@@ -23,6 +23,8 @@ class CoordinateSum:
     Attributes:
         arrays: see `epoch_kernels.CoordinateK`.
     """
+
+    NUM_DOORS = 1
 
     def __init__(self, kolmogorov: KolmogorovLoss) -> None:
         from bitfold.kolmogorov.sums.fused.kernels import scratch_size  # noqa: PLC0415 - Numba is slow
@@ -46,16 +48,20 @@ class CoordinateSum:
         scratch = torch.empty(scratch_size(widths, (rate, reach))).numpy()
         self.arrays = positions, widths, (rate, reach), starts, *room, by_layers, grid, scratch
 
-    def door(self, layers: NDArray[np.float32]) -> Any:
-        """Return the address of the sum; see `bitfold.runtime.loop_cache.addresses`.
+    def loop(self) -> Any:
+        """Return the compiled loop of an epoch with this K."""
+        from bitfold.training.whole_epoch.epoch_kernels import (  # noqa: PLC0415 - Numba is slow
+            train_with_coordinate_k,
+        )
 
-        Args:
-            layers: the predictor's parameters, flat.
-        """
+        return train_with_coordinate_k
+
+    def doors(self, _flat: Floats, own: Floats) -> list[Any]:
+        """Return the address of the sum."""
         from bitfold.kolmogorov.sums.fused.kernels import sum_rows  # noqa: PLC0415 - Numba is slow
         from bitfold.runtime.loop_cache.addresses import LoopAddress  # noqa: PLC0415 - as above
 
         positions, widths, targets, _, index, slopes, by_layers, _, scratch = self.arrays
-        weights, predictor = (index, positions), (layers, widths)
+        weights, predictor = (index, positions), (own, widths)
         gradients = slopes, by_layers[0]
-        return LoopAddress(sum_rows, weights, predictor, targets, (0, 1), gradients, scratch)
+        return [LoopAddress(sum_rows, weights, predictor, targets, (0, 1), gradients, scratch)]

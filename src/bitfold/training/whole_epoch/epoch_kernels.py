@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 from bitfold.runtime.loop_cache.addresses import call_for_nothing, call_for_number
 from bitfold.training.whole_epoch.optimizer_kernels import update
 
@@ -73,7 +74,7 @@ def train_without_k(  # noqa: PLR0917 - arrays in one tuple would be counted one
 def train_with_coordinate_k(  # noqa: PLR0917 - as above
     points: Points, batch: Batch, network: Network, room: Room, learner: Learner,
     doors: Doors, steps: Steps, is_classification: bool, losses: Floats,
-    predictor: Learner, k: CoordinateK, door: int, weight: float,
+    predictor: Learner, k: CoordinateK, sum_doors: tuple[int], weight: float,
 ) -> None:  # fmt: skip
     """Train some steps of an epoch by the task loss and K of a coordinate predictor.
 
@@ -82,19 +83,19 @@ def train_with_coordinate_k(  # noqa: PLR0917 - as above
         losses: each step's task loss and K.
         predictor: its learner; changed.
         k: see `CoordinateK`.
-        door: the address of `sum_rows`.
+        sum_doors: the address of `sum_rows`.
         weight: lambda.
     """
     for step in range(steps[0], steps[1]):
         losses[step, 0] = task_gradient(
             points, batch, network, room, learner[1], doors, step, is_classification
         )
-        losses[step, 1] = _add_coordinate_k(learner, predictor, door, k, weight)
+        losses[step, 1] = _add_coordinate_k(learner, predictor, sum_doors[0], k, weight)
         update(*learner)
         update(*predictor)
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def task_gradient(  # noqa: PLR0917 - as above
     points: Points, batch: Batch, network: Network, room: Room, gradient: Floats,
     doors: Doors, step: int, is_classification: bool,
@@ -120,7 +121,7 @@ def task_gradient(  # noqa: PLR0917 - as above
     return loss
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _mean_square(outputs: Floats, values: Floats, slopes: Floats, size: int) -> float:
     """Write the gradient of the mean squared error by the outputs; return the error."""
     count = size * outputs.shape[1]
@@ -134,7 +135,7 @@ def _mean_square(outputs: Floats, values: Floats, slopes: Floats, size: int) -> 
     return mean
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _cross_entropy(outputs: Floats, values: Floats, slopes: Floats, size: int) -> float:
     """Write the gradient of the mean cross-entropy by the logits; return it, in nats."""
     total = 0.0
@@ -154,7 +155,7 @@ def _cross_entropy(outputs: Floats, values: Floats, slopes: Floats, size: int) -
     return total / size
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _add_coordinate_k(
     learner: Learner, predictor: Learner, door: int, k: CoordinateK, weight: float
 ) -> float:

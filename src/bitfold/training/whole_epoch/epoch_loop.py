@@ -16,6 +16,7 @@ from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
 from bitfold.networks import PolytopeNet, TriangleWaves
 from bitfold.networks.dense import DenseRoom, chain_of, has_any_hooks
 from bitfold.training.whole_epoch.coordinate_sum import CoordinateSum
+from bitfold.training.whole_epoch.epoch_sum import EpochSum
 from bitfold.training.whole_epoch.flat_learner import FlatLearner
 from bitfold.training.whole_epoch.learned_step_sum import LearnedStepSum
 from bitfold.training.whole_epoch.scale_sum import ScaleSum
@@ -74,7 +75,7 @@ class EpochLoop:
         self._losses = np.zeros((self._num_steps, 2), np.float32)
         self._learner = FlatLearner(list(network.parameters()), optimizer)
         self._predictor: FlatLearner | None = None
-        self._sum: CoordinateSum | ScaleSum | LearnedStepSum | None = None
+        self._sum: EpochSum | None = None
         if kolmogorov is not None and predictor_optimizer is not None:
             self._predictor = FlatLearner(list(kolmogorov.parameters()), predictor_optimizer)
             self._sum = _sum_of(kolmogorov)
@@ -98,59 +99,65 @@ class EpochLoop:
             Each step's task loss, and K in nats per weight, float32 (steps, 1 or 2); None if the
             epoch was given up.
         """
-        learner = self._learner.arrays(self._clip_norm)
-        predictor = None if self._predictor is None else self._predictor.arrays()
-        computing = self._sum.rounded if isinstance(self._sum, LearnedStepSum) else learner[0]
-        network = (computing, *self._layout)
-        if isinstance(self._sum, ScaleSum):
+        arrays = self._arrays()
+        if self._sum is not None:
             self._sum.refresh()
         if not self._doors:
-            self._open_doors(network, learner, predictor)
+            self._open_doors(*arrays)
+        loop, addresses = self._loop(), tuple(door.number for door in self._doors)
         stride = self._num_steps if should_stop is None else _PATIENT_STEPS
         for first in range(0, self._num_steps, stride):
             if should_stop is not None and should_stop():
                 self._finish()
                 return None
             steps = (first, min(first + stride, self._num_steps))
-            self._train(order.numpy(), network, learner, predictor, steps, weight)
+            loop(*self._given(order.numpy(), arrays, addresses, steps, weight))
         self._finish()
         num_losses = 1 if self._sum is None else 2
         return torch.from_numpy(self._losses[:, :num_losses].copy())
 
-    def _train(  # noqa: PLR0917 - as the loops
-        self,
-        order: NDArray[np.int64],
-        network: Any,
-        learner: Any,
-        predictor: Any,
-        steps: tuple[int, int],
-        weight: float,
-    ) -> None:
-        from bitfold.training.whole_epoch import epoch_kernels as k  # noqa: PLC0415 - Numba is slow
-        from bitfold.training.whole_epoch.learned_step_kernels import (  # noqa: PLC0415 - as above
-            train_with_learned_steps,
-        )
-        from bitfold.training.whole_epoch.scale_kernels import (  # noqa: PLC0415 - as above
-            train_with_scale_k,
+    def compile_ahead(self) -> None:
+        """Compile the loop of an epoch, without the passes and sums that it calls by address."""
+        from numba import typeof  # noqa: PLC0415 - Numba is slow
+
+        num_doors = 2 if self._sum is None else 2 + self._sum.NUM_DOORS
+        order = np.zeros(len(self._points[0]), np.int64)
+        given = self._given(order, self._arrays(), (0,) * num_doors, (0, 0), 0.0)
+        self._loop().compile(tuple(map(typeof, given)))
+
+    def _loop(self) -> Any:
+        if self._sum is not None:
+            return self._sum.loop()
+        from bitfold.training.whole_epoch.epoch_kernels import (  # noqa: PLC0415 - Numba is slow
+            train_without_k,
         )
 
-        numbers = tuple(door.number for door in self._doors)
+        return train_without_k
+
+    def _arrays(self) -> tuple[Any, Any, Any]:
+        """Return the network, its learner and the predictor's as the loops take them."""
+        learner = self._learner.arrays(self._clip_norm)
+        predictor = None if self._predictor is None else self._predictor.arrays()
+        computing = learner[0] if self._sum is None else self._sum.computing(learner[0])
+        return (computing, *self._layout), learner, predictor
+
+    def _given(
+        self,
+        order: NDArray[np.int64],
+        arrays: tuple[Any, Any, Any],
+        addresses: tuple[int, ...],
+        steps: tuple[int, int],
+        weight: float,
+    ) -> tuple[Any, ...]:
+        """Return the arguments of the loop."""
+        network, learner, predictor = arrays
         given: tuple[Any, ...] = (
-            (order, *self._points), self._batch, network, self._room, learner, numbers[:2], steps,
+            (order, *self._points), self._batch, network, self._room, learner, addresses[:2], steps,
             self._is_classification, self._losses,
         )  # fmt: skip
         if self._sum is None:
-            k.train_without_k(*given)
-            return
-        if isinstance(self._sum, CoordinateSum):
-            given = (*given, predictor, self._sum.arrays, numbers[2], weight)
-            k.train_with_coordinate_k(*given)
-        elif isinstance(self._sum, ScaleSum):
-            given = (*given, predictor, self._sum.arrays, numbers[2], weight)
-            train_with_scale_k(*given)
-        else:
-            given = (*given, predictor, self._sum.arrays, numbers[2:], weight)
-            train_with_learned_steps(*given)
+            return given
+        return (*given, predictor, self._sum.arrays, addresses[2:], weight)
 
     def _open_doors(self, network: Any, learner: Any, predictor: Any) -> None:
         from bitfold.networks.dense_kernels import backward, forward  # noqa: PLC0415 - Numba is slow
@@ -169,12 +176,8 @@ class EpochLoop:
             LoopAddress(passes[0], inputs, network, self._room, outputs),
             LoopAddress(passes[1], inputs, network, self._room, slopes, learner[1]),
         ]
-        if isinstance(self._sum, CoordinateSum):
-            doors.append(self._sum.door(predictor[0]))
-        elif isinstance(self._sum, ScaleSum):
-            doors.append(self._sum.door())
-        elif self._sum is not None:
-            doors += self._sum.doors(learner[0])
+        if self._sum is not None:
+            doors += self._sum.doors(learner[0], predictor[0])
         self._doors = tuple(doors)
 
     def _finish(self) -> None:
@@ -183,7 +186,7 @@ class EpochLoop:
             self._predictor.finish()
 
 
-def _sum_of(kolmogorov: KolmogorovLoss) -> CoordinateSum | ScaleSum | LearnedStepSum:
+def _sum_of(kolmogorov: KolmogorovLoss) -> EpochSum:
     if kolmogorov.quantise is not None:
         return LearnedStepSum(kolmogorov)
     is_coordinate = isinstance(kolmogorov.predictor, CoordinatePredictor)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 from bitfold.runtime.loop_cache.addresses import call_for_nothing, call_for_number, call_for_three
 from bitfold.training.whole_epoch.epoch_kernels import (
     Batch,
@@ -66,7 +67,7 @@ def train_with_learned_steps(  # noqa: PLR0917 - arrays in one tuple would be co
         update(*predictor)
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _round(flat: Floats, rounded: Floats, own: Floats, door: int, k: StepK) -> None:
     """Write the weights that a decoder gets."""
     boxes, limits = k[0], k[2]
@@ -76,7 +77,7 @@ def _round(flat: Floats, rounded: Floats, own: Floats, door: int, k: StepK) -> N
         call_for_nothing(door, (flat[start:stop], np.float64(step), limits, rounded[start:stop]))
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _as_sent(step: np.float32) -> np.float32:
     """Round to eight significant bits, those of a bfloat16: Veltkamp's splitting, Dekker 1971."""
     wide = np.float64(step)
@@ -84,7 +85,7 @@ def _as_sent(step: np.float32) -> np.float32:
     return np.float32(shifted - (shifted - wide))
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _add_k(  # noqa: PLR0917 - as above
     learner: Learner, rounded: Floats, predictor: Learner, doors: StepDoors, k: StepK,
     weight: float,
@@ -132,14 +133,14 @@ def _add_k(  # noqa: PLR0917 - as above
     return mean
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _lines(first: int, count: int, num_factors: int) -> slice:
     """The factors of a tensor's lines; of a tensor without lines the last one, which is 0."""
     start = first if first >= 0 else num_factors - 1
     return slice(start, start + count)
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _fits_table(flat: Floats, own: Floats, boxes: Ints, limits: tuple[float, float]) -> bool:
     """Whether all weights lie a bin or more from the ends of the grid; see `can_read_table`."""
     least = min(-limits[0], limits[1]) - 1

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.grid.soft_assignment import NEAREST
 from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 from bitfold.kolmogorov.predictors.scale_fit import SCALE_FLOOR
 from bitfold.kolmogorov.sums.table_sums import cost_table, longest_line
+from bitfold.training.whole_epoch.epoch_sum import EpochSum, Floats
 
 
-class LearnedStepSum:
+class LearnedStepSum(EpochSum):
     """The arrays of K's sum in learned steps, and the addresses of its loops.
 
     Args:
@@ -22,8 +22,9 @@ class LearnedStepSum:
 
     Attributes:
         arrays: see `learned_step_kernels.StepK`.
-        rounded: room for the rounded weights (P,).
     """
+
+    NUM_DOORS = 4
 
     def __init__(self, kolmogorov: KolmogorovLoss) -> None:
         predictor, bins = kolmogorov.predictor, kolmogorov.bins
@@ -40,14 +41,22 @@ class LearnedStepSum:
         is_rounded = kolmogorov.targets.sharing == NEAREST
         limits = (float(bins.minimum), float(bins.maximum))
         self.arrays = boxes, cost_table(SCALE_FLOOR), limits, is_rounded, spare
-        self.rounded: NDArray[np.float32] = np.zeros(kolmogorov.num_weights, np.float32)
+        self._rounded: Floats = np.zeros(kolmogorov.num_weights, np.float32)
 
-    def doors(self, flat: NDArray[np.float32]) -> list[Any]:
-        """Return the addresses of `learned_step_kernels.StepDoors`.
+    def computing(self, _flat: Floats) -> Floats:
+        """Return room for the rounded weights (P,), which the loop fills."""
+        return self._rounded
 
-        Args:
-            flat: the network's parameters.
-        """
+    def loop(self) -> Any:
+        """Return the compiled loop of an epoch with this K."""
+        from bitfold.training.whole_epoch.learned_step_kernels import (  # noqa: PLC0415 - Numba is slow
+            train_with_learned_steps,
+        )
+
+        return train_with_learned_steps
+
+    def doors(self, flat: Floats, _own: Floats) -> list[Any]:
+        """Return the addresses of `learned_step_kernels.StepDoors`."""
         from bitfold.kolmogorov.grid.rounding_kernels import (  # noqa: PLC0415 - Numba is slow
             round_to_steps,
             sum_slopes,
@@ -61,8 +70,8 @@ class LearnedStepSum:
         _, table, limits, is_rounded, (slopes, factors, scratch, by_factors) = self.arrays
         lines, by_lines = (1.0, factors, factors, 1), (by_factors, by_factors)
         return [
-            LoopAddress(round_to_steps, flat, 1.0, limits, self.rounded),
-            LoopAddress(sum_slopes, flat, self.rounded, flat),
+            LoopAddress(round_to_steps, flat, 1.0, limits, self._rounded),
+            LoopAddress(sum_slopes, flat, self._rounded, flat),
             LoopAddress(sum_tensor, flat, 1.0, lines, table, is_rounded, slopes, by_lines, scratch),
             LoopAddress(
                 sum_exactly, flat, 1.0, lines, table[3], limits, is_rounded, slopes, by_lines

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -54,7 +55,7 @@ def update(
         _step_rmsprop(flat, gradient, moments, settings)
 
 
-@compiled(error_model="numpy", fastmath={"reassoc", "contract"}, inline="always")
+@inlined
 def _clip(gradient: Floats, norm: float) -> None:
     """Scale the gradient down to a norm."""
     total = 0.0
@@ -68,7 +69,7 @@ def _clip(gradient: Floats, norm: float) -> None:
             gradient[i] *= factor
 
 
-@compiled(error_model="numpy", fastmath=_FAST, inline="always")
+@inlined
 def _step_adam(
     flat: Floats, gradient: Floats, moments: Floats, count: float, settings: Doubles
 ) -> None:
@@ -94,7 +95,7 @@ def _step_adam(
         flat[i] = old * shrink - size * mean / (np.sqrt(square) / root + epsilon)
 
 
-@compiled(error_model="numpy", fastmath=_FAST, inline="always")
+@inlined
 def _step_sgd(flat: Floats, gradient: Floats, moments: Floats, settings: Doubles) -> None:
     rate, decay = np.float32(settings[RATE]), np.float32(settings[DECAY])
     momentum = np.float32(settings[MOMENTUM])
@@ -106,7 +107,7 @@ def _step_sgd(flat: Floats, gradient: Floats, moments: Floats, settings: Doubles
         flat[i] -= rate * slope
 
 
-@compiled(error_model="numpy", fastmath=_FAST, inline="always")
+@inlined
 def _step_rmsprop(flat: Floats, gradient: Floats, moments: Floats, settings: Doubles) -> None:
     rate, decay = np.float32(settings[RATE]), np.float32(settings[DECAY])
     alpha, new = np.float32(settings[BETA1]), np.float32(1 - settings[BETA1])

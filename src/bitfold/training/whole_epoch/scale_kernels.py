@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 from bitfold.runtime.loop_cache.addresses import call_for_number
 from bitfold.training.whole_epoch.epoch_kernels import (
     Batch,
@@ -42,7 +43,7 @@ learned range the reference and the sizes of tensors (tensors,), or (0,) for a f
 def train_with_scale_k(  # noqa: PLR0917 - arrays in one tuple would be counted one by one
     points: Points, batch: Batch, network: Network, room: Room, learner: Learner,
     doors: Doors, steps: Steps, is_classification: bool, losses: Floats,
-    predictor: Learner, k: ScaleK, door: int, weight: float,
+    predictor: Learner, k: ScaleK, sum_doors: tuple[int], weight: float,
 ) -> None:  # fmt: skip
     """Train some steps of an epoch by the task loss and K by scales.
 
@@ -52,19 +53,19 @@ def train_with_scale_k(  # noqa: PLR0917 - arrays in one tuple would be counted 
         predictor: its learner; the parameters are the logarithms of steps, if they are learned,
             and those of the factors of scales.
         k: see `ScaleK`.
-        door: the address of `sum_stretch`.
+        sum_doors: the address of `sum_stretch`.
         weight: lambda.
     """
     for step in range(steps[0], steps[1]):
         losses[step, 0] = task_gradient(
             points, batch, network, room, learner[1], doors, step, is_classification
         )
-        losses[step, 1] = _add_k(learner, predictor, door, k, weight)
+        losses[step, 1] = _add_k(learner, predictor, sum_doors[0], k, weight)
         update(*learner)
         update(*predictor)
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _add_k(learner: Learner, predictor: Learner, door: int, k: ScaleK, weight: float) -> float:
     """Add K's gradient to the network's, write the predictor's; return K in nats per weight."""
     flat, gradient, own, by_own = learner[0], learner[1], predictor[0], predictor[1]
@@ -97,7 +98,7 @@ def _add_k(learner: Learner, predictor: Learner, door: int, k: ScaleK, weight: f
     return mean
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _unit(own: Floats, number: int, first: int) -> np.float32:
     """The factor from a tensor's weights to values: 1 / step; 1 for a fixed range."""
     if first == 0:
@@ -105,6 +106,6 @@ def _unit(own: Floats, number: int, first: int) -> np.float32:
     return np.float32(1) / np.float32(math.exp(np.float64(own[number])))
 
 
-@compiled(error_model="numpy", inline="always")
+@inlined
 def _squared_exponential(number: np.float32) -> np.float32:
     return np.float32(math.exp(np.float64(np.float32(2) * number)))

@@ -12,9 +12,10 @@ from bitfold.kolmogorov.grid.learned_range import LearnedRange
 from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 from bitfold.kolmogorov.predictors.scale_fit import SCALE_FLOOR
 from bitfold.runtime.threads import array
+from bitfold.training.whole_epoch.epoch_sum import EpochSum, Floats
 
 
-class ScaleSum:
+class ScaleSum(EpochSum):
     """The arrays of K's sum over all weights, and the sum's address.
 
     Args:
@@ -23,6 +24,8 @@ class ScaleSum:
     Attributes:
         arrays: see `scale_kernels.ScaleK`.
     """
+
+    NUM_DOORS = 1
 
     def __init__(self, kolmogorov: KolmogorovLoss) -> None:
         predictor, bins = kolmogorov.predictor, kolmogorov.bins
@@ -53,10 +56,18 @@ class ScaleSum:
         """Take note of the locations, which a loaded state may have changed."""
         self._locations[:] = array(self._predictor.location.double()) - self._first
 
-    def door(self) -> Any:
-        """Return the address of the sum; see `bitfold.runtime.loop_cache.addresses`."""
+    def loop(self) -> Any:
+        """Return the compiled loop of an epoch with this K."""
+        from bitfold.training.whole_epoch.scale_kernels import (  # noqa: PLC0415 - Numba is slow
+            train_with_scale_k,
+        )
+
+        return train_with_scale_k
+
+    def doors(self, _flat: Floats, _own: Floats) -> list[Any]:
+        """Return the address of the sum."""
         from bitfold.kolmogorov.sums.scale_kernels import sum_stretch  # noqa: PLC0415 - Numba is slow
         from bitfold.runtime.loop_cache.addresses import LoopAddress  # noqa: PLC0415 - as above
 
         boxes, model, weights, by_model, _ = self.arrays
-        return LoopAddress(sum_stretch, weights, (0, 1, 0), boxes, model, by_model)
+        return [LoopAddress(sum_stretch, weights, (0, 1, 0), boxes, model, by_model)]

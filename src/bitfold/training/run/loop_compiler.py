@@ -1,8 +1,11 @@
-"""The process that compiles the loops that measure folds: it measures an untrained network."""
+"""The process that compiles beside training: first what the first epoch calls last, then folds.
+
+It compiles on a core of its own while the trainer compiles what it calls first. Then it measures
+the folds of an untrained network, by which the loops that measure folds are compiled.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
 
 import numpy as np
@@ -12,15 +15,16 @@ from torch import nn
 
 from bitfold.networks import PolytopeNet
 from bitfold.training.run.record import RunRecord
+from bitfold.training.step.learner import Learner
 from bitfold.training.watch.fold_monitor import FoldMonitor
 
 
 def main() -> int:
-    """Measure the folds of the untrained network of the run whose folder is the first argument."""
-    if hasattr(os, "nice"):
-        os.nice(5)
+    """Compile for the run whose folder is the first argument; its network is untrained."""
     torch.set_num_threads(1)
     run = RunRecord.open(sys.argv[1])
+    if run.config.epoch_loop == "compiled":
+        Learner(run.config, run.target, run.split).compile_ahead()
     monitor = FoldMonitor(run.config, run.target, run.split)
     network = run.new_network().eval()
     with torch.no_grad():
