@@ -13,6 +13,7 @@ import torch
 import bitfold
 from bitfold.training.store import checkpoints
 from bitfold.training.store.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint
+from bitfold.training.store.retention import Retention
 from tests.training.training_runs import Heard, assert_same_run, tiny
 
 Refuse = Callable[[Callable[[int, int], bool]], None]
@@ -25,7 +26,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
     def install(is_refused: Callable[[int, int], bool]) -> None:
         attempts: list[int] = []
 
-        def write(folder: Path, checkpoint: Checkpoint) -> Path:
+        def write(folder: Path, checkpoint: Checkpoint, _: Retention) -> Path:
             attempts.append(checkpoint.epoch)
             if is_refused(checkpoint.epoch, len(attempts)):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -63,7 +64,7 @@ def test_a_run_whose_last_state_is_lost_can_be_continued(tmp_path: Path, refuse:
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
 
-def _full(folder: Path, checkpoint: Checkpoint) -> Path:
+def _full(folder: Path, checkpoint: Checkpoint, _: Retention) -> Path:
     if checkpoint.epoch == 0:
         return checkpoints.write_checkpoint(folder, checkpoint)
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

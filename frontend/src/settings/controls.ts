@@ -13,6 +13,7 @@ const LIVE = [
   "kolmogorov_lr",
   "grad_clip_norm",
   "points",
+  "checkpoint_budget",
 ];
 /** Settings that make another run. */
 const NEW = [
@@ -31,6 +32,7 @@ const NAMES: Readonly<Record<string, string>> = {
   kolmogorov_quantise: "quantised",
   kolmogorov_predictor: "predictor",
   grad_clip_norm: "clip gradient",
+  checkpoint_budget: "disk for checkpoints",
 };
 const TARGETS = "targets";
 

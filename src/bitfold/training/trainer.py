@@ -227,7 +227,8 @@ class Trainer:
         has_frame = is_healthy and due and self._append_frame(metrics)
         self._emit(EpochEnded(epoch, metrics, has_frame))
         self._catch_up_folds()
-        if ending is None and epoch % self.live.run.config.checkpoint_interval == 0:
+        is_due = self._journal.is_checkpoint_due(time.perf_counter() - start)
+        if ending is None and (is_due or epoch % self.live.run.config.checkpoint_interval == 0):
             self._save()
         self._is_slow = time.perf_counter() - start > PATIENCE_SECONDS
         return ending

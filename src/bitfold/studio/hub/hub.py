@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from bitfold.errors import BitfoldError, StudioError
+from bitfold.studio.budget import CHECKPOINT_MB
 from bitfold.studio.hub.child import Child
 from bitfold.studio.hub.cutter import Cutter
 from bitfold.studio.hub.live_run import LiveRun
@@ -26,7 +27,11 @@ _MOST_CLIENTS = 32
 #: Runs that may be trained at a time; each has a process of its own.
 MOST_TRAINERS = 8
 #: Settings of a new run, where the page gives none.
-NEW_RUN: Mapping[str, Any] = {"epochs": 100_000, "snapshot_format": "none"}
+NEW_RUN: Mapping[str, Any] = {
+    "epochs": 100_000,
+    "snapshot_format": "none",
+    "checkpoint_budget": CHECKPOINT_MB,
+}
 _TO_TRAINER = ("play", "pause", "speed", "change", "paint", "undo", "target", "bits")
 
 

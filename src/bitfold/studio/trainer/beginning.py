@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bitfold.studio.budget import CHECKPOINT_MB
 from bitfold.training import Config, Listener, Session, load_run
 
 
@@ -35,4 +36,7 @@ class Beginning:
             return Session(Config(**{**self.settings, "output_dir": self.run}), listeners)
         if self.parent is not None:
             load_run(self.parent).branch(self.epoch, self.run)
-        return Session.resume(self.run, listeners)
+        session = Session.resume(self.run, listeners)
+        if session.run.config.checkpoint_budget == 0 and not session.is_over:
+            session.change(checkpoint_budget=CHECKPOINT_MB)
+        return session

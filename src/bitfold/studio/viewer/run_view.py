@@ -53,5 +53,5 @@ class RunView:
             tensor.copy_(part.reshape(tensor.shape))
 
     def kept_epochs(self) -> list[int]:
-        """Return the epochs whose weights the run has kept, ascending."""
-        return self.run.epochs()
+        """Return the epochs of the frames and the newest one, ascending; none of them goes away."""
+        return sorted({*self.run.frame_epochs(), *self.run.epochs()[-1:]})

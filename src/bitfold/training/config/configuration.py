@@ -252,6 +252,12 @@ class Config:
     checkpoint_interval: int = _FOLDER.whole(
         100, "epochs between two checkpoints", (1, _MANY), unit="epochs"
     )
+    checkpoint_budget: int = _FOLDER.whole(
+        0,
+        "disk for older checkpoints, some seconds of training apart, so that a branch begins soon",
+        (0, 10**6),
+        unit="MB",
+    )
     tensorboard: bool = _FOLDER.switch(False, "write the metrics for TensorBoard too")
     log_file: str | None = _FOLDER.word(None, "write the log to this file too")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,7 @@ def copy_run(
                 write_atomically(new.changes, lines)
             if found is not None:
                 _copy_history(run.folder, new)
-                copy = checkpoint_path(own_folder(new.path, "checkpoints"), checkpoint_epoch(found))
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                _copy(found, copy)
+                _copy_checkpoints(run, new, found)
             new.write_new(config, start.target, start.split)
             new.write_status({**new.read_status(), **facts})
     return new.path
@@ -95,6 +94,33 @@ def _copy_history(old: RunFolder, new: RunFolder) -> None:
         source = getattr(old, name)
         if source.exists():
             _copy(source, getattr(new, name))
+
+
+def _copy_checkpoints(run: RunRecord, new: RunFolder, newest: Path) -> None:
+    """Copy a checkpoint, and with a budget for older ones those before it too.
+
+    A checkpoint is never changed in place, so those before it are linked where the disk can.
+    """
+    folder = own_folder(new.path, "checkpoints")
+    folder.mkdir(parents=True, exist_ok=True)
+    last = checkpoint_epoch(newest)
+    _copy(newest, checkpoint_path(folder, last))
+    if run.config.checkpoint_budget == 0:
+        return
+    for path in checkpoint_paths(run.checkpoints):
+        if checkpoint_epoch(path) < last:
+            with suppress(FileNotFoundError):  # the run may be training, and thin them out
+                _link(path, checkpoint_path(folder, checkpoint_epoch(path)))
+
+
+def _link(source: Path, target: Path) -> None:
+    check_plain(source, _MAX_BYTES)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without links
+        _copy(source, target)
 
 
 def _copy(source: Path, target: Path) -> None:

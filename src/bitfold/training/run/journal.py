@@ -11,11 +11,20 @@ from torch import Tensor
 
 from bitfold.runtime.atomic_files import AppendOnlyFile
 from bitfold.training.run.record import RunRecord
-from bitfold.training.store.checkpoints import Checkpoint, checkpoint_path, write_checkpoint
+from bitfold.training.store.checkpoints import (
+    Checkpoint,
+    checkpoint_epoch,
+    checkpoint_path,
+    checkpoint_paths,
+    write_checkpoint,
+)
 from bitfold.training.store.metrics import Metrics, without_folds
 from bitfold.training.store.metrics_log import MetricsLog
+from bitfold.training.store.retention import Retention
 from bitfold.training.store.trajectory import TrajectoryWriter
 from bitfold.training.store.unwritable import unwritable
+
+BYTES_PER_MB = 10**6
 
 
 class Journal:
@@ -54,6 +63,7 @@ class Journal:
         self._schedule = run.config.drawing.schedule
         is_framed = epoch > 0 and self._schedule.has(epoch)
         self.saved_epoch, self.frame_epoch = epoch if epoch > 0 else -1, epoch if is_framed else -1
+        self._retention = _retention_of(run)
         folder = run.folder
         with ExitStack() as opened:
             try:
@@ -70,7 +80,15 @@ class Journal:
 
     def follow(self, run: RunRecord) -> None:
         """Go on with the changed configuration of the run."""
+        budget = self._run.config.checkpoint_budget
         self._run, self._schedule = run, run.config.drawing.schedule
+        if run.config.checkpoint_budget != budget:
+            self._retention = _retention_of(run)
+
+    def is_checkpoint_due(self, seconds: float) -> bool:
+        """Count the seconds of an epoch; return whether its checkpoint is one that stays."""
+        self._retention.trained(seconds)
+        return self._retention.is_due
 
     def is_frame_due(self, epoch: int) -> bool:
         """Whether an epoch is due for a frame."""
@@ -113,9 +131,10 @@ class Journal:
         def write() -> None:
             self._metrics.sync()
             self._trajectory.sync()
-            write_checkpoint(folder, checkpoint)
+            write_checkpoint(folder, checkpoint, self._retention)
 
         if not self._try("a checkpoint", write):
+            self._retention.postpone()
             return None
         self.saved_epoch = checkpoint.epoch
         return checkpoint_path(folder, checkpoint.epoch)
@@ -139,3 +158,10 @@ class Journal:
                 self._notice(f"Cannot write {what}: {self.refusal}. Training goes on without.")
             return False
         return True
+
+
+def _retention_of(run: RunRecord) -> Retention:
+    """Choose all older checkpoints that lie on disk, within the run's budget."""
+    budget_bytes = run.config.checkpoint_budget * BYTES_PER_MB
+    paths = checkpoint_paths(run.checkpoints) if budget_bytes else []
+    return Retention(budget_bytes, {checkpoint_epoch(p): p.lstat().st_size for p in paths})

@@ -22,6 +22,7 @@ from bitfold.runtime.atomic_files import delete_temporary_files, write_atomicall
 from bitfold.runtime.strangers.bounded_json import parse_json, shortened
 from bitfold.runtime.strangers.plain_files import open_plain, read_plain
 from bitfold.training.store.metrics import checked_epoch
+from bitfold.training.store.retention import Retention
 
 #: The newest checkpoints that are kept, besides the best.
 KEPT = 3
@@ -74,10 +75,17 @@ def checkpoint_epoch(path: Path) -> int:
     return int(path.stem.removeprefix("epoch-"))
 
 
-def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint; keep the last 3 and the best, and delete the others.
+def write_checkpoint(
+    folder: Path, checkpoint: Checkpoint, retention: Retention | None = None
+) -> Path:
+    """Write a checkpoint; keep the last 3, the best and the chosen ones, and delete the others.
 
     The best checkpoint has the lowest ``facts["validation_loss"]``.
+
+    Args:
+        folder: of the checkpoints.
+        checkpoint: the state.
+        retention: chooses older checkpoints that stay; by default none.
 
     Returns:
         The path of the new checkpoint.
@@ -94,7 +102,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     data = save(arrays, {"bitfold": facts, "sha256": _digest(tensors, facts)})
     path = checkpoint_path(folder, checkpoint.epoch)
     write_atomically(path, data)
-    _prune(folder)
+    retention = retention or Retention(0, {})
+    retention.take(checkpoint.epoch, len(data))
+    _prune(folder, retention)
     return path
 
 
@@ -183,13 +193,19 @@ def delete_later_checkpoints(folder: Path, epoch: int) -> None:
         path.unlink()
 
 
-def _prune(folder: Path) -> None:
+def _prune(folder: Path, retention: Retention) -> None:
     paths = checkpoint_paths(folder)
     older = paths[:-KEPT]
-    best = min(paths, key=_validation_loss) if older else None  # the oldest of equals
+    if not older:
+        return
+    for path in paths:
+        if checkpoint_epoch(path) not in retention.losses:
+            retention.losses[checkpoint_epoch(path)] = _validation_loss(path)
+    best = min(paths, key=lambda path: retention.losses[checkpoint_epoch(path)])  # oldest of equals
     for path in older:
-        if path != best:
+        if path != best and not retention.keeps(checkpoint_epoch(path)):
             path.unlink(missing_ok=True)
+            del retention.losses[checkpoint_epoch(path)]
 
 
 def _validation_loss(path: Path) -> float:

@@ -1,0 +1,142 @@
+"""How soon and how often does a page of the studio see new polytopes, and at which cost?
+
+``python -m benchmarks.studio.numbers [--quick] [--output docs/results/studio.json]``; exit code 1 if
+a limit is missed, by the processor's time where that is counted, else by wall time. It needs the
+extra ``page``, an installed Chromium, the built page, and Linux.
+``python -m studies.studio_page`` quotes the results in ``docs/studio.md``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.harness.timing import Spread, argument_parser, write_results
+from benchmarks.studio.browser import (
+    NARROW,
+    WIDE,
+    Growth,
+    chromium,
+    first_picture_seconds,
+    memory_growth,
+    update_ms,
+)
+from benchmarks.studio.rates import LARGE, SMALL, partitions_a_second, share_of_epochs
+from bitfold.studio.built_page import PAGE
+
+# What the live page loads; `replay.js` is part of saved pages alone.
+_ASSETS = ("index.html", "studio.css", "studio.js")
+#: Of rows by processor time, which other programs of the machine hardly change.
+PROCESSOR = ", by the processor"
+# A row of metrics is kept by the server, and twice as much room by the page's growing table.
+EPOCH_BYTES = 1000
+#: What the allocators of Python and of the browser hold back now and then.
+SLACK_MIB = 3.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A number with its limit.
+
+    Args:
+        what: is measured.
+        unit: of the number.
+        limit: that must hold.
+        aim: what would be better.
+        found: the measurement.
+        is_least: whether the limit is the least number, not the most.
+    """
+
+    what: str
+    unit: str
+    limit: float
+    aim: float | None
+    found: Spread
+    is_least: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the limit holds."""
+        value = self.found.median
+        return value >= self.limit if self.is_least else value <= self.limit
+
+    def record(self) -> dict[str, Any]:
+        """Return it as the results hold it."""
+        return {
+            "unit": self.unit,
+            "limit": self.limit,
+            "aim": self.aim,
+            "is_least": self.is_least,
+            "found": self.found.record(),
+            "verdict": "PASS" if self.holds else "SHORT",
+        }
+
+    def line(self) -> str:
+        """Return it for a person."""
+        word = "at least" if self.is_least else "at most"
+        wanted = f"{word} {self.limit:g}" + ("" if self.aim is None else f", aim {self.aim:g}")
+        verdict = "PASS" if self.holds else "SHORT"
+        return f"{self.what:66} {self.found.text(1, ' ' + self.unit):>34}  {wanted:24} {verdict}"
+
+
+def compressed_kilobytes() -> Spread:
+    """Return the size of all that the live page loads, by gzip."""
+    sizes = [len(gzip.compress((PAGE / name).read_bytes(), 9)) for name in _ASSETS]
+    return Spread.of([sum(sizes) / 1e3])
+
+
+def rows(seconds: float, rounds: int, num_updates: int) -> Iterator[Row]:
+    """Measure one after the other.
+
+    Args:
+        seconds: of each measurement of a rate.
+        rounds: of each measurement.
+        num_updates: over which memory is watched.
+    """
+    yield Row("page, all assets, compressed", "KB", 150, 100, compressed_kilobytes())
+    wall, processor = share_of_epochs(seconds, rounds)
+    what = "epochs a second, one client over none"
+    yield Row(what, "x", 0.9, 0.95, wall, True)
+    yield Row(f"{what}{PROCESSOR}", "x", 0.9, 0.95, processor, True)
+    for shape, limit, aim, times in ((SMALL, 20, 60, 1), (LARGE, 3, 8, 4)):
+        wall, processor = partitions_a_second(shape, times * seconds, rounds)
+        what = f"new partitions at a client while {shape} trains"
+        yield Row(what, "a second", limit, aim, wall, True)
+        yield Row(f"{what}{PROCESSOR}", "a second", limit, aim, processor, True)
+    with chromium() as browser:
+        wall, processor = first_picture_seconds(browser, rounds)
+        what = "first picture after the page was asked for"
+        yield Row(what, "s", 2, 1, wall)
+        yield Row(f"{what}{PROCESSOR}", "s", 2, 1, processor)
+        for shape, limit, aim in ((NARROW, 10, 4), (WIDE, 80, 30)):
+            found, number = update_ms(browser, shape, 3 * rounds)
+            yield Row(f"update in the page, {number:,} polytopes", "ms", limit, aim, found)
+        yield from rows_of_memory(memory_growth(browser, num_updates))
+
+
+def rows_of_memory(growth: Growth) -> Iterator[Row]:
+    """Return a row for each process; what stays of an epoch are its metrics."""
+    allowed = SLACK_MIB + growth.num_epochs * EPOCH_BYTES / 2**20
+    for name, mib in growth.mib.items():
+        what = f"growth of the {name} over {growth.num_updates:,} updates"
+        yield Row(what, "MiB", round(allowed, 1), None, Spread.of([mib]))
+
+
+def main() -> int:
+    """Measure everything, print a table, and say what is missed."""
+    arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
+    found = []
+    for row in rows(*((2.0, 2, 600) if arguments.quick else (5.0, 5, 10_000))):
+        print(row.line(), flush=True)
+        found.append(row)
+    table = {row.what: row.record() for row in found}
+    write_results(arguments.output, {"quick": arguments.quick, "rows": table})
+    counted = {row.what.removesuffix(PROCESSOR): row.holds for row in found}  # the later of both
+    return 0 if all(counted.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
