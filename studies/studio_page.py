@@ -33,8 +33,8 @@ def _machine(environment: Mapping[str, Any]) -> str:
     busy = f", shared with other programs: its load was {load:.0f}" if load > 4 else ""
     return (
         f"Measured on {environment['date']} with {environment['cpus']} cores of an "
-        f"{environment['processor']}{busy}. Rows *by the processor* count processor time instead of "
-        "wall time, which other programs hardly change."
+        f"{environment['processor']}{busy}. Rows *by the processor* count processor time instead "
+        "of wall time, which other programs hardly change."
     )
 
 

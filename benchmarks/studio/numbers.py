@@ -1,7 +1,7 @@
 """How soon and how often does a page of the studio see new polytopes, and at which cost?
 
-``python -m benchmarks.studio.numbers [--quick] [--output docs/results/studio.json]``; exit code 1 if
-a limit is missed, by the processor's time where that is counted, else by wall time. It needs the
+``python -m benchmarks.studio.numbers [--quick] [--output docs/results/studio.json]``; exit code 1
+if a limit is missed, by the processor's time where that is counted, else by wall time. It needs the
 extra ``page``, an installed Chromium, the built page, and Linux.
 ``python -m studies.studio_page`` quotes the results in ``docs/studio.md``.
 """

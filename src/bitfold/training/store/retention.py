@@ -54,7 +54,7 @@ class Retention:
         self._seconds = 0.0
 
     def take(self, epoch: int, num_bytes: int) -> None:
-        """Note that a checkpoint was written; it is chosen if one was due, or if it is the first."""
+        """Note that a checkpoint was written; it is chosen if one was due, or if it is first."""
         if not (self.is_due or (self._budget_bytes and not self._sizes)):
             return
         self._sizes[epoch], self._seconds = num_bytes, 0.0
