@@ -9,6 +9,8 @@ from torch import nn
 from bitfold.entropy_coding.streams import StreamWriter
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.model_file.calibrated.batches import Calibration
+from bitfold.model_file.calibrated.files import CalibratedFiles
 from bitfold.model_file.planning.automatic import Planner, plan_for_bytes
 from bitfold.model_file.planning.from_kolmogorov import plan_of_kolmogorov
 from bitfold.model_file.planning.neurons import with_sorted_neurons
@@ -74,6 +76,44 @@ def in_bytes(holder: Holder, num_bytes: int, options: FileOptions) -> bytes:
         f"Cannot write a model in {num_bytes:,} bytes: expected at least {len(data):,}, which it "
         "takes with the coarsest rounding. Allow more, or rest_bits=16 if it has large buffers."
     )
+
+
+def calibrated(
+    module: Holder,
+    calibration: object,
+    limits: tuple[int | None, float],
+    options: FileOptions,
+) -> bytes:
+    """The file whose outputs differ least, of a size; or the shortest one within a tolerance.
+
+    Args:
+        module: any module.
+        calibration: inputs of it, see `Calibration`.
+        limits: a number of bytes, or None, and the tolerance that is used then.
+        options: of the file.
+
+    Raises:
+        ModelFileError: if there is none, or tensors by name are given.
+    """
+    if not isinstance(module, nn.Module):
+        raise ModelFileError(
+            "Cannot calibrate: expected a module, which turns inputs into outputs, got tensors by "
+            "name. Pass the module that has them, or leave out calibration."
+        )
+    if options.sort_neurons:
+        raise ModelFileError(
+            "Cannot calibrate: expected sort_neurons=False beside calibration, got True. Leave out "
+            "one of them."
+        )
+
+    def encode(plan: Plan) -> bytes:
+        return encoded(module, plan, names=options.names)
+
+    files = CalibratedFiles(module, Calibration(calibration), options.rest_bits, encode)
+    num_bytes, tolerance = limits
+    if num_bytes is not None:
+        return files.within_bytes(num_bytes)
+    return files.within_tolerance(tolerance)
 
 
 def _orders(holder: Holder, options: FileOptions) -> list[Holder]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -29,6 +30,7 @@ def write_model(
     rest_bits: int | None = None,
     sort_neurons: bool = False,
     names: bool = False,
+    calibration: Iterable[Any] | None = None,
 ) -> int:
     """Write a module's weights and buffers as a ``.bitfold`` file.
 
@@ -61,6 +63,11 @@ def write_model(
             shorter. This is done for linear layers with elementwise activations between them, in
             an ``nn.Sequential`` or `PolytopeNet`: their outputs provably stay the same, but for the
             order of additions.
+        calibration: without a loss: batches of inputs of the module, without labels, in a list or
+            anything else that can be gone through again. A batch is a tensor, a tuple of several
+            inputs, or a mapping of inputs by name. Weights are then rounded so that the outputs
+            for these inputs change as little as possible, and ``tolerance`` is the root mean square
+            of that change over that of the outputs.
         names: whether to write names and shapes too, as is always done for tensors by name. An
             error of `read_model` can then say which tensor differs.
 
@@ -73,22 +80,30 @@ def write_model(
         KolmogorovError: if the loss's module has changed.
     """
     # Numba takes 0.4 s to import: only those who write a file import it.
-    from bitfold.model_file.encoding import FileOptions, described, in_bytes, rounded  # noqa: PLC0415 - see above
+    from bitfold.model_file import encoding  # noqa: PLC0415 - see above
     from bitfold.model_file.sources import check_loss, source_of  # noqa: PLC0415 - as above
 
     _check_options(tolerance, num_bytes, rest_bits)
     source = source_of(module)
     if kolmogorov is not None:
-        check_loss(source, kolmogorov, (tolerance, num_bytes, rest_bits, sort_neurons or None))
-        data = described(kolmogorov, names=names)
+        given = (tolerance, num_bytes, rest_bits, sort_neurons or None, calibration)
+        check_loss(source, kolmogorov, given)
+        data = encoding.described(kolmogorov, names=names)
     else:
         with_names = names or not isinstance(source, nn.Module)
-        options = FileOptions(rest_bits or 32, names=with_names, sort_neurons=sort_neurons)
-        if num_bytes is not None:
-            data = in_bytes(source, num_bytes, options)
+        options = encoding.FileOptions(rest_bits or 32, names=with_names, sort_neurons=sort_neurons)
+        asked = TOLERANCE if tolerance is None else tolerance
+        if calibration is not None:
+            if asked == 0 and num_bytes is None:
+                raise ModelFileError(
+                    "Cannot calibrate: expected a tolerance above 0, got 0. Leave out calibration, "
+                    "which exact weights do not need."
+                )
+            data = encoding.calibrated(source, calibration, (num_bytes, asked), options)
+        elif num_bytes is not None:
+            data = encoding.in_bytes(source, num_bytes, options)
         else:
-            asked = TOLERANCE if tolerance is None else tolerance
-            data = rounded(source, asked, options, keeps_grids=tolerance is None)
+            data = encoding.rounded(source, asked, options, keeps_grids=tolerance is None)
     _write(path, data)
     return len(data)
 

@@ -79,9 +79,7 @@ def tensors_in(path: str | PathLike[Any]) -> dict[str, Tensor]:
         ) from None
 
 
-def check_loss(
-    source: Holder, kolmogorov: KolmogorovLoss, options: tuple[float | None, ...]
-) -> None:
+def check_loss(source: Holder, kolmogorov: KolmogorovLoss, options: tuple[object, ...]) -> None:
     """Check that a loss describes what is to be written, and that nothing else says how.
 
     Args:
@@ -101,8 +99,8 @@ def check_loss(
         _refuse("a KolmogorovLoss of the module given", got)
     if any(option is not None for option in options):
         _refuse(
-            "no tolerance, num_bytes, rest_bits or sort_neurons beside a KolmogorovLoss, which "
-            "says what to write",
+            "no tolerance, num_bytes, rest_bits, sort_neurons or calibration beside a "
+            "KolmogorovLoss, which says what to write",
             "some. Leave out these options or the loss",
         )
 

@@ -102,7 +102,7 @@ def _frequencies(distribution: str, scale: int) -> list[int]:
 def _tails(distribution: str, scale: int) -> list[int]:
     """Fixed-point probabilities of distances of at least 1, of at least 2, up to the reach + 1."""
     # The exponential of minus half a bin over the scale.
-    half = _exponential((_ONE << _POINT) // (2 * scale_in_bins(scale)))
+    half = exponential((_ONE << _POINT) // (2 * scale_in_bins(scale)))
     tails = list[int]()
     power = half
     for _ in count():
@@ -114,8 +114,8 @@ def _tails(distribution: str, scale: int) -> list[int]:
     raise AssertionError
 
 
-def _exponential(exponent: int) -> int:
-    """The exponential of minus a fixed-point number."""
+def exponential(exponent: int) -> int:
+    """The exponential of minus a fixed-point number with 96 bits behind the point."""
     reduced = exponent >> _HALVINGS
     total, term = 0, _ONE
     for number in count(1):

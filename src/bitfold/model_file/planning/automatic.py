@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -84,15 +84,8 @@ class Planner:
         Returns:
             The plan, and an estimate of its bits.
         """
-        contexts, tensors, total = ContextWriter(), list[TensorPlan](), 0.0
-        for item, tensor in self._tensors:
-            grid = self._grid(item, tensor, tolerance, keeps_grids)
-            chosen, bits = shorter_plain(plain(item, tensor, self._rest_bits))
-            if grid is not None:
-                chosen, bits = _shortest(item, grid, contexts)
-            tensors.append(chosen)
-            total += bits
-        return Plan(tensors), total
+        grids = [self._grid(*pair, tolerance, keeps_grids) for pair in self._tensors]
+        return shortest_plan(self._tensors, grids, self._rest_bits)
 
     def _grid(
         self, item: Item, tensor: Tensor, tolerance: float, keeps_grids: bool
@@ -108,6 +101,27 @@ class Planner:
         same_step = _SAME_STEP * math.hypot(1.0, min(tolerance, _MOST_GROWTH))
         is_coarse = own is not None and own.step * same_step >= found.step
         return own if is_coarse else found
+
+
+def shortest_plan(
+    tensors: Sequence[tuple[Item, Tensor]], grids: Sequence[OnGrid | None], rest_bits: int
+) -> tuple[Plan, float]:
+    """The shortest plan of tensors on grids, and an estimate of its bits.
+
+    Args:
+        tensors: of a module.
+        grids: of each; None: its numbers are written as they are.
+        rest_bits: of these numbers, 16 or 32.
+    """
+    contexts, plans, total = ContextWriter(), list[TensorPlan](), 0.0
+    for (item, tensor), grid in zip(tensors, grids, strict=True):
+        if grid is None:
+            chosen, bits = shorter_plain(plain(item, tensor, rest_bits))
+        else:
+            chosen, bits = _shortest(item, grid, contexts)
+        plans.append(chosen)
+        total += bits
+    return Plan(plans), total
 
 
 def plan_for_bytes(

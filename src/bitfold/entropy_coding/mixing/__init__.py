@@ -1,0 +1,1 @@
+"""Whole numbers of a table by mixed predictions of adaptive bits."""

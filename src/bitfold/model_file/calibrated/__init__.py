@@ -1,0 +1,1 @@
+"""Weights that are rounded with regard to inputs that a module gets."""

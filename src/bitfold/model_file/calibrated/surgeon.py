@@ -1,0 +1,140 @@
+"""A layer's weights rounded one column after the other. Importing this module imports Numba.
+
+When a column's weights are rounded, the columns after it make up for the error as well as they
+can. Each weight goes to the bin with the least sum of distortion and lambda times bits, under a
+code that has adapted to all bins chosen before.
+
+Source: Hassibi & Stork 1993 and Frantar & Alistarh 2022 (optimal brain surgeon, column by column by
+the Cholesky factor); Conzelmann & Bamler 2025 (CERWU) for the rate.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.entropy_coding.mixing.columns import (
+    NUM_UNARY,
+    Scratch,
+    State,
+    enter,
+    learn,
+    learn_sign,
+    leave,
+    new_scratch,
+    new_state,
+    predict,
+    sign_context,
+)
+from bitfold.entropy_coding.mixing.tables import chance_bits
+from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+Layer = tuple[Floats, Floats, Floats, Floats, Floats, float]
+"""What is left of weights, the factor, importance, steps of columns, factors of rows, lambda."""
+
+Found = tuple[Ints, Floats]
+"""All bins, and the errors of the block's columns."""
+
+Coder = tuple[State, Scratch]
+
+# Columns whose errors are handed on to all later ones together.
+_BLOCK: Final = 32
+# Bins from the nearest one towards 0 that are tried, besides 0.
+_TRIED: Final = 2
+_BITS: Final = chance_bits()
+_MOST_BIN: Final = 2.0**40
+
+
+def round_columns(
+    weights: Floats, factor: Floats, importance: Floats, steps: tuple[Floats, Floats], rate: float
+) -> tuple[Ints, Floats]:
+    """Round a layer's weights.
+
+    Args:
+        weights: (columns, rows), columns being inputs; those without a step are not rounded, but
+            make up for the errors of the others.
+        factor: (columns, columns), upper triangular: the Cholesky factor of the inverse of the
+            inputs' second moments.
+        importance: (rows,), of an error in each row.
+        steps: of the first columns, and a factor for each row. A step of 0: the column gets zeros.
+        rate: lambda, distortion per bit.
+
+    Returns:
+        Bins (columns with steps, rows), and what became of the weights (columns, rows).
+    """
+    left = np.array(weights, np.float64, order="C")
+    num_columns, num_rows = len(steps[0]), weights.shape[1]
+    numbers = np.zeros((num_columns, num_rows), np.int64)
+    layer = (left, factor, importance, *steps, rate)
+    coder = (new_state(num_rows), new_scratch())
+    for first in range(0, num_columns, _BLOCK):
+        end = min(first + _BLOCK, num_columns)
+        errors = np.zeros((end - first, num_rows))
+        round_block(layer, (first, end), (numbers, errors), coder)
+        left[end:] -= factor[first:end, end:].T @ errors
+    return numbers, left
+
+
+@compiled
+def round_block(layer: Layer, block: tuple[int, int], found: Found, coder: Coder) -> None:
+    """Round some columns, and hand their errors on to the later ones of the block."""
+    left, factor, importance, steps, factors, rate = layer
+    numbers, errors = found
+    state, scratch = coder
+    first, end = block
+    num_rows = left.shape[1]
+    nothing = np.zeros(num_rows, np.int64)
+    for column in range(first, end):
+        step, pivot = steps[column], factor[column, column]
+        last = numbers[column - 1] if column > 0 else nothing
+        before = numbers[column - 2] if column > 1 else nothing
+        own, error = numbers[column], errors[column - first]
+        for row in range(num_rows):
+            if step > 0:
+                width = step * factors[row]
+                weight = left[column, row] / width
+                damage = importance[row] * (width / pivot) ** 2
+                enter(state, scratch, (own, last, before), row)
+                own[row] = _choose(state, scratch, weight, damage, rate)
+                _learn(state, scratch, last, own, row)
+                error[row] = (left[column, row] - own[row] * width) / pivot
+        for later in range(column + 1, end):
+            share = factor[column, later]
+            for row in range(num_rows):
+                left[later, row] -= error[row] * share
+
+
+@inlined
+def _choose(state: State, scratch: Scratch, weight: float, damage: float, rate: float) -> int:
+    """The bin with the least sum of damage and rate; all bits up to it are predicted then."""
+    size = min(abs(weight), _MOST_BIN)
+    nearest = int(size + 0.5)
+    best, least, bits = 0, np.inf, 0.0
+    for bin_size in range(min(nearest, NUM_UNARY + 1) + 1):
+        stop, onward = 1.0, 1.0
+        if bin_size < NUM_UNARY:
+            chance = predict(state, scratch, bin_size)
+            stop, onward = _BITS[(65536 - chance) >> 4], _BITS[chance >> 4]
+        if bin_size == 0 or bin_size >= nearest - _TRIED:
+            all_bits = bits + stop + (1.0 if bin_size else 0.0)
+            cost = damage * (size - bin_size) ** 2 + rate * all_bits
+            if cost < least:
+                best, least = bin_size, cost
+        bits += onward
+    if nearest > NUM_UNARY:
+        best = nearest  # so far away, a bin less hardly saves bits
+    return -best if weight < 0 else best
+
+
+@inlined
+def _learn(state: State, scratch: Scratch, last: Ints, own: Ints, row: int) -> None:
+    size = abs(own[row])
+    for place in range(min(size + 1, NUM_UNARY)):
+        learn(state, scratch, place, 1 if size > place else 0)
+    if size:
+        learn_sign(state, sign_context(last, own, row), 1 if own[row] < 0 else 0)
+    leave(state, size, row)

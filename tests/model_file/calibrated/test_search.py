@@ -1,0 +1,26 @@
+"""Tests of the search for a limit."""
+
+import pytest
+
+from bitfold.model_file.calibrated.search import first_within
+
+
+@pytest.mark.parametrize("start", [-20.0, 0.0, 20.0])
+@pytest.mark.parametrize("fall", [0.25, 0.5, 2.0])
+def test_the_limit_is_nearly_reached(start: float, fall: float) -> None:
+    """Whatever the start and the slope, the value is a little below the limit."""
+    tried = []
+
+    def value(place: float) -> float:
+        tried.append(place)
+        return float(1000 + 2.0 ** (-fall * place))
+
+    found = first_within(value, 1500.0, start, 0.4)
+    assert found is not None
+    assert 1250 < value(found) <= 1500
+    assert len(tried) <= 15
+
+
+def test_a_limit_that_is_never_met() -> None:
+    """There is no place then."""
+    assert first_within(lambda _: 10.0, 3.0, 0.0, 1.0) is None

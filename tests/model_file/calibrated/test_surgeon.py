@@ -1,0 +1,63 @@
+"""Tests of rounding column by column."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.model_file.calibrated.surgeon import round_columns
+
+Floats = NDArray[np.float64]
+
+
+def a_layer(num_columns: int, num_rows: int) -> tuple[Floats, Floats]:
+    """Weights (columns, rows), and second moments of inputs that depend on each other."""
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(500, num_columns)) @ random.normal(size=(num_columns,) * 2)
+    return random.normal(size=(num_columns, num_rows)), inputs.T @ inputs / 500
+
+
+def factor_of(moments: Floats) -> Floats:
+    """The upper Cholesky factor of the inverse."""
+    return np.ascontiguousarray(np.linalg.cholesky(np.linalg.inv(moments)).T)
+
+
+def test_independent_inputs_and_no_rate_mean_the_nearest_bin() -> None:
+    """Then nothing makes up for errors, and nothing is gained by another bin."""
+    weights, _ = a_layer(40, 7)
+    steps = (np.full(40, 0.1), np.ones(7))
+    numbers, left = round_columns(weights, np.eye(40), np.ones(7), steps, 0.0)
+    assert np.array_equal(numbers, np.rint(weights / 0.1))
+    assert np.array_equal(left, weights)
+
+
+def test_later_columns_make_up_for_errors() -> None:
+    """The outputs change less than with the nearest bins; also across blocks of columns."""
+    weights, moments = a_layer(70, 5)
+    steps = (np.full(70, 0.5), np.ones(5))
+    numbers, _ = round_columns(weights, factor_of(moments), np.ones(5), steps, 0.0)
+
+    def damage(bins: Floats) -> float:
+        error = weights - 0.5 * bins
+        return float(np.einsum("ir,ij,jr->", error, moments, error))
+
+    assert damage(numbers.astype(float)) < 0.6 * damage(np.rint(weights / 0.5))
+
+
+def test_the_last_column_without_a_step_takes_the_best_value() -> None:
+    """What is left of a bias is its best value for the rounded weights."""
+    weights, moments = a_layer(9, 4)
+    steps = (np.full(8, 0.7), np.array([1.0, 2.0, 0.5, 1.0]))
+    numbers, left = round_columns(weights, factor_of(moments), np.ones(4), steps, 0.0)
+    error = weights[:8] - numbers * 0.7 * steps[1]
+    best = weights[8] + moments[8, :8] @ error / moments[8, 8]
+    np.testing.assert_allclose(left[8], best)
+
+
+def test_rate_makes_zeros() -> None:
+    """A bit that is worth more leaves fewer numbers, and larger ones stay."""
+    weights, _ = a_layer(60, 20)
+    steps = (np.full(60, 0.5), np.ones(20))
+    counts = []
+    for rate in (0.0, 0.05, 0.4):
+        numbers, _ = round_columns(weights, np.eye(60), np.ones(20), steps, rate)
+        counts.append(np.count_nonzero(numbers))
+    assert counts[0] > counts[1] > 1.2 * counts[2] > 0
