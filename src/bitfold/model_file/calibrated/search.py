@@ -68,7 +68,7 @@ def _between(above: Tried, below: Tried, limit: float) -> float:
 def _outwards(value: float, limit: float, slope: float, number: int) -> float:
     """A step towards the limit and a little beyond; each is at least twice the one before."""
     octaves = (math.log2(max(value, _LEAST)) - _aim(limit)) / slope
-    size = min(max(abs(octaves) * 1.1, _FIRST_STEP * 2**number), _LONGEST_STEP)
+    size = min(max(abs(octaves) * 1.1, _FIRST_STEP * 2.0**number), _LONGEST_STEP)
     return size if value > limit else -size
 
 
