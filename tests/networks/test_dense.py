@@ -326,6 +326,7 @@ def test_few_points_do_not_fill_a_wide_networks_tile() -> None:
     assert is_compiled(CompiledNet(net("[16]"))(points(127)))
 
 
+@pytest.mark.slow
 def test_a_first_compilation_gives_the_same_bits(tmp_path: Path) -> None:
     """A process that compiles the loops and one that loads them compute equal gradients."""
     script = (

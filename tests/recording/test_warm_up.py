@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _SCRIPT = """
 import gc, json, sys
 from contextlib import closing
@@ -62,6 +64,7 @@ def test_after_warming_up_the_main_job_needs_no_further_loop(tmp_path: Path) -> 
     assert all(compiled <= known for compiled, known in reports)
 
 
+@pytest.mark.slow
 def test_the_main_job_does_need_loops(tmp_path: Path) -> None:
     """Without warming up, the same count finds the loops that are asked for."""
     _, new, _ = _run(tmp_path, "cold")

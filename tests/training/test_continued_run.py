@@ -49,27 +49,33 @@ def interrupt_after(epoch: int) -> Any:
     return react
 
 
+#: Each kind of K, schedule and optimiser is in one of them.
+DAILY: tuple[dict[str, Any], ...] = (
+    {},
+    {**WITH_K, "kolmogorov_loss_type": "gaussian_nll", "optimizer": "muon"},
+    {**WITH_K, "kolmogorov_loss_type": "laplacian_nll", "optimizer": "adamw", "amsgrad": True},
+    {"target": "rgb-ring", "optimizer": "rmsprop", "save_interval": "geometric:4"},
+    {**WITH_K, "kolmogorov_weight": "mdl", "audit": True},
+    {**WITH_K, "kolmogorov_weight": "bits:1200", "kolmogorov_warmup": 14},
+    {**WITH_K, "kolmogorov_targets": "noise", "kolmogorov_every": 3, "audit": True},
+    {**WITH_K, "kolmogorov_predictor": "row_column", "kolmogorov_range": "auto"},
+)
+FURTHER: tuple[dict[str, Any], ...] = (
+    WITH_K,
+    {**WITH_K, "kolmogorov_loss_type": "mse"},
+    {"optimizer": "sgd_momentum", "grad_clip_norm": 0.1, "save_interval": "7"},
+    {**WITH_K, "kolmogorov_weight": "mdl", "target": "rgb-ring"},
+    {**WITH_K, "kolmogorov_weight": "mdl", "kolmogorov_warmup": 20},
+    {**WITH_K, "kolmogorov_weight": "bits:1200"},
+    {**WITH_K, "kolmogorov_warmup": 20},
+    {**WITH_K, "kolmogorov_targets": "linear", "kolmogorov_every": 7},
+    {**WITH_K, "kolmogorov_predictor": "per_tensor", "kolmogorov_weight": "bits:600"},
+)
+
+
 @pytest.mark.parametrize(
     "settings",
-    [
-        {},
-        WITH_K,
-        {**WITH_K, "kolmogorov_loss_type": "mse"},
-        {**WITH_K, "kolmogorov_loss_type": "gaussian_nll", "optimizer": "muon"},
-        {**WITH_K, "kolmogorov_loss_type": "laplacian_nll", "optimizer": "adamw", "amsgrad": True},
-        {"target": "rgb-ring", "optimizer": "rmsprop", "save_interval": "geometric:4"},
-        {"optimizer": "sgd_momentum", "grad_clip_norm": 0.1, "save_interval": "7"},
-        {**WITH_K, "kolmogorov_weight": "mdl", "audit": True},
-        {**WITH_K, "kolmogorov_weight": "mdl", "target": "rgb-ring"},
-        {**WITH_K, "kolmogorov_weight": "mdl", "kolmogorov_warmup": 20},
-        {**WITH_K, "kolmogorov_weight": "bits:1200"},
-        {**WITH_K, "kolmogorov_weight": "bits:1200", "kolmogorov_warmup": 14},
-        {**WITH_K, "kolmogorov_warmup": 20},
-        {**WITH_K, "kolmogorov_targets": "noise", "kolmogorov_every": 3, "audit": True},
-        {**WITH_K, "kolmogorov_targets": "linear", "kolmogorov_every": 7},
-        {**WITH_K, "kolmogorov_predictor": "row_column", "kolmogorov_range": "auto"},
-        {**WITH_K, "kolmogorov_predictor": "per_tensor", "kolmogorov_weight": "bits:600"},
-    ],
+    [*DAILY, *(pytest.param(settings, marks=pytest.mark.slow) for settings in FURTHER)],
     ids=lambda settings: "-".join(map(str, settings.values())) or "plain",
 )
 def test_a_run_that_was_longer_from_the_start_is_the_same(

@@ -44,6 +44,7 @@ def wait_for_epochs(folder: Path, number: int) -> None:
         time.sleep(0.001)
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(tmp_path: Path) -> None:
     """SIGKILL at seeded random moments, again and again, changes nothing but the timings."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -67,19 +68,19 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(tmp_path: 
 @pytest.mark.parametrize(
     ("what", "number"),
     [
-        ("half a checkpoint", 1),
         ("half a checkpoint", 4),
-        ("before rename", 3),
         ("before rename", 9),
-        ("after rename", 4),
         ("after rename", 6),
-        ("after rename", 10),
         ("sync", 5),
-        ("sync", 18),
-        ("half a line", 1),
         ("half a line", 10),
-        ("half a frame", 1),
         ("half a frame", 9),
+        pytest.param("half a checkpoint", 1, marks=pytest.mark.slow),
+        pytest.param("before rename", 3, marks=pytest.mark.slow),
+        pytest.param("after rename", 4, marks=pytest.mark.slow),
+        pytest.param("after rename", 10, marks=pytest.mark.slow),
+        pytest.param("sync", 18, marks=pytest.mark.slow),
+        pytest.param("half a line", 1, marks=pytest.mark.slow),
+        pytest.param("half a frame", 1, marks=pytest.mark.slow),
     ],
 )
 def test_a_kill_in_the_middle_of_a_write_loses_nothing(

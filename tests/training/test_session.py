@@ -121,8 +121,16 @@ def test_a_changed_run_is_repeated_bit_for_bit(tmp_path: Path, name: str) -> Non
     assert metrics_of(plain.path) != metrics_of(run.path)
 
 
-@pytest.mark.parametrize("name", ["target", "many"])
-@pytest.mark.parametrize("stop", [2, 3, 4, 9])
+@pytest.mark.parametrize(
+    ("name", "stop"),
+    [
+        ("target", 3),
+        ("many", 4),
+        ("many", 9),
+        *(pytest.param("target", stop, marks=pytest.mark.slow) for stop in (2, 4, 9)),
+        *(pytest.param("many", stop, marks=pytest.mark.slow) for stop in (2, 3)),
+    ],
+)
 def test_a_run_that_was_stopped_goes_on_with_its_changes(
     tmp_path: Path, name: str, stop: int
 ) -> None:

@@ -45,7 +45,8 @@ def test_output_without_a_terminal_is_plain_lines(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where there is no terminal a resumed run prints lines without control characters."""
-    assert main(["resume", str(trained), "--epochs", "6"]) == 0
+    with nothing_drawn():
+        assert main(["resume", str(trained), "--epochs", "6"]) == 0
     out = capsys.readouterr().out
     assert "epoch 6/6: combined" in out
     assert "\x1b" not in out
@@ -55,7 +56,8 @@ def test_output_without_a_terminal_is_plain_lines(
 def test_quiet_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With ``--quiet`` a run that succeeds is silent."""
     arguments = ["train", "disk", "--size", "16", "-o", str(tmp_path / "run"), "--quiet", *SMALL]
-    assert main(arguments) == 0
+    with nothing_drawn():
+        assert main(arguments) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == ""

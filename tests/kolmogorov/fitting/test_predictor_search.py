@@ -277,7 +277,9 @@ def test_weights_drawn_by_sample_lead_to_the_same_choice(
     assert part.best.total_bits == pytest.approx(whole.best.total_bits, rel=0.01)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param(torch.float64, marks=pytest.mark.slow), torch.bfloat16]
+)
 def test_other_types_and_surroundings_are_served(plain: nn.Linear, dtype: torch.dtype) -> None:
     """The choice is the same without gradients and under autocast."""
     plain.to(dtype)

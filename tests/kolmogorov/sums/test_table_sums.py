@@ -148,6 +148,7 @@ def test_centred_predictors_learn_no_location() -> None:
     assert "location" not in kolmogorov.predictor.state_dict()
 
 
+@pytest.mark.slow
 def test_a_first_compilation_gives_the_same_bits(tmp_path: Path) -> None:
     """A process that compiles the loops and one that loads them compute equal gradients."""
     script = (

@@ -105,7 +105,12 @@ def test_each_layer_of_a_single_run_has_a_line_and_a_colour(
 
 
 @pytest.mark.parametrize(
-    ("save_interval", "scale"), [("geometric:20", "log"), ("10", "linear"), ("geometric:60", "log")]
+    ("save_interval", "scale"),
+    [
+        ("geometric:20", "log"),
+        ("10", "linear"),
+        pytest.param("geometric:60", "log", marks=pytest.mark.slow),
+    ],
 )
 def test_all_panels_share_a_scale_of_epochs_that_suits(
     tmp_path: Path, drawn: list[Figure], save_interval: str, scale: str

@@ -32,7 +32,7 @@ def test_python_draws_though_a_notebook_names_a_backend_that_is_not_installed() 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("backend", [INLINE, "nonsense"])
+@pytest.mark.parametrize("backend", [INLINE, pytest.param("nonsense", marks=pytest.mark.slow)])
 def test_the_program_ignores_the_variable(backend: str, tmp_path: Path) -> None:
     """A command that draws with matplotlib refuses a missing run, and not the variable."""
     code = (

@@ -99,10 +99,13 @@ def test_a_continued_run_is_audited_too(tmp_path: Path) -> None:
     "settings",
     [
         {},
-        WITH_K,
+        pytest.param(WITH_K, marks=pytest.mark.slow),
         {**WITH_K, "target": "rgb-ring", "grad_clip_norm": 0.5},
         {**WITH_K, "kolmogorov_targets": "noise", "kolmogorov_every": 3},
-        {**WITH_K, "kolmogorov_loss_type": "gaussian_nll", "kolmogorov_weight": "mdl"},
+        pytest.param(
+            {**WITH_K, "kolmogorov_loss_type": "gaussian_nll", "kolmogorov_weight": "mdl"},
+            marks=pytest.mark.slow,
+        ),
         {**WITH_K, "kolmogorov_predictor": "row_column", "kolmogorov_range": "auto"},
     ],
     ids=lambda settings: "-".join(map(str, settings.values())) or "plain",
