@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ from bitfold.networks import PolytopeNet
 from bitfold.recording.drawing import Drawing
 from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
+from bitfold.runtime.loop_cache.folders import loop_folders
 from bitfold.runtime.loop_cache.progress import compile_progress
+from bitfold.runtime.strangers.isolated_start import isolated_command, own_group
 from bitfold.training import Config, Run, train
 
 _SMALL: dict[str, Any] = {
@@ -49,30 +54,61 @@ _RUNS: tuple[dict[str, Any], ...] = (
 def warm_up(report: Callable[[int, int], None] = lambda compiled, known: None) -> None:
     """Compile every loop of training, measuring, drawing and model files that is not on disk yet.
 
+    A second process does the same jobs from the last to the first, where there is another core.
+    Neither compiles what the other one has compiled, or is just compiling.
+
     Args:
-        report: called with (loops compiled, loops known to be needed) as they are compiled.
+        report: called with (loops compiled, loops known to be needed) as this process compiles.
 
     Guarantees: nothing but the folder of compiled loops is written outside a temporary folder.
     """
-    with compile_progress(report), tempfile.TemporaryDirectory() as folder:
-        for number, settings in enumerate(_RUNS):
-            place = str(Path(folder) / str(number))
-            run = train(Config(**{**_SMALL, **settings, "output_dir": place}))
-            _draw(run)
-            network: PolytopeNet = run.new_network()
-            losses = (
-                KolmogorovLoss(network),
-                KolmogorovLoss(network, quantise="learned"),
-                KolmogorovLoss(network, predictor="coordinate", weight_range=(-3.0, 3.0)),
-            )
-            _write_and_read(network, (None, *losses))
-        _write_and_read(_of_few_values(), (None,))
+    with compile_progress(report), tempfile.TemporaryDirectory() as folder, _second_process():
+        for job in _jobs(Path(folder)):
+            job()
 
 
-def _draw(run: Run) -> None:
+@contextmanager
+def _second_process() -> Iterator[None]:
+    """While a block lasts, let another process compile too; after it, nothing is left to do."""
+    if (os.cpu_count() or 1) < 2 or loop_folders().writable() is None:
+        yield
+        return
+    process = subprocess.Popen(
+        isolated_command(__name__), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        **own_group(),
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _jobs(folder: Path) -> list[Callable[[], None]]:
+    """Return what calls every loop: trainings that are drawn, then files that are written."""
+    trainings = [partial(_train_and_draw, folder, number) for number in range(len(_RUNS))]
+    return [*trainings, partial(_write_files, PolytopeNet(2, [4, 4], 1)), _write_few_values]
+
+
+def _train_and_draw(folder: Path, number: int) -> None:
+    place = str(folder / str(number))
+    run = train(Config(**{**_SMALL, **_RUNS[number], "output_dir": place}))
     with closing(Drawing(run, FrameStyle.of(run.config), DrawingPaths.of(run))) as drawing:
         for _ in drawing.draw_new():
             pass
+
+
+def _write_files(network: PolytopeNet) -> None:
+    losses = (
+        KolmogorovLoss(network),
+        KolmogorovLoss(network, quantise="learned"),
+        KolmogorovLoss(network, predictor="coordinate", weight_range=(-3.0, 3.0)),
+    )
+    _write_and_read(network, (None, *losses))
+
+
+def _write_few_values() -> None:
+    _write_and_read(_of_few_values(), (None,))
 
 
 def warm_up_files(run: Run) -> None:
@@ -102,3 +138,10 @@ def _write_and_read(network: PolytopeNet, losses: Iterable[KolmogorovLoss | None
         for loss in losses:
             write_model(path, network, loss)
             read_model(path)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as place:
+        for do in reversed(_jobs(Path(place))):
+            do()
