@@ -34,6 +34,7 @@ def test_a_search_ends_with_the_best_file_within_the_size(picture: Path) -> None
     found = compress_picture(picture, output, Goal(num_bytes=150), 0.05)
     assert found.exit_code == 0
     assert found.best is not None
+    assert found.best.task == "classification"  # two flat colours
     assert output.stat().st_size == found.best.num_bytes
     assert found.reaches_goal == (found.best.size <= 150)
     assert psnr_db(found.original, found.decoded()) == pytest.approx(found.best.psnr_db)
@@ -130,8 +131,9 @@ def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
     SearchRecord("a", Goal(num_bytes=99), 1.0, (Trial("[2]", "none", 0.1, 1.0),)).write(tmp_path)
     path = tmp_path / "picture.json"
     whole = json.loads(path.read_text())
-    trial = {**whole["trials"][0], "minutes": "many"}
-    for change in ({"version": 9}, {"trials": [trial]}, {"best": 5}, {"minutes": None}):
+    changes: list[dict[str, object]] = [{"version": 9}, {"best": 5}, {"minutes": None}]
+    changes += [{"trials": [{**whole["trials"][0], name: "many"}]} for name in ("minutes", "task")]
+    for change in changes:
         path.write_text(json.dumps({**whole, **change}))
         with pytest.raises(Exception, match="expected the record of a search"):
             read_search(tmp_path)

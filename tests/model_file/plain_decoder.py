@@ -244,11 +244,14 @@ def recipe(d: Decoder) -> list[tuple[Sides, str]]:
     d.golomb(0)
     final = d.golomb(0)
     octaves = d.golomb(2) + 1 if final // 4 % 2 else 0
-    if final >= 8:  # the aspect and the frames of a picture
+    if final // 8 % 2:  # the aspect and the frames of a picture
         d.golomb(2)
         d.golomb(2)
         if d.golomb(0):
             d.golomb(10)
+    if final >= 16:  # the palette
+        for _ in range(3 * outputs):
+            d.bits(8)
     widths = [inputs * (1 + 2 * octaves)]
     for _ in range(d.golomb(0)):
         width = d.golomb(3) + 1

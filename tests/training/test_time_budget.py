@@ -114,6 +114,20 @@ def test_frames_are_within_the_minutes(tmp_path: Path, frame_seconds: float) -> 
     assert clock.now - 100.0 == pytest.approx(240, rel=0.1)
 
 
+def test_a_slow_first_epoch_is_no_measure(tmp_path: Path) -> None:
+    """Loops that are compiled in the first epoch do not end the run early."""
+    clock = Clock(20.0)
+
+    def speed_up(event: Event) -> None:
+        clock.listen(event)
+        if isinstance(event, EpochEnded):
+            clock.seconds = 0.5
+
+    config = Config(**SMALL, minutes=1, output_dir=str(tmp_path / "run"))
+    trained(Session(config, [speed_up]), clock)
+    assert clock.now - 100.0 == pytest.approx(60, rel=0.1)
+
+
 def test_the_start_counts(tmp_path: Path) -> None:
     """Minutes begin where the caller says: loading the picture is within them."""
     clock = Clock(3.0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from bitfold.errors import RenderError
 from bitfold.model_file import read_model
@@ -18,6 +21,8 @@ from bitfold.targets import Grid
 
 # Pixels in one forward pass.
 _CHUNK = 2**16
+# Along each side of a pixel on an edge between two classes, as many points are drawn.
+_EDGE_POINTS: Final = 4
 # Of a clip whose file does not say them.
 _USUAL_FRAMES, _USUAL_RATE = 50, 25.0
 
@@ -49,6 +54,61 @@ def draw_picture(view: NetworkView, width: int, height: int, time: float) -> NDA
         shown = view.colours(network(points).double().numpy())
         picture[pixels] = np.rint(255 * np.nan_to_num(shown)).astype(np.uint8)
     return picture.reshape(height, width, 3)
+
+
+@torch.no_grad()
+def draw_palette(network: PolytopeNet, width: int, height: int, time: float) -> NDArray[np.uint8]:
+    """Draw the classes of a network in its palette, with smooth edges.
+
+    A pixel between pixels of the same class gets its colour. Any other pixel is the mean of 16
+    points within it.
+
+    Args:
+        network: with a palette in its ``picture``, and 2 inputs, or 3 for a clip.
+        width: in pixels.
+        height: in pixels.
+        time: as for `draw_picture`.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    assert network.picture is not None
+    assert network.picture.palette is not None
+    palette = np.array(network.picture.palette, np.float64)
+    indices = np.arange(width * height)
+    classes = np.empty(len(indices), np.int64)
+    for part in np.array_split(indices, 1 + len(indices) // _CHUNK):
+        classes[part] = _classes_at(network, _moved(part, width, height, (0.0, 0.0)), time)
+    raster = classes.reshape(height, width)
+    edges = np.flatnonzero(maximum_filter(raster, 3) != minimum_filter(raster, 3))
+    picture = palette[classes]
+    within = (np.arange(_EDGE_POINTS) + 0.5) / _EDGE_POINTS - 0.5
+    for part in np.array_split(edges, 1 + len(edges) // _CHUNK):
+        total = np.zeros((len(part), 3))
+        for shift in product(within, within):
+            total += palette[_classes_at(network, _moved(part, width, height, shift), time)]
+        picture[part] = total / _EDGE_POINTS**2
+    return np.rint(picture).astype(np.uint8).reshape(height, width, 3)
+
+
+def _moved(
+    pixels: NDArray[np.int64], width: int, height: int, shift: tuple[float, float]
+) -> NDArray[np.float32]:
+    """The centres of pixels, moved by shares of a pixel along x and y."""
+    moved = Grid(width, height).coordinates(pixels)
+    moved[:, 0] += shift[0] / width
+    moved[:, 1] += shift[1] / height
+    return moved
+
+
+def _classes_at(
+    network: PolytopeNet, points: NDArray[np.float32], time: float
+) -> NDArray[np.int64]:
+    given = torch.from_numpy(points)
+    if network.in_features == 3:
+        given = torch.cat([given, torch.full((len(given), 1), time)], 1)
+    found: NDArray[np.int64] = network(given).argmax(1).numpy()
+    return found
 
 
 def check_picture_name(path: Path, network: PolytopeNet) -> None:
@@ -119,7 +179,8 @@ def draw_network(
 ) -> NDArray[np.uint8]:
     """Draw the picture of a network without its run.
 
-    One output gives grey, three outputs give red, green and blue. Any other number gives the most
+    A network with a palette shows its most likely classes in their own colours. Otherwise one
+    output gives grey, three outputs give red, green and blue, and any other number gives the most
     likely class, each in a colour of its own.
 
     Args:
@@ -132,6 +193,8 @@ def draw_network(
     Returns:
         uint8 (height, width, 3).
     """
+    if network.picture is not None and network.picture.palette is not None:
+        return draw_palette(network, width, height, time)
     is_classes = has_classes or network.out_features not in {1, 3}
     colours = layer_colours(network.out_features, "paper") if is_classes else None
     return draw_picture(NetworkView(network, colours), width, height, time)

@@ -19,8 +19,8 @@ _DETAILED: Final = 0.01
 _LEAST_MINUTES, _MINUTES_EACH, _MOST_MINUTES = 1.0, 0.75, 5.0
 # The finest grid has a cell for 4 pixels, and the first one 4 cells: 2^4 pixels are one level.
 _COARSER: Final = 3
-# The share of pixels beyond which classes lose too much: thin letters, for example.
-_LOST: Final = 0.002
+#: The share of pixels beyond which classes lose too much: thin letters, for example.
+MOST_LOST: Final = 0.002
 _WINDOW_PX = 5
 # Small pictures, and those with many steps of brightness such as letters, get a cell for 2 pixels.
 _SMALL_PX: Final = 384
@@ -94,7 +94,7 @@ def _chosen(target: Target) -> tuple[str, dict[str, Any]]:
         return "a clip", {**values, "encoding": f"grid:{few}x{_LEVEL_FEATURES}"}
     if target.class_colours is None:
         return ("a drawing in black and white" if target.is_two_valued else "a photograph"), values
-    if lost_share(target) > _LOST:
+    if lost_share(target) > MOST_LOST:
         return "a drawing with fine lines", {**values, "task": "regression"}
     kind = f"a drawing of {len(target.class_colours)} colours"
     if edge_share(target) < _DETAILED:

@@ -16,8 +16,11 @@ from bitfold.errors import CheckpointError, ConfigError, ModelFileError, RunErro
 from bitfold.experiments.goal import Goal
 from bitfold.experiments.quality import MAX_PIXELS, QualityMeter, spread_pixels
 from bitfold.model_file import read_model, write_model
+from bitfold.networks import Picture, PolytopeNet
 from bitfold.runtime.display.html_tables import html_facts
 from bitfold.training import Run
+
+_Palette = tuple[tuple[int, int, int], ...]
 
 # Bounds of the rounding tolerance in a search for a quality, and its bisections: the logarithm of
 # the tolerance is found to within a 2^12th of their range.
@@ -52,6 +55,7 @@ def code_run(
     goal: Goal | None = None,
     *,
     as_trained: bool | None = None,
+    with_palette: bool = False,
 ) -> CodedRun:
     """Code the network of a run as a model file.
 
@@ -66,6 +70,7 @@ def code_run(
         goal: a size or quality to reach; by default none.
         as_trained: True codes the weights that K describes, or raises. False never codes them.
             None codes them, unless rounded weights reach the goal better.
+        with_palette: whether the file of a run of classes also holds their colours in the picture.
 
     Returns:
         The file, and the network that it decodes to.
@@ -77,10 +82,12 @@ def code_run(
         CheckpointError: the checkpoint is damaged.
     """
     network, goal = run.network(epoch), goal or Goal()
+    palette = _palette_of(run) if with_palette else None
+    _set_palette(network, palette)
     trained, reason = None, "as asked for"
     if as_trained is not False:
         try:
-            trained = _as_trained(run, epoch)
+            trained = _as_trained(run, epoch, palette)
         except (RunError, ModelFileError) as error:
             if as_trained or isinstance(error, CheckpointError):
                 raise
@@ -135,10 +142,21 @@ def _reason(run: Run, error: RunError | ModelFileError) -> str:
     return "as no checkpoint of that epoch holds K" if has_k else "as the run was trained without K"
 
 
-def _as_trained(run: Run, epoch: int | None) -> CodedRun:
+def _palette_of(run: Run) -> _Palette | None:
+    colours = run.target.class_colours
+    return None if colours is None else tuple((int(r), int(g), int(b)) for r, g, b in colours)
+
+
+def _set_palette(network: nn.Module, palette: _Palette | None) -> None:
+    if palette is not None and isinstance(network, PolytopeNet):
+        network.picture = replace(network.picture or Picture(), palette=palette)
+
+
+def _as_trained(run: Run, epoch: int | None, palette: _Palette | None) -> CodedRun:
     """The weights that K describes, coded by K, or by plain codes where these are shorter."""
     kolmogorov = run.kolmogorov(run.epochs()[-1] if epoch is None else epoch)
     described = kolmogorov.table.module
+    _set_palette(described, palette)
     by_k = _coded(described, "", kolmogorov=kolmogorov)
     decoded = copy.deepcopy(described)
     decoded.load_state_dict(kolmogorov.decoded_state())

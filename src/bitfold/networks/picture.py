@@ -18,6 +18,9 @@ class Picture:
         frames_per_second: of a clip, where known.
         class_colours: red, green and blue, 0 to 255, in which frames show each class; None where
             the outputs are grey or RGB.
+        palette: the picture's own colours of the classes, which a model file keeps: the network is
+            then drawn in them wherever it is read. None: a file does not say that there are
+            classes.
     """
 
     width: int = 1
@@ -25,6 +28,7 @@ class Picture:
     num_frames: int = 0
     frames_per_second: float | None = None
     class_colours: tuple[tuple[int, int, int], ...] | None = None
+    palette: tuple[tuple[int, int, int], ...] | None = None
 
     @property
     def aspect(self) -> float:

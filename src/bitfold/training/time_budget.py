@@ -42,6 +42,7 @@ class TimeBudget:
         spent = sum(seconds or 0.0 for seconds in session.run.metrics["seconds"])
         self._start = (clock() if start is None else start) - spent
         self._num_plans = 0
+        self._first = session.epoch + 1
         self._before: tuple[int, float] | None = None  # epoch and time of the last measurement
 
     def plan(self) -> None:
@@ -51,12 +52,19 @@ class TimeBudget:
         if minutes is None or not session.may_go_on:
             return
         now, epoch = self._clock(), session.epoch
-        if self._before is None:
-            self._before = epoch, now
+        if epoch < self._first:
+            return
         # What listeners still have to do counts as spent.
         share = (now - self._start + session.seconds_left()) / (60 * minutes)
         passed = sum(point <= share for point in _PLANS)
-        if epoch == self._before[0] or passed == self._num_plans:
+        if self._before is None:  # loops are compiled in the first epoch: it tells nothing
+            self._before = epoch, now
+            if share >= 1:
+                self._set(epoch, 1.0, share, 60 * minutes)
+            return
+        # A plan by a slow beginning would end the run before a share of the budget is over.
+        is_doubled = epoch >= 2 * self._before[0]
+        if epoch == self._before[0] or not (is_doubled or passed != self._num_plans):
             return
         self._num_plans = passed
         speed = (now - self._before[1]) / (epoch - self._before[0])

@@ -1,5 +1,6 @@
 """Tests of what a recipe says of the picture."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from bitfold import PolytopeNet, read_model, write_model
 from bitfold.networks import Picture
+from tests.model_file import plain_decoder
 
 
 def network(picture: Picture | None, inputs: int = 2) -> PolytopeNet:
@@ -58,3 +60,31 @@ def test_a_picture_stands_beside_an_encoding(tmp_path: Path) -> None:
     read = read_model(tmp_path / "a")
     assert isinstance(read, PolytopeNet)
     assert (read.encoding.num_octaves, read.picture) == (3, Picture(3, 2))
+
+
+def painted(picture: Picture, outputs: int = 3) -> PolytopeNet:
+    """A network of classes that shows a picture."""
+    made = PolytopeNet(2, [4], outputs, generator=torch.Generator().manual_seed(0))
+    made.picture = picture
+    return made
+
+
+@pytest.mark.parametrize("picture", [Picture(), Picture(3, 2)])
+def test_a_palette_comes_back(picture: Picture, tmp_path: Path) -> None:
+    """Three bytes a class keep their colours; who reads the file shows classes in them."""
+    palette = ((1, 2, 3), (255, 0, 128), (9, 9, 9))
+    plain = write_model(tmp_path / "a", painted(picture))
+    painted_bytes = write_model(tmp_path / "b", painted(replace(picture, palette=palette)))
+    assert painted_bytes <= plain + 11
+    read = read_model(tmp_path / "b")
+    assert isinstance(read, PolytopeNet)
+    assert read.picture == replace(picture, palette=palette, class_colours=palette)
+    numbers = plain_decoder.decode((tmp_path / "b").read_bytes(), None)
+    own = [item.flatten().tolist() for item in read.parameters()]
+    assert numbers == own
+
+
+def test_a_palette_of_other_outputs_is_not_written(tmp_path: Path) -> None:
+    """Colours that do not belong to the outputs stay away from the file."""
+    plain = write_model(tmp_path / "a", painted(Picture()))
+    assert write_model(tmp_path / "b", painted(Picture(palette=((0, 0, 0),)))) == plain

@@ -11,17 +11,21 @@ from bitfold.networks import Encoding, count_parameters
 
 #: Smaller files cannot hold a picture: the recipe and the scales of the smallest network take this.
 LEAST_BYTES: Final = 40
-# A first guess of the bits of a weight, of the quality, and of K in nats per weight.
-_BITS_PER_WEIGHT, _GUESSED_DB, _GUESSED_NATS = 4.5, 25.0, 3.0
+# A first guess of the bits of a weight, of the quality, and of the cross-entropy of classes.
+_BITS_PER_WEIGHT, _GUESSED_DB, _GUESSED_LOSS = 4.5, 25.0, 0.005
+# The share of the bits for the layers behind grids: most features of fine grids become 0.
+_BEHIND_GRIDS: Final = 0.15
 # The share of the minutes of each trial but the last one, which gets the rest.
 _FIRST: Final = 0.12
 # Files should fill this share of the wanted size: a network that is a bit too large is lost.
 _FILLED: Final = 0.95
 _LEAST_WIDTH, _MOST_WIDTH = 3, 64
 # The kinds of networks that are tried: an encoding, and the number of hidden layers.
+# Drawings of flat colours are learned as classes.
+_FLAT: Final = (("none", 3), ("triangle:1", 3), ("triangle:2", 2))
 _SMALL: Final = (("none", 3), ("triangle:1", 3), ("triangle:2", 2))
 _MIDDLE: Final = (("triangle:2", 3), ("triangle:3", 3), ("grid:2x2", 2))
-_LARGE: Final = (("grid:4x2", 2), ("grid:3x3", 2), ("triangle:4", 3))
+_LARGE: Final = (("grid:5x1", 2), ("grid:5x2", 2), ("grid:6x1", 2))
 _SMALL_BYTES, _MIDDLE_BYTES = 700, 1600
 # Decibels that four times the bytes bring, about. The error then falls as bytes^-0.66.
 _DB_PER_FACTOR_4: Final = 4.0
@@ -43,12 +47,15 @@ def next_trial(record: SearchRecord, num_pixels: int) -> Trial | None:
     if left < 0.02 * record.minutes:
         return None
     wanted = wanted_bytes(record, num_pixels)
-    kinds = _kinds(wanted if not done else _first_wanted(record, num_pixels))
+    kinds = _kinds(_first_wanted(record, num_pixels), is_flat=record.is_flat)
+    task = "classification" if record.is_flat else "regression"
     if len(done) < len(kinds):
         encoding, depth = kinds[len(done)]
-        width = _width(encoding, depth, 8 * wanted / _BITS_PER_WEIGHT)
-        weight = _best_lambda(10 ** (-_GUESSED_DB / 10), _GUESSED_NATS)
-        return Trial(f"[{width}]*{depth}", encoding, weight, _FIRST * record.minutes)
+        width = _width(encoding, depth, 8 * wanted, _BITS_PER_WEIGHT)
+        loss = _GUESSED_LOSS if record.is_flat else 10 ** (-_GUESSED_DB / 10)
+        nats = 8 * wanted * math.log(2) / _num_weights(encoding, depth, width)
+        weight = _best_lambda(loss, nats)
+        return Trial(f"[{width}]*{depth}", encoding, weight, _FIRST * record.minutes, task)
     num_improved = 1 if record.goal.psnr_db is None else 2  # a PSNR has to be found, too
     is_last = len(done) >= len(kinds) + num_improved
     best = max(done, key=lambda trial: _score(trial, wanted))
@@ -88,7 +95,9 @@ def _first_wanted(record: SearchRecord, num_pixels: int) -> int:
     return record.goal.num_bytes or usual_bytes(num_pixels)
 
 
-def _kinds(wanted: int) -> tuple[tuple[str, int], ...]:
+def _kinds(wanted: int, *, is_flat: bool) -> tuple[tuple[str, int], ...]:
+    if is_flat:
+        return _FLAT
     if wanted < _SMALL_BYTES:
         return _SMALL
     return _MIDDLE if wanted < _MIDDLE_BYTES else _LARGE
@@ -99,13 +108,18 @@ def _improved(best: Trial, wanted: int, minutes: float) -> Trial:
     num_weights = _num_weights(best.encoding, *_depth_and_width(best.shape))
     bits = 8 * best.trained_size / num_weights
     depth, _ = _depth_and_width(best.shape)
-    width = _width(best.encoding, depth, 8 * _FILLED * wanted / bits)
-    # Where the weights of grids alone are too many, a larger lambda makes them smaller.
+    width = _width(best.encoding, depth, 8 * _FILLED * wanted, bits)
     excess = _num_weights(best.encoding, depth, width) * bits / (8 * _FILLED * wanted)
-    # A trial is trained for a short time only: its error is not yet that of its size.
-    error = 10 ** (-max(best.quality_db, _GUESSED_DB) / 10)
-    weight = _best_lambda(error, bits * math.log(2)) * min(8.0, max(0.25, excess**3))
-    return Trial(f"[{width}]*{depth}", best.encoding, weight, minutes)
+    if best.task == "classification" or Encoding.parse(best.encoding).num_levels:
+        # The bits are mostly lambda's: bytes ~ lambda^(-1 / (1 + power)).
+        weight = best.kolmogorov_weight * excess ** (1 + _POWER)
+    else:
+        # A trial is trained for a short time only: its error is not yet that of its size.
+        error = 10 ** (-max(best.quality_db, _GUESSED_DB) / 10)
+        weight = _best_lambda(error, bits * math.log(2)) * excess**3
+    nearest = min(8 * best.kolmogorov_weight, max(best.kolmogorov_weight / 8, weight))
+    rounded = float(f"{nearest:.3g}")
+    return Trial(f"[{width}]*{depth}", best.encoding, rounded, minutes, best.task)
 
 
 def _best_lambda(error: float, nats: float) -> float:
@@ -113,10 +127,16 @@ def _best_lambda(error: float, nats: float) -> float:
     return float(f"{_POWER * error / nats:.3g}")
 
 
-def _width(encoding: str, depth: int, num_weights: float) -> int:
-    """Return the largest width with at most a number of weights."""
-    width = _LEAST_WIDTH
-    while width < _MOST_WIDTH and _num_weights(encoding, depth, width + 1) <= num_weights:
+def _width(encoding: str, depth: int, num_bits: float, bits_per_weight: float) -> int:
+    """Return the largest width whose weights fit into a number of bits.
+
+    Layers behind grids get a share of the bits, whatever the features take.
+    """
+    num_features = Encoding.parse(encoding).num_weights(2)
+    if num_features:
+        num_bits, bits_per_weight = _BEHIND_GRIDS * num_bits, _BITS_PER_WEIGHT
+    most, width = num_features + num_bits / bits_per_weight, _LEAST_WIDTH
+    while width < _MOST_WIDTH and _num_weights(encoding, depth, width + 1) <= most:
         width += 1
     return width
 

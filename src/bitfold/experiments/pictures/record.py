@@ -16,6 +16,7 @@ from bitfold.runtime.strangers.plain_files import read_plain
 NAME = "picture.json"
 FORMAT, VERSION = "bitfold picture", 1
 _MAX_BYTES = 2**20
+TASKS = ("regression", "classification")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Trial:
         encoding: of the coordinates.
         kolmogorov_weight: lambda, as a number.
         minutes: of its training.
+        task: ``classification`` of a drawing's flat colours, or ``regression``.
         num_bytes: the size of its file; None until it is trained.
         psnr_db: of the picture that the file decodes to, over all pixels; None until then.
         trained_bytes: the size of the network as it was trained. If that is too large, the file
@@ -37,6 +39,7 @@ class Trial:
     encoding: str
     kolmogorov_weight: float
     minutes: float
+    task: str = "regression"
     num_bytes: int | None = None
     psnr_db: float | None = None
     trained_bytes: int | None = None
@@ -74,6 +77,7 @@ class SearchRecord:
         minutes: of the whole search.
         trials: in the order in which they were begun; only the last one may be under way.
         best: the number of the trial whose file is kept, from 0; None before the first.
+        is_flat: whether the picture is a drawing of flat colours, which are learned as classes.
     """
 
     target: str
@@ -81,6 +85,7 @@ class SearchRecord:
     minutes: float
     trials: tuple[Trial, ...] = ()
     best: int | None = None
+    is_flat: bool = False
 
     @property
     def done(self) -> tuple[Trial, ...]:
@@ -163,7 +168,8 @@ def _parse(content: dict[str, Any]) -> SearchRecord:
         raise ValueError("no minutes or target")
     if best is not None and not (isinstance(best, int) and 0 <= best < len(trials)):
         raise ValueError("the best trial is none of them")
-    return SearchRecord(content["target"], Goal(**content["goal"]), minutes, trials, best)
+    is_flat = content.get("is_flat", False) is True
+    return SearchRecord(content["target"], Goal(**content["goal"]), minutes, trials, best, is_flat)
 
 
 def _checked(trial: Trial) -> Trial:
@@ -175,6 +181,8 @@ def _checked(trial: Trial) -> Trial:
         trial.trained_bytes,
     )
     is_whole = all(number is None or is_number(number) for number in numbers)
-    if not (is_whole and isinstance(trial.shape, str) and isinstance(trial.encoding, str)):
+    words = (trial.shape, trial.encoding, trial.task)
+    is_named = all(isinstance(word, str) for word in words) and trial.task in TASKS
+    if not (is_whole and is_named):
         raise ValueError("a trial has numbers that are none")
     return trial

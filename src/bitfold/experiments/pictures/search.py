@@ -15,14 +15,14 @@ from PIL import Image
 from bitfold.errors import ConfigError, ModelFileError, RunError
 from bitfold.experiments.frontiers.training import train_point
 from bitfold.experiments.goal import Goal
-from bitfold.experiments.network_picture import draw_picture
+from bitfold.experiments.network_picture import draw_network
+from bitfold.experiments.picture_settings import MOST_LOST, lost_share
 from bitfold.experiments.pictures.plan import check_goal, next_trial, usual_bytes
 from bitfold.experiments.pictures.record import SearchRecord, Trial, read_search
 from bitfold.experiments.pictures.similarity import psnr_db
 from bitfold.experiments.run_coding import CodedRun, code_run
 from bitfold.model_file import read_model
 from bitfold.networks import PolytopeNet
-from bitfold.recording import NetworkView
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import Target, load_target
@@ -32,7 +32,8 @@ from bitfold.training import Config, Event, Run, RunFolder, load_run
 SHOWN: Final = "picture.png"
 _STOPPED = ("interrupted", "terminated", "unsaved")
 _MOST_DB = 100.0
-_BATCH, _RATE = 2048, 5e-3
+# By task: points in a step, and the learning rate. Edges between classes are found in many steps.
+_STEPS: Final = {"regression": (2048, 5e-3), "classification": (512, 1e-2)}
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def decoded_picture(path: Path, width: int, height: int) -> NDArray[np.uint8]:
     """Draw the picture of a model file at a size, uint8 (height, width, 3)."""
     network = read_model(path)
     assert isinstance(network, PolytopeNet)
-    return draw_picture(NetworkView(network, None), width, height, 0.0)
+    return draw_network(network, width, height)
 
 
 def compress_picture(
@@ -167,7 +168,8 @@ def _record_for(
         goal = Goal(psnr_db=-10 * math.log10(goal.error))
     if goal == Goal():
         goal = Goal(num_bytes=usual_bytes(target.grid.num_pixels))
-    new = SearchRecord(str(absolute_path(source)), goal, minutes)
+    is_flat = _is_flat(source)
+    new = SearchRecord(str(absolute_path(source)), goal, minutes, is_flat=is_flat)
     check_goal(new)
     before = read_search(_folder_of(path))
     if before is None:
@@ -178,6 +180,12 @@ def _record_for(
             f"goal, got {source} and {goal}. Choose another output, or delete the folder."
         )
     return replace(before, minutes=minutes)
+
+
+def _is_flat(source: str) -> bool:
+    """Whether a picture is a drawing that is learned well as classes."""
+    found = load_target(source)
+    return found.class_colours is not None and lost_share(found) <= MOST_LOST
 
 
 def _search(
@@ -211,14 +219,15 @@ def _search(
 
 
 def _config(record: SearchRecord, trial: Trial, run: Path) -> Config:
+    batch_size, rate = _STEPS[trial.task]
     return Config(
         target=record.target,
-        task="regression",
+        task=trial.task,
         shape=trial.shape,
         encoding=trial.encoding,
         points="all",
-        batch_size=_BATCH,
-        learning_rate=_RATE,
+        batch_size=batch_size,
+        learning_rate=rate,
         minutes=trial.minutes,
         kolmogorov_weight=trial.kolmogorov_weight,
         kolmogorov_quantise="learned",
@@ -234,11 +243,11 @@ def _measured(
     run: Run, record: SearchRecord, trial: Trial
 ) -> tuple[Trial, CodedRun, NDArray[np.uint8]]:
     """A trained trial with its numbers, its file, and the picture that the file decodes to."""
-    as_trained = code_run(run)
+    as_trained = code_run(run, with_palette=True)
     coded = _within_goal(run, record, as_trained)
     grid = run.target.grid
-    view = NetworkView(coded.network, None)
-    pixels = draw_picture(view, grid.width, grid.height, 0.0)
+    assert isinstance(coded.network, PolytopeNet)
+    pixels = draw_network(coded.network, grid.width, grid.height)
     done = replace(
         trial,
         num_bytes=len(coded.data),
@@ -254,7 +263,7 @@ def _within_goal(run: Run, record: SearchRecord, as_trained: CodedRun) -> CodedR
     if most is None or len(as_trained.data) <= most:
         return as_trained
     try:
-        return code_run(run, goal=record.goal)
+        return code_run(run, goal=record.goal, with_palette=True)
     except (ModelFileError, ConfigError):  # the network has too many weights for the size
         return as_trained
 

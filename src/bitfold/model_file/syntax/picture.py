@@ -1,4 +1,4 @@
-"""The aspect and the frames of a picture in a recipe, written and read."""
+"""The aspect, the frames and the palette of a picture in a recipe, written and read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.networks import Picture
 
+Palette = tuple[tuple[int, int, int], ...]
+#: The most colours of a palette.
+MAX_PALETTE = 256
 # Orders of the Golomb numbers.
 _ASPECT_ORDER, _FRAMES_ORDER, _RATE_ORDER = 2, 0, 10
+# Of a channel of a colour.
+_CHANNEL_BITS = 8
 # Rates are in hundredths of a frame a second.
 _RATE_PARTS, _MOST_RATE, _MOST_PARTS = 100, 10**6, 2**14
 
@@ -50,3 +55,25 @@ def read_picture(reader: StreamReader) -> Picture:
             reader.position,
         )
     return Picture(width, height, num_frames, rate / _RATE_PARTS if rate else None)
+
+
+def write_palette(writer: StreamWriter, palette: Palette) -> None:
+    """Append red, green and blue of each output's colour."""
+    for colour in palette:
+        for channel in colour:
+            writer.write_bits(channel, _CHANNEL_BITS)
+
+
+def read_palette(reader: StreamReader, num_colours: int) -> Palette:
+    """Read the palette that `write_palette` wrote.
+
+    Raises:
+        ModelFileError: if there are more colours than a picture has classes.
+    """
+    if num_colours > MAX_PALETTE:
+        raise damaged(
+            f"expected a palette of at most {MAX_PALETTE} colours, got {num_colours:,}",
+            reader.position,
+        )
+    channels = [reader.read_bits(_CHANNEL_BITS) for _ in range(3 * num_colours)]
+    return tuple(zip(channels[::3], channels[1::3], channels[2::3], strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
@@ -11,7 +12,15 @@ from torch import nn
 from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.errors import ShapeError
-from bitfold.model_file.syntax.picture import read_picture, write_picture, written_picture
+from bitfold.model_file.syntax.picture import (
+    MAX_PALETTE,
+    Palette,
+    read_palette,
+    read_picture,
+    write_palette,
+    write_picture,
+    written_picture,
+)
 from bitfold.networks import Encoding, Picture, PolytopeNet
 from bitfold.networks.encoding import (
     ENCODED_DIMENSIONS,
@@ -25,9 +34,10 @@ from bitfold.networks.shape import check_widths
 # Activations by their number in a file. New ones come at the end.
 ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
 FINAL_ACTIVATIONS = ("none", "relu", "leaky_relu", "sigmoid")
-# The number of the final activation in a file grows by the first of these with an encoding, and
-# by the second with a picture. A final activation that is new gets a number from twice the second.
-_WITH_ENCODING, _WITH_PICTURE = 4, 8
+# The number of the final activation in a file grows by the first of these with an encoding, by
+# the second with a picture, and by the third with a palette. A final activation that is new gets a
+# number from twice the third.
+_WITH_ENCODING, _WITH_PICTURE, _WITH_PALETTE = 4, 8, 16
 #: A network may have this many numbers, and more for each byte of its file.
 LEAST_NUMBERS, NUMBERS_PER_BYTE = 2**20, 2**12
 # Orders of the Golomb numbers.
@@ -42,6 +52,7 @@ class Recipe(NamedTuple):
 
     Attributes:
         picture: aspect and frames; None for a square picture, or where nothing is known.
+        palette: the colours of the outputs if they are classes; None if nothing is known.
     """
 
     in_features: int
@@ -51,6 +62,7 @@ class Recipe(NamedTuple):
     final_activation: str
     encoding: Encoding = Encoding()
     picture: Picture | None = None
+    palette: Palette | None = None
 
     def build(self) -> nn.Module:
         """Build the network with zero weights; no random state changes."""
@@ -63,11 +75,16 @@ class Recipe(NamedTuple):
             encoding=str(self.encoding),
             generator=torch.Generator(),
         )
-        network.picture = self.picture
+        network.picture = self._shown()
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.zero_()
         return network
+
+    def _shown(self) -> Picture | None:
+        if self.palette is None:
+            return self.picture
+        return replace(self.picture or Picture(), class_colours=self.palette, palette=self.palette)
 
     @property
     def num_numbers(self) -> int:
@@ -90,8 +107,15 @@ def recipe_of(module: object) -> Recipe | None:
         module.final_activation,
         module.encoding,
         written_picture(module.picture),
+        _palette_of(module),
     )
     return recipe if len(recipe.widths) <= _MOST_LAYERS else None
+
+
+def _palette_of(module: PolytopeNet) -> Palette | None:
+    palette = None if module.picture is None else module.picture.palette
+    fits = palette is not None and len(palette) == module.out_features <= MAX_PALETTE
+    return palette if fits else None
 
 
 def most_numbers(num_bytes: int) -> int:
@@ -106,9 +130,10 @@ def write_recipe(writer: StreamWriter, recipe: Recipe) -> None:
     writer.write_golomb(ACTIVATIONS.index(recipe.activation), _NAME_ORDER)
     final = FINAL_ACTIVATIONS.index(recipe.final_activation)
     with_picture = _WITH_PICTURE * (recipe.picture is not None)
+    with_palette = _WITH_PALETTE * (recipe.palette is not None)
     encoding = recipe.encoding
     with_encoding = _WITH_ENCODING * (not encoding.is_none)
-    writer.write_golomb(final + with_encoding + with_picture, _NAME_ORDER)
+    writer.write_golomb(final + with_encoding + with_picture + with_palette, _NAME_ORDER)
     if encoding.num_octaves:
         writer.write_golomb(encoding.num_octaves - 1, _OCTAVES_ORDER)
     elif encoding.num_levels:
@@ -117,6 +142,8 @@ def write_recipe(writer: StreamWriter, recipe: Recipe) -> None:
         writer.write_golomb(encoding.num_level_features - 1, _LEVELS_ORDER)
     if recipe.picture is not None:
         write_picture(writer, recipe.picture)
+    if recipe.palette is not None:
+        write_palette(writer, recipe.palette)
     runs = [(width, len(list(same))) for width, same in groupby(recipe.widths)]
     writer.write_golomb(len(runs), _RUNS_ORDER)
     for width, length in runs:
@@ -134,10 +161,12 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
     in_features = reader.read_golomb(_SIDE_ORDER) + 1
     out_features = reader.read_golomb(_SIDE_ORDER) + 1
     activation = _named(reader, ACTIVATIONS, "activation")
-    number = _number(reader, 2 * _WITH_PICTURE, "final activation")
+    number = _number(reader, 2 * _WITH_PALETTE, "final activation")
+    has_palette, number = divmod(number, _WITH_PALETTE)
     has_picture, number = divmod(number, _WITH_PICTURE)
     final, encoding = _read_final(reader, number, in_features)
     picture = read_picture(reader) if has_picture else None
+    palette = read_palette(reader, out_features) if has_palette else None
     widths = list[int]()
     for _ in range(reader.read_golomb(_RUNS_ORDER)):
         width = reader.read_golomb(_WIDTH_ORDER) + 1
@@ -146,7 +175,9 @@ def read_recipe(reader: StreamReader, num_bytes: int) -> Recipe:
             got = length + len(widths)
             raise damaged(f"expected at most {_MOST_LAYERS} layers, got {got}", reader.position)
         widths += [width] * length
-    recipe = Recipe(in_features, tuple(widths), out_features, activation, final, encoding, picture)
+    recipe = Recipe(
+        in_features, tuple(widths), out_features, activation, final, encoding, picture, palette
+    )
     try:
         check_widths(recipe.widths)
     except ShapeError as error:
