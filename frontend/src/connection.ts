@@ -9,6 +9,12 @@ export interface Link {
   send(command: Command): void;
 }
 
+/** Why the server closes for good: another try would be answered alike. */
+const FINAL: Readonly<Record<number, string>> = {
+  1008: "The token is missing or wrong. Open the address that `bitfold studio` has printed.",
+  4000: "The server is of another version. Load this page again.",
+};
+const UNREADABLE = "A message of the server cannot be read. Load this page again.";
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
 
@@ -18,15 +24,18 @@ export class Connection implements Link {
   private readonly token: string;
   private readonly hear: (message: Message) => void;
   private readonly changed: (isConnected: boolean) => void;
+  private readonly refused: (reason: string) => void;
 
   constructor(
     token: string,
     hear: (message: Message) => void,
     changed: (isConnected: boolean) => void,
+    refused: (reason: string) => void,
   ) {
     this.token = token;
     this.hear = hear;
     this.changed = changed;
+    this.refused = refused;
   }
 
   open(): void {
@@ -37,16 +46,25 @@ export class Connection implements Link {
       this.send({ kind: "hello", token: this.token, version: VERSION });
     };
     socket.onmessage = (event: MessageEvent<ArrayBuffer>) => {
-      const message = decode(event.data);
+      const message = decodeOrNull(event.data);
+      if (message === null) {
+        this.refused(UNREADABLE);
+        return;
+      }
       this.hear(message);
       if (message.kind === "hello") {
         this.waitMs = FIRST_WAIT_MS;
         this.changed(true);
       }
     };
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       this.socket = null;
       this.changed(false);
+      const reason = FINAL[event.code];
+      if (reason !== undefined) {
+        this.refused(reason);
+        return;
+      }
       setTimeout(() => this.open(), this.waitMs);
       this.waitMs = Math.min(2 * this.waitMs, LONGEST_WAIT_MS);
     };
@@ -57,5 +75,13 @@ export class Connection implements Link {
     if (this.socket?.readyState === WebSocket.OPEN) {
       this.socket.send(JSON.stringify(command));
     }
+  }
+}
+
+function decodeOrNull(data: ArrayBuffer): Message | null {
+  try {
+    return decode(data);
+  } catch {
+    return null;
   }
 }

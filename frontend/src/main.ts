@@ -27,9 +27,12 @@ state.run = place.run;
 state.shownEpoch = place.epoch;
 const connection = new Connection(token, (message) => page.hear(message), (isConnected) => {
   state.isConnected = isConnected;
-  setText(element("span", "connection"), isConnected ? "" : "not connected");
+  setText(element("span", "connection"), isConnected ? "" : "not connected, trying again");
   state.changed("connection");
   if (isConnected && state.run !== "") connection.send({ kind: "open", run: state.run });
+}, (reason) => {
+  setText(element("span", "connection"), "not connected");
+  state.say(reason, true);
 });
 const page = new Page(state, connection);
 new Controls(state, connection);

@@ -71,6 +71,7 @@ function receiveMoment(run: RunState, message: Message): void {
   run.isOver = facts["is_over"] === true;
   run.isTrained = facts["is_trained"] === true;
   run.note = String(facts["note"] ?? "");
+  run.isProblem = facts["is_problem"] === true;
   run.frames = facts["frames"] as number[];
   const rows = message.arrays["rows"];
   if (rows instanceof Float64Array) run.table.take(Number(facts["first_row"]), rows);

@@ -50,6 +50,8 @@ export class RunState {
   isOver = false;
   isTrained = false;
   note = "";
+  /** Whether the note says why training cannot go on. */
+  isProblem = false;
   target: TargetPicture | null = null;
   settings: Readonly<Record<string, unknown>> = {};
   audit = "";

@@ -163,25 +163,43 @@ test("a place is found in a partition that is drawn", () => {
 });
 
 test("a packed partition is unpacked", () => {
+  // Two triangles of a square: the side that the second one lies beyond tells two of its corners.
   const packed = {
     kind: "packed",
     facts: { aspect: 2, lows: [-1], highs: [1] },
     arrays: {
-      x: Uint16Array.of(0, 65535, 65535),
-      y: Uint16Array.of(0, 0, 65535),
-      sizes: Uint8Array.of(3),
-      corners: Uint16Array.of(0, 1, 2),
-      outputs: Uint16Array.of(0, 65535, 0),
-      fold_first: Uint16Array.of(0),
-      fold_second: Uint16Array.of(2),
-      fold_neurons: Uint16Array.of(5),
+      sizes: Uint8Array.of(3, 3, 0, 0, 0, 0),
+      codes_0: Uint8Array.of(0, 0, 0, 0),
+      x_0: Uint8Array.of(0, 1, 0, 2), // 0, then -1, 0 and 1 more, in 16 bits
+      y_0: Uint8Array.of(0, 0, 1, 0),
+      outputs0_0: Uint8Array.of(0, 1, 0, 2),
+      neurons_0: Uint8Array.of(0, 0, 6, 0, 0),
+      boundary: Uint16Array.of(0, 65535, 65535, 0),
     },
     shapes: {},
   };
   const found = unpacked(packed);
-  assert.deepEqual([...floats(found, "corners")], [-2, -1, 2, -1, 2, 1]);
-  assert.deepEqual([...floats(found, "outputs")], [-1, 1, -1]);
-  assert.deepEqual([...floats(found, "folds")], [-2, -1, 2, 1]);
-  assert.deepEqual([...wholes(found, "face_offsets")], [0, 3]);
+  assert.deepEqual([...wholes(found, "face_offsets")], [0, 3, 6]);
+  assert.deepEqual([...floats(found, "corners")], [-2, -1, 2, -1, 2, 1, -2, -1, 2, 1, -2, 1]);
+  assert.deepEqual([...floats(found, "folds")], [2, 1, -2, -1]);
   assert.deepEqual([...wholes(found, "fold_neurons")], [5]);
+  assert.deepEqual([...floats(found, "boundary")], [-2, 1, 2, -1]);
+  assert.deepEqual([...floats(found, "outputs")], [-1, 1, 1, -1, 1, -1]);
+});
+
+test("what three corners tell of a fourth is not written", () => {
+  const packed = {
+    kind: "packed",
+    facts: { aspect: 1, lows: [0], highs: [65535] },
+    arrays: {
+      sizes: Uint8Array.of(4, 0, 0, 0, 0),
+      codes_0: Uint8Array.of(0, 0, 0, 0),
+      x_0: Uint8Array.of(0, 200, 0, 199), // 0, 100, 100, 0
+      y_0: Uint8Array.of(0, 0, 200, 0), // 0, 0, 100, 100
+      outputs0_0: Uint8Array.of(20, 20, 40, 0), // 10, 20, 40, and 10 + (40 - 20)
+      neurons_0: Uint8Array.of(0, 0, 0, 0),
+    },
+    shapes: {},
+  };
+  assert.deepEqual([...floats(unpacked(packed), "outputs")], [10, 20, 40, 30]);
 });

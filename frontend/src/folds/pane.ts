@@ -1,7 +1,8 @@
 /** The pane with the folds: what is looked at, and what the pointer and the keys do. */
 
 import { Camera, LEAST_HALF } from "./camera.ts";
-import { Renderer, type Style } from "./renderer.ts";
+import type { Style } from "./renderer.ts";
+import { Stage } from "./stage.ts";
 import type { FoldColour } from "./palette.ts";
 import { layerOf, nearestFold } from "./nearest_fold.ts";
 import { element, setText } from "../dom.ts";
@@ -20,7 +21,7 @@ export class FoldsPane {
   readonly camera = new Camera();
   private readonly canvas = element("canvas", "folds");
   private readonly caption = element("p", "folds-caption");
-  private readonly renderer: Renderer;
+  private readonly renderer: Stage;
   private isDue = false;
   private lookedAt = "";
   private pictureAspect = 1;
@@ -34,7 +35,8 @@ export class FoldsPane {
     private readonly hovered: (u: number, v: number) => void,
     private readonly chosen: (neuron: readonly [number, number] | null) => void,
   ) {
-    this.renderer = new Renderer(this.canvas);
+    const note = element("p", "stage-note");
+    this.renderer = new Stage(this.canvas, (text) => setText(note, text), () => this.redraw());
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     for (const id of ["faces", "fold-colour"]) {
       element("select", id).addEventListener("change", () => this.redraw());

@@ -32,9 +32,7 @@ export class Renderer {
   private paletteKey = "";
   private hasTarget = false;
 
-  constructor(canvas: HTMLCanvasElement) {
-    const gl = canvas.getContext("webgl2", { antialias: true, alpha: false, preserveDrawingBuffer: true });
-    if (gl === null) throw new Error("This browser has no WebGL2.");
+  constructor(gl: WebGL2RenderingContext) {
     this.gl = gl;
     this.drawing = new Drawing(gl);
     this.palette = gl.createTexture();

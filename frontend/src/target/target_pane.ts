@@ -32,10 +32,12 @@ export class TargetPane {
     this.canvas.addEventListener("pointermove", (event) => {
       if (this.isPressed) brush.go(this.point(event));
     });
-    this.canvas.addEventListener("pointerup", () => {
-      this.isPressed = false;
-      brush.end();
-    });
+    for (const end of ["pointerup", "pointercancel"] as const) {
+      this.canvas.addEventListener(end, () => {
+        this.isPressed = false;
+        brush.end();
+      });
+    }
   }
 
   /** Show a stroke before the server has answered. */

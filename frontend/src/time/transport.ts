@@ -70,5 +70,6 @@ export class Transport {
     const words = this.state.shownEpoch === null ? "epoch" : "looking back at epoch";
     setText(element("output", "epoch"), `${words} ${shown.toLocaleString("en")}`);
     setText(element("p", "run-note"), run.note);
+    element("p", "run-note").classList.toggle("problem", run.isProblem);
   }
 }

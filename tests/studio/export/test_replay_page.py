@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import zlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from bitfold.cli.main import main
 from bitfold.errors import StudioError
 from bitfold.polytopes import partition
 from bitfold.recording.network_view import NetworkView
-from bitfold.studio.export import replay_page
+from bitfold.studio.export import packing, replay_page
 from bitfold.studio.export.packing import packed
 from bitfold.studio.export.replay_page import write_replay_page
 from bitfold.studio.viewer.cutting import cut
@@ -77,7 +78,7 @@ def test_a_page_has_all_moments_and_metrics(run: Run, tmp_path: Path) -> None:
     for moment in recorded["moments"]:
         found = message_of(moment["data"])
         expected = partition(run.network(moment["epoch"])).num_polytopes
-        assert found.facts["num_polytopes"] == expected == len(found.arrays["sizes"])
+        assert found.facts["num_polytopes"] == expected == (found.arrays["sizes"] > 0).sum()
     said = {one.kind: one for one in map(message_of, recorded["said"])}
     columns = said["hello"].facts["columns"]
     losses = said["moment"].arrays["rows"][:, columns.index("task_loss")]
@@ -85,22 +86,98 @@ def test_a_page_has_all_moments_and_metrics(run: Run, tmp_path: Path) -> None:
     assert (said["target"].arrays["pixels"] == run.target.pixels).all()
 
 
-def test_a_packed_partition_is_within_its_rounding(run: Run) -> None:
-    """Places to a 65,535th of the window, outputs to a 65,535th of their range."""
-    view = NetworkView.of_network(run.network(), run.target)
+def numbers(message: Message, name: str) -> list[int]:
+    """Numbers of a packed moment, whose first bytes stand together."""
+    found = [0] * len(message.arrays[f"{name}_0"])
+    for index in range(4):
+        for place, byte in enumerate(message.arrays.get(f"{name}_{index}", ())):
+            found[place] |= int(byte) << (8 * index)
+    return found
+
+
+def signed(code: int) -> int:
+    """0, -1, 1, -2, ..."""
+    return -((code + 1) >> 1) if code & 1 else code >> 1
+
+
+def corners_of(message: Message) -> list[list[int]]:
+    """The vertices of each face, numbered as they come, by a plain search for the open sides."""
+    codes, count, faces = iter(numbers(message, "codes")), 0, []
+    sides: list[tuple[int, int]] = []  # the open ones
+    for size in message.arrays["sizes"].tolist():
+        gate = sides[-1] if sides else None
+        if size == 0:
+            sides.pop()
+            continue
+        face = [] if gate is None else [gate[1], gate[0]]
+        while len(face) < size:
+            starts = [a for a, b in reversed(sides) if face and b == face[-1]]
+            code = next(codes)
+            if code == 0:
+                face.append(count)
+                count += 1
+            else:
+                known = count - (code - len(starts))
+                face.append(starts[code - 1] if code <= len(starts) else known)
+        for one, other in zip(face, [*face[1:], face[0]], strict=True):
+            if (other, one) in sides:
+                sides.remove((other, one))
+            else:
+                sides.append((one, other))
+        faces.append(face)
+    assert sides == []
+    return faces
+
+
+@pytest.mark.parametrize("epoch", [0, 6])
+def test_a_packed_partition_is_within_its_rounding(run: Run, epoch: int) -> None:
+    """Places to a 65,535th of the window; each fold has its neuron; outputs come back exactly."""
+    view = NetworkView.of_network(run.network(epoch), run.target)
     window = Window(0.05, 0.0, 0.25, 1.5)
     found = cut(view, window)
-    message = packed(found, view, window, 6)
-    corners = message.arrays["corners"]
-    x = (message.arrays["x"][corners] / 65535 * 2 - 1) * 1.5
-    y = message.arrays["y"][corners] / 65535 * 2 - 1
-    expected = found.vertices[found.face_vertices]
-    np.testing.assert_allclose(np.stack([x, y], 1), expected, atol=1.5 / 65535)
-    low, high = message.facts["lows"][0], message.facts["highs"][0]
-    outputs = low + message.arrays["outputs"][0] / 65535 * (high - low)
-    np.testing.assert_allclose(outputs, found.vertex_outputs[:, 0], atol=(high - low) / 65535)
+    message = packed(found, view, window, epoch)
+    faces = corners_of(message)
+    corners = np.concatenate(faces)
+    x, y = (np.cumsum([signed(c) for c in numbers(message, axis)]) % 65536 for axis in "xy")
+    places = np.stack([(x[corners] / 65535 * 2 - 1) * 1.5, y[corners] / 65535 * 2 - 1], 1)
+    order = packing._Walk(found).vertices
+    np.testing.assert_allclose(places, found.vertices[order][corners], atol=1.5 / 65535)
+    rims = pairwise(found.face_offsets.tolist())
+    whole = {frozenset(found.face_vertices[a:b].tolist()) for a, b in rims}
+    old = dict(enumerate(order))
+    assert {frozenset(old[vertex] for vertex in face) for face in faces} == whole
+    sides = {
+        frozenset((old[one], old[other])): None
+        for face in faces
+        for one, other in zip(face, [*face[1:], face[0]], strict=True)
+    }
     owned = np.diff(found.owner_offsets) > 0
-    assert len(message.arrays["fold_first"]) == owned.sum()
+    first = np.append(found.owners, 0)[found.owner_offsets[:-1]]
+    ends = map(frozenset, found.edges[owned].tolist())
+    wanted = dict(zip(ends, (first[owned] + 1).tolist(), strict=True))
+    given = dict(zip(sides, numbers(message, "neurons"), strict=True))
+    assert {side: neuron for side, neuron in given.items() if neuron} == wanted
+    values = values_of(message, faces, x.tolist(), y.tolist())
+    low, high = message.facts["lows"][0], message.facts["highs"][0]
+    outputs = low + np.array(values)[corners] / 65535 * (high - low)
+    expected = found.vertex_outputs[order][corners, 0]
+    np.testing.assert_allclose(outputs, expected, atol=(high - low) / 65535)
+
+
+def values_of(message: Message, faces: list[list[int]], x: list[int], y: list[int]) -> list[int]:
+    """The outputs as whole numbers, vertex by vertex."""
+    codes = numbers(message, "outputs0")
+    values: list[int] = []
+    for face in faces:
+        known = [vertex for vertex in face if vertex < len(values)]
+        for vertex in face:
+            if vertex == len(values):
+                triple = packing._triangle(known, x, y)
+                before = values[-1] if values else 0
+                expected = packing._affine(triple, vertex, x, y, values) if triple else before
+                values.append((expected + signed(codes[vertex])) % 65536)
+                known.append(vertex)
+    return values
 
 
 def test_moments_are_thinned_to_the_size(run: Run, tmp_path: Path) -> None:

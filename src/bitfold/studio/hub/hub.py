@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import PurePath
@@ -24,6 +25,7 @@ from bitfold.studio.wire.message import Message, decode, encode, header_of
 _TRAINER = "bitfold.studio.trainer.worker"
 _SAVER = "bitfold.studio.viewer.saver"
 _MOST_CLIENTS = 32
+_TICK_SECONDS = 2.0
 #: Runs that may be trained at a time; each has a process of its own.
 MOST_TRAINERS = 8
 #: Settings of a new run, where the page gives none.
@@ -148,6 +150,7 @@ class Hub:
                 f"Cannot train {live.name}: {num_trainers} runs are open. Stop one of them."
             )
         live.is_coming = live.is_starting = True
+        live.beginning = beginning
         self._spawn(self._train(live, {"run": live.path, **beginning}))
 
     async def _train(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
@@ -164,7 +167,7 @@ class Hub:
             live.hear(data, lambda kind, told: self._tell(live, kind, told))
 
         reason = await trainer.listen(hear)
-        live.end("" if reason == "exit code 0" else f"The trainer has ended: {reason}.")
+        live.end("" if reason == "exit code 0" else _ended_line(reason))
         self._tell_moment(live)
         self.tell_runs()
 
@@ -225,7 +228,7 @@ class Hub:
         live = self.live(command["run"])
         if not live.is_open:
             client.runs.add(live.name)
-            self._start(live, {})
+            self._start(live, live.beginning)
         live.order({"kind": command.kind, **self._permitted(command)})
 
     def _permitted(self, command: Command) -> dict[str, Any]:
@@ -322,9 +325,34 @@ class Hub:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        await self._cutter.run()
+        await asyncio.gather(self._cutter.run(), self._find_silence())
+
+    async def _find_silence(self) -> None:
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            before, last = last, time.monotonic()
+            self.find_silence(before, last)
+
+    def find_silence(self, before: float, now: float) -> None:
+        """Say which trainers do not answer; time in which the machine slept does not count.
+
+        Args:
+            before: when this was done last, by the monotonic clock.
+            now: the present.
+        """
+        for live in self._live.values():
+            if now - before > 2 * _TICK_SECONDS:
+                live.listen_anew(now)
+            elif live.falls_silent(now):
+                self._tell_moment(live)
 
     async def close(self) -> None:
         """Save every session, and end all processes."""
         trainers = [live.trainer for live in self._live.values() if live.trainer is not None]
         await asyncio.gather(*(trainer.stop() for trainer in trainers), self._cutter.close())
+
+
+def _ended_line(reason: str) -> str:
+    memory = " Perhaps the memory did not suffice." if "killed by signal 9" in reason else ""
+    return f"The trainer has ended: {reason}.{memory} Press Play to go on from the last checkpoint."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,12 @@ from bitfold.studio.hub.child import Child
 from bitfold.studio.hub.rows import Rows
 from bitfold.studio.wire.message import Message, decode, encode
 
+#: A trainer says that it is alive every two seconds.
+SILENT_SECONDS: Final = 12.0
+_SILENCE: Final = (
+    "The trainer does not answer: it is stopped, or the machine is busy. What it has saved is "
+    "safe; Save and close ends it."
+)
 #: Kinds of messages of a trainer of which pages get the newest alone.
 STATES = ("target", "settings", "audit", "bits", "changes")
 
@@ -33,6 +40,8 @@ class LiveRun:
         has_history: whether ``rows`` and ``kept`` hold what the run's folder has.
         is_record_asked: whether the run's folder was asked for them.
         is_coming: whether a trainer was started that has not yet sent a moment.
+        beginning: how the run begins, until its trainer has made it; then empty.
+        is_silent: whether its trainer has not answered for `SILENT_SECONDS`.
     """
 
     def __init__(self, name: str, path: str) -> None:
@@ -47,11 +56,16 @@ class LiveRun:
         self.has_history = False
         self.is_record_asked = False
         self.is_coming = False
+        self.beginning: Mapping[str, Any] = {}
+        self.is_silent = False
+        self._heard_seconds: float | None = None  # of the monotonic clock; None before the first
+        self._last_words = ""
         self._facts: dict[str, Any] = {
             "epoch": 0,
             "is_playing": False,
             "is_over": False,
             "note": "",
+            "is_problem": False,
         }
 
     @property
@@ -105,7 +119,16 @@ class LiveRun:
         """
         message = decode(data)
         kind = message.kind
+        was_silent, self.is_silent = self.is_silent, False
+        self._heard_seconds = time.monotonic()
+        if was_silent:
+            tell("moment", b"")
+        if kind == "alive":
+            return
+        if kind == "ended":
+            self._last_words = str(message.facts["text"])
         if kind == "moment":
+            self.beginning = {}
             self._take_moment(message)
             tell("moment", b"")
             return
@@ -114,15 +137,39 @@ class LiveRun:
             self.states[kind] = told
         tell(kind, told)
 
+    def falls_silent(self, now: float) -> bool:
+        """Whether the trainer has not answered for long, and this was not known.
+
+        Args:
+            now: seconds of the monotonic clock.
+        """
+        since = self._heard_seconds
+        is_silent = self.trainer is not None and since is not None and now - since > SILENT_SECONDS
+        was_silent, self.is_silent = self.is_silent, is_silent
+        return is_silent and not was_silent
+
+    def listen_anew(self, now: float) -> None:
+        """Count silence from now on: the machine has slept."""
+        if self._heard_seconds is not None:
+            self._heard_seconds = now
+
     def end(self, reason: str) -> None:
-        """Note that the trainer has ended."""
+        """Note that the trainer has ended.
+
+        Args:
+            reason: why, if it was not asked to; else empty. What it said itself is clearer.
+        """
         self.trainer, self.is_coming, self.is_starting = None, False, False
-        self._facts |= {"is_playing": False, "note": reason}
+        note, self._last_words = (self._last_words or reason) if reason else "", ""
+        self.is_silent, self._heard_seconds = False, None
+        self._facts |= {"is_playing": False, "note": note, "is_problem": bool(note)}
 
     def moment(self, first_row: int) -> bytes:
         """Return the message of the newest moment, with all rows from a number on."""
+        silence = {"note": _SILENCE, "is_problem": True} if self.is_silent else {}
         facts = {
             **self._facts,
+            **silence,
             "run": self.name,
             "is_trained": self.trainer is not None,
             "first_row": first_row,
@@ -131,7 +178,7 @@ class LiveRun:
         return encode(Message("moment", facts, {"rows": self.rows.since(first_row)}))
 
     def _take_moment(self, message: Message) -> None:
-        self._facts |= message.facts
+        self._facts |= {"is_problem": False, **message.facts}
         frames = message.facts["frames"]
         if frames:
             self.kept = [epoch for epoch in self.kept if epoch < frames[0]] + frames

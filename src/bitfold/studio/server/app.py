@@ -29,6 +29,8 @@ from bitfold.training.store.metrics import METRIC_NAMES
 # A page that connects says the token at once.
 _HELLO_SECONDS: Final = 10.0
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
+#: The connection is closed with this code if the page speaks another version of the wire.
+OTHER_VERSION: Final = 4000
 
 
 def make_app(hub: Hub, assets: Assets, *, token: str, hosts: list[str]) -> ASGIApp:
@@ -81,7 +83,10 @@ async def _says_token(websocket: WebSocket, guard: Guard) -> bool:
     except WebSocketDisconnect:
         return False
     if command is not None and command.kind == "hello" and guard.is_token(command["token"]):
-        return True
+        if command["version"] == VERSION:
+            return True
+        await websocket.close(OTHER_VERSION, "The page is of another version: load it again.")
+        return False
     await websocket.close(_POLICY_VIOLATION, "The token is missing or wrong.")
     return False
 

@@ -14,6 +14,8 @@ from bitfold.targets import load_target
 
 #: A larger file is refused before it is read.
 MAX_BYTES: Final = 2**26
+#: Pictures that are kept for one folder of runs.
+MOST_PICTURES: Final = 1000
 _MOST_CHARACTERS = 60
 _TOO_LARGE, _UNUSABLE = 413, 422
 
@@ -40,8 +42,16 @@ async def take_picture(request: Request, folder: Path) -> Response:
 
 def _kept(path: Path, data: bytes) -> str | None:
     """Keep a picture; return why not if it cannot be learned."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() and sum(1 for _ in path.parent.iterdir()) >= MOST_PICTURES:
+            return (
+                f"Cannot take {path.name}: expected at most {MOST_PICTURES} pictures, got another. "
+                f"Delete some from {path.parent}."
+            )
+        path.write_bytes(data)
+    except OSError as error:
+        return f"Cannot keep {path.name}: {error.strerror}. Make room on the disk."
     try:
         load_target(str(path))
     except BitfoldError as error:

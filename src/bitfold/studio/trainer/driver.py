@@ -29,6 +29,8 @@ from bitfold.training import (
 
 # A paused run looks for orders without end; a slowed one at least this often.
 _LONGEST_WAIT_SECONDS = 0.2
+# A run whose folder was deleted is noticed within this time.
+_FOLDER_SECONDS = 1.0
 # Orders that do not change what a moment says.
 _SILENT = frozenset({"paint", "watch", "bits", "save"})
 
@@ -53,6 +55,7 @@ class Driver:
         self._remaining: int | None = None  # epochs until the next pause
         self._least_seconds = 0.0  # of an epoch, at a chosen speed
         self._next_seconds = 0.0
+        self._seen_seconds = 0.0  # when the run's folder was seen last
         self._session = opened([self._listen])
         self._report = Report(self._session, send, self._standing)
         self._canvas = Canvas(self._session.run.target)
@@ -113,7 +116,7 @@ class Driver:
         return min(max(late, 0.0), _LONGEST_WAIT_SECONDS)
 
     def _advance(self) -> None:
-        if time.monotonic() < self._next_seconds:
+        if time.monotonic() < self._next_seconds or not self._has_folder():
             return
         event = next(self._session, None)
         if event is None:
@@ -121,6 +124,20 @@ class Driver:
         elif isinstance(event, EpochEnded):
             self._next_seconds = time.monotonic() + self._least_seconds
             self._count_epoch()
+
+    def _has_folder(self) -> bool:
+        """Whether the run's folder is still there; else stand, as all would be in vain."""
+        if time.monotonic() - self._seen_seconds < _FOLDER_SECONDS:
+            return True
+        path = self._session.run.path
+        if (path / "config.toml").is_file():
+            self._seen_seconds = time.monotonic()
+            return True
+        self._stand(
+            f"Cannot train {path.name}: its folder was moved or deleted. Put it back, or save the "
+            "network now."
+        )
+        return False
 
     def _count_epoch(self) -> None:
         if self._remaining is not None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
+import time
 
 from bitfold.errors import BitfoldError
 from bitfold.studio.trainer.beginning import Beginning
@@ -17,19 +19,38 @@ from bitfold.studio.trainer.orders import Orders
 from bitfold.studio.wire.message import Message
 from bitfold.studio.wire.pipe import Sender, own_output
 
+# The server takes a process that is silent for six times as long for a stopped one.
+_BEAT_SECONDS = 2.0
+_MEMORY = (
+    "Cannot go on: the memory does not suffice. Begin a run with fewer points or a narrower shape; "
+    "what was saved is safe."
+)
+
 
 def main() -> int:
     """Train the run that the first argument, an object of JSON, describes: see `Beginning`."""
     # Ctrl-C in the server's terminal reaches this process too; the server says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     send = Sender(own_output())
+    threading.Thread(target=_say_alive, args=(send,), daemon=True).start()
     try:
         beginning = Beginning(**json.loads(sys.argv[1]))
         Driver(beginning.open, Orders(sys.stdin), send).run()
     except BitfoldError as error:
         send(Message("ended", {"text": str(error)}))
         return 1
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        send(Message("ended", {"text": _MEMORY}))
+        return 1
     return 0
+
+
+def _say_alive(send: Sender) -> None:
+    while True:
+        time.sleep(_BEAT_SECONDS)
+        send(Message("alive"))
 
 
 if __name__ == "__main__":
