@@ -9,15 +9,14 @@ import os
 import random
 import shutil
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from bitfold import recording
-from bitfold.cli.main import main, run_command
+from bitfold.cli.main import main
 from bitfold.errors import BitfoldError
 from bitfold.experiments import frontier
 from bitfold.recording import Drawing, DrawingPaths, FrameStyle
@@ -25,18 +24,23 @@ from bitfold.training import (
     Config,
     EpochEnded,
     Event,
-    Run,
     RunEnded,
     RunRecord,
     RunStarted,
     Session,
     load_run,
 )
+from tests.run_folders.commands import (
+    COMMANDS,
+    FRONTIER,
+    GOOD_CODES,
+    REFUSED,
+    arguments_of,
+    call,
+)
 from tests.run_folders.kinds import OF_FRONTIERS, OF_RUNS
 from tests.run_folders.mutations import Stranger
 
-#: The command that has a folder of its own kind.
-FRONTIER = "frontier"
 _GREY = {"kolmogorov_weight": 0.01, "kolmogorov_bins": 8, "kolmogorov_shape": "[3]"}
 #: Runs to begin with: grey with K, learned steps, classes, and one that was painted anew.
 RUNS: dict[str, dict[str, Any]] = {
@@ -45,24 +49,6 @@ RUNS: dict[str, dict[str, Any]] = {
     "classes": {"target": "rgb-ring", "optimizer": "muon"},
     "painted": {"learning_rate": 0.01},
 }
-#: Exit codes of a command that did what it should, and of one that refused.
-GOOD_CODES, REFUSED = frozenset({0, 1, 3, 4, 5, 6}), 2
-COMMANDS = (
-    "resume",
-    "render",
-    "frame",
-    "plot",
-    "folds",
-    "report",
-    "polytopes",
-    "compress",
-    "audit",
-    "info",
-    "decompress",
-    "replay",
-    "branch",
-    FRONTIER,
-)
 
 
 @dataclass(frozen=True)
@@ -131,7 +117,7 @@ class Attempts:
             for command in COMMANDS:
                 if (command == FRONTIER) != (name == FRONTIER):
                     continue
-                code, said = _call(_arguments(command, run, self._place / f"out-{name}"))
+                code, said = call(arguments_of(command, run, self._place / f"out-{name}"))
                 assert code in GOOD_CODES, (name, command, said)
 
     def attempt(self, number: int, seed: int = 0, commands: Sequence[str] = COMMANDS) -> Outcome:
@@ -155,7 +141,7 @@ class Attempts:
         guarded = (outside, here, place / "home", place / "runs")
         before = fingerprint(*guarded, but=run)
         with _standing_in(here, place / "home"):
-            code, said = _call(_arguments(command, run, place / f"out-{number}"))
+            code, said = call(arguments_of(command, run, place / f"out-{number}"))
         fault = _fault(code, said)
         if fingerprint(*guarded, but=run) != before:
             fault = f"wrote outside the run; {fault}"
@@ -185,74 +171,6 @@ def _train(folder: Path, settings: dict[str, Any], *, is_painted: bool) -> None:
 def _draw(folder: Path) -> None:
     for words in (["render"], ["plot"], ["compress", "-o", str(folder / "net.bitfold")]):
         assert main([words[0], str(folder), *words[1:], "--quiet"]) == 0
-
-
-def _arguments(command: str, run: Path, output: Path) -> list[str]:
-    path, out = str(run), str(output)
-    return {
-        "resume": ["resume", path, "--epochs", "6"],
-        "render": ["render", path],
-        "frame": ["render", path, "--epoch", "2"],
-        "plot": ["plot", path],
-        "folds": ["plot", path, "--what", "folds", "-o", out + ".svg"],
-        "report": ["report", path],
-        "polytopes": ["polytopes", path, "-o", out + ".npz"],
-        "compress": ["compress", path, "-o", out + ".bitfold"],
-        "audit": ["audit", path],
-        "info": ["info", path + "/net.bitfold"],
-        "decompress": ["decompress", path + "/net.bitfold", "-o", out + ".png", "--size", "16"],
-        "replay": ["replay", path],
-        "branch": ["branch", path, out + "-branch"],
-        FRONTIER: ["frontier", "-o", path, "--lambdas", "0.02"],
-        "read": ["read", path],
-    }[command]
-
-
-def _read(path: str) -> int:
-    """Read everything in a run, each part whether or not another can be read; 2 if one cannot."""
-    parts: tuple[Callable[[Run], object], ...] = (
-        lambda run: run.metrics,
-        lambda run: run.status,
-        lambda run: run.split,
-        lambda run: run.epochs(),
-        lambda run: run.network(),
-        lambda run: [run.network(epoch) for epoch in run.frame_epochs()],
-        lambda run: run.kolmogorov(),
-    )
-    errors = []
-    for part in parts:
-        try:
-            part(load_run(path))
-        except BitfoldError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
-    return 0
-
-
-def _branch(path: str, folder: str) -> int:
-    """Branch a run, which no command does."""
-    load_run(path).branch(3, folder)
-    return 0
-
-
-_FUNCTIONS: dict[str, Callable[..., int]] = {"read": _read, "branch": _branch}
-
-
-def _call(arguments: list[str]) -> tuple[int | None, str]:
-    """Call a command; return its exit code, and what it said on standard error."""
-    errors = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
-        try:
-            if arguments[0] in _FUNCTIONS:
-                function, *given = arguments
-                code = run_command(lambda: _FUNCTIONS[function](*given), debug=False)
-                return code, errors.getvalue()
-            return main(arguments), errors.getvalue()
-        except SystemExit as ending:
-            return (ending.code if isinstance(ending.code, int) else 1), errors.getvalue()
-        except Exception:
-            return None, traceback.format_exc()
 
 
 def _fault(code: int | None, said: str) -> str:
