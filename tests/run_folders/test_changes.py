@@ -8,7 +8,7 @@ import time
 import pytest
 
 import bitfold
-from bitfold.training.store.changes import MAX_BYTES
+from bitfold.training.store.changes import MAX_BYTES, MOST_AT_ONCE
 from tests.run_folders.stranger_runs import Call, Place
 
 RATE = {"epoch": 3, "settings": {"learning_rate": 0.1}, "before": {"learning_rate": 0.001}}
@@ -64,16 +64,35 @@ def test_a_target_that_is_missing_is_named(number: int, place: Place, call: Call
 
 
 def test_as_many_changes_as_a_file_can_hold_cost_little(place: Place) -> None:
-    """The last of them counts, and those of an earlier epoch are undone."""
-    line = json.dumps(RATE) + "\n"
-    count = MAX_BYTES // len(line)
+    """The last of them counts, and those of a later epoch are undone."""
+    length = len(_line(1000))
+    count = MAX_BYTES // length
     path = place.run / "changes.jsonl"
-    path.write_text(line * count, encoding="utf-8")
+    path.write_text("".join(_line(1000 + n // MOST_AT_ONCE) for n in range(count)))
     start = time.process_time()
     run = bitfold.load_run(place.run)
-    assert len(run.changes.items) == count > 40_000
+    assert len(run.changes.items) == count > 10_000
     assert (run.config.learning_rate, run.at(2).config.learning_rate) == (0.1, 0.001)
     assert time.process_time() - start < MOST_SECONDS
-    path.write_text(line * (count + 1), encoding="utf-8")
-    with pytest.raises(bitfold.BitfoldError, match="expected at most 4,194,304 bytes"):
+    path.write_text(_line(1000) * (count + 1), encoding="utf-8")
+    with pytest.raises(bitfold.BitfoldError, match="expected at most 1,048,576 bytes"):
         bitfold.load_run(place.run)
+
+
+def test_more_changes_before_an_epoch_than_a_person_makes_are_refused(
+    place: Place, call: Call
+) -> None:
+    """In one line, before any of them acts; strokes that others paint over count for nothing."""
+    path = place.run / "changes.jsonl"
+    path.write_text(_line(5) * (MOST_AT_ONCE + 1), encoding="utf-8")
+    said = call("resume", place.run, "--epochs", "6")
+    assert said.is_refused(), said
+    assert f"expected at most {MOST_AT_ONCE} changes before epoch 5, got more" in said.err
+    strokes = "".join(json.dumps({"epoch": 5, "target": n}) + "\n" for n in range(1, 20_000))
+    path.write_text(_line(5) * (MOST_AT_ONCE - 1) + strokes, encoding="utf-8")
+    assert len(bitfold.load_run(place.run).changes.items) == MOST_AT_ONCE - 1 + 19_999
+    assert place.is_untouched()
+
+
+def _line(epoch: int) -> str:
+    return json.dumps({**RATE, "epoch": epoch}) + "\n"

@@ -243,6 +243,63 @@ def test_a_change_that_cannot_be_made_leaves_the_run_as_it_was(tmp_path: Path) -
     assert_same_run(tmp_path / "whole", tmp_path / "run")
 
 
+def test_strokes_at_one_moment_are_repeated_as_the_last_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those before it cost nothing when the run is trained again, and it has the same bits."""
+    strokes = [np.roll(PAINTED, number, 0) for number in range(5)]
+    with bitfold.Session(tiny(tmp_path / "run", **WITH_K)) as session:
+        for event in session:
+            if isinstance(event, EpochEnded) and event.epoch == 3:
+                for stroke in strokes[:4]:
+                    session.change(target=stroke)
+                session.change(learning_rate=0.02)
+                session.change(target=strokes[4])
+    run, made = bitfold.load_run(tmp_path / "run"), list[object]()
+    assert len(run.changes.items) == 6
+    before = bitfold.Session._altered
+
+    def altered(*given: Any) -> Any:
+        made.append(given)
+        return before(*given)
+
+    monkeypatch.setattr(bitfold.Session, "_altered", altered)
+    run.replay(tmp_path / "again")
+    assert len(made) == 3
+    assert_same_run(tmp_path / "run", tmp_path / "again")
+
+
+def test_what_a_reader_would_refuse_is_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither too many changes of one epoch nor too many bytes; strokes may follow each other."""
+    monkeypatch.setattr("bitfold.training.store.changes.MOST_AT_ONCE", 3)
+    with bitfold.Session(tiny(tmp_path / "run", epochs=2)) as session:
+        next(session)
+        for number in range(4):
+            session.change(target=np.roll(PAINTED, number, 0))
+        session.change(learning_rate=0.1)
+        session.change(learning_rate=0.2)
+        for change in ({"learning_rate": 0.3}, {"target": PAINTED}):
+            with pytest.raises(RunError, match="at most 3 changes before epoch 1, got more"):
+                session.change(**change)
+        while session.epoch < 1:
+            next(session)
+        session.change(learning_rate=0.3)
+        path = tmp_path / "run" / "changes.jsonl"
+        size = path.stat().st_size
+        monkeypatch.setattr("bitfold.training.store.changes.MAX_BYTES", size + 9)
+        with pytest.raises(RunError, match=f"at most {size + 9} bytes of changes"):
+            session.change(target=PAINTED)
+        assert path.stat().st_size == size
+        for _ in session:
+            pass
+    run = bitfold.load_run(tmp_path / "run")
+    assert (len(run.changes.items), run.changes.target_number()) == (7, 4)
+    assert not (tmp_path / "run" / "target-0005.safetensors").exists()
+    assert run.config.learning_rate == 0.3
+
+
 def test_after_the_end_nothing_can_be_changed(tmp_path: Path) -> None:
     """The error says how to go on."""
     session = bitfold.Session(tiny(tmp_path / "run", epochs=1))

@@ -212,7 +212,8 @@ class Session:
             ConfigError: a setting may not change, or has a wrong value, or the target has another
                 shape or task.
             TargetError, SamplingError: the target cannot be loaded, or has too few points.
-            RunError: training is over, or the disk is full; then nothing is changed.
+            RunError: training is over, the disk is full, or there are too many changes; then
+                nothing is changed.
         """
         if self.is_over:
             raise RunError(
@@ -315,9 +316,12 @@ class Session:
 
     def _act_on_recorded(self) -> None:
         """Let the recorded changes of the next epoch act."""
+        num_acted = len(self._trainer.live.run.changes.items)
         while self._coming and self._coming[0].epoch == self.epoch + 1:
-            change = self._coming.popleft()
-            run = self._record.after(len(self._trainer.live.run.changes.items) + 1)
+            change, num_acted = self._coming.popleft(), num_acted + 1
+            if change.is_superseded_by(self._coming[0] if self._coming else None):
+                continue
+            run = self._record.after(num_acted)
             self._act(change, self._altered(run, run.target, run.split))
 
     def _altered(self, run: RunRecord, target: Target, split: Split) -> Live:

@@ -14,7 +14,7 @@ from bitfold.targets import Split, Target, sample_split, write_target
 from bitfold.training.config.configuration import Config
 from bitfold.training.config.continuation import changed_config
 from bitfold.training.run.record import RunRecord
-from bitfold.training.store.changes import Change, Changes, append_change
+from bitfold.training.store.changes import Change, Changes, append_change, check_room
 from bitfold.training.store.unwritable import unwritable
 
 _POINTS = ("points", "validation_points")
@@ -40,9 +40,11 @@ class Alteration:
         """Write the change to the disk itself.
 
         Raises:
-            RunError: the disk is full or fails; then there is no change.
+            RunError: the disk is full or fails, or the run has had too many changes; then there is
+                no change.
         """
         change, folder = self.change, self.run.folder
+        check_room(self.run.path, folder.changes, self.run.changes)
         try:
             if change.target is not None:
                 write_target(folder.numbered_target(change.target), self.target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,8 +20,10 @@ from bitfold.training.config.continuation import resumable_settings
 from bitfold.training.config.setting import Setting
 from bitfold.training.config.setting_group import settings_of
 
-#: A longer file is refused: it is read whole. A change takes about 100 bytes.
-MAX_BYTES = 2**22
+#: A longer file is refused before it is read. A change takes about 100 bytes.
+MAX_BYTES = 2**20
+#: So many changes may act before one epoch; each makes a learner anew.
+MOST_AT_ONCE = 500
 #: The largest number of an epoch, and of a numbered target or split.
 _MAX_NUMBER = 2**53
 _FIELDS = {"epoch", "settings", "before", "target", "split"}
@@ -44,6 +47,19 @@ class Change:
     target: int | None = None
     split: int | None = None
 
+    def is_superseded_by(self, later: Change | None) -> bool:
+        """Whether a change that follows at once leaves nothing of this one: both only paint.
+
+        Args:
+            later: the next change; None if there is none.
+        """
+        return (
+            later is not None
+            and later.epoch == self.epoch
+            and not (self.settings or later.settings)
+            and None not in {self.target, later.target}
+        )
+
     def line(self) -> bytes:
         """Return its line in the file."""
         values: dict[str, Any] = {"epoch": self.epoch}
@@ -62,6 +78,12 @@ class Changes:
     """
 
     items: tuple[Change, ...] = ()
+
+    def num_acting(self, epoch: int) -> int:
+        """Return how many changes act before an epoch, other than those that others supersede."""
+        found = [item for item in self.items if item.epoch == epoch]
+        followers = (*found[1:], None)
+        return sum(not a.is_superseded_by(b) for a, b in zip(found, followers, strict=False))
 
     def until(self, epoch: int) -> Changes:
         """Return the changes that act before the epochs 1 to ``epoch``."""
@@ -106,7 +128,8 @@ def read_changes(path: Path) -> Changes:
         path: the file; without it nothing was changed.
 
     Raises:
-        RunError: the file is too long, or a whole line of it is no change.
+        RunError: the file is too long, a whole line of it is no change, or more than `MOST_AT_ONCE`
+            changes act before one epoch.
     """
     try:
         lines = read_plain(path, MAX_BYTES).split(b"\n")[:-1]
@@ -120,7 +143,43 @@ def read_changes(path: Path) -> Changes:
         if change is None or (items and change.epoch < items[-1].epoch):
             raise _damaged(path, f"a change in line {number}", "another text")
         items.append(change)
-    return Changes(tuple(items))
+    found = Changes(tuple(items))
+    crowded = _crowded_epoch(found)
+    if crowded is not None:
+        raise _damaged(path, f"at most {MOST_AT_ONCE} changes before epoch {crowded}", "more")
+    return found
+
+
+def check_room(place: Path, path: Path, changes: Changes) -> None:
+    """Refuse the newest change if `read_changes` would refuse the file with it.
+
+    Args:
+        place: the folder of the run, for the error.
+        path: the file.
+        changes: all changes, the newest last; it is not yet in the file.
+
+    Raises:
+        RunError: there are too many.
+    """
+    newest = changes.items[-1]
+    if changes.num_acting(newest.epoch) > MOST_AT_ONCE:
+        raise RunError(
+            f"Cannot change {place}: expected at most {MOST_AT_ONCE} changes before epoch "
+            f"{newest.epoch}, got more. Train an epoch first."
+        )
+    num_bytes = path.lstat().st_size if path.exists() else 0
+    if num_bytes + len(newest.line()) > MAX_BYTES:
+        raise RunError(
+            f"Cannot change {place}: expected at most {MAX_BYTES:,} bytes of changes, got more. "
+            "Train it on as it is, or begin a new run."
+        )
+
+
+def _crowded_epoch(changes: Changes) -> int | None:
+    """Return an epoch before which too many changes act."""
+    counts = Counter(item.epoch for item in changes.items)
+    many = (epoch for epoch, count in counts.items() if count > MOST_AT_ONCE)
+    return next((epoch for epoch in many if changes.num_acting(epoch) > MOST_AT_ONCE), None)
 
 
 def append_change(path: Path, change: Change) -> None:
