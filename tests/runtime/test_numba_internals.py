@@ -1,6 +1,9 @@
 """Tests of the check of Numba's internals, and of results without them."""
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numba
@@ -16,6 +19,16 @@ from bitfold.runtime import numba_internals
 #: A slope is a difference of logits, off by their rounding of 1e-7, times 255 bins over a range of
 #: 1, over 76 weights; some roundings meet.
 SLOPE_ROUNDING = 5e-6
+
+_NUMBERS = """
+import bitfold, torch
+torch.manual_seed(0)
+network = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.ReLU(), torch.nn.Linear(5, 1)).eval()
+for predictor in ("coordinate", "row_column"):
+    loss = bitfold.KolmogorovLoss(network, predictor=predictor)
+    print(f"{loss().item():.4f} {loss.bits().total:.1f}")
+print(bitfold.partition(network).num_polytopes)
+"""
 
 
 @pytest.fixture
@@ -73,6 +86,18 @@ def test_the_difference_is_logged_once(caplog: pytest.LogCaptureFixture) -> None
     (record,) = caplog.records
     assert "expected Numba 0.61 to 0.61 with known internals, got 0.99.0" in record.getMessage()
     assert "\n" not in record.getMessage()
+
+
+def test_interpreted_loops_give_the_same_numbers() -> None:
+    """With NUMBA_DISABLE_JIT, which tools for coverage set, one line says that they are slow."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-c", _NUMBERS]
+    compiled = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    environment["NUMBA_DISABLE_JIT"] = "1"
+    plain = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert plain.stdout == compiled.stdout != ""
+    assert plain.stderr.startswith("Cannot compile loops: expected NUMBA_DISABLE_JIT to be 0")
+    assert len(plain.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("targets", ["soft", "linear"])

@@ -43,6 +43,7 @@ _METHODS = {
     (caching.IndexDataCacheFile, "_open_for_write"): ["self", "filepath"],
 }  # fmt: skip
 _LOGGER = logging.getLogger("bitfold")
+_CONFIG: Any = numba.config  # has no types
 
 
 @cache
@@ -51,6 +52,13 @@ def are_as_expected() -> bool:
 
     The answer is worked out once in a process, in about a millisecond: nothing is compiled.
     """
+    if _CONFIG.DISABLE_JIT:
+        _LOGGER.warning(
+            "Cannot compile loops: expected NUMBA_DISABLE_JIT to be 0 or not set, got %s. Results "
+            "stay the same, but everything takes a hundred times as long; unset it.",
+            _CONFIG.DISABLE_JIT,
+        )
+        return False
     difference = find_difference(numba.__version__)
     if difference is None:
         return True
