@@ -149,6 +149,16 @@ def test_files_without_end_are_refused_by_their_size(name: str, place: Place) ->
             assert run.split
 
 
+@pytest.mark.parametrize("name", ["metrics.jsonl", "trajectory.bin"])
+def test_files_larger_than_the_disk_are_not_copied(name: str, place: Place) -> None:
+    """A branch of a run with a file that has holes is refused before the disk is full."""
+    with (place.run / name).open("r+b") as file:
+        file.truncate(2**43)
+    with in_time(20), pytest.raises(BitfoldError, match=r"expected at most .* bytes, got 8,796,0"):
+        bitfold.load_run(place.run).branch(3, place.here / "branch")
+    assert not (place.here / "branch").exists()
+
+
 @pytest.mark.parametrize("what", ["device", "FIFO", "folder", "sparse"])
 @pytest.mark.parametrize("command", ["info", "decompress", "report"])
 def test_a_model_file_in_the_run_is_no_trap(

@@ -23,11 +23,10 @@ SLOPE_ROUNDING = 5e-6
 _NUMBERS = """
 import bitfold, torch
 torch.manual_seed(0)
-network = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.ReLU(), torch.nn.Linear(5, 1)).eval()
+network = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.Linear(5, 1))
 for predictor in ("coordinate", "row_column"):
     loss = bitfold.KolmogorovLoss(network, predictor=predictor)
     print(f"{loss().item():.4f} {loss.bits().total:.1f}")
-print(bitfold.partition(network).num_polytopes)
 """
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from bitfold.cli.commands import (
     audit,
@@ -32,6 +35,8 @@ from bitfold.runtime.display.figure_backend import drop_backend
 from bitfold.runtime.strangers.folder_settings import ignore_folder_settings
 
 INTERRUPTED = 130
+# A disk that is full, a quota that is used up, and a file that may grow no further.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +62,10 @@ def run_command(command: Callable[[], int], *, debug: bool) -> int:
     drop_backend()
     ignore_folder_settings()
     try:
-        return command()
+        code = command()
+        if sys.stdout is not None:  # None if it was closed
+            sys.stdout.flush()
+        return code
     except BitfoldError as error:
         if debug:
             traceback.print_exc()
@@ -67,7 +75,22 @@ def run_command(command: Callable[[], int], *, debug: bool) -> int:
         sys.stderr.write("bitfold: interrupted.\n")
         return INTERRUPTED
     except BrokenPipeError:
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.errno not in _FULL or debug:
+            raise
+        _drop_output()
+        sys.stderr.write(f"bitfold: Cannot write: {error.strerror}. Make room, then try again.\n")
+        return 2
+
+
+def _drop_output() -> None:
+    """Let the interpreter not fail once more at its end, when it writes what is left."""
+    with suppress(OSError, ValueError):  # a stream of a caller's own has no descriptor
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 class _PrintVersion(argparse.Action):

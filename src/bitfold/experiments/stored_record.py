@@ -14,6 +14,8 @@ from bitfold.runtime.strangers.bounded_json import parse_json
 from bitfold.runtime.strangers.plain_files import read_plain
 
 _Record = TypeVar("_Record")
+# Of JSON, an empty list takes 3 bytes and, once it is parsed, more than 60.
+_BYTES_PER_CONTAINER = 32
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,15 @@ class StoredRecord(Generic[_Record]):
             sync: whether the file must outlast a loss of power too.
 
         Raises:
-            RunError: the folder cannot be written.
+            RunError: the folder cannot be written, or `read` would refuse the file by its size.
         """
         whole = {"format": self.form, "version": self.version, **content}
         data = (json.dumps(whole, indent=indent, allow_nan=False) + "\n").encode()
+        if len(data) > self.max_bytes:
+            raise RunError(
+                f"Cannot write {folder / self.name}: expected at most {self.max_bytes:,} bytes, "
+                f"got {len(data):,}. Use several folders."
+            )
         try:
             write_atomically(folder / self.name, data, sync=sync)
         except OSError as error:
@@ -71,7 +78,10 @@ class StoredRecord(Generic[_Record]):
         """
         path = folder / self.name
         try:
-            content = parse_json(read_plain(path, self.max_bytes))
+            data = read_plain(path, self.max_bytes)
+            if data.count(b"[") + data.count(b"{") > self.max_bytes // _BYTES_PER_CONTAINER:
+                raise ValueError("it has too many lists")
+            content = parse_json(data)
             if (content.pop("format"), content.pop("version")) != (self.form, self.version):
                 raise ValueError("another format or version")
             return self.parse(content)

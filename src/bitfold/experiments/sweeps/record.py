@@ -17,7 +17,7 @@ from bitfold.training import Config, config_from_mapping, settings_mapping, sett
 
 NAME = "sweep.json"
 _FORMAT, _VERSION = "bitfold sweep", 1
-_MAX_BYTES = 2**28  # of the most members
+_MAX_BYTES = 2**26  # of the most members, with all their metrics
 _MAX_NAME = 200
 #: Names that something else in a sweep's folder has.
 _TAKEN: Final = frozenset({NAME, "sweep.csv", "compare.html"})

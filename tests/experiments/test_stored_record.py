@@ -1,0 +1,37 @@
+"""A record of an experiment is read only if it cannot cost more memory than its size suggests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitfold.errors import RunError
+from bitfold.experiments.stored_record import StoredRecord
+
+_STORED: StoredRecord[dict[str, Any]] = StoredRecord("r.json", "a test", "test", 1, dict, 320)
+
+
+def test_a_record_comes_back(tmp_path: Path) -> None:
+    """As it was written, and nothing comes back where there is none."""
+    assert _STORED.read(tmp_path) is None
+    _STORED.write(tmp_path, {"rows": [1, 2]})
+    assert _STORED.read(tmp_path) == {"rows": [1, 2]}
+
+
+def test_a_record_that_would_not_be_read_is_not_written(tmp_path: Path) -> None:
+    """The one before it stays."""
+    _STORED.write(tmp_path, {"rows": "first"})
+    with pytest.raises(RunError, match="expected at most 320 bytes, got"):
+        _STORED.write(tmp_path, {"rows": "x" * 320})
+    assert _STORED.read(tmp_path) == {"rows": "first"}
+
+
+@pytest.mark.parametrize("hostile", ["[],", "{},"])
+def test_many_empty_lists_are_refused(hostile: str, tmp_path: Path) -> None:
+    """Each takes twenty times its bytes once it is parsed."""
+    text = '{"format": "test", "version": 1, "rows": [' + hostile * 11 + "0]}"
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(RunError, match="too many lists"):
+        _STORED.read(tmp_path)
