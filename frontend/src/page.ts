@@ -5,7 +5,7 @@ import { Curves } from "./curves/curves.ts";
 import { element, setText } from "./dom.ts";
 import { FoldsPane } from "./folds/pane.ts";
 import { showPlace } from "./folds/place_pane.ts";
-import { followGradients } from "./gradients/gradients_pane.ts";
+import { GradientsPane } from "./gradients/gradients_pane.ts";
 import { fragmentOf } from "./link.ts";
 import { short } from "./numbers.ts";
 import { receive } from "./receive.ts";
@@ -39,7 +39,7 @@ export class Page {
     new Curves(state);
     followSummary(state);
     followMarks(state);
-    followGradients(state);
+    new GradientsPane(state, link);
     this.followLines();
     this.followKeys(transport);
     element("button", "link").addEventListener("click", () => this.copyLink());

@@ -1,6 +1,6 @@
 /** Messages of the server become state. */
 
-import { RunState, type RunFacts, type SettingRow, type State } from "./state.ts";
+import { RunState, type AuditRow, type Mark, type RunFacts, type SettingRow, type State } from "./state.ts";
 import type { Message } from "./wire.ts";
 
 export function receive(state: State, message: Message): void {
@@ -38,8 +38,13 @@ export function receive(state: State, message: Message): void {
       state.of(run).changes = (facts["changes"] as SentChange[]).map((change) => ({
         epoch: change.epoch,
         settings: change.settings,
+        before: change.before,
         isPainted: change.is_painted,
       }));
+      state.changed("changes");
+      return;
+    case "marks":
+      state.of(run).marks = facts["marks"] as Mark[];
       state.changed("changes");
       return;
     case "notice":
@@ -55,11 +60,12 @@ export function receive(state: State, message: Message): void {
 interface SentChange {
   readonly epoch: number;
   readonly settings: Record<string, unknown>;
+  readonly before: Record<string, unknown>;
   readonly is_painted: boolean;
 }
 
 function receiveAudit(run: RunState, message: Message): void {
-  run.audit = String(message.facts["text"]);
+  run.audit = message.facts["rows"] as AuditRow[];
   run.isAuditOk = message.facts["is_ok"] === true;
   run.auditEpoch = Number(message.facts["epoch"]);
 }

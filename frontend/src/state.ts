@@ -1,5 +1,7 @@
 /** All that the page knows; views are functions of it. */
 
+import { nearest } from "./numbers.ts";
+
 export interface RunFacts {
   readonly run: string;
   readonly target?: string;
@@ -28,7 +30,28 @@ export interface SettingRow {
 export interface Change {
   readonly epoch: number;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** The same settings as they were. */
+  readonly before: Readonly<Record<string, unknown>>;
   readonly isPainted: boolean;
+}
+
+/** Something that happened to a run. */
+export interface Mark {
+  /** The last epoch before it. */
+  readonly epoch: number;
+  readonly kind: "monitor" | "audit" | "watchdog" | "change" | "branch";
+  readonly text: string;
+}
+
+/** A finding of the gradient audit. */
+export interface AuditRow {
+  readonly term: string;
+  readonly module: string;
+  readonly verdict: "reaches" | "weak" | "cut" | "independent";
+  readonly share: number;
+  readonly norm: number;
+  /** Lines of code where the gradient stops. */
+  readonly sites: readonly string[];
 }
 
 export interface TargetPicture {
@@ -54,10 +77,12 @@ export class RunState {
   isProblem = false;
   target: TargetPicture | null = null;
   settings: Readonly<Record<string, unknown>> = {};
-  audit = "";
+  audit: readonly AuditRow[] = [];
   isAuditOk = true;
   auditEpoch = 0;
   changes: readonly Change[] = [];
+  /** What the trade monitor, audits and watchdogs have said. */
+  marks: readonly Mark[] = [];
   frames: number[] = [];
   readonly table: Table;
 
@@ -118,7 +143,7 @@ export class Table {
   }
 }
 
-export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settings" | "changes" | "line";
+export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settings" | "changes" | "line" | "pointed";
 
 export class State {
   isConnected = false;
@@ -132,6 +157,8 @@ export class State {
   run = "";
   /** The epoch that is looked at; null for the newest one. */
   shownEpoch: number | null = null;
+  /** The epoch that the pointer shows in a curve; null while it is elsewhere. */
+  pointedEpoch: number | null = null;
   line = "";
   isProblem = false;
   private readonly known = new Map<string, RunState>();
@@ -153,6 +180,25 @@ export class State {
 
   get current(): RunState {
     return this.of(this.run);
+  }
+
+  /** The recorded moment that the views show: that under the pointer, or the chosen one; null: the newest. */
+  get lookedEpoch(): number | null {
+    return this.lookedEpochOf(this.run);
+  }
+
+  /** The same of any run: its recorded moment nearest to the epoch that is looked at. */
+  lookedEpochOf(name: string): number | null {
+    const wanted = this.pointedEpoch ?? this.shownEpoch;
+    const run = this.of(name);
+    return wanted === null || wanted >= run.epoch ? null : nearest(run.frames, wanted);
+  }
+
+  /** Point at an epoch in all views, or no longer. */
+  point(epoch: number | null): void {
+    if (epoch === this.pointedEpoch) return;
+    this.pointedEpoch = epoch;
+    this.changed("pointed");
   }
 
   column(name: string): number {

@@ -5,10 +5,10 @@ import { short } from "./numbers.ts";
 import type { State } from "./state.ts";
 
 export function followSummary(state: State): void {
-  state.on(["moment", "run"], () => {
+  state.on(["moment", "run", "pointed"], () => {
     if (state.run === "") return;
     const table = state.current.table;
-    const last = (name: string): number => table.last(state.column(name), state.shownEpoch);
+    const last = (name: string): number => table.last(state.column(name), state.pointedEpoch ?? state.shownEpoch);
     const bits = last("description_bits");
     const parts = [
       ["PSNR", last("psnr_db"), "dB"],

@@ -9,10 +9,12 @@ import { foldPalette, hue } from "../src/folds/palette.ts";
 import { cornerColours, triangulate } from "../src/folds/triangles.ts";
 import { layerOf, nearestFold } from "../src/folds/nearest_fold.ts";
 import { fragmentOf, placeOf } from "../src/link.ts";
+import { targetsBeforeCut } from "../src/gradients/gradients_pane.ts";
 import { nearest, short } from "../src/numbers.ts";
 import { locate } from "../src/replay/locate.ts";
 import { unpacked } from "../src/replay/unpack.ts";
-import { Table } from "../src/state.ts";
+import { RunState, Table } from "../src/state.ts";
+import { marksOf, near } from "../src/time/marks.ts";
 import { floats, wholes } from "../src/wire.ts";
 
 test("a face of n corners becomes n - 2 triangles", () => {
@@ -82,8 +84,22 @@ test("thinned curves keep their ends", () => {
 test("a logarithmic curve leaves out what has no logarithm", () => {
   const table = new Table(2);
   table.take(0, Float64Array.of(1, 0, 2, 0.5, 3, Number.NaN));
-  assert.deepEqual(series(table, thinned(3, 9), 1, true), [null, 0.5, null]);
-  assert.deepEqual(series(table, thinned(3, 9), 1, false), [0, 0.5, null]);
+  assert.deepEqual(series(table, thinned(3, 9), [1], true), [null, 0.5, null]);
+  assert.deepEqual(series(table, thinned(3, 9), [1], false), [0, 0.5, null]);
+});
+
+test("a curve may be the product of columns", () => {
+  const table = new Table(3);
+  table.take(0, Float64Array.of(1, 0.5, 4, 2, Number.NaN, 4));
+  assert.deepEqual(series(table, thinned(2, 9), [1, 2], false), [2, null]);
+});
+
+test("the switch of the seed's bug goes back to what was there before", () => {
+  const change = (settings: Record<string, unknown>, before: Record<string, unknown>) =>
+    ({ epoch: 1, settings, before, isPainted: false });
+  const planted = change({ kolmogorov_targets: "cut" }, { kolmogorov_targets: "linear" });
+  assert.equal(targetsBeforeCut([planted, change({ learning_rate: 1 }, { learning_rate: 2 })]), "linear");
+  assert.equal(targetsBeforeCut([]), null);
 });
 
 test("each neuron has the colour of its layer", () => {
@@ -202,4 +218,24 @@ test("what three corners tell of a fourth is not written", () => {
     shapes: {},
   };
   assert.deepEqual([...floats(unpacked(packed), "outputs")], [10, 20, 40, 30]);
+});
+
+test("changes, branches and alarms are marked, and named near the pointer", () => {
+  const current = new RunState(1);
+  current.epoch = 100;
+  current.changes = [{ epoch: 51, settings: { learning_rate: 0.1 }, before: {}, isPainted: true }];
+  current.marks = [{ epoch: 80, kind: "monitor", text: "K rose." }];
+  const runs = [
+    { run: "ring-from-20", parent: "/runs/ring", parent_epoch: 20 },
+    { run: "ring", parent: "/runs/disk", parent_epoch: 10 },
+    { run: "other" },
+  ];
+  const marks = marksOf({ run: "ring", runs, current });
+  assert.deepEqual(marks.map((mark) => [mark.epoch, mark.kind]), [
+    [10, "branch"], [20, "branch"], [50, "change"], [80, "monitor"],
+  ]);
+  assert.equal(near(marks, 0.805, 100), "after epoch 80: K rose.");
+  assert.equal(near(marks, 0.5, 100), "after epoch 50: learning_rate 0.1, target painted");
+  assert.match(near(marks, 0.1, 100), /branched from disk/);
+  assert.equal(near(marks, 0.3, 100), "");
 });

@@ -135,6 +135,30 @@ def test_a_page_steps_paints_changes_and_what_it_did_can_be_replayed(url: str) -
     assert first_difference(run, again) is None
 
 
+def test_the_seeds_bug_is_planted_and_the_audit_names_the_line(url: str) -> None:
+    """As a change like any other: recorded with what was there before."""
+    with page_of(url) as page:
+        settings = {"target": "ring", "size": 16, "shape": "[4]*2", "points": 64}
+        page.say("new", settings={**settings, "batch_size": 64, "kolmogorov_weight": 0.1})
+        run = page.hear("began").facts["run"]
+        page.say("open", run=run)
+        page.say("play", run=run, epochs=2)
+        assert page.hear("audit").facts["is_ok"]
+        page.hear("moment", lambda m: m.facts["epoch"] == 2 and not m.facts["is_playing"])
+        page.say("change", run=run, settings={"kolmogorov_targets": "cut"})
+        found = page.hear("audit", lambda m: not m.facts["is_ok"])
+        (mark,) = page.hear("marks", lambda m: bool(m.facts["marks"])).facts["marks"]
+        change = page.hear("changes", lambda m: bool(m.facts["changes"])).facts["changes"][0]
+        page.say("stop", run=run)
+    assert (mark["epoch"], mark["kind"]) == (2, "audit")
+    assert (change["epoch"], change["settings"]["kolmogorov_targets"]) == (3, "cut")
+    assert change["before"]["kolmogorov_targets"] == "soft"
+    verdicts = {(row["term"], row["module"]): row for row in found.facts["rows"]}
+    assert verdicts["K", "network"]["verdict"] == "cut"
+    assert any(site.startswith("cut.py:") for site in verdicts["K", "network"]["sites"])
+    assert verdicts["K", "predictor"]["verdict"] == "reaches"
+
+
 def test_two_pages_see_what_either_paints(url: str) -> None:
     """The later stroke wins, and both see it; undo takes back the last one, whoever made it."""
     stroke = {"tool": "brush", "points": [[0, 0]], "radius": 2}

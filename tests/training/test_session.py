@@ -103,6 +103,7 @@ CHANGES: dict[str, dict[int, dict[str, Any]]] = {
     "optimiser": {4: {"optimizer": "sgd"}},
     "temperature": {5: {"kolmogorov_temperature": 0.5}},
     "points": {6: {"points": 80}},
+    "planted bug": {4: {"kolmogorov_targets": "cut"}, 9: {"kolmogorov_targets": None}},
     "target": {3: {"target": PAINTED}, 8: {"target": 255 - PAINTED}},
     "many": {3: {"target": PAINTED, "learning_rate": 0.1}, 4: {"epochs": 15, "points": 30}},
 }

@@ -2,56 +2,22 @@
 
 import uPlot from "uplot";
 
+import { CHARTS, type Curve } from "./charts.ts";
 import { element } from "../dom.ts";
 import { series, thinned } from "./thinning.ts";
+import { marksOf } from "../time/marks.ts";
 import type { State } from "../state.ts";
 
 const MOST_POINTS = 1500;
 const REDRAW_MS = 100;
 const HEIGHT = 150;
 
-interface Curve {
-  readonly column: string;
-  readonly name: string;
-  readonly colour: string;
-}
-
-const CHARTS: readonly { readonly id: string; readonly curves: readonly Curve[]; readonly isLog: boolean }[] = [
-  {
-    id: "chart-losses",
-    isLog: true,
-    curves: [
-      { column: "combined_loss", name: "combined", colour: "#d55e00" },
-      { column: "task_loss", name: "task", colour: "#0072b2" },
-      { column: "validation_loss", name: "validation", colour: "#e69f00" },
-    ],
-  },
-  {
-    id: "chart-bits",
-    isLog: false,
-    curves: [{ column: "description_bits", name: "description, bits", colour: "#009e73" }],
-  },
-  {
-    id: "chart-quality",
-    isLog: false,
-    curves: [
-      { column: "psnr_db", name: "PSNR, dB", colour: "#cc79a7" },
-      { column: "accuracy", name: "accuracy", colour: "#56b4e9" },
-    ],
-  },
-  {
-    id: "chart-polytopes",
-    isLog: false,
-    curves: [{ column: "num_polytopes", name: "polytopes", colour: "#d55e00" }],
-  },
-];
-
 export class Curves {
   private readonly plots: uPlot[] = [];
   private isDue = false;
 
   constructor(private readonly state: State) {
-    state.on(["moment", "run"], () => this.redraw());
+    state.on(["moment", "run", "changes"], () => this.redraw());
     element("select", "scale").addEventListener("change", () => this.rebuild());
     new ResizeObserver(() => this.resize()).observe(element("section", "curves"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.rebuild());
@@ -70,6 +36,7 @@ export class Curves {
         width: Math.max(120, box.clientWidth),
         height: HEIGHT,
         cursor: { sync: { key: "epoch" }, points: { size: 5 } },
+        hooks: { draw: [(plot) => this.drawMarks(plot)], ready: [(plot) => this.follow(plot)] },
         scales: { x: { time: false }, y: { distr: isLog && chart.isLog ? 3 : 1 } },
         axes: [axis, { ...axis, size: 54 }],
         series: [
@@ -90,11 +57,44 @@ export class Curves {
     if (this.state.run === "") return [[], ...curves.map(() => [])];
     const table = this.state.current.table;
     const rows = thinned(table.count, MOST_POINTS);
-    const column = (name: string): number => this.state.column(name);
+    const epochs = this.state.column("epoch");
     return [
-      Array.from(rows, (row) => table.at(row, column("epoch"))),
-      ...curves.map((curve) => series(table, rows, column(curve.column), isLog)),
+      Array.from(rows, (row) => table.at(row, epochs)),
+      ...curves.map((curve) => series(table, rows, this.columns(curve), isLog)),
     ];
+  }
+
+  /** The epoch under the pointer is shown by all views. */
+  private follow(plot: uPlot): void {
+    plot.over.addEventListener("mousemove", () => {
+      const row = plot.cursor.idx ?? null;
+      this.state.point(row === null ? null : (plot.data[0][row] ?? null));
+    });
+    plot.over.addEventListener("mouseleave", () => this.state.point(null));
+  }
+
+  /** A line where something was changed, or where an alarm was raised. */
+  private drawMarks(plot: uPlot): void {
+    if (this.state.run === "") return;
+    const style = getComputedStyle(document.body);
+    const { ctx, bbox } = plot;
+    for (const mark of marksOf(this.state)) {
+      if (mark.kind === "branch") continue;
+      const x = Math.round(plot.valToPos(mark.epoch, "x", true)) + 0.5;
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.strokeStyle = style.getPropertyValue(mark.kind === "change" ? "--muted" : "--problem");
+      ctx.lineWidth = mark.kind === "change" ? 1 : 2;
+      ctx.setLineDash([4, 3]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.setLineDash([]);
+    }
+  }
+
+  private columns(curve: Curve): readonly number[] {
+    return curve.columns.map((name) => this.state.column(name));
   }
 
   private redraw(): void {

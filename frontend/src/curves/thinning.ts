@@ -11,15 +11,15 @@ export function thinned(count: number, most: number): Uint32Array {
   return Uint32Array.from(rows);
 }
 
-/** The numbers of a column at some rows; null where none was measured, or none can be drawn. */
+/** The products of some columns at some rows; null where none was measured, or none can be drawn. */
 export function series(
   table: Table,
   rows: Uint32Array,
-  column: number,
+  columns: readonly number[],
   isLog: boolean,
 ): (number | null)[] {
   return Array.from(rows, (row) => {
-    const value = table.at(row, column);
+    const value = columns.reduce((product, column) => product * table.at(row, column), 1);
     return Number.isFinite(value) && (!isLog || value > 0) ? value : null;
   });
 }

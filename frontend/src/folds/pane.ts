@@ -43,6 +43,7 @@ export class FoldsPane {
     }
     this.listen();
     state.on(["run", "connection"], () => this.look(true));
+    state.on(["pointed"], () => this.look());
     state.on(["target"], () => this.takeTarget());
   }
 
@@ -79,7 +80,7 @@ export class FoldsPane {
       ...window,
       time: null,
       faces: faces === "error" ? "value" : faces,
-      epoch: this.state.shownEpoch,
+      epoch: this.state.lookedEpoch,
     };
     const key = JSON.stringify(command);
     if (key === this.lookedAt && !isForced) return;

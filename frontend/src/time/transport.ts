@@ -21,7 +21,7 @@ export class Transport {
     element("select", "speed").addEventListener("change", (event) => this.setSpeed(event));
     this.line.addEventListener("input", () => this.rewind(Number(this.line.value)));
     element("button", "newest").addEventListener("click", () => this.rewind(Infinity));
-    state.on(["moment", "run", "connection"], () => this.draw());
+    state.on(["moment", "run", "connection", "pointed"], () => this.draw());
   }
 
   toggle(): void {
@@ -63,12 +63,13 @@ export class Transport {
     this.play.setAttribute("aria-pressed", String(run?.isPlaying ?? false));
     setText(this.play, run?.isPlaying ? "Pause" : "Play");
     if (run === null) return;
+    const { shownEpoch, pointedEpoch } = this.state;
+    const seen = pointedEpoch ?? shownEpoch;
     this.line.max = String(Math.max(1, run.epoch));
-    this.line.value = String(this.state.shownEpoch ?? run.epoch);
-    element("button", "newest").disabled = this.state.shownEpoch === null;
-    const shown = this.state.shownEpoch ?? run.epoch;
-    const words = this.state.shownEpoch === null ? "epoch" : "looking back at epoch";
-    setText(element("output", "epoch"), `${words} ${shown.toLocaleString("en")}`);
+    this.line.value = String(seen ?? run.epoch);
+    element("button", "newest").disabled = shownEpoch === null;
+    const words = pointedEpoch !== null ? "pointing at epoch" : shownEpoch === null ? "epoch" : "looking back at epoch";
+    setText(element("output", "epoch"), `${words} ${(seen ?? run.epoch).toLocaleString("en")}`);
     setText(element("p", "run-note"), run.note);
     element("p", "run-note").classList.toggle("problem", run.isProblem);
   }

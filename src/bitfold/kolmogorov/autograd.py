@@ -119,6 +119,8 @@ def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]
         by_own = [*by_range.parameters, *summed.grad_parameters]
         if factor != 1:
             by_own = [item * factor for item in by_own]
+    if work.targets.is_planted_bug:
+        by_weights = torch.zeros_like(by_weights)  # those of escapes too
     if work.group is not None:
         nats, *by_own = _add_up([nats, *by_own], work.group)
         by_weights = by_weights * work.group.size()

@@ -75,8 +75,9 @@ class KolmogorovLoss(nn.Module):
         weight_range: the first and the last of these values; or ``"auto"``: each tensor learns the
             step between two of them, and 0 is one of them (`LearnedRange`).
         targets: how a weight is shared among bins: ``"soft"``, ``"linear"``, ``"noise"``,
-            ``"rounded"``, ``"hard"``, or your own `Targets`. With hard targets K is the cost of
-            coding, escapes included, and has no gradient. None: rounded with ``quantise``, else
+            ``"rounded"``, ``"hard"``, ``"cut"``, or your own `Targets`. With hard targets K is the
+            cost of coding, escapes included, and has no gradient. Cut targets plant the bug that
+            the audit finds: no gradient reaches the weights. None: rounded with ``quantise``, else
             linear.
         temperature: of soft targets, in bins, > 0.
         predictor_bits: precision in which the predictor is sent, 2 to 16 or 32 (float32). Scales of

@@ -42,6 +42,7 @@ def changes_message(changes: Changes) -> Message:
         {
             "epoch": change.epoch,
             "settings": dict(change.settings),
+            "before": dict(change.before),
             "is_painted": change.target is not None,
         }
         for change in changes.items[-_MOST_CHANGES:]

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from bitfold.audit import AuditRow
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.training.run.record import RunRecord
 from bitfold.training.store.metrics import Metrics
@@ -112,15 +113,18 @@ class Audited:
 
     Args:
         epoch: number of finished epochs.
-        occasion: the reason: the start of training, or a line of the trade monitor.
-        is_ok: whether no gradient is cut; if one is cut at the start, the run does not train.
+        occasion: the reason: the start of training, a change of K, or a line of the trade monitor.
+        is_ok: whether no gradient is cut; if one is cut at the start, the run does not train,
+            unless its settings plant the cut.
         table: the findings, several lines; the run's ``audit.txt`` has them too.
+        rows: the same, one for each term and module.
     """
 
     epoch: int
     occasion: str
     is_ok: bool
     table: str
+    rows: tuple[AuditRow, ...] = ()
 
 
 @dataclass(frozen=True)

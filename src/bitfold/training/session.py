@@ -337,10 +337,12 @@ class Session:
     def _act(self, change: Change, live: Live) -> None:
         if not self._coming:
             self._trainer.least_epochs = self._least_epochs
+        before = self._trainer.live.run.config
         self._trainer.alter(live)
         if self._stage is _Stage.TRAINING:
             network = live.learner.network
             self._emit(Changed(change.epoch, change.settings, live.run, network))
+            self._trainer.audit_change(before)
 
     def _target_of(self, given: Target | NDArray[Any] | str | Path | None) -> Target | None:
         if given is None or isinstance(given, Target):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
 from bitfold.audit import GradientAudit
 from bitfold.errors import AuditError
+from bitfold.training.config.configuration import Config
+from bitfold.training.ending import Ending
 from bitfold.training.events import (
     Audited,
     CheckpointWritten,
@@ -34,36 +35,6 @@ from bitfold.training.watch.watchdogs import FiniteWatchdog, Observation
 
 #: Epochs from one measurement of the gradients' norms to the next.
 GRADIENT_INTERVAL = 50
-#: Exit code of a run whose last state could not be written.
-UNSAVED_EXIT_CODE = 7
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How training ends.
-
-    Args:
-        reason: see `RunEnded`.
-        message: one line for a person.
-        exit_code: for a program that only trains.
-        is_healthy: whether the state may be saved: every loss is finite.
-        if_saved: more for the person, if the last good state is on disk.
-    """
-
-    reason: str
-    message: str
-    exit_code: int
-    is_healthy: bool = True
-    if_saved: str = ""
-
-    def saved(self) -> Ending:
-        """The same ending of a run whose last good state is on disk."""
-        return dataclasses.replace(self, message=self.message + self.if_saved)
-
-    def unsaved(self, epoch: int, reason: str) -> Ending:
-        """The same ending of a run whose state after an epoch could not be written."""
-        message = f"{self.message} Cannot write the state after epoch {epoch}: {reason}."
-        return Ending("unsaved", message, UNSAVED_EXIT_CODE, self.is_healthy)
 
 
 class Trainer:
@@ -148,6 +119,13 @@ class Trainer:
         if self._has_begun:
             self._follow_folds()
             self.ending = self._check_completion()
+
+    def audit_change(self, before: Config) -> None:
+        """Audit the gradients if another K is computed than with the settings before."""
+        now = self.live.run.config
+        kinds = [(c.has_kolmogorov, c.kolmogorov.targets) for c in (before, now)]
+        if self.ending is None and now.has_kolmogorov and kinds[0] != kinds[1]:
+            self._audit("when K was changed")
 
     def finish(self) -> RunEnded:
         """Write all that is due after the last epoch; return the last event."""
@@ -246,9 +224,13 @@ class Trainer:
 
     def _audit_start(self) -> Ending | None:
         audit = self._audit("before the first step")
-        if audit is None or audit.ok:
+        if audit is None or audit.ok or self._is_cut_planted():
             return None
         return Ending("audit", cut_message(audit), AUDIT_EXIT_CODE)
+
+    def _is_cut_planted(self) -> bool:
+        learner = self.live.learner
+        return learner.kolmogorov is not None and learner.kolmogorov.targets.is_planted_bug
 
     def _audit(self, occasion: str) -> GradientAudit | None:
         if not self.live.run.config.audit:
@@ -259,7 +241,7 @@ class Trainer:
             self._emit(Noticed(str(error)))
             return None
         self._journal.append_audit(f"After epoch {self.epoch}, {occasion}", str(audit))
-        self._emit(Audited(self.epoch, occasion, audit.ok, str(audit)))
+        self._emit(Audited(self.epoch, occasion, audit.ok, str(audit), audit.rows))
         return audit
 
     def _give_up(self, before: Checkpoint | None, request: StopRequest) -> Ending | None:

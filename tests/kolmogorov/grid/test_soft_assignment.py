@@ -277,6 +277,32 @@ def test_hard_targets_refuse_their_gradient() -> None:
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_cut_targets_give_the_network_no_gradient(kind: str) -> None:
+    """Also where weights are out of range; the predictor still learns, and K is that of bins."""
+    module = nn.Linear(6, 5, dtype=torch.float64)
+    with torch.no_grad():
+        module.weight[0, 0] = 9.0
+    made = {
+        name: KolmogorovLoss(
+            module,
+            predictor="coordinate",
+            kind=kind,
+            weight_range=(-1.0, 1.0),
+            targets=name,
+            generator=torch.Generator().manual_seed(0),
+        )
+        for name in ("cut", "rounded")
+    }
+    cut = made["cut"]()
+    cut.backward()
+    assert cut.item() == pytest.approx(made["rounded"]().item(), rel=1e-12)
+    for weight in module.parameters():
+        assert weight.grad is not None
+        assert (weight.grad == 0).all()
+    assert any((p.grad is not None and p.grad.any()) for p in made["cut"].parameters())
+
+
 def test_every_name_of_targets_works() -> None:
     """Each name gives a loss that can be called and weighed."""
     for name in TARGETS:

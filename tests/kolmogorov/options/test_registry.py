@@ -142,7 +142,7 @@ def network() -> nn.Module:
 def test_the_registry_lists_options_by_rank() -> None:
     """Names stand in the order in which help texts and errors show them."""
     assert list(PREDICTORS) == ["coordinate", "row_column", "per_tensor"]
-    assert list(TARGETS) == ["soft", "linear", "noise", "rounded", "hard"]
+    assert list(TARGETS) == ["soft", "linear", "noise", "rounded", "hard", "cut"]
     registered: list[tuple[str, Any]] = [*PREDICTORS.items(), *TARGETS.items()]
     for name, kind in registered:
         assert kind.option_name == name

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 import bitfold
+from bitfold.audit import Verdict
 from bitfold.errors import RunError
 from bitfold.targets import load_target, sample_split
-from bitfold.training import Config, audit_run
+from bitfold.training import Config, EpochEnded, audit_run
 from bitfold.training.step.learner import Learner
 from bitfold.training.watch.gradient_audit import audit_learner
 from bitfold.training.watch.watchdogs import make_watchdogs
@@ -68,6 +69,34 @@ def test_a_run_whose_k_is_cut_ends_before_it_learns(tmp_path: Path, no_audit: bo
     assert verdicts(audit.table)["K", "predictor"] == "reaches"
     assert "K -> network is cut at" in audit.table
     assert audit.table in (run.path / "audit.txt").read_text()
+
+
+def test_a_cut_that_is_planted_by_a_change_is_audited_and_trained(tmp_path: Path) -> None:
+    """The audit names the line at once, and the run goes on, also when it is continued."""
+    heard, again = Heard(), Heard()
+    with bitfold.Session(tiny(tmp_path / "run", **AUDITED), [heard]) as session:
+        for event in session:
+            if isinstance(event, EpochEnded) and event.epoch == 4:
+                session.change(kolmogorov_targets="cut")
+                session.change(learning_rate=0.02)  # K is the same: nothing to audit
+            if isinstance(event, EpochEnded) and event.epoch == 6:
+                break
+    assert [(audit.epoch, audit.is_ok) for audit in heard.audits] == [(0, True), (4, False)]
+    (row,) = [row for row in heard.audits[1].rows if row.verdict == Verdict.CUT]
+    assert (row.term, row.module, row.norm) == ("K", "network", 0.0)
+    assert "cut.py" in {Path(site.file).name for site in row.sites}
+    with bitfold.Session.resume(tmp_path / "run", [again]) as session:
+        session.change(kolmogorov_targets="soft")
+        list(session)
+    assert again.epochs == [7, 8, 9, 10, 11, 12]
+    assert again.audits[-1].is_ok
+
+
+def test_a_run_that_plants_the_cut_itself_is_trained(tmp_path: Path) -> None:
+    """Nobody asks for it by mistake; audit.txt says what it is."""
+    run = bitfold.train(tiny(tmp_path / "run", **AUDITED, kolmogorov_targets="cut"))
+    assert run.status["status"] == "completed"
+    assert "K -> network is cut at" in (run.path / "audit.txt").read_text()
 
 
 def test_a_run_that_was_cut_can_be_continued(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from bitfold.runtime.atomic_files import write_atomically
 from bitfold.studio.built_page import PAGE
 from bitfold.studio.described import changes_message, settings_message, target_message
 from bitfold.studio.export.packing import packed
+from bitfold.studio.marks import marks_message, marks_of
 from bitfold.studio.viewer.cutting import cut
 from bitfold.studio.viewer.run_view import RunView
 from bitfold.studio.viewer.window import Window
@@ -122,6 +123,7 @@ def _said(shown: RunView) -> list[Message]:
                 target_message(_small(run.target)),
                 settings_message(run.config),
                 changes_message(run.changes),
+                marks_message(marks_of(run)),
             )
         ),
         Message("moment", moment, {"rows": rows}),

@@ -77,6 +77,7 @@ class Driver:
         self._report.settings()
         self._report.target()
         self._report.changes()
+        self._report.marks()
         self._report.moment(is_urgent=True)
         with self._session:
             while self._obey():
@@ -163,10 +164,12 @@ class Driver:
             self._report.line("notice", event.message)
         elif isinstance(event, Audited):
             self._report.audit(event)
+            self._report.marks()
         elif isinstance(event, Changed):
             self._report.changes()
         elif isinstance(event, RunEnded) and event.reason != "paused":
             self._standing.is_over = True
+            self._report.marks()
             self._stand(event.message)
 
     def _play(self, order: Mapping[str, Any]) -> None:

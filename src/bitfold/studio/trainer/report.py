@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import torch
 
+from bitfold.audit import AuditRow
 from bitfold.studio.described import changes_message, settings_message, target_message
+from bitfold.studio.marks import Mark, marks_message, marks_of
 from bitfold.studio.wire.message import Message
 from bitfold.training import Audited, EpochEnded, Session
 from bitfold.training.store.metrics import METRIC_NAMES
@@ -19,6 +22,8 @@ from bitfold.training.store.metrics import METRIC_NAMES
 COLUMNS: Final = METRIC_NAMES
 # Shortest time between two moments: a screen shows 60 pictures a second.
 _LEAST_SECONDS = 1 / 60
+# Lines of code that are named for one finding of an audit.
+_MOST_SITES = 4
 
 Send = Callable[[Message], None]
 
@@ -55,6 +60,7 @@ class Report:
         self._send, self._standing = send, standing
         self._rows: list[Sequence[float]] = []
         self._frames: list[int] = []
+        self._marks: list[Mark] = []
         self._last_seconds = 0.0
 
     def add(self, ended: EpochEnded) -> None:
@@ -107,8 +113,31 @@ class Report:
     def audit(self, event: Audited) -> None:
         """Send the findings of a gradient audit."""
         facts = {"epoch": event.epoch, "is_ok": event.is_ok, "text": event.table}
-        self._send(Message("audit", {**facts, "occasion": event.occasion}))
+        rows = [_row_facts(row) for row in event.rows]
+        self._send(Message("audit", {**facts, "occasion": event.occasion, "rows": rows}))
+
+    def marks(self) -> None:
+        """Send what happened to the run, with what a later state of its folder has forgotten."""
+        known = dict.fromkeys([*self._marks, *marks_of(self.session.run)])
+        self._marks = sorted(known, key=lambda mark: mark.epoch)
+        self._send(marks_message(self._marks))
 
     def line(self, kind: str, text: str) -> None:
         """Send a line for a person: a ``notice``, or why something was ``refused``."""
         self._send(Message(kind, {"text": text, "epoch": self.session.epoch}))
+
+
+def _row_facts(row: AuditRow) -> dict[str, Any]:
+    """Return a finding of the audit, with the lines of code where its gradient stops."""
+    sites = [
+        f"{Path(site.file).name}:{site.line}: {site.operation} {site.mechanism}"
+        for site in row.sites[:_MOST_SITES]
+    ]
+    return {
+        "term": row.term,
+        "module": row.module,
+        "verdict": row.verdict.value,
+        "share": row.share,
+        "norm": row.norm,
+        "sites": sites,
+    }

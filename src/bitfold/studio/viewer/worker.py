@@ -16,6 +16,7 @@ import numpy as np
 from bitfold.errors import BitfoldError
 from bitfold.polytopes import Partition
 from bitfold.studio.described import changes_message, settings_message, target_message
+from bitfold.studio.marks import marks_message, marks_of
 from bitfold.studio.viewer.cutting import cut, drawable, legend
 from bitfold.studio.viewer.places import place_at
 from bitfold.studio.viewer.run_view import RunView
@@ -41,6 +42,7 @@ class Viewer:
             "target": self._target,
             "settings": self._settings,
             "changes": self._changes,
+            "marks": self._marks,
         }
 
     def answer(self, request: Message) -> Message:
@@ -91,6 +93,9 @@ class Viewer:
 
     def _changes(self, request: Message) -> Message:
         return _addressed(request, changes_message(self._run(request.facts["path"]).run.changes))
+
+    def _marks(self, request: Message) -> Message:
+        return _addressed(request, marks_message(marks_of(self._run(request.facts["path"]).run)))
 
     def _run(self, path: str) -> RunView:
         if path not in self._runs:

@@ -219,7 +219,9 @@ class Config:
     kolmogorov_weight_max: float = _PREDICTOR.real(3.0, "centre of the last bin", _ANY)
     kolmogorov_targets: str | None = _K.word(
         None,
-        "how a weight is distributed over the bins; by default soft, with learned steps rounded",
+        "how a weight is distributed over the bins; by default soft, with learned steps rounded; "
+        "cut plants a bug for the audit and the trade monitor to find: K without gradient to the "
+        "network",
         choices=_TRAINABLE_TARGETS,
     )
     kolmogorov_temperature: float = _K.real(0.1, "temperature of the soft targets", positive=True)

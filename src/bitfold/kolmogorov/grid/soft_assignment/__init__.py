@@ -1,5 +1,6 @@
 """How a weight is shared among bins; each kind of targets has a file of its own."""
 
+from bitfold.kolmogorov.grid.soft_assignment.cut import CutTargets
 from bitfold.kolmogorov.grid.soft_assignment.hard import HardTargets
 from bitfold.kolmogorov.grid.soft_assignment.linear import LinearTargets
 from bitfold.kolmogorov.grid.soft_assignment.noise import NoiseTargets
@@ -16,6 +17,7 @@ from bitfold.kolmogorov.grid.soft_assignment.targets import (
 __all__ = [
     "LINEAR",
     "NEAREST",
+    "CutTargets",
     "HardTargets",
     "LinearTargets",
     "NoiseTargets",

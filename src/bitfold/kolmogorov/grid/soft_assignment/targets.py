@@ -87,6 +87,9 @@ class Targets(abc.ABC):
     suits_rounded_task: ClassVar[bool] = True
     """Whether training may use a task that computes with rounded weights."""
 
+    is_planted_bug: ClassVar[bool] = False
+    """Whether K gives the weights no gradient at all, on purpose."""
+
     num_bins: int
     """Number of bins of the grid."""
 
