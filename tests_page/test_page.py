@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -181,7 +182,43 @@ def test_rewind_shows_an_earlier_moment_and_branch_begins_there(page: Page) -> N
     wait_for_epoch(page, 2)
 
 
-@pytest.mark.parametrize("kind", ["bitfold", "svg", "npz", "graphml"])
+def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: Studio) -> None:
+    """The switch is a recorded change; the line that cuts is named, and the mark says so."""
+    step(page, 2)
+    page.check("#cut")
+    page.wait_for_selector("#audit .verdict-cut")
+    assert "cut.py:" in page.inner_text("#audit .site >> nth=0")
+    assert "problem" in (page.get_attribute("#audit-verdict", "class") or "")
+    page.wait_for_selector("#marks .audit")
+    box = page.locator("#timeline").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 9, box["y"] + box["height"] / 2)
+    page.wait_for_function(
+        "() => document.querySelector('#mark-text').textContent.includes('kolmogorov_targets cut')"
+    )
+    page.uncheck("#cut")
+    page.wait_for_selector("#audit:not(:has(.verdict-cut)) .verdict-reaches")
+    changes = kept_run(page, studio).changes.items
+    assert [change.settings["kolmogorov_targets"] for change in changes] == ["cut", "rounded"]
+
+
+def test_a_point_of_a_curve_shows_its_epoch_in_all_views(page: Page) -> None:
+    """Folds, time line and summary; and no longer when the pointer leaves."""
+    step(page, 4)
+    box = page.locator("#chart-losses .u-over").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 2, box["y"] + 20)
+    page.wait_for_function(
+        "() => document.querySelector('#folds-caption').textContent.includes('epoch 1')"
+    )
+    assert page.inner_text("#epoch") == "pointing at epoch 1"
+    assert page.input_value("#timeline") == "1"
+    page.mouse.move(2, 2)
+    wait_for_epoch(page, 4)
+    assert page.inner_text("#epoch") == "epoch 4"
+
+
+@pytest.mark.parametrize("kind", ["bitfold", "svg", "pdf", "png", "npz", "graphml", "mp4"])
 def test_each_format_is_saved(page: Page, kind: str, tmp_path: Path) -> None:
     """The network's file has the size that the page told."""
     step(page)
@@ -199,8 +236,14 @@ def test_each_format_is_saved(page: Page, kind: str, tmp_path: Path) -> None:
     elif kind == "npz":
         number = int(page.inner_text("#folds-caption").split()[0].replace(",", ""))
         assert load_partition(path).num_polytopes == number
+    elif kind == "png":
+        with Image.open(path) as picture:
+            assert min(picture.size) > 100
+    elif kind == "mp4":
+        with av.open(str(path)) as video:
+            assert len(list(video.decode(video=0))) == 2  # epochs 0 and 1
     else:
-        assert path.read_bytes().startswith(b"<?xml")
+        assert path.read_bytes().startswith(b"%PDF-" if kind == "pdf" else b"<?xml")
 
 
 def test_everything_is_reached_by_the_keyboard(page: Page) -> None:

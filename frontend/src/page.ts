@@ -48,10 +48,12 @@ export class Page {
 
   /** Take a message of the server or of the recording. */
   hear(message: Message): void {
+    if (message.kind === "refused") this.save.end();
     if (message.kind === "partition") this.folds.take(message);
     else if (message.kind === "place") showPlace(message);
     else if (message.kind === "bits") this.bits.take(message);
     else if (message.kind === "file") this.save.take(message);
+    else if (message.kind === "progress") this.save.tell(message);
     else if (message.kind === "began") this.choose(String(message.facts["run"]));
     else receive(this.state, message);
   }

@@ -322,6 +322,26 @@ def test_each_format_of_a_partition_is_saved(url: str, kind: str, tmp_path: Path
         assert len(nodes) == (number if kind == "graphml" else 0)
 
 
+def test_a_video_is_saved_and_another_one_is_cancelled(url: str) -> None:
+    """Its progress is told; after cancelling, no file comes and nothing is refused."""
+    with page_of(url) as page:
+        page.say("open", run="ring")
+        page.say("play", run="ring", epochs=2)
+        page.hear("moment", lambda m: m.facts["epoch"] >= 2 and not m.facts["is_playing"])
+        page.say("look", run="ring", **LOOK)
+        page.hear("partition")
+        page.say("save", view=0, format="mp4")
+        told = page.hear("progress").facts
+        assert 1 <= told["done"] <= told["total"]
+        file = page.hear("file")
+        page.say("save", view=0, format="mp4")
+        page.say("cancel")
+        page.say("save", view=0, format="npz")
+        assert str(page.hear("file").facts["name"]).endswith(".npz")
+    assert str(file.facts["name"]).endswith(".mp4")
+    assert file.arrays["data"].tobytes()[4:8] == b"ftyp"
+
+
 @pytest.mark.parametrize(
     "command",
     [

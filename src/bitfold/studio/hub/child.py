@@ -102,6 +102,11 @@ class Child:
             self._process.kill()
             await self._process.wait()
 
+    def give_up(self) -> None:
+        """Ask the process to end at once: nobody wants its answer."""
+        if self.is_running:
+            self._process.terminate()
+
     async def _keep_errors(self) -> None:
         assert self._process.stderr is not None
         while line := await self._process.stderr.readline():

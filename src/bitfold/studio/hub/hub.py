@@ -18,12 +18,12 @@ from bitfold.studio.hub.live_run import LiveRun
 from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.hub.permissions import permitted_settings, permitted_target
 from bitfold.studio.hub.runs_folder import RunsFolder
+from bitfold.studio.hub.savers import Savers
 from bitfold.studio.hub.views import NOBODY, Views
 from bitfold.studio.wire.commands import Command
 from bitfold.studio.wire.message import Message, decode, encode, header_of
 
 _TRAINER = "bitfold.studio.trainer.worker"
-_SAVER = "bitfold.studio.viewer.saver"
 _MOST_CLIENTS = 32
 _TICK_SECONDS = 2.0
 #: Runs that may be trained at a time; each has a process of its own.
@@ -50,6 +50,7 @@ class Hub:
         self._live: dict[str, LiveRun] = {}
         self._views = Views(self.clients, self._live)
         self._cutter = Cutter(self._views.next_request, self._hear_cutter, self._views.fail)
+        self._savers = Savers(self._hear_saver)
         self._tasks: set[asyncio.Task[None]] = set()
         self._does: dict[str, Callable[[PageClient, Command], None]] = {
             **dict.fromkeys(_TO_TRAINER, self._order),
@@ -59,6 +60,7 @@ class Hub:
             "ack": self._views.acknowledge,
             "locate": self._views.locate,
             "save": self._save,
+            "cancel": self._cancel,
             "new": self._begin_new,
             "branch": self._branch,
             "stop": self._stop_run,
@@ -83,6 +85,7 @@ class Hub:
     def leave(self, client: PageClient) -> None:
         """Forget a page."""
         self.clients.pop(client.number, None)
+        self._savers.leave(client.number)
         self._watch()
 
     def carry_out(self, client: PageClient, command: Command) -> None:
@@ -255,14 +258,18 @@ class Hub:
         if command["format"] == "bitfold" and live.is_open and request.facts["epoch"] == live.epoch:
             live.order({"kind": "save", "run": live.name, "client": client.number})
         else:
-            self._spawn(self._saved(request))
+            self._spawn(self._savers.save(request))
 
-    async def _saved(self, request: Message) -> None:
-        saver = await Child.start(_SAVER, name="the saving process")
-        saver.request(request)
-        reason = await saver.listen(self._hand_file)
-        if reason != "exit code 0":
-            raise StudioError(f"Cannot save: the saving process has ended, {reason}.")
+    def _cancel(self, client: PageClient, _: Command) -> None:
+        self._savers.leave(client.number)
+
+    def _hear_saver(self, data: bytes) -> None:
+        facts, _ = header_of(data)
+        client = self.clients.get(facts["client"])
+        if client is not None and facts["kind"] == "progress":
+            client.put("progress", data)
+        else:
+            self._hand_file(data)
 
     def _hand_file(self, data: bytes) -> None:
         facts, _ = header_of(data)
@@ -349,6 +356,7 @@ class Hub:
 
     async def close(self) -> None:
         """Save every session, and end all processes."""
+        self._savers.leave()
         trainers = [live.trainer for live in self._live.values() if live.trainer is not None]
         await asyncio.gather(*(trainer.stop() for trainer in trainers), self._cutter.close())
 

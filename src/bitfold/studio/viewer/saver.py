@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from bitfold.polytopes import partition
 from bitfold.recording.network_view import slice_plane
 from bitfold.studio.viewer.graph import write_dual_graph
 from bitfold.studio.viewer.run_view import RunView
+from bitfold.studio.viewer.video import video_of
 from bitfold.studio.viewer.window import Window
 from bitfold.studio.wire.message import Message
 from bitfold.studio.wire.pipe import Sender, own_output, received
@@ -25,12 +28,39 @@ from bitfold.training import load_run
 #: Formats of a window's partition.
 PARTITION_FORMATS: Final = ("svg", "pdf", "png", "npz", "graphml")
 _NETWORK: Final = "bitfold"
+_VIDEO: Final = "mp4"
+# Shortest time between two messages about progress.
+_LEAST_SECONDS: Final = 0.2
 
 
-def saved(request: Message) -> Message:
+class _Progress:
+    """Tells a page how far a file is, a few times a second.
+
+    Args:
+        client: the number of the page.
+        what: is being done.
+        send: takes the messages.
+    """
+
+    def __init__(self, client: int, what: str, send: Callable[[Message], None]) -> None:
+        self._client, self._what, self._send = client, what, send
+        self._last_seconds = -_LEAST_SECONDS
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell it, unless it was told just before."""
+        now = time.monotonic()
+        if now - self._last_seconds < _LEAST_SECONDS:
+            return
+        self._last_seconds = now
+        facts = {"client": self._client, "done": done, "total": total}
+        self._send(Message("progress", {**facts, "text": f"{self._what}: {done} of {total}."}))
+
+
+def saved(request: Message, send: Callable[[Message], None]) -> Message:
     """Return the file that a request asks for.
 
     Args:
+        send: takes messages ``progress`` about a file that takes long.
         request: ``path`` of the run, ``epoch``, ``format``, ``faces``, the window, and ``weights``
             if the epoch is not one that the run has kept.
 
@@ -43,6 +73,9 @@ def saved(request: Message) -> Message:
         data = code_run(load_run(facts["path"]), facts["epoch"]).data
     elif kind in PARTITION_FORMATS:
         data = _partition_file(request)
+    elif kind == _VIDEO:
+        told = _Progress(facts["client"], f"Drawing the video of {facts['run']}", send)
+        data = video_of(facts["path"], Window.of(facts), facts["faces"], told)
     else:
         raise StudioError(f"Cannot save {kind}: expected one of {', '.join(PARTITION_FORMATS)}.")
     name = f"{facts['run']}-epoch-{facts['epoch']}.{kind}"
@@ -70,10 +103,12 @@ def _partition_file(request: Message) -> bytes:
 def main() -> int:
     """Answer one request."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whoever waits for the file has gone: its temporary folder goes too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     send = Sender(own_output())
     for request in received(sys.stdin.buffer):
         try:
-            send(saved(request))
+            send(saved(request, send))
         except BitfoldError as error:
             client = request.facts["client"]
             send(Message("refused", {"client": client, "text": str(error)}))

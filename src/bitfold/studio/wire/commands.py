@@ -27,7 +27,7 @@ FACES: Final = ("value", "area", "slope", "identity", "none")
 #: The tools that paint a target.
 TOOLS: Final = ("brush", "eraser", "fill", "letter", "clear")
 #: The files that a page can save.
-FORMATS: Final = ("bitfold", "svg", "pdf", "png", "npz", "graphml")
+FORMATS: Final = ("bitfold", "svg", "pdf", "png", "npz", "graphml", "mp4")
 #: Views that a page has at most.
 MAX_VIEWS: Final = 4
 
@@ -72,6 +72,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
         "locate": {"view": _VIEW, "x": Real(-64, 64), "y": Real(-64, 64)},
         "bits": {"run": _RUN},
         "save": {"view": _VIEW, "format": Choice(FORMATS)},
+        "cancel": {},
         "new": {"settings": Settings(64)},
         "branch": {"run": _RUN, "epoch": _EPOCH},
         "stop": {"run": _RUN},
