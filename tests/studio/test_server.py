@@ -29,7 +29,7 @@ from bitfold.polytopes import load_partition, partition
 from bitfold.studio.wire.message import VERSION, Message, decode
 from bitfold.training import first_difference, load_run
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 SERVER = """
 import sys
 from bitfold.studio.server import serve
