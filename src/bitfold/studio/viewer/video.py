@@ -36,13 +36,14 @@ def video_of(path: str, window: Window, faces: str, told: Callable[[int, int], N
     total = len(run.frame_epochs())
     if total == 0:
         raise StudioError(f"Cannot draw a video of {path}: it has recorded no moment. Train first.")
+    usual = FrameStyle.of(run.config)
     style = dataclasses.replace(
-        FrameStyle.of(run.config),
+        usual,
         window=_rectangle(window),
         layout="folds",
         faces=_FACES.get(faces, faces),
         image_format="none",
-        **({} if window.time is None else {"slice_times": (window.time,)}),
+        slice_times=usual.slice_times if window.time is None else (window.time,),
     )
     with tempfile.TemporaryDirectory(prefix="bitfold-studio-") as folder:
         file = Path(folder) / "video.mp4"
