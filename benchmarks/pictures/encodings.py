@@ -1,11 +1,13 @@
 """How well do encodings learn a photograph, beside random Fourier features and SIREN?
 
-``python -m benchmarks.pictures.encodings [--quick] [--seconds 120] [--seeds 0,1,2]``
+``python -m benchmarks.pictures.encodings [--quick] [--seconds 180] [--seeds 0,1,2]``
 
 Every method has about as many weights, and trains for as many CPU seconds in one thread, with Adam,
 a cosine schedule and batches of 2,048 pixels. Each is shown at the best of three rates; random
 Fourier features and SIREN also at the best of three scales. CPU seconds are those of the process,
-so that a busy machine does not change the comparison.
+so that a busy machine does not change the comparison. Rates and scales are chosen on the first
+seed. Each training is a cell of ``docs/results/encodings.json``, written as soon as it is over, so
+that the command can be stopped and goes on; the first seed of all pictures comes first.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.harness.timing import argument_parser, write_results
+from benchmarks.harness.cells import CellTable
+from benchmarks.harness.folders import RESULTS
+from benchmarks.harness.timing import argument_parser
 from benchmarks.pictures.samples import PHOTOGRAPHS, photograph
 from bitfold.networks import CompiledNet, PolytopeNet
 from bitfold.targets import Grid
 
+TABLE: Final = RESULTS / "encodings.json"
 BATCH = 2048
 RATES: Final = (1e-3, 3e-3, 1e-2)
 
@@ -139,31 +144,56 @@ def learned_db(
     return -10 * math.log10(float((shown - values).square().mean())), num_steps
 
 
-def best_of(name: str, picture: str, seconds: float, seeds: list[int]) -> dict[str, object]:
-    """Return the best rate and scale of a method on the first seed, and the PSNR of all seeds."""
-    pixels, method = photograph(picture), METHODS[name]
-    tried = {
-        (scale, rate): learned_db(
-            pixels, method, scale=scale, rate=rate, seconds=seconds, seed=seeds[0]
+@dataclass(frozen=True)
+class Trainings:
+    """Trainings of a table, each measured once.
+
+    Args:
+        table: keeps them.
+        seconds: CPU time of each.
+    """
+
+    table: CellTable
+    seconds: float
+
+    def psnr_db(self, picture: str, name: str, scale: float, rate: float, seed: int) -> float:
+        """Return the PSNR of a method, measured now if the table lacks it."""
+
+        def measure() -> dict[str, object]:
+            quality, steps = learned_db(
+                photograph(picture),
+                METHODS[name],
+                scale=scale,
+                rate=rate,
+                seconds=self.seconds,
+                seed=seed,
+            )
+            return {"psnr_db": round(quality, 2), "steps": steps}
+
+        cell = f"{picture}, {name}, scale {scale:g}, rate {rate:g}, seed {seed}, {self.seconds:g} s"
+        return float(self.table.measured(cell, measure)["psnr_db"])
+
+    def best_settings(self, picture: str, name: str, seed: int) -> tuple[float, float]:
+        """Return the scale and the rate of the highest PSNR."""
+        return max(
+            product(METHODS[name].scales, RATES),
+            key=lambda one: self.psnr_db(picture, name, one[0], one[1], seed),
         )
-        for scale, rate in product(method.scales, RATES)
-    }
-    scale, rate = max(tried, key=lambda key: tried[key][0])
-    found = [tried[scale, rate][0]]
-    for seed in seeds[1:]:
-        again = learned_db(pixels, method, scale=scale, rate=rate, seconds=seconds, seed=seed)
-        found.append(again[0])
-    num_weights = sum(item.numel() for item in method.make(scale).parameters())
-    return {
-        "picture": picture, "method": name, "weights": num_weights, "scale": scale, "rate": rate,
-        "steps": tried[scale, rate][1], "psnr_db": [round(one, 2) for one in found],
-    }  # fmt: skip
+
+
+def row(trainings: Trainings, picture: str, name: str, seeds: list[int]) -> str:
+    """Return a line of the best settings and the PSNR of all seeds."""
+    scale, rate = trainings.best_settings(picture, name, seeds[0])
+    found = [trainings.psnr_db(picture, name, scale, rate, seed) for seed in seeds]
+    num_weights = sum(item.numel() for item in METHODS[name].make(scale).parameters())
+    shown = ", ".join(f"{one:.2f}" for one in found)
+    return f"{picture}: {name}, {num_weights:,} weights, scale {scale:g}, rate {rate:g}: {shown} dB"
 
 
 def main() -> None:
-    """Measure, and print a line for each method and photograph."""
+    """Measure what the table lacks, and print a line for each method and photograph."""
     parser = argument_parser(str(__doc__))
-    parser.add_argument("--seconds", type=float, default=120.0, help="CPU seconds of a training")
+    parser.add_argument("--seconds", type=float, default=180.0, help="CPU seconds of a training")
     parser.add_argument("--pictures", default=",".join(PHOTOGRAPHS))
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--methods", default=",".join(METHODS), help="some of the methods")
@@ -172,13 +202,13 @@ def main() -> None:
     pictures = PHOTOGRAPHS[:1] if given.quick else given.pictures.split(",")
     seconds = 4.0 if given.quick else given.seconds
     seeds = [0] if given.quick else [int(word) for word in given.seeds.split(",")]
-    rows = []
-    for picture in pictures:
-        for name in given.methods.split(","):
-            row = best_of(name, picture, seconds, seeds)
-            print(*row.values(), flush=True)
-            rows.append(row)
-    write_results(given.output, {"seconds": seconds, "rows": rows})
+    path = given.output or TABLE
+    table = CellTable(path.with_suffix(".quick.json") if given.quick else path)
+    trainings, methods = Trainings(table, seconds), given.methods.split(",")
+    for picture, name in product(pictures, methods):
+        trainings.best_settings(picture, name, seeds[0])
+    lines = [row(trainings, *one, seeds) for one in product(pictures, methods)]
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":
