@@ -12,7 +12,8 @@ import bitfold.cli.main as program
 
 HEAVY = {"torch", "numpy", "numba", "scipy", "matplotlib", "av", "PIL", "jinja2", "safetensors"}
 COMMANDS = (
-    "demo", "train", "resume", "sweep", "frontier", "render", "plot", "polytopes", "audit",
+    "demo", "train", "resume", "sweep", "compare", "frontier", "render", "plot", "polytopes",
+    "audit",
     "compress", "info", "decompress", "report", "replay", "studio", "export", "warm-up",
     "completion",
 )  # fmt: skip

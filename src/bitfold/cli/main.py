@@ -26,7 +26,7 @@ from bitfold.cli.commands import (
 )
 from bitfold.cli.commands.model_files import compress, decompress, info
 from bitfold.cli.commands.setup import completion, warm_up
-from bitfold.cli.commands.sweeps import frontier, sweep
+from bitfold.cli.commands.sweeps import compare, frontier, sweep
 from bitfold.cli.console.examples import EXAMPLES
 from bitfold.cli.console.parser import OneLineParser, unknown_command
 from bitfold.cli.console.spelling import spell_options
@@ -116,7 +116,7 @@ def _parser() -> tuple[OneLineParser, Mapping[str, OneLineParser]]:
     parser.add_argument("--version", action=_PrintVersion)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
-        demo, train, resume, sweep, frontier,
+        demo, train, resume, sweep, compare, frontier,
         render, plot, polytopes, audit, compress, picture, info,
         decompress, report, replay, studio, export, warm_up,
         completion,

@@ -1,3 +1,4 @@
+from bitfold.experiments.comparison.page import RunComparison, compare_runs
 from bitfold.experiments.demo import DEMO, demo_config
 from bitfold.experiments.frontiers.figure import draw_frontier
 from bitfold.experiments.frontiers.frontier import Frontier, frontier, load_frontier
@@ -74,6 +75,7 @@ __all__ = [
     "QualityMeter",
     "Report",
     "Rival",
+    "RunComparison",
     "SearchEvent",
     "SearchListener",
     "Sweep",
@@ -89,6 +91,7 @@ __all__ = [
     "check_picture_name",
     "code_run",
     "compare_picture",
+    "compare_runs",
     "compress_picture",
     "count_polytopes",
     "decoded_psnr_db",

@@ -86,7 +86,7 @@ def test_values_that_are_none_are_refused(text: str, said: str) -> None:
         ({"threads": [0, 1]}, "at least 1"),
         ({"shape": "[4]"}, "expected a list"),
         ({"seed": 3}, "expected a list"),
-        ({"kolmogorov_weight_min": [1.0, 5.0]}, "member kolmogorov_weight_min-5.0. Cannot use"),
+        ({"kolmogorov_weight_min": [1.0, 5.0]}, "member kolmogorov_weight_min-5. Cannot use"),
     ],
 )
 def test_grids_that_cannot_be_trained_are_refused(grid: object, said: str) -> None:

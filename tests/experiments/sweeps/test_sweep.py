@@ -37,7 +37,7 @@ def test_members_are_ordinary_runs_and_rows_of_the_table(trained_once: Path) -> 
     """By readable names, with the sizes of the files that lie beside them."""
     found = load_sweep(trained_once)
     table = found.table
-    assert table["member"] == [f"lambda-{w}-seed-{s}" for w in ("0.0", "0.01") for s in (0, 1)]
+    assert table["member"] == [f"lambda-{w}-seed-{s}" for w in ("0", "0.01") for s in (0, 1)]
     for row in table.rows():
         run = load_run(trained_once / row["member"])
         assert (run.config.seed, run.config.threads) == (row["seed"], row["threads"])
@@ -104,18 +104,18 @@ def test_members_fail_alone_and_are_tried_again(trained: Path) -> None:
     for member in record["members"][:2]:
         del member["end"]
     (trained / "sweep.json").write_text(json.dumps(record))
-    config = trained / "lambda-0.0-seed-0" / "config.toml"
+    config = trained / "lambda-0-seed-0" / "config.toml"
     right = config.read_text()
     config.write_text(right.replace("epochs = 2", "epochs = 1"))
-    shutil.rmtree(trained / "lambda-0.0-seed-1")
-    (trained / "lambda-0.0-seed-1").write_text("in the way")
+    shutil.rmtree(trained / "lambda-0-seed-1")
+    (trained / "lambda-0-seed-1").write_text("in the way")
     found = sweep(None, (), trained)
     assert found.exit_code == 1
     assert found.table["status"] == ["error", "error", "completed", "completed"]
     assert "expected a run with `epochs` 2, got one with 1" in found.table["reason"][0]
     assert all("\n" not in reason for reason in found.table["reason"])
     config.write_text(right)
-    (trained / "lambda-0.0-seed-1").unlink()
+    (trained / "lambda-0-seed-1").unlink()
     again = sweep(None, (), trained)
     assert again.exit_code == 0
     assert untimed(again) == before
@@ -152,7 +152,7 @@ def test_a_program_error_is_a_member_that_crashed(
 
 def test_two_sweeps_do_not_share_a_folder(trained: Path, tmp_path: Path) -> None:
     """Nor does a sweep take a run's folder, or one in which another process trains."""
-    run = load_sweep(trained).run("lambda-0.0-seed-0")
+    run = load_sweep(trained).run("lambda-0-seed-0")
     with pytest.raises(ConfigError, match="got a run's"):
         sweep(CONFIG, GRID, run.path)
     with RunFolder(trained).lock(), pytest.raises(RunError, match="another process"):

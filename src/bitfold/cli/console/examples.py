@@ -34,6 +34,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "bitfold sweep -o sweep",
             "bitfold sweep --merge part-1 part-2 -o sweep",
         ),
+        "compare": (
+            "bitfold compare sweep",
+            "bitfold compare sweep runs/2026-11-22-120000-photo -o page.html",
+        ),
         "replay": (
             "bitfold replay runs/2026-11-22-120000-photo",
             "bitfold replay runs/2026-11-22-120000-photo -o again",

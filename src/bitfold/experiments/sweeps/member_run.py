@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitfold.errors import BitfoldError, RunError, printable
-from bitfold.experiments.quality import measure_quality
+from bitfold.experiments.quality import Quality, measure_quality
 from bitfold.experiments.run_coding import code_run
 from bitfold.experiments.sweeps.member_end import STOPPED, MemberEnd
 from bitfold.experiments.sweeps.plans.member import as_json
@@ -150,7 +150,7 @@ def _run(
         return MemberStopped(ended.reason, ended.message, ended.exit_code)
     if ended.reason == "completed":
         return _completed(run, task)
-    return replace(_measured(run), status=ended.reason, reason=ended.message[:_MAX_REASON])
+    return replace(measured_end(run), status=ended.reason, reason=ended.message[:_MAX_REASON])
 
 
 def _trained(session: Session, start: float, stop: MemberStop) -> MemberStopped:
@@ -212,7 +212,7 @@ def _completed(run: Run, task: MemberTask) -> MemberEnd:
     Raises:
         RunError: the file cannot be written.
     """
-    end = replace(_measured(run), status="completed")
+    end = replace(measured_end(run), status="completed")
     if not task.writes_file:
         return end
     coded = code_run(run)
@@ -224,18 +224,20 @@ def _completed(run: Run, task: MemberTask) -> MemberEnd:
             f"Cannot write {path}: {error.strerror}. Make room, then give the same command again."
         ) from None
     quality = measure_quality(run.target, coded.network)
+    return replace(with_quality(end, len(coded.data), quality), file=path.name)
+
+
+def with_quality(end: MemberEnd, num_bytes: int, quality: Quality) -> MemberEnd:
+    """Return an end with the size of a file, and the quality of what it decodes to."""
     psnr = quality.psnr_db
+    is_finite = psnr is not None and math.isfinite(psnr)
     return replace(
-        end,
-        file=path.name,
-        num_bytes=len(coded.data),
-        error=quality.error,
-        psnr_db=psnr if psnr is not None and math.isfinite(psnr) else None,
+        end, num_bytes=num_bytes, error=quality.error, psnr_db=psnr if is_finite else None
     )
 
 
-def _measured(run: Run) -> MemberEnd:
-    """The numbers of a run's metrics; status and file are still to be filled in."""
+def measured_end(run: Run) -> MemberEnd:
+    """Return the numbers of a run's metrics; status and file are still to be filled in."""
     columns = run.metrics
     losses: list[Any] = columns.get("validation_loss", [])
     known = [(loss, row) for row, loss in enumerate(losses) if loss is not None]

@@ -15,6 +15,7 @@ from bitfold.training import Config
 _SHORT: Final = {"kolmogorov_weight": "lambda"}
 _MOST_CHARACTERS = 100
 _NUM_HASHED = 8
+_LARGE = 1e15
 _REPEATED = re.compile(r"\[(\d+)\]\*(\d+)")
 _UNREADABLE = re.compile(r"[^A-Za-z0-9._+-]+")
 
@@ -76,6 +77,8 @@ def _readable(value: Any) -> str:
         return "+".join(map(str, value)) or "none"
     if value is None or isinstance(value, bool):
         return {None: "default", True: "on", False: "off"}[value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGE:
+        value = int(value)
     text = _REPEATED.sub(r"\1x\2", str(value)).replace("[", "").replace("]", "")
     # A colon of `bits:2000` and the like; all else that shells and file systems trip over.
     return _UNREADABLE.sub("_", text.replace(":", "-")).strip("_") or "none"

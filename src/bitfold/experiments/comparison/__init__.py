@@ -1,0 +1,1 @@
+"""Many runs on one page: table, curves, size against error, folds, statistics."""
