@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bitfold.errors import RunError
 from bitfold.experiments.goal import Goal
-from bitfold.runtime.atomic_files import write_atomically
-from bitfold.runtime.strangers.bounded_json import is_number, parse_json, shortened
-from bitfold.runtime.strangers.plain_files import read_plain
+from bitfold.experiments.stored_record import StoredRecord
+from bitfold.runtime.strangers.bounded_json import is_number, shortened
 from bitfold.training import Config, settings_of
 
 NAME = "frontier.json"
@@ -165,21 +162,13 @@ class FrontierRecord:
             for point in self.points
         ]
         content = {
-            "format": FORMAT,
-            "version": VERSION,
             "settings": dict(self.settings),
             "kolmogorov_weights": self.kolmogorov_weights,
             "seeds": self.seeds,
             "points": points,
             "wanted": {"num_bytes": self.goal.num_bytes, "error": self.goal.error},
         }
-        try:
-            write_atomically(folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
-        except OSError as error:
-            raise RunError(
-                f"Cannot write {folder / NAME}: {error.strerror}. Make room, then give the same "
-                "command again."
-            ) from None
+        _STORED.write(folder, content)
 
 
 def read_record(folder: Path) -> FrontierRecord | None:
@@ -188,21 +177,10 @@ def read_record(folder: Path) -> FrontierRecord | None:
     Raises:
         RunError: the record is damaged, or has another version.
     """
-    path = folder / NAME
-    try:
-        return _parse(parse_json(read_plain(path, _MAX_BYTES)))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(
-            f"Cannot read {path}: expected the record of a frontier, version {VERSION}, got "
-            f"another file ({str(error)[:100]}). Move it away: runs that are done stay as they are."
-        ) from None
+    return _STORED.read(folder)
 
 
 def _parse(content: dict[str, Any]) -> FrontierRecord:
-    if (content.pop("format"), content.pop("version")) != (FORMAT, VERSION):
-        raise ValueError("another format or version")
     points = content.pop("points")
     for item in points:
         item.pop("is_on_front"), item.pop("is_best")
@@ -245,3 +223,9 @@ def _setting(name: str, value: object) -> Any:
 def _is_name(text: str) -> bool:
     """Whether a text names something within a folder."""
     return Path(text).name == text and text not in ("", "..")
+
+
+_STORED = StoredRecord(
+    NAME, "a frontier", FORMAT, VERSION, _parse, _MAX_BYTES,
+    "Move it away: runs that are done stay as they are.",
+)  # fmt: skip

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bitfold.errors import RunError
 from bitfold.experiments.goal import Goal
-from bitfold.runtime.atomic_files import write_atomically
-from bitfold.runtime.strangers.bounded_json import is_number, parse_json
-from bitfold.runtime.strangers.plain_files import read_plain
+from bitfold.experiments.stored_record import StoredRecord
+from bitfold.runtime.strangers.bounded_json import is_number
 
 NAME = "picture.json"
 FORMAT, VERSION = "bitfold picture", 1
@@ -131,14 +128,7 @@ class SearchRecord:
         Raises:
             RunError: the folder cannot be written.
         """
-        content = {"format": FORMAT, "version": VERSION, **asdict(self)}
-        try:
-            write_atomically(folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
-        except OSError as error:
-            raise RunError(
-                f"Cannot write {folder / NAME}: {error.strerror}. Make room, then give the same "
-                "command again."
-            ) from None
+        _STORED.write(folder, asdict(self))
 
 
 def read_search(folder: Path) -> SearchRecord | None:
@@ -147,21 +137,10 @@ def read_search(folder: Path) -> SearchRecord | None:
     Raises:
         RunError: the record is damaged, or has another version.
     """
-    path = folder / NAME
-    try:
-        return _parse(parse_json(read_plain(path, _MAX_BYTES)))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(
-            f"Cannot read {path}: expected the record of a search, version {VERSION}, got another "
-            f"file ({str(error)[:100]}). Move it away to begin anew."
-        ) from None
+    return _STORED.read(folder)
 
 
 def _parse(content: dict[str, Any]) -> SearchRecord:
-    if (content["format"], content["version"]) != (FORMAT, VERSION):
-        raise ValueError("another format or version")
     trials = tuple(_checked(Trial(**item)) for item in content["trials"])
     best, minutes = content["best"], content["minutes"]
     if not (is_number(minutes) and isinstance(content["target"], str)):
@@ -186,3 +165,6 @@ def _checked(trial: Trial) -> Trial:
     if not (is_whole and is_named):
         raise ValueError("a trial has numbers that are none")
     return trial
+
+
+_STORED = StoredRecord(NAME, "a search", FORMAT, VERSION, _parse, _MAX_BYTES)
