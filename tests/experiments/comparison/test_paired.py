@@ -26,11 +26,11 @@ def test_an_interval_is_that_of_a_paired_t_test_of_logarithms() -> None:
     assert (found.setting, found.before, found.after) == ("shape", "a", "b")
     assert (found.num_seeds, found.num_pairs, found.num_larger) == (3, 3, 0)
     logs = [[math.log(b) for b in some] for some in (after, before)]
-    expected = stats.ttest_rel(*logs).confidence_interval(0.95)
+    expected = stats.ttest_rel(logs[0], logs[1]).confidence_interval(0.95)
     assert found.low == pytest.approx(math.exp(expected.low))
     assert found.high == pytest.approx(math.exp(expected.high))
     assert found.centre == pytest.approx((90 / 100 * 200 / 210 * 280 / 330) ** (1 / 3))
-    assert found.is_clear == (found.high < 1)
+    assert not found.is_clear  # the interval is wide
 
 
 def test_pairs_of_a_seed_are_averaged_first() -> None:
@@ -52,7 +52,8 @@ def test_one_seed_has_no_interval_and_runs_without_a_partner_do_not_count() -> N
     entries = [entry(100, shape="a", seed=0), entry(50, shape="b", seed=0)]
     entries += [entry(10, shape="a", seed=1), entry(None, shape="b", seed=1)]
     (found,) = paired_differences(entries)
-    assert (found.centre, found.low, found.is_clear) == (pytest.approx(0.5), None, False)
+    assert found.centre == pytest.approx(0.5)
+    assert (found.low, found.high, found.is_clear) == (None, None, False)
     assert found.num_pairs == 1
 
 

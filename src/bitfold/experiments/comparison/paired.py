@@ -127,16 +127,23 @@ def _difference(
         by_seed.setdefault(seed, []).append(change)
     changes = np.array([np.mean(some) for some in by_seed.values()])
     centre, number = float(changes.mean()), len(changes)
-    ends: tuple[float, ...] = ()
+    half = None
     if number > 1:
         width = float(stats.t.ppf((1 + CONFIDENCE) / 2, number - 1))
         half = width * float(changes.std(ddof=1)) / math.sqrt(number)
-        ends = (centre - half, centre + half)
-    shown = [_shown(one, is_ratio=quantity.is_ratio) for one in (centre, *ends)]
+    is_ratio = quantity.is_ratio
     return PairedDifference(
-        name, before, after, quantity, shown[0], *(shown[1:] or (None, None)), number, len(pairs),
+        name,
+        before,
+        after,
+        quantity,
+        _shown(centre, is_ratio=is_ratio),
+        None if half is None else _shown(centre - half, is_ratio=is_ratio),
+        None if half is None else _shown(centre + half, is_ratio=is_ratio),
+        number,
+        len(pairs),
         sum(other > one for _, one, other in pairs),
-    )  # fmt: skip
+    )
 
 
 def _shown(value: float, *, is_ratio: bool) -> float:
