@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bitfold import Config, load_run
+from bitfold import Config, load_run, load_sweep
 from bitfold.errors import ConfigError, RunError
 from bitfold.experiments import (
     FrontierEvent,
     Goal,
+    MemberEnded,
     PointEnded,
     PointStarted,
     frontier,
@@ -70,3 +71,20 @@ def test_what_cannot_be_trained_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"expected frontier\.json"):
         load_frontier(folder)
     assert not folder.exists()
+
+
+def test_a_frontier_is_a_sweep_over_lambda_and_seed(tmp_path: Path) -> None:
+    """Also one that was trained side by side, to the same bytes; the old record stays the same."""
+    one = frontier(CONFIG, [0.01, 0.1], [0, 3], tmp_path / "one")
+    events: list[FrontierEvent] = []
+    two = frontier(CONFIG, [0.01, 0.1], [0, 3], tmp_path / "two", jobs=2, listeners=[events.append])
+    assert sum(isinstance(event, MemberEnded) for event in events) == 4
+    assert sum(isinstance(event, EpochEnded) for event in events) == 0
+    assert two.record == one.record
+    assert (two.path / "frontier.json").read_bytes() == (one.path / "frontier.json").read_bytes()
+    for found in (one, two):
+        sweep = load_sweep(found.path)
+        assert sweep.exit_code == 0
+        assert sweep.table["num_bytes"] == [point.num_bytes for point in found.points]
+        assert sweep.table["kolmogorov_weight"] == [0.01, 0.1, 0.01, 0.1]
+        assert sweep.table["last_epoch"] == [2] * 4

@@ -199,6 +199,10 @@ def test_numbers_out_of_bounds_are_refused(tmp_path: Path, jobs: int, part: Any)
         {"members": [{"name": "a", "settings": {"seed": 0}, "end": {"status": "", "file": "/x"}}]},
         {"members": [{"name": "a", "settings": {"seed": 0}}] * 2},
         {"varied": ["sede"]},
+        {"varied": ["log_file"]},
+        {"varied": ["checkpoint_dir"]},
+        {"settings": {"output_dir": "/elsewhere"}},
+        {"settings": {"log_file": "/elsewhere"}},
         {"settings": {"epochs": "many"}},
         {"part": [2, 1]},
         {"version": 2},
@@ -227,6 +231,24 @@ def test_a_member_that_leads_elsewhere_is_not_opened(trained: Path, tmp_path: Pa
         found.run(name)
     with pytest.raises(RunError, match="no member's name"):
         found.run("../elsewhere")
+
+
+def test_nothing_is_trained_outside_of_the_folder(trained: Path, tmp_path: Path) -> None:
+    """A stranger's link in a member's place is no folder; nor does the record name others."""
+    record = json.loads((trained / "sweep.json").read_text())
+    member = record["members"][0]
+    del member["end"]
+    (trained / "sweep.json").write_text(json.dumps(record))
+    (tmp_path / "outside").mkdir()
+    shutil.rmtree(trained / member["name"])
+    (trained / member["name"]).symlink_to(tmp_path / "outside")
+    found = sweep(None, (), trained)
+    assert "a symbolic link" in found.table["reason"][0]
+    record["settings"]["checkpoint_dir"] = str(tmp_path / "outside")
+    (trained / "sweep.json").write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match="`checkpoint_dir`"):
+        sweep(None, (), trained)
+    assert list((tmp_path / "outside").iterdir()) == []
 
 
 def test_the_table_is_a_data_frame_where_pandas_is(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bitfold.errors import ConfigError, RunError
+from bitfold.experiments.frontiers.as_sweep import as_sweep, train_side_by_side
 from bitfold.experiments.frontiers.figure import draw_frontier
 from bitfold.experiments.frontiers.record import (
     FrontierPoint,
@@ -25,6 +26,7 @@ from bitfold.experiments.frontiers.training import (
     train_point,
 )
 from bitfold.experiments.goal import Goal
+from bitfold.experiments.sweeps.jobs import check_jobs
 from bitfold.runtime.display.html_tables import html_table
 from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import load_target
@@ -97,9 +99,12 @@ def frontier(
     folder: str | Path | None = None,
     *,
     goal: Goal | None = None,
+    jobs: int = 1,
     listeners: Sequence[FrontierListener] = (),
 ) -> Frontier:
     """Train a network for each lambda and seed, write each as a model file, and compare them.
+
+    The folder is that of a sweep over lambda and seed too: `bitfold.load_sweep` opens it.
 
     A call with the folder of an earlier frontier trains only the networks that are missing. Its
     lambdas and seeds are added to the earlier ones. A call that was interrupted, or killed, is
@@ -112,7 +117,9 @@ def frontier(
         folder: by default a new dated one under ``runs/``.
         goal: what the best network is chosen by; by default the goal of the earlier call, or the
             least product of size and error, of those with at most twice the least error.
-        listeners: called with `PointStarted`, every event of each training, and `PointEnded`.
+        jobs: networks that are trained at a time; each is coded and measured afterwards.
+        listeners: called with `PointStarted`, every event of each training, and `PointEnded`. With
+            several jobs, training itself is told by the events of a sweep.
 
     Returns:
         The frontier. Its ``exit_code`` is not 0 if a signal or a full disk stopped the training.
@@ -132,22 +139,29 @@ def frontier(
         >>> [point.status for point in found.points], found.missing
         (['completed'], [])
     """
+    check_jobs(jobs)
     name = f"{Path(config.target).stem}-frontier"
     with nullcontext(folder) if folder else claimed_folder(Path("runs"), name) as given:
         path = absolute_path(given)
         record = _planned(path, config, tuple(lambdas), tuple(seeds), goal)
-        return _train_planned(path, record, config, listeners)
+        return _train_planned(path, record, config, jobs, listeners)
 
 
 def _train_planned(
-    path: Path, record: FrontierRecord, config: Config, listeners: Sequence[FrontierListener]
+    path: Path,
+    record: FrontierRecord,
+    config: Config,
+    jobs: int,
+    listeners: Sequence[FrontierListener],
 ) -> Frontier:
     place = RunFolder(path)
     place.make()
     with place.lock():
         record.write(path)
-        exit_code = _train_missing(path, record, config, listeners)
+        exit_code = train_side_by_side(path, record, config, jobs, listeners)
+        exit_code = exit_code or _train_missing(path, record, config, listeners)
         record = read_record(path) or record
+        as_sweep(path, record, config).write(path)
         if record.front():
             draw_frontier(record, path)
     return Frontier(path, record, exit_code)

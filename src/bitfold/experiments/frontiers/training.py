@@ -11,6 +11,7 @@ from bitfold.errors import RunError
 from bitfold.experiments.frontiers.record import FrontierPoint, Weight
 from bitfold.experiments.quality import measure_quality
 from bitfold.experiments.run_coding import code_run
+from bitfold.experiments.sweeps.events import SweepEvent
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.training import (
     PLACES,
@@ -47,8 +48,9 @@ class PointEnded:
     point: FrontierPoint
 
 
-#: What a frontier tells its listeners: its own events, and all events of each training.
-FrontierEvent = PointStarted | PointEnded | Event
+#: What a frontier tells its listeners: its own events, all events of each training, and those of a
+#: sweep, where several networks are trained at a time.
+FrontierEvent = PointStarted | PointEnded | Event | SweepEvent
 FrontierListener = Callable[[FrontierEvent], None]
 
 

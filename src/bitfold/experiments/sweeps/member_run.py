@@ -15,6 +15,7 @@ from bitfold.experiments.run_coding import code_run
 from bitfold.experiments.sweeps.member_end import STOPPED, MemberEnd
 from bitfold.experiments.sweeps.plans.member import as_json
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.strangers.plain_files import check_plain_folder
 from bitfold.training import (
     PLACES,
     Config,
@@ -132,6 +133,7 @@ def _run(
     task: MemberTask, listeners: Sequence[Listener], stop: MemberStop
 ) -> MemberEnd | MemberStopped:
     places = {name: getattr(task.config, name) for name in PLACES}
+    _check_plain(task.path)
     is_old = RunFolder(task.path).is_run()
     if is_old:
         _wait_until_free(task.path)
@@ -168,6 +170,18 @@ def _trained(session: Session, start: float, stop: MemberStop) -> MemberStopped:
     finally:
         stop.drop(session.request)
     return endings[-1]
+
+
+def _check_plain(folder: Path) -> None:
+    """Refuse a link in a member's place: a sweep's folder may be a stranger's.
+
+    Raises:
+        RunError: something else than a plain folder has the name.
+    """
+    try:
+        check_plain_folder(folder, folder.parent)
+    except OSError as error:
+        raise RunError(f"Cannot train in {folder}: {error.strerror}. Move it away.") from None
 
 
 def _wait_until_free(folder: Path) -> None:

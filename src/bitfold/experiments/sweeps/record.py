@@ -13,7 +13,7 @@ from bitfold.experiments.sweeps.member_end import MemberEnd, parse_end
 from bitfold.experiments.sweeps.plans.grid import MOST_MEMBERS, OWN_SETTINGS, Plan
 from bitfold.experiments.sweeps.plans.member import Member, as_json, distinct_name, member_name
 from bitfold.runtime.strangers.bounded_json import shortened
-from bitfold.training import Config, config_from_mapping, settings_mapping, settings_of
+from bitfold.training import PLACES, Config, config_from_mapping, settings_mapping, settings_of
 
 NAME = "sweep.json"
 _FORMAT, _VERSION = "bitfold sweep", 1
@@ -169,6 +169,9 @@ def _parse(content: dict[str, Any]) -> SweepRecord:
     varied = tuple(content["varied"])
     if not (set(varied) <= rules.keys()) or len(content["members"]) > MOST_MEMBERS:
         raise ValueError("settings that are none, or too many members")
+    # A stranger's record says nothing of where files are written.
+    if {*varied, *content["settings"]} & {*OWN_SETTINGS} or {*varied} & {*PLACES}:
+        raise ValueError("settings of where files lie")
     for item in content["members"]:
         name, settings = item["name"], item["settings"]
         if not _is_name(name) or set(settings) != set(varied):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from bitfold.errors import ConfigError, RunError
 from bitfold.experiments.sweeps.conductor import Conductor
 from bitfold.experiments.sweeps.engines.choice import chosen_engine
 from bitfold.experiments.sweeps.events import SweepListener, SweepStarted
+from bitfold.experiments.sweeps.jobs import check_jobs, num_cores
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.plans.grid import Grid, Plan, planned
 from bitfold.experiments.sweeps.plans.member import Member
@@ -28,12 +28,19 @@ from bitfold.experiments.sweeps.table import SweepTable, table_of
 from bitfold.runtime.strangers.bounded_json import shortened
 from bitfold.runtime.strangers.plain_files import check_plain_folder
 from bitfold.runtime.strangers.user_paths import absolute_path
-from bitfold.training import Config, Run, RunFolder, claimed_folder, load_run
+from bitfold.training import (
+    PLACES,
+    Config,
+    Run,
+    RunFolder,
+    claimed_folder,
+    is_within,
+    load_run,
+)
 from bitfold.training.watch.stop_request import StopRequest, stop_requests
 
 #: Exit code of a sweep of which not every member was completed.
 INCOMPLETE_EXIT_CODE = 1
-_MOST_JOBS = 1024
 
 
 @dataclass(frozen=True)
@@ -185,12 +192,8 @@ def load_sweep(folder: str | Path) -> Sweep:
 
 
 def _check_call(jobs: int | None, part: tuple[int, int] | None) -> None:
-    is_number = isinstance(jobs, int) and not isinstance(jobs, bool) and 1 <= jobs <= _MOST_JOBS
-    if jobs is not None and not is_number:
-        raise ConfigError(
-            f"Cannot train {shortened(jobs)} members at a time: expected `jobs` from 1 to "
-            f"{_MOST_JOBS}."
-        )
+    if jobs is not None:
+        check_jobs(jobs)
     if part is not None and not is_part(part):
         raise ConfigError(
             f"Cannot train part {shortened(str(part))} of a sweep: expected two numbers i and n "
@@ -225,11 +228,28 @@ def _planned(
             f"{'the whole sweep' if before.part is None else '{}/{}'.format(*before.part)} as it "
             "was begun with. Give each part a folder of its own."
         )
-    shared = before.shared_config() if config is None else config
+    shared = _kept_settings(before, path) if config is None else config
     if not grid and not combinations:
         alone = shared.replace(threads=shared.threads or 1)
         return before.extended(Plan(alone, (), ()), path)
     return before.extended(planned(shared, combinations, grid), path)
+
+
+def _kept_settings(record: SweepRecord, path: Path) -> Config:
+    """The settings of a record, which may be a stranger's: members keep their files to themselves.
+
+    Raises:
+        ConfigError: they name a folder elsewhere, which only the caller may.
+    """
+    shared = record.shared_config()
+    for name in PLACES:
+        if not is_within(getattr(shared, name)):
+            raise ConfigError(
+                f"Cannot continue the sweep in {path}: expected a folder within each run as "
+                f"`{name}`, got {getattr(shared, name)!r} in its record. If it is yours, give the "
+                "settings again."
+            )
+    return shared
 
 
 def _train(
@@ -254,13 +274,6 @@ def _train(
     request = StopRequest()
     with stop_requests(request), chosen_engine(configs, jobs, isolate=isolate) as engine:
         return Conductor(path, record, engine, listeners, request).train(missing, shared)
-
-
-def num_cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _missing(path: Path, record: SweepRecord) -> list[Member]:

@@ -64,6 +64,8 @@ def add_to(commands: Any) -> None:
         error="the best network is the smallest with a mean squared error of at most X; for "
         "classes, a share X of wrong pixels",
     )
+    curve.add_argument("--jobs", "-j", metavar="N", type=int, default=1,
+                       help="networks that are trained at a time (default: 1)")  # fmt: skip
     curve.add_argument("--output-dir", "-o", metavar="DIR", type=Path,
                        help="folder of the curve (default: a new dated one in runs/)")  # fmt: skip
     add_config(parser)
@@ -84,8 +86,9 @@ def run(arguments: argparse.Namespace) -> int:
     config = make_config(arguments, **_first_values(before, lambdas, arguments))
     with FrontierProgress(console) as progress:
         found = experiments.frontier(
-            config, lambdas, seeds, folder, goal=given_goal(arguments), listeners=[progress]
-        )
+            config, lambdas, seeds, folder, goal=given_goal(arguments), jobs=arguments.jobs,
+            listeners=[progress],
+        )  # fmt: skip
     print_table(found, console)
     if found.exit_code:
         num_left = len(found.missing)

@@ -11,13 +11,14 @@ from rich.text import Text
 from bitfold import experiments
 from bitfold.cli.console.output import plain
 from bitfold.cli.console.progress import log_listeners
+from bitfold.cli.console.sweeps.sweep_progress import SweepProgress
 from bitfold.cli.console.training_listeners import CommandListeners
 from bitfold.experiments.frontiers.record import FIGURES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bitfold.experiments import Frontier, FrontierEvent, FrontierPoint
+    from bitfold.experiments import Frontier, FrontierEvent, FrontierPoint, SweepEvent
 
 
 class FrontierProgress:
@@ -30,10 +31,14 @@ class FrontierProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._training: CommandListeners | None = None
+        self._table: SweepProgress | None = None
 
     def __call__(self, event: FrontierEvent) -> None:
         """Listen to a frontier."""
-        if isinstance(event, experiments.PointStarted):
+        if isinstance(event, experiments.SweepEvent):
+            self._side_by_side(event)
+        elif isinstance(event, experiments.PointStarted):
+            self._close_table()
             config = event.config
             self._console.print(
                 f"[{event.number}/{event.num_missing}] lambda {config.kolmogorov_weight}, "
@@ -50,8 +55,20 @@ class FrontierProgress:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._close_table()
         if self._training is not None:
             self._training.close()
+
+    def _side_by_side(self, event: SweepEvent) -> None:
+        if self._table is None:
+            self._table = SweepProgress(self._console)
+        self._table(event)
+
+    def _close_table(self) -> None:
+        """Remove the table of networks that are trained side by side: the rest is coding."""
+        if self._table is not None:
+            self._table.close()
+            self._table = None
 
 
 def print_table(found: Frontier, console: Console) -> None:

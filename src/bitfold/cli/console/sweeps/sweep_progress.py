@@ -65,6 +65,10 @@ class SweepProgress:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the table, and close the logs."""
         if self._live is not None:
             self._live.stop()
         for log in self._logs:
