@@ -29,6 +29,11 @@ serve(sys.argv[1], begin=settings, ready=lambda url: print(url, flush=True))
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the monkey do as much as one wants; the whole is 3,000 actions."""
+    parser.addoption("--actions", type=int, default=60, help="random actions on the page")
+
+
 @dataclass(frozen=True)
 class Studio:
     """A running studio.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -265,50 +263,6 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     page.wait_for_function(
         "() => !document.querySelector('#folds-caption').textContent.includes('enlarged')"
     )
-
-
-def test_random_clicking_leaves_no_error_and_no_lost_run(page: Page, studio: Studio) -> None:
-    """A seeded monkey; the console is looked at when the page closes."""
-    rng = np.random.default_rng(0)
-    for _ in range(150):
-        act(page, rng)
-    page.wait_for_timeout(1000)
-    names = json.loads(page.evaluate("() => JSON.stringify(window.bitfold.runs())"))
-    for name in names:
-        assert load_run(studio.folder / name).config.target == "ring"
-
-
-def act(page: Page, rng: np.random.Generator) -> None:
-    """Do one random thing on the page."""
-    box: Any = page.locator("#folds").bounding_box()
-    x = box["x"] + rng.uniform(0.05, 0.95) * box["width"]
-    y = box["y"] + rng.uniform(0.1, 0.6) * box["height"]
-    kind = rng.integers(8)
-    if kind == 0:
-        page.mouse.move(x, y)
-        page.mouse.wheel(0, float(rng.uniform(-800, 800)))
-    elif kind == 1:
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x + 30, y + 20, steps=3)
-        page.mouse.up()
-    elif kind == 2:
-        page.click(["#play", "#step", "#step-many", "#newest"][rng.integers(4)], force=True)
-    elif kind == 3:
-        faces = ["value", "error", "slope", "area", "identity", "none"]
-        page.select_option("#faces", faces[rng.integers(6)])
-    elif kind == 4:
-        tools = page.locator("input[name=tool]")
-        tools.nth(int(rng.integers(5))).check()
-    elif kind == 5:
-        page.select_option("#fold-colour", ["plain", "layer", "neuron", "none"][rng.integers(4)])
-    elif kind == 6:
-        page.locator("#timeline").fill(str(int(rng.integers(0, 2))))
-    else:
-        page.locator("#live-settings input[name=kolmogorov_weight]").fill(
-            f"{rng.uniform(0, 0.01):.4f}"
-        )
-        page.keyboard.press("Tab")
 
 
 def test_the_replay_page_opens_from_disk(studio: Studio, page: Page, tmp_path: Path) -> None:
