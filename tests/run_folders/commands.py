@@ -136,7 +136,7 @@ def _studio(path: str) -> int:
     asked("locate", x=0.1, y=0.1, window_key="0 0")
     for form in ("graphml", "bitfold"):
         try:
-            saved(Message("save", {**usual, **seen, "format": form}))
+            saved(Message("save", {**usual, **seen, "format": form}), lambda _: None)
         except BitfoldError as error:
             problems.append(str(error))
     for problem in problems:
