@@ -47,6 +47,8 @@ def searched(pixels: NDArray[np.uint8], num_bytes: int, seconds: float) -> dict[
         with mock.patch("bitfold.training.new_run.TimeBudget", counted):
             found = compress_picture(source, output, Goal(num_bytes=num_bytes), seconds / 60)
         spent = time.process_time() - start
+        if found.exit_code:  # a search that was stopped is no result
+            raise KeyboardInterrupt
         best = found.best
         assert best is not None
         height, width, _ = pixels.shape
