@@ -93,7 +93,7 @@ def _webp_lossless(picture: Image.Image) -> _Files:
 
 
 def _jpeg(picture: Image.Image) -> _Files:
-    for quality, subsampling in product(range(1, 96), ("4:2:0", "4:4:4")):
+    for quality, subsampling in product(range(1, 96, 2), ("4:2:0", "4:4:4")):
         yield _raster(_saved(picture, "JPEG", quality=quality, subsampling=subsampling,
                              optimize=True, progressive=True))  # fmt: skip
         yield _raster(_saved(picture, "JPEG", quality=quality, subsampling=subsampling,
@@ -101,12 +101,12 @@ def _jpeg(picture: Image.Image) -> _Files:
 
 
 def _webp(picture: Image.Image) -> _Files:
-    for quality in range(101):
+    for quality in range(0, 101, 2):
         yield _raster(_saved(picture, "WEBP", quality=quality, method=6))
 
 
 def _avif(picture: Image.Image) -> _Files:
-    for quality, subsampling in product(range(0, 101, 2), ("4:2:0", "4:4:4")):
+    for quality, subsampling in product(range(0, 101, 4), ("4:2:0", "4:4:4")):
         yield _raster(_saved(picture, "AVIF", quality=quality, subsampling=subsampling, speed=4))
 
 

@@ -5,8 +5,8 @@ epochs of 48 points from a picture of at most 32 pixels, and draws no frames; nu
 epochs in a command become 4. After that a network may be worse than a command asks for: the refusal
 that ends with "train on" is expected then, and the command runs without its goal.
 What a page leaves open is filled in the same way everywhere: ``runs/...`` and ``RUN`` are the
-newest run, ``TARGET`` and ``photo.jpg`` are a small photograph, and of alternatives the first one
-is taken.
+newest run, ``TARGET`` and ``photo.jpg`` are a small photograph, a cluster is this machine, and of
+alternatives the first one is taken.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def filled_in(command: str, place: Path) -> list[str]:
     newest = str(runs[-1].parent) if runs else "missing"
     text = command.replace("[options]", "").replace("[RUN ...]", "").replace("TARGET", "photo.jpg")
     text = re.sub(r"RUN(\|[A-Z]+)*(?=/|\s|$)", newest, text).replace("runs/...", newest)
+    text = re.sub(r" --ray-address \S+", "", text)
     text = re.sub(r"(--epoch) \d+", rf"\1 {MOST_EPOCHS}", text)
     text = re.sub(r"epoch-\d+", f"epoch-{MOST_EPOCHS:09d}", text)
     return [re.sub(r"^(\w+\.\w+)\|.*", r"\1", word) for word in shlex.split(text)]
@@ -134,7 +135,9 @@ def test_the_python_of_the_readme_runs(place: Path) -> None:
     assert (place / "net.bitfold").stat().st_size < 4 * 25
 
 
-@pytest.mark.parametrize("name", ["guide", "frontier", "many-runs"])
+@pytest.mark.parametrize(
+    "name", ["guide", "frontier", "many-runs", pytest.param("distributed", marks=pytest.mark.slow)]
+)
 def test_the_python_of_a_page_runs(name: str, place: Path) -> None:
     """As it stands, after a run that the guide calls by its folder."""
     folder = "runs/2026-11-22-120000-photo"

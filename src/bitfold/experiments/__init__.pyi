@@ -34,6 +34,7 @@ from bitfold.experiments.quality import Quality, QualityMeter, measure_quality, 
 from bitfold.experiments.reports.page import Report, write_report
 from bitfold.experiments.run_coding import CodedRun, code_run
 from bitfold.experiments.run_summary import PolytopeCount, count_polytopes, decoded_psnr_db
+from bitfold.experiments.sweeps.engines.cluster.ray_engine import RayPlace
 from bitfold.experiments.sweeps.events import (
     MemberAdvanced,
     MemberEnded,
@@ -73,6 +74,7 @@ __all__ = [
     "PolytopeCount",
     "Quality",
     "QualityMeter",
+    "RayPlace",
     "Report",
     "Rival",
     "RunComparison",

@@ -10,7 +10,7 @@ from bitfold.errors import BitfoldError
 from bitfold.experiments.frontiers.record import FrontierPoint, FrontierRecord, Weight
 from bitfold.experiments.frontiers.training import FrontierListener, run_name
 from bitfold.experiments.sweeps.conductor import Conductor
-from bitfold.experiments.sweeps.engines.choice import chosen_engine
+from bitfold.experiments.sweeps.engines.choice import EngineChoice
 from bitfold.experiments.sweeps.events import SweepStarted
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.member_run import measured_end
@@ -66,7 +66,7 @@ def train_side_by_side(
     for listener in listeners:
         listener(SweepStarted(folder, len(sweep.members), len(missing), jobs))
     request, configs = StopRequest(), [member.config(own) for member in missing]
-    with stop_requests(request), chosen_engine(configs, jobs, isolate=False) as engine:
+    with stop_requests(request), EngineChoice(jobs).engine(configs) as engine:
         return Conductor(folder, sweep, engine, listeners, request).train(missing, own)
 
 

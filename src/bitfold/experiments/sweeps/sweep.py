@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bitfold.errors import ConfigError, RunError
 from bitfold.experiments.sweeps.conductor import Conductor
-from bitfold.experiments.sweeps.engines.choice import chosen_engine
+from bitfold.experiments.sweeps.engines.choice import EngineChoice
+from bitfold.experiments.sweeps.engines.cluster.ray_engine import RayPlace
 from bitfold.experiments.sweeps.events import SweepListener, SweepStarted
-from bitfold.experiments.sweeps.jobs import check_jobs, num_cores
+from bitfold.experiments.sweeps.jobs import check_jobs
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.plans.grid import Grid, Plan, planned
 from bitfold.experiments.sweeps.plans.member import Member
@@ -116,6 +117,7 @@ def sweep(
     combinations: Sequence[Mapping[str, Any]] = (),
     jobs: int | None = None,
     isolate: bool = False,
+    ray: RayPlace | None = None,
     files: bool = True,
     part: tuple[int, int] | None = None,
     listeners: Iterable[SweepListener] = (),
@@ -136,6 +138,8 @@ def sweep(
         jobs: members at a time; by default as many as fit on the processor's cores.
         isolate: whether each member has a process, so that one that crashes ends alone. Processes
             are taken anyhow where epochs are not compiled calls.
+        ray: where Ray trains the members, on this machine or a cluster; their files come to
+            ``folder`` at each checkpoint. None for this machine, without Ray.
         files: whether completed members are coded as model files, whose size and error are in the
             table.
         part: (i, n) trains the i-th of n parts of the members, in a folder of its own;
@@ -148,7 +152,8 @@ def sweep(
     Raises:
         ConfigError: a name, a value or a combination is wrong; there are no members, or too many;
             or shared settings differ from those that the folder's sweep was begun with.
-        RunError: the folder is a run's, another sweep trains in it, or it cannot be written.
+        RunError: the folder is a run's, another sweep trains in it, it cannot be written, or Ray
+            cannot be reached.
 
     Example:
         >>> import tempfile
@@ -169,7 +174,7 @@ def sweep(
         place.make()
         with place.lock():
             record.write(path)
-            stop_code = _train(path, record, jobs, isolate=isolate, listeners=tuple(listeners))
+            stop_code = _train(path, record, EngineChoice(jobs, isolate, ray), tuple(listeners))
             found = Sweep(path, read_sweep_record(path) or record, stop_code)
             found.table.write_csv(path / TABLE_NAME)
     return found
@@ -255,24 +260,23 @@ def _kept_settings(record: SweepRecord, path: Path) -> Config:
 def _train(
     path: Path,
     record: SweepRecord,
-    jobs: int | None,
-    *,
-    isolate: bool,
+    choice: EngineChoice,
     listeners: tuple[SweepListener, ...],
 ) -> int:
     """Train what is missing; return 0, or the exit code of what stopped it."""
-    missing = _missing(path, record)
-    shared = record.shared_config()
-    configs = [member.config(shared) for member in missing]
-    most_threads = max((config.threads for config in configs), default=1)
-    jobs = max(1, min(jobs or num_cores() // most_threads, len(missing)))
-    event = SweepStarted(path, len(record.own_members), len(missing), jobs)
-    for listener in listeners:
-        listener(event)
-    if not missing:
-        return 0
+    missing, shared = _missing(path, record), record.shared_config()
+    event = SweepStarted(path, len(record.own_members), len(missing), 1)
     request = StopRequest()
-    with stop_requests(request), chosen_engine(configs, jobs, isolate=isolate) as engine:
+    with ExitStack() as engines:
+        if missing:
+            engines.enter_context(stop_requests(request))
+            configs = [member.config(shared) for member in missing]
+            engine = engines.enter_context(choice.engine(configs))
+            event = replace(event, jobs=engine.jobs)
+        for listener in listeners:
+            listener(event)
+        if not missing:
+            return 0
         return Conductor(path, record, engine, listeners, request).train(missing, shared)
 
 

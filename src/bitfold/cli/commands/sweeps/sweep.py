@@ -23,7 +23,7 @@ from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.training import PLACES, is_within
 
 if TYPE_CHECKING:
-    from bitfold.experiments import Sweep, SweepRecord
+    from bitfold.experiments import RayPlace, Sweep, SweepRecord
     from bitfold.training import Config
 
 
@@ -64,6 +64,12 @@ def _add_members(group: Any) -> None:
                        help="members at a time (default: as the processor has cores)")  # fmt: skip
     group.add_argument("--isolate", action="store_true",
                        help="give each member a process: a crash ends it alone")  # fmt: skip
+    group.add_argument("--engine", choices=("local", "ray"), default="local",
+                       help="what trains the members (default: local)")  # fmt: skip
+    group.add_argument("--ray-address", metavar="ADDRESS",
+                       help="of Ray's cluster, or auto (default: this machine)")  # fmt: skip
+    group.add_argument("--ray-gpus", metavar="N", type=float, default=0.0,
+                       help="GPUs of each member, or a share of one (default: 0)")  # fmt: skip
     group.add_argument("--no-files", action="store_true",
                        help="write no model files, whose size and error the table has")  # fmt: skip
     group.add_argument("--part", metavar="I/N",
@@ -86,8 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     with SweepProgress(console, logs) as progress:
         found = experiments.sweep(
             config, grid, folder, combinations=combinations, jobs=arguments.jobs,
-            isolate=arguments.isolate, files=not arguments.no_files, part=_part(arguments.part),
-            listeners=[progress],
+            isolate=arguments.isolate, ray=_ray(arguments), files=not arguments.no_files,
+            part=_part(arguments.part), listeners=[progress],
         )  # fmt: skip
     print_summary(found, console)
     return found.exit_code
@@ -162,6 +168,16 @@ def _config(
         chosen = with_measured_predictor(config.replace(**{**own, "kolmogorov_weight": 1.0}))
         return config.replace(kolmogorov_predictor=chosen.kolmogorov_predictor)
     return with_measured_predictor(config)
+
+
+def _ray(arguments: argparse.Namespace) -> RayPlace | None:
+    if arguments.engine == "ray":
+        return experiments.RayPlace(arguments.ray_address, arguments.ray_gpus)
+    require(
+        arguments.ray_address is None and arguments.ray_gpus == 0,
+        "Cannot use --ray-address or --ray-gpus without --engine ray. Add it, or leave them out.",
+    )
+    return None
 
 
 def _part(text: str | None) -> tuple[int, int] | None:

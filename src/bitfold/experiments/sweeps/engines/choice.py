@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bitfold.errors import BitfoldError
+from bitfold.experiments.sweeps.engines.cluster.ray_engine import RayEngine, RayPlace
 from bitfold.experiments.sweeps.engines.engine import Engine
 from bitfold.experiments.sweeps.engines.processes import ProcessEngine
 from bitfold.experiments.sweeps.engines.threads import ThreadEngine
+from bitfold.experiments.sweeps.jobs import num_cores
 from bitfold.targets import Target, load_target
 from bitfold.training import Config
 from bitfold.training.whole_epoch.support import with_epoch_loop
 
 
-def chosen_engine(configs: Sequence[Config], jobs: int, *, isolate: bool) -> Engine:
-    """Return threads where epochs of all members are compiled calls of one thread, or processes.
+@dataclass(frozen=True)
+class EngineChoice:
+    """What a caller asks for of an engine.
 
     Args:
-        configs: of the members.
-        jobs: members at a time.
+        jobs: members at a time; None for as many as fit on the cores.
         isolate: whether processes are wanted.
+        ray: where Ray trains the members; None for this machine, without Ray.
     """
-    if isolate or not _are_compiled(configs):
-        return ProcessEngine(jobs)
-    return ThreadEngine(jobs)
+
+    jobs: int | None = None
+    isolate: bool = False
+    ray: RayPlace | None = None
+
+    def engine(self, configs: Sequence[Config]) -> Engine:
+        """Return threads where all epochs are compiled calls of one thread, processes, or Ray.
+
+        Args:
+            configs: of the members.
+
+        Raises:
+            ConfigError: Ray is wanted, and not installed.
+            RunError: its cluster cannot be reached.
+        """
+        threads = max(config.threads or 1 for config in configs)
+        if self.ray is not None:
+            return RayEngine(self.jobs, threads, self.ray)
+        jobs = max(1, min(self.jobs or num_cores() // threads, len(configs)))
+        if self.isolate or not _are_compiled(configs):
+            return ProcessEngine(jobs)
+        return ThreadEngine(jobs)
 
 
 def _are_compiled(configs: Sequence[Config]) -> bool:

@@ -1,0 +1,1 @@
+"""Members of a sweep on several machines, by Ray."""
