@@ -1,7 +1,7 @@
 /** Messages of the server become state. */
 
 import { RunState, type AuditRow, type Mark, type RunFacts, type SettingRow, type State } from "./state.ts";
-import type { Message } from "./wire.ts";
+import { floats, type Message } from "./wire.ts";
 
 export function receive(state: State, message: Message): void {
   const facts = message.facts;
@@ -46,6 +46,10 @@ export function receive(state: State, message: Message): void {
     case "marks":
       state.of(run).marks = facts["marks"] as Mark[];
       state.changed("changes");
+      return;
+    case "points":
+      state.of(run).points = { training: floats(message, "training"), validation: floats(message, "validation") };
+      state.changed("points");
       return;
     case "notice":
       state.say(String(facts["text"]));

@@ -1,5 +1,6 @@
 /** All that the page knows; views are functions of it. */
 
+import type { LearnedPoints } from "./folds/points.ts";
 import { nearest } from "./numbers.ts";
 
 export interface RunFacts {
@@ -77,6 +78,7 @@ export class RunState {
   isProblem = false;
   target: TargetPicture | null = null;
   settings: Readonly<Record<string, unknown>> = {};
+  points: LearnedPoints | null = null;
   audit: readonly AuditRow[] = [];
   isAuditOk = true;
   auditEpoch = 0;
@@ -143,7 +145,7 @@ export class Table {
   }
 }
 
-export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settings" | "changes" | "line" | "pointed";
+export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settings" | "changes" | "line" | "pointed" | "points";
 
 export class State {
   isConnected = false;

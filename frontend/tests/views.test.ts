@@ -8,6 +8,7 @@ import { Camera, LEAST_HALF } from "../src/folds/camera.ts";
 import { foldPalette, hue } from "../src/folds/palette.ts";
 import { cornerColours, triangulate } from "../src/folds/triangles.ts";
 import { layerOf, nearestFold } from "../src/folds/nearest_fold.ts";
+import { placedPoints } from "../src/folds/points.ts";
 import { fragmentOf, placeOf } from "../src/link.ts";
 import { targetsBeforeCut } from "../src/gradients/gradients_pane.ts";
 import { nearest, short } from "../src/numbers.ts";
@@ -238,4 +239,10 @@ test("changes, branches and alarms are marked, and named near the pointer", () =
   assert.equal(near(marks, 0.5, 100), "after epoch 50: learning_rate 0.1, target painted");
   assert.match(near(marks, 0.1, 100), /branched from disk/);
   assert.equal(near(marks, 0.3, 100), "");
+});
+
+test("points outside the canvas are left out, and places are exact when far enlarged", () => {
+  const points = Float32Array.of(0.25, -0.25, 0.5, 0.5);
+  const found = placedPoints(points, { x: 0.25, y: -0.25 - 1e-9, half: 2e-9, aspect: 1 });
+  assert.deepEqual([...found], [0, -0.5, 0.75, 0.25].map(Math.fround));
 });

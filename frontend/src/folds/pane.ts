@@ -41,6 +41,8 @@ export class FoldsPane {
     for (const id of ["faces", "fold-colour"]) {
       element("select", id).addEventListener("change", () => this.redraw());
     }
+    element("input", "points").addEventListener("change", () => this.redraw());
+    state.on(["points"], () => this.redraw());
     this.listen();
     state.on(["run", "connection"], () => this.look(true));
     state.on(["pointed"], () => this.look());
@@ -143,6 +145,7 @@ export class FoldsPane {
       showsError: element("select", "faces").value === "error",
       showsFolds: colour !== "none",
       neuron: this.neuron,
+      points: element("input", "points").checked ? this.state.current.points : null,
     };
   }
 

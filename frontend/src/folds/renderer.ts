@@ -3,6 +3,7 @@
 import type { Camera } from "./camera.ts";
 import { Drawing, type Legend } from "./drawing.ts";
 import { foldPalette, type FoldColour } from "./palette.ts";
+import { placedPoints, POINT_SHADERS, type LearnedPoints } from "./points.ts";
 import { FLAT_SHADERS, LINE_SHADERS, MAX_OUTPUTS, valueShaders } from "./shaders.ts";
 import type { Message } from "../wire.ts";
 import type { TargetPicture } from "../state.ts";
@@ -14,6 +15,8 @@ export interface Style {
   readonly showsFolds: boolean;
   /** A neuron whose folds alone are drawn strongly; null for none. */
   readonly neuron: number | null;
+  /** The points that are learned; null to leave them out. */
+  readonly points: LearnedPoints | null;
 }
 
 interface Program {
@@ -29,6 +32,8 @@ export class Renderer {
   private readonly programs = new Map<string, Program>();
   private readonly palette: WebGLTexture;
   private readonly target: WebGLTexture;
+  private readonly dots: WebGLVertexArrayObject;
+  private readonly dotBuffer: WebGLBuffer;
   private paletteKey = "";
   private hasTarget = false;
 
@@ -37,6 +42,8 @@ export class Renderer {
     this.drawing = new Drawing(gl);
     this.palette = gl.createTexture();
     this.target = gl.createTexture();
+    this.dots = gl.createVertexArray();
+    this.dotBuffer = gl.createBuffer();
   }
 
   take(message: Message): void {
@@ -67,6 +74,7 @@ export class Renderer {
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     if (style.showsFolds) this.drawFolds(legend, place, style);
     this.drawBoundary(place, style);
+    if (style.points !== null && this.hasTarget) this.drawPoints(camera, style.points, style.foldWidth);
     gl.bindVertexArray(null);
   }
 
@@ -130,6 +138,26 @@ export class Renderer {
     gl.uniform1i(one.at("palette"), 1);
     gl.bindVertexArray(lines);
     gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, count);
+  }
+
+  private drawPoints(camera: Camera, points: LearnedPoints, scale: number): void {
+    const gl = this.gl;
+    const one = this.program("points", POINT_SHADERS);
+    gl.useProgram(one.program);
+    gl.uniform1f(one.at("size"), Math.max(5, 6 * scale));
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, this.target);
+    gl.uniform1i(one.at("target"), 0);
+    gl.bindVertexArray(this.dots);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.dotBuffer);
+    gl.enableVertexAttribArray(0);
+    gl.vertexAttribPointer(0, 4, gl.FLOAT, false, 0, 0);
+    for (const kind of ["training", "validation"] as const) {
+      const placed = placedPoints(points[kind], camera);
+      gl.uniform1i(one.at("isSquare"), kind === "validation" ? 1 : 0);
+      gl.bufferData(gl.ARRAY_BUFFER, placed, gl.STREAM_DRAW);
+      gl.drawArrays(gl.POINTS, 0, placed.length / 4);
+    }
   }
 
   private takePalette(legend: Legend, style: Style): void {

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+import numpy as np
+
 from bitfold.studio.wire.message import Message
 from bitfold.targets import Target
-from bitfold.training import Changes, Config
+from bitfold.training import Changes, Config, RunRecord
 
 #: Marks on a time line; those of earlier epochs are left out.
 _MOST_CHANGES: Final = 500
+# Of one kind; more cannot be told apart.
+_MOST_POINTS: Final = 20_000
 
 
 def target_message(target: Target, *, can_undo: bool = False) -> Message:
@@ -48,3 +52,25 @@ def changes_message(changes: Changes) -> Message:
         for change in changes.items[-_MOST_CHANGES:]
     ]
     return Message("changes", {"changes": found})
+
+
+def points_message(run: RunRecord) -> Message:
+    """Return the message of the points that are learned, and of those that validate.
+
+    Of a clip, those of the frame in its middle; of many points, every k-th.
+
+    Args:
+        run: the record of the run.
+
+    Returns:
+        ``points``, with ``training`` and ``validation``: float32 (N, 2), x and y in the picture.
+    """
+    grid = run.target.grid
+    frame = grid.frame_at(0.0) if grid.is_clip else 0
+    arrays = {}
+    for name, indices in (("training", run.split.training), ("validation", run.split.validation)):
+        found = indices[indices // (grid.width * grid.height) == frame]
+        found = found[:: -(-len(found) // _MOST_POINTS) or 1]
+        arrays[name] = np.ascontiguousarray(grid.coordinates(found)[:, :2], np.float32)
+    counts = {name: len(getattr(run.split, name)) for name in arrays}
+    return Message("points", {"counts": counts}, arrays)

@@ -16,7 +16,12 @@ import numpy as np
 from bitfold.errors import PolytopeError, StudioError
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.studio.built_page import PAGE
-from bitfold.studio.described import changes_message, settings_message, target_message
+from bitfold.studio.described import (
+    changes_message,
+    points_message,
+    settings_message,
+    target_message,
+)
 from bitfold.studio.export.packing import packed
 from bitfold.studio.marks import marks_message, marks_of
 from bitfold.studio.viewer.cutting import cut
@@ -124,6 +129,7 @@ def _said(shown: RunView) -> list[Message]:
                 settings_message(run.config),
                 changes_message(run.changes),
                 marks_message(marks_of(run)),
+                points_message(run),
             )
         ),
         Message("moment", moment, {"rows": rows}),

@@ -20,7 +20,7 @@ _SILENCE: Final = (
     "safe; Save and close ends it."
 )
 #: Kinds of messages of a trainer of which pages get the newest alone.
-STATES = ("target", "settings", "audit", "bits", "changes", "marks")
+STATES = ("target", "settings", "audit", "bits", "changes", "marks", "points")
 
 
 class LiveRun:

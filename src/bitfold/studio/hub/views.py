@@ -15,7 +15,7 @@ from bitfold.studio.wire.message import Message, encode, header_of
 _PLACED = ("run", "view")
 #: The address of answers that are not for one page.
 NOBODY: Final = -1
-_RECORD = ("target", "settings", "changes", "marks", "history")
+_RECORD = ("target", "settings", "changes", "marks", "points", "history")
 
 
 class Views:

@@ -78,6 +78,7 @@ class Driver:
         self._report.target()
         self._report.changes()
         self._report.marks()
+        self._report.points()
         self._report.moment(is_urgent=True)
         with self._session:
             while self._obey():
@@ -199,6 +200,7 @@ class Driver:
 
     def _change(self, order: Mapping[str, Any]) -> None:
         self._session.change(**order["settings"])
+        self._report.points()
         self._report.settings()
         self._report.changes()
 
@@ -212,10 +214,12 @@ class Driver:
         self._session.change(target=order["name"])
         self._canvas = Canvas(self._session.run.target)
         self._report.target()
+        self._report.points()
 
     def _learn_canvas(self) -> None:
         self._session.change(target=self._canvas.take())
         self._report.target(can_undo=self._canvas.can_undo)
+        self._report.points()
         self._report.changes()
 
     def _tell_bits(self, _: Mapping[str, Any]) -> None:

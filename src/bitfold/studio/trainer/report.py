@@ -12,7 +12,12 @@ import numpy as np
 import torch
 
 from bitfold.audit import AuditRow
-from bitfold.studio.described import changes_message, settings_message, target_message
+from bitfold.studio.described import (
+    changes_message,
+    points_message,
+    settings_message,
+    target_message,
+)
 from bitfold.studio.marks import Mark, marks_message, marks_of
 from bitfold.studio.wire.message import Message
 from bitfold.training import Audited, EpochEnded, Session
@@ -61,6 +66,7 @@ class Report:
         self._rows: list[Sequence[float]] = []
         self._frames: list[int] = []
         self._marks: list[Mark] = []
+        self._sent_split: int | None = None
         self._last_seconds = 0.0
 
     def add(self, ended: EpochEnded) -> None:
@@ -109,6 +115,13 @@ class Report:
     def changes(self) -> None:
         """Send what was changed, by the epochs from which on it acts."""
         self._send(changes_message(self.session.run.changes))
+
+    def points(self) -> None:
+        """Send the points that are learned, if they are others than those that were sent."""
+        number = self.session.run.changes.split_number()
+        if number != self._sent_split:
+            self._sent_split = number
+            self._send(points_message(self.session.run))
 
     def audit(self, event: Audited) -> None:
         """Send the findings of a gradient audit."""

@@ -15,7 +15,12 @@ import numpy as np
 
 from bitfold.errors import BitfoldError
 from bitfold.polytopes import Partition
-from bitfold.studio.described import changes_message, settings_message, target_message
+from bitfold.studio.described import (
+    changes_message,
+    points_message,
+    settings_message,
+    target_message,
+)
 from bitfold.studio.marks import marks_message, marks_of
 from bitfold.studio.viewer.cutting import cut, drawable, legend
 from bitfold.studio.viewer.places import place_at
@@ -43,6 +48,7 @@ class Viewer:
             "settings": self._settings,
             "changes": self._changes,
             "marks": self._marks,
+            "points": self._points,
         }
 
     def answer(self, request: Message) -> Message:
@@ -96,6 +102,9 @@ class Viewer:
 
     def _marks(self, request: Message) -> Message:
         return _addressed(request, marks_message(marks_of(self._run(request.facts["path"]).run)))
+
+    def _points(self, request: Message) -> Message:
+        return _addressed(request, points_message(self._run(request.facts["path"]).run))
 
     def _run(self, path: str) -> RunView:
         if path not in self._runs:
