@@ -180,6 +180,41 @@ def test_rewind_shows_an_earlier_moment_and_branch_begins_there(page: Page) -> N
     wait_for_epoch(page, 2)
 
 
+def test_two_runs_stand_side_by_side_in_one_window(page: Page, studio: Studio) -> None:
+    """What differs in their settings is shown, and only that; epochs are the same if wanted."""
+    step(page, 3)
+    page.locator("#timeline").fill("1")
+    page.click("#branch")
+    page.wait_for_selector("#run-list button:text('ring-from-1')")
+    page.wait_for_function("() => document.querySelector('#epoch').textContent === 'epoch 1'")
+    page.fill("#live-settings input[name=learning_rate]", "0.02")
+    page.press("#live-settings input[name=learning_rate]", "Tab")
+    page.click("#run-list li:has(button:text-is('ring')) button:text('Beside')")
+    caption = "document.querySelector('#panes figcaption').textContent"
+    page.wait_for_function(f"() => {caption}.includes('at epoch 1')")
+    page.wait_for_selector("#differences td")
+    assert page.locator("#differences th[scope=row]").all_inner_texts() == ["learning rate"]
+    assert page.locator("#differences td").all_inner_texts() == ["0.02", "0.005"]
+    page.uncheck("#same-epoch")
+    page.wait_for_function(f"() => {caption}.includes('at epoch 3')")
+    page.click("#run-list li:has(button:text-is('ring')) button:text('Beside')")
+    page.wait_for_selector("#panes figcaption", state="detached")
+
+
+def test_points_are_drawn_where_they_are_learned(page: Page, studio: Studio) -> None:
+    """The picture changes there alone."""
+    page.wait_for_timeout(500)
+    before = shown(page)
+    page.check("#points")
+    page.wait_for_timeout(500)
+    after = shown(page)
+    changed = (before != after).any(-1)
+    assert 0.01 < changed.mean() < 0.9
+    page.uncheck("#points")
+    page.wait_for_timeout(500)
+    assert (shown(page) == before).all()
+
+
 def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: Studio) -> None:
     """The switch is a recorded change; the line that cuts is named, and the mark says so."""
     step(page, 2)

@@ -11,27 +11,40 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Playwright, sync_playwright
 
 FIGURES = Path(__file__).resolve().parents[1] / "docs" / "figures"
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-RING_EPOCHS, LETTER_EPOCHS = 300, 400
+RING_EPOCHS, LETTER_EPOCHS, BUG_EPOCHS = 300, 400, 500
 PATIENCE_MS = 300_000
 SERVER = """
 import sys
 from bitfold.experiments import DEMO
 from bitfold.studio import serve
-serve(sys.argv[1], begin=DEMO, ready=lambda url: print(url, flush=True))
+serve(sys.argv[1], begin={**DEMO, "kolmogorov_weight": float(sys.argv[2])}, ready=lambda url: print(url, flush=True))
 """
 
 
 def main() -> int:
-    """Serve, learn, paint, and photograph."""
+    """Serve, learn, paint, and photograph; then plant the seed's bug in another run."""
+    with sync_playwright() as playwright:
+        with studio_page(playwright, kolmogorov_weight=0.003) as page:
+            photograph(page)
+        with studio_page(playwright, kolmogorov_weight=0.03) as page:
+            photograph_bug(page)
+    return 0
+
+
+@contextmanager
+def studio_page(playwright: Playwright, kolmogorov_weight: float) -> Iterator[Page]:
+    """Serve the demo's ring with a lambda, and open the page."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        command = [sys.executable, "-c", SERVER, f"{folder}/runs"]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", SERVER, f"{folder}/runs", str(kolmogorov_weight)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             url = server.stdout.readline().strip()
@@ -39,10 +52,21 @@ def main() -> int:
             page = browser.new_page(viewport={"width": 1280, "height": 860})
             page.set_default_timeout(PATIENCE_MS)
             page.goto(url)
-            photograph(page)
+            yield page
             browser.close()
             server.terminate()
-    return 0
+
+
+def photograph_bug(page: Page) -> None:
+    """Plant the seed's bug, wait for the trade monitor, and keep a picture of all alarms."""
+    train(page, RING_EPOCHS)
+    page.check("#cut")
+    page.wait_for_selector("#audit .verdict-cut")
+    train(page, RING_EPOCHS + BUG_EPOCHS)
+    page.locator("#curves").screenshot(path=FIGURES / "studio_bug_curves.png")
+    page.locator("section[aria-labelledby=gradients-heading]").screenshot(
+        path=FIGURES / "studio_bug_audit.png"
+    )
 
 
 def photograph(page: Page) -> None:

@@ -11,6 +11,7 @@ import { short } from "./numbers.ts";
 import { receive } from "./receive.ts";
 import { SaveMenu } from "./save/save_menu.ts";
 import { followSummary } from "./summary.ts";
+import { Beside } from "./runs/beside.ts";
 import { Brush } from "./target/brush.ts";
 import { TargetPane } from "./target/target_pane.ts";
 import { followMarks } from "./time/marks.ts";
@@ -25,6 +26,7 @@ export class Page {
   readonly folds: FoldsPane;
   private readonly bits: BitsPane;
   private readonly save: SaveMenu;
+  private readonly beside: Beside;
 
   constructor(
     private readonly state: State,
@@ -35,6 +37,7 @@ export class Page {
     const brush = new Brush(state, link, (points, tool) => target.preview(points, tool));
     const target = new TargetPane(state, brush, link);
     this.folds = new FoldsPane(state, link, brush, this.hover(), (neuron) => this.name(neuron));
+    this.beside = new Beside(state, link, this.folds);
     const transport = new Transport(state, link, () => this.folds.look());
     new Curves(state);
     followSummary(state);
@@ -49,7 +52,8 @@ export class Page {
   /** Take a message of the server or of the recording. */
   hear(message: Message): void {
     if (message.kind === "refused") this.save.end();
-    if (message.kind === "partition") this.folds.take(message);
+    if (message.kind === "partition" && Number(message.facts["view"] ?? 0) > 0) this.beside.take(message);
+    else if (message.kind === "partition") this.folds.take(message);
     else if (message.kind === "place") showPlace(message);
     else if (message.kind === "bits") this.bits.take(message);
     else if (message.kind === "file") this.save.take(message);
@@ -61,7 +65,10 @@ export class Page {
   /** Look at a run. */
   choose(run: string): void {
     if (run === "") return;
+    const before = this.state.run;
     this.state.run = run;
+    if (this.state.beside.includes(run)) this.state.toggleBeside(run);
+    if (before !== "" && before !== run) this.link.send({ kind: "close", run: before });
     this.state.shownEpoch = null;
     history.replaceState(null, "", `#run=${encodeURIComponent(run)}`);
     this.link.send({ kind: "open", run });

@@ -145,7 +145,10 @@ export class Table {
   }
 }
 
-export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settings" | "changes" | "line" | "pointed" | "points";
+/** With the run that is looked at, a page shows four. */
+export const MOST_BESIDE = 3;
+
+export type Part = "connection" | "runs" | "run" | "moment" | "target" | "settings" | "changes" | "line" | "pointed" | "points" | "beside";
 
 export class State {
   isConnected = false;
@@ -159,6 +162,10 @@ export class State {
   run = "";
   /** The epoch that is looked at; null for the newest one. */
   shownEpoch: number | null = null;
+  /** Runs that stand beside the one that is looked at. */
+  beside: readonly string[] = [];
+  /** Whether they show the epoch of that one; otherwise their newest. */
+  isSameEpoch = true;
   /** The epoch that the pointer shows in a curve; null while it is elsewhere. */
   pointedEpoch: number | null = null;
   line = "";
@@ -194,6 +201,22 @@ export class State {
     const wanted = this.pointedEpoch ?? this.shownEpoch;
     const run = this.of(name);
     return wanted === null || wanted >= run.epoch ? null : nearest(run.frames, wanted);
+  }
+
+  /** The recorded moment that a run beside shows; null for its newest one. */
+  besideEpoch(name: string): number | null {
+    if (!this.isSameEpoch) return null;
+    const wanted = this.pointedEpoch ?? this.shownEpoch ?? this.current.epoch;
+    const run = this.of(name);
+    return wanted >= run.epoch ? null : nearest(run.frames, wanted);
+  }
+
+  /** Put a run beside the one that is looked at, or take it away. */
+  toggleBeside(name: string): void {
+    const others = this.beside.filter((one) => one !== name);
+    if (others.length === this.beside.length && others.length >= MOST_BESIDE) return;
+    this.beside = others.length < this.beside.length ? others : [...others, name];
+    this.changed("beside");
   }
 
   /** Point at an epoch in all views, or no longer. */

@@ -12,9 +12,10 @@ import { placedPoints } from "../src/folds/points.ts";
 import { fragmentOf, placeOf } from "../src/link.ts";
 import { targetsBeforeCut } from "../src/gradients/gradients_pane.ts";
 import { nearest, short } from "../src/numbers.ts";
+import { differences } from "../src/runs/differences.ts";
 import { locate } from "../src/replay/locate.ts";
 import { unpacked } from "../src/replay/unpack.ts";
-import { RunState, Table } from "../src/state.ts";
+import { RunState, State, Table } from "../src/state.ts";
 import { marksOf, near } from "../src/time/marks.ts";
 import { floats, wholes } from "../src/wire.ts";
 
@@ -245,4 +246,30 @@ test("points outside the canvas are left out, and places are exact when far enla
   const points = Float32Array.of(0.25, -0.25, 0.5, 0.5);
   const found = placedPoints(points, { x: 0.25, y: -0.25 - 1e-9, half: 2e-9, aspect: 1 });
   assert.deepEqual([...found], [0, -0.5, 0.75, 0.25].map(Math.fround));
+});
+
+test("only settings that differ are shown of runs side by side", () => {
+  const one = { kolmogorov_weight: 0.1, seed: 1, output_dir: "a", no_watchdog: [] };
+  const two = { kolmogorov_weight: 0.2, seed: 1, output_dir: "b", no_watchdog: [], extra: 3 };
+  assert.deepEqual(differences([one, two]), [
+    { name: "extra", values: [null, 3] },
+    { name: "kolmogorov_weight", values: [0.1, 0.2] },
+  ]);
+  assert.deepEqual(differences([one, one]), []);
+});
+
+test("runs beside show the same epoch, and there are three at most", () => {
+  const state = new State();
+  state.run = "main";
+  state.current.epoch = 10;
+  Object.assign(state.of("other"), { epoch: 40, frames: [0, 8, 20, 40] });
+  assert.equal(state.besideEpoch("other"), 8);
+  state.shownEpoch = 39;
+  assert.equal(state.besideEpoch("other"), 40);
+  state.isSameEpoch = false;
+  assert.equal(state.besideEpoch("other"), null);
+  for (const run of ["a", "b", "c", "d"]) state.toggleBeside(run);
+  assert.deepEqual(state.beside, ["a", "b", "c"]);
+  state.toggleBeside("a");
+  assert.deepEqual(state.beside, ["b", "c"]);
 });

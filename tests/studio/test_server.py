@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -157,6 +158,49 @@ def test_the_seeds_bug_is_planted_and_the_audit_names_the_line(url: str) -> None
     assert verdicts["K", "network"]["verdict"] == "cut"
     assert any(site.startswith("cut.py:") for site in verdicts["K", "network"]["sites"])
     assert verdicts["K", "predictor"]["verdict"] == "reaches"
+
+
+def is_of_view(number: int, message: Message) -> bool:
+    """Whether a partition is of a view."""
+    return bool(message.facts["view"] == number)
+
+
+def test_a_page_is_told_of_four_runs_at_most(url: str) -> None:
+    """A fifth is refused until one is closed; of a closed one nothing more is told."""
+    folder = parts_of(url)[2]
+    names = [f"copy-{number}" for number in range(4)]
+    with page_of(url) as page:
+        page.say("open", run="ring")
+        target = page.hear("target")
+        for name in names:
+            shutil.copytree(folder / "ring", folder / name)
+        for number, name in enumerate(names[:3], 1):
+            page.say("open", run=name)
+            page.say("look", run=name, **{**LOOK, "view": number})
+            one = page.hear("partition", partial(is_of_view, number))
+            assert one.facts["run"] == name
+        page.say("open", run=names[3])
+        assert "at most 4 runs" in str(page.hear("refused").facts["text"])
+        page.say("close", run=names[0])
+        page.say("open", run=names[3])
+        again = page.hear("target", lambda m: m.facts["run"] == names[3])
+        assert (again.arrays["pixels"] == target.arrays["pixels"]).all()
+
+
+def test_the_points_that_are_learned_are_the_runs_own(url: str) -> None:
+    """In coordinates of the picture; another number of points is told again."""
+    with page_of(url) as page:
+        page.say("open", run="ring")
+        first = page.hear("points")
+        page.say("change", run="ring", settings={"points": 70})
+        page.hear("points", lambda m: m.facts["counts"]["training"] == 70)
+        page.say("stop", run="ring")
+        page.hear("moment", lambda m: not m.facts["is_trained"])
+    run = load_run(parts_of(url)[2] / "ring")
+    assert len(run.split.training) == 70
+    before = run.at(0).split.training
+    expected = run.target.grid.coordinates(before)
+    np.testing.assert_array_equal(first.arrays["training"], expected)
 
 
 def test_two_pages_see_what_either_paints(url: str) -> None:

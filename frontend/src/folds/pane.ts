@@ -22,6 +22,8 @@ export class FoldsPane {
   private readonly canvas = element("canvas", "folds");
   private readonly caption = element("p", "folds-caption");
   private readonly renderer: Stage;
+  /** Called after the window or the style has changed. */
+  moved: () => void = () => undefined;
   private isDue = false;
   private lookedAt = "";
   private pictureAspect = 1;
@@ -74,14 +76,13 @@ export class FoldsPane {
     }
     const window = this.camera.window();
     if (window === null) return;
-    const faces = element("select", "faces").value;
     const command = {
       kind: "look",
       run,
       view: 0,
       ...window,
       time: null,
-      faces: faces === "error" ? "value" : faces,
+      faces: this.faces,
       epoch: this.state.lookedEpoch,
     };
     const key = JSON.stringify(command);
@@ -123,7 +124,30 @@ export class FoldsPane {
       this.isDue = false;
       this.draw();
       this.look();
+      this.moved();
     });
+  }
+
+  /** The filling of the faces that the server is asked for. */
+  get faces(): string {
+    const chosen = element("select", "faces").value;
+    return chosen === "error" ? "value" : chosen;
+  }
+
+  /** Zoom about a point of a canvas as the wheel asks for. */
+  zoomBy(u: number, v: number, delta: number): void {
+    this.camera.zoomAt(u, v, Math.exp(-delta * WHEEL));
+    this.redraw();
+  }
+
+  panBy(du: number, dv: number): void {
+    this.camera.pan(du, dv);
+    this.redraw();
+  }
+
+  showAll(): void {
+    this.camera.reset();
+    this.redraw();
   }
 
   private draw(): void {
@@ -136,7 +160,7 @@ export class FoldsPane {
     setText(this.caption, `${count} polytopes at epoch ${legend.epoch.toLocaleString("en")}${zoom}`);
   }
 
-  private style(): Style {
+  style(): Style {
     const colour = element("select", "fold-colour").value;
     const shorter = Math.min(this.canvas.width, this.canvas.height);
     return {
@@ -179,16 +203,12 @@ export class FoldsPane {
     const canvas = this.canvas;
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
-      this.camera.zoomAt(...this.spot(event), Math.exp(-event.deltaY * WHEEL));
-      this.redraw();
+      this.zoomBy(...this.spot(event), event.deltaY);
     }, { passive: false });
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", (event) => this.release(event));
-    canvas.addEventListener("dblclick", () => {
-      this.camera.reset();
-      this.redraw();
-    });
+    canvas.addEventListener("dblclick", () => this.showAll());
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -211,9 +231,8 @@ export class FoldsPane {
       this.last = spot;
     } else {
       this.isDragged = true;
-      this.camera.pan(spot[0] - this.last[0], spot[1] - this.last[1]);
+      this.panBy(spot[0] - this.last[0], spot[1] - this.last[1]);
       this.last = spot;
-      this.redraw();
     }
   }
 

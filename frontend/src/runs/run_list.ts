@@ -2,7 +2,7 @@
 
 import { element, make } from "../dom.ts";
 import type { Link } from "../connection.ts";
-import type { RunFacts, State } from "../state.ts";
+import { MOST_BESIDE, type RunFacts, type State } from "../state.ts";
 
 export class RunList {
   private readonly list = element("ul", "run-list");
@@ -12,7 +12,7 @@ export class RunList {
     private readonly connection: Link,
     private readonly chosen: (run: string) => void,
   ) {
-    state.on(["runs", "run"], () => this.draw());
+    state.on(["runs", "run", "beside"], () => this.draw());
   }
 
   private draw(): void {
@@ -27,6 +27,7 @@ export class RunList {
     const facts = run.problem ?? [run.target, run.shape, run.is_trained ? "open" : run.status]
       .filter((fact) => fact !== undefined && fact !== null).join(", ");
     row.append(open, make("small", facts));
+    if (run.run !== this.state.run && run.problem === undefined) row.append(this.besideButton(run.run));
     if (run.is_trained === true) {
       const stop = make("button", "Save and close", { type: "button", class: "quiet" });
       stop.addEventListener("click", () => this.connection.send({ kind: "stop", run: run.run }));
@@ -36,6 +37,15 @@ export class RunList {
     remove.addEventListener("click", () => this.remove(run.run));
     row.append(remove);
     return row;
+  }
+
+  private besideButton(run: string): HTMLElement {
+    const isBeside = this.state.beside.includes(run);
+    const button = make("button", "Beside", { type: "button", class: "quiet", "aria-pressed": String(isBeside) });
+    button.title = "Show it beside the run that is looked at";
+    button.disabled = !isBeside && this.state.beside.length >= MOST_BESIDE;
+    button.addEventListener("click", () => this.state.toggleBeside(run));
+    return button;
   }
 
   private remove(run: string): void {

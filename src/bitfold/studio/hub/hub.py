@@ -55,6 +55,7 @@ class Hub:
         self._does: dict[str, Callable[[PageClient, Command], None]] = {
             **dict.fromkeys(_TO_TRAINER, self._order),
             "open": lambda client, command: self.open(client, command["run"]),
+            "close": self._close_run,
             "look": self._look,
             "forget": self._forget,
             "ack": self._views.acknowledge,
@@ -127,7 +128,7 @@ class Hub:
     def open(self, client: PageClient, name: str) -> None:
         """Tell a page of a run from now on; its folder stays as it is until it is to train."""
         live = self.live(name)
-        client.runs.add(name)
+        client.watch(name)
         client.rows[name] = 0
         for kind, data in live.states.items():
             client.put(f"{kind} {name}", data)
@@ -230,7 +231,7 @@ class Hub:
     def _order(self, client: PageClient, command: Command) -> None:
         live = self.live(command["run"])
         if not live.is_open:
-            client.runs.add(live.name)
+            client.watch(live.name)
             self._start(live, live.beginning)
         live.order({"kind": command.kind, **self._permitted(command)})
 
@@ -246,6 +247,10 @@ class Hub:
     def _look(self, client: PageClient, command: Command) -> None:
         self.live(command["run"])
         self._views.look(client, command)
+        self._watch()
+
+    def _close_run(self, client: PageClient, command: Command) -> None:
+        client.close(command["run"])
         self._watch()
 
     def _forget(self, client: PageClient, command: Command) -> None:
@@ -290,7 +295,6 @@ class Hub:
 
     def _show(self, client: PageClient, name: str) -> None:
         """Let a page open a run that was begun for it."""
-        client.runs.add(name)
         client.put_line(encode(Message("began", {"run": name})))
 
     def _stop_run(self, _: PageClient, command: Command) -> None:

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bitfold.errors import StudioError
 from bitfold.studio.hub.outbox import Made, Outbox
 
 _NUMBERS = itertools.count()
 # Lines for a person wait each; a page that never reads loses the oldest.
 _MOST_LINES = 50
+#: Runs of which a page is told.
+MOST_RUNS = 4
 
 
 @dataclass
@@ -65,6 +68,24 @@ class PageClient:
     runs: set[str] = field(default_factory=set)
     rows: dict[str, int] = field(default_factory=dict)
     _lines: int = 0
+
+    def watch(self, run: str) -> None:
+        """Tell the page of a run from now on.
+
+        Raises:
+            StudioError: it is told of too many.
+        """
+        if run not in self.runs and len(self.runs) >= MOST_RUNS:
+            raise StudioError(
+                f"Cannot open {run}: a page shows at most {MOST_RUNS} runs. Close one of them."
+            )
+        self.runs.add(run)
+
+    def close(self, run: str) -> None:
+        """Tell the page of a run no longer, and forget its views."""
+        self.runs.discard(run)
+        self.rows.pop(run, None)
+        self.views = {number: view for number, view in self.views.items() if view.run != run}
 
     def put(self, key: str, data: bytes) -> None:
         """Send a message, in place of one with the same key that still waits."""

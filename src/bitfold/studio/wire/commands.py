@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
     {
         "hello": {"token": Text(200), "version": Whole(0, 10**6)},
         "open": {"run": _RUN},
+        "close": {"run": _RUN},
         "play": {"run": _RUN, "epochs": Whole(1, 10**9, is_optional=True)},
         "pause": {"run": _RUN},
         "speed": {"run": _RUN, "epochs_per_second": Real(0.1, 1e6, is_optional=True)},
