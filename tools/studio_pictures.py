@@ -25,7 +25,8 @@ SERVER = """
 import sys
 from bitfold.experiments import DEMO
 from bitfold.studio import serve
-serve(sys.argv[1], begin={**DEMO, "kolmogorov_weight": float(sys.argv[2])}, ready=lambda url: print(url, flush=True))
+begin = {**DEMO, "kolmogorov_weight": float(sys.argv[2])}
+serve(sys.argv[1], begin=begin, ready=lambda url: print(url, flush=True))
 """
 
 
