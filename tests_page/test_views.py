@@ -1,0 +1,79 @@
+"""The views beside the folds of one run, in a browser."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+from tests_page.conftest import Studio
+from tests_page.test_page import kept_run, shown, step, wait_for_epoch
+
+
+def test_two_runs_stand_side_by_side_in_one_window(page: Page, studio: Studio) -> None:
+    """What differs in their settings is shown, and only that; epochs are the same if wanted."""
+    step(page, 3)
+    page.locator("#timeline").fill("1")
+    page.click("#branch")
+    page.wait_for_selector("#run-list button:text('ring-from-1')")
+    page.wait_for_function("() => document.querySelector('#epoch').textContent === 'epoch 1'")
+    page.fill("#live-settings input[name=learning_rate]", "0.02")
+    page.press("#live-settings input[name=learning_rate]", "Tab")
+    page.click("#run-list li:has(button:text-is('ring')) button:text('Beside')")
+    caption = "document.querySelector('#panes figcaption').textContent"
+    page.wait_for_function(f"() => {caption}.includes('at epoch 1')")
+    page.wait_for_selector("#differences td")
+    assert page.locator("#differences th[scope=row]").all_inner_texts() == ["learning rate"]
+    assert page.locator("#differences td").all_inner_texts() == ["0.02", "0.005"]
+    page.uncheck("#same-epoch")
+    page.wait_for_function(f"() => {caption}.includes('at epoch 3')")
+    page.click("#run-list li:has(button:text-is('ring')) button:text('Beside')")
+    page.wait_for_selector("#panes figcaption", state="detached")
+
+
+def test_points_are_drawn_where_they_are_learned(page: Page, studio: Studio) -> None:
+    """The picture changes there alone."""
+    page.wait_for_timeout(500)
+    before = shown(page)
+    page.check("#points")
+    page.wait_for_timeout(500)
+    after = shown(page)
+    changed = (before != after).any(-1)
+    assert 0.01 < changed.mean() < 0.9
+    page.uncheck("#points")
+    page.wait_for_timeout(500)
+    assert (shown(page) == before).all()
+
+
+def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: Studio) -> None:
+    """The switch is a recorded change; the line that cuts is named, and the mark says so."""
+    step(page, 2)
+    page.check("#cut")
+    page.wait_for_selector("#audit .verdict-cut")
+    assert "cut.py:" in page.inner_text("#audit .site >> nth=0")
+    assert "problem" in (page.get_attribute("#audit-verdict", "class") or "")
+    page.wait_for_selector("#marks .audit")
+    box = page.locator("#timeline").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 9, box["y"] + box["height"] / 2)
+    page.wait_for_function(
+        "() => document.querySelector('#mark-text').textContent.includes('kolmogorov_targets cut')"
+    )
+    page.uncheck("#cut")
+    page.wait_for_selector("#audit:not(:has(.verdict-cut)) .verdict-reaches")
+    changes = kept_run(page, studio).changes.items
+    assert [change.settings["kolmogorov_targets"] for change in changes] == ["cut", "rounded"]
+
+
+def test_a_point_of_a_curve_shows_its_epoch_in_all_views(page: Page) -> None:
+    """Folds, time line and summary; and no longer when the pointer leaves."""
+    step(page, 4)
+    box = page.locator("#chart-losses .u-over").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 2, box["y"] + 20)
+    page.wait_for_function(
+        "() => document.querySelector('#folds-caption').textContent.includes('epoch 1')"
+    )
+    assert page.inner_text("#epoch") == "pointing at epoch 1"
+    assert page.input_value("#timeline") == "1"
+    page.mouse.move(2, 2)
+    wait_for_epoch(page, 4)
+    assert page.inner_text("#epoch") == "epoch 4"
