@@ -50,6 +50,10 @@ def test_a_page_is_told_of_four_runs_at_most(url: str) -> None:
     with page_of(url) as page:
         page.say("open", run="ring")
         target = page.hear("target")
+        page.say("play", run="ring", epochs=1)
+        page.hear("moment", lambda m: m.facts["epoch"] >= 1 and not m.facts["is_playing"])
+        page.say("stop", run="ring")
+        page.hear("moment", lambda m: not m.facts["is_trained"])
         for name in names:
             shutil.copytree(folder / "ring", folder / name)
         for number, name in enumerate(names[:3], 1):
