@@ -66,9 +66,7 @@ def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: S
 def test_a_point_of_a_curve_shows_its_epoch_in_all_views(page: Page) -> None:
     """Folds, time line and summary; and no longer when the pointer leaves."""
     step(page, 4)
-    box = page.locator("#chart-losses .u-over").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + 2, box["y"] + 20)
+    page.hover("#chart-losses .u-over", position={"x": 2, "y": 20})
     page.wait_for_function(
         "() => document.querySelector('#folds-caption').textContent.includes('epoch 1')"
     )
