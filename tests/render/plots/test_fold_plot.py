@@ -14,7 +14,7 @@ from bitfold.polytopes import FOLD_MEASURES, LAYER_MEASURE
 from bitfold.render import plot_losses
 from bitfold.render.plots.quantities import ROWS, are_geometric
 from bitfold.render.plots.series import envelope
-from bitfold.training.config.frame_schedule import FrameSchedule
+from bitfold.training.schedules.frame_schedule import FrameSchedule
 
 Columns = dict[str, list[float | None]]
 FOLDS = (*FOLD_MEASURES, "pattern_flips", "bits_per_polytope")

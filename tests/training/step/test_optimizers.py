@@ -14,10 +14,8 @@ from bitfold.training import Config
 from bitfold.training.run.state import capture, restore
 from bitfold.training.step.learner import Learner
 from bitfold.training.step.optimizers import (
-    COSINE_END,
     keeps_state,
     network_optimizers,
-    rate_factor,
     set_rate,
 )
 from bitfold.training.store.checkpoints import read_checkpoint, write_checkpoint
@@ -97,18 +95,6 @@ def test_options_arrive() -> None:
     )
     wanted = {"momentum": 0.5, "ns_steps": 2, "eps": 0.1, "nesterov": True}
     assert {name: muon.defaults[name] for name in wanted} == wanted
-
-
-def test_a_cosine_falls_from_all_to_a_hundredth() -> None:
-    """Half-way in the middle, never rising, and no lower after the end."""
-    config = Config(epochs=101, lr_schedule="cosine")
-    factors = [rate_factor(config, epoch) for epoch in range(1, 102)]
-    assert factors[0] == 1.0
-    assert factors[50] == pytest.approx((1 + COSINE_END) / 2)
-    assert factors[-1] == pytest.approx(COSINE_END) == rate_factor(config, 500)
-    assert factors == sorted(factors, reverse=True)
-    assert rate_factor(Config(epochs=1, lr_schedule="cosine"), 1) == 1.0
-    assert rate_factor(Config(epochs=10), 9) == 1.0
 
 
 def test_a_rate_is_set_everywhere() -> None:

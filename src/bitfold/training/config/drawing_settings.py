@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from bitfold.errors import ConfigError
-from bitfold.training.config.frame_schedule import FrameSchedule
+from bitfold.training.schedules.frame_schedule import FrameSchedule
 
 
 @dataclass(frozen=True, kw_only=True)

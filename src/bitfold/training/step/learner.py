@@ -13,6 +13,7 @@ from bitfold.targets import Split, Target
 from bitfold.training.config.configuration import Config
 from bitfold.training.lambda_control.lambda_choice import Problem, choose_schedule
 from bitfold.training.lambda_control.lambda_schedule import ConstantLambda, LambdaSchedule
+from bitfold.training.schedules.rate_schedule import rate_factor
 from bitfold.training.step.construction import build_kolmogorov, build_network, side_bits
 from bitfold.training.step.epoch_result import EpochResult, StepLosses
 from bitfold.training.step.learned_steps import LearnedSteps
@@ -20,7 +21,6 @@ from bitfold.training.step.objective import Objective
 from bitfold.training.step.optimizers import (
     network_optimizers,
     predictor_optimizer,
-    rate_factor,
     set_rate,
 )
 from bitfold.training.step.resources import random_stream, usable_device
@@ -183,7 +183,7 @@ class Learner:
         return StepLosses.of(losses, num_points=num_points, batch_size=data.batch_size)
 
     def _begin_epoch(self, epoch: int) -> None:
-        factor = rate_factor(self.config, epoch)
+        factor = rate_factor(self.config.used_lr_schedule, self.config.epochs, epoch)
         set_rate(self.optimizers, factor * self.config.learning_rate)
         set_rate(self.predictor_optimizers, factor * self.config.kolmogorov.lr)
         self._weight = self.weight_schedule.weight(epoch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +11,6 @@ from torch.optim import Optimizer
 
 from bitfold.runtime.light_torch.plain_optimizers import plain
 from bitfold.training.config.configuration import Config
-
-#: The last factor of a cosine schedule: at a rate of 0 nothing changes, which would be a loop.
-COSINE_END = 0.01
 
 
 def network_optimizers(config: Config, network: nn.Module) -> list[Optimizer]:
@@ -67,20 +63,6 @@ def keeps_state(before: Config, now: Config) -> bool:
     """
     kinds = [(c.optimizer, c.amsgrad, c.momentum > 0) for c in (before, now)]
     return kinds[0] == kinds[1]
-
-
-def rate_factor(config: Config, epoch: int) -> float:
-    """Return the factor of both learning rates in an epoch, counted from 1.
-
-    Source: Loshchilov & Hutter 2017, equation 5, without restarts.
-
-    >>> rate_factor(Config(epochs=100, lr_schedule="cosine"), 1)
-    1.0
-    """
-    if config.used_lr_schedule == "constant":
-        return 1.0
-    progress = min(1.0, (epoch - 1) / max(1, config.epochs - 1))
-    return COSINE_END + (1 - COSINE_END) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def set_rate(optimizers: Sequence[Optimizer], rate: float) -> None:

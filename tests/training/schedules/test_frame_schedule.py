@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bitfold.errors import ConfigError
-from bitfold.training.config.frame_schedule import FrameSchedule
+from bitfold.training.schedules.frame_schedule import FrameSchedule
 
 
 @pytest.mark.parametrize("per_decade", [1, 2, 5, 60, 1000])
