@@ -33,6 +33,7 @@ from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import BitfoldError, printable
 from bitfold.runtime.display.figure_backend import drop_backend
 from bitfold.runtime.strangers.folder_settings import ignore_folder_settings
+from bitfold.runtime.strangers.inherited_variables import drop_wrong_variables
 
 INTERRUPTED = 130
 # A disk that is full, a quota that is used up, and a file that may grow no further.
@@ -61,6 +62,8 @@ def run_command(command: Callable[[], int], *, debug: bool) -> int:
     """Call a command. Report an error of bitfold in one line and by the exit code 2."""
     drop_backend()
     ignore_folder_settings()
+    for line in drop_wrong_variables():
+        sys.stderr.write(f"bitfold: {line}\n")
     try:
         code = command()
         if sys.stdout is not None:  # None if it was closed
