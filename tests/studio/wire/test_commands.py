@@ -74,7 +74,7 @@ def test_points_of_a_stroke_are_pairs_of_bounded_numbers() -> None:
         read_command(json.dumps(stroke))
 
 
-def test_every_command_but_hello_and_new_names_a_run_or_a_view() -> None:
-    """The server must know whom it is for."""
+def test_every_other_command_names_a_run_or_a_view() -> None:
+    """The server must know whom it is for; files are cancelled for the page that asked."""
     for kind, fields in COMMANDS.items():
-        assert kind in {"hello", "new"} or {"run", "view"} & set(fields), kind
+        assert kind in {"hello", "new", "cancel"} or {"run", "view"} & set(fields), kind

@@ -37,7 +37,12 @@ class Cutter:
         self._news.set()
 
     async def run(self) -> None:
-        """Serve until cancelled."""
+        """Serve until cancelled.
+
+        The process starts before there is anything to do: it takes seconds to load, for which the
+        first picture of a page would wait.
+        """
+        self._child = await self._start()
         while True:
             request = self._choose()
             if request is None:
@@ -45,7 +50,7 @@ class Cutter:
                 await self._news.wait()
                 continue
             if self._child is None or not self._child.is_running:
-                self._child = await Child.start(_WORKER, name="the cutting process")
+                self._child = await self._start()
             self._child.request(request)
             answer = await self._child.receive()
             if answer is not None:
@@ -55,6 +60,9 @@ class Cutter:
             self._child = None
             self._fail(request, reason)
             await asyncio.sleep(_REST_SECONDS)
+
+    async def _start(self) -> Child:
+        return await Child.start(_WORKER, name="the cutting process")
 
     async def close(self) -> None:
         """End the process."""
