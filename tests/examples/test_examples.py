@@ -104,7 +104,7 @@ def run_short(
             *("03_lightning", ("--epochs", "3"), 0.95, 0.8),
             marks=pytest.mark.filterwarnings("ignore"),  # of what Lightning asks of PyTorch
         ),
-        ("04_own_predictor", ("--epochs", "2"), 0.7, 0.65),
+        pytest.param("04_own_predictor", ("--epochs", "2"), 0.7, 0.65, marks=pytest.mark.slow),
     ],
 )
 def test_a_short_training_shortens_the_description(
@@ -162,6 +162,7 @@ def test_the_audit_example_tells_the_two_losses_apart(run_short: Callable[..., s
     assert number(r"([\d.]+)% right", printed) > 85
 
 
+@pytest.mark.slow
 def test_a_narrow_cut_example_finds_and_draws_polytopes(
     run_short: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -213,6 +214,7 @@ def test_examples_stay_short_and_are_listed(path: Path) -> None:
     assert path.name in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_the_pages_on_loops_run(page: str) -> None:
     """Each prints what stands there; so many there are at least."""

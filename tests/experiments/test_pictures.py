@@ -51,6 +51,7 @@ def test_a_search_ends_with_the_best_file_within_the_size(picture: Path) -> None
     assert f"{found.best.num_bytes} bytes" in text
 
 
+@pytest.mark.slow
 def test_a_stopped_search_goes_on(picture: Path) -> None:
     """An interrupt keeps the record; the same call trains only what is left."""
     output = picture.parent / "a.bitfold"

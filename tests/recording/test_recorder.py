@@ -134,6 +134,7 @@ def test_nothing_is_dropped_when_drawing_lags(tmp_path: Path) -> None:
     assert num_video_frames(run.path / "video.mp4") == 41
 
 
+@pytest.mark.slow
 def test_the_time_that_drawing_still_takes_is_told(tmp_path: Path) -> None:
     """Before the first frame it is as long as the wait so far; then all frames that are missing."""
     left: list[tuple[int, float]] = []

@@ -278,7 +278,9 @@ def test_what_is_said_to_be_saved_is_what_is_saved(url: str, tmp_path: Path) -> 
     assert bits.arrays["picture"].shape == (16, 16, 3)
 
 
-@pytest.mark.parametrize("kind", ["svg", "npz", "graphml"])
+@pytest.mark.parametrize(
+    "kind", ["npz", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("svg", "graphml"))]
+)
 def test_each_format_of_a_partition_is_saved(url: str, kind: str, tmp_path: Path) -> None:
     """And can be opened again."""
     with page_of(url) as page:

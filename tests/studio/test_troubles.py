@@ -224,6 +224,7 @@ def test_a_page_that_closes_in_a_stroke_leaves_the_piece(url: str) -> None:
         other.hear("target", lambda m: bool((m.arrays["pixels"] == before).all()))
 
 
+@pytest.mark.slow
 def test_ten_pages_see_the_run_and_too_many_are_refused(url: str) -> None:
     """Each gets the partition; the line says what to do."""
     with ExitStack() as pages:

@@ -127,7 +127,7 @@ def wait_for(folder: Path, run: str, num_epochs: int, process: subprocess.Popen[
 @pytest.mark.parametrize(
     ("run", "epochs"),
     [
-        ("lambda-0.05-seed-0", 13),
+        pytest.param("lambda-0.05-seed-0", 13, marks=pytest.mark.slow),
         pytest.param("lambda-0.001-seed-0", 1, marks=pytest.mark.slow),
     ],
 )

@@ -20,6 +20,7 @@ def picture(tmp_path: Path) -> Path:
     return tmp_path / "a.png"
 
 
+@pytest.mark.slow
 def test_a_quality_that_is_out_of_reach_keeps_the_best_file(
     picture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -82,6 +82,7 @@ def filled(module: nn.Linear, fill: Callable[[Tensor, torch.Generator], object])
     return module
 
 
+@pytest.mark.slow
 def test_what_is_alike_everywhere_needs_one_scale(plain: nn.Linear) -> None:
     """Scales of rows and columns only cost bits where all rows and columns are alike."""
     assert choose_predictor(plain).best.name.startswith("per_tensor")

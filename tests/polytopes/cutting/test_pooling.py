@@ -114,7 +114,9 @@ def test_one_element_that_always_wins_folds_nothing() -> None:
     assert found.patterns.tolist() == [[0b001]]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 def test_a_residual_network_with_pooling_checks(seed: int) -> None:
     """On a plane through three inputs; outputs and maps are the network's."""
     network, plane = blocks(seed)
