@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from typing import Any
 
 import pytest
@@ -89,6 +90,30 @@ def test_with_a_token_that_is_almost_right_nothing_is_answered(guard: Guard) -> 
     for token in (TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "", "\xfc" * 22):
         assert status(guard, scope_of(path="/none", x_bitfold_token=token)) == 403
     assert status(guard, scope_of(path="/none", x_bitfold_token=TOKEN)) == 404
+
+
+def test_tokens_are_compared_in_constant_time(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the function made for that, of requests and of the first message on the socket alike."""
+    asked: list[bytes] = []
+
+    def compare(given: bytes, own: bytes) -> bool:
+        asked.append(given)
+        return given == own
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    status(guard, scope_of(path="/none", x_bitfold_token="first"))
+    assert not guard.is_token("second")
+    assert asked == [b"first", b"second"]
+
+
+def test_the_token_is_in_no_log(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither of a request that has it nor of one that is refused."""
+    with caplog.at_level("DEBUG"):
+        for path in all_paths(guard):
+            status(guard, scope_of(path=path, method="POST", x_bitfold_token=TOKEN))
+    assert TOKEN not in caplog.text
 
 
 @pytest.mark.parametrize(
