@@ -275,10 +275,13 @@ class Trainer:
         folds, late = self.live.oversight.folds, self._late_folds
         if folds is None or late is None or not folds.is_due(self.epoch):
             return {}
-        if self.epoch > 0 and not self._journal.is_frame_due(self.epoch):
-            late.wait()  # the trajectory will not have this epoch
+        is_recorded = self.epoch == 0 or self._journal.is_frame_due(self.epoch)
+        if not is_recorded and late.is_full():
+            late.wait()
         self._catch_up_folds()
         if late.postpones(self.epoch):
+            if not is_recorded:
+                late.keep(self.epoch, self.live.learner.objective.decoded_state())
             return {}
         with torch.no_grad(), self.live.learner.objective.decoded():
             return folds.measure(self.live.learner.network, description_bits)
@@ -343,6 +346,9 @@ class Trainer:
 
     def _save(self, kept: Checkpoint | None = None) -> None:
         """Write the present state or a kept one; keep a copy of what the disk refuses."""
+        if self._late_folds is not None and self._late_folds.has_kept():
+            self._late_folds.wait()
+            self._catch_up_folds()
         state = self.state() if kept is None else kept
         path = self._journal.save(state)
         if path is not None:

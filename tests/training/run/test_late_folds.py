@@ -76,6 +76,36 @@ def test_a_first_run_leaves_the_metrics_of_a_later_one(
     assert warm.network().state_dict().keys() == cold.network().state_dict().keys()
 
 
+@pytest.mark.parametrize(("most_bytes", "waited_at"), [(2**28, 10), (0, 1)])
+def test_training_waits_for_no_loop_before_a_state_is_saved(
+    tmp_path: Path,
+    slow: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    most_bytes: int,
+    waited_at: int,
+) -> None:
+    """Weights between frames are remembered, as long as they take little memory."""
+    settings = {"measure_folds": 1, "save_interval": "1000", "checkpoint_interval": 10}
+    warm = bitfold.train(tiny(tmp_path / "warm", **settings))
+    slow(1000)
+    monkeypatch.setattr(late_folds, "_MOST_BYTES", most_bytes)
+    epochs, wait = [0], SlowLoops.wait
+    waits: list[int] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            epochs.append(event.epoch)
+
+    def waiting(loops: SlowLoops, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        waits.append(epochs[-1])
+        wait(loops, is_stopping)
+
+    monkeypatch.setattr(SlowLoops, "wait", waiting)
+    cold = bitfold.train(tiny(tmp_path / "cold", **settings), [note])
+    assert waits == [waited_at]
+    assert metrics_of(cold.path) == metrics_of(warm.path)
+
+
 class _StopError(Exception):
     pass
 
