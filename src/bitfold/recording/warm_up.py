@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -62,21 +63,27 @@ def warm_up(report: Callable[[int, int], None] = lambda compiled, known: None) -
 
     Guarantees: nothing but the folder of compiled loops is written outside a temporary folder.
     """
-    with compile_progress(report), tempfile.TemporaryDirectory() as folder, _second_process():
+    with (
+        compile_progress(report),
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        _second_process(Path(folder) / "second"),
+    ):
         for job in _jobs(Path(folder)):
             job()
 
 
 @contextmanager
-def _second_process() -> Iterator[None]:
-    """While a block lasts, let another process compile too; after it, nothing is left to do."""
+def _second_process(folder: Path) -> Iterator[None]:
+    """While a block lasts, let another process compile too, in a folder that outlives it."""
     if (os.cpu_count() or 1) < 2 or loop_folders().writable() is None:
         yield
         return
     process = subprocess.Popen(
-        isolated_command(__name__), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        isolated_command(__name__, str(folder)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         **own_group(),
-    )  # fmt: skip
+    )
     try:
         yield
     finally:
@@ -142,6 +149,7 @@ def _write_and_read(network: PolytopeNet, losses: Iterable[KolmogorovLoss | None
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as place:
-        for do in reversed(_jobs(Path(place))):
-            do()
+    Path(sys.argv[1]).mkdir()
+    tempfile.tempdir = sys.argv[1]  # it may be ended at any moment
+    for do in reversed(_jobs(Path(sys.argv[1]))):
+        do()

@@ -346,9 +346,7 @@ class Trainer:
 
     def _save(self, kept: Checkpoint | None = None) -> None:
         """Write the present state or a kept one; keep a copy of what the disk refuses."""
-        if self._late_folds is not None and self._late_folds.has_kept():
-            self._late_folds.wait()
-            self._catch_up_folds()
+        self._measure_kept_folds()
         state = self.state() if kept is None else kept
         path = self._journal.save(state)
         if path is not None:
@@ -356,6 +354,21 @@ class Trainer:
             self._emit(CheckpointWritten(state.epoch, path))
         elif kept is None:
             self._unsaved = _copied(state)
+
+    def _measure_kept_folds(self) -> None:
+        """Measure what no file has the weights of; a stop does not wait for that."""
+        late = self._late_folds
+        if late is None or not late.has_kept():
+            return
+        late.wait(lambda: self._request.reason is not None)
+        self._catch_up_folds()
+        if late.has_kept():
+            self._emit(
+                Noticed(
+                    "Some folds between frames are missing: training was stopped before their "
+                    "loops were compiled."
+                )
+            )
 
     def _save_last(self, ending: Ending) -> Ending:
         """Write the last good state, again if the disk refused it; say so if it is lost."""

@@ -27,12 +27,18 @@ def task(folder: Path, epochs: int) -> MemberTask:
 
 def finished(engine: Engine) -> Finished:
     """Wait for a member to end."""
+    (found,) = all_finished(engine, 1)
+    return found
+
+
+def all_finished(engine: Engine, number: int) -> list[Finished]:
+    """Wait for so many members to end; several may be reported at once."""
+    found: list[Finished] = []
     end = time.monotonic() + MOST_SECONDS
-    while time.monotonic() < end:
-        for report in engine.reports(0.1):
-            if isinstance(report, Finished):
-                return report
-    raise AssertionError("no member has ended")
+    while len(found) < number:
+        assert time.monotonic() < end, "no member has ended"
+        found += [one for one in engine.reports(0.1) if isinstance(one, Finished)]
+    return found
 
 
 def begun(engine: Engine) -> None:
@@ -82,7 +88,7 @@ def test_a_stop_saves_every_member(tmp_path: Path) -> None:
             engine.start(task(tmp_path / name, 10**6))
         begun(engine)
         engine.stop("interrupted", 130)
-        ends = [finished(engine).end for _ in "ab"]
+        ends = [one.end for one in all_finished(engine, 2)]
     for end in ends:
         assert isinstance(end, MemberStopped)
         assert (end.reason, end.exit_code) == ("interrupted", 130)

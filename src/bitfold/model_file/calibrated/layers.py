@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 _STEP_SHARE = 8.0
 # Added to the inputs' second moments: this share of their mean.
 _DAMPING = 1e-3
+_MOST_GRADES = 5
 
 
 @dataclass
@@ -84,22 +85,22 @@ class RoundedLayers:
                 continue
             values = biases.get(item.name)
             if values is None:
-                values = tensor.reshape(-1).double().cpu().numpy()
+                values = tensor.reshape(-1).cpu().double().numpy()
             slope = float(self._moments.slopes[key].mean())
             found[item.name] = _plain(values, slope, rate)
         return found
 
 
 def _layer(name: str, tensor: Tensor, moments: LayerMoments, bias: str | None) -> _Layer:
-    rows = tensor.reshape(len(tensor), -1).double().cpu().numpy()
+    rows = tensor.reshape(len(tensor), -1).cpu().double().numpy()
     own = np.zeros(len(rows)) if moments.bias is None else _numbers(moments.bias)
     if not (np.isfinite(rows).all() and np.isfinite(own).all()):
         raise ModelFileError(
             f"Cannot write {name!r}: expected finite weights, got some that are not. Look for NaN "
             "or infinite weights."
         )
-    inputs = moments.inputs.double().cpu().numpy()
-    importance = moments.outputs.double().cpu().numpy()
+    inputs = moments.inputs.cpu().double().numpy()
+    importance = moments.outputs.cpu().double().numpy()
     if not (np.isfinite(inputs).all() and np.isfinite(importance).all()):
         raise ModelFileError(
             f"Cannot calibrate {name!r}: expected finite inputs and gradients, got some that are "
@@ -108,13 +109,26 @@ def _layer(name: str, tensor: Tensor, moments: LayerMoments, bias: str | None) -
     if moments.bias is None:
         inputs = inputs[:-1, :-1]
     diagonal = np.diag(inputs)
-    damped = inputs + np.eye(len(inputs)) * (_DAMPING * diagonal.mean() + 1e-30)
-    factor = np.linalg.cholesky(np.linalg.inv(damped)).T
+    factor = _factor(name, inputs, _DAMPING * diagonal.mean() + 1e-30)
     weights = rows.T if moments.bias is None else np.concatenate([rows.T, own[None]])
     # An output that never matters is still worth a little, so that it does not become arbitrary.
     importance = np.maximum(importance, 1e-6 * importance.max(initial=0.0)) + 1e-30
     return _Layer(
         bias, weights, np.ascontiguousarray(factor), importance, diagonal[: rows.shape[1]] > 0
+    )
+
+
+def _factor(name: str, inputs: Floats, damping: float) -> Floats:
+    """The upper Cholesky factor of the inverse; rounding of wide layers may need more damping."""
+    for grade in range(_MOST_GRADES):
+        damped = inputs + np.eye(len(inputs)) * damping * 10.0**grade
+        try:
+            return np.linalg.cholesky(np.linalg.inv(damped)).T
+        except np.linalg.LinAlgError:
+            continue
+    raise ModelFileError(
+        f"Cannot calibrate {name!r}: expected second moments of inputs that are positive, got "
+        "others. Give more batches, or leave calibration out."
     )
 
 
@@ -142,5 +156,5 @@ def _plain(values: Floats, slope: float, rate: float) -> OnGrid:
 
 
 def _numbers(tensor: Tensor) -> Floats:
-    found: Floats = tensor.detach().reshape(-1).to(torch.float64).cpu().numpy()
+    found: Floats = tensor.detach().reshape(-1).cpu().to(torch.float64).numpy()
     return found

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bitfold.errors import ModelFileError
 from bitfold.model_file.calibrated.batches import Calibration, outputs_of, size_of
 
 Floats = NDArray[np.float64]
@@ -89,7 +90,12 @@ def observe(module: nn.Module, calibration: Calibration) -> Moments:
             for output in outputs:
                 probe = torch.randn(output.shape, generator=random).to(output)
                 total = total + (output * probe).sum().float()
-                power += float(output.detach().double().square().sum())
+                power += float(output.detach().cpu().double().square().sum())
+            if not parameters or not total.requires_grad:
+                raise ModelFileError(
+                    "Cannot calibrate: expected outputs that depend on parameters, got others. "
+                    "Leave torch.no_grad() out of forward, or leave calibration out."
+                )
             found = torch.autograd.grad(total, parameters, allow_unused=True)
             for slope, gradient in zip(slopes, found, strict=True):
                 if gradient is not None:

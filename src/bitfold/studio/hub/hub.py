@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from bitfold.errors import BitfoldError, StudioError
@@ -232,7 +232,8 @@ class Hub:
         live = self.live(command["run"])
         if not live.is_open:
             client.watch(live.name)
-            self._start(live, live.beginning)
+            is_begun = Path(live.path, "config.toml").exists()
+            self._start(live, {} if is_begun else live.beginning)
         live.order({"kind": command.kind, **self._permitted(command)})
 
     def _permitted(self, command: Command) -> dict[str, Any]:

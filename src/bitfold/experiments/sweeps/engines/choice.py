@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bitfold.errors import BitfoldError
+from bitfold.errors import BitfoldError, ConfigError
 from bitfold.experiments.sweeps.engines.cluster.ray_engine import RayEngine, RayPlace
 from bitfold.experiments.sweeps.engines.engine import Engine
 from bitfold.experiments.sweeps.engines.processes import ProcessEngine
 from bitfold.experiments.sweeps.engines.threads import ThreadEngine
 from bitfold.experiments.sweeps.jobs import num_cores
 from bitfold.targets import Target, load_target
-from bitfold.training import Config
+from bitfold.training import PLACES, Config, is_within
 from bitfold.training.whole_epoch.support import with_epoch_loop
 
 
@@ -37,16 +37,29 @@ class EngineChoice:
             configs: of the members.
 
         Raises:
-            ConfigError: Ray is wanted, and not installed.
+            ConfigError: Ray is wanted, and not installed; or files would stay elsewhere.
             RunError: its cluster cannot be reached.
         """
         threads = max(config.threads or 1 for config in configs)
         if self.ray is not None:
+            _check_places(configs)
             return RayEngine(self.jobs, threads, self.ray)
         jobs = max(1, min(self.jobs or num_cores() // threads, len(configs)))
         if self.isolate or not _are_compiled(configs):
             return ProcessEngine(jobs)
         return ThreadEngine(jobs)
+
+
+def _check_places(configs: Sequence[Config]) -> None:
+    """Refuse folders that would stay on another machine."""
+    for config in configs:
+        for name in PLACES:
+            place = getattr(config, name)
+            if not is_within(place):
+                raise ConfigError(
+                    f"Cannot use `{name}` {place!r} with Ray: expected a folder within each run, "
+                    "which comes home. Leave it out."
+                )
 
 
 def _are_compiled(configs: Sequence[Config]) -> bool:

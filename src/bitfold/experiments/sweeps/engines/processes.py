@@ -23,6 +23,8 @@ _LAST_BYTES, _MAX_REASON = 2000, 500
 # Members of one process: what a library leaks does not add up without end.
 _MOST_TASKS: Final = 100
 _PATIENCE_SECONDS: Final = 10.0
+# Windows has no SIGKILL.
+_KILLS: Final = {int(one) for one in signal.Signals if one.name in ("SIGKILL", "SIGTERM")}
 
 
 class _Worker:
@@ -59,11 +61,11 @@ class _Worker:
         if code < 0:
             name = signal.Signals(-code).name if -code in _signals() else "unknown"
             reason = f"its process was ended by signal {-code} ({name})"
-            if -code == signal.SIGKILL:
+            if name == "SIGKILL":
                 reason += "; the system ends processes so when memory runs out"
         else:
             reason = f"its process ended with exit code {code}"
-        status = "killed" if -code in (signal.SIGKILL, signal.SIGTERM) else "crashed"
+        status = "killed" if -code in _KILLS else "crashed"
         return MemberEnd(status, printable(f"{reason}: {line}" if line else reason)[:_MAX_REASON])
 
     def close(self, *, at_once: bool) -> None:
@@ -86,7 +88,11 @@ class _Worker:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                reports.put((self, parse_report(line)))
+                try:
+                    report = parse_report(line)
+                except (ValueError, TypeError, KeyError):
+                    break  # the process is broken, or was killed while it wrote
+                reports.put((self, report))
         reports.put((self, None))
 
     def _last_line(self) -> str:

@@ -75,8 +75,13 @@ def test_a_worker_that_is_killed_changes_nothing(
 
     monkeypatch.setattr(RayEngine, "_begin", remember)
     killer = _Killer(lambda: engines[0], 1)
+    marker = tmp_path / "imported"
+    for name in ("queue", "numba", "torch", "matplotlibrc", "zlib"):  # a stranger's folder
+        (tmp_path / f"{name}.py").write_text(f"open({str(marker)!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
     found = sweep(BASE, SEEDS, tmp_path / "sweep", jobs=2, ray=RayPlace(), listeners=[killer])
     assert killer.killed
+    assert not marker.exists()
     assert_same(found, alone)
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
@@ -127,9 +132,14 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "nowhere", "127.0.0.1:many"):
         with pytest.raises(RunError, match=rf"Cannot reach Ray at {address}: .*`ray_address`"):
             RayEngine(1, 1, RayPlace(address))
-    for gpus in (-1.0, float("nan"), 1e9):
-        with pytest.raises(ConfigError, match="expected a number from 0 to 1024"):
+    for gpus in (-1.0, float("nan"), 1e9, 1.5):
+        with pytest.raises(ConfigError, match="expected a share from 0 to 1, or a whole number"):
             RayPlace(gpus=gpus)
+    places = BASE.replace(checkpoint_dir=str(tmp_path / "elsewhere"))
+    with pytest.raises(ConfigError, match="a folder within each run, which comes home"):
+        sweep(places, {"seed": [0]}, tmp_path / "places", ray=RayPlace())
+    with pytest.raises(ConfigError, match="expected a machine that has as many"):
+        RayEngine(1, 1, RayPlace(gpus=1000))
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'bitfold\[ray\]'"):
         sweep(BASE, {"seed": [0]}, tmp_path / "sweep", ray=RayPlace())

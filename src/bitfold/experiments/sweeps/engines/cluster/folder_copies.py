@@ -94,10 +94,6 @@ def write_copies(root: Path, names: Iterable[str], message: bytes) -> None:
         OSError: a file cannot be written, or a link stands in its place.
     """
     files, gone, rest = _parsed(message, frozenset(names))
-    for name in gone:
-        check_plain_folder((root / name).parent, root)
-        with contextlib.suppress(FileNotFoundError):
-            (root / name).unlink()
     at = 0
     for name, keep, size in files:
         path, data = root / name, rest[at : at + size]
@@ -108,6 +104,10 @@ def write_copies(root: Path, names: Iterable[str], message: bytes) -> None:
         else:
             write_atomically(path, bytes(data), sync=False)
         at += size
+    for name in gone:
+        check_plain_folder((root / name).parent, root)
+        with contextlib.suppress(FileNotFoundError):
+            (root / name).unlink()
 
 
 def _append(path: Path, keep: int, data: memoryview) -> None:
@@ -129,7 +129,7 @@ def _parsed(
         header = parse_json(message[_LENGTH_BYTES:end])
         files = [(str(name), int(keep), int(size)) for name, keep, size in header["files"]]
         gone = [str(name) for name in header["gone"]]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise _damaged("files and their sizes", "another header") from None
     for name in (*(name for name, _, _ in files), *gone):
         _check_name(name, names)

@@ -1,12 +1,14 @@
-"""Members as tasks of Ray, on this machine or on a cluster. Nothing is kept on other machines."""
+"""Members as tasks of Ray, on this machine or on a cluster."""
 
 from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from bitfold.errors import ConfigError, RunError, printable
@@ -22,6 +24,7 @@ from bitfold.experiments.sweeps.engines.engine import Engine, Finished, Report
 from bitfold.experiments.sweeps.engines.wire import parse_report, task_line
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.member_run import MemberStopped, MemberTask
+from bitfold.runtime.strangers.folder_settings import ignore_folder_settings
 
 #: How often a member is begun again without a new checkpoint between.
 MOST_LOSSES: Final = 3
@@ -41,17 +44,19 @@ class RayPlace:
         gpus: of each member, or a share of one.
 
     Raises:
-        ConfigError: ``gpus`` is no number from 0 to 1,024.
+        ConfigError: ``gpus`` is no share from 0 to 1, and no whole number to 1,024.
     """
 
     address: str | None = None
     gpus: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.gpus <= _MOST_GPUS:  # NaN fails this comparison
+        is_share = 0 <= self.gpus <= 1
+        is_whole = 1 < self.gpus <= _MOST_GPUS and self.gpus == int(self.gpus)
+        if not (is_share or is_whole):  # NaN fails all comparisons
             raise ConfigError(
-                f"Cannot give each member {self.gpus} GPUs: expected a number from 0 to "
-                f"{_MOST_GPUS}. Give for example 0.25."
+                f"Cannot give each member {self.gpus} GPUs: expected a share from 0 to "
+                f"1, or a whole number to {_MOST_GPUS}. Give for example 0.25."
             )
 
 
@@ -90,8 +95,11 @@ class RayEngine(Engine):
 
     def __init__(self, jobs: int | None, threads: int, place: RayPlace) -> None:
         self._ray = _imported()
-        self._begin(place, None if jobs is None else jobs * threads)
+        # Workers import from the folder that is the current one now, and begin in it.
+        self._empty = tempfile.TemporaryDirectory(prefix="bitfold-ray-")
         try:
+            self._begin(place, None if jobs is None else jobs * threads)
+            self._check_room(threads, place.gpus)
             num_cores = int(self._ray.cluster_resources().get("CPU", 1))
             super().__init__(jobs or max(1, num_cores // threads))
             self._train = self._ray.remote(_yielding).options(
@@ -99,7 +107,7 @@ class RayEngine(Engine):
             )
             self._flag = self._ray.remote(_Flag).options(num_cpus=0).remote()
         except BaseException:
-            self._ray.shutdown()
+            self._leave()
             raise
         self._attempts: dict[str, _Attempt] = {}
         self._stop: tuple[str, int] | None = None
@@ -111,9 +119,10 @@ class RayEngine(Engine):
                      "object_store_memory": _STORE_BYTES}  # fmt: skip
         try:
             _check_answers(place.address)
-            self._ray.init(
-                **given, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
-            )
+            with chdir(self._empty.name):
+                self._ray.init(
+                    **given, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+                )
         except Exception as error:
             where = "here" if place.address is None else f"at {printable(place.address)}"
             raise RunError(
@@ -121,13 +130,22 @@ class RayEngine(Engine):
                 "to start Ray here."
             ) from None
 
+    def _check_room(self, threads: int, gpus: float) -> None:
+        """Refuse what no machine can hold: Ray would wait for one without a word."""
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        if not any(m.get("CPU", 0) >= threads and m.get("GPU", 0) >= gpus for m in machines):
+            raise ConfigError(
+                f"Cannot train members of {threads} threads and {gpus:g} GPUs on Ray: expected a "
+                "machine that has as many, got none. Ask for fewer."
+            )
+
     def start(self, task: MemberTask) -> None:
         """Begin to train a member, from its files in the sweep's folder."""
         self._attempts[task.name] = _Attempt(task, self._submitted(task))
 
     def _submitted(self, task: MemberTask) -> Any:
         files = OutgoingFiles(task.path.parent, entries(task.name)).news()
-        return self._train.remote(task_line(task), files, versions(), self._flag)
+        return self._train.remote(task_line(task), files, versions(), str(Path.cwd()), self._flag)
 
     def reports(self, timeout_seconds: float) -> list[Report]:
         """Wait for messages of all members; write the files, and return the reports."""
@@ -156,10 +174,15 @@ class RayEngine(Engine):
             try:
                 write_copies(attempt.task.path.parent, entries(attempt.task.name), content)
             except (RunError, OSError) as error:
+                self._ray.cancel(attempt.messages)
                 yield self._finished(attempt, MemberEnd("error", _line(error)))
             attempt.num_losses = 0
         else:
-            report = parse_report(content)
+            try:
+                report = parse_report(content)
+            except (ValueError, TypeError, KeyError) as error:
+                yield self._finished(attempt, MemberEnd("crashed", _line(error)))
+                return
             if isinstance(report, Finished):
                 self._attempts.pop(attempt.task.name, None)
             yield report
@@ -188,7 +211,11 @@ class RayEngine(Engine):
     def close(self) -> None:
         """End what still runs, and leave the cluster; one that was started here ends."""
         self._attempts.clear()
+        self._leave()
+
+    def _leave(self) -> None:
         self._ray.shutdown()
+        self._empty.cleanup()
 
 
 class _Flag:
@@ -204,9 +231,15 @@ class _Flag:
         return self._asked
 
 
-def _yielding(order: bytes, files: bytes, expected: str, flag: Any) -> Iterator[bytes]:
-    """`train_remotely`, as a task: the flag is asked without waiting for its answer."""
+def _yielding(order: bytes, files: bytes, expected: str, folder: str, flag: Any) -> Iterator[bytes]:
+    """`train_remotely`, as a task: the flag is asked without waiting for its answer.
+
+    Paths of targets count from the folder of the sweep's call, where this machine has it.
+    """
     ray = _imported()
+    with suppress(OSError):
+        os.chdir(folder)
+    ignore_folder_settings()
     answers: list[Any] = []
 
     def asked() -> tuple[str, int] | None:
