@@ -8,6 +8,7 @@ import type { FoldsPane } from "./pane.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 import type { Message } from "../wire.ts";
+import { spotOf } from "./spot.ts";
 
 const HOVER_MS = 40;
 
@@ -89,24 +90,16 @@ export class BesidePane {
     this.look();
   }
 
-  private spot(event: MouseEvent): readonly [number, number] {
-    const box = this.canvas.getBoundingClientRect();
-    return [
-      (2 * (event.clientX - box.left)) / box.width - 1,
-      (2 * (event.clientY - box.top)) / box.height - 1,
-    ];
-  }
-
   private listen(): void {
     this.canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
-      this.main.zoomBy(...this.spot(event), event.deltaY);
+      this.main.zoomBy(...spotOf(this.canvas, event), event.deltaY);
     }, { passive: false });
     this.canvas.addEventListener("pointerdown", (event) => {
       this.canvas.setPointerCapture(event.pointerId);
-      this.dragged = this.spot(event);
+      this.dragged = spotOf(this.canvas, event);
     });
-    this.canvas.addEventListener("pointermove", (event) => this.move(this.spot(event)));
+    this.canvas.addEventListener("pointermove", (event) => this.move(spotOf(this.canvas, event)));
     this.canvas.addEventListener("pointerup", () => { this.dragged = null; });
     this.canvas.addEventListener("dblclick", () => this.main.showAll());
   }

@@ -11,6 +11,7 @@ import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 import type { Message } from "../wire.ts";
 import type { Brush } from "../target/brush.ts";
+import { spotOf } from "./spot.ts";
 
 const WHEEL = 0.0015;
 const KEY_PAN = 0.1;
@@ -190,20 +191,11 @@ export class FoldsPane {
     this.redraw();
   }
 
-  /** The point of the canvas under the pointer, from -1 to 1, y downwards. */
-  private spot(event: MouseEvent): readonly [number, number] {
-    const box = this.canvas.getBoundingClientRect();
-    return [
-      (2 * (event.clientX - box.left)) / box.width - 1,
-      (2 * (event.clientY - box.top)) / box.height - 1,
-    ];
-  }
-
   private listen(): void {
     const canvas = this.canvas;
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
-      this.zoomBy(...this.spot(event), event.deltaY);
+      this.zoomBy(...spotOf(this.canvas, event), event.deltaY);
     }, { passive: false });
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
@@ -217,13 +209,13 @@ export class FoldsPane {
 
   private press(event: PointerEvent): void {
     this.canvas.setPointerCapture(event.pointerId);
-    this.last = this.spot(event);
+    this.last = spotOf(this.canvas, event);
     this.isDragged = false;
     if (this.brush.isPainting) this.brush.begin(this.camera.point(...this.last));
   }
 
   private move(event: PointerEvent): void {
-    const spot = this.spot(event);
+    const spot = spotOf(this.canvas, event);
     if (this.last === null) {
       this.hovered(...spot);
     } else if (this.brush.isPainting) {
@@ -239,7 +231,7 @@ export class FoldsPane {
   private release(event: PointerEvent): void {
     this.canvas.releasePointerCapture(event.pointerId);
     if (this.brush.isPainting) this.brush.end();
-    else if (!this.isDragged) this.choose(this.spot(event));
+    else if (!this.isDragged) this.choose(spotOf(this.canvas, event));
     this.last = null;
   }
 
