@@ -15,6 +15,10 @@ studio: $(VENV)/.installed
 	$(BIN)/python tools/build_page.py
 	$(BIN)/bitfold studio
 
+# Tests run in as many processes as there are cores, so each computes with one thread. With more they would wait for one
+# another most of the time.
+test test-all test-oldest test-newest: export OMP_NUM_THREADS := 1
+
 # Both leave the compiled loops of earlier runs in use. Tests marked slow run in `make test-all` alone, where property
 # tests try five times as many examples.
 test: $(VENV)/.installed-test

@@ -15,7 +15,6 @@ from tests.training.training_runs import TINY, WITH_K, tiny
 
 STEPWISE: dict[str, dict[str, Any]] = {
     "a wide layer": {"shape": "[49]"},
-    "muon": {"optimizer": "muon"},
     "noise": {**WITH_K, "kolmogorov_targets": "noise"},
     "a density": {**WITH_K, "kolmogorov_loss_type": "gaussian_nll"},
     "soft scales": {"kolmogorov_weight": 0.1, "kolmogorov_predictor": "row_column"},

@@ -84,6 +84,8 @@ GRID = [
         ("regression", "rmsprop", "tensors' steps"),
     )
 ]
+# Its matrix products are PyTorch's in bfloat16; `optimizers/test_muon_kernels.py` has the bounds.
+MUON = {"optimizer": "muon", "kolmogorov_weight": 0.1}
 
 
 @pytest.mark.parametrize("settings", GRID)
@@ -104,6 +106,18 @@ def test_a_step_is_pytorchs(settings: dict[str, Any]) -> None:
             expected, got = (getattr(result, name) for result in found)
             assert (got is None) == (expected is None), name
             assert got is None or got == pytest.approx(expected, rel=1e-5), name
+
+
+def test_muon_trains_as_in_pytorch() -> None:
+    """The loop's losses fall as PyTorch's do, which rounds products to 8 bits."""
+    losses = []
+    for learner in both(**MUON, learning_rate=0.01):
+        results = [learner.run_epoch(epoch) for epoch in range(1, 31)]
+        losses.append([result.task_loss for result in results if result is not None])
+    one, two = losses
+    assert two[0] == pytest.approx(one[0], rel=0.02)
+    assert two[-1] == pytest.approx(one[-1], abs=0.1 * one[0])
+    assert two[-1] < one[0] / 2
 
 
 CURVES = ["abs", "tanh", "gelu", "sine"]

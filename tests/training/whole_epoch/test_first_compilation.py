@@ -11,14 +11,15 @@ import pytest
 
 _UPDATE = """
 import numpy as np
-from bitfold.training.whole_epoch import optimizer_kernels as k
+from bitfold.training.whole_epoch.optimizers import kernels as k
+from bitfold.training.whole_epoch.optimizers.muon_matrices import NO_MATRICES
 random = np.random.default_rng(0)
 for kind in (k.ADAM, k.ADAMW, k.SGD, k.RMSPROP):
     flat, gradient = random.standard_normal((2, 811)).astype(np.float32)
     moments, count = np.zeros((3, 811), np.float32), np.zeros(1)
     settings = np.array([kind, 1e-3, 0.1, 0.9, 0.99, 1e-8, 0.9, 1, 3.0, 1])
     for _ in range(5):
-        k.update(flat, gradient, moments, count, settings)
+        k.update(flat, gradient, moments, count, settings, NO_MATRICES)
     print(flat.view(np.int32).tolist())
 """
 _EPOCHS = """

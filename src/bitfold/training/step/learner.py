@@ -92,7 +92,7 @@ class Learner:
             data.points,
             data.values,
             data.batch_size,
-            self.optimizers[0],
+            self.optimizers,
             self.kolmogorov,
             self.predictor_optimizers[0] if self.predictor_optimizers else None,
             self.config.grad_clip_norm,

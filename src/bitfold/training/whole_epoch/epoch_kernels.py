@@ -1,7 +1,7 @@
 """The steps of an epoch in one compiled call. Importing this module imports Numba.
 
 The passes through the network and the sums of K are called by address: they are the loops that
-single steps use, to the last bit. The rest of a step is here and in `optimizer_kernels`.
+single steps use, to the last bit. The rest of a step is here and in `optimizers.kernels`.
 """
 
 import math
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 from bitfold.runtime.loop_cache.addresses import call_for_nothing, call_for_number
-from bitfold.training.whole_epoch.optimizer_kernels import update
+from bitfold.training.whole_epoch.optimizers.kernels import Matrices, update
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -27,8 +27,8 @@ Batch = tuple[Floats, Floats, Floats, Floats]
 Network = tuple[Floats, Ints, Floats]
 Room = tuple[Floats, Floats]
 
-Learner = tuple[Floats, Floats, Floats, Doubles, Doubles]
-"""Parameters, their gradient, the optimiser's state, its count of steps, and its settings."""
+Learner = tuple[Floats, Floats, Floats, Doubles, Doubles, Matrices]
+"""Parameters, their gradient, and what else `update` takes of their optimiser."""
 
 Doors = tuple[int, int]
 """Addresses of the forward and the backward pass."""

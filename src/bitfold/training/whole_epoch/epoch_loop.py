@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from bitfold.networks import PolytopeNet, TriangleWaves
 from bitfold.networks.dense import DenseRoom, chain_of, has_any_hooks
 from bitfold.training.whole_epoch.coordinate_sum import CoordinateSum
 from bitfold.training.whole_epoch.epoch_sum import EpochSum
-from bitfold.training.whole_epoch.flat_learner import FlatLearner
 from bitfold.training.whole_epoch.learned_step_sum import LearnedStepSum
+from bitfold.training.whole_epoch.optimizers.flat_learner import FlatLearner
 from bitfold.training.whole_epoch.scale_sum import ScaleSum
 
 # Steps between two looks at a request to stop, where someone may ask for one.
@@ -37,7 +37,7 @@ class EpochLoop:
         points: training points, float32 (N, inputs) on the CPU.
         values: their values, float32 (N, channels), or their classes, int64 (N,).
         batch_size: points in a step.
-        optimizer: of the network; `can_be_flat`.
+        optimizers: of the network; see `FlatLearner`.
         kolmogorov: K with a coordinate predictor over a fixed range, or None.
         predictor_optimizer: of K's parameters, or None.
         clip_norm: of the network's gradient, or None.
@@ -52,7 +52,7 @@ class EpochLoop:
         points: Tensor,
         values: Tensor,
         batch_size: int,
-        optimizer: Optimizer,
+        optimizers: Sequence[Optimizer],
         kolmogorov: KolmogorovLoss | None = None,
         predictor_optimizer: Optimizer | None = None,
         clip_norm: float | None = None,
@@ -73,11 +73,11 @@ class EpochLoop:
         self._layout = loops.layout
         self._num_steps = -(-len(points) // size)
         self._losses = np.zeros((self._num_steps, 2), np.float32)
-        self._learner = FlatLearner(list(network.parameters()), optimizer)
+        self._learner = FlatLearner(list(network.parameters()), optimizers)
         self._predictor: FlatLearner | None = None
         self._sum: EpochSum | None = None
         if kolmogorov is not None and predictor_optimizer is not None:
-            self._predictor = FlatLearner(list(kolmogorov.parameters()), predictor_optimizer)
+            self._predictor = FlatLearner(list(kolmogorov.parameters()), [predictor_optimizer])
             self._sum = _sum_of(kolmogorov)
         self._doors: tuple[Any, ...] = ()
 

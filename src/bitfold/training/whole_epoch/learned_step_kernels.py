@@ -21,7 +21,7 @@ from bitfold.training.whole_epoch.epoch_kernels import (
     Steps,
     task_gradient,
 )
-from bitfold.training.whole_epoch.optimizer_kernels import update
+from bitfold.training.whole_epoch.optimizers.kernels import update
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

@@ -14,7 +14,6 @@ from bitfold.networks.dense import MAX_COMPILED_WIDTH, DenseLoops
 from bitfold.targets import Target
 from bitfold.training.config.configuration import Config
 
-_OPTIMIZERS = ("adam", "adamw", "sgd", "sgd_momentum", "rmsprop")
 # By predictor, or ``learned`` for learned steps: the values that the loops of K take.
 _KINDS_OF_K: Final[Mapping[str, Mapping[str, tuple[object, ...]]]] = {
     "row_column": {"targets": ("linear",), "every": (1,)},
@@ -69,8 +68,6 @@ def why_stepwise(config: Config, target: Target) -> str | None:
         return f"device={config.device!r} (the loops run on the cpu)"
     if config.use_compile:
         return "use_compile=True"
-    if config.optimizer not in _OPTIMIZERS:
-        return f"optimizer={config.optimizer!r} (the loops have {', '.join(_OPTIMIZERS)})"
     return _wrong_network(config, target) or _wrong_kolmogorov(config) or _wrong_numba()
 
 

@@ -16,7 +16,7 @@ from bitfold.experiments.sweeps.engines.engine import Engine, Finished, Report
 from bitfold.experiments.sweeps.engines.wire import parse_report, stop_line, task_line
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.member_run import MemberStopped, MemberTask
-from bitfold.runtime.strangers.isolated_start import isolated_command
+from bitfold.runtime.strangers.isolated_start import isolated_command, own_group
 
 _WORKER = "bitfold.experiments.sweeps.engines.worker"
 _LAST_BYTES, _MAX_REASON = 2000, 500
@@ -39,8 +39,8 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            start_new_session=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
+            **own_group(),
         )
         self._thread = threading.Thread(target=self._read, args=(reports,), daemon=True)
         self._thread.start()

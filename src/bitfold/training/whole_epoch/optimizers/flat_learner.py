@@ -10,23 +10,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from torch.optim import SGD, Muon, Optimizer
 
-from bitfold.training.whole_epoch.optimizer_settings import settings_of_group, state_names
+from bitfold.training.whole_epoch.optimizers.muon_matrices import (
+    NO_MATRICES,
+    MatrixArrays,
+    MuonMatrices,
+)
+from bitfold.training.whole_epoch.optimizers.settings import settings_of_group, state_names
 
 #: What the compiled loops take: parameters, gradient, the optimiser's state, its count of steps,
-#: and its settings.
+#: its settings, and matrices that Muon steps.
 LearnerArrays = tuple[
     NDArray[np.float32],
     NDArray[np.float32],
     NDArray[np.float32],
     NDArray[np.float64],
     NDArray[np.float64],
+    MatrixArrays,
 ]
 
 
 class FlatLearner:
-    """Parameters with one optimiser that compiled loops step.
+    """Parameters that compiled loops step.
 
     The parameters and the tensors of the optimiser's state become views of flat arrays. They keep
     their values, and everything else that reads or changes them goes on as before. Where another
@@ -34,19 +40,27 @@ class FlatLearner:
 
     Args:
         parameters: float32 on the CPU, in the order of the flat arrays.
-        optimizer: Adam, AdamW, SGD or RMSprop of exactly these parameters.
+        optimizers: Adam, AdamW, SGD or RMSprop of exactly these parameters; or Muon of the
+            matrices, and AdamW of the rest.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], optimizer: Optimizer) -> None:
-        self._parameters, self._optimizer = list(parameters), optimizer
+    def __init__(self, parameters: Sequence[nn.Parameter], optimizers: Sequence[Optimizer]) -> None:
+        self._parameters = list(parameters)
+        *others, self._optimizer = optimizers
+        self._muon = MuonMatrices(others[0], self._parameters) if others else None
+        owners = {id(p): one for one in optimizers for p in one.param_groups[0]["params"]}
+        self._owners = [owners[id(item)] for item in self._parameters]
         sizes = accumulate((item.numel() for item in self._parameters), initial=0)
         self._slices = [slice(start, stop) for start, stop in pairwise(sizes)]
         size = self._slices[-1].stop
-        self._names = state_names(optimizer)
+        self._names = [state_names(owner) for owner in self._owners]
+        num_moments = max(map(len, self._names))
         # PyTorch aligns memory to 64 bytes.
         self._flat, self._gradient = torch.zeros(size), torch.zeros(size)
-        self._moments = torch.zeros(max(1, len(self._names)), size)
+        self._moments = torch.zeros(max(1, num_moments), size)
         self._steps = torch.zeros(len(self._parameters))
+        # Parameters whose optimiser counts steps.
+        self._counted = [i for i, owner in enumerate(self._owners) if _counts_steps(owner)]
         self._count = np.zeros(1)
         self._views: list[dict[str, Tensor]] = []
         self._addresses: list[int] = []
@@ -64,10 +78,11 @@ class FlatLearner:
         """
         if not self._is_bound():
             self._bind()
-        self._count[0] = float(self._steps[0])
-        settings = settings_of_group(self._optimizer, clip_norm)
+        self._count[0] = float(self._steps[self._counted[0]]) if self._counted else 0.0
+        settings = settings_of_group(self._optimizer, clip_norm, has_muon=self._muon is not None)
         flat = (self._flat.numpy(), self._gradient.numpy(), self._moments.numpy())
-        return (*flat, self._count, settings)
+        state = (*flat, self._count, settings)
+        return (*state, NO_MATRICES if self._muon is None else self._muon.arrays(state))
 
     def finish(self) -> None:
         """Take note of the steps that the loops counted."""
@@ -76,25 +91,26 @@ class FlatLearner:
     def _is_bound(self) -> bool:
         if not self._views or [item.data_ptr() for item in self._parameters] != self._addresses:
             return False
-        state = self._optimizer.state
+        bound = zip(self._parameters, self._owners, self._views, strict=True)
         return all(
-            state[item].get(name) is view
-            for item, views in zip(self._parameters, self._views, strict=True)
+            owner.state[item].get(name) is view
+            for item, owner, views in bound
             for name, view in views.items()
         )
 
     @torch.no_grad()
     def _bind(self) -> None:
         self._views = []
-        for number, (item, part) in enumerate(zip(self._parameters, self._slices, strict=True)):
+        for number, item in enumerate(self._parameters):
+            part, owner = self._slices[number], self._owners[number]
             place = self._flat[part].view(item.shape)
             place.copy_(item)
             item.data = place
-            rows = zip(self._names, self._moments, strict=False)
+            rows = zip(self._names[number], self._moments, strict=False)
             views = {name: row[part].view(item.shape) for name, row in rows}
-            if not isinstance(self._optimizer, SGD):
+            if number in self._counted:
                 views["step"] = self._steps[number]
-            state: dict[str, Any] = self._optimizer.state[item]
+            state: dict[str, Any] = owner.state[item]
             for name, view in views.items():
                 before = state.get(name)
                 view.copy_(torch.zeros_like(view) if before is None else before)
@@ -103,6 +119,5 @@ class FlatLearner:
         self._addresses = [item.data_ptr() for item in self._parameters]
 
 
-def can_be_flat(optimizer: Optimizer) -> bool:
-    """Whether `FlatLearner` takes an optimiser of this kind."""
-    return isinstance(optimizer, Adam | AdamW | SGD | RMSprop)
+def _counts_steps(optimizer: Optimizer) -> bool:
+    return not isinstance(optimizer, SGD | Muon)

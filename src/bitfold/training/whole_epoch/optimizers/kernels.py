@@ -1,7 +1,8 @@
 """Steps of optimisers over parameters that lie in one flat array. Importing this imports Numba.
 
 Each follows the formulas of PyTorch's optimiser of that name, in float32; products and sums may be
-rounded once where PyTorch rounds twice.
+rounded once where PyTorch rounds twice. Muon's loop is longer than all others together, so it is
+called by address, and compiled for runs with Muon alone.
 """
 
 import math
@@ -11,11 +12,16 @@ from numpy.typing import NDArray
 
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
+from bitfold.runtime.loop_cache.addresses import call_for_nothing
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
-ADAM, ADAMW, SGD, RMSPROP = 0, 1, 2, 3
+Matrices = tuple[int, Doubles, Ints, Floats, Floats]
+"""The address of `muon_kernels.step_muon`, and its last arguments; empty arrays for other kinds."""
+
+ADAM, ADAMW, SGD, RMSPROP, MUON = range(5)
 """Numbers of the kinds of optimisers."""
 
 KIND, RATE, DECAY, BETA1, BETA2, EPSILON, MOMENTUM, AMSGRAD, CLIP, ACTIVE = range(10)
@@ -30,9 +36,10 @@ _NORM_EPSILON = 1e-6
 
 
 @compiled(error_model="numpy", fastmath=_FAST)
-def update(
-    flat: Floats, gradient: Floats, moments: Floats, count: Doubles, settings: Doubles
-) -> None:
+def update(  # noqa: PLR0917 - arrays in one tuple would be counted one by one
+    flat: Floats, gradient: Floats, moments: Floats, count: Doubles, settings: Doubles,
+    matrices: Matrices,
+) -> None:  # fmt: skip
     """Clip the gradient and step the parameters.
 
     Args:
@@ -41,6 +48,7 @@ def update(
         moments: the optimiser's state (rows, P), changed; see `optimizer_state`.
         count: number of steps so far (1,), changed.
         settings: see `KIND`.
+        matrices: see `Matrices`.
     """
     if settings[ACTIVE] == 0:
         return
@@ -48,11 +56,14 @@ def update(
         _clip(gradient, settings[CLIP])
     count[0] += 1
     if settings[KIND] <= ADAMW:
-        _step_adam(flat, gradient, moments, count[0], settings)
+        step_adam(flat, gradient, moments, count[0], settings)
     elif settings[KIND] == SGD:
         _step_sgd(flat, gradient, moments, settings)
-    else:
+    elif settings[KIND] == RMSPROP:
         _step_rmsprop(flat, gradient, moments, settings)
+    else:
+        state = (flat, gradient, moments, count, settings)
+        call_for_nothing(matrices[0], state + matrices[1:])
 
 
 @inlined
@@ -70,17 +81,18 @@ def _clip(gradient: Floats, norm: float) -> None:
 
 
 @inlined
-def _step_adam(
+def step_adam(
     flat: Floats, gradient: Floats, moments: Floats, count: float, settings: Doubles
 ) -> None:
+    """Step by Adam, or by AdamW for every other kind; ``count`` includes this step."""
     rate, decay = settings[RATE], np.float32(settings[DECAY])
     beta1, beta2 = settings[BETA1], settings[BETA2]
     size = np.float32(rate / (1 - math.pow(beta1, count)))
     root = np.float32(math.sqrt(1 - math.pow(beta2, count)))
     near, far = np.float32(1 - beta1), np.float32(beta2)
     new, epsilon = np.float32(1 - beta2), np.float32(settings[EPSILON])
-    shrink = np.float32(1 - rate * settings[DECAY]) if settings[KIND] == ADAMW else np.float32(1)
-    pull = np.float32(0) if settings[KIND] == ADAMW else decay
+    shrink = np.float32(1) if settings[KIND] == ADAM else np.float32(1 - rate * settings[DECAY])
+    pull = decay if settings[KIND] == ADAM else np.float32(0)
     largest = moments.shape[0] - 1 if settings[AMSGRAD] > 0 else 0
     first, second, most = moments[0], moments[1], moments[largest]
     for i in range(flat.shape[0]):

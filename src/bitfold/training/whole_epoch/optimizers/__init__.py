@@ -1,0 +1,1 @@
+"""The optimisers as compiled loops step them."""
