@@ -20,7 +20,7 @@ from torch import nn
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples"
-PAGES = {"own-loop": 30, "small-models": 20}
+PAGES = {"own-loop": 30, "sharded": 15, "small-models": 20}
 EXAMPLES = sorted(FOLDER.glob("[0-9]*.py"))
 LOOPS = [path for path in EXAMPLES if path.stem[:2] < "05"]
 LIMIT_SECONDS = 300

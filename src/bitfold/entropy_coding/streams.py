@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ _MOST_SYMBOLS = 128
 class StreamWriter:
     """Collects symbols and codes them segment by segment.
 
+    Args:
+        sink: takes the bytes of each segment as soon as it is coded; None: `stream` returns all.
+
     Example:
         >>> writer = StreamWriter()
         >>> writer.write_golomb(12, order=2)
@@ -41,10 +45,11 @@ class StreamWriter:
         (12, True)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sink: Callable[[bytes], object] | None = None) -> None:
         self._pending: list[Symbols] = []
         self._num_pending = 0
         self._coded: list[bytes] = []
+        self._sink = self._coded.append if sink is None else sink
         self._room = np.empty(_MOST_SYMBOLS, np.uint32)
 
     def write_symbols(self, symbols: Symbols) -> None:
@@ -82,7 +87,10 @@ class StreamWriter:
             self.write_symbols(raw[first : first + SEGMENT])
 
     def stream(self) -> bytes:
-        """Everything that was written, at least one symbol. Nothing can be written afterwards."""
+        """Code what is left and return everything that no sink took.
+
+        At least one symbol was written; none can be written afterwards.
+        """
         self._code(np.concatenate(self._pending), LAST)
         return b"".join(self._coded)
 
@@ -92,7 +100,7 @@ class StreamWriter:
     def _code(self, symbols: Symbols, first: int) -> None:
         words = np.empty(len(symbols) + FIRST_WORDS, np.uint16)
         used = encode(symbols, words, first)
-        self._coded.append(words[len(words) - used :].astype("<u2").tobytes())
+        self._sink(words[len(words) - used :].astype("<u2").tobytes())
 
 
 class StreamReader:

@@ -1,7 +1,7 @@
 """K as one node of the graph: gradients are computed along with the value, a chunk at a time."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -12,8 +12,8 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.description.bits import Described, coded_weights
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.once import differentiable_once
+from bitfold.kolmogorov.weights.shards import add_up
 from bitfold.kolmogorov.weights.subsampling import Subsample
-from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 
 class Work(NamedTuple):
@@ -49,7 +49,8 @@ def mean_nats(work: Work) -> Tensor:
     Differentiable once, by weights, range and predictor. In a group all processes get the same K
     and the whole gradient by range and predictor. By the weights each process gets the gradient of
     its own share times the number of processes. The mean over processes, which data-parallel
-    training takes, is K's gradient.
+    training takes, is K's gradient. Processes that hold shards of the weights get K's gradient by
+    their shards.
     """
     # PyTorch leaves Function.apply without types.
     apply: Callable[..., Tensor] = _MeanNats.apply
@@ -97,7 +98,8 @@ def _hard_nats(work: Work) -> Tensor:
     coded = coded_weights(work.described, None, work.subsample.subset)
     nats = (coded.bits + coded.escapes).sum() * (math.log(2) * work.subsample.factor)
     if work.group is not None:
-        (nats,) = _add_up([nats], work.group)
+        (nats,) = add_up([nats], work.group)
+    (nats,) = work.described.table.shards.totals([nats])
     return nats
 
 
@@ -122,8 +124,9 @@ def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]
     if work.targets.is_planted_bug:
         by_weights = torch.zeros_like(by_weights)  # those of escapes too
     if work.group is not None:
-        nats, *by_own = _add_up([nats, *by_own], work.group)
+        nats, *by_own = add_up([nats, *by_own], work.group)
         by_weights = by_weights * work.group.size()
+    nats, *by_own = table.shards.totals([nats, *by_own])
     for number, more in enumerate(by_precision if with_gradients else ()):
         by_own[number] = by_own[number] + more
     return nats + precision, by_weights, by_own
@@ -151,7 +154,7 @@ def _whole(gradient: Tensor, work: Work) -> Tensor:
     """The gradient of a subsample as one of all weights: (n,) to (N,)."""
     subset, factor = work.subsample
     gradient = gradient if factor == 1 else gradient * factor
-    num_weights = work.described.table.num_weights
+    num_weights = work.described.table.layout.num_weights
     if len(gradient) == num_weights and subset.chosen is None:
         return gradient
     whole = gradient.new_zeros(num_weights)
@@ -159,14 +162,3 @@ def _whole(gradient: Tensor, work: Work) -> Tensor:
         whole[subset.start : subset.stop] = gradient
         return whole
     return whole.index_add_(0, subset.chosen, gradient)
-
-
-def _add_up(tensors: Sequence[Tensor], group: dist.ProcessGroup) -> list[Tensor]:
-    """The sums of tensors over all processes, in one message."""
-    dtype = accumulation_dtype(tensors[0].device)
-    message = torch.cat([item.reshape(-1).to(dtype) for item in tensors])
-    dist.all_reduce(message, group=group)
-    pieces = torch.split(message, [item.numel() for item in tensors])
-    return [
-        piece.view(item.shape).to(item.dtype) for piece, item in zip(pieces, tensors, strict=True)
-    ]

@@ -35,7 +35,7 @@ from bitfold.kolmogorov.options.construction import (
 )
 from bitfold.kolmogorov.predictors.mass_check import check_masses
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
-from bitfold.kolmogorov.process_agreement import agree, group_of
+from bitfold.kolmogorov.process_agreement import agree, check_division, group_of
 from bitfold.kolmogorov.step_counter import StepCounter
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.selection import Pattern
@@ -62,7 +62,8 @@ class KolmogorovLoss(nn.Module):
     Args:
         module: any module with trainable parameters, which are looked up once, here. A wrapper
             stands for the module that it holds (see `runtime.wrapped_modules.unwrap`). The
-            processes of a ``DistributedDataParallel`` share the work (see ``process_group``).
+            processes of a ``DistributedDataParallel`` share the work (see ``process_group``). Those
+            among which ``fully_shard`` divides the module call each method together.
         predictor: ``"row_column"`` (a scale for each tensor, row and column), ``"per_tensor"`` (a
             location and a scale for each tensor), ``"coordinate"`` (a small network from a weight's
             position to a distribution), or your own `WeightPredictor`.
@@ -150,6 +151,7 @@ class KolmogorovLoss(nn.Module):
         self.table = ParameterTable(unwrap(module), include, exclude)
         self.weight_range = make_range(self.table, bins, weight_range, by_task=by_task)
         self.predictor = make_predictor(predictor, predictor_shape, kind, is_centred=by_task)
+        check_division(self.table, self.predictor, process_group, quantise)
         self.predictor.attach(self.table.layout, self.bins, generator)
         self.targets = make_targets(targets, temperature, bins, by_task=by_task)
         self.counter = self._make_counter(sample, every, generator)
@@ -157,7 +159,6 @@ class KolmogorovLoss(nn.Module):
         self._calls = Calls(self.described, self.targets, self.subsampling, self.counter, every)
         self._place()
         self._fit()
-        agree(self, self.counter, self.subsampling.group)
 
     def _make_counter(
         self, sample: int | None, every: int, generator: torch.Generator | None
@@ -227,7 +228,8 @@ class KolmogorovLoss(nn.Module):
 
     def out_of_range_count(self) -> Tensor:
         """Number of weights outside the range of the bins: int64, 0-d, on the device."""
-        return self.bins.outside(self._values(as_sent=True)).sum()
+        outside = self.bins.outside(self._values(as_sent=True)).sum()
+        return self.table.shards.totals([outside])[0]
 
     def num_out_of_range(self) -> int:
         """Number of weights outside the range of the bins."""
@@ -387,3 +389,5 @@ class KolmogorovLoss(nn.Module):
         self.predictor.fit(all_weights, self.bins.clamp(self._values()))
         if not self.predictor.is_trusted:
             check_masses(self.predictor, all_weights)
+        for group in (self.subsampling.group, *self.table.shards.groups):
+            agree(self, self.counter, group)

@@ -79,5 +79,5 @@ class Calls:
 
     def _seed(self, purpose: str) -> int:
         group = self._group()
-        rank = 0 if group is None else group.rank()
+        rank = self._described.table.shards.rank if group is None else group.rank()
         return 0 if self._counter is None else self._counter.draw(purpose, rank)

@@ -4,7 +4,12 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.grid.directions import directions
+from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from bitfold.kolmogorov.step_counter import StepCounter
+from bitfold.kolmogorov.weights.division import check_whole
+from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.runtime.wrapped_modules import layers_of
 
 
@@ -36,3 +41,41 @@ def agree(learned: nn.Module, counter: StepCounter | None, group: dist.ProcessGr
         dist.broadcast(item.detach(), source, group=group)
     if counter is not None:
         counter.set_extra_state(own[-1])
+
+
+def check_division(
+    table: ParameterTable,
+    predictor: WeightPredictor,
+    group: dist.ProcessGroup | None,
+    quantise: str | None,
+) -> None:
+    """Refuse settings that do not go with parameters that ``fully_shard`` divides.
+
+    Args:
+        table: the described parameters.
+        predictor: of the loss.
+        group: that was passed to the loss, or that of data-parallel training.
+        quantise: as it was passed to the loss.
+
+    Raises:
+        KolmogorovError: if one of them does not.
+    """
+    if table.shards.is_whole:
+        return
+    if group is not None:
+        raise KolmogorovError(
+            "Cannot make a Kolmogorov loss: expected no process_group beside parameters that "
+            "fully_shard divides, whose processes are known, got one. Leave it out."
+        )
+    if quantise is not None:
+        advice = "Leave out quantise, or train with DistributedDataParallel."
+        check_whole(table.shards, "train with rounded weights", advice)
+    if not predictor.takes_shards:
+        raise KolmogorovError(
+            "Cannot make a Kolmogorov loss: expected predictor='row_column', 'per_tensor' or "
+            "'coordinate' for parameters that fully_shard divides, got "
+            f"{predictor.label}. Choose one of these."
+        )
+    described = set(map(id, table.parameters))
+    if any(id(item) in described for item, _ in directions(table.module)):
+        check_whole(table.shards, "describe weight_norm", "Leave out weight_norm, or exclude it.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,8 @@ from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.streams import StreamReader
 from bitfold.errors import ModelFileError
 from bitfold.model_file.matching import matching
-from bitfold.model_file.syntax.body import read_body
+from bitfold.model_file.placing import is_divided, read_divided
+from bitfold.model_file.syntax.body import read_body, read_numbers_of, read_plan
 from bitfold.model_file.syntax.header import Header, read_header
 from bitfold.model_file.syntax.plan import ABSENT, HALVES, Plan, TensorPlan
 from bitfold.model_file.syntax.recipe import most_numbers, read_recipe
@@ -27,6 +28,8 @@ from bitfold.model_file.syntax.structure import (
     tensors_of,
 )
 
+#: Decoded numbers that are kept at a time, beside those of the largest tensor.
+MOST_KEPT = 2**22
 # What `read_tensors` returns of each kind.
 _TYPES = {
     REAL: torch.float32,
@@ -56,31 +59,101 @@ class Parsed(NamedTuple):
     bits: dict[str, float]
 
 
+class Opened(NamedTuple):
+    """A file of which the stream is still to be read.
+
+    Attributes:
+        header: of the file.
+        reader: of the stream, behind the recipe.
+        module: the one that was given or else built by the recipe; None if there is neither.
+        tensors: of the module, for each item; empty without a module.
+        items: in the file's order.
+    """
+
+    header: Header
+    reader: StreamReader
+    module: nn.Module | None
+    tensors: list[Tensor]
+    items: list[Item]
+
+
+class Decoding:
+    """A file that is for a module: checked as a whole, then decoded tensor by tensor.
+
+    Up to `MOST_KEPT` numbers are kept from the check; the numbers of a larger module are decoded
+    twice, so that those of one tensor at a time are held.
+
+    Args:
+        data: all bytes of the file.
+        into: the module; None if the file has a recipe.
+
+    Attributes:
+        module: the one that was given or else built by the recipe.
+
+    Raises:
+        ModelFileError: as `read_model`.
+    """
+
+    def __init__(self, data: bytes, into: nn.Module | None) -> None:
+        found = opened(data, into)
+        if found.module is None:
+            raise ModelFileError(
+                "Cannot rebuild a network: expected a file with its recipe, got one without. "
+                "Pass the module to read it into: read_model(path, into=module); or read its "
+                "tensors by name: read_tensors(path)."
+            )
+        for item, own in zip(found.items, found.tensors, strict=True):
+            _check_writable(item, own)
+        self.module, self.tensors, self._data = found.module, found.tensors, data
+        is_small = sum(item.size for item in found.items) <= MOST_KEPT
+        checked = _decoded_values(found)
+        self._kept = list(checked) if is_small else None
+        for _ in checked:
+            pass
+
+    def values(self) -> Iterator[Tensor | None]:
+        """Yield the new values of each of ``tensors``; None for one that the file leaves out."""
+        if self._kept is not None:
+            yield from self._kept
+        else:
+            yield from _decoded_values(opened(self._data, self.module))
+
+
+def _decoded_values(found: Opened) -> Iterator[Tensor | None]:
+    plan = read_plan(found.reader, found.items, found.header.version)
+    planned = read_numbers_of(found.reader, plan, found.header.version)
+    for tensor, own in zip(planned, found.tensors, strict=True):
+        yield _values(plan, tensor, own)
+        tensor.numbers, tensor.raw = tensor.numbers[:0], None
+
+
 def decoded(data: bytes, into: nn.Module | None = None) -> nn.Module:
     """Decode a file's bytes into a module, see `read_model`."""
+    return decoded_from(lambda: data, into)
+
+
+def decoded_from(read: Callable[[], bytes], into: nn.Module | None = None) -> nn.Module:
+    """Decode a file into a module, see `read_model`; only processes that decode read it.
+
+    Args:
+        read: returns all bytes of the file.
+        into: the module, or None.
+    """
     if into is not None and not isinstance(into, nn.Module):
         raise ModelFileError(
             f"Cannot read a model file: expected into=a torch.nn.Module, got a "
             f"{type(into).__name__}. read_tensors(path) returns tensors by their names."
         )
-    found = parsed(data, into)
-    module = found.module
-    if module is None:
-        raise ModelFileError(
-            "Cannot rebuild a network: expected a file with its recipe, got one without. "
-            "Pass the module to read it into: read_model(path, into=module); or read its tensors "
-            "by name: read_tensors(path)."
-        )
-    for planned, own in zip(found.plan.tensors, found.tensors, strict=True):
-        _check_writable(planned.item, own)
+    if into is not None and is_divided(into):
+        read_divided(lambda: Decoding(read(), into), into)
+        return into
+    found = Decoding(read(), into)
     with torch.no_grad():
-        pairs = zip(found.plan.tensors, found.tensors, strict=True)
-        # All values are worked out before any is replaced, so that an error changes nothing.
-        values = [_values(found.plan, *pair) for pair in pairs]
-        for own, value in zip(found.tensors, values, strict=True):
+        # All values were checked before any is replaced, so that an error changes nothing.
+        for own, value in zip(found.tensors, found.values(), strict=True):
             if value is not None:
                 own.copy_(value)
-    return module if into is None else into
+    return found.module if into is None else into
 
 
 def decoded_tensors(data: bytes) -> dict[str, Tensor]:
@@ -106,6 +179,15 @@ def parsed(data: bytes, into: nn.Module | None = None) -> Parsed:
         ModelFileError: if the file is damaged or not for this module, or if there is neither a
             module, nor a recipe, nor names, so that the tensors are unknown.
     """
+    header, reader, module, tensors, items = opened(data, into)
+    plan = read_body(reader, items, header.version)
+    bits = {item.name: reader.bits[(item.name,)] for item in items}
+    parts = {key: value for key, value in reader.bits.items() if isinstance(key, str)}
+    return Parsed(header, module, tensors, plan, parts, bits)
+
+
+def opened(data: bytes, into: nn.Module | None) -> Opened:
+    """Read what a file says of its tensors, and check that it is for the given module."""
     header = read_header(data)
     reader = StreamReader(data, header.end)
     module, written = into, header.items
@@ -124,10 +206,7 @@ def parsed(data: bytes, into: nn.Module | None = None) -> Parsed:
     else:
         items = list(written)
         _check_claims(items, len(data), header.end)
-    plan = read_body(reader, items, header.version)
-    bits = {item.name: reader.bits[(item.name,)] for item in items}
-    parts = {key: value for key, value in reader.bits.items() if isinstance(key, str)}
-    return Parsed(header, module, tensors, plan, parts, bits)
+    return Opened(header, reader, module, tensors, items)
 
 
 def _check_claims(items: Sequence[Item], num_bytes: int, offset: int) -> None:

@@ -8,11 +8,9 @@ from torch import nn
 
 from bitfold.entropy_coding.streams import StreamWriter
 from bitfold.errors import ModelFileError
-from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.model_file.calibrated.batches import Calibration
 from bitfold.model_file.calibrated.files import CalibratedFiles
 from bitfold.model_file.planning.automatic import Planner, plan_for_bytes
-from bitfold.model_file.planning.from_kolmogorov import plan_of_kolmogorov
 from bitfold.model_file.planning.neurons import with_sorted_neurons
 from bitfold.model_file.syntax.body import write_body
 from bitfold.model_file.syntax.coordinates import check_readable
@@ -23,11 +21,6 @@ from bitfold.model_file.syntax.structure import Holder
 
 # The search for a given size encodes files of up to this many bits in full to know their size.
 _MOST_BITS_TRIED = 2**21
-
-
-def described(loss: KolmogorovLoss, *, names: bool) -> bytes:
-    """The file that codes exactly what a loss describes."""
-    return encoded(loss.table.module, plan_of_kolmogorov(loss), names=names)
 
 
 class FileOptions(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,9 @@ def write_model(
             mapping of names to tensors; or the path of a ``.safetensors`` file. A `PolytopeNet` is
             written together with the recipe to build it.
         kolmogorov: the file codes exactly what this loss describes, to within 1 % and 16 bytes of
-            ``kolmogorov.bits()``, and `read_model` returns its ``decoded_state()``.
+            ``kolmogorov.bits()``, and `read_model` returns its ``decoded_state()``. It is written
+            tensor by tensor. If ``fully_shard`` divides the module, all processes call this
+            function, and the first one writes the file, which is that of one process.
         tolerance: without a loss: root mean square of rounding errors over that of weights; None
             means 1/64. With 0, numbers on no grid are written in float32.
         num_bytes: without a loss, instead of a tolerance: the largest size of the file.
@@ -81,29 +84,34 @@ def write_model(
     """
     # Numba takes 0.4 s to import: only those who write a file import it.
     from bitfold.model_file import encoding  # noqa: PLC0415 - see above
-    from bitfold.model_file.sources import check_loss, source_of  # noqa: PLC0415 - as above
+    from bitfold.model_file.described import write_described  # noqa: PLC0415 - as above
+    from bitfold.model_file.sources import (  # noqa: PLC0415 - as above
+        check_loss,
+        check_undivided,
+        source_of,
+    )
 
     _check_options(tolerance, num_bytes, rest_bits)
     source = source_of(module)
     if kolmogorov is not None:
         given = (tolerance, num_bytes, rest_bits, sort_neurons or None, calibration)
         check_loss(source, kolmogorov, given)
-        data = encoding.described(kolmogorov, names=names)
+        return write_described(path, kolmogorov, names=names)
+    check_undivided(source)
+    with_names = names or not isinstance(source, nn.Module)
+    options = encoding.FileOptions(rest_bits or 32, names=with_names, sort_neurons=sort_neurons)
+    asked = TOLERANCE if tolerance is None else tolerance
+    if calibration is not None:
+        if asked == 0 and num_bytes is None:
+            raise ModelFileError(
+                "Cannot calibrate: expected a tolerance above 0, got 0. Leave out calibration, "
+                "which exact weights do not need."
+            )
+        data = encoding.calibrated(source, calibration, (num_bytes, asked), options)
+    elif num_bytes is not None:
+        data = encoding.in_bytes(source, num_bytes, options)
     else:
-        with_names = names or not isinstance(source, nn.Module)
-        options = encoding.FileOptions(rest_bits or 32, names=with_names, sort_neurons=sort_neurons)
-        asked = TOLERANCE if tolerance is None else tolerance
-        if calibration is not None:
-            if asked == 0 and num_bytes is None:
-                raise ModelFileError(
-                    "Cannot calibrate: expected a tolerance above 0, got 0. Leave out calibration, "
-                    "which exact weights do not need."
-                )
-            data = encoding.calibrated(source, calibration, (num_bytes, asked), options)
-        elif num_bytes is not None:
-            data = encoding.in_bytes(source, num_bytes, options)
-        else:
-            data = encoding.rounded(source, asked, options, keeps_grids=tolerance is None)
+        data = encoding.rounded(source, asked, options, keeps_grids=tolerance is None)
     _write(path, data)
     return len(data)
 
@@ -120,8 +128,9 @@ def read_model(path: str | PathLike[str], into: nn.Module | None = None) -> nn.M
         path: of the file.
         into: a module of the structure that was written, whose weights and buffers are replaced; it
             may be wrapped. Tensors that were written with names are found by their names, in any
-            order. On an error it stays as it is. None: the network is built by the recipe in the
-            file.
+            order. On an error it stays as it is. If ``fully_shard`` divides it, all processes call
+            this function, and the first one reads the file. None: the network is built by the
+            recipe in the file.
 
     Returns:
         ``into``, or the network in float32 on the CPU.
@@ -131,9 +140,9 @@ def read_model(path: str | PathLike[str], into: nn.Module | None = None) -> nn.M
             module, or if it has no recipe and ``into`` is None.
     """
     # Numba takes 0.4 s to import: only those who read a file import it.
-    from bitfold.model_file.decoding import decoded  # noqa: PLC0415 - see above
+    from bitfold.model_file.decoding import decoded_from  # noqa: PLC0415 - see above
 
-    return decoded(bytes_of(path), into)
+    return decoded_from(partial(bytes_of, path), into)
 
 
 def read_tensors(path: str | PathLike[str]) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from bitfold.model_file.syntax.structure import (
     structure_hash,
     tensors_of,
 )
+from bitfold.runtime.sharding.sharded_modules import local_part
 from bitfold.runtime.wrapped_modules import unwrap
 
 
@@ -80,13 +81,14 @@ def _by_name(written: Sequence[Item], module: nn.Module) -> list[Tensor] | None:
         ):
             return None
         found.append(tensor)
-    read = {_memory(tensor) for tensor in found}
-    is_whole = all(_memory(tensor) in read for _, tensor in tensors_of(module))
+    read = {memory_of(tensor) for tensor in found}
+    is_whole = all(memory_of(tensor) in read for _, tensor in tensors_of(module))
     return found if is_whole else None
 
 
-def _memory(tensor: Tensor) -> tuple[int, tuple[int, ...]]:
-    return tensor.data_ptr(), tuple(tensor.shape)
+def memory_of(tensor: Tensor) -> tuple[int, tuple[int, ...]]:
+    """Where a tensor lies, or its part of this process, and its shape: the same for aliases."""
+    return local_part(tensor).data_ptr(), tuple(tensor.shape)
 
 
 def _difference(written: Sequence[Item], own: Sequence[Item]) -> str:

@@ -13,6 +13,11 @@ from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.model_file.syntax.structure import Holder
 from bitfold.runtime.module_state import first_difference, hidden_weights, other_state
+from bitfold.runtime.sharding.sharded_modules import (
+    is_sharded,
+    refused_division,
+    restore_shards,
+)
 from bitfold.runtime.wrapped_modules import unwrap
 
 TENSORS_SUFFIX = ".safetensors"
@@ -31,8 +36,12 @@ def source_of(given: object) -> Holder:
         ModelFileError: if it is none of these, if a module saves more than its parameters and
             buffers, if a mapping has other values, or if the file cannot be read.
     """
+    divided = refused_division(given)
+    if divided is not None:
+        _refuse("a module of which each process holds all or whole rows", divided)
     if isinstance(given, nn.Module):
         module = unwrap(given)
+        restore_shards(module)
         _check_state(module)
         if next(module.parameters(), None) is None and not module.state_dict():
             return _refuse(
@@ -77,6 +86,20 @@ def tensors_in(path: str | PathLike[Any]) -> dict[str, Tensor]:
             f"Cannot read {where}: expected a safetensors file, got a damaged one ({reason}). "
             "Save it again."
         ) from None
+
+
+def check_undivided(source: Holder) -> None:
+    """Check that a module without a loss lies in one process.
+
+    Raises:
+        ModelFileError: if ``fully_shard`` divides a tensor of it.
+    """
+    if isinstance(source, nn.Module) and any(map(is_sharded, source.parameters())):
+        _refuse(
+            "a KolmogorovLoss beside a module that fully_shard divides",
+            "none. Pass the loss, or all tensors: get_model_state_dict(module, "
+            "options=StateDictOptions(full_state_dict=True))",
+        )
 
 
 def check_loss(source: Holder, kolmogorov: KolmogorovLoss, options: tuple[object, ...]) -> None:

@@ -168,25 +168,3 @@ def test_the_audit_refuses_what_it_cannot_move(name: str) -> None:
     """By the name of the parameter."""
     with pytest.raises(AuditError, match=r"Cannot audit module 'net': expected .*, got 'w"):
         audit_gradients({"zero": lambda: torch.zeros(())}, {"net": REFUSED[name][0]()})
-
-
-def test_sharded_parameters_are_refused_by_name(tmp_path: Path) -> None:
-    """FSDP2 makes DTensors: the loss and the file name one and say what to do, in one line."""
-    from torch import distributed
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-
-    distributed.init_process_group(
-        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
-    )
-    try:
-        module = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
-        fully_shard(module, mesh=init_device_mesh("cpu", (1,)))
-        told = r"'0\.weight': expected .*, got a DTensor, whose numbers lie in other tensors\. Gath"
-        with pytest.raises(KolmogorovError, match=told) as caught:
-            KolmogorovLoss(module)
-        assert "\n" not in str(caught.value)
-        with pytest.raises(ModelFileError, match=told):
-            write_model(tmp_path / "a.bitfold", module)
-    finally:
-        distributed.destroy_process_group()

@@ -128,7 +128,8 @@ def _total_bits(
         bits, escapes = map(math.fsum, zip(*found, strict=True))
         return bits, escapes
     coded = coded_weights(described, as_sent, all_weights)
-    return coded.bits.sum(), coded.escapes.sum()
+    of_bins, of_escapes = table.shards.totals([coded.bits.sum(), coded.escapes.sum()])
+    return of_bins, of_escapes
 
 
 def rest_note(items: Mapping[str, float], rest_bits: int) -> str:

@@ -47,6 +47,8 @@ def gradient_coverage(
         counts = true != 0
         covered += int((counts & (given * true.sign() >= LEAST_SHARE * true.abs())).sum())
         counted += int(counts.sum())
+    totals = torch.tensor([covered, counted], device=subset.device)
+    covered, counted = subset.layout.shards.totals([totals])[0].tolist()
     return covered / counted if counted else float("nan")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -137,6 +138,11 @@ def _zeros_and_outsiders(
 def _sums(columns: Sequence[Tensor], all_weights: WeightSubset) -> list[Any]:
     """The sum of each column, (N,), over each tensor."""
     # Summed piece by piece: stacking the columns would take as much memory again.
-    by_tensor = [[column[part].sum() for column in columns] for *_, part in all_weights.pieces()]
-    found: list[Any] = torch.stack([torch.stack(row) for row in by_tensor]).tolist()
+    starts = all_weights.layout.starts
+    by_tensor = [
+        torch.stack([column[first:end].sum() for column in columns])
+        for first, end in pairwise(starts)
+    ]
+    (sums,) = all_weights.layout.shards.totals([torch.stack(by_tensor)])
+    found: list[Any] = sums.tolist()
     return found

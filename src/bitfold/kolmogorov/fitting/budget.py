@@ -9,6 +9,7 @@ from torch import Tensor
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.fitting.fit import fit_predictor
 from bitfold.kolmogorov.loss import KolmogorovLoss
+from bitfold.kolmogorov.weights.division import check_whole
 
 #: The accepted distance from the number of bits, as a share of it.
 NEARNESS = 0.005
@@ -65,6 +66,8 @@ def round_to_bits(
         >>> abs(bits / 1000 - 1) < 0.01, bits == kolmogorov.bits().total
         (True, True)
     """
+    advice = "Choose lambda, bins and predictor so that the description gets shorter."
+    check_whole(loss.table.shards, "round to a number of bits", advice)
     if loss.weight_range.steps() is None:
         raise KolmogorovError(
             "Cannot round to a number of bits: expected a loss that learns steps, got a fixed "

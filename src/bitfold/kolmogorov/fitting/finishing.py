@@ -10,6 +10,7 @@ from bitfold.kolmogorov.fitting.fit import fit_predictor
 from bitfold.kolmogorov.grid.directions import directions, lengthen_directions
 from bitfold.kolmogorov.grid.straight_through import straight_through, with_weights
 from bitfold.kolmogorov.loss import KolmogorovLoss
+from bitfold.kolmogorov.weights.division import check_whole
 
 
 @torch.no_grad()
@@ -71,6 +72,8 @@ def prune_dead(loss: KolmogorovLoss, task_losses: Iterable[Tensor]) -> int:
         >>> network[0].weight[:3].any().item(), network[0].weight[3:].any().item()
         (False, True)
     """
+    advice = "Find them in a module that is whole."
+    check_whole(loss.table.shards, "find dead weights", advice)
     parameters = loss.table.parameters
     is_felt = [torch.zeros_like(item, dtype=torch.bool) for item in parameters]
     num_losses = 0

@@ -79,8 +79,10 @@ def _descend(loss: KolmogorovLoss, num_steps: int) -> None:
     for step in range(num_steps):
         subset, _ = subsampling.draw(step)
         summed = loss.predictor.summed(subset, subset.take(values), targets, with_gradients=True)
-        for item, gradient in zip(everything, summed.grad_parameters, strict=True):
-            item.grad = gradient / len(subset) if item.requires_grad else None
+        drawn = torch.tensor(len(subset), device=subset.device)
+        drawn, *gradients = loss.table.shards.totals([drawn, *summed.grad_parameters])
+        for item, gradient in zip(everything, gradients, strict=True):
+            item.grad = gradient / drawn if item.requires_grad else None
         optimizer.step()
         schedule.step()
     optimizer.zero_grad()
@@ -102,6 +104,6 @@ def _best_precision(loss: KolmogorovLoss, subsample: Subsample) -> tuple[float, 
     for precision in loss.predictor.precisions:
         as_sent = loss.described.send_predictor(precision)
         coded = coded_weights(loss.described, as_sent, subset)
-        of_weights = float(coded.bits.sum()) * factor
-        found.append((of_weights + float(as_sent.bits), precision))
+        (of_weights,) = loss.table.shards.totals([coded.bits.sum() * factor])
+        found.append((float(of_weights) + float(as_sent.bits), precision))
     return min(found)

@@ -48,14 +48,14 @@ def numbers_of_weights(weights: Tensor, weight_range: WeightRange, subset: Weigh
 def numbers_of_tensor(
     table: ParameterTable, weight_range: WeightRange, number: int
 ) -> Iterator[Tensor]:
-    """The bin numbers of one tensor's weights, in consecutive parts.
+    """The bin numbers of one tensor's weights that lie here, in consecutive parts.
 
     Args:
         table: the described parameters, as they are.
         weight_range: turns them into values.
         number: of the tensor.
     """
-    weights = table.parameters[number].detach()
+    (weights,) = table.shards.own([table.parameters[number].detach()])
     if can_round_plainly([weights]):
         steps = weight_range.steps(as_sent=True)
         step = 1.0 if steps is None else float(steps[number])

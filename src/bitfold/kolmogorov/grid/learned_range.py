@@ -144,7 +144,8 @@ class TaskRange(LearnedRange):
 
 
 def _first_steps(table: ParameterTable, num_bins: int) -> Tensor:
-    sums = torch.stack([item.detach().double().square().sum() for item in table.parameters])
+    squares = [item.detach().double().square().sum() for item in table.held()]
+    (sums,) = table.shards.totals([torch.stack(squares)])
     sizes = torch.tensor(table.sizes, dtype=sums.dtype, device=sums.device)
     overall = (sums.sum() / sizes.sum()).sqrt()
     usual = torch.where(overall > 0, overall, torch.ones_like(overall))

@@ -15,6 +15,7 @@ from bitfold.kolmogorov.grid.recomputation import Recomputation, version_of
 from bitfold.kolmogorov.grid.rounding import can_round_plainly, round_plainly, slopes_plainly
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.once import differentiable_once
+from bitfold.kolmogorov.weights.division import check_whole
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
@@ -44,6 +45,8 @@ def quantised(
             "those of another quantised(). Leave that block first."
         )
     table.check()
+    advice = "Compute with the module's own weights, or train with DistributedDataParallel."
+    check_whole(table.shards, "compute with rounded weights", advice)
     lengthen_directions(table, weight_range)
     weights = straight_through(table, weight_range, subset)
     # The same node made all of them.

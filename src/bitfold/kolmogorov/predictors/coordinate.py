@@ -86,6 +86,8 @@ class CoordinatePredictor(WeightPredictor):
             )
         self.shape, self.kind = tuple(shape), kind
         self.uses_targets = kind == "cross_entropy"
+        # The variance of `mse` is that of all residuals together.
+        self.takes_shards = kind != "mse"
         if kind == "mse":
             # The variance of the residuals is taken over all weights together.
             self.bits_chunk = 2**62

@@ -44,6 +44,7 @@ from bitfold.kolmogorov.sums.table_sums import can_read_table, sum_by_table
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 MEAN_DISTANCE = {"laplace": 1.0, "logistic": 2 * math.log(2)}
 """The mean distance from the location, in scales."""
@@ -70,6 +71,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
     is_trusted = True
     is_quick_to_fit = True
     bits_follow_weights = True
+    takes_shards = True
     # Other precisions send scales as one of these does.
     precisions = (5, 6, 7, 8)
 
@@ -139,26 +141,36 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         A tensor whose weights all lie in the bin of the location tells nothing of its scale: zeros
         before training are about to move. It gets the mean distance of all other tensors.
         """
-        distances = values / self.bins.width
-        sums, largest, counts = list[Tensor](), list[Tensor](), list[int]()
+        distances, shards = values / self.bins.width, self.layout.shards
+        if not self.is_centred:
+            self._fit_locations(subset, distances)
+        # Summed widely, so that one process and several begin with the same scales.
+        wide = accumulation_dtype(values.device, values.dtype)
+        sums = values.new_zeros(len(self.layout.blocks), dtype=wide)
+        largest = torch.zeros_like(sums)
         for number, _, part in subset.pieces():
-            first = self.bins.minimum / self.bins.width
-            centre = (distances[part].median() - first).round() + first
-            if self.is_centred:
-                centre = torch.zeros_like(centre)
-            sizes = (distances[part] - centre).abs()
-            self.location[number] = centre
-            sums.append(sizes.sum())
-            largest.append(sizes.amax())
-            counts.append(len(sizes))
-        self.log_scale.copy_(self._first_log_scales(sums, largest, counts))
+            sizes = (distances[part] - self.location[number]).abs()
+            sums[number], largest[number] = sizes.sum(dtype=wide), sizes.amax()
+        (sums,) = shards.totals([sums])
+        self.log_scale.copy_(self._first_log_scales(sums, shards.largest(largest)))
 
-    def _first_log_scales(
-        self, sums: list[Tensor], largest: list[Tensor], counts: list[int]
-    ) -> Tensor:
-        """Scales by the sums and maxima of the distances of each tensor, and its size."""
-        total, count = torch.stack(sums), torch.tensor(counts, device=sums[0].device)
-        mean, is_moved = total / count, torch.stack(largest) > HALF_BIN
+    def _fit_locations(self, subset: WeightSubset, distances: Tensor) -> None:
+        """Set each location to the bin of the tensor's median, found by counting bins."""
+        first, last = self.bins.minimum / self.bins.width, self.bins.num_bins - 1
+        parts = {number: part for number, _, part in subset.pieces()}
+        for number, block in enumerate(self.layout.blocks):
+            own = distances[parts.get(number, slice(0))]
+            indices = (own - first).round().long().clamp_(0, last)
+            counts = torch.bincount(indices, minlength=last + 1)
+            (counts,) = self.layout.shards.totals([counts])
+            is_below = counts.cumsum(0) <= (block.box.size - 1) // 2
+            self.location[number] = is_below.sum().to(self.location.dtype) + first
+
+    def _first_log_scales(self, total: Tensor, largest: Tensor) -> Tensor:
+        """Scales by the sums and maxima of the distances of each tensor."""
+        counts = [block.box.size for block in self.layout.blocks]
+        count = torch.tensor(counts, device=total.device)
+        mean, is_moved = total / count, largest > HALF_BIN
         if bool(is_moved.any()):
             usual = (total * is_moved).sum() / (count * is_moved).sum()
         else:
@@ -251,7 +263,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         self, table: ParameterTable, weight_range: WeightRange, as_sent: SentPredictor
     ) -> list[tuple[float, float]] | None:
         """The bits of each tensor by compiled loops, where these can read the weights."""
-        if not can_round_plainly(table.parameters):
+        if not can_round_plainly(table.held()):
             return None
         return scaled_bits(table, weight_range, as_sent.scales, self.distribution)
 

@@ -82,28 +82,28 @@ class RowColumnPredictor(ScalePredictor):
         no scale of those that stay, and counts no bits for them.
         """
         super().fit(subset, values)
-        distances = values / self.bins.width
-        for number, _, part in subset.pieces():
+        distances, parts = values / self.bins.width, self.layout.starts
+        for number, held in enumerate(self.layout.held):
             if not self.first_lines(number):
                 continue
-            box = self.layout.blocks[number].box
+            part = slice(parts[number], parts[number + 1])
             sizes = (distances[part] - self.location[number]).abs() + SCALE_FLOOR
-            by_offset = sizes.view(box.in_memory)
+            by_offset = sizes.view(held.box.in_memory)
             means, tops = by_offset.mean(2), by_offset.amax(2)
-            if box.is_transposed:
+            if held.box.is_transposed:
                 means, tops = means.t(), tops.t()
             self._fit_lines(number, means, tops > HALF_BIN + SCALE_FLOOR)
 
     def _fit_lines(self, number: int, means: Tensor, is_used: Tensor) -> None:
         """Fit one tensor's factors to mean distances (rows, columns), where weights are used."""
-        found = line_means(means, is_used)
+        found = line_means(means, is_used, self.layout.held[number], self.layout.shards)
         sides = (
             (self.row_log_scale, found.rows),
             (self.column_log_scale, found.columns),
         )
         for (parameter, shares), first in zip(sides, self.first_lines(number), strict=True):
             parameter[first : first + len(shares)] = shares.log()
-        if bool(is_used.any()):
+        if bool(found.in_rows.any()):
             self.log_scale[number] = (found.mean / MEAN_DISTANCE[self.distribution]).log()
 
 

@@ -70,19 +70,30 @@ def quantise_scales(
         for item in learned.lines.values()
     ]
     found = []
-    for number, block in enumerate(learned.layout.blocks):
-        used = _is_used(locations[number], table, weight_range, number)
-        in_lines = block.box.unflatten(used).any(2)
-        alive = [in_lines.any(1 - axis).cpu().numpy() for axis in (0, 1)]
+    in_lines = _used_lines(locations, table, weight_range)
+    for number, location in enumerate(locations):
+        alive = [item.cpu().numpy() for item in in_lines[2 * number : 2 * number + 2]]
         if not alive[0].any():
-            found.append(SentScale(locations[number], DEAD))
+            found.append(SentScale(location, DEAD))
             continue
         lines = []
         for axis, first in enumerate(learned.first_lines[number]):
             part = factors[axis][first : first + len(alive[axis])]
             lines.append(Lines(np.where(alive[axis], part, DEAD), unit))
-        found.append(SentScale(locations[number], own[number], tuple(lines)))
+        found.append(SentScale(location, own[number], tuple(lines)))
     return found
+
+
+def _used_lines(
+    locations: Sequence[int], table: ParameterTable, weight_range: WeightRange
+) -> list[Tensor]:
+    """Whether each row, then each column of each tensor has a weight that is not the location."""
+    flags = list[Tensor]()
+    for number, (held, location) in enumerate(zip(table.layout.held, locations, strict=True)):
+        used = _is_used(location, table, weight_range, number)
+        in_lines = held.box.unflatten(used).any(2)
+        flags += [held.spread(in_lines.any(1 - axis), axis) for axis in (0, 1)]
+    return table.shards.any(flags)
 
 
 def sent_locations(learned: LearnedScales) -> Tensor:
@@ -111,5 +122,5 @@ def _is_used(
     location: int, table: ParameterTable, weight_range: WeightRange, number: int
 ) -> Tensor:
     """Whether each weight of a tensor decodes as another value than the location: bool (n,)."""
-    parts = numbers_of_tensor(table, weight_range, number)
-    return torch.cat([part != location for part in parts])
+    parts = [part != location for part in numbers_of_tensor(table, weight_range, number)]
+    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool, device=table.device)

@@ -86,6 +86,11 @@ class WeightPredictor(nn.Module, abc.ABC):
     most_weights_unasked: ClassVar[int | None] = None
     """`choose_predictor` tries the predictor on modules of more weights only on request."""
 
+    takes_shards: bool = False
+    """Whether it describes weights that are divided among processes. Then `fit`, `send` and
+    `side_bits` depend on weights only through sums by ``layout.shards``, and weights of a subset
+    are those that lie here."""
+
     bits_follow_weights: ClassVar[bool] = False
     """Whether the predictor's own bits change with the weights, such as those of dead rows."""
 

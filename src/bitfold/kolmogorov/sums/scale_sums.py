@@ -80,16 +80,17 @@ def scale_table(
     rows_at = len(blocks)
     columns_at = rows_at + sum(block.box.num_outputs for block in with_rows)
     table = []
-    for number, block in enumerate(blocks):
+    for number, (first, box, _) in enumerate(layout.held):
         row, column = first_rows[number], first_columns[number]
         outer = inner = (-1, 0)
-        in_line, together = 1, block.box.size
+        in_line, together = 1, max(1, box.size)
         if row is not None and column is not None:
             outer, inner = (rows_at + row, 1), (columns_at + column, 1)
-            _, in_line, together = block.box.in_memory
-            if block.box.is_transposed:
+            _, in_line, together = box.in_memory
+            if box.is_transposed:
                 outer, inner = inner, outer
-        table.append((layout.starts[number], block.box.size, in_line, together, *outer, *inner))
+            outer = (outer[0] + first, 1)
+        table.append((layout.starts[number], box.size, in_line, together, *outer, *inner))
     return np.array(table, np.int64)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bitfold.kolmogorov.weights.box import Box, box_of, transposed_tensors
+from bitfold.kolmogorov.weights.shards import Shards, Whole
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
 
 # Layer, output, input, kernel offset, kind.
@@ -67,9 +68,20 @@ class Layout:
     weights or biases, its k-th weight goes with its k-th bias. No two blocks share both layer and
     kind, and no two weights of a block share output, input and offset.
 
+    Blocks are whole tensors. Where their weights are divided among processes, the flat order goes
+    through the parts that this process holds; rows and columns keep their numbers.
+
     Args:
         module: the module.
         parameters: name and parameter, in order.
+        shards: how the weights are divided; None: all lie here.
+
+    Attributes:
+        blocks: one for each parameter.
+        held: the part of each block that lies here.
+        starts: the first weight of each part in the flat order, and the end.
+        num_weights: that lie here.
+        shards: how the weights are divided.
 
     Example:
         >>> module = nn.Linear(2, 3)
@@ -78,14 +90,21 @@ class Layout:
         [6, 3]
     """
 
-    def __init__(self, module: nn.Module, parameters: Sequence[tuple[str, nn.Parameter]]) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        parameters: Sequence[tuple[str, nn.Parameter]],
+        shards: Shards | None = None,
+    ) -> None:
         turned = transposed_tensors(module)
+        self.shards = shards or Whole()
         self.blocks = make_blocks(
             [(name, item.shape, id(item) in turned) for name, item in parameters]
         )
+        self.held = tuple(self.shards.held(block.box) for block in self.blocks)
         self.starts = [0]
-        for block in self.blocks:
-            self.starts.append(self.starts[-1] + block.box.size)
+        for part in self.held:
+            self.starts.append(self.starts[-1] + part.box.size)
         self.num_weights = self.starts[-1]
         self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
@@ -95,9 +114,9 @@ class Layout:
         Yields:
             Number of the block, first weight and end within the block; no piece is empty.
         """
-        for number, block in enumerate(self.blocks):
+        for number, part in enumerate(self.held):
             first = max(start - self.starts[number], 0)
-            end = min(stop - self.starts[number], block.box.size)
+            end = min(stop - self.starts[number], part.box.size)
             if first < end:
                 yield number, first, end
 
@@ -110,11 +129,13 @@ class Layout:
         Returns:
             int64 (4, n).
         """
-        starts, outer, outer_mod, inner, inner_mod, offsets = self._table(flat.device)[0]
+        starts, outer, outer_mod, inner, inner_mod, offsets, *firsts = self._table(flat.device)[0]
         blocks = torch.searchsorted(starts, flat, right=True) - 1
         local = flat - starts[blocks]
         outputs = local // outer[blocks] % outer_mod[blocks]
         inputs = local // inner[blocks] % inner_mod[blocks]
+        if firsts:
+            outputs, inputs = outputs + firsts[0][blocks], inputs + firsts[1][blocks]
         return torch.stack([blocks, outputs, inputs, local % offsets[blocks]])
 
     def positions(self, flat: Tensor) -> Tensor:
@@ -127,14 +148,13 @@ class Layout:
             float32 (n, 5); no two weights have the same position.
         """
         blocks, *indices = self.locate(flat)
-        table, (layers, kinds) = self._table(flat.device)
+        _, (layers, kinds, *lasts) = self._table(flat.device)
         # The default dtype may be another one.
         positions = torch.empty(len(flat), NUM_COORDINATES, device=flat.device, dtype=torch.float32)
         positions[:, 0], positions[:, 4] = layers[blocks], kinds[blocks]
         # Divided in float64, so that only the last step rounds.
-        for column, (row, index) in enumerate(zip((2, 4, 5), indices, strict=True), start=1):
-            last = (table[row][blocks] - 1).clamp(min=1)
-            positions[:, column] = index.to(layers.dtype) / last
+        for column, (last, index) in enumerate(zip(lasts, indices, strict=True), start=1):
+            positions[:, column] = index.to(layers.dtype) / last[blocks]
         return positions
 
     def first_rows(self) -> list[int]:
@@ -150,12 +170,21 @@ class Layout:
 
         Returns:
             Start, divisor and size of outputs, divisor and size of inputs, and offsets, int64
-            (6, blocks); normalised layers and kinds, floating (2, blocks).
+            (6, blocks), with the first output and the first input of each part (8, blocks) where
+            weights are divided; normalised layers, kinds, and the last output, input and offset,
+            at least 1, floating (5, blocks).
         """
         if device not in self._tables:
             last_layer = max(block.layer for block in self.blocks)
             dtype = accumulation_dtype(device)
-            names = [(block.layer / max(last_layer, 1), block.kind) for block in self.blocks]
+            names = [
+                (
+                    block.layer / max(last_layer, 1),
+                    block.kind,
+                    *(max(side - 1, 1) for side in block.box[:3]),
+                )
+                for block in self.blocks
+            ]
             self._tables[device] = (
                 torch.tensor(list(self._divisors()), device=device).t().contiguous(),
                 torch.tensor(names, dtype=dtype, device=device).t().contiguous(),
@@ -163,12 +192,16 @@ class Layout:
         return self._tables[device]
 
     def _divisors(self) -> Iterator[list[int]]:
-        for start, block in zip(self.starts, self.blocks, strict=False):
-            outputs, inputs, offsets, is_turned = block.box
+        is_divided = any(part.box != part.whole for part in self.held)
+        for start, part in zip(self.starts, self.held, strict=False):
+            outputs, inputs, offsets, is_turned = part.box
             by_output, by_input = inputs * offsets, offsets
             if is_turned:
                 by_output, by_input = offsets, outputs * offsets
-            yield [start, by_output, outputs, by_input, inputs, offsets]
+            firsts = [part.lines(axis).start for axis in (0, 1)] if is_divided else []
+            # A part without lines has no weight to locate, but nothing may be divided by 0.
+            sizes = [max(1, size) for size in (outputs, by_input, inputs, offsets)]
+            yield [start, max(1, by_output), *sizes, *firsts]
 
 
 def _sums(sizes: Iterator[int]) -> list[int]:

@@ -1,6 +1,7 @@
 """The described parameters of a module as one vector of weights, each with its position."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import is_
@@ -11,11 +12,18 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from bitfold.errors import KolmogorovError
+from bitfold.kolmogorov.weights.division import shards_of
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.selection import Pattern, select
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.module_state import hidden_weights
 from bitfold.runtime.parameter_memory import FlatMemory
+from bitfold.runtime.sharding.sharded_modules import (
+    is_gathered,
+    is_sharded,
+    refused_division,
+    restore_shards,
+)
 from bitfold.runtime.tensor_kinds import odd_kind
 from bitfold.runtime.wrapped_modules import plain_names
 
@@ -47,7 +55,12 @@ class _Node:
         if not parameters:
             return True
         shapes = [None if item is None else item.shape for item in parameters.values()]
-        return shapes == self.shapes and all(map(is_, parameters.values(), self.parameters))
+        if shapes != self.shapes:
+            return False
+        pairs = zip(parameters.values(), self.parameters, strict=True)
+        return all(map(is_, parameters.values(), self.parameters)) or all(
+            held is kept or is_gathered(held, kept) for held, kept in pairs
+        )
 
 
 class ParameterTable:
@@ -56,6 +69,9 @@ class ParameterTable:
     The table refers to the module and is no module itself, so that a loss that holds it does not
     register the module's parameters. Parameters that are frozen when the table is made are left out
     and named in ``frozen``, those left out on request in ``excluded``.
+
+    Parameters that ``fully_shard`` has divided keep their whole shapes and sizes here. Vectors of
+    weights then are those of the parts that this process holds; see `Shards`.
 
     Args:
         module: any module with at least one trainable parameter, all on one device.
@@ -83,17 +99,20 @@ class ParameterTable:
         exclude: Pattern | None = None,
     ) -> None:
         _check_module(module)
+        restore_shards(module)
         self.module = module
         kept, self.frozen, self.excluded = select(module, include, exclude)
-        device = next(iter(kept.values())).device
-        for name, item in kept.items():
-            _check_parameter(name, item, device)
+        self.shards = shards_of(kept)
         self.names = tuple(kept)
         self.parameters = tuple(kept.values())
+        self.check_values()
         self.shapes = tuple(item.shape for item in self.parameters)
         self.sizes = [item.numel() for item in self.parameters]
         self.num_weights = sum(self.sizes)
-        self.layout = Layout(module, list(kept.items()))
+        self.layout = Layout(module, list(kept.items()), self.shards)
+        held = self.held()
+        self.held_shapes = tuple(item.shape for item in held)
+        self.held_sizes = [item.numel() for item in held]
         # Buffers that are not saved follow from the rest: a decoder rebuilds them.
         saved, plain = module.state_dict().keys(), plain_names(module)
         buffers = (name for name, _ in module.named_buffers())
@@ -137,14 +156,34 @@ class ParameterTable:
                     "Make a new KolmogorovLoss."
                 )
 
+    def check_values(self) -> None:
+        """Check that every parameter can be described and is finite, on all processes.
+
+        Raises:
+            KolmogorovError: if one is not; the message names it.
+        """
+        named = list(zip(self.names, self.parameters, strict=True))
+        for name, item in named:
+            _check_parameter(name, item, self.device)
+        found = [~torch.isfinite(item.detach()).all().view(1) for item in self.held()]
+        (is_odd,) = self.shards.any([torch.cat(found)])
+        for (name, _), odd in zip(named, is_odd.tolist(), strict=True):
+            if odd:
+                _refuse(name, "NaN or infinite values. Initialise it first")
+
+    def held(self) -> Sequence[Tensor]:
+        """The parameters, or the parts of them that lie here."""
+        return self.shards.own(self.parameters)
+
     def flatten(self) -> Tensor:
-        """All weights as one vector with a graph: (num_weights,)."""
-        return torch.cat([item.reshape(-1) for item in self.parameters])
+        """All weights that lie here as one vector: (n,); with a graph, unless they are divided."""
+        return torch.cat([item.reshape(-1) for item in self.held()])
 
     def values(self) -> Tensor:
-        """A copy of all weights as one vector without a graph: (num_weights,)."""
-        if not self._memory.is_that_of(self.parameters):
-            self._memory = FlatMemory(self.parameters)
+        """A copy of all weights that lie here as one vector without a graph: (n,)."""
+        held = self.held()
+        if not self._memory.is_that_of(held):
+            self._memory = FlatMemory(held)
         if self._memory.is_plain:
             return torch.from_numpy(self._memory.flat())
         with torch.no_grad():
@@ -154,22 +193,22 @@ class ParameterTable:
         """Cut a vector in the order of `flatten` into parameters, by name.
 
         Args:
-            vector: (num_weights,).
+            vector: (n,), of the weights that lie here.
 
         Returns:
-            For each described parameter a tensor of its shape and dtype.
+            For each described parameter a tensor of its shape and dtype, divided as it is.
         """
         return dict(zip(self.names, self.pieces(vector), strict=True))
 
     def pieces(self, vector: Tensor) -> list[Tensor]:
         """Cut a vector as `split` does, without the names, in the parameters' order."""
-        pieces = list(torch.split(vector, self.sizes))
+        pieces = list(torch.split(vector, self.held_sizes))
         for number, item in enumerate(self.parameters):
             if item.ndim != 1:
-                pieces[number] = pieces[number].view(self.shapes[number])
+                pieces[number] = pieces[number].view(self.held_shapes[number])
             if item.dtype != vector.dtype:
                 pieces[number] = pieces[number].to(item.dtype)
-        return pieces
+        return self.shards.joined(pieces, self.parameters)
 
     @property
     def device(self) -> torch.device:
@@ -185,7 +224,7 @@ class ParameterTable:
 
     def all_weights(self) -> WeightSubset:
         """All weights as a subset, in the order of `flatten`."""
-        return WeightSubset(self.layout, 0, self.num_weights, self.device)
+        return WeightSubset(self.layout, 0, self.layout.num_weights, self.device)
 
     def positions(self) -> Tensor:
         """Normalised position of each weight: layer, output, input, kernel offset, kind.
@@ -203,6 +242,12 @@ class ParameterTable:
 
 
 def _check_module(module: nn.Module) -> None:
+    divided = refused_division(module)
+    if divided is not None:
+        raise KolmogorovError(
+            f"Cannot describe a module: expected a module of which each process holds all or whole "
+            f"rows, got {divided}."
+        )
     if not isinstance(module, nn.Module):
         raise KolmogorovError(
             "Cannot describe a module: expected a torch.nn.Module, got an object of type "
@@ -220,7 +265,7 @@ def _check_module(module: nn.Module) -> None:
 
 
 def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> None:
-    found = odd_kind(item)
+    found = None if is_sharded(item) else odd_kind(item)
     if found is not None:
         _refuse(name, found)
     if item.numel() == 0:
@@ -233,8 +278,6 @@ def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> Non
         found = f"shape {tuple(item.shape)}, more than {MAX_SIDE} on a side. Split it"
     elif item.device != device:
         found = f"one on {item.device} beside one on {device}. Move the module to one device"
-    elif not bool(torch.isfinite(item.detach()).all()):
-        found = "NaN or infinite values. Initialise it first"
     if found is not None:
         _refuse(name, found)
 

@@ -45,8 +45,8 @@ class Subsampling:
         self._whole: dict[tuple[int, int, torch.device], WeightSubset] = {}
 
     def all_weights(self) -> WeightSubset:
-        """All weights, without regard to processes and sample."""
-        return self._stretch(0, self._table.num_weights)
+        """All weights that lie here, without regard to processes that share them and to samples."""
+        return self._stretch(0, self._table.layout.num_weights)
 
     def draw(self, seed: int, group: ProcessGroup | None = None) -> Subsample:
         """Draw this process's weights for one call.
@@ -55,10 +55,15 @@ class Subsampling:
             seed: 0 to 2^63 - 1, of the sample.
             group: processes that take part in this call; None: this process alone.
         """
-        total, rank, num_processes = self._table.num_weights, 0, 1
+        total, here, rank, num_processes = (
+            self._table.num_weights,
+            self._table.layout.num_weights,
+            0,
+            1,
+        )
         if group is not None:
             rank, num_processes = group.rank(), group.size()
-        start, stop = total * rank // num_processes, total * (rank + 1) // num_processes
+        start, stop = here * rank // num_processes, here * (rank + 1) // num_processes
         stretch, size = self._stretch(start, stop), stop - start
         if self._sample is None or self._sample >= total or size == 0:
             return Subsample(stretch, 1.0)

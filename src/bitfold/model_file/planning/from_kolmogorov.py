@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor
 from bitfold.kolmogorov.grid.directions import lengthen_directions
+from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.model_file.planning.from_coordinates import coordinate_network
 from bitfold.model_file.syntax.plan import (
     ABSENT,
@@ -24,17 +28,21 @@ from bitfold.model_file.syntax.plan import (
     compact,
 )
 from bitfold.model_file.syntax.structure import COMPLEX, WHOLE, Item, tensors_of
+from bitfold.runtime.sharding.sharded_modules import whole_tensor
 
 # Further out, numbers plus an origin could be no whole numbers of float64 any more.
 _MOST_BINS = 2**50
 
 
 def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
-    """Plan to code exactly what a loss describes.
+    """Plan to code exactly what a loss describes; numbers are made when they are written.
+
+    All processes among which the weights are divided plan, and load the tensors, in one order.
 
     Raises:
         ModelFileError: if its predictor is neither a scale predictor nor a coordinate predictor of
-            the kind ``"cross_entropy"``, or a weight or a parameter is not finite.
+            the kind ``"cross_entropy"``, or a parameter of it is not finite. Loading a tensor
+            raises one if a weight is not.
         KolmogorovError: if its module has changed.
     """
     loss.table.check()
@@ -50,12 +58,19 @@ def plan_of_kolmogorov(loss: KolmogorovLoss) -> Plan:
     tensors = []
     for item, tensor in tensors_of(loss.table.module):
         plan = described.get(item.name)
-        tensors.append(plain(item, tensor, loss.rest_bits) if plan is None else plan)
+        tensors.append(_plain_in_turn(item, tensor, loss.rest_bits) if plan is None else plan)
     grid = None
     if loss.weight_range.steps() is None:
         bins = loss.bins
         grid = FixedGrid(bins.minimum, bins.maximum, bins.num_bins)
     return Plan(tensors, coding.distribution, grid, coordinate)
+
+
+def _plain_in_turn(item: Item, tensor: Tensor, rest_bits: int) -> TensorPlan:
+    if rest_bits == 0 or item.size == 0:
+        return TensorPlan(item, ABSENT)
+    method = WHOLES if item.kind == WHOLE else HALVES if rest_bits == 16 else FLOATS
+    return TensorPlan(item, method, load=lambda: plain(item, whole_tensor(tensor), rest_bits))
 
 
 def plain(item: Item, tensor: Tensor, rest_bits: int) -> TensorPlan:
@@ -96,19 +111,38 @@ def _described(loss: KolmogorovLoss, method: int) -> dict[str, TensorPlan]:
     items = {item.name: item for item, _ in tensors_of(table.module)}
     plans = {}
     for number, (name, step) in enumerate(zip(table.names, steps, strict=True)):
-        parts = [part.cpu().numpy() for part in numbers_of_tensor(table, weight_range, number)]
-        numbers = np.concatenate(parts)
-        _check_weights(name, table.parameters[number], numbers)
-        plans[name] = TensorPlan(items[name], method, compact(numbers), step=step)
+        plan = TensorPlan(items[name], method, step=step)
+        plan.load = partial(_with_numbers, plan, loss, number)
+        plans[name] = plan
     return plans
 
 
-def _check_weights(name: str, weights: Tensor, numbers: NDArray[np.int64]) -> None:
-    num_other = int((~torch.isfinite(weights)).sum())
-    farthest = int(np.abs(numbers).max())
+@torch.no_grad()
+def _with_numbers(plan: TensorPlan, loss: KolmogorovLoss, number: int) -> TensorPlan:
+    """The plan of a tensor with its numbers, put together from those of all processes."""
+    table = loss.table
+    numbers, at = np.empty(table.held_sizes[number], np.int64), 0
+    for part in numbers_of_tensor(table, loss.weight_range, number):
+        numbers[at : at + len(part)] = part.cpu().numpy()
+        at += len(part)
+    farthest = _check_weights(table, number, numbers)
+    if not table.shards.is_whole:
+        dtype = torch.int32 if farthest < 2**31 else torch.int64
+        own = torch.from_numpy(numbers).to(table.device, dtype)
+        numbers = table.shards.gathered(own, table.parameters[number]).view(-1).cpu().numpy()
+    return replace(plan, numbers=compact(numbers), load=None)
+
+
+def _check_weights(table: ParameterTable, number: int, numbers: NDArray[np.int64]) -> int:
+    """Check that all weights of a tensor can be coded; returns the farthest bin."""
+    name, (weights,) = table.names[number], table.shards.own([table.parameters[number]])
+    (others,) = table.shards.totals([(~torch.isfinite(weights)).sum()])
+    here = torch.tensor(np.abs(numbers).max(initial=0), device=table.device)
+    num_other, farthest = int(others), int(table.shards.largest(here))
     if num_other or farthest > _MOST_BINS:
         got = f"{num_other} that are not" if num_other else f"one {farthest:,} bins away"
         raise ModelFileError(
             f"Cannot write {name!r}: expected finite weights within 2^50 bins, got {got}. "
             "Look for NaN or infinite weights, and for steps that are far too short."
         )
+    return farthest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -58,7 +58,8 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
         write_network(writer, plan)
         coordinates = CoordinateCoder(plan)
     contexts = ContextWriter()
-    for tensor in plan.tensors:
+    for planned in plan.tensors:
+        tensor = planned.loaded()
         if tensor.method in COUNTED_PLAIN:
             write_counted_plain(writer, tensor)
         elif tensor.raw is not None:
@@ -73,10 +74,19 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
             _write_counted(writer, tensor)
         if version > 1 and tensor.method in GRID:
             write_exceptions(writer, tensor.exceptions)
+        del tensor  # before the next one is made
 
 
 def read_body(reader: StreamReader, items: Sequence[Item], version: int) -> Plan:
     """Read the plan that `write_body` wrote of these items in a file of a version."""
+    plan = read_plan(reader, items, version)
+    for _ in read_numbers_of(reader, plan, version):
+        pass
+    return plan
+
+
+def read_plan(reader: StreamReader, items: Sequence[Item], version: int) -> Plan:
+    """Read what stands before the tensors: methods, grids and the predictor."""
     reader.enter("methods")
     methods = read_methods(reader, items, version)
     plan = Plan([TensorPlan(*pair) for pair in zip(items, methods, strict=True)])
@@ -86,10 +96,18 @@ def read_body(reader: StreamReader, items: Sequence[Item], version: int) -> Plan
         read_grids(reader, plan, on_grid, version)
         reader.enter("predictor")
         _read_scales(reader, plan.coded_by(SCALED))
-    coordinates = None
     if plan.coded_by((COORDINATE,)):
         read_network(reader, plan)
-        coordinates = CoordinateCoder(plan)
+    return plan
+
+
+def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[TensorPlan]:
+    """Read the numbers of each tensor of a plan, and the end of the stream after the last one.
+
+    Yields:
+        Each tensor's plan with its numbers.
+    """
+    coordinates = None if plan.coordinate is None else CoordinateCoder(plan)
     contexts = ContextReader()
     for tensor in plan.tensors:
         reader.enter((tensor.item.name,))
@@ -110,8 +128,8 @@ def read_body(reader: StreamReader, items: Sequence[Item], version: int) -> Plan
             tensor.numbers = compact(read_counted(reader, tensor.item.size))
         if version > 1 and tensor.method in GRID:
             tensor.exceptions = read_exceptions(reader, tensor.item.size)
+        yield tensor
     reader.finish()
-    return plan
 
 
 def _write_counted(writer: StreamWriter, tensor: TensorPlan) -> None:

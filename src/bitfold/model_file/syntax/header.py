@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from io import SEEK_END, BytesIO
+from typing import IO, NamedTuple
 
 from bitfold.entropy_coding.damage import damaged
 from bitfold.errors import ModelFileError
@@ -36,15 +37,60 @@ class Header(NamedTuple):
     end: int
 
 
+class FileWriter:
+    """Writes a file part by part: the header first, its checksum last.
+
+    Args:
+        file: to write to, from its present position on; it can be sought in.
+        items: the tensors.
+        version: of the file.
+        has_recipe: whether the stream begins with the recipe of the network.
+        has_names: whether names and shapes are written.
+
+    Attributes:
+        num_bytes: of the stream so far.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        items: Sequence[Item],
+        *,
+        version: int,
+        has_recipe: bool,
+        has_names: bool,
+    ) -> None:
+        self._file, self._start = file, file.tell()
+        first = version * _FLAGS | _HAS_RECIPE * has_recipe | _HAS_NAMES * has_names
+        before = b"" if has_recipe else structure_hash(items)
+        if has_names:
+            before += names_bytes(items)
+        file.write(MAGIC + bytes([first]) + bytes(_AFTER_CHECKSUM - _CHECKSUM_AT) + before)
+        self._checksum, self._num_before, self.num_bytes = zlib.crc32(before), len(before), 0
+
+    def write(self, stream: bytes) -> None:
+        """Append the next part of the stream."""
+        self._file.write(stream)
+        self._checksum = zlib.crc32(stream, self._checksum)
+        self.num_bytes += len(stream)
+
+    def finish(self) -> int:
+        """Write the checksum; returns the size of the file."""
+        self._file.seek(self._start + _CHECKSUM_AT)
+        self._file.write(self._checksum.to_bytes(4, "little"))
+        self._file.seek(0, SEEK_END)
+        return _AFTER_CHECKSUM + self._num_before + self.num_bytes
+
+
 def with_header(
     items: Sequence[Item], stream: bytes, *, version: int, has_recipe: bool, has_names: bool
 ) -> bytes:
     """A whole file: the header of a stream, and the stream."""
-    first = version * _FLAGS | _HAS_RECIPE * has_recipe | _HAS_NAMES * has_names
-    structure = b"" if has_recipe else structure_hash(items)
-    names = names_bytes(items) if has_names else b""
-    body = structure + names + stream
-    return MAGIC + bytes([first]) + zlib.crc32(body).to_bytes(4, "little") + body
+    file = BytesIO()
+    writer = FileWriter(file, items, version=version, has_recipe=has_recipe, has_names=has_names)
+    writer.write(stream)
+    writer.finish()
+    return file.getvalue()
 
 
 def read_header(data: bytes) -> Header:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -81,6 +81,8 @@ class TensorPlan:
         offset: of the value that the number 0 stands for; other than 0 in version 2 only.
         scale: for methods with scales.
         exceptions: numbers off the grid; some in version 2 only.
+        load: makes ``numbers`` or ``raw`` when the tensor's turn comes to be written, so that those
+            of one tensor at a time are held; None: they are there.
     """
 
     item: Item
@@ -91,6 +93,11 @@ class TensorPlan:
     offset: float = 0.0
     scale: SentScale = _ALONE
     exceptions: Exceptions = NO_EXCEPTIONS
+    load: Callable[[], TensorPlan] | None = None
+
+    def loaded(self) -> TensorPlan:
+        """The plan with its numbers; itself if it has them."""
+        return self if self.load is None else self.load()
 
     @property
     def needs_version_2(self) -> bool:

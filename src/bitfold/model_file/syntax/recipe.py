@@ -30,6 +30,7 @@ from bitfold.networks.encoding import (
 )
 from bitfold.networks.polytope_net import count_parameters
 from bitfold.networks.shape import check_widths
+from bitfold.runtime.sharding.sharded_modules import class_of
 
 # Activations by their number in a file. New ones come at the end.
 ACTIVATIONS = ("leaky_relu", "relu", "abs", "tanh", "gelu", "sine")
@@ -97,7 +98,9 @@ class Recipe(NamedTuple):
 
 def recipe_of(module: object) -> Recipe | None:
     """The recipe of a module; None if it is no `PolytopeNet` as it was built."""
-    if type(module) is not PolytopeNet or not _is_untouched(module):
+    if class_of(module) is not PolytopeNet or not isinstance(module, PolytopeNet):
+        return None
+    if not _is_untouched(module):
         return None
     recipe = Recipe(
         module.in_features,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov.weights.box import Box, box_of, transposed_tensors
+from bitfold.runtime.sharding.sharded_modules import is_sharded
 from bitfold.runtime.tensor_kinds import odd_kind
 from bitfold.runtime.wrapped_modules import plain_names
 
@@ -73,7 +74,7 @@ def tensors_of(holder: Holder, *, with_wrappers: bool = False) -> list[tuple[Ite
     saved = holder.state_dict(keep_vars=True)
     buffers = ((name, item) for name, item in holder.named_buffers() if name in saved)
     found = [*holder.named_parameters(), *buffers]
-    return [(_item(plain(name), item, turned), item.detach()) for name, item in found]
+    return [(_item(plain(name), item, turned, holder), item.detach()) for name, item in found]
 
 
 def aliases_of(module: nn.Module) -> dict[str, Tensor]:
@@ -86,8 +87,11 @@ def aliases_of(module: nn.Module) -> dict[str, Tensor]:
     return {plain(name): item.detach() for name, item in named}
 
 
-def _item(name: str, tensor: Tensor, turned: frozenset[int]) -> Item:
-    odd = odd_kind(tensor)
+def _item(
+    name: str, tensor: Tensor, turned: frozenset[int], holder: nn.Module | None = None
+) -> Item:
+    # Tensors of a module may be divided among processes: their owner puts them together.
+    odd = None if holder is not None and is_sharded(tensor) else odd_kind(tensor)
     if odd is not None:
         raise ModelFileError(f"Cannot code {name!r}: expected a plain tensor, got {odd}.")
     kind = REAL if tensor.is_floating_point() else COMPLEX if tensor.is_complex() else WHOLE

@@ -1,0 +1,292 @@
+"""One of several processes among which FSDP2 divides a module; saves what it found.
+
+Run by test_sharded.py: python sharded_worker.py RANK PROCESSES FOLDER
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor
+
+from bitfold import KolmogorovLoss, read_model, write_model
+from bitfold.errors import BitfoldError
+from bitfold.kolmogorov import fit_predictor
+from bitfold.runtime.sharding.sharded_modules import local_part
+
+CASES: dict[str, dict[str, Any]] = {
+    "per_tensor": {"predictor": "per_tensor"},
+    "row_column": {"predictor": "row_column"},
+    "fixed range": {"predictor": "row_column", "weight_range": (-0.3, 0.4), "bins": 32},
+    "coordinate": {"predictor": "coordinate", "bins": 16},
+}
+#: Those that are compared in float64 too.
+EXACT = ("per_tensor", "row_column")
+NUM_STEPS = 4
+
+
+def network(dtype: torch.dtype = torch.float32, *, seed: int = 0) -> nn.Sequential:
+    """Tensors of 7, 2, 3 and 1 rows, a transposed kernel, a frozen tensor and buffers."""
+    torch.manual_seed(seed)
+    first, second, norm = nn.Linear(10, 7), nn.Linear(7, 2), nn.LayerNorm(6)
+    layers = [first, nn.Tanh(), second, nn.Unflatten(1, (2, 1))]
+    layers += [nn.ConvTranspose1d(2, 3, 2), nn.Flatten(), norm, nn.Linear(6, 1)]
+    made = nn.Sequential(*layers).to(dtype)
+    with torch.no_grad():
+        first.weight[2] = 0  # a dead row
+        second.weight[:, 1] = 0  # a dead column
+        first.weight[0, 0] = 1.5  # out of the fixed range
+    norm.weight.requires_grad_(False)
+    made.register_buffer("mean", torch.linspace(0, 1, 3, dtype=dtype))
+    return made
+
+
+def shard(module: nn.Module, *, layers: Iterable[int] = (0, 2), **options: Any) -> nn.Module:
+    """Divide some layers by themselves, and all others together."""
+    mesh = options.pop("mesh", None) or init_device_mesh("cpu", (dist.get_world_size(),))
+    for number in layers:
+        fully_shard(module.get_submodule(str(number)), mesh=mesh, **options)
+    fully_shard(module, mesh=mesh, **options)
+    return module
+
+
+def make(module: nn.Module, **settings: Any) -> KolmogorovLoss:
+    """A loss whose seed differs from process to process, as a program without care would have."""
+    generator = torch.Generator().manual_seed(5 + (dist.get_rank() if is_sharded(module) else 0))
+    return KolmogorovLoss(module, generator=generator, **settings)
+
+
+def is_sharded(module: nn.Module) -> bool:
+    """Whether a module's parameters are divided."""
+    return any(isinstance(item, DTensor) for item in module.parameters())
+
+
+def whole(item: Tensor | None) -> Tensor:
+    """All numbers of a tensor."""
+    assert item is not None
+    return (item.full_tensor() if isinstance(item, DTensor) else item).detach().clone()
+
+
+def gradients(module: nn.Module) -> list[Tensor]:
+    """The gradients of a module's trainable parameters."""
+    return [whole(item.grad) for item in module.parameters() if item.requires_grad]
+
+
+def points(dtype: torch.dtype) -> Tensor:
+    """The same points in every process, so that the mean gradient is that of one process."""
+    return torch.linspace(-1, 1, 50, dtype=dtype).view(5, 10)
+
+
+def optimizer_of(module: nn.Module, loss: KolmogorovLoss) -> torch.optim.Optimizer:
+    """Adam over both, in groups of their own: PyTorch does not mix their kinds of tensors."""
+    trained = [item for item in module.parameters() if item.requires_grad]
+    return torch.optim.Adam([{"params": trained}, {"params": [*loss.parameters()]}], lr=0.01)
+
+
+def step(module: nn.Module, loss: KolmogorovLoss, optimizer: torch.optim.Optimizer) -> float:
+    """One step on a task and K; returns K."""
+    optimizer.zero_grad()
+    dtype = next(module.parameters()).dtype
+    task = module(points(dtype)).float().square().mean()
+    nats = loss()
+    (task + 0.3 * nats).backward()
+    optimizer.step()
+    return float(nats.detach())
+
+
+def look(module: nn.Module, folder: Path, **settings: Any) -> dict[str, Any]:
+    """Everything that a loss says of a module, before and after some steps."""
+    loss = make(module, **settings)
+    nats = loss()
+    nats.backward()
+    found: dict[str, Any] = {"K": nats.detach(), "gradients": gradients(module)}
+    found |= {"own": gradients(loss), "bits": loss.bits().items, "report": str(loss.report())}
+    found["outside"], found["coverage"] = loss.num_out_of_range(), loss.gradient_coverage()
+    found["decoded"] = [whole(item) for item in loss.decoded_state().values()]
+    found["weight bits"] = sum(float(whole(item).sum()) for item in loss.weight_bits().values())
+    name = "sharded" if is_sharded(module) else f"whole-{dist.get_rank()}"
+    path = folder / f"{name}.bitfold"
+    found["num_bytes"] = write_model(path, module, loss)
+    found["file"] = path.read_bytes()
+    optimizer = optimizer_of(module, loss)
+    found["trained K"] = [step(module, loss, optimizer) for _ in range(NUM_STEPS)]
+    found["trained"] = [whole(item) for item in (*module.parameters(), *loss.parameters())]
+    return found
+
+
+def compare(folder: Path) -> dict[str, Any]:
+    """Each case in one process and divided."""
+    found: dict[str, Any] = {}
+    for name, settings in CASES.items():
+        for dtype in (torch.float32, torch.float64)[: 2 if name in EXACT else 1]:
+            one = look(network(dtype), folder, **settings)
+            divided = look(shard(network(dtype)), folder, **settings)
+            found[f"{name}, {str(dtype)[6:]}"] = (one, divided)
+    return found
+
+
+def check_variants(folder: Path) -> dict[str, Any]:
+    """K and gradients of divided modules that compute otherwise."""
+    del folder
+    plain = look_at_k(network())
+    policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+    checkpointed = network()
+    for number in (0, 2):
+        checkpointed[number] = checkpoint_wrapper(checkpointed[number])
+    replicas = init_device_mesh("cpu", (dist.get_world_size(), 1), mesh_dim_names=("r", "s"))
+    variants = {
+        "mixed precision": shard(network(), mp_policy=policy),
+        "checkpointed": shard(checkpointed),
+        "replicas": shard(network(), mesh=replicas),
+        "kept gathered": shard(network(), reshard_after_forward=False),
+        "bfloat16": shard(network(torch.bfloat16)),
+    }
+    found: dict[str, Any] = {name: (plain, look_at_k(module)) for name, module in variants.items()}
+    found["bfloat16"] = (look_at_k(network(torch.bfloat16)), found["bfloat16"][1])
+    module = shard(network())
+    loss = make(module, sample=40, every=2, targets="noise")
+    optimizer = optimizer_of(module, loss)
+    drawn = [step(module, loss, optimizer) for _ in range(4)]
+    found["drawn"] = (drawn, [whole(item) for item in loss.parameters()])
+    return found
+
+
+def look_at_k(module: nn.Module) -> dict[str, Any]:
+    """K's gradient beside that of a task, with the task's own taken off."""
+    dtype = next(module.parameters()).dtype
+    module(points(dtype).to(dtype)).float().square().mean().backward()
+    task = gradients(module)
+    module.zero_grad()
+    loss = make(module, predictor="row_column")
+    nats = loss()
+    (module(points(dtype)).float().square().mean() + nats).backward()
+    both = gradients(module)
+    slopes = [one.float() - other.float() for one, other in zip(both, task, strict=True)]
+    found = {"K": nats.detach(), "gradients": slopes, "names": loss.table.names}
+    return found | {"bits": loss.bits().total, "task": [float(item.norm()) for item in task]}
+
+
+def resume(folder: Path) -> dict[str, Any]:
+    """Training that goes on from torch.distributed.checkpoint, beside one that was not stopped."""
+    found = {}
+    for number, is_stopped in enumerate((False, True)):
+        module = shard(network())
+        loss = make(module, predictor="row_column", targets="noise")
+        optimizer = optimizer_of(module, loss)
+        for _ in range(3):
+            step(module, loss, optimizer)
+        if is_stopped:
+            saved = {"network": module.state_dict(), "kolmogorov": loss.state_dict()}
+            where = folder / f"checkpoint-{number}"
+            save(saved, checkpoint_id=where)
+            adam = optimizer.state_dict()
+            module = shard(network(seed=1))
+            loss = make(module, predictor="row_column", targets="noise")
+            loaded = {"network": module.state_dict(), "kolmogorov": loss.state_dict()}
+            load(loaded, checkpoint_id=where)
+            module.load_state_dict(loaded["network"])
+            loss.load_state_dict(loaded["kolmogorov"])
+            optimizer = optimizer_of(module, loss)
+            optimizer.load_state_dict(adam)
+        nats = [step(module, loss, optimizer) for _ in range(3)]
+        trained = [whole(item) for item in (*module.parameters(), *loss.parameters())]
+        found["resumed" if is_stopped else "undisturbed"] = (nats, trained)
+    return found
+
+
+def exchange_files(folder: Path) -> dict[str, Any]:
+    """Files read into divided modules, and errors, which all processes get."""
+    module = shard(network())
+    loss = make(module, predictor="row_column")
+    fit_predictor(loss)
+    found: dict[str, Any] = {"fitted": loss.bits().total}
+    alone = make(network(), predictor="row_column")
+    fit_predictor(alone)
+    found["fitted alone"] = alone.bits().total
+    path = folder / "exchanged.bitfold"
+    write_model(path, module, loss, names=True)
+    decoded = [whole(item) for item in loss.decoded_state().values()]
+    into = {"whole": network(seed=1), "divided": shard(network(seed=1))}
+    for name, other in into.items():
+        read_model(path, other)
+        found[name] = [whole(item) for item in other.state_dict().values()]
+    found["decoded"] = decoded
+    damaged = folder / "damaged.bitfold"
+    if dist.get_rank() == 0:
+        data = bytearray(path.read_bytes())
+        data[-3] ^= 1
+        damaged.write_bytes(data)
+    found["damaged"] = error_of(lambda: read_model(damaged, into["divided"]))
+    found["missing"] = error_of(lambda: read_model(folder / "missing", into["divided"]))
+    other = shard(nn.Sequential(nn.Linear(3, 4)), layers=())
+    found["another"] = error_of(lambda: read_model(path, other))
+    found["no folder"] = error_of(lambda: write_model(folder / "none" / "a", module, loss))
+    first = local_part(module.get_parameter("0.weight"))
+    if len(first) and dist.get_rank() == dist.get_world_size() - 1:
+        first[0, 0] = float("nan")
+    found["not finite"] = error_of(lambda: write_model(folder / "nan", module, loss))
+    found["not finite at first"] = error_of(lambda: KolmogorovLoss(module))
+    found["after errors"] = [whole(item) for item in into["divided"].state_dict().values()]
+    return found
+
+
+def error_of(call: Callable[[], object]) -> str:
+    """The message of bitfold's error."""
+    try:
+        call()
+    except BitfoldError as error:
+        return str(error)
+    return "none"
+
+
+def refuse(folder: Path) -> dict[str, Any]:
+    """The errors of what does not go with divided modules."""
+    world = dist.get_world_size()
+    module, mesh = shard(network()), init_device_mesh("cpu", (world,))
+    loss = make(module, predictor="row_column")
+    columns = nn.Linear(2 * world, 3)
+    from torch.distributed.tensor import Shard
+
+    fully_shard(columns, mesh=mesh, shard_placement_fn=lambda item: Shard(item.ndim - 1))
+    half = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    fully_shard(half[1], mesh=mesh)
+    from torch.distributed.tensor.parallel import RowwiseParallel, parallelize_module
+
+    rows = parallelize_module(nn.Linear(2 * world, 3), mesh, RowwiseParallel())
+    calls: dict[str, Callable[[], object]] = {
+        "quantise": lambda: KolmogorovLoss(module, quantise="learned"),
+        "quantised": lambda: loss.quantised().__enter__(),
+        "kind": lambda: KolmogorovLoss(module, predictor="coordinate", kind="mse"),
+        "group": lambda: KolmogorovLoss(module, process_group=dist.group.WORLD),
+        "columns": lambda: KolmogorovLoss(columns),
+        "tensor parallel": lambda: KolmogorovLoss(rows),
+        "half": lambda: KolmogorovLoss(half),
+        "without a loss": lambda: write_model(folder / "a", module),
+        "tensors": lambda: write_model(folder / "a", module.state_dict()),
+    }
+    return {name: error_of(call) for name, call in calls.items()}
+
+
+def main() -> None:
+    """Run all parts and save what they found."""
+    rank, num_processes, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    torch.set_num_threads(1)
+    where = f"file://{folder / 'meeting'}"
+    dist.init_process_group("gloo", init_method=where, rank=rank, world_size=num_processes)
+    parts = (compare, check_variants, resume, exchange_files, refuse)
+    found = {part.__name__: part(folder) for part in parts}
+    torch.save(found, folder / f"found-{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

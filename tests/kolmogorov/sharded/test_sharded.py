@@ -1,0 +1,209 @@
+"""K of a module that FSDP2 divides among 2 or 3 processes, against K of one process."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+WORKER = Path(__file__).with_name("sharded_worker.py")
+ROOT = WORKER.parents[3]
+#: Those of the worker, the first two in float64 too.
+CASES = ["per_tensor", "row_column", "fixed range", "coordinate"]
+IN_FLOAT64 = [f"{name}, float64" for name in CASES[:2]]
+ALL = [f"{name}, float32" for name in CASES] + IN_FLOAT64
+#: Sums of float32 in another order.
+ROUNDING = 1e-6
+
+#: What one process found, part by part.
+Found = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(2, marks=pytest.mark.slow), 3], ids=["two", "three"]
+)
+def found(request: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Found]:
+    """The results of all processes."""
+    folder, number = tmp_path_factory.mktemp("processes"), request.param
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", str(WORKER), str(rank), str(number), str(folder)],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for rank in range(number)
+    ]
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=400)
+            assert process.returncode == 0, errors
+    finally:
+        # One that waits for another that failed would wait for ever.
+        for process in processes:
+            process.kill()
+    return [torch.load(folder / f"found-{rank}.pt") for rank in range(number)]
+
+
+def distance(first: list[Tensor], second: list[Tensor]) -> float:
+    """The largest difference, over the largest number of the second."""
+    pairs = list(zip(first, second, strict=True))
+    largest = max(float(other.abs().max()) for _, other in pairs)
+    return max(float((one - other).abs().max()) for one, other in pairs) / largest
+
+
+def pairs(found: list[Found], name: str) -> list[tuple[Any, Any]]:
+    """What each process found of a whole module and of a divided one."""
+    return [item["compare"][name] for item in found]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_k_and_its_gradients_are_those_of_one_process(name: str, found: list[Found]) -> None:
+    """By the shards, which each process gets whole and not averaged, and by predictor and steps."""
+    for one, divided in pairs(found, name):
+        assert float(divided["K"]) == pytest.approx(float(one["K"]), rel=ROUNDING)
+        assert distance(divided["gradients"], one["gradients"]) < ROUNDING
+        assert distance(divided["own"], one["own"]) < ROUNDING
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_bits_and_report_are_those_of_one_process(name: str, found: list[Found]) -> None:
+    """All processes get the same items and the same table, counts and decoded weights."""
+    for one, divided in pairs(found, name):
+        assert divided["bits"] == pytest.approx(one["bits"], rel=1e-12)
+        assert divided["report"] == one["report"]
+        assert divided["outside"] == one["outside"]
+        assert divided["coverage"] == one["coverage"]
+        assert divided["weight bits"] == pytest.approx(one["weight bits"], rel=1e-12)
+        assert distance(divided["decoded"], one["decoded"]) == 0
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_file_is_that_of_one_process(name: str, found: list[Found]) -> None:
+    """Byte for byte, with frozen tensors and buffers; every process gets its size."""
+    for one, divided in pairs(found, name):
+        assert divided["file"] == one["file"]
+        assert divided["num_bytes"] == one["num_bytes"] == len(one["file"])
+
+
+@pytest.mark.parametrize("name", IN_FLOAT64)
+def test_training_is_that_of_one_process(name: str, found: list[Found]) -> None:
+    """In float64, some steps of Adam on a task and K lead to the same weights and scales."""
+    for one, divided in pairs(found, name):
+        assert divided["trained K"] == pytest.approx(one["trained K"], rel=1e-9)
+        assert distance(divided["trained"], one["trained"]) < 1e-9
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_parameters_of_k_stay_equal(name: str, found: list[Found]) -> None:
+    """To the bit in all processes, though they are never sent again."""
+    first, *others = (divided["trained"] for _, divided in pairs(found, name))
+    assert all(distance(other, first) == 0 for other in others)
+
+
+@pytest.mark.parametrize("name", ["mixed precision", "checkpointed", "replicas", "kept gathered"])
+def test_k_does_not_depend_on_how_the_task_is_computed(name: str, found: list[Found]) -> None:
+    """Narrow types in the task, recomputed layers, replicas of shards, and parameters that stay
+    gathered between forward and backward change neither K nor what its gradient adds.
+    """
+    # The task's gradient is taken off, which leaves its rounding: in bfloat16 it has 8 bits.
+    rounding = 1e-2 if name == "mixed precision" else 1e-5
+    for item in found:
+        plain, other = item["check_variants"][name]
+        assert float(other["K"]) == pytest.approx(float(plain["K"]), rel=ROUNDING)
+        assert other["names"] == plain["names"]
+        assert other["bits"] == pytest.approx(plain["bits"], rel=1e-12)
+        assert distance(other["gradients"], plain["gradients"]) < rounding
+
+
+def test_weights_of_two_bytes_are_described(found: list[Found]) -> None:
+    """K of a module in bfloat16 is computed in float32 and equals one process's."""
+    for item in found:
+        one, divided = item["check_variants"]["bfloat16"]
+        assert divided["K"].dtype == torch.float32
+        assert float(divided["K"]) == pytest.approx(float(one["K"]), rel=ROUNDING)
+        assert divided["bits"] == pytest.approx(one["bits"], rel=1e-12)
+
+
+def test_draws_keep_processes_equal(found: list[Found]) -> None:
+    """With samples, noise and skipped steps all processes skip the same steps and stay equal."""
+    (first, first_own), *others = (item["check_variants"]["drawn"] for item in found)
+    assert first[1] == first[3] == 0 != first[0] != first[2] != 0
+    for nats, own in others:
+        assert nats == first
+        assert distance(own, first_own) == 0
+
+
+def test_training_resumes_from_a_distributed_checkpoint(found: list[Found]) -> None:
+    """Weights, scales, steps and the noise still to be drawn go on, to the bit."""
+    for item in found:
+        nats, trained = item["resume"]["undisturbed"]
+        nats_again, trained_again = item["resume"]["resumed"]
+        assert nats_again == nats
+        assert distance(trained_again, trained) == 0
+
+
+def test_files_are_read_into_divided_modules(found: list[Found]) -> None:
+    """Whole and divided modules get the decoded state of the loss, buffers too."""
+    for item in found:
+        exchanged = item["exchange_files"]
+        for name in ("whole", "divided"):
+            assert distance(exchanged[name], exchanged["decoded"]) == 0
+
+
+def test_predictors_are_fitted_to_divided_modules(found: list[Found]) -> None:
+    """By draws of their own, to within a percent of the bits of one process."""
+    for item in found:
+        exchanged = item["exchange_files"]
+        assert exchanged["fitted"] == pytest.approx(exchanged["fitted alone"], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("damaged", "expected checksum"),
+        ("missing", "Cannot read .*missing: No such file"),
+        ("another", "Cannot read a model file into this module: expected "),
+        ("no folder", "Cannot write .*: No such file or directory. Free some space"),
+        ("not finite", r"Cannot write '0\.weight': expected finite weights .* 1 that are not\. "),
+        ("not finite at first", r"Cannot describe parameter '0\.weight': .* NaN or infinite"),
+    ],
+)
+def test_all_processes_get_the_same_error(name: str, told: str, found: list[Found]) -> None:
+    """Also one that only one of them can meet; nothing hangs and no module changes."""
+    messages = {item["exchange_files"][name] for item in found}
+    assert len(messages) == 1
+    (message,) = messages
+    assert "\n" not in message
+    assert re.search(told, message), message
+    for item in found:
+        exchanged = item["exchange_files"]
+        assert distance(exchanged["after errors"], exchanged["divided"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("quantise", "Cannot train with rounded weights: expected all weights in each process"),
+        ("quantised", "Cannot compute with rounded weights: expected all weights in each process"),
+        ("kind", "expected predictor='row_column', 'per_tensor' or 'coordinate' .* got coordinate"),
+        ("group", "expected no process_group beside parameters that fully_shard divides"),
+        ("columns", "Cannot describe parameter .weight.: expected whole rows .* got .*Shard"),
+        ("tensor parallel", "got .*Shard.*fully_shard alone, without tensor parallelism"),
+        ("half", r"parameter '0\.weight': .* beside '1\.weight', which is divided"),
+        ("without a loss", "expected a KolmogorovLoss beside a module that fully_shard divides"),
+        ("tensors", "got a DTensor, whose numbers lie in other tensors"),
+    ],
+)
+def test_what_does_not_go_with_divided_modules_is_refused(
+    name: str, told: str, found: list[Found]
+) -> None:
+    """In one line that says what to use."""
+    for item in found:
+        message = item["refuse"][name]
+        assert "\n" not in message
+        assert re.search(told, message), message
