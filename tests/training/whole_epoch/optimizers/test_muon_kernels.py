@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon
 
+from bitfold.training.step.optimizers import set_rate
 from bitfold.training.whole_epoch.optimizers.flat_learner import FlatLearner
 from bitfold.training.whole_epoch.optimizers.kernels import update
 
@@ -131,18 +132,20 @@ def test_a_step_is_pytorchs(name: str) -> None:
 
 
 def test_a_loaded_state_goes_on() -> None:
-    """Steps after a state was saved and loaded give the same bits as without a break."""
+    """Steps after a state was loaded, and the rate changed, give the bits of no break at all."""
     whole, first = Twin(), Twin()
     flats = [FlatLearner(twin.parameters, twin.optimizers) for twin in (whole, first)]
     for flat in flats:
         step_compiled(flat, gradients_of(0))
     again = Twin()
+    loaded = FlatLearner(again.parameters, again.optimizers)
     with torch.no_grad():
         for item, saved in zip(again.parameters, first.parameters, strict=True):
             item.copy_(saved)
     for optimizer, saved_one in zip(again.optimizers, first.optimizers, strict=True):
         optimizer.load_state_dict(saved_one.state_dict())
-    step_compiled(flats[0], gradients_of(1))
-    step_compiled(FlatLearner(again.parameters, again.optimizers), gradients_of(1))
+    for twin, flat in ((whole, flats[0]), (again, loaded)):
+        set_rate(twin.optimizers, RATE / 2)
+        step_compiled(flat, gradients_of(1))
     pairs = zip(whole.parameters, again.parameters, strict=True)
     assert all(torch.equal(*pair) for pair in pairs)

@@ -36,7 +36,7 @@ class MuonMatrices:
     """
 
     def __init__(self, optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> None:
-        self._group: dict[str, Any] = optimizer.param_groups[0]
+        self._optimizer = optimizer
         stepped = {id(item) for item in self._group["params"]}
         first, places = 0, []
         for item in parameters:
@@ -46,6 +46,12 @@ class MuonMatrices:
         self._places = np.array(places, np.int64)
         self._room = np.zeros(4 * max(rows * columns for _, rows, columns in places), np.float32)
         self._loop: Any = None
+
+    @property
+    def _group(self) -> dict[str, Any]:
+        """The settings, in an object that loading a state replaces."""
+        found: dict[str, Any] = self._optimizer.param_groups[0]
+        return found
 
     def arrays(self, state: tuple[Any, ...]) -> MatrixArrays:
         """Return the arrays for the next steps, at the optimiser's present settings.
