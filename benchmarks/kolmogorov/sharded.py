@@ -32,7 +32,7 @@ from bitfold.kolmogorov import KolmogorovLoss
 NUM_PROCESSES = 2
 WEIGHT = 0.01
 #: Width, layers, heads, tokens known, tokens of a text, texts of a process.
-LARGE = (768, 12, 12, 20_000, 128, 2)
+LARGE = (768, 12, 12, 10_000, 128, 2)
 QUICK = (64, 2, 4, 500, 32, 2)
 #: Bytes of a sum, which K adds up in float64, and of a weight.
 SUM_BYTES, WEIGHT_BYTES = 8, 4

@@ -29,7 +29,7 @@ from bitfold.model_file.syntax.structure import (
 )
 
 #: Decoded numbers that are kept at a time, beside those of the largest tensor.
-MOST_KEPT = 2**22
+MOST_KEPT = 2**24
 # What `read_tensors` returns of each kind.
 _TYPES = {
     REAL: torch.float32,

@@ -18,9 +18,10 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
-from bitfold import KolmogorovLoss, read_model, write_model
+from bitfold import KolmogorovLoss, PolytopeNet, read_model, write_model
 from bitfold.errors import BitfoldError
-from bitfold.kolmogorov import fit_predictor
+from bitfold.kolmogorov import WeightPredictor, choose_predictor, fit_predictor
+from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.sharding.sharded_modules import local_part
 
 CASES: dict[str, dict[str, Any]] = {
@@ -212,6 +213,9 @@ def exchange_files(folder: Path) -> dict[str, Any]:
     alone = make(network(), predictor="row_column")
     fit_predictor(alone)
     found["fitted alone"] = alone.bits().total
+    tried = ["per_tensor", "row_column"]
+    found["chosen"] = choose_predictor(module, candidates=tried).best.name
+    found["chosen alone"] = choose_predictor(network(), candidates=tried).best.name
     path = folder / "exchanged.bitfold"
     write_model(path, module, loss, names=True)
     decoded = [whole(item) for item in loss.decoded_state().values()]
@@ -220,6 +224,7 @@ def exchange_files(folder: Path) -> dict[str, Any]:
         read_model(path, other)
         found[name] = [whole(item) for item in other.state_dict().values()]
     found["decoded"] = decoded
+    found["recipes"] = [file_of_network(folder, is_divided=one) for one in (False, True)]
     damaged = folder / "damaged.bitfold"
     if dist.get_rank() == 0:
         data = bytearray(path.read_bytes())
@@ -237,6 +242,15 @@ def exchange_files(folder: Path) -> dict[str, Any]:
     found["not finite at first"] = error_of(lambda: KolmogorovLoss(module))
     found["after errors"] = [whole(item) for item in into["divided"].state_dict().values()]
     return found
+
+
+def file_of_network(folder: Path, *, is_divided: bool) -> bytes:
+    """The file of a network that a reader builds by itself."""
+    net = PolytopeNet(2, [8, 8], 1, generator=torch.Generator().manual_seed(0))
+    path = folder / f"network-{is_divided or dist.get_rank()}.bitfold"
+    write_model(path, shard(net, layers=()) if is_divided else net, KolmogorovLoss(net))
+    assert isinstance(read_model(path), PolytopeNet)
+    return path.read_bytes()
 
 
 def error_of(call: Callable[[], object]) -> str:
@@ -262,10 +276,16 @@ def refuse(folder: Path) -> dict[str, Any]:
     from torch.distributed.tensor.parallel import RowwiseParallel, parallelize_module
 
     rows = parallelize_module(nn.Linear(2 * world, 3), mesh, RowwiseParallel())
+
+    class Even(WeightPredictor):
+        def forward(self, subset: WeightSubset, indices: Tensor) -> Tensor:
+            return torch.full(indices.shape, 6.0, device=subset.device)
+
     calls: dict[str, Callable[[], object]] = {
         "quantise": lambda: KolmogorovLoss(module, quantise="learned"),
         "quantised": lambda: loss.quantised().__enter__(),
         "kind": lambda: KolmogorovLoss(module, predictor="coordinate", kind="mse"),
+        "own predictor": lambda: KolmogorovLoss(module, predictor=Even()),
         "group": lambda: KolmogorovLoss(module, process_group=dist.group.WORLD),
         "columns": lambda: KolmogorovLoss(columns),
         "tensor parallel": lambda: KolmogorovLoss(rows),

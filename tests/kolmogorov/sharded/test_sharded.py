@@ -160,6 +160,14 @@ def test_predictors_are_fitted_to_divided_modules(found: list[Found]) -> None:
     for item in found:
         exchanged = item["exchange_files"]
         assert exchanged["fitted"] == pytest.approx(exchanged["fitted alone"], rel=0.01)
+        assert exchanged["chosen"] == exchanged["chosen alone"]
+
+
+def test_a_divided_network_is_written_with_its_recipe(found: list[Found]) -> None:
+    """So that a reader builds it by itself, as one of one process."""
+    for item in found:
+        alone, divided = item["exchange_files"]["recipes"]
+        assert divided == alone
 
 
 @pytest.mark.parametrize(
@@ -191,6 +199,7 @@ def test_all_processes_get_the_same_error(name: str, told: str, found: list[Foun
         ("quantise", "Cannot train with rounded weights: expected all weights in each process"),
         ("quantised", "Cannot compute with rounded weights: expected all weights in each process"),
         ("kind", "expected predictor='row_column', 'per_tensor' or 'coordinate' .* got coordinate"),
+        ("own predictor", "expected predictor='row_column', .* got Even. Choose one of these"),
         ("group", "expected no process_group beside parameters that fully_shard divides"),
         ("columns", "Cannot describe parameter .weight.: expected whole rows .* got .*Shard"),
         ("tensor parallel", "got .*Shard.*fully_shard alone, without tensor parallelism"),

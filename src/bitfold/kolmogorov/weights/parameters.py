@@ -21,6 +21,7 @@ from bitfold.runtime.parameter_memory import FlatMemory
 from bitfold.runtime.sharding.sharded_modules import (
     is_gathered,
     is_sharded,
+    local_part,
     refused_division,
     restore_shards,
 )
@@ -265,7 +266,7 @@ def _check_module(module: nn.Module) -> None:
 
 
 def _check_parameter(name: str, item: nn.Parameter, device: torch.device) -> None:
-    found = None if is_sharded(item) else odd_kind(item)
+    found = odd_kind(local_part(item) if is_sharded(item) else item)
     if found is not None:
         _refuse(name, found)
     if item.numel() == 0:

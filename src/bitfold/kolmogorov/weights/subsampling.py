@@ -55,12 +55,8 @@ class Subsampling:
             seed: 0 to 2^63 - 1, of the sample.
             group: processes that take part in this call; None: this process alone.
         """
-        total, here, rank, num_processes = (
-            self._table.num_weights,
-            self._table.layout.num_weights,
-            0,
-            1,
-        )
+        total, here = self._table.num_weights, self._table.layout.num_weights
+        rank, num_processes = 0, 1
         if group is not None:
             rank, num_processes = group.rank(), group.size()
         start, stop = here * rank // num_processes, here * (rank + 1) // num_processes
