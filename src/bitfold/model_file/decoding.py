@@ -124,7 +124,7 @@ def _decoded_values(found: Opened) -> Iterator[Tensor | None]:
     planned = read_numbers_of(found.reader, plan, found.header.version)
     for tensor, own in zip(planned, found.tensors, strict=True):
         yield _values(plan, tensor, own)
-        tensor.numbers, tensor.raw = tensor.numbers[:0], None
+        tensor.numbers, tensor.raw = np.zeros(0, np.int64), None  # no view, which would keep all
 
 
 def decoded(data: bytes, into: nn.Module | None = None) -> nn.Module:

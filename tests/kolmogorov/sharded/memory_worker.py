@@ -17,7 +17,7 @@ from torch.distributed.fsdp import fully_shard
 from bitfold import KolmogorovLoss, read_model, write_model
 
 #: Sides and number of the tensors.
-SIDE, COUNT = 1024, 32
+SIDE, COUNT = 2048, 10
 
 
 def megabytes(name: str) -> float:

@@ -8,8 +8,8 @@ import pytest
 
 WORKER = Path(__file__).with_name("memory_worker.py")
 ROOT = WORKER.parents[3]
-#: Of one of the worker's 32 tensors, in MB.
-TENSOR = 1024**2 * 4 / 1e6
+#: Of one of the worker's 10 tensors, in MB.
+TENSOR = 2048**2 * 4 / 1e6
 
 
 @pytest.mark.slow

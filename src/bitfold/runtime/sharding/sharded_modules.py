@@ -98,8 +98,8 @@ def class_of(module: object) -> type:
 
 
 def _is_from_fsdp(kind: type) -> bool:
-    """Whether a class is one that ``fully_shard`` makes: a module's class and ``FSDPModule``."""
-    return any(base.__name__ == _FSDP2 for base in kind.__mro__) and issubclass(kind, nn.Module)
+    """Whether a class is ``FSDPModule``, or one that ``fully_shard`` makes of it and a module's."""
+    return any(base.__name__ == _FSDP2 for base in kind.__mro__)
 
 
 def _is_a(module: object, name: str) -> bool:
