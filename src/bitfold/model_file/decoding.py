@@ -223,8 +223,8 @@ def _values(plan: Plan, tensor: TensorPlan, own: Tensor) -> Tensor | None:
     """The new values of a tensor, of its own type and shape; None if the file has none."""
     if tensor.method == ABSENT:
         return None
-    numbers: NDArray[Any] = plan.values(tensor) if tensor.raw is None else tensor.raw
-    flat = torch.from_numpy(np.array(numbers))
+    numbers: NDArray[Any] = plan.values(tensor) if tensor.raw is None else tensor.raw.copy()
+    flat = torch.from_numpy(numbers)
     if tensor.method == HALVES:
         flat = flat.view(torch.bfloat16)
     if tensor.item.kind == COMPLEX:

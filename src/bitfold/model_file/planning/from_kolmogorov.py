@@ -137,7 +137,8 @@ def _check_weights(table: ParameterTable, number: int, numbers: NDArray[np.int64
     """Check that all weights of a tensor can be coded; returns the farthest bin."""
     name, (weights,) = table.names[number], table.shards.own([table.parameters[number]])
     (others,) = table.shards.totals([(~torch.isfinite(weights)).sum()])
-    here = torch.tensor(np.abs(numbers).max(initial=0), device=table.device)
+    extremes = int(numbers.max(initial=0)), -int(numbers.min(initial=0))
+    here = torch.tensor(max(extremes), device=table.device)
     num_other, farthest = int(others), int(table.shards.largest(here))
     if num_other or farthest > _MOST_BINS:
         got = f"{num_other} that are not" if num_other else f"one {farthest:,} bins away"

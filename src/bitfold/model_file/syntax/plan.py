@@ -167,10 +167,14 @@ class Plan:
 
     def values(self, tensor: TensorPlan) -> NDArray[np.float64]:
         """The values of a tensor's numbers: float64 (n,); products and sums are rounded once."""
+        # In place: another array of this size would be the largest that reading holds.
+        found = tensor.numbers.astype(np.float64)
         if self.grid is None:
-            found = tensor.numbers.astype(np.float64) * tensor.step + tensor.offset
+            found *= tensor.step
+            found += tensor.offset
         else:
-            indices = tensor.numbers.astype(np.float64) + self.grid.origin
-            found = indices * self.grid.width + self.grid.minimum
+            found += self.grid.origin
+            found *= self.grid.width
+            found += self.grid.minimum
         found[tensor.exceptions.places] = tensor.exceptions.values
         return found
