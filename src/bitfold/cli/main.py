@@ -32,6 +32,7 @@ from bitfold.cli.console.parser import OneLineParser, unknown_command
 from bitfold.cli.console.spelling import spell_options
 from bitfold.errors import BitfoldError, printable
 from bitfold.runtime.display.figure_backend import drop_backend
+from bitfold.runtime.strangers.current_folder import check_current_folder
 from bitfold.runtime.strangers.folder_settings import ignore_folder_settings
 from bitfold.runtime.strangers.inherited_variables import drop_wrong_variables
 
@@ -65,6 +66,7 @@ def run_command(command: Callable[[], int], *, debug: bool) -> int:
     for line in drop_wrong_variables():
         sys.stderr.write(f"bitfold: {line}\n")
     try:
+        check_current_folder()
         code = command()
         if sys.stdout is not None:  # None if it was closed
             sys.stdout.flush()

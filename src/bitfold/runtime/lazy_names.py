@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bitfold.runtime.strangers.current_folder import standing_somewhere
+
 
 class _LazyPackage(ModuleType):
     """A package in which no submodule hides a public name.
@@ -50,7 +52,8 @@ def lazy_names(
 
     def get(name: str) -> Any:
         if name in modules:
-            value = getattr(import_module(modules[name]), name)
+            with standing_somewhere():
+                value = getattr(import_module(modules[name]), name)
             setattr(this, name, value)
             return value
         if not name.startswith("_") and find_spec(f"{package}.{name}") is not None:

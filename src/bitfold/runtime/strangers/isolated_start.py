@@ -94,10 +94,12 @@ def _main() -> None:
     assert spec.loader is not None
     sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[_PACKAGE])
-    from bitfold.runtime.strangers.folder_settings import (  # noqa: PLC0415 - could not be found before
-        ignore_folder_settings,
+    from bitfold.runtime.strangers.current_folder import (  # noqa: PLC0415 - could not be found before
+        leave_lost_folder,
     )
+    from bitfold.runtime.strangers.folder_settings import ignore_folder_settings  # noqa: PLC0415
 
+    leave_lost_folder()
     ignore_folder_settings()
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
