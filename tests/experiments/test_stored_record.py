@@ -35,3 +35,11 @@ def test_many_empty_lists_are_refused(hostile: str, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(text)
     with pytest.raises(RunError, match="too many lists"):
         _STORED.read(tmp_path)
+
+
+def test_many_short_values_are_refused(tmp_path: Path) -> None:
+    """A text of two characters takes twelve times its bytes once it is parsed."""
+    text = '{"format": "test", "version": 1, "rows": [' + '"ab",' * 20 + "0]}"
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(RunError, match="too many values"):
+        _STORED.read(tmp_path)

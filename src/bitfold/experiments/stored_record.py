@@ -14,8 +14,8 @@ from bitfold.runtime.strangers.bounded_json import parse_json
 from bitfold.runtime.strangers.plain_files import read_plain
 
 _Record = TypeVar("_Record")
-# Of JSON, an empty list takes 3 bytes and, once it is parsed, more than 60.
-_BYTES_PER_CONTAINER = 32
+# Of JSON, an empty list takes 3 bytes and, once it is parsed, more than 60; so does a short text.
+_BYTES_PER_CONTAINER, _BYTES_PER_VALUE = 32, 16
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class StoredRecord(Generic[_Record]):
             data = read_plain(path, self.max_bytes)
             if data.count(b"[") + data.count(b"{") > self.max_bytes // _BYTES_PER_CONTAINER:
                 raise ValueError("it has too many lists")
+            if data.count(b",") > self.max_bytes // _BYTES_PER_VALUE:
+                raise ValueError("it has too many values")
             content = parse_json(data)
             if (content.pop("format"), content.pop("version")) != (self.form, self.version):
                 raise ValueError("another format or version")

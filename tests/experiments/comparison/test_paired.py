@@ -57,6 +57,16 @@ def test_one_seed_has_no_interval_and_runs_without_a_partner_do_not_count() -> N
     assert found.num_pairs == 1
 
 
+@pytest.mark.parametrize(("before", "after"), [(1e100, 5e-324), (5e-324, 1e100)])
+def test_ratios_of_extreme_numbers_are_shown(before: float, after: float) -> None:
+    """A stranger's errors may be as small as a float can be; their quotient is 0 or infinite."""
+    ends = [MemberEnd("completed", error=error) for error in (before, after)]
+    entries = [Entry("run", {"shape": n, "seed": 0}, end, None) for n, end in enumerate(ends)]
+    (found,) = paired_differences(entries)
+    assert math.isfinite(found.centre)
+    assert (found.centre > 1) == (after > before)
+
+
 def test_a_setting_of_many_values_is_left_out() -> None:
     """Nine values would have thirty-six pairs."""
     assert paired_differences([entry(100, epochs=n, seed=0) for n in range(9)]) == []

@@ -60,6 +60,16 @@ def test_a_record_with_a_wrong_point_is_named(tmp_path: Path, change: dict[str, 
         read_record(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["kolmogorov_weights", "seeds"])
+def test_a_record_without_lambdas_or_seeds_is_named(tmp_path: Path, name: str) -> None:
+    """A frontier begins with at least one of each."""
+    RECORD.write(tmp_path)
+    found = json.loads((tmp_path / "frontier.json").read_text())
+    (tmp_path / "frontier.json").write_text(json.dumps({**found, name: []}))
+    with pytest.raises(RunError, match="no lambda, or no seed"):
+        read_record(tmp_path)
+
+
 # On a busy machine drawing takes longer than Hypothesis allows by default.
 UNHURRIED = settings(suppress_health_check=[HealthCheck.too_slow])
 MEASURES = st.lists(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,8 @@ def test_plans_are_read_from_files(tmp_path: Path) -> None:
         ("plan.csv", "seed\n1,2\n", "number of columns"),
         ("plan.csv", "seed,epochs\n1\n", "number of columns"),
         ("plan.csv", "sede\n1\n", "Did you mean 'seed'"),
+        ("plan.csv", "seed\n" + "1\n" * 20_001, "more than 20,000 rows"),
+        ("plan.csv", "seed," * 1000 + "\n", "more columns than there are settings"),
         ("plan.toml", "seed = [1]\n", "got 'seed'"),
         ("plan.toml", "members = 3\n", "another form"),
         ("plan.toml", "[vary\n", "not TOML"),
@@ -150,6 +153,14 @@ def test_plan_files_of_another_form_are_refused(
     with pytest.raises(ConfigError, match=said) as caught:
         read_plan(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_plan_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A FIFO would keep its reader waiting."""
+    make = getattr(os, "mkfifo", None) or os.mkdir  # Windows has no FIFOs
+    make(tmp_path / "plan.csv")
+    with pytest.raises(ConfigError, match="it is no file"):
+        read_plan(tmp_path / "plan.csv")
 
 
 def test_a_missing_plan_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,8 @@ def test_numbers_out_of_bounds_are_refused(tmp_path: Path, jobs: int, part: Any)
         {"members": [{"name": "a", "settings": {"seed": -1}}]},
         {"members": [{"name": "a", "settings": {"seed": 0}, "end": {"status": 3}}]},
         {"members": [{"name": "a", "settings": {"seed": 0}, "end": {"status": "", "file": "/x"}}]},
+        {"members": [{"name": "a", "settings": {"seed": 0}, "end": {"status": "", "epochs": 1.5}}]},
+        {"members": [{"name": "é" * 150, "settings": {"seed": 0}}]},
         {"members": [{"name": "a", "settings": {"seed": 0}}] * 2},
         {"varied": ["sede"]},
         {"varied": ["log_file"]},
@@ -249,6 +252,26 @@ def test_nothing_is_trained_outside_of_the_folder(trained: Path, tmp_path: Path)
     with pytest.raises(ConfigError, match="`checkpoint_dir`"):
         sweep(None, (), trained)
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["link", "holes"])
+def test_files_of_a_part_are_copied_only_if_they_are_plain(
+    trained: Path, tmp_path: Path, what: str
+) -> None:
+    """No link is followed, and no file is taken that is larger than the disk."""
+    path = trained / "lambda-0-seed-0" / "metrics.jsonl"
+    if what == "link":
+        (tmp_path / "victim").write_text("private")
+        path.unlink()
+        path.symlink_to(tmp_path / "victim")
+    else:
+        try:
+            os.truncate(path, 2**42)
+        except OSError:
+            pytest.skip("this disk has no files with holes")
+    with pytest.raises(RunError, match="Cannot copy the member lambda-0-seed-0"):
+        merge_sweeps([trained], tmp_path / "whole")
+    assert not (tmp_path / "whole" / "lambda-0-seed-0").exists()
 
 
 def test_the_table_is_a_data_frame_where_pandas_is(

@@ -123,7 +123,8 @@ def _difference(
 ) -> PairedDifference:
     by_seed: dict[Any, list[float]] = {}
     for seed, one, other in pairs:
-        change = math.log(other / one) if quantity.is_ratio else other - one
+        # Quotients of extreme numbers are 0 or infinite, and their logarithms are not.
+        change = math.log(other) - math.log(one) if quantity.is_ratio else other - one
         by_seed.setdefault(seed, []).append(change)
     changes = np.array([np.mean(some) for some in by_seed.values()])
     centre, number = float(changes.mean()), len(changes)

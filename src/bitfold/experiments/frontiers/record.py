@@ -184,10 +184,13 @@ def _parse(content: dict[str, Any]) -> FrontierRecord:
     points = content.pop("points")
     for item in points:
         item.pop("is_on_front"), item.pop("is_best")
+    weights, seeds = content.pop("kolmogorov_weights"), content.pop("seeds")
+    if not (weights and seeds):
+        raise ValueError("no lambda, or no seed")
     return FrontierRecord(
         dict(content.pop("settings")),
-        tuple(_setting("kolmogorov_weight", one) for one in content.pop("kolmogorov_weights")),
-        tuple(_setting("seed", one) for one in content.pop("seeds")),
+        tuple(_setting("kolmogorov_weight", one) for one in weights),
+        tuple(_setting("seed", one) for one in seeds),
         tuple(_checked(FrontierPoint(**item)) for item in points),
         Goal(**content.pop("wanted")),
     )

@@ -89,6 +89,12 @@ def parse_end(content: object) -> MemberEnd:
 
 
 def _check_numbers(end: MemberEnd) -> None:
+    for name in ("epochs", "threads", "num_bytes"):
+        number = getattr(end, name)
+        is_open = number is None and name == "num_bytes"
+        # A file's size may be any; lists as long as the epochs are never made.
+        if not is_open and not (isinstance(number, int) and 0 <= number < 2**63):
+            raise ValueError(f"{name} of a member is {shortened(number)}")
     for name in ("epochs", "seconds", "threads", "num_bytes", "error", "psnr_db"):
         number = getattr(end, name)
         is_open = number is None and name in ("num_bytes", "error", "psnr_db")

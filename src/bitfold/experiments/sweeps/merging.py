@@ -13,7 +13,7 @@ from bitfold.experiments.sweeps.record import SweepRecord, read_sweep_record
 from bitfold.experiments.sweeps.sweep import Sweep, load_sweep
 from bitfold.experiments.sweeps.table import NAME as TABLE_NAME
 from bitfold.runtime.atomic_files import replacing
-from bitfold.runtime.strangers.plain_files import check_plain_folder, open_plain
+from bitfold.runtime.strangers.plain_files import check_plain_folder, check_size, open_plain
 from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.training import RunFolder
 
@@ -123,5 +123,8 @@ def _copy_folder(source: Path, destination: Path) -> None:
 
 
 def _copy_file(source: Path, destination: Path) -> None:
-    with open_plain(source, "rb") as read, replacing(destination, sync=False) as written:
-        shutil.copyfileobj(read, written)
+    with open_plain(source, "rb") as read:
+        # A file with holes may say that it is larger than any disk; its copy would have none.
+        check_size(read, shutil.disk_usage(destination.parent).free)
+        with replacing(destination, sync=False) as written:
+            shutil.copyfileobj(read, written)

@@ -18,7 +18,7 @@ from bitfold.training import PLACES, Config, config_from_mapping, settings_mappi
 NAME = "sweep.json"
 _FORMAT, _VERSION = "bitfold sweep", 1
 _MAX_BYTES = 2**26  # of the most members, with all their metrics
-_MAX_NAME = 200
+_MAX_NAME_BYTES = 200
 #: Names that something else in a sweep's folder has.
 _TAKEN: Final = frozenset({NAME, "sweep.csv", "compare.html"})
 
@@ -213,9 +213,10 @@ def _check_file(end: MemberEnd, name: str) -> None:
 
 def _is_name(name: object) -> bool:
     """Whether something names a folder within a sweep's, and nothing that lies there anyhow."""
-    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME or name in _TAKEN:
+    if not isinstance(name, str) or name in _TAKEN or not name.isprintable():
         return False
-    return Path(name).name == name and not name.startswith(".") and name.isprintable()
+    is_short = 0 < len(name.encode()) <= _MAX_NAME_BYTES
+    return is_short and Path(name).name == name and not name.startswith(".")
 
 
 _STORED = StoredRecord(

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitfold.errors import ConfigError
+from bitfold.experiments.sweeps.plans.grid import MOST_MEMBERS
 from bitfold.runtime.strangers.bounded_json import shortened
 from bitfold.training import Config, hint, settings_of
 from bitfold.training.config.config_file import parse_toml
 
 _RANGE: Final = re.compile(r"(-?\d{1,18}):(-?\d{1,18})(?::(-?\d{1,18}))?", re.ASCII)
-# Commas that stand in no brackets: those of a shape do.
-_COMMA: Final = re.compile(r",(?![^\[]*\])")
 _MAX_PLAN_BYTES: Final = 2**24
 _SWITCHES: Final = {"true": True, "false": False, "on": True, "off": False}
 
@@ -57,8 +56,20 @@ def parse_variation(text: str) -> tuple[str, Sequence[Any]]:
         if step == 0:
             raise ConfigError(f"Cannot vary `{name}`: expected a step other than 0, got {values}.")
         return name, range(first, last, step)
-    words = [word.strip() for word in _COMMA.split(values)] if values.strip() else []
+    words = [word.strip() for word in _between_commas(values)] if values.strip() else []
     return name, [parse_value(name, word) for word in words]
+
+
+def _between_commas(text: str) -> list[str]:
+    """Split at commas in no brackets, as those of a shape are; in time of the text's length."""
+    parts, end, next_bracket = [], len(text), ""
+    for at in range(len(text) - 1, -1, -1):
+        if text[at] in "[]":
+            next_bracket = text[at]
+        elif text[at] == "," and next_bracket != "]":
+            parts.append(text[at + 1 : end])
+            end = at
+    return [text[:end], *reversed(parts)]
 
 
 def parse_value(name: str, text: str) -> Any:
@@ -94,6 +105,8 @@ def read_plan(path: str | Path) -> WrittenPlan:
     if ending not in (".toml", ".csv"):
         raise ConfigError(f"Cannot read the plan {path}: expected a .toml or .csv file.")
     try:
+        if file.exists() and not file.is_file():
+            raise ValueError("it is no file")  # a FIFO keeps a reader waiting without end
         with file.open("rb") as opened:
             data = opened.read(_MAX_PLAN_BYTES + 1)
         if len(data) > _MAX_PLAN_BYTES:
@@ -127,7 +140,11 @@ def _from_csv(text: str, path: str | Path) -> WrittenPlan:
     rows = []
     try:
         reader = csv.DictReader(io.StringIO(text), strict=True)
+        if len(reader.fieldnames or ()) > len(settings_of(Config)):
+            raise ValueError("it has more columns than there are settings")
         for row in reader:
+            if len(rows) >= MOST_MEMBERS:
+                raise ValueError(f"it has more than {MOST_MEMBERS:,} rows")
             if None in row or None in row.values():
                 raise ValueError("a row has another number of columns than the first")
             cells = {str(name).strip().replace("-", "_"): str(cell) for name, cell in row.items()}
