@@ -137,10 +137,10 @@ def _from_toml(text: str, path: str | Path) -> WrittenPlan:
 
 
 def _from_csv(text: str, path: str | Path) -> WrittenPlan:
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     try:
         reader = csv.DictReader(io.StringIO(text), strict=True)
-        if len(reader.fieldnames or ()) > len(settings_of(Config)):
+        if len(reader.fieldnames or ()) > len(list(settings_of(Config))):
             raise ValueError("it has more columns than there are settings")
         for row in reader:
             if len(rows) >= MOST_MEMBERS:
