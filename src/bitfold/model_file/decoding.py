@@ -230,6 +230,7 @@ def _values(plan: Plan, tensor: TensorPlan, own: Tensor) -> Tensor | None:
     if tensor.item.kind == COMPLEX:
         flat = torch.view_as_complex(flat.to(torch.float32).reshape(-1, 2))
     value = flat.to(own.dtype).reshape(own.shape)
+    del numbers, flat  # the check takes as much memory again
     wide = value.float() if value.dtype.itemsize == 1 else value  # float8 has no isfinite
     if tensor.raw is None and not bool(torch.isfinite(wide).all()):
         raise damaged(

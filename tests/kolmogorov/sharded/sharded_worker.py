@@ -4,6 +4,7 @@ Run by test_sharded.py: python sharded_worker.py RANK PROCESSES FOLDER
 """
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -300,6 +301,8 @@ def main() -> None:
     """Run all parts and save what they found."""
     rank, num_processes, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     torch.set_num_threads(1)
+    # PyTorch 2.9's own checkpoints warn so.
+    warnings.filterwarnings("ignore", "TypedStorage is deprecated")
     where = f"file://{folder / 'meeting'}"
     dist.init_process_group("gloo", init_method=where, rank=rank, world_size=num_processes)
     parts = (compare, check_variants, resume, exchange_files, refuse)

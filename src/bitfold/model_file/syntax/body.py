@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bitfold.entropy_coding.contexts.tensors import ContextReader, ContextWriter
 from bitfold.entropy_coding.laplace.tensors import read_numbers, write_numbers
@@ -117,9 +119,7 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
             count = tensor.item.size * (2 if tensor.item.kind == COMPLEX else 1)
             tensor.raw = reader.read_array(_TYPES[tensor.method], count)
         elif tensor.method in SCALED:
-            numbers = np.zeros(tensor.item.size, np.int64)
-            read_numbers(reader, numbers, plan.model(tensor), plan.distribution)
-            tensor.numbers = compact(numbers)
+            tensor.numbers = _read_scaled(reader, plan, tensor)
         elif tensor.method == CONTEXT:
             tensor.numbers = compact(contexts.read(reader, tensor.item.box.in_memory))
         elif tensor.method == COORDINATE and coordinates is not None:
@@ -130,6 +130,13 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
             tensor.exceptions = read_exceptions(reader, tensor.item.size)
         yield tensor
     reader.finish()
+
+
+def _read_scaled(reader: StreamReader, plan: Plan, tensor: TensorPlan) -> NDArray[Any]:
+    # On its own, so that the wide numbers are gone when the tensor is yielded.
+    numbers = np.zeros(tensor.item.size, np.int64)
+    read_numbers(reader, numbers, plan.model(tensor), plan.distribution)
+    return compact(numbers)
 
 
 def _write_counted(writer: StreamWriter, tensor: TensorPlan) -> None:
