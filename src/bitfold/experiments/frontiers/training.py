@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bitfold.errors import RunError
 from bitfold.experiments.frontiers.record import FrontierPoint, Weight
+from bitfold.experiments.own_runs import begun_or_continued
 from bitfold.experiments.quality import measure_quality
 from bitfold.experiments.run_coding import code_run
 from bitfold.experiments.sweeps.events import SweepEvent
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.training import (
-    PLACES,
-    Config,
-    Event,
-    Listener,
-    Run,
-    RunEnded,
-    RunFolder,
-    resume,
-    train,
-)
+from bitfold.training import Config, Event, Listener, Run, RunEnded, train_to_the_end
 
 
 @dataclass(frozen=True)
@@ -74,18 +66,14 @@ def train_point(config: Config, listeners: Sequence[Listener]) -> RunEnded:
     Returns:
         The last event of the training.
     """
-    assert config.output_dir is not None
     endings: list[RunEnded] = []
 
     def remember(event: Event) -> None:
         if isinstance(event, RunEnded):
             endings.append(event)
 
-    if RunFolder(Path(config.output_dir)).is_run():
-        places = {name: getattr(config, name) for name in PLACES}
-        resume(config.output_dir, [remember, *listeners], **places)
-    else:
-        train(config, [remember, *listeners])
+    start = time.monotonic()
+    train_to_the_end(begun_or_continued(config, [remember, *listeners]), start)
     return endings[-1]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitfold.errors import BitfoldError, RunError, printable
+from bitfold.experiments.own_runs import begun_or_continued
 from bitfold.experiments.quality import Quality, measure_quality
 from bitfold.experiments.run_coding import code_run
 from bitfold.experiments.sweeps.member_end import STOPPED, MemberEnd
@@ -112,7 +113,8 @@ def run_member(
 ) -> MemberEnd | MemberStopped:
     """Train a member to its end, and measure it; every failure becomes its end.
 
-    A run that is in the folder already goes on from its newest checkpoint. Nothing of the process
+    A run that is in the folder already goes on from its newest checkpoint, or begins again if it
+    has none. Nothing of the process
     is set that another member could see, but the number of threads, which is the same for all
     members of an engine.
 
@@ -134,19 +136,14 @@ def _run(
 ) -> MemberEnd | MemberStopped:
     places = {name: getattr(task.config, name) for name in PLACES}
     _check_plain(task.path)
-    is_old = RunFolder(task.path).is_run()
-    if is_old:
+    if RunFolder(task.path).is_run():
         _wait_until_free(task.path)
         run = load_run(task.path, **places)
         _check_same(run, task)
         if run.status.get("status") == "completed" and run.last_epoch >= run.config.epochs:
             return _completed(run, task)
     start = time.monotonic()
-    if is_old:
-        session = Session.resume(task.path, listeners, **places)
-    else:
-        session = Session(task.config, listeners)
-    ended = _trained(session, start, stop)
+    ended = _trained(begun_or_continued(task.config, listeners), start, stop)
     run = load_run(task.path, **places)
     if ended.reason in STOPPED:
         return MemberStopped(ended.reason, ended.message, ended.exit_code)

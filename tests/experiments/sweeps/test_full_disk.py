@@ -1,0 +1,81 @@
+"""Sweeps whose disk is full in the middle: members and the record, and what is lost by it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bitfold import load_sweep, sweep
+from bitfold.errors import RunError
+from bitfold.runtime import atomic_files
+from bitfold.training.ending import UNSAVED_EXIT_CODE
+from bitfold.training.store import checkpoints
+from tests.experiments.sweeps.sweep_runs import CONFIG, untimed
+
+GRID: dict[str, Any] = {"seed": range(3)}
+
+
+def full(path: Path) -> OSError:
+    """What the system says of a file that finds no room."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def date_of(run: Path) -> int:
+    """When a run's metrics were written last."""
+    return (run / "metrics.jsonl").stat().st_mtime_ns
+
+
+def test_a_member_that_cannot_be_saved_stops_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call ends with the code of an unsaved run; with room again it comes to the same table."""
+    whole = sweep(CONFIG, GRID, tmp_path / "whole", jobs=1)
+
+    def refuse(folder: Path, *given: Any) -> Path:
+        if "seed-1" in str(folder):
+            raise full(folder)
+        return write(folder, *given)
+
+    write = checkpoints.write_checkpoint
+    with monkeypatch.context() as patched:
+        patched.setattr("bitfold.training.run.journal.write_checkpoint", refuse)
+        found = sweep(CONFIG, GRID, tmp_path / "sweep", jobs=1)
+    assert found.exit_code == UNSAVED_EXIT_CODE
+    assert found.table["status"] == ["completed", "missing", "missing"]
+    again = sweep(None, (), tmp_path / "sweep", jobs=1)
+    assert again.exit_code == 0, again.table["reason"]
+    assert untimed(again) == untimed(whole)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_record_that_cannot_be_written_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """At the start nothing is trained; at the end the next call finds the trained members."""
+    write, seen = atomic_files.write_atomically, []
+
+    def refuse(path: Path, *given: Any, **named: Any) -> None:
+        seen.append(path)
+        if len(seen) >= number:
+            raise full(path)
+        write(path, *given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bitfold.experiments.stored_record.write_atomically", refuse)
+        with pytest.raises(RunError, match="No space left") as caught:
+            sweep(CONFIG, GRID, tmp_path / "sweep", jobs=1)
+    assert "\n" not in str(caught.value)
+    trained = [path.name for path in sorted((tmp_path / "sweep").glob("seed-*/"))]
+    assert (trained == []) == (number == 1)
+    dates = {
+        name: (tmp_path / "sweep" / name / "metrics.jsonl").stat().st_mtime_ns for name in trained
+    }
+    found = sweep(CONFIG, GRID, tmp_path / "sweep", jobs=1)
+    assert found.exit_code == 0
+    assert load_sweep(found.path).table["status"] == ["completed"] * 3
+    for name, date in dates.items():
+        assert date_of(found.path / name) == date
