@@ -180,7 +180,7 @@ def test_rewind_shows_an_earlier_moment_and_branch_begins_there(page: Page) -> N
     wait_for_epoch(page, 2)
 
 
-@pytest.mark.parametrize("kind", ["bitfold", "svg", "pdf", "png", "npz", "graphml", "mp4"])
+@pytest.mark.parametrize("kind", ["bitfold", "svg", "pdf", "png", "npz", "graphml", "mp4", "html"])
 def test_each_format_is_saved(page: Page, kind: str, tmp_path: Path) -> None:
     """The network's file has the size that the page told."""
     step(page)
@@ -204,6 +204,8 @@ def test_each_format_is_saved(page: Page, kind: str, tmp_path: Path) -> None:
     elif kind == "mp4":
         with av.open(str(path)) as video:
             assert len(list(video.decode(video=0))) == 2  # epochs 0 and 1
+    elif kind == "html":
+        assert b'id="recorded"' in path.read_bytes()
     else:
         assert path.read_bytes().startswith(b"%PDF-" if kind == "pdf" else b"<?xml")
 

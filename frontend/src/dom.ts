@@ -1,14 +1,41 @@
 /** Elements of the page, by their ids; a missing one is a fault of the page. */
 
-export function element<K extends keyof HTMLElementTagNameMap>(
-  tag: K,
-  id: string,
-): HTMLElementTagNameMap[K] {
-  const found = document.getElementById(id);
-  if (found === null || found.tagName.toLowerCase() !== tag) {
-    throw new Error(`The page has no <${tag} id="${id}">.`);
+/** Sent to the body of a page in a notebook, whose theme is not that of the browser. */
+export const THEME = "theme";
+
+/** Where a page lives: in a document of its own, or in a part of a notebook. */
+export class Root {
+  /** Aborted when the page goes away: what it has begun ends then. */
+  readonly closed: AbortSignal;
+
+  constructor(
+    readonly node: Document | ShadowRoot,
+    /** Has the classes of the page, and its colours. */
+    readonly body: HTMLElement,
+    closed: AbortSignal = new AbortController().signal,
+  ) {
+    this.closed = closed;
   }
-  return found as HTMLElementTagNameMap[K];
+
+  element<K extends keyof HTMLElementTagNameMap>(tag: K, id: string): HTMLElementTagNameMap[K] {
+    const found = this.node.getElementById(id);
+    if (found === null || found.tagName.toLowerCase() !== tag) {
+      throw new Error(`The page has no <${tag} id="${id}">.`);
+    }
+    return found as HTMLElementTagNameMap[K];
+  }
+
+  /** Do something whenever light becomes dark, or dark light. */
+  onTheme(does: () => void): void {
+    const options = { signal: this.closed };
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", does, options);
+    this.body.addEventListener(THEME, does, options);
+  }
+
+  /** A colour of the style, such as `--muted`. */
+  colour(name: string): string {
+    return getComputedStyle(this.body).getPropertyValue(name).trim();
+  }
 }
 
 /** Make an element with a text. Text is never markup. */

@@ -1,7 +1,7 @@
 /** The live page: connects to the server. */
 
 import { Connection } from "./connection.ts";
-import { element, setText } from "./dom.ts";
+import { Root, setText } from "./dom.ts";
 import { fragmentOf, placeOf, type Place } from "./link.ts";
 import { Page } from "./page.ts";
 import { RunList } from "./runs/run_list.ts";
@@ -22,21 +22,23 @@ function fromFragment(): { readonly token: string; readonly place: Place } {
 }
 
 const { token, place } = fromFragment();
+const root = new Root(document, document.body);
 const state = new State();
 state.run = place.run;
 state.shownEpoch = place.epoch;
 const connection = new Connection(token, (message) => page.hear(message), (isConnected) => {
   state.isConnected = isConnected;
-  setText(element("span", "connection"), isConnected ? "" : "not connected, trying again");
+  setText(root.element("span", "connection"), isConnected ? "" : "not connected, trying again");
   state.changed("connection");
   if (isConnected && state.run !== "") connection.send({ kind: "open", run: state.run });
 }, (reason) => {
-  setText(element("span", "connection"), "not connected");
+  setText(root.element("span", "connection"), "not connected");
   state.say(reason, true);
 });
-const page = new Page(state, connection);
-new Controls(state, connection);
-new RunList(state, connection, (run) => page.choose(run));
-followDrops(state, connection, token);
+const page = new Page(root, state, connection);
+new Controls(root, state, connection);
+new RunList(root, state, connection, (run) => page.choose(run));
+followDrops(root, state, connection, token);
 if (place.zoom > 1) page.folds.zoomTo(place.x, place.y, place.zoom);
+page.exposeTo(window);
 connection.open();

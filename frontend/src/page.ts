@@ -2,7 +2,7 @@
 
 import { BitsPane } from "./bits/bits_pane.ts";
 import { Curves } from "./curves/curves.ts";
-import { element, setText } from "./dom.ts";
+import { setText, type Root } from "./dom.ts";
 import { FoldsPane } from "./folds/pane.ts";
 import { showPlace } from "./folds/place_pane.ts";
 import { GradientsPane } from "./gradients/gradients_pane.ts";
@@ -10,7 +10,7 @@ import { fragmentOf } from "./link.ts";
 import { short } from "./numbers.ts";
 import { receive } from "./receive.ts";
 import { SaveMenu } from "./save/save_menu.ts";
-import { followSummary } from "./summary.ts";
+import { bitsPerPolytope, followSummary } from "./summary.ts";
 import { Beside } from "./runs/beside.ts";
 import { Brush } from "./target/brush.ts";
 import { TargetPane } from "./target/target_pane.ts";
@@ -29,24 +29,24 @@ export class Page {
   private readonly beside: Beside;
 
   constructor(
+    private readonly root: Root,
     private readonly state: State,
     private readonly link: Link,
   ) {
-    this.bits = new BitsPane(state, link);
-    this.save = new SaveMenu(link);
-    const brush = new Brush(state, link, (points, tool) => target.preview(points, tool));
-    const target = new TargetPane(state, brush, link);
-    this.folds = new FoldsPane(state, link, brush, this.hover(), (neuron) => this.name(neuron));
-    this.beside = new Beside(state, link, this.folds);
-    const transport = new Transport(state, link, () => this.folds.look());
-    new Curves(state);
-    followSummary(state);
-    followMarks(state);
-    new GradientsPane(state, link);
+    this.bits = new BitsPane(root, state, link);
+    this.save = new SaveMenu(root, link);
+    const brush = new Brush(root, state, link, (points, tool) => target.preview(points, tool));
+    const target = new TargetPane(root, state, brush, link);
+    this.folds = new FoldsPane(root, state, link, brush, this.hover(), (neuron) => this.name(neuron));
+    this.beside = new Beside(root, state, link, this.folds);
+    const transport = new Transport(root, state, link, () => this.folds.look());
+    new Curves(root, state);
+    followSummary(root, state);
+    followMarks(root, state);
+    new GradientsPane(root, state, link);
     this.followLines();
     this.followKeys(transport);
-    element("button", "link").addEventListener("click", () => this.copyLink());
-    this.exposeTo(window);
+    this.root.element("button", "link").addEventListener("click", () => this.copyLink());
   }
 
   /** Take a message of the server or of the recording. */
@@ -54,7 +54,7 @@ export class Page {
     if (message.kind === "refused") this.save.end();
     if (message.kind === "partition" && Number(message.facts["view"] ?? 0) > 0) this.beside.take(message);
     else if (message.kind === "partition") this.folds.take(message);
-    else if (message.kind === "place") showPlace(message);
+    else if (message.kind === "place") showPlace(this.root, message, bitsPerPolytope(this.state));
     else if (message.kind === "bits") this.bits.take(message);
     else if (message.kind === "file") this.save.take(message);
     else if (message.kind === "progress") this.save.tell(message);
@@ -79,13 +79,13 @@ export class Page {
 
   private name(neuron: readonly [number, number] | null): void {
     if (neuron === null) {
-      setText(element("p", "neuron"), "");
+      setText(this.root.element("p", "neuron"), "");
       return;
     }
     const [layer, index] = neuron;
     const price = this.bits.neuronBits(layer, index);
     const cost = Number.isFinite(price) ? `: its weights and bias cost ${short(price)} bits` : "";
-    setText(element("p", "neuron"), `neuron ${index + 1} of layer ${layer + 1}${cost}`);
+    setText(this.root.element("p", "neuron"), `neuron ${index + 1} of layer ${layer + 1}${cost}`);
   }
 
   private hover(): (u: number, v: number) => void {
@@ -100,14 +100,14 @@ export class Page {
 
   private followLines(): void {
     this.state.on(["line"], () => {
-      const line = element("p", "line");
+      const line = this.root.element("p", "line");
       setText(line, this.state.line);
       line.classList.toggle("problem", this.state.isProblem);
     });
   }
 
   private followKeys(transport: Transport): void {
-    document.addEventListener("keydown", (event) => {
+    this.root.body.addEventListener("keydown", (event) => {
       const isTyping = (event.target as HTMLElement).matches("input[type=text], select, button");
       if (event.key === " " && !isTyping) {
         event.preventDefault();
@@ -124,8 +124,8 @@ export class Page {
     this.state.say("The link to this view is in the clipboard and in the address bar.");
   }
 
-  /** What the console of the browser, and tests, may ask and do. */
-  private exposeTo(target: object): void {
+  /** Let the console of the browser, and tests, ask and do some things. */
+  exposeTo(target: object): void {
     const bitfold = {
       camera: () => ({ ...this.folds.camera }),
       zoomTo: (x: number, y: number, zoom: number) => this.folds.zoomTo(x, y, zoom),

@@ -1,10 +1,17 @@
 /** The line below the folds: how well, and in how many bits. */
 
-import { element, setText } from "./dom.ts";
+import { setText, type Root } from "./dom.ts";
 import { short } from "./numbers.ts";
 import type { State } from "./state.ts";
 
-export function followSummary(state: State): void {
+/** The description's bits for each polytope of the picture, at the epoch that is shown; NaN if unknown. */
+export function bitsPerPolytope(state: State): number {
+  const { table } = state.current;
+  const epoch = state.pointedEpoch ?? state.shownEpoch;
+  return table.last(state.column("description_bits"), epoch) / table.last(state.column("num_polytopes"), epoch);
+}
+
+export function followSummary(root: Root, state: State): void {
   state.on(["moment", "run", "pointed"], () => {
     if (state.run === "") return;
     const table = state.current.table;
@@ -19,6 +26,8 @@ export function followSummary(state: State): void {
       .filter(([, value]) => Number.isFinite(value))
       .map(([name, value, unit]) => `${name} ${short(value, 4)} ${unit}`);
     if (Number.isFinite(bits)) words.push(`${short(Math.round(bits))} bits, ${short(Math.ceil(bits / 8))} bytes`);
-    setText(element("p", "summary"), words.length > 0 ? words.join("   ") : "Press Play to train.");
+    const each = bitsPerPolytope(state);
+    if (Number.isFinite(each)) words.push(`${short(each)} bits a polytope`);
+    setText(root.element("p", "summary"), words.length > 0 ? words.join("   ") : "Press Play to train.");
   });
 }

@@ -1,6 +1,7 @@
 /** The parts of views that need no browser. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import { series, thinned } from "../src/curves/thinning.ts";
@@ -8,14 +9,17 @@ import { Camera, LEAST_HALF } from "../src/folds/camera.ts";
 import { foldPalette, hue } from "../src/folds/palette.ts";
 import { cornerColours, triangulate } from "../src/folds/triangles.ts";
 import { layerOf, nearestFold } from "../src/folds/nearest_fold.ts";
+import { patternOf } from "../src/folds/place_pane.ts";
 import { placedPoints } from "../src/folds/points.ts";
 import { fragmentOf, placeOf } from "../src/link.ts";
 import { targetsBeforeCut } from "../src/gradients/gradients_pane.ts";
+import { isForDark } from "../src/notebook/theme.ts";
 import { nearest, short } from "../src/numbers.ts";
 import { differences } from "../src/runs/differences.ts";
 import { locate } from "../src/replay/locate.ts";
 import { unpacked } from "../src/replay/unpack.ts";
 import { RunState, State, Table } from "../src/state.ts";
+import { bitsPerPolytope } from "../src/summary.ts";
 import { marksOf, near } from "../src/time/marks.ts";
 import { floats, wholes } from "../src/wire.ts";
 
@@ -272,4 +276,32 @@ test("runs beside show the same epoch, and there are three at most", () => {
   assert.deepEqual(state.beside, ["a", "b", "c"]);
   state.toggleBeside("a");
   assert.deepEqual(state.beside, ["b", "c"]);
+});
+
+test("dark is the same in a notebook as on the page", () => {
+  const style = readFileSync("src/studio.css", "utf8");
+  const blocks = [...style.matchAll(/--paper: #17171a;[^}]*?--warning: [^;]*;/g)];
+  const [page, notebook] = blocks.map(([block]) => block.replace(/\s+/g, " "));
+  assert.equal(blocks.length, 2);
+  assert.equal(page, notebook);
+});
+
+test("a notebook is dark if its text is light", () => {
+  assert.equal(isForDark("rgb(230, 230, 230)"), true);
+  assert.equal(isForDark("rgba(0, 0, 0, 0.87)"), false);
+  assert.equal(isForDark("rgb(30, 30, 34)"), false);
+});
+
+test("a polytope's pattern has a digit for each neuron", () => {
+  assert.equal(patternOf([[0, 2], []], [3, 2]), "101 00");
+});
+
+test("bits a polytope are those of the epoch that is shown", () => {
+  const state = new State();
+  state.columns = ["epoch", "description_bits", "num_polytopes"];
+  state.run = "ring";
+  state.current.table.take(0, Float64Array.of(1, 900, 30, 2, 800, 40));
+  assert.equal(bitsPerPolytope(state), 20);
+  state.shownEpoch = 1;
+  assert.equal(bitsPerPolytope(state), 30);
 });

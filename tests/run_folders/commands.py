@@ -13,9 +13,9 @@ from unittest.mock import patch
 from bitfold.cli.main import main, run_command
 from bitfold.errors import BitfoldError, StudioError
 from bitfold.studio.export import replay_page
+from bitfold.studio.export.saver import saved
 from bitfold.studio.hub.live_run import LiveRun
 from bitfold.studio.hub.runs_folder import RunsFolder
-from bitfold.studio.viewer.saver import saved
 from bitfold.studio.viewer.worker import Viewer
 from bitfold.studio.wire.message import Message, decode, encode
 from bitfold.training import Run, load_run

@@ -1,6 +1,6 @@
 /** What the weights cost: matrices, the histogram beside its prediction, and the file as it is now. */
 
-import { element, make, setText } from "../dom.ts";
+import { make, setText, type Root } from "../dom.ts";
 import { short } from "../numbers.ts";
 import { diverging, sequential } from "./colours.ts";
 import { floats, type Message } from "../wire.ts";
@@ -10,6 +10,7 @@ import type { State } from "../state.ts";
 const INTERVAL_MS = 2000;
 const CELL_PX = 7;
 const MOST_CELLS = 20_000;
+const WITHOUT_K = "Without K, weights have no price. Set lambda above 0.";
 
 interface Tensor {
   readonly name: string;
@@ -17,17 +18,21 @@ interface Tensor {
 }
 
 export class BitsPane {
-  private readonly details = element("details", "bits");
+  private readonly details: HTMLDetailsElement;
   private last: Message | null = null;
-  private askedEpoch = -1;
+  private asked = "";
 
   constructor(
+    private readonly root: Root,
     private readonly state: State,
     private readonly connection: Link,
   ) {
-    setInterval(() => this.ask(), INTERVAL_MS);
+    this.details = root.element("details", "bits");
+    const timer = setInterval(() => this.ask(), INTERVAL_MS);
+    root.closed.addEventListener("abort", () => clearInterval(timer));
+    root.onTheme(() => this.draw());
     this.details.addEventListener("toggle", () => this.ask(true));
-    element("select", "weight-colour").addEventListener("change", () => this.draw());
+    this.root.element("select", "weight-colour").addEventListener("change", () => this.draw());
     state.on(["run"], () => this.ask(true));
   }
 
@@ -37,23 +42,37 @@ export class BitsPane {
     this.draw();
   }
 
-  /** Ask for the costs of the newest moment, if somebody looks and there is a newer one. */
+  /** Ask for the costs of the moment that is shown, if somebody looks and it is another one. */
   private ask(isForced = false): void {
     const run = this.state.run;
     if (!this.details.open || run === "" || document.hidden) return;
-    const { epoch, isTrained, settings } = this.state.current;
-    const hasK = Number(settings["kolmogorov_weight"] ?? 0) !== 0;
-    element("p", "bits-note").hidden = hasK;
-    if (!isTrained || !hasK || (epoch === this.askedEpoch && !isForced)) return;
-    this.askedEpoch = epoch;
-    this.connection.send({ kind: "bits", run });
+    const { epoch, isTrained, frames, settings } = this.state.current;
+    const looked = this.state.lookedEpoch ?? (isTrained ? null : epoch);
+    const key = `${run} ${looked ?? epoch} ${isTrained}`;
+    if (key === this.asked && !isForced) return;
+    if (looked === null && Number(settings["kolmogorov_weight"] ?? 0) === 0) {
+      this.note(WITHOUT_K);
+      return;
+    }
+    if (looked !== null && !frames.includes(looked)) return;
+    this.asked = key;
+    this.connection.send({ kind: "bits", run, epoch: looked });
+  }
+
+  private note(text: string): void {
+    const note = this.root.element("p", "bits-note");
+    setText(note, text);
+    note.hidden = text === "";
   }
 
   private draw(): void {
     const message = this.last;
     if (message === null) return;
     const bytes = Number(message.facts["num_bytes"]);
-    setText(element("p", "saved-now"), `saved now: ${short(bytes)} bytes`);
+    const isNow = this.state.lookedEpoch === null && this.state.current.isTrained;
+    const epoch = Number(message.facts["epoch"]).toLocaleString("en");
+    setText(this.root.element("p", "saved-now"), `${isNow ? "saved now" : `epoch ${epoch} saved`}: ${short(bytes)} bytes`);
+    this.note(String(message.facts["how"] ?? ""));
     this.drawPicture(message);
     this.drawItems(message);
     this.drawHistogram(message);
@@ -64,6 +83,7 @@ export class BitsPane {
   neuronBits(layer: number, index: number): number {
     if (this.last === null) return Number.NaN;
     const costs = floats(this.last, "costs");
+    if (costs.length === 0) return Number.NaN;
     const tensors = this.last.facts["tensors"] as Tensor[];
     const modules = tensors.filter(({ shape }) => shape.length === 2).map(({ name }) => moduleOf(name));
     let first = 0;
@@ -84,7 +104,7 @@ export class BitsPane {
     const pixels = message.arrays["picture"];
     const [height = 1, width = 1] = message.shapes["picture"] ?? [];
     if (!(pixels instanceof Uint8Array)) return;
-    const canvas = element("canvas", "decoded");
+    const canvas = this.root.element("canvas", "decoded");
     canvas.width = width;
     canvas.height = height;
     const image = new ImageData(width, height);
@@ -97,7 +117,7 @@ export class BitsPane {
 
   private drawItems(message: Message): void {
     const items = message.facts["items"] as Record<string, number | null>;
-    const list = element("dl", "bit-items");
+    const list = this.root.element("dl", "bit-items");
     const rows = Object.entries(items).flatMap(([name, bits]) => [
       make("dt", name.replaceAll("_", " ")),
       make("dd", bits === null ? "–" : `${short(Math.round(bits))} bits`),
@@ -106,7 +126,7 @@ export class BitsPane {
   }
 
   private drawHistogram(message: Message): void {
-    const canvas = element("canvas", "histogram");
+    const canvas = this.root.element("canvas", "histogram");
     const context = canvas.getContext("2d");
     const counts = doubles(message, "counts");
     const masses = doubles(message, "masses");
@@ -117,14 +137,13 @@ export class BitsPane {
     const width = (canvas.width = Math.max(1, Math.round(box.width * scale)));
     const height = (canvas.height = Math.max(1, Math.round(box.height * scale)));
     const most = Math.max(...counts, ...masses, 1);
-    const style = getComputedStyle(document.body);
     const step = width / counts.length;
-    context.fillStyle = style.getPropertyValue("--bar");
+    context.fillStyle = this.root.colour("--bar");
     counts.forEach((count, i) => {
       const size = (count / most) * (height - 2);
       context.fillRect(i * step + 0.5, height - size, Math.max(1, step - 1), size);
     });
-    context.strokeStyle = style.getPropertyValue("--accent");
+    context.strokeStyle = this.root.colour("--accent");
     context.lineWidth = 2 * scale;
     context.beginPath();
     masses.forEach((mass, i) => {
@@ -137,7 +156,8 @@ export class BitsPane {
 
   private drawMatrices(message: Message): void {
     const tensors = message.facts["tensors"] as Tensor[];
-    const byCost = element("select", "weight-colour").value === "cost";
+    const hasCosts = floats(message, "costs").length > 0;
+    const byCost = hasCosts && this.root.element("select", "weight-colour").value === "cost";
     const numbers = floats(message, byCost ? "costs" : "weights");
     const most = numbers.reduce((best, one) => Math.max(best, Math.abs(one)), 1e-9);
     const colour = byCost ? sequential : diverging;
@@ -148,9 +168,9 @@ export class BitsPane {
       const part = numbers.subarray(first, first + count);
       const bits = costs.subarray(first, first + count).reduce((sum, one) => sum + one, 0);
       first += count;
-      return matrixFigure(tensor, part, (value) => colour(value / most), bits);
+      return matrixFigure(tensor, part, (value) => colour(value / most), hasCosts ? bits : null);
     });
-    element("div", "matrices").replaceChildren(...figures);
+    this.root.element("div", "matrices").replaceChildren(...figures);
   }
 }
 
@@ -168,12 +188,12 @@ function matrixFigure(
   tensor: Tensor,
   numbers: Float32Array,
   colour: (value: number) => readonly [number, number, number],
-  bits: number,
+  bits: number | null,
 ): HTMLElement {
   const columns = tensor.shape.length > 1 ? numbers.length / (tensor.shape[0] ?? 1) : numbers.length;
   const rows = Math.max(1, Math.round(numbers.length / Math.max(1, columns)));
   const figure = make("figure");
-  const words = `${tensor.name}, ${short(Math.round(bits))} bits`;
+  const words = bits === null ? tensor.name : `${tensor.name}, ${short(Math.round(bits))} bits`;
   if (numbers.length <= MOST_CELLS) {
     const canvas = make("canvas", "", { role: "img", "aria-label": words });
     canvas.width = columns;

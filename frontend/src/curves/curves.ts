@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 
 import { CHARTS, type Curve } from "./charts.ts";
-import { element } from "../dom.ts";
+import type { Root } from "../dom.ts";
 import { series, thinned } from "./thinning.ts";
 import { marksOf } from "../time/marks.ts";
 import type { State } from "../state.ts";
@@ -16,21 +16,24 @@ export class Curves {
   private readonly plots: uPlot[] = [];
   private isDue = false;
 
-  constructor(private readonly state: State) {
+  constructor(
+    private readonly root: Root,
+    private readonly state: State,
+  ) {
     state.on(["moment", "run", "changes"], () => this.redraw());
-    element("select", "scale").addEventListener("change", () => this.rebuild());
-    new ResizeObserver(() => this.resize()).observe(element("section", "curves"));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.rebuild());
+    this.root.element("select", "scale").addEventListener("change", () => this.rebuild());
+    new ResizeObserver(() => this.resize()).observe(this.root.element("section", "curves"));
+    this.root.onTheme(() => this.rebuild());
     this.rebuild();
   }
 
   private rebuild(): void {
     for (const plot of this.plots.splice(0)) plot.destroy();
-    const isLog = element("select", "scale").value === "log";
-    const ink = getComputedStyle(document.body).getPropertyValue("--muted").trim();
-    const rule = getComputedStyle(document.body).getPropertyValue("--rule").trim();
+    const isLog = this.root.element("select", "scale").value === "log";
+    const ink = this.root.colour("--muted");
+    const rule = this.root.colour("--rule");
     for (const chart of CHARTS) {
-      const box = element("div", chart.id);
+      const box = this.root.element("div", chart.id);
       const axis = { stroke: ink, grid: { stroke: rule, width: 0.5 }, ticks: { show: false }, font: "11px system-ui" };
       const options: uPlot.Options = {
         width: Math.max(120, box.clientWidth),
@@ -76,13 +79,12 @@ export class Curves {
   /** A line where something was changed, or where an alarm was raised. */
   private drawMarks(plot: uPlot): void {
     if (this.state.run === "") return;
-    const style = getComputedStyle(document.body);
     const { ctx, bbox } = plot;
     for (const mark of marksOf(this.state)) {
       if (mark.kind === "branch") continue;
       const x = Math.round(plot.valToPos(mark.epoch, "x", true)) + 0.5;
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
-      ctx.strokeStyle = style.getPropertyValue(mark.kind === "change" ? "--muted" : "--problem");
+      ctx.strokeStyle = this.root.colour(mark.kind === "change" ? "--muted" : "--problem");
       ctx.lineWidth = mark.kind === "change" ? 1 : 2;
       ctx.setLineDash([4, 3]);
       ctx.beginPath();
@@ -102,7 +104,7 @@ export class Curves {
     this.isDue = true;
     setTimeout(() => {
       this.isDue = false;
-      const isLog = element("select", "scale").value === "log";
+      const isLog = this.root.element("select", "scale").value === "log";
       CHARTS.forEach((chart, i) => {
         const plot = this.plots[i];
         if (plot === undefined) return;
@@ -118,7 +120,7 @@ export class Curves {
 
   private resize(): void {
     CHARTS.forEach((chart, i) => {
-      const width = Math.max(120, element("div", chart.id).clientWidth);
+      const width = Math.max(120, this.root.element("div", chart.id).clientWidth);
       this.plots[i]?.setSize({ width, height: HEIGHT });
     });
   }

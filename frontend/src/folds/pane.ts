@@ -5,7 +5,7 @@ import type { Style } from "./renderer.ts";
 import { Stage } from "./stage.ts";
 import type { FoldColour } from "./palette.ts";
 import { layerOf, nearestFold } from "./nearest_fold.ts";
-import { element, setText } from "../dom.ts";
+import { setText, type Root } from "../dom.ts";
 import { short } from "../numbers.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
@@ -20,8 +20,8 @@ const CLICK_PX = 8;
 
 export class FoldsPane {
   readonly camera = new Camera();
-  private readonly canvas = element("canvas", "folds");
-  private readonly caption = element("p", "folds-caption");
+  private readonly canvas: HTMLCanvasElement;
+  private readonly caption: HTMLParagraphElement;
   private readonly renderer: Stage;
   /** Called after the window or the style has changed. */
   moved: () => void = () => undefined;
@@ -32,19 +32,22 @@ export class FoldsPane {
   private shownRun = "";
 
   constructor(
+    private readonly root: Root,
     private readonly state: State,
     private readonly connection: Link,
     private readonly brush: Brush,
     private readonly hovered: (u: number, v: number) => void,
     private readonly chosen: (neuron: readonly [number, number] | null) => void,
   ) {
-    const note = element("p", "stage-note");
+    this.canvas = root.element("canvas", "folds");
+    this.caption = root.element("p", "folds-caption");
+    const note = this.root.element("p", "stage-note");
     this.renderer = new Stage(this.canvas, (text) => setText(note, text), () => this.redraw());
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     for (const id of ["faces", "fold-colour"]) {
-      element("select", id).addEventListener("change", () => this.redraw());
+      this.root.element("select", id).addEventListener("change", () => this.redraw());
     }
-    element("input", "points").addEventListener("change", () => this.redraw());
+    this.root.element("input", "points").addEventListener("change", () => this.redraw());
     state.on(["points"], () => this.redraw());
     this.listen();
     state.on(["run", "connection"], () => this.look(true));
@@ -131,7 +134,7 @@ export class FoldsPane {
 
   /** The filling of the faces that the server is asked for. */
   get faces(): string {
-    const chosen = element("select", "faces").value;
+    const chosen = this.root.element("select", "faces").value;
     return chosen === "error" ? "value" : chosen;
   }
 
@@ -162,15 +165,15 @@ export class FoldsPane {
   }
 
   style(): Style {
-    const colour = element("select", "fold-colour").value;
+    const colour = this.root.element("select", "fold-colour").value;
     const shorter = Math.min(this.canvas.width, this.canvas.height);
     return {
       foldColour: (colour === "none" ? "plain" : colour) as FoldColour,
       foldWidth: Math.max(1, shorter / 640),
-      showsError: element("select", "faces").value === "error",
+      showsError: this.root.element("select", "faces").value === "error",
       showsFolds: colour !== "none",
       neuron: this.neuron,
-      points: element("input", "points").checked ? this.state.current.points : null,
+      points: this.root.element("input", "points").checked ? this.state.current.points : null,
     };
   }
 

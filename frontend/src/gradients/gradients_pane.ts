@@ -1,6 +1,6 @@
 /** The gradient audit: does every loss term reach network and predictor? And the switch that cuts K. */
 
-import { element, make, setText } from "../dom.ts";
+import { make, setText, type Root } from "../dom.ts";
 import { short } from "../numbers.ts";
 import type { Link } from "../connection.ts";
 import type { AuditRow, Change, State } from "../state.ts";
@@ -14,14 +14,17 @@ const SETTING = "kolmogorov_targets";
 const CUT = "cut";
 
 export class GradientsPane {
-  private readonly table = element("table", "audit");
-  private readonly cut = element("input", "cut");
+  private readonly table: HTMLTableElement;
+  private readonly cut: HTMLInputElement;
   private drawn: readonly AuditRow[] | null = null;
 
   constructor(
+    private readonly root: Root,
     private readonly state: State,
     private readonly link: Link,
   ) {
+    this.table = root.element("table", "audit");
+    this.cut = root.element("input", "cut");
     state.on(["settings", "run", "moment", "changes"], () => this.draw());
     this.cut.addEventListener("change", () => this.plant());
   }
@@ -34,7 +37,7 @@ export class GradientsPane {
   private draw(): void {
     if (this.state.run === "") return;
     const { audit, isAuditOk, auditEpoch, table, settings } = this.state.current;
-    const verdict = element("p", "audit-verdict");
+    const verdict = this.root.element("p", "audit-verdict");
     const word = isAuditOk ? "every loss term reaches every module" : "a gradient is cut";
     setText(verdict, audit.length === 0 ? "Audited when training begins." : `epoch ${auditEpoch}: ${word}`);
     verdict.className = audit.length === 0 ? "muted" : isAuditOk ? "good" : "problem";
@@ -42,7 +45,7 @@ export class GradientsPane {
     const words = NORMS.map(([column, name]) => [name, table.last(this.state.column(column))] as const)
       .filter(([, value]) => Number.isFinite(value))
       .map(([name, value]) => `${name} ${value === 0 ? "exactly 0" : short(value)}`);
-    setText(element("p", "gradient-norms"), words.length > 0 ? `gradient norms: ${words.join(", ")}` : "");
+    setText(this.root.element("p", "gradient-norms"), words.length > 0 ? `gradient norms: ${words.join(", ")}` : "");
     const lambda = settings["kolmogorov_weight"];
     this.cut.disabled = lambda === undefined || lambda === null || lambda === 0;
     this.cut.checked = settings[SETTING] === CUT;

@@ -3,11 +3,10 @@
 import { locate } from "./locate.ts";
 import { unpacked } from "./unpack.ts";
 import { nearest } from "../numbers.ts";
+import { Playback } from "../time/playback.ts";
 import { decode, type Message } from "../wire.ts";
 import type { Command, Link } from "../connection.ts";
 import type { State } from "../state.ts";
-
-const USUAL_PER_SECOND = 12;
 
 /** What the page holds: messages as base64 of their deflated bytes. */
 export interface Recorded {
@@ -21,15 +20,15 @@ export class Recording implements Link {
   private shown: Message | null = null;
   private shownEpoch = -1;
   private wantedEpoch = -1;
-  private timer = 0;
-  private perSecond = USUAL_PER_SECOND;
+  private readonly playback: Playback;
 
   constructor(
     private readonly recorded: Recorded,
     private readonly state: State,
     private readonly hear: (message: Message) => void,
-    private readonly looked: () => void,
+    looked: () => void,
   ) {
+    this.playback = new Playback(state, looked);
     this.epochs = recorded.moments.map((moment) => moment.epoch);
   }
 
@@ -45,11 +44,7 @@ export class Recording implements Link {
     if (command.kind === "look") void this.look(command["epoch"] as number | null);
     else if (command.kind === "locate" && this.shown !== null) {
       this.hear(locate(this.shown, command["x"] as number, command["y"] as number));
-    } else if (command.kind === "play") this.play();
-    else if (command.kind === "pause") this.pause();
-    else if (command.kind === "speed") {
-      this.perSecond = (command["epochs_per_second"] as number | null) ?? USUAL_PER_SECOND;
-    }
+    } else this.playback.obey(command.kind, command["epochs_per_second"]);
   }
 
   private async look(epoch: number | null): Promise<void> {
@@ -64,30 +59,6 @@ export class Recording implements Link {
     this.shown = message;
     this.shownEpoch = wanted;
     this.hear(message);
-  }
-
-  private play(): void {
-    this.state.current.isPlaying = true;
-    const at = this.epochs.indexOf(this.shownEpoch);
-    this.step(at >= this.epochs.length - 1 ? 0 : at + 1);
-  }
-
-  private step(index: number): void {
-    const epoch = this.epochs[index];
-    if (epoch === undefined || !this.state.current.isPlaying) {
-      this.pause();
-      return;
-    }
-    this.state.shownEpoch = epoch;
-    this.state.changed("moment");
-    this.looked();
-    this.timer = window.setTimeout(() => this.step(index + 1), 1000 / this.perSecond);
-  }
-
-  private pause(): void {
-    clearTimeout(this.timer);
-    this.state.current.isPlaying = false;
-    this.state.changed("moment");
   }
 }
 

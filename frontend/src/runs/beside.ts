@@ -2,7 +2,7 @@
 
 import { differences } from "./differences.ts";
 import { BesidePane } from "../folds/beside_pane.ts";
-import { element, make } from "../dom.ts";
+import { make, type Root } from "../dom.ts";
 import type { FoldsPane } from "../folds/pane.ts";
 import type { Link } from "../connection.ts";
 import { MOST_BESIDE, type State } from "../state.ts";
@@ -10,14 +10,16 @@ import type { Message } from "../wire.ts";
 
 export class Beside {
   private panes: BesidePane[] = [];
-  private readonly box = element("div", "panes");
+  private readonly box: HTMLDivElement;
 
   constructor(
+    private readonly root: Root,
     private readonly state: State,
     private readonly link: Link,
     private readonly main: FoldsPane,
   ) {
-    const same = element("input", "same-epoch");
+    this.box = root.element("div", "panes");
+    const same = this.root.element("input", "same-epoch");
     same.addEventListener("change", () => {
       state.isSameEpoch = same.checked;
       this.each((pane) => pane.look());
@@ -58,7 +60,7 @@ export class Beside {
       this.box.append(pane.figure);
     }
     this.box.dataset["count"] = String(this.panes.length + 1);
-    element("div", "comparison").hidden = this.panes.length === 0;
+    this.root.element("div", "comparison").hidden = this.panes.length === 0;
   }
 
   private openAgain(): void {
@@ -82,6 +84,6 @@ export class Beside {
       return row;
     });
     const none = make("caption", "The settings are the same.");
-    element("table", "differences").replaceChildren(...(rows.length > 0 ? [head, ...rows] : [none]));
+    this.root.element("table", "differences").replaceChildren(...(rows.length > 0 ? [head, ...rows] : [none]));
   }
 }

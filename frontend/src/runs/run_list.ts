@@ -1,17 +1,19 @@
 /** The list of runs. */
 
-import { element, make } from "../dom.ts";
+import { make, type Root } from "../dom.ts";
 import type { Link } from "../connection.ts";
 import { MOST_BESIDE, type RunFacts, type State } from "../state.ts";
 
 export class RunList {
-  private readonly list = element("ul", "run-list");
+  private readonly list: HTMLUListElement;
 
   constructor(
+    root: Root,
     private readonly state: State,
     private readonly connection: Link,
     private readonly chosen: (run: string) => void,
   ) {
+    this.list = root.element("ul", "run-list");
     state.on(["runs", "run", "beside"], () => this.draw());
   }
 

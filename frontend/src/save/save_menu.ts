@@ -1,20 +1,26 @@
 /** Files of what is seen. */
 
-import { element } from "../dom.ts";
+import type { Root } from "../dom.ts";
 import type { Link } from "../connection.ts";
 import type { Message } from "../wire.ts";
 
-const LONG = "mp4";
+/** Files that take long. */
+const LONG: readonly string[] = ["mp4", "html"];
 
 export class SaveMenu {
-  private readonly bar = element("progress", "progress");
-  private readonly cancel = element("button", "cancel");
+  private readonly bar: HTMLProgressElement;
+  private readonly cancel: HTMLButtonElement;
 
-  constructor(link: Link) {
-    const format = element("select", "format");
-    element("button", "save").addEventListener("click", () => {
+  constructor(
+    root: Root,
+    link: Link,
+  ) {
+    this.bar = root.element("progress", "progress");
+    this.cancel = root.element("button", "cancel");
+    const format = root.element("select", "format");
+    root.element("button", "save").addEventListener("click", () => {
       link.send({ kind: "save", view: 0, format: format.value });
-      if (format.value === LONG) this.show(0, null);
+      if (LONG.includes(format.value)) this.show(0, null);
     });
     this.cancel.addEventListener("click", () => {
       link.send({ kind: "cancel" });
@@ -37,7 +43,7 @@ export class SaveMenu {
     link.download = String(message.facts["name"]);
     link.click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
-    if (link.download.endsWith(`.${LONG}`)) this.end();
+    if (LONG.some((ending) => link.download.endsWith(`.${ending}`))) this.end();
   }
 
   /** Nothing more is to come. */

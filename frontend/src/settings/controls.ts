@@ -1,6 +1,6 @@
 /** Settings that can be changed while a run trains, and those of a new run. */
 
-import { element, make } from "../dom.ts";
+import { make, type Root } from "../dom.ts";
 import type { Link } from "../connection.ts";
 import type { SettingRow, State } from "../state.ts";
 
@@ -37,13 +37,16 @@ const NAMES: Readonly<Record<string, string>> = {
 const TARGETS = "targets";
 
 export class Controls {
-  private readonly live = element("form", "live-settings");
-  private readonly fresh = element("form", "new-settings");
+  private readonly live: HTMLFormElement;
+  private readonly fresh: HTMLFormElement;
 
   constructor(
+    private readonly root: Root,
     private readonly state: State,
     private readonly connection: Link,
   ) {
+    this.live = root.element("form", "live-settings");
+    this.fresh = root.element("form", "new-settings");
     state.on(["connection"], () => this.build());
     state.on(["settings", "run"], () => this.fill());
     this.live.addEventListener("change", (event) => this.change(event));
@@ -72,7 +75,7 @@ export class Controls {
     const settings = this.state.current.settings;
     for (const form of [this.live, this.fresh]) {
       for (const input of inputs(form)) {
-        if (input === document.activeElement) continue;
+        if (input === this.root.node.activeElement) continue;
         const value = settings[input.name];
         input.value = value === null || value === undefined ? "" : String(value);
       }

@@ -1,6 +1,6 @@
 /** The tool in hand: strokes that go to the server piece by piece, so that folds follow at once. */
 
-import { element } from "../dom.ts";
+import type { Root } from "../dom.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
@@ -13,16 +13,17 @@ export class Brush {
   private sentMs = 0;
 
   constructor(
+    private readonly root: Root,
     private readonly state: State,
     private readonly connection: Link,
     private readonly showed: (points: readonly Point[], tool: string) => void,
   ) {
-    element("button", "undo").addEventListener("click", () => this.undo());
-    element("button", "clear").addEventListener("click", () => this.clear());
+    this.root.element("button", "undo").addEventListener("click", () => this.undo());
+    this.root.element("button", "clear").addEventListener("click", () => this.clear());
   }
 
   get tool(): string {
-    const chosen = document.querySelector<HTMLInputElement>("input[name=tool]:checked");
+    const chosen = this.root.node.querySelector<HTMLInputElement>("input[name=tool]:checked");
     return chosen?.value ?? "look";
   }
 
@@ -32,11 +33,11 @@ export class Brush {
 
   /** Half the width of a line, in heights of the picture. */
   get radius(): number {
-    return Number(element("input", "brush-size").value) / 200;
+    return Number(this.root.element("input", "brush-size").value) / 200;
   }
 
   get colour(): string {
-    return element("input", "colour").value;
+    return this.root.element("input", "colour").value;
   }
 
   begin(point: Point): void {
@@ -65,7 +66,7 @@ export class Brush {
       points,
       radius: this.radius * (this.tool === "letter" ? 6 : 1),
       colour: this.colour,
-      text: element("input", "letter").value,
+      text: this.root.element("input", "letter").value,
       begins: this.isFirst,
     });
     this.showed(points, this.tool);

@@ -1,12 +1,12 @@
 /** Pictures dropped on the page become runs of their own. */
 
-import { element } from "../dom.ts";
+import type { Root } from "../dom.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
 const MOST_BYTES = 2 ** 26;
 
-export function followDrops(state: State, connection: Link, token: string): void {
+export function followDrops(root: Root, state: State, connection: Link, token: string): void {
   const take = async (file: File): Promise<void> => {
     if (file.size > MOST_BYTES) {
       state.say(`Cannot take ${file.name}: expected at most ${MOST_BYTES} bytes, got ${file.size}.`, true);
@@ -25,7 +25,7 @@ export function followDrops(state: State, connection: Link, token: string): void
     const file = event.dataTransfer?.files[0];
     if (file !== undefined) void take(file);
   });
-  const input = element("input", "picture");
+  const input = root.element("input", "picture");
   input.addEventListener("change", () => {
     const file = input.files?.[0];
     if (file !== undefined) void take(file);

@@ -1,26 +1,28 @@
 /** The target: what is learned, and where it is painted. */
 
-import { element, make, setText } from "../dom.ts";
+import { make, setText, type Root } from "../dom.ts";
 import type { Brush } from "./brush.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
 export class TargetPane {
-  private readonly canvas = element("canvas", "target");
+  private readonly canvas: HTMLCanvasElement;
   private isPressed = false;
 
   constructor(
+    private readonly root: Root,
     private readonly state: State,
     private readonly brush: Brush,
     connection: Link,
   ) {
-    const choice = element("input", "target-name");
+    this.canvas = root.element("canvas", "target");
+    const choice = this.root.element("input", "target-name");
     choice.addEventListener("change", () => {
       if (choice.value !== "") connection.send({ kind: "target", run: state.run, name: choice.value });
     });
     state.on(["connection"], () => {
       const names = state.targets.map((name) => make("option", "", { value: name }));
-      element("datalist", "targets").replaceChildren(...names);
+      this.root.element("datalist", "targets").replaceChildren(...names);
     });
     state.on(["target", "run"], () => this.draw());
     this.canvas.addEventListener("pointerdown", (event) => {
@@ -56,7 +58,7 @@ export class TargetPane {
   }
 
   private chooseBrush(): void {
-    element("input", "tool-brush").checked = true;
+    this.root.element("input", "tool-brush").checked = true;
   }
 
   private point(event: PointerEvent): readonly [number, number] {
@@ -81,7 +83,7 @@ export class TargetPane {
       image.data[4 * i + 3] = 255;
     }
     this.canvas.getContext("2d")?.putImageData(image, 0, 0);
-    element("button", "undo").disabled = !target.canUndo;
-    setText(element("p", "target-caption"), `${target.name}, ${target.width} x ${target.height}`);
+    this.root.element("button", "undo").disabled = !target.canUndo;
+    setText(this.root.element("p", "target-caption"), `${target.name}, ${target.width} x ${target.height}`);
   }
 }

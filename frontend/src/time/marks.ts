@@ -1,13 +1,13 @@
 /** Marks on the time line: changes, branches, and what the trade monitor, audits and watchdogs said. */
 
-import { element, make, setText } from "../dom.ts";
+import { make, setText, type Root } from "../dom.ts";
 import type { Change, Mark, RunFacts, State } from "../state.ts";
 
 /** Marks that are less than so many parts of the line from the pointer are named. */
 const REACH = 0.012;
 
-export function followMarks(state: State): void {
-  const box = element("div", "marks");
+export function followMarks(root: Root, state: State): void {
+  const box = root.element("div", "marks");
   let drawn: readonly Mark[] = [];
   const lastEpoch = (): number => Math.max(1, state.run === "" ? 1 : state.current.epoch);
   state.on(["changes", "moment", "run", "runs"], () => {
@@ -23,8 +23,8 @@ export function followMarks(state: State): void {
       return made;
     }));
   });
-  const line = element("input", "timeline");
-  const words = element("p", "mark-text");
+  const line = root.element("input", "timeline");
+  const words = root.element("p", "mark-text");
   line.addEventListener("pointermove", (event) => {
     const inner = box.getBoundingClientRect();
     setText(words, near(drawn, (event.clientX - inner.left) / inner.width, lastEpoch()));

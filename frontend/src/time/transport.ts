@@ -1,26 +1,29 @@
 /** Play, pause, step, speed, and the time line. */
 
-import { element, setText } from "../dom.ts";
+import { setText, type Root } from "../dom.ts";
 import { nearest } from "../numbers.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
 export class Transport {
-  private readonly play = element("button", "play");
-  private readonly line = element("input", "timeline");
+  private readonly play: HTMLButtonElement;
+  private readonly line: HTMLInputElement;
 
   constructor(
+    private readonly root: Root,
     private readonly state: State,
     private readonly connection: Link,
     private readonly looked: () => void,
   ) {
+    this.play = root.element("button", "play");
+    this.line = root.element("input", "timeline");
     this.play.addEventListener("click", () => this.toggle());
-    element("button", "step").addEventListener("click", () => this.step(1));
-    element("button", "step-many").addEventListener("click", () => this.step(100));
-    element("button", "branch").addEventListener("click", () => this.branch());
-    element("select", "speed").addEventListener("change", (event) => this.setSpeed(event));
+    this.root.element("button", "step").addEventListener("click", () => this.step(1));
+    this.root.element("button", "step-many").addEventListener("click", () => this.step(100));
+    this.root.element("button", "branch").addEventListener("click", () => this.branch());
+    this.root.element("select", "speed").addEventListener("change", (event) => this.setSpeed(event));
     this.line.addEventListener("input", () => this.rewind(Number(this.line.value)));
-    element("button", "newest").addEventListener("click", () => this.rewind(Infinity));
+    this.root.element("button", "newest").addEventListener("click", () => this.rewind(Infinity));
     state.on(["moment", "run", "connection", "pointed"], () => this.draw());
   }
 
@@ -67,10 +70,10 @@ export class Transport {
     const seen = pointedEpoch ?? shownEpoch;
     this.line.max = String(Math.max(1, run.epoch));
     this.line.value = String(seen ?? run.epoch);
-    element("button", "newest").disabled = shownEpoch === null;
+    this.root.element("button", "newest").disabled = shownEpoch === null;
     const words = pointedEpoch !== null ? "pointing at epoch" : shownEpoch === null ? "epoch" : "looking back at epoch";
-    setText(element("output", "epoch"), `${words} ${(seen ?? run.epoch).toLocaleString("en")}`);
-    setText(element("p", "run-note"), run.note);
-    element("p", "run-note").classList.toggle("problem", run.isProblem);
+    setText(this.root.element("output", "epoch"), `${words} ${(seen ?? run.epoch).toLocaleString("en")}`);
+    setText(this.root.element("p", "run-note"), run.note);
+    this.root.element("p", "run-note").classList.toggle("problem", run.isProblem);
   }
 }

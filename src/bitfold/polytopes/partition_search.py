@@ -148,6 +148,46 @@ def partition(
     return [whole] if each_layer else whole
 
 
+def partition_again(
+    found: Partition,
+    domain: Any,
+    plane: Plane,
+    *,
+    max_polytopes: int = MAX_POLYTOPES,
+    max_seconds: float | None = None,
+) -> Partition:
+    """Find the polytopes of a partition's network on another polygon, or on another plane.
+
+    The weights are those that the network had when it was partitioned, and the layers are the same.
+
+    Args:
+        found: a partition with its network.
+        domain: as for `partition`.
+        plane: as for `partition`.
+        max_polytopes: as for `partition`.
+        max_seconds: as for `partition`.
+
+    Raises:
+        PolytopeError: the partition is one from a file, or as for `partition`.
+    """
+    backend = found.backend
+    if not isinstance(backend, NetworkBackend):
+        raise PolytopeError(
+            "Cannot find polytopes: expected a partition with its network, got one from a file. "
+            "Partition the network again."
+        )
+    mesh = Mesh(corners_of(domain))
+    until_layer = None if found.is_whole else len(found.layer_sizes)
+    with torch.no_grad(), room_for_polytopes():
+        cutting = Cutting(
+            backend.program, mesh, plane, max_polytopes, until_layer, with_outputs=found.is_whole
+        )
+        cutting.watch = SearchWatch(None, max_seconds)
+        cutting.run_to_last_bend()
+        outputs = cutting.outputs() if found.is_whole else None
+    return replace(_so_far(mesh, cutting, plane, outputs), picture=found.picture)
+
+
 def _so_far(
     mesh: Mesh, cutting: Cutting, plane: Plane, outputs: Doubles | None = None
 ) -> Partition:

@@ -1,3 +1,4 @@
+from bitfold.studio.notebook.widget import Widget
 from bitfold.studio.server.serve import serve
 
-__all__ = ["serve"]
+__all__ = ["Widget", "serve"]

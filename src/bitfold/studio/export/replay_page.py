@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import zlib
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +47,7 @@ def write_replay_page(
     run: str | Path,
     *,
     most_bytes: int = USUAL_BYTES,
+    told: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
     """Write a page with a run's recorded moments; it needs no server and no network.
 
@@ -56,6 +58,8 @@ def write_replay_page(
         path: of the page.
         run: the folder of the run.
         most_bytes: the largest size of the page, at least 300,000.
+        told: called with the number of moments that are cut, and that of all; if they do not fit,
+            fewer are needed, and it begins anew.
 
     Returns:
         The number of moments on the page.
@@ -73,14 +77,14 @@ def write_replay_page(
     shown = RunView(str(run))
     said = [_deflated(message) for message in _said(shown)]
     room = most_bytes - sum(map(len, said)) - len(_shell("", ""))
-    moments = _moments(shown, room)
+    moments = _moments(shown, room, told)
     recorded = {"run": Path(run).resolve().name, "said": said, "moments": moments}
     page = _shell(Path(run).resolve().name, _embedded(recorded))
     write_atomically(Path(path), page.encode())
     return len(moments)
 
 
-def _moments(shown: RunView, room: int) -> list[dict[str, Any]]:
+def _moments(shown: RunView, room: int, told: Callable[[int, int], None]) -> list[dict[str, Any]]:
     """Return moments that fit into a number of characters."""
     epochs = shown.kept_epochs()
     if not epochs:
@@ -90,7 +94,10 @@ def _moments(shown: RunView, room: int) -> list[dict[str, Any]]:
     count = min(len(epochs), max(1, room // len(last["data"])))
     while True:
         chosen = np.unique(np.linspace(0, len(epochs) - 1, count).astype(int))
-        found = [made(epochs[number]) for number in chosen]
+        found = []
+        for number in chosen:
+            told(len(found), len(chosen))
+            found.append(made(epochs[number]))
         size = sum(len(moment["data"]) for moment in found)
         if size <= room or count == 1:
             return found
@@ -182,7 +189,7 @@ def _shell(title: str, recorded: str) -> str:
         .replace("<title>bitfold studio</title>", f"<title>{safe_title}, bitfold</title>")
         .replace(_STYLE_TAG, f"<style>{style}</style>")
         .replace(_SCRIPT_TAG, "")
-        .replace("<body>", '<body class="replay">')
+        .replace('<body class="studio">', '<body class="studio replay recording">')
         .replace("</body>", f"{data}\n<script>{script}</script>\n</body>")
     )
 

@@ -17,6 +17,7 @@ from bitfold.experiments import code_run
 from bitfold.experiments.partition_output import PartitionLook, write_partition
 from bitfold.polytopes import partition
 from bitfold.recording.network_view import slice_plane
+from bitfold.studio.export.replay_page import write_replay_page
 from bitfold.studio.viewer.graph import write_dual_graph
 from bitfold.studio.viewer.run_view import RunView
 from bitfold.studio.viewer.video import video_of
@@ -29,6 +30,7 @@ from bitfold.training import load_run
 PARTITION_FORMATS: Final = ("svg", "pdf", "png", "npz", "graphml")
 _NETWORK: Final = "bitfold"
 _VIDEO: Final = "mp4"
+_REPLAY: Final = "html"
 # Shortest time between two messages about progress.
 _LEAST_SECONDS: Final = 0.2
 
@@ -73,6 +75,9 @@ def saved(request: Message, send: Callable[[Message], None]) -> Message:
         data = code_run(load_run(facts["path"]), facts["epoch"]).data
     elif kind in PARTITION_FORMATS:
         data = _partition_file(request)
+    elif kind == _REPLAY:
+        told = _Progress(facts["client"], f"Cutting the moments of {facts['run']}", send)
+        data = _replay_page(facts["path"], told)
     elif kind == _VIDEO:
         told = _Progress(facts["client"], f"Drawing the video of {facts['run']}", send)
         data = video_of(facts["path"], Window.of(facts), facts["faces"], told)
@@ -81,6 +86,13 @@ def saved(request: Message, send: Callable[[Message], None]) -> Message:
     name = f"{facts['run']}-epoch-{facts['epoch']}.{kind}"
     array = np.frombuffer(data, np.uint8)
     return Message("file", {"client": facts["client"], "name": name}, {"data": array})
+
+
+def _replay_page(run: str, told: Callable[[int, int], None]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="bitfold-studio-") as folder:
+        path = Path(folder) / "run.html"
+        write_replay_page(path, run, told=told)
+        return path.read_bytes()
 
 
 def _partition_file(request: Message) -> bytes:

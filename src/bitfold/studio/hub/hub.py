@@ -6,12 +6,12 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from bitfold.errors import BitfoldError, StudioError
 from bitfold.studio.budget import CHECKPOINT_MB
+from bitfold.studio.hub.announcer import Announcer
 from bitfold.studio.hub.child import Child
 from bitfold.studio.hub.cutter import Cutter
 from bitfold.studio.hub.live_run import LiveRun
@@ -19,9 +19,9 @@ from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.hub.permissions import permitted_settings, permitted_target
 from bitfold.studio.hub.runs_folder import RunsFolder
 from bitfold.studio.hub.savers import Savers
-from bitfold.studio.hub.views import NOBODY, Views
+from bitfold.studio.hub.views import Views
 from bitfold.studio.wire.commands import Command
-from bitfold.studio.wire.message import Message, decode, encode, header_of
+from bitfold.studio.wire.message import Message, encode, header_of
 
 _TRAINER = "bitfold.studio.trainer.worker"
 _MOST_CLIENTS = 32
@@ -34,7 +34,7 @@ NEW_RUN: Mapping[str, Any] = {
     "snapshot_format": "none",
     "checkpoint_budget": CHECKPOINT_MB,
 }
-_TO_TRAINER = ("play", "pause", "speed", "change", "paint", "undo", "target", "bits")
+_TO_TRAINER = ("play", "pause", "speed", "change", "paint", "undo", "target")
 
 
 class Hub:
@@ -49,13 +49,17 @@ class Hub:
         self.clients: dict[int, PageClient] = {}
         self._live: dict[str, LiveRun] = {}
         self._views = Views(self.clients, self._live)
-        self._cutter = Cutter(self._views.next_request, self._hear_cutter, self._views.fail)
+        self._announcer = Announcer(self.clients, self._live, self._views)
+        self._cutter = Cutter(
+            self._views.next_request, self._announcer.hear_viewer, self._views.fail
+        )
         self._savers = Savers(self._hear_saver)
         self._tasks: set[asyncio.Task[None]] = set()
         self._does: dict[str, Callable[[PageClient, Command], None]] = {
             **dict.fromkeys(_TO_TRAINER, self._order),
             "open": lambda client, command: self.open(client, command["run"]),
             "close": self._close_run,
+            "bits": self._bits,
             "look": self._look,
             "forget": self._forget,
             "ack": self._views.acknowledge,
@@ -127,14 +131,7 @@ class Hub:
 
     def open(self, client: PageClient, name: str) -> None:
         """Tell a page of a run from now on; its folder stays as it is until it is to train."""
-        live = self.live(name)
-        client.watch(name)
-        client.rows[name] = 0
-        for kind, data in live.states.items():
-            client.put(f"{kind} {name}", data)
-        if not live.is_open:
-            self._views.read_record(live)
-        self._tell_moment(live, client)
+        self._announcer.open(client, self.live(name))
 
     def begin(self, settings: Mapping[str, Any], *, is_playing: bool = False) -> str:
         """Begin a new run; return its name."""
@@ -172,59 +169,18 @@ class Hub:
 
         reason = await trainer.listen(hear)
         live.end("" if reason == "exit code 0" else _ended_line(reason))
-        self._tell_moment(live)
+        self._announcer.tell_moment(live)
         self.tell_runs()
 
     def _tell(self, live: LiveRun, kind: str, data: bytes) -> None:
-        if kind == "moment":
-            if not live.has_history:  # a branch has the rows of its parent
-                self._views.read_record(live)
-            self._tell_moment(live)
-            self._cutter.wake()
-            return
         if kind == "file":
             self._hand_file(data)
             return
-        for client in self.clients.values():
-            if live.name in client.runs:
-                if kind in live.states:
-                    client.put(f"{kind} {live.name}", data)
-                else:
-                    client.put_line(data)
-        if kind == "settings":
+        self._announcer.tell(live, kind, data)
+        if kind == "moment":
+            self._cutter.wake()
+        elif kind == "settings":
             self.tell_runs()
-
-    def _tell_moment(self, live: LiveRun, only: PageClient | None = None) -> None:
-        for client in [only] if only else list(self.clients.values()):
-            if live.name in client.runs:
-                client.put_made(f"moment {live.name}", partial(self._moment, live, client))
-
-    def _moment(self, live: LiveRun, client: PageClient) -> bytes:
-        first = min(client.rows.get(live.name, 0), live.rows.count)
-        client.rows[live.name] = live.rows.count
-        return live.moment(first)
-
-    def _hear_cutter(self, data: bytes) -> None:
-        facts, _ = header_of(data)
-        if facts["client"] != NOBODY:
-            self._views.hear(data)
-        elif facts["run"] in self._live:
-            self._hear_record(self._live[facts["run"]], data)
-
-    def _hear_record(self, live: LiveRun, data: bytes) -> None:
-        """Take what a run's folder holds; what its trainer has said is newer."""
-        message = decode(data)
-        if message.kind == "history":
-            live.take_history(message)
-            for client in self.clients.values():
-                client.rows[live.name] = 0
-            self._tell_moment(live)
-        elif message.kind == "refused":
-            live.is_record_asked = False
-            self._tell(live, "refused", data)
-        elif not live.is_open:
-            live.states[message.kind] = data
-            self._tell(live, message.kind, data)
 
     # --- commands
 
@@ -244,6 +200,13 @@ class Hub:
         elif command.kind == "target":
             values["name"] = permitted_target(values["name"], pictures)
         return values
+
+    def _bits(self, client: PageClient, command: Command) -> None:
+        live, epoch = self.live(command["run"]), command["epoch"]
+        if live.is_open and epoch in (None, live.epoch):
+            live.order({"kind": "bits"})
+        else:
+            self._views.ask_bits(client, live, live.epoch if epoch is None else epoch)
 
     def _look(self, client: PageClient, command: Command) -> None:
         self.live(command["run"])
@@ -357,7 +320,7 @@ class Hub:
             if now - before > 2 * _TICK_SECONDS:
                 live.listen_anew(now)
             elif live.falls_silent(now):
-                self._tell_moment(live)
+                self._announcer.tell_moment(live)
 
     async def close(self) -> None:
         """Save every session, and end all processes."""

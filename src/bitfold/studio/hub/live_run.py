@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.studio.hub.child import Child
 from bitfold.studio.hub.rows import Rows
 from bitfold.studio.wire.message import Message, decode, encode
 
@@ -23,6 +22,16 @@ _SILENCE: Final = (
 STATES = ("target", "settings", "audit", "bits", "changes", "marks", "points")
 
 
+class Trainer(Protocol):
+    """Who trains a run: a process, or the same one."""
+
+    def order(self, facts: Mapping[str, Any]) -> None:
+        """Take an order."""
+
+    async def stop(self) -> None:
+        """Save, and end."""
+
+
 class LiveRun:
     """What is known of one run.
 
@@ -31,7 +40,7 @@ class LiveRun:
         path: its folder.
 
     Attributes:
-        trainer: the process that trains it; None if none does.
+        trainer: who trains it; None if nobody does.
         is_starting: whether the process is being started; orders wait for it.
         weights: of its newest moment, all tensors one after the other; None before the first.
         states: the newest message of each of `STATES`.
@@ -46,7 +55,7 @@ class LiveRun:
 
     def __init__(self, name: str, path: str) -> None:
         self.name, self.path = name, path
-        self.trainer: Child | None = None
+        self.trainer: Trainer | None = None
         self.is_starting = False
         self._waiting: list[Mapping[str, Any]] = []
         self.weights: NDArray[Any] | None = None
@@ -96,8 +105,8 @@ class LiveRun:
         if not self.is_open and self.kept:
             self._facts["epoch"] = self.kept[-1]
 
-    def attach(self, trainer: Child) -> None:
-        """Take the process that trains the run, and give it the orders that have waited."""
+    def attach(self, trainer: Trainer) -> None:
+        """Take who trains the run, and give it the orders that have waited."""
         self.trainer, self.is_starting = trainer, False
         for order in self._waiting:
             trainer.order(order)

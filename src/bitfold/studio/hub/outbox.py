@@ -24,8 +24,14 @@ class Outbox:
 
     async def take(self) -> bytes:
         """Wait for a message, and make it."""
-        while not self._waiting:
+        while (data := self.take_now()) is None:
             self._news.clear()
             await self._news.wait()
+        return data
+
+    def take_now(self) -> bytes | None:
+        """Make the message that waits longest; None if none waits."""
+        if not self._waiting:
+            return None
         _, made = self._waiting.popitem(last=False)
         return made()

@@ -9,7 +9,7 @@ from bitfold.errors import StudioError
 from bitfold.studio.hub.child import Child
 from bitfold.studio.wire.message import Message
 
-_SAVER = "bitfold.studio.viewer.saver"
+_SAVER = "bitfold.studio.export.saver"
 #: Files that are made at a time; each has a process of its own.
 MOST_FILES = 4
 

@@ -60,6 +60,11 @@ class Views:
         }
         self._questions[f"locate {key}"] = Message("locate", facts)
 
+    def ask_bits(self, client: PageClient, live: LiveRun, epoch: int) -> None:
+        """Ask what the weights of a recorded moment cost."""
+        facts = {"client": client.number, "run": live.name, "path": live.path, "epoch": epoch}
+        self._questions[f"bits {client.number}"] = Message("bits", facts)
+
     def read_record(self, live: LiveRun) -> None:
         """Ask once for what a run's folder holds; its files stay as they are."""
         if live.is_record_asked:

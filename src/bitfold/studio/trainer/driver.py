@@ -74,22 +74,45 @@ class Driver:
 
     def run(self) -> None:
         """Train and obey until the order to stop; then save."""
+        self.describe()
+        with self._session:
+            while self.take_turn():
+                pass
+            self._standing.is_playing = False
+        self._report.moment(is_urgent=True)
+
+    def describe(self) -> None:
+        """Tell all that a page should know of the run."""
         self._report.settings()
         self._report.target()
         self._report.changes()
         self._report.marks()
         self._report.points()
         self._report.moment(is_urgent=True)
-        with self._session:
-            while self._obey():
-                if self._standing.is_playing:
-                    self._advance()
-            self._standing.is_playing = False
-        self._report.moment(is_urgent=True)
 
-    def _obey(self) -> bool:
+    def take_turn(self) -> bool:
+        """Carry out the orders that have come, and train for one event if it is playing.
+
+        Returns:
+            False at the order to stop.
+        """
+        goes_on = self.obey()
+        if goes_on and self._standing.is_playing:
+            self._advance()
+        return goes_on
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether the next turn trains."""
+        return self._standing.is_playing
+
+    def tell_moment(self) -> None:
+        """Tell the present moment, unless one was told just before."""
+        self._report.moment()
+
+    def obey(self) -> bool:
         """Carry out all orders that have come; return False at the order to stop."""
-        order = self._orders.next(self._wait_seconds())
+        order = self._orders.next(self.wait_seconds())
         while order is not None:
             if order["kind"] == "stop":
                 return False
@@ -111,7 +134,8 @@ class Driver:
         except BitfoldError as error:
             self._report.line("refused", str(error))
 
-    def _wait_seconds(self) -> float | None:
+    def wait_seconds(self) -> float | None:
+        """Return how long to wait for the next epoch at the chosen speed; None while it stands."""
         if not self._standing.is_playing:
             return None
         late = self._next_seconds - time.monotonic()

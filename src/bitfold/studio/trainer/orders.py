@@ -1,17 +1,48 @@
-"""The orders that the studio's server gives a trainer: one JSON object a line."""
+"""The orders that a trainer gets: from the studio's server, or from its own process."""
 
 from __future__ import annotations
 
 import json
 import queue
 import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 #: What stands for the end of the orders: the server has died, or has closed the pipe.
 END = {"kind": "stop"}
 
 
-class Orders:
+class Orders(ABC):
+    """What a driver is told to do."""
+
+    @abstractmethod
+    def next(self, timeout_seconds: float | None) -> Mapping[str, Any] | None:
+        """Return the next order, or None if there is none within a time.
+
+        Args:
+            timeout_seconds: 0 not to wait; None to wait for ever.
+        """
+
+
+class OrdersAtHand(Orders):
+    """Orders that the same thread gives: nobody waits for them."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Mapping[str, Any]] = deque()
+
+    def order(self, order: Mapping[str, Any]) -> None:
+        """Add an order."""
+        self._waiting.append(order)
+
+    def next(self, timeout_seconds: float | None) -> Mapping[str, Any] | None:
+        """See `Orders`; the time does not matter."""
+        del timeout_seconds
+        return self._waiting.popleft() if self._waiting else None
+
+
+class OrdersOfServer(Orders):
     """Orders as they come, read by a thread of its own.
 
     Args:
@@ -24,11 +55,7 @@ class Orders:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def next(self, timeout_seconds: float | None) -> dict[str, Any] | None:
-        """Return the next order, or None if there is none within a time.
-
-        Args:
-            timeout_seconds: 0 not to wait; None to wait for ever.
-        """
+        """See `Orders`."""
         try:
             if timeout_seconds == 0:
                 return self._waiting.get_nowait()

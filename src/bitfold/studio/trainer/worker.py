@@ -15,7 +15,7 @@ import time
 from bitfold.errors import BitfoldError
 from bitfold.studio.trainer.beginning import Beginning
 from bitfold.studio.trainer.driver import Driver
-from bitfold.studio.trainer.orders import Orders
+from bitfold.studio.trainer.orders import OrdersOfServer
 from bitfold.studio.wire.message import Message
 from bitfold.studio.wire.pipe import Sender, own_output
 
@@ -35,7 +35,7 @@ def main() -> int:
     threading.Thread(target=_say_alive, args=(send,), daemon=True).start()
     try:
         beginning = Beginning(**json.loads(sys.argv[1]))
-        Driver(beginning.open, Orders(sys.stdin), send).run()
+        Driver(beginning.open, OrdersOfServer(sys.stdin), send).run()
     except BitfoldError as error:
         send(Message("ended", {"text": str(error)}))
         return 1

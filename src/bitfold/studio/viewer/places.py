@@ -10,7 +10,13 @@ from bitfold.polytopes import Partition
 from bitfold.studio.viewer.window import Window
 
 
-def place_at(found: Partition, window: Window, x: float, y: float) -> dict[str, Any]:
+def place_at(
+    found: Partition,
+    window: Window,
+    x: float,
+    y: float,
+    sides: tuple[float, float] = (1.0, 1.0),
+) -> dict[str, Any]:
     """Describe the polytope at a point.
 
     Args:
@@ -18,12 +24,13 @@ def place_at(found: Partition, window: Window, x: float, y: float) -> dict[str, 
         window: the window.
         x: in the window's own coordinates.
         y: in the window's own coordinates.
+        sides: of the picture, in the coordinates that ``map`` is told in.
 
     Returns:
         ``face`` is the number of the polytope, -1 outside; the other facts are there if it is not:
         ``map``, rows of (factor of x, factor of y, constant), of the picture's coordinates x and y
         relative to the window's centre; ``outputs`` at the point; ``area`` as a share of the
-        picture; ``active``, for each layer the neurons above their threshold.
+        picture; ``active``, for each layer the neurons above their threshold; ``layer_sizes``.
     """
     face = int(found.locate(np.array([[x, y]]))[0])
     facts: dict[str, Any] = {"face": face, "x": x, "y": y}
@@ -31,10 +38,11 @@ def place_at(found: Partition, window: Window, x: float, y: float) -> dict[str, 
         return facts
     index = np.array([face])
     local = found.backend.maps_on(index)[0]
-    facts["map"] = (local / np.array([window.half, window.half, 1.0])).tolist()
+    facts["map"] = (local / (window.half * sides[0], window.half * sides[1], 1.0)).tolist()
     facts["outputs"] = found.evaluate(np.array([[x, y]]))[0].tolist()
     facts["area"] = float(found.areas[face] * window.half**2)
     facts["active"] = _active(found, face)
+    facts["layer_sizes"] = list(found.layer_sizes)
     return facts
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from bitfold.errors import BitfoldError
 from bitfold.polytopes import Partition
+from bitfold.studio.bits_message import bits_of_moment
 from bitfold.studio.described import (
     changes_message,
     points_message,
@@ -28,6 +29,7 @@ from bitfold.studio.viewer.run_view import RunView
 from bitfold.studio.viewer.window import Window
 from bitfold.studio.wire.message import Message
 from bitfold.studio.wire.pipe import Sender, own_output, received
+from bitfold.training import load_run
 from bitfold.training.store.metrics import METRIC_NAMES
 
 # Runs and cut windows that are kept.
@@ -49,6 +51,7 @@ class Viewer:
             "changes": self._changes,
             "marks": self._marks,
             "points": self._points,
+            "bits": self._bits,
         }
 
     def answer(self, request: Message) -> Message:
@@ -105,6 +108,10 @@ class Viewer:
 
     def _points(self, request: Message) -> Message:
         return _addressed(request, points_message(self._run(request.facts["path"]).run))
+
+    def _bits(self, request: Message) -> Message:
+        facts = request.facts
+        return _addressed(request, bits_of_moment(load_run(facts["path"]), facts["epoch"]))
 
     def _run(self, path: str) -> RunView:
         if path not in self._runs:

@@ -27,7 +27,7 @@ FACES: Final = ("value", "area", "slope", "identity", "none")
 #: The tools that paint a target.
 TOOLS: Final = ("brush", "eraser", "fill", "letter", "clear")
 #: The files that a page can save.
-FORMATS: Final = ("bitfold", "svg", "pdf", "png", "npz", "graphml", "mp4")
+FORMATS: Final = ("bitfold", "svg", "pdf", "png", "npz", "graphml", "mp4", "html")
 #: Views that a page has at most.
 MAX_VIEWS: Final = 4
 
@@ -71,7 +71,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
         "forget": {"view": _VIEW},
         "ack": {"view": _VIEW},
         "locate": {"view": _VIEW, "x": Real(-64, 64), "y": Real(-64, 64)},
-        "bits": {"run": _RUN},
+        "bits": {"run": _RUN, "epoch": Whole(0, 10**9, is_optional=True)},
         "save": {"view": _VIEW, "format": Choice(FORMATS)},
         "cancel": {},
         "new": {"settings": Settings(64)},

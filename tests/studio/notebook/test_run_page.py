@@ -1,0 +1,218 @@
+"""A run or a session in a notebook: the messages are those of the wire."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitfold.experiments import code_run
+from bitfold.studio.notebook.run_page import RunPage
+from bitfold.studio.viewer.worker import Viewer
+from bitfold.studio.wire.message import VERSION, Message, decode
+from bitfold.training import Config, EpochEnded, Run, Session, load_run
+
+LOOK = {"view": 0, "x": 0.0, "y": 0.0, "half": 0.5, "aspect": 1.0, "faces": "value"}
+
+
+class Page:
+    """The other end of a comm."""
+
+    def __init__(self) -> None:
+        self.heard: list[Message] = []
+        self.page: RunPage | None = None
+
+    def send(self, data: bytes) -> None:
+        """Take a message; a page says when it has drawn a partition."""
+        self.heard.append(decode(data))
+
+    def say(self, kind: str, **fields: Any) -> None:
+        """Send a command."""
+        assert self.page is not None
+        self.page.hear(json.dumps({"kind": kind, **fields}))
+
+    def last(self, kind: str, fits: Callable[[Message], bool] = lambda _: True) -> Message:
+        """The last message of a kind."""
+        return next(m for m in reversed(self.heard) if m.kind == kind and fits(m))
+
+    def count(self, kind: str) -> int:
+        """The number of messages of a kind."""
+        return sum(message.kind == kind for message in self.heard)
+
+
+def opened(folder: Path) -> Session:
+    """A new session with K."""
+    config = Config(
+        target="ring", size=16, shape="[4]*2", points=64, epochs=50, kolmogorov_weight=0.01,
+        batch_size=64, output_dir=str(folder), audit=False, snapshot_format="none",
+    )  # fmt: skip
+    return Session(config)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of three epochs."""
+    with opened(tmp_path / "ring") as session:
+        for event in session:
+            if isinstance(event, EpochEnded) and event.epoch == 3:
+                break
+    return load_run(tmp_path / "ring")
+
+
+def page_of(shown: Run | Session) -> Page:
+    """A page that has said hello, and looks at the newest moment."""
+    page = Page()
+    record = shown.run if isinstance(shown, Session) else shown
+    page.page = RunPage(page.send, record, shown if isinstance(shown, Session) else None)
+    page.say("hello", token="", version=VERSION)
+    page.say("open", run="ring")
+    page.say("look", run="ring", **LOOK)
+    return page
+
+
+def test_a_run_is_told_as_the_server_tells_it(run: Run) -> None:
+    """Its partition equals what the cutting process answers, byte for byte."""
+    page = page_of(run)
+    hello = page.last("hello").facts
+    assert (hello["run"], hello["shows"]) == ("ring", "run")
+    moment = page.last("moment")
+    assert moment.facts["epoch"] == 3
+    assert moment.arrays["rows"].shape == (3, len(hello["columns"]))
+    facts = {**LOOK, "time": None, "epoch": 3, "run": "ring", "path": str(run.path)}
+    facts |= {"client": 0, "window_key": "a"}
+    expected = Viewer().answer(Message("cut", facts))
+    found = page.last("partition")
+    assert found.arrays.keys() == expected.arrays.keys()
+    for name, array in expected.arrays.items():
+        np.testing.assert_array_equal(found.arrays[name], array)
+    assert {k: v for k, v in found.facts.items() if k != "client"} == {
+        k: v for k, v in expected.facts.items() if k != "client"
+    }
+    assert {"target", "settings", "changes", "marks", "points"} <= {m.kind for m in page.heard}
+
+
+def test_earlier_moments_of_a_run_are_shown(run: Run) -> None:
+    """And what lies under a point of them is what the network computes there."""
+    page = page_of(run)
+    page.say("ack", view=0)
+    page.say("look", run="ring", **{**LOOK, "epoch": 1})
+    assert page.last("partition").facts["epoch"] == 1
+    page.say("locate", view=0, x=0.2, y=-0.4)
+    place = page.last("place").facts
+    assert place["face"] >= 0
+    with np.errstate(all="ignore"):
+        import torch
+
+        expected = run.network(1).double()(torch.tensor([[0.1, -0.2]], dtype=torch.float64))
+    assert place["outputs"] == pytest.approx(expected[0].tolist(), abs=1e-9)
+
+
+def test_bits_follow_the_moment_that_is_shown(run: Run) -> None:
+    """At a checkpoint with the price of each weight, else with a line on why there is none."""
+    page = page_of(run)
+    page.say("bits", run="ring", epoch=3)
+    newest = page.last("bits")
+    assert newest.facts["num_bytes"] == len(code_run(run, 3).data)
+    priced = sum(
+        run.kolmogorov(3).weight_bits()[one["name"]].sum().item() for one in newest.facts["tensors"]
+    )
+    assert newest.arrays["costs"].sum() == pytest.approx(priced, rel=1e-5)
+    page.say("bits", run="ring", epoch=1)
+    earlier = page.last("bits")
+    assert earlier.facts["num_bytes"] == len(code_run(run, 1).data)
+    assert "no checkpoint of that epoch holds K" in earlier.facts["how"]
+    assert "costs" not in earlier.arrays
+    assert earlier.arrays["picture"].shape == (16, 16, 3)
+
+
+def test_a_run_is_not_trained(run: Run) -> None:
+    """One line says what is."""
+    page = page_of(run)
+    page.say("play", run="ring")
+    assert "expected a session that goes on, got a run" in page.last("refused").facts["text"]
+
+
+def test_a_session_plays_steps_and_pauses_between_cells(tmp_path: Path) -> None:
+    """Its own epochs are what is shown; nothing is trained before it is asked for."""
+    with opened(tmp_path / "ring") as session:
+        page = page_of(session)
+        assert page.page is not None
+        assert not page.page.is_playing
+        page.say("play", run="ring", epochs=2)
+        assert (session.epoch, page.page.is_playing) == (0, True)
+        while page.page.is_playing:
+            page.say("ack", view=0)
+            page.page.advance()
+        assert session.epoch == 2
+        page.say("ack", view=0)
+        page.say("look", run="ring", **LOOK)
+        assert page.last("partition").facts["epoch"] == 2
+        assert page.last("moment").facts["is_playing"] is False
+        page.say("play", run="ring")
+        page.say("pause", run="ring")
+        assert not page.page.is_playing
+
+
+def test_lambda_and_the_target_of_a_session_are_changed(tmp_path: Path) -> None:
+    """As recorded changes; a value that is refused is explained."""
+    with opened(tmp_path / "ring") as session:
+        page = page_of(session)
+        page.say("change", run="ring", settings={"kolmogorov_weight": 0.5})
+        stroke = {"tool": "brush", "points": [[0, 0]], "radius": 0.2, "colour": "#ffffff"}
+        page.say("paint", run="ring", **stroke, begins=True)
+        page.say("bits", run="ring")
+        assert session.run.config.kolmogorov_weight == 0.5
+        assert session.run.target.pixels[0, 8, 8, 0] == 255
+        assert page.last("target").facts["can_undo"]
+        assert page.last("bits").facts["num_bytes"] > 0
+        page.say("change", run="ring", settings={"learning_rate": -1})
+        assert "more than 0" in page.last("refused").facts["text"]
+        page.say("change", run="ring", settings={"output_dir": "/"})
+        assert "names files" in page.last("refused").facts["text"]
+        page.say("target", run="ring", name="/etc/passwd")
+        assert "Cannot learn" in page.last("refused").facts["text"]
+
+
+def test_a_loop_elsewhere_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the page cannot say that it has drawn the picture before."""
+    monkeypatch.setattr("bitfold.studio.notebook.run_page._WATCHED_SECONDS", 0.0)
+    with opened(tmp_path / "ring") as session:
+        page = page_of(session)
+        for event in session:
+            if isinstance(event, EpochEnded) and event.epoch == 3:
+                break
+    assert page.last("partition").facts["epoch"] >= 2
+    page.say("play", run="ring")
+    assert "got one that is over" in page.last("refused").facts["text"]
+
+
+def test_a_network_is_saved_in_the_size_that_was_told(tmp_path: Path) -> None:
+    """And the window that is seen, as a partition."""
+    with opened(tmp_path / "ring") as session:
+        page = page_of(session)
+        page.say("bits", run="ring")
+        page.say("save", view=0, format="bitfold")
+        file = page.last("file")
+        assert len(file.arrays["data"]) == page.last("bits").facts["num_bytes"]
+        page.say("save", view=0, format="npz")
+        assert page.last("file").facts["name"] == "ring-epoch-0.npz"
+
+
+def test_a_malformed_command_is_answered_in_one_line(run: Run) -> None:
+    """As by the server."""
+    page = page_of(run)
+    assert page.page is not None
+    for text in (
+        "{",
+        '{"kind": "fly"}',
+        '{"kind": "look", "run": 3}',
+        '{"kind": "new", "settings": {}}',
+    ):
+        before = page.count("refused")
+        page.page.hear(text)
+        assert page.count("refused") == before + 1
+        assert "\n" not in page.last("refused").facts["text"]

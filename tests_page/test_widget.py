@@ -1,0 +1,175 @@
+"""The widget's script in a browser, with a model in the place of anywidget's."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from playwright.sync_api import Browser, Page
+from torch import nn
+
+from bitfold.polytopes import Partition, Plane, partition
+from bitfold.studio.built_page import PAGE
+from bitfold.studio.notebook.notebook_page import NotebookPage
+from bitfold.studio.notebook.widget import page_of
+from bitfold.training import Config, EpochEnded, Run, Session, load_run
+from tests_page.conftest import PATIENCE_MS
+from tests_page.test_page import shown
+
+MODEL = """
+window.commands = [];
+window.hears = new Set();
+window.model = {
+  send: (content) => { window.commands.push(content.command); },
+  on: (_, hear) => { window.hears.add(hear); },
+  off: (_, hear) => { window.hears.delete(hear); },
+};
+window.tell = (text) => {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  for (const hear of window.hears) hear({}, [new DataView(bytes.buffer)]);
+};
+window.mount = async (script) => {
+  const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  window.unmount = widget.render({ model: window.model, el: document.querySelector("#cell") });
+};
+window.find = (selector) =>
+  document.querySelector("#cell").firstChild.shadowRoot.querySelector(selector);
+"""
+NOTEBOOK = (
+    "<!doctype html><body style='background: {paper}; color: {ink}'><div id='cell'></div></body>"
+)
+
+
+class Notebook:
+    """A cell with the widget, and the Python side of it.
+
+    Args:
+        page: of the browser.
+        shown: what the widget shows.
+    """
+
+    def __init__(self, page: Page, shown: Any) -> None:
+        self._page, self._waiting = page, list[bytes]()
+        self.python: NotebookPage = page_of(shown, self._waiting.append)
+        page.add_script_tag(content=MODEL)
+        page.evaluate("text => window.mount(text)", (PAGE / "widget.js").read_text("utf-8"))
+
+    def pump(self) -> None:
+        """Hand on what both sides have said, as a kernel does between two cells."""
+        for command in self._page.evaluate("() => window.commands.splice(0)"):
+            self.python.hear(command)
+        if self.python.is_playing:
+            self.python.advance()
+        for data in self._waiting:
+            self._page.evaluate("text => window.tell(text)", base64.b64encode(data).decode())
+        self._waiting.clear()
+
+    def until(self, condition: str) -> None:
+        """Hand on messages until something is true in the page."""
+        for _ in range(400):
+            self.pump()
+            if self._page.evaluate(condition):
+                return
+            self._page.wait_for_timeout(50)
+        raise TimeoutError(condition)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty notebook; errors in its console fail."""
+    problems: list[str] = []
+    opened = browser.new_page(viewport={"width": 1000, "height": 900})
+    opened.set_default_timeout(PATIENCE_MS)
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.set_content(NOTEBOOK.format(paper="#111", ink="#eee"))
+    yield opened
+    opened.close()
+    assert problems == []
+
+
+def session_of(folder: Path) -> Session:
+    """A new session."""
+    config = Config(
+        target="ring", size=32, shape="[8]*2", points=300, epochs=100, kolmogorov_weight=0.003,
+        batch_size=300, output_dir=str(folder), audit=False, snapshot_format="none",
+    )  # fmt: skip
+    return Session(config)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of three epochs."""
+    with session_of(tmp_path / "ring") as session:
+        for event in session:
+            if isinstance(event, EpochEnded) and event.epoch == 3:
+                break
+    return load_run(tmp_path / "ring")
+
+
+HAS_PICTURE = "() => window.find('#folds-caption').textContent.includes('polytopes')"
+
+
+def sees_folds(page: Page) -> bool:
+    """Whether the canvas has the orange of folds, and more than one grey."""
+    pixels = shown(page).astype(int)
+    is_orange = (pixels[..., 0] - pixels[..., 2]) > 60
+    return bool(is_orange.mean() > 0.01 and pixels.std() > 20)
+
+
+def test_a_run_is_seen_with_folds_curves_and_bits_of_the_page(page: Page, run: Run) -> None:
+    """In the notebook's dark theme; its recorded moments play, and nothing offers to train."""
+    notebook = Notebook(page, run)
+    notebook.until(HAS_PICTURE)
+    assert page.evaluate(HAS_PICTURE)
+    number = partition(run.network(3)).num_polytopes
+    assert f"{number} polytopes at epoch 3" in page.inner_text("#folds-caption")
+    assert sees_folds(page)
+    assert page.evaluate("() => window.find('.studio').dataset.theme") == "dark"
+    assert page.locator("#chart-losses canvas").is_visible()
+    for hidden in ("#step", "#run-list", "#link", "#branch", "#live-settings", ".tools"):
+        assert not page.locator(hidden).first.is_visible(), hidden
+    page.evaluate("() => window.find('#play').click()")
+    notebook.until("() => window.find('#play').textContent === 'Play'")
+    notebook.until("() => window.find('#folds-caption').textContent.includes('epoch 3')")
+    page.evaluate("document.body.style.color = '#111'")
+    page.wait_for_function("() => window.find('.studio').dataset.theme === 'light'")
+
+
+def test_a_session_is_trained_from_the_widget(page: Page, tmp_path: Path) -> None:
+    """Step, then lambda; leaving the cell ends all that listens."""
+    with session_of(tmp_path / "ring") as session:
+        notebook = Notebook(page, session)
+        notebook.until(HAS_PICTURE)
+        page.click("#step")
+        notebook.until("() => window.find('#folds-caption').textContent.includes('epoch 1')")
+        assert session.epoch == 1
+        page.fill("#live-settings input[name=kolmogorov_weight]", "0.5")
+        page.press("#live-settings input[name=kolmogorov_weight]", "Tab")
+        notebook.pump()
+        assert session.run.config.kolmogorov_weight == 0.5
+        page.evaluate("() => window.unmount()")
+        assert page.evaluate("() => window.hears.size") == 0
+        assert page.evaluate("() => document.querySelector('#cell').innerHTML") == ""
+
+
+def test_a_partition_of_any_module_is_panned_zoomed_and_picked(page: Page) -> None:
+    """A plane through three inputs; curves, time and targets are left out."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(9, 20), nn.ReLU(), nn.Linear(20, 3)).eval()
+    found: Partition = partition(network, ((-3, -3), (3, 3)), Plane.through(*torch.eye(9)[:3]))
+    notebook = Notebook(page, found)
+    notebook.until(HAS_PICTURE)
+    page.wait_for_timeout(300)
+    assert sees_folds(page)
+    for hidden in ("#play", "#timeline", "#target", "#curves", "#bits"):
+        assert not page.locator(hidden).first.is_visible(), hidden
+    page.evaluate("() => document.querySelector('#cell').bitfold.zoomTo(0.01, 0.02, 1000)")
+    notebook.until("() => document.querySelector('#cell').bitfold.isCurrent()")
+    page.hover("#folds")
+    notebook.until("() => window.find('#place dd') !== null")
+    assert page.inner_text("#place dd >> nth=0").count(",") == 2
