@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from playwright.sync_api import Page
 
 from tests_page.conftest import Studio
@@ -75,3 +76,18 @@ def test_a_point_of_a_curve_shows_its_epoch_in_all_views(page: Page) -> None:
     page.mouse.move(2, 2)
     wait_for_epoch(page, 4)
     assert page.inner_text("#epoch") == "epoch 4"
+
+
+def test_a_fold_under_the_pointer_names_its_neuron(page: Page) -> None:
+    """Its layer, its number, and what its weights cost once that is known."""
+    step(page)
+    page.wait_for_function("() => document.querySelector('#saved-now').textContent !== ''")
+    pixels = shown(page).astype(int)
+    y, x = np.argwhere(pixels[..., 0] - pixels[..., 2] > 100)[5000].tolist()
+    box = page.locator("#folds").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    page.wait_for_function(
+        "() => /neuron \\d+ of layer \\d+: its weights and bias cost/"
+        ".test(document.querySelector('#neuron').textContent)"
+    )

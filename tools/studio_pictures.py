@@ -25,7 +25,7 @@ SERVER = """
 import sys
 from bitfold.experiments import DEMO
 from bitfold.studio import serve
-begin = {**DEMO, "kolmogorov_weight": float(sys.argv[2])}
+begin = {**DEMO, "kolmogorov_weight": float(sys.argv[2]), "size": int(sys.argv[3])}
 serve(sys.argv[1], begin=begin, ready=lambda url: print(url, flush=True))
 """
 
@@ -41,11 +41,20 @@ def main() -> int:
 
 
 @contextmanager
-def studio_page(playwright: Playwright, kolmogorov_weight: float) -> Iterator[Page]:
+def studio_page(
+    playwright: Playwright, kolmogorov_weight: float, size: int = 512
+) -> Iterator[Page]:
     """Serve the demo's ring with a lambda, and open the page."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", SERVER, f"{folder}/runs", str(kolmogorov_weight)]
+        command = [
+            sys.executable,
+            "-c",
+            SERVER,
+            f"{folder}/runs",
+            str(kolmogorov_weight),
+            str(size),
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             url = server.stdout.readline().strip()

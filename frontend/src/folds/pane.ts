@@ -17,6 +17,7 @@ const WHEEL = 0.0015;
 const KEY_PAN = 0.1;
 const KEY_ZOOM = 1.25;
 const CLICK_PX = 8;
+const POINT_MS = 60;
 
 export class FoldsPane {
   readonly camera = new Camera();
@@ -209,6 +210,7 @@ export class FoldsPane {
 
   private last: readonly [number, number] | null = null;
   private isDragged = false;
+  private pointedMs = 0;
 
   private press(event: PointerEvent): void {
     this.canvas.setPointerCapture(event.pointerId);
@@ -221,6 +223,7 @@ export class FoldsPane {
     const spot = spotOf(this.canvas, event);
     if (this.last === null) {
       this.hovered(...spot);
+      this.point(spot);
     } else if (this.brush.isPainting) {
       this.brush.go(this.camera.point(...spot));
       this.last = spot;
@@ -238,10 +241,10 @@ export class FoldsPane {
     this.last = null;
   }
 
-  /** Choose the neuron whose fold was clicked; none if there is no fold near. */
-  private choose([u, v]: readonly [number, number]): void {
+  /** The neuron whose fold is near a point of the canvas; null if there is none. */
+  private neuronAt([u, v]: readonly [number, number]): number | null {
     const { legend, foldEnds, foldNeurons } = this.renderer.drawing;
-    if (legend === null) return;
+    if (legend === null) return null;
     const [x, y] = this.camera.point(u, v);
     const window = legend.window;
     const perUnit = (this.canvas.clientHeight / 2) * (window.half / this.camera.half);
@@ -252,10 +255,27 @@ export class FoldsPane {
       perUnit / this.camera.aspect * (this.canvas.clientWidth / this.canvas.clientHeight),
       perUnit,
     );
-    const isNear = found !== null && found.distance < CLICK_PX;
-    this.neuron = isNear ? (foldNeurons[found.piece] ?? null) : null;
-    this.chosen(this.neuron === null ? null : layerOf(this.neuron, legend.layerSizes));
+    return found !== null && found.distance < CLICK_PX ? (foldNeurons[found.piece] ?? null) : null;
+  }
+
+  /** Choose the neuron whose fold was clicked; none if there is no fold near. */
+  private choose(spot: readonly [number, number]): void {
+    this.neuron = this.neuronAt(spot);
+    this.tell(this.neuron);
     this.redraw();
+  }
+
+  private tell(neuron: number | null): void {
+    const sizes = this.renderer.drawing.legend?.layerSizes ?? [];
+    this.chosen(neuron === null ? null : layerOf(neuron, sizes));
+  }
+
+  /** Name the neuron of the fold under the pointer, or the chosen one. */
+  private point(spot: readonly [number, number]): void {
+    const now = performance.now();
+    if (now - this.pointedMs < POINT_MS) return;
+    this.pointedMs = now;
+    this.tell(this.neuronAt(spot) ?? this.neuron);
   }
 
   private key(event: KeyboardEvent): void {

@@ -10,6 +10,7 @@ const LIVE = [
   "learning_rate",
   "optimizer",
   "kolmogorov_temperature",
+  "kolmogorov_targets",
   "kolmogorov_lr",
   "grad_clip_norm",
   "points",
@@ -28,6 +29,7 @@ const NEW = [
 const NAMES: Readonly<Record<string, string>> = {
   kolmogorov_weight: "lambda",
   kolmogorov_temperature: "temperature of K",
+  kolmogorov_targets: "targets of K",
   kolmogorov_lr: "rate of K",
   kolmogorov_quantise: "quantised",
   kolmogorov_predictor: "predictor",

@@ -45,12 +45,13 @@ def bits_message(
     """
     costs, state = loss.weight_bits(), loss.decoded_state()
     items = {name: _finite(bits) for name, bits in loss.bits().items.items()}
-    arrays = {"costs": _flat(list(costs.values())), **_histogram(loss)}
-    return _message(
-        {"epoch": epoch, "num_bytes": num_bytes, "items": items},
-        {name: state[name] for name in costs},
-        {**arrays, "picture": _picture(decoded, target)},
-    )
+    arrays: dict[str, NDArray[Any]] = {
+        "costs": _flat(list(costs.values())),
+        "picture": _picture(decoded, target),
+        **_histogram(loss),
+    }
+    facts = {"epoch": epoch, "num_bytes": num_bytes, "items": items}
+    return _message(facts, {name: state[name] for name in costs}, arrays)
 
 
 def bits_of_moment(run: Run, epoch: int) -> Message:

@@ -94,7 +94,7 @@ def _moments(shown: RunView, room: int, told: Callable[[int, int], None]) -> lis
     count = min(len(epochs), max(1, room // len(last["data"])))
     while True:
         chosen = np.unique(np.linspace(0, len(epochs) - 1, count).astype(int))
-        found = []
+        found: list[dict[str, Any]] = []
         for number in chosen:
             told(len(found), len(chosen))
             found.append(made(epochs[number]))
