@@ -102,11 +102,11 @@ def test_a_partition_from_a_file_is_shown_too(found: Partition, tmp_path: Path) 
     page, other = Page(load_partition(path)), Page(found)
     answer, expected = page.look(), other.look()
     for name in ("corners", "outputs"):
-        total = [np.sort(one.arrays[name], 0) for one in (answer, expected)]
-        np.testing.assert_allclose(*total, atol=1e-5)
-    one, two = (p.say("locate", view=0, x=0.3, y=0.1).facts for p in (page, other))
+        one, two = (np.sort(each.arrays[name], 0) for each in (answer, expected))
+        np.testing.assert_allclose(one, two, atol=1e-5)
+    place, wanted = (p.say("locate", view=0, x=0.3, y=0.1).facts for p in (page, other))
     for name in ("outputs", "map", "area"):
-        np.testing.assert_allclose(one[name], two[name], rtol=1e-6)
+        np.testing.assert_allclose(place[name], wanted[name], rtol=1e-6)
 
 
 def test_what_is_seen_is_saved(found: Partition, tmp_path: Path) -> None:

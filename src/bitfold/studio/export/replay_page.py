@@ -42,12 +42,16 @@ _SCRIPT_TAG: Final = '<script type="module" src="studio.js"></script>'
 _STYLE_TAG: Final = '<link rel="stylesheet" href="studio.css">'
 
 
+def _nobody(done: int, total: int) -> None:
+    """Tell nobody how far the page is."""
+
+
 def write_replay_page(
     path: str | Path,
     run: str | Path,
     *,
     most_bytes: int = USUAL_BYTES,
-    told: Callable[[int, int], None] = lambda done, total: None,
+    told: Callable[[int, int], None] = _nobody,
 ) -> int:
     """Write a page with a run's recorded moments; it needs no server and no network.
 
