@@ -28,7 +28,7 @@ def main() -> int:
             sync_playwright() as playwright,
             studio_page(playwright, kolmogorov_weight=0.003, size=128) as page,
         ):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # both are schemes
+            page.emulate_media(color_scheme=scheme)
 
             def keep(name: str, page: Page = page, scheme: str = scheme) -> None:
                 page.wait_for_timeout(1500)

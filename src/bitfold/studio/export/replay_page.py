@@ -88,7 +88,9 @@ def write_replay_page(
     return len(moments)
 
 
-def _moments(shown: RunView, room: int, told: Callable[[int, int], None]) -> list[dict[str, Any]]:
+def _moments(
+    shown: RunView, room: int, told: Callable[[int, int], None] = _nobody
+) -> list[dict[str, Any]]:
     """Return moments that fit into a number of characters."""
     epochs = shown.kept_epochs()
     if not epochs:
