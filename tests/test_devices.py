@@ -1,4 +1,4 @@
-"""What runs on an accelerator gives what the processor gives. Skipped where there is none."""
+"""An accelerator gives the processor's results; without an accelerator the tests are skipped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not ACCELERATORS, reason="no accelerator here")
 
 @pytest.fixture(params=ACCELERATORS or ["none"])
 def device(request: pytest.FixtureRequest) -> torch.device:
-    """One that is there."""
+    """Return an accelerator of this machine."""
     return torch.device(request.param)
 
 
@@ -46,7 +46,7 @@ def network() -> nn.Sequential:
 @pytest.mark.parametrize("predictor", ["per_tensor", "row_column", "coordinate"])
 @pytest.mark.parametrize("targets", ["linear", "soft"])
 def test_k_and_its_gradients(device: torch.device, predictor: str, targets: str) -> None:
-    """Value, both sides' gradients and the bits are the processor's, up to float32 rounding."""
+    """K, its gradients by network and predictor, and the bits agree up to float32 rounding."""
     found = []
     for where in (torch.device("cpu"), device):
         module = network().to(where)
@@ -84,7 +84,7 @@ def test_training_lowers_k(device: torch.device, predictor: str) -> None:
 
 
 def test_the_audit(device: torch.device) -> None:
-    """It finds every term to reach every module, and a cut one not to."""
+    """The audit reports a correct term as reaching every module, and a cut term as cut."""
     module = network().to(device)
     loss = KolmogorovLoss(module, bins=32).to(device)
     x = torch.rand(20, 16, device=device)
@@ -98,7 +98,7 @@ def test_the_audit(device: torch.device) -> None:
 
 
 def test_exact_polytopes(device: torch.device) -> None:
-    """Weights are read off the device; the partition is the same to the bit."""
+    """The partition of a network on the device is the processor's to the bit."""
     plane = bitfold.Plane.through(*np.random.default_rng(0).normal(size=(3, 16)))
     square = ((-1, -1), (1, 1))
     mine = bitfold.partition(network().eval(), square, plane)
@@ -110,7 +110,7 @@ def test_exact_polytopes(device: torch.device) -> None:
 
 
 def test_max_pooling_by_both_engines(device: torch.device) -> None:
-    """Its winners too are the processor's: exactly, and on a raster but for single pixels."""
+    """Max pooling gives the processor's partition exactly, and its raster up to single pixels."""
     plane = bitfold.Plane.through(*np.random.default_rng(0).normal(size=(3, 16)))
     axis = np.linspace(-0.5, 1.5, 80)
     found, pixels = [], []
@@ -131,7 +131,7 @@ def test_max_pooling_by_both_engines(device: torch.device) -> None:
 
 
 def test_sampled_polytopes(device: torch.device) -> None:
-    """Folds on a raster are the processor's, but for single pixels that rounding decides."""
+    """Folds on a raster are the processor's except at single pixels that rounding decides."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(2, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU())
     axis = np.linspace(-0.5, 0.5, 100)
@@ -142,7 +142,7 @@ def test_sampled_polytopes(device: torch.device) -> None:
 
 
 def test_a_run(device: torch.device, tmp_path: Path) -> None:
-    """A run trains on the device, resumes, and is read where there is none."""
+    """A run trains and resumes on the device, and a machine without the device reads it."""
     settings: dict[str, Any] = {
         "target": "ring", "size": 16, "shape": "[6]*2", "points": 50, "validation_points": 20,
         "batch_size": 16, "save_interval": "1", "device": device.type,

@@ -1,4 +1,4 @@
-"""The layers of the package, and what its source never does."""
+"""The package's import layers, and calls and statements that its source must not contain."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import bitfold
 
 ROOT = Path(bitfold.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-#: Stubs of packages whose names are imported when they are first used.
+#: Stubs of packages that import their names at first use.
 STUBS = sorted(ROOT.rglob("*.pyi"))
 
-#: Each layer and all that it may import of the others.
+#: Each layer and the other layers that it may import.
 GROUND = {"errors", "runtime"}
 DOMAINS = {"targets", "networks", "kolmogorov", "polytopes", "audit", "bounds"}
 BELOW_TRAINING = GROUND | {"entropy_coding"} | DOMAINS
@@ -36,10 +36,10 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["__main__"] = {"cli", "runtime"}
 ALLOWED["__init__"] = set(ALLOWED) - {"cli", "__main__", "recording"}
-#: Training never draws, but a finished run draws its own metrics when it is asked to.
+#: Training never draws during a run; a finished run may draw its own metrics on request.
 EXCEPTIONS = {"training.lineage.run": {"render"}}
 MOST_FILES = 15
-#: Folders that are still to be divided.
+#: Folders that are still to be divided, and their number of files.
 KNOWN_LARGE: set[str] = set()
 LARGEST_FILE, LONGEST_FUNCTION = 400, 40
 
@@ -56,14 +56,14 @@ def module_of(path: Path) -> str:
 
 
 def layer_of(module: str) -> str:
-    """The first part of a module's name below the package."""
+    """Return the first part of a module's name below the package."""
     return module.split(".", maxsplit=1)[0]
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
     """Every imported module in full, wherever it is imported, and whether at run time.
 
-    What stands below ``if TYPE_CHECKING`` is not imported at run time.
+    Imports below ``if TYPE_CHECKING`` do not happen at run time.
     """
     tree = parsed(path)
     for_types = {
@@ -93,7 +93,7 @@ def is_module(name: str) -> bool:
 
 @pytest.mark.parametrize("path", [*FILES, *STUBS], ids=module_of)
 def test_no_import_goes_up_or_across(path: Path) -> None:
-    """Each layer imports itself and those below, also for types and inside functions."""
+    """Each layer imports only itself and layers below, in type-only and local imports too."""
     layer = layer_of(module_of(path))
     assert layer in ALLOWED, f"{layer} is a layer that this test does not know"
     for name, _ in imports_of(path):
@@ -106,7 +106,7 @@ def test_no_import_goes_up_or_across(path: Path) -> None:
 
 
 def test_no_modules_and_no_folders_import_each_other_in_a_circle() -> None:
-    """Imports lead to an end, those for types too: between the files and folders of each folder."""
+    """Neither the files nor the subfolders of any folder import each other in a circle."""
     graph: dict[str, set[str]] = {}
     for path in FILES:
         if path.name == "__init__.py":
@@ -131,7 +131,7 @@ def siblings(module: str, imported: str) -> tuple[str, str]:
 
 
 def circles_of(graph: dict[str, set[str]]) -> set[frozenset[str]]:
-    """Sets of parts each of which leads to every other (Warshall 1962)."""
+    """Return sets of parts in which each part leads to every other (Warshall 1962)."""
     nodes = sorted(set(graph) | {other for others in graph.values() for other in others})
     reached = {node: set(graph.get(node, ())) for node in nodes}
     for middle in nodes:
@@ -146,14 +146,14 @@ def circles_of(graph: dict[str, set[str]]) -> set[frozenset[str]]:
 
 
 def test_circles_are_found() -> None:
-    """Of three parts that lead to each other and one that leads to them."""
+    """Three parts that lead to each other are a circle; a part that leads to them is not."""
     graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
     assert circles_of(graph) == {frozenset("abc")}
     assert circles_of({"a": {"b"}, "b": {"c"}}) == set()
 
 
 def test_no_folder_holds_more_than_can_be_read_at_a_glance() -> None:
-    """At most fifteen files lie side by side."""
+    """Each folder holds at most fifteen files."""
     counts: dict[str, int] = {}
     for path in FILES:
         folder = path.parent.relative_to(ROOT).as_posix()
@@ -162,7 +162,7 @@ def test_no_folder_holds_more_than_can_be_read_at_a_glance() -> None:
 
 
 def test_training_neither_draws_nor_prints() -> None:
-    """It knows nothing of pictures, terminals or programs: listeners do."""
+    """Training imports no package for pictures, terminals or programs."""
     kept_out = {"rich", "matplotlib", "av", "PIL", "argparse", "logging", "tensorboard"}
     for path in FILES:
         if layer_of(module_of(path)) != "training":
@@ -175,7 +175,7 @@ def test_training_neither_draws_nor_prints() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_nothing_runs_a_strangers_code(path: Path) -> None:
-    """No eval, exec or compile, and nothing that unpickles, in any file."""
+    """No file calls eval, exec or compile, or unpickles."""
     kept_out = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
     for name, _ in imports_of(path):
         assert name.split(".")[0] not in kept_out, name
@@ -189,7 +189,7 @@ def test_nothing_runs_a_strangers_code(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_files_and_functions_stay_short(path: Path) -> None:
-    """So that each can be read at a glance."""
+    """Each file and each function stays below its limit of lines."""
     num_lines = len(path.read_text(encoding="utf-8").splitlines())
     assert num_lines <= LARGEST_FILE, f"{module_of(path)} has {num_lines} lines"
     for node in ast.walk(parsed(path)):
@@ -203,7 +203,7 @@ def test_files_and_functions_stay_short(path: Path) -> None:
 
 
 def test_a_packages_init_only_hands_names_on() -> None:
-    """It holds a docstring, imports and ``__all__``, or takes its names from its stub."""
+    """An init holds a docstring, imports and ``__all__``, or takes its names from its stub."""
     from_stub = "__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)"
     for path in [*FILES, *STUBS]:
         if path.stem != "__init__":

@@ -1,4 +1,4 @@
-"""What ``import bitfold`` gives, and what it costs."""
+"""The names that ``import bitfold`` gives, and the modules that it loads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bitfold
 
-#: A contract: a name that goes away needs a note in the changelog.
+#: The public names are a contract: removing a name needs a note in the changelog.
 NAMES = {
     "AuditError",
     "BitfoldError",
@@ -48,7 +48,7 @@ NAMES = {
 
 
 def test_the_public_names_are_there_and_documented() -> None:
-    """Each is a class or function with a docstring of its own."""
+    """Each public name is a class or function with its own docstring."""
     assert set(bitfold.__all__) >= NAMES
     for name in bitfold.__all__:
         public = getattr(bitfold, name)
@@ -57,7 +57,7 @@ def test_the_public_names_are_there_and_documented() -> None:
 
 
 def test_every_error_is_one_of_bitfolds() -> None:
-    """So that one ``except`` catches all that bitfold raises on purpose."""
+    """Every error class derives from one base, so that one ``except`` catches all of them."""
     for name in NAMES:
         if name.endswith("Error"):
             assert issubclass(getattr(bitfold, name), bitfold.BitfoldError)
@@ -67,12 +67,12 @@ HEAVY = {"torch", "numpy", "numba", "scipy", "matplotlib", "av", "PIL", "rich", 
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    """Names are resolved at their first use, so that help texts appear at once."""
+    """Importing bitfold loads no heavy package, so that help texts appear at once."""
     assert loaded_after("import bitfold") & (HEAVY | {"tensorboard"}) == set()
 
 
 def test_training_loads_neither_pictures_nor_terminals() -> None:
-    """Those who only train load no drawing, video, compiler or terminal."""
+    """Training loads no package for drawing, video, compiling or terminals."""
     loaded = loaded_after("from bitfold import Config, KolmogorovLoss, train")
     assert "torch" in loaded
     assert loaded & {"numba", "rich", "tensorboard", "matplotlib", "av", "scipy"} == set()
@@ -86,7 +86,7 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_training_loads_nothing_that_only_drawing_or_compiling_steps_need(tmp_path: Path) -> None:
-    """A first run would wait seconds for them; the drawing process loads its own."""
+    """A first training loads no module that only drawing or compiling a step needs."""
     code = (
         "import sys, bitfold; from bitfold.recording import Recorder; Recorder();"
         "bitfold.train(bitfold.Config(target='ring', size=8, shape='[3]', epochs=1,"

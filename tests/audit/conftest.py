@@ -16,7 +16,7 @@ Case = Callable[..., Callable[[], Any]]
 
 
 def audit_planted(case: Case) -> tuple[set[int], tuple[CutSite, ...]]:
-    """Audit a case on a small network; return its marked lines, and the places that are named."""
+    """Audit a case; return its marked lines and the lines that the audit names."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
     other = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
@@ -31,5 +31,5 @@ def audit_planted(case: Case) -> tuple[set[int], tuple[CutSite, ...]]:
 
 @pytest.fixture
 def planted() -> Callable[[Case], tuple[set[int], tuple[CutSite, ...]]]:
-    """A function from a case to its marked lines and the places that the audit names."""
+    """Return a function from a case to its marked lines and the lines that the audit names."""
     return audit_planted

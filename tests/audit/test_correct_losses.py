@@ -1,4 +1,4 @@
-"""Losses that are right as they are; the audit must raise no alarm."""
+"""Correct losses, for which the audit must raise no alarm."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def small(inputs: int = 4, outputs: int = 4) -> nn.Sequential:
 
 
 def points(*shape: int) -> Tensor:
-    """Numbers from a Gaussian: (16, 4) unless said otherwise."""
+    """Return Gaussian points: (16, 4) unless said otherwise."""
     return torch.randn(*(shape or (16, 4)))
 
 
@@ -55,7 +55,7 @@ class _RoundThrough(torch.autograd.Function):
 
 
 def straight_through_function() -> tuple[Term, Modules]:
-    """The same as a custom Function."""
+    """Rounds as `straight_through` does, in a custom Function."""
     net, x = small(), points()
     return lambda: _RoundThrough.apply(net(x)).square().mean(), {"net": net}
 
@@ -80,7 +80,7 @@ def gradients_worked_out_in_forward() -> tuple[Term, Modules]:
 
 
 def reparameterised_sample() -> tuple[Term, Modules]:
-    """Noise from the global generator, scaled and shifted by what the network says."""
+    """Noise from the global generator, scaled and shifted by the network's outputs."""
     net, x = small(outputs=8), points()
 
     def term() -> Tensor:
@@ -101,7 +101,7 @@ def gumbel_softmax() -> tuple[Term, Modules]:
 
 
 def checkpointed() -> tuple[Term, Modules]:
-    """Activations worked out twice."""
+    """A checkpoint computes the activations twice."""
     net, x = nn.Sequential(small(), nn.Dropout(0.2), small()), points()
     return lambda: checkpoint(net, x, use_reentrant=False).square().mean(), {"net": net}
 
@@ -129,7 +129,7 @@ def detached_target() -> tuple[Term, Modules]:
 
 
 def averaged_teacher() -> tuple[Term, Modules]:
-    """A frozen copy that follows the network gives the target."""
+    """A frozen moving average of the network provides the target."""
     net, x = small(), points()
     teacher = copy.deepcopy(net).requires_grad_(False)
 
@@ -143,7 +143,7 @@ def averaged_teacher() -> tuple[Term, Modules]:
 
 
 def stopped_normaliser() -> tuple[Term, Modules]:
-    """The value is 1 always; its gradient is that of a logarithm."""
+    """The value is always 1; its gradient is that of a logarithm."""
     net, x = small(), points()
 
     def term() -> Tensor:
@@ -154,20 +154,20 @@ def stopped_normaliser() -> tuple[Term, Modules]:
 
 
 def embedding() -> tuple[Term, Modules]:
-    """A lookup that touches 6 of 500 rows: the others do not influence the value."""
+    """A lookup reads 6 of 500 rows: the other rows do not influence the value."""
     table, places = nn.Embedding(500, 4), torch.tensor([[3, 141, 59], [26, 53, 3]])
     head = nn.Linear(4, 1)
     return lambda: head(table(places)).square().mean(), {"table": table, "head": head}
 
 
 def sparse_embedding() -> tuple[Term, Modules]:
-    """The same with a sparse gradient."""
+    """A lookup reads 6 of 500 rows and has a sparse gradient."""
     table, places = nn.Embedding(500, 4, sparse=True), torch.tensor([[3, 141], [26, 53]])
     return lambda: table(places).square().mean(), {"table": table}
 
 
 def gathered_by_argmax() -> tuple[Term, Modules]:
-    """Values at places that are integers."""
+    """Integer indices select values of the output."""
     net, x = small(), points()
 
     def term() -> Tensor:
@@ -178,7 +178,7 @@ def gathered_by_argmax() -> tuple[Term, Modules]:
 
 
 def mixed_dtypes() -> tuple[Term, Modules]:
-    """Two precisions in one loss."""
+    """One loss mixes two precisions."""
     net, head = small(), nn.Linear(4, 1).double()
     x = points()
     return lambda: head(net(x).double()).square().mean(), {"net": net, "head": head}
@@ -197,13 +197,13 @@ def autocast() -> tuple[Term, Modules]:
 
 
 def bfloat16_module() -> tuple[Term, Modules]:
-    """Parameters in bfloat16, in which a small displacement rounds away."""
+    """bfloat16 parameters, for which a small displacement rounds to nothing."""
     net, x = small().bfloat16(), points().bfloat16()
     return lambda: net(x).square().mean(), {"net": net}
 
 
 def float16_module() -> tuple[Term, Modules]:
-    """Parameters in float16."""
+    """float16 parameters."""
     net, x = small().half(), points().half()
     return lambda: net(x).square().mean(), {"net": net}
 
@@ -216,7 +216,7 @@ def max_pooling() -> tuple[Term, Modules]:
 
 
 def top_values() -> tuple[Term, Modules]:
-    """The two largest outputs only."""
+    """The loss uses only the two largest outputs."""
     net, x = small(), points()
 
     def term() -> Tensor:
@@ -226,7 +226,7 @@ def top_values() -> tuple[Term, Modules]:
 
 
 def where_and_clamp() -> tuple[Term, Modules]:
-    """Branches chosen element by element, and bounds that most keep."""
+    """`where` chooses branches element by element, and `clamp` leaves most elements unchanged."""
     net, x = small(), points()
 
     def term() -> Tensor:
@@ -248,20 +248,20 @@ def norms_and_dropout() -> tuple[Term, Modules]:
 
 
 def recurrent() -> tuple[Term, Modules]:
-    """LSTM and GRU."""
+    """An LSTM and a GRU."""
     lstm, gru, x = nn.LSTM(4, 5), nn.GRU(5, 3), points(6, 2, 4)
     return lambda: gru(lstm(x)[0])[1].square().mean(), {"lstm": lstm, "gru": gru}
 
 
 def attention() -> tuple[Term, Modules]:
-    """A transformer's layer with a mask."""
+    """A transformer layer with a mask."""
     net = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     x, mask = points(2, 5, 8), torch.ones(5, 5, dtype=torch.bool).triu(1)
     return lambda: net(x, src_mask=mask).square().mean(), {"net": net}
 
 
 def functional() -> tuple[Term, Modules]:
-    """The parameters are handed to a module without any of its own."""
+    """`functional_call` hands the parameters to a module that has none of its own."""
     net, x = small(), points()
     empty = copy.deepcopy(net).to("meta")
 
@@ -285,14 +285,14 @@ def gradient_penalty() -> tuple[Term, Modules]:
 
 
 def weight_norm() -> tuple[Term, Modules]:
-    """Parameters from which others are worked out."""
+    """weight_norm computes the weights from other parameters."""
     net = nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))
     x = points()
     return lambda: net(x).square().mean(), {"net": net}
 
 
 def logged_and_branching() -> tuple[Term, Modules]:
-    """Numbers leave PyTorch for a log and for a choice that gives the same either way."""
+    """Numbers leave PyTorch for a log, and for a choice between equal branches."""
     net, x, log = small(), points(), []
 
     def term() -> Tensor:
@@ -304,7 +304,7 @@ def logged_and_branching() -> tuple[Term, Modules]:
 
 
 def policy_gradient() -> tuple[Term, Modules]:
-    """Sampled actions, and rewards that carry no graph."""
+    """Actions are sampled, and rewards carry no graph."""
     net, x = small(), points()
 
     def term() -> Tensor:
@@ -316,7 +316,7 @@ def policy_gradient() -> tuple[Term, Modules]:
 
 
 def kolmogorov_loss() -> tuple[Term, Modules]:
-    """K itself, whose gradients come from compiled loops."""
+    """K, whose gradients come from compiled loops."""
     network = PolytopeNet(2, "[10]*3", 1)
     kolmogorov = KolmogorovLoss(network)
     return kolmogorov, {"network": network, "predictor": kolmogorov}
@@ -357,7 +357,7 @@ CASES: tuple[Case, ...] = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_a_correct_loss_raises_no_alarm(case: Case) -> None:
-    """Each of its modules is reached, and nothing is said to stop."""
+    """The audit finds that a correct loss reaches each of its modules, and names no cut site."""
     torch.manual_seed(0)
     term, modules = case()
     audit = audit_gradients({"loss": term}, modules)
@@ -373,7 +373,7 @@ def test_a_correct_loss_raises_no_alarm(case: Case) -> None:
     ids=lambda case: case.__name__,
 )
 def test_a_smooth_loss_agrees_with_finite_differences(case: Case) -> None:
-    """Also with noise and dropout, as all evaluations share their random numbers."""
+    """A smooth loss agrees with finite differences, also with noise and dropout."""
     torch.manual_seed(0)
     term, modules = case()
     for row in audit_gradients({"loss": term}, modules).rows:
@@ -383,7 +383,7 @@ def test_a_smooth_loss_agrees_with_finite_differences(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [straight_through, stopped_normaliser], ids=lambda c: c.__name__)
 def test_disagreement_is_reported_and_not_judged(case: Case) -> None:
-    """Losses whose gradient is another value's on purpose are reached all the same."""
+    """A loss whose gradient deliberately belongs to another value still counts as reached."""
     torch.manual_seed(0)
     term, modules = case()
     (row,) = audit_gradients({"loss": term}, modules).rows

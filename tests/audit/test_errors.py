@@ -21,7 +21,7 @@ def refusal(terms: Any, modules: Any, **options: Any) -> str:
 
 
 def fine() -> Tensor:
-    """A valid term."""
+    """Return a valid term."""
     return torch.ones(())
 
 
@@ -51,14 +51,14 @@ def test_a_term_that_raises_is_named() -> None:
     ],
 )
 def test_a_term_that_is_no_finite_scalar_is_named(value: object, found: str) -> None:
-    """Also if it is a number of Python's."""
+    """The error names a term that is not a finite scalar tensor, such as a Python number."""
     message = refusal({"K": lambda: value}, {"net": nn.Linear(1, 1)})
     assert message.startswith("Cannot audit term 'K': expected a finite scalar, got ")
     assert found in message
 
 
 def test_a_backward_pass_that_raises_is_named() -> None:
-    """It is the term's fault as well."""
+    """The error names a term whose backward pass raises."""
     net = nn.Linear(2, 1)
 
     def term() -> Tensor:
@@ -72,20 +72,20 @@ def test_a_backward_pass_that_raises_is_named() -> None:
 
 
 def test_a_module_without_parameters_is_refused() -> None:
-    """By name."""
+    """The error names a module without parameters."""
     message = refusal({"K": fine}, {"act": nn.Tanh()})
     assert "module 'act': expected at least one trainable parameter, got no parameters" in message
 
 
 def test_a_frozen_module_is_refused() -> None:
-    """No gradient is meant to reach it, and the message says so."""
+    """The error says that no gradient is meant to reach a frozen module."""
     message = refusal({"K": fine}, {"teacher": nn.Linear(2, 2).requires_grad_(False)})
     assert "got 2 frozen or empty ones" in message
     assert "Leave it out" in message
 
 
 def test_parameters_without_finite_values_are_refused() -> None:
-    """By name of module and parameter."""
+    """The error names the module and the parameter that is not finite."""
     net = nn.Linear(2, 2)
     with torch.no_grad():
         net.bias[1] = math.nan
@@ -121,11 +121,11 @@ def test_a_term_that_has_no_value_nearby_is_refused() -> None:
 def test_what_is_no_audit_is_refused(
     terms: object, modules: object, options: dict[str, int], found: str
 ) -> None:
-    """Before anything is evaluated."""
+    """Invalid arguments are refused before any term is evaluated."""
     assert found in refusal(terms, modules, **options)
 
 
 def test_pairs_that_are_not_there_are_refused() -> None:
-    """A wrong name would otherwise make an assertion that cannot fail."""
+    """A pair with an unknown name is refused, since the assertion could never fail."""
     with pytest.raises(AuditError, match=r"got \('K', 'network'\)"):
         assert_gradients_reach({"K": fine}, {"net": nn.Linear(1, 1)}, pairs=[("K", "network")])

@@ -1,4 +1,4 @@
-"""Numbers that change when a value does."""
+"""Fingerprints of tensors, which change when a value changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DTYPES = [
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_one_changed_element_changes_the_fingerprint(dtype: torch.dtype) -> None:
-    """Wherever it stands, and whatever the type."""
+    """One changed element changes the fingerprint, at any position and in any dtype."""
     prints = Fingerprints()
     tensor = torch.zeros(3, 5, dtype=dtype)
     start = prints.of(tensor)
@@ -31,7 +31,7 @@ def test_one_changed_element_changes_the_fingerprint(dtype: torch.dtype) -> None
 
 
 def test_order_matters_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks are not simply added up."""
+    """Swapping two chunks changes the fingerprint."""
     monkeypatch.setattr(fingerprint, "CHUNK", 4)
     prints = Fingerprints()
     tensor = torch.arange(10.0)
@@ -39,7 +39,7 @@ def test_order_matters_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_layout_does_not_matter() -> None:
-    """Nor does the sign of zero: a product with zero may have either."""
+    """Neither the memory layout nor the sign of zero changes the fingerprint."""
     prints = Fingerprints()
     tensor = torch.arange(6.0).view(2, 3)
     assert prints.of(tensor.t().contiguous().t()) == prints.of(tensor)
@@ -49,7 +49,7 @@ def test_layout_does_not_matter() -> None:
 
 
 def test_only_numbers_and_arrays_outside_pytorch_have_one() -> None:
-    """A number has that of its value."""
+    """Outside PyTorch only numbers and arrays have a fingerprint; equal numbers have equal ones."""
     assert of_plain(2) == of_plain(2.0) == of_plain(np.float32(2))
     assert of_plain(np.arange(3)) != of_plain(np.arange(3)[::-1])
     assert of_plain("2") is None

@@ -1,4 +1,4 @@
-"""The bug that the audit exists for: K whose gradient never reaches the network."""
+"""The bug behind the audit: the gradient of K never reaches the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLANTED = Path(__file__).parents[2] / "benchmarks" / "harness" / "planted_bug.py
 
 @pytest.fixture
 def hard_binning() -> Callable[[], AbstractContextManager[None]]:
-    """The context in which a KolmogorovLoss bins hard, as the benchmarks plant it."""
+    """Return the context in which a KolmogorovLoss bins hard, planted as in the benchmarks."""
     spec = importlib.util.spec_from_file_location("planted_bug", PLANTED)
     assert spec is not None
     assert spec.loader is not None
@@ -31,7 +31,7 @@ def hard_binning() -> Callable[[], AbstractContextManager[None]]:
 
 
 def audit_training() -> GradientAudit:
-    """Audit a task loss and K as a training would."""
+    """Audit a task loss and K as training does."""
     torch.manual_seed(0)
     network, x = PolytopeNet(2, "[10]*8", 1), torch.rand(200, 2)
     wanted = (x.norm(dim=1, keepdim=True) > 0.7).float()
@@ -44,7 +44,7 @@ def audit_training() -> GradientAudit:
 
 
 def test_the_seeds_bug_is_found(hard_binning: Callable[[], AbstractContextManager[None]]) -> None:
-    """K is cut off from the network, still reaches the predictor, and the line is named."""
+    """With hard bins K reaches the predictor alone, and the audit names the line that cuts."""
     with hard_binning():
         audit = audit_training()
     assert not audit.ok
@@ -59,7 +59,7 @@ def test_the_seeds_bug_is_found(hard_binning: Callable[[], AbstractContextManage
 
 
 def test_soft_targets_are_right() -> None:
-    """K reaches both, and agrees with finite differences."""
+    """With soft targets K reaches network and predictor, and agrees with finite differences."""
     audit = audit_training()
     assert audit.ok
     for module in ("network", "predictor"):

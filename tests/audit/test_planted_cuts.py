@@ -1,4 +1,4 @@
-"""Losses that let go of the graph, one way each; the audit must name the very line."""
+"""Losses that each cut the graph in one way; the audit must name the exact line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Finder = Callable[[Case], tuple[set[int], tuple[CutSite, ...]]]
 
 
 def cast_to_integers(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """Bins found by a cast, as in the seed's story."""
+    """A cast to integers finds the bins, as in the seed's story."""
 
     def term() -> Tensor:
         bins = (net(x) * 20).long().clamp(-9, 9) + 9  # cut
@@ -54,7 +54,7 @@ def without_gradients(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def in_inference_mode(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """The network runs in inference mode, and its result is changed in place."""
+    """The network runs in inference mode, and its result is then changed in place."""
 
     def term() -> Tensor:
         with torch.inference_mode():
@@ -66,7 +66,7 @@ def in_inference_mode(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def data_attribute(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """The parameters' data are used in their place."""
+    """The loss uses the parameters' ``.data``."""
 
     def term() -> Tensor | float:
         return sum(item.data.square().sum() for item in net.parameters())  # cut
@@ -99,7 +99,7 @@ def numpy_and_back_in_place(net: nn.Module, other: nn.Module, x: Tensor) -> Term
 
 
 def item(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A scale becomes a number of Python's."""
+    """A scale becomes a Python number."""
 
     def term() -> Tensor:
         scale = net(x).abs().mean().item()  # cut
@@ -132,7 +132,7 @@ def to_float(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def returns_a_number(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """The term returns a number of Python's."""
+    """The term returns a Python number."""
 
     def term() -> float:
         loss = net(x).square().mean()
@@ -142,7 +142,7 @@ def returns_a_number(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def comparison(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A comparison counts active units."""
+    """A comparison counts the active units."""
 
     def term() -> Tensor:
         active = net(x) > 0  # cut
@@ -152,7 +152,7 @@ def comparison(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def argmax(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A choice becomes one-hot."""
+    """The index of the largest output becomes one-hot."""
 
     def term() -> Tensor:
         choice = net(x).argmax(dim=1)  # cut
@@ -162,7 +162,7 @@ def argmax(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def rank(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """Places in a sorted order stand for values."""
+    """The order of the outputs replaces their values."""
 
     def term() -> Tensor:
         order = net(x).flatten().argsort()  # cut
@@ -172,7 +172,7 @@ def rank(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def top_places(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """Only the places of the largest are used."""
+    """The loss uses only the indices of the largest outputs."""
 
     def term() -> Tensor:
         _, places = net(x).topk(2, dim=1)  # cut
@@ -182,7 +182,7 @@ def top_places(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def bucketize(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A table of edges gives bins."""
+    """A table of edges assigns bins."""
 
     def term() -> Tensor:
         bins = torch.bucketize(net(x).detach(), torch.linspace(-1, 1, 9))  # cut
@@ -215,7 +215,7 @@ def written_into_data(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def new_leaf(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """The output's values become a new leaf."""
+    """The outputs' values become a new leaf."""
 
     def term() -> Tensor:
         hidden = torch.tensor(net(x).detach().numpy(), requires_grad=True)  # cut
@@ -225,7 +225,7 @@ def new_leaf(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def alias_made_before(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """The term uses detached parameters that were taken once, outside of it."""
+    """The term uses detached parameters that were made once, outside the term."""
 
     weights = [item.detach() for item in net.parameters()]
 
@@ -237,7 +237,7 @@ def alias_made_before(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def copied_module(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A deep copy is evaluated instead."""
+    """The term evaluates a deep copy."""
 
     def term() -> Tensor:
         twin = copy.deepcopy(net)  # cut
@@ -247,7 +247,7 @@ def copied_module(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def loaded_state(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """Another module takes over the state."""
+    """Another module loads the network's state."""
 
     def term() -> Tensor:
         state = net.state_dict()  # cut
@@ -258,7 +258,7 @@ def loaded_state(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def logged_beside_a_cut(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A number that is only logged is told from the one that is used."""
+    """The term detaches one number for its log and one for its value; only the second is a cut."""
     log: list[float] = []
 
     def term() -> Tensor:
@@ -299,7 +299,7 @@ CASES: tuple[Case, ...] = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_a_planted_cut_is_named_at_its_very_line(case: Case, planted: Finder) -> None:
-    """The places named are the marked lines of this file and no others."""
+    """The audit names exactly the marked lines of this file."""
     assert_named_at_its_lines(planted(case), __file__)
 
 
@@ -320,5 +320,5 @@ def test_a_planted_cut_is_named_at_its_very_line(case: Case, planted: Finder) ->
 def test_a_cut_names_its_operation_and_mechanism(
     case: Case, operation: str, mechanism: str, planted: Finder
 ) -> None:
-    """By what happened to the graph there."""
+    """The audit names the operation of a cut and how it cut the graph."""
     assert_operation_named(planted(case), operation, mechanism)

@@ -1,4 +1,4 @@
-"""Losses whose backward pass comes to nothing; the audit must name the very line."""
+"""Losses whose backward pass gives only zeros; the audit must name the exact line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rounding(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def floor(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """Rounding down in place."""
+    """An in-place floor passes a gradient of zero."""
 
     def term() -> Tensor:
         scaled = net(x) * 50
@@ -42,7 +42,7 @@ def floor(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def sign(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """Only signs are used."""
+    """The loss uses only the signs of the outputs."""
 
     def term() -> Tensor:
         return (net(x).sign() * other(x)).mean()  # cut
@@ -51,7 +51,7 @@ def sign(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def times_zero(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A factor of zero kills the gradient, and detaching keeps the value."""
+    """A factor of zero removes the gradient, and the detached copy keeps the value."""
 
     def term() -> Tensor:
         hidden = net(x)
@@ -83,7 +83,7 @@ class _NoBackward(torch.autograd.Function):
 
 
 def function_that_passes_zero(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A custom Function's backward gives zeros; its apply was stored before."""
+    """A custom Function's backward gives zeros; the caller stored its ``apply`` before."""
 
     apply: Callable[[Tensor], Tensor] = _NoBackward.apply
 
@@ -116,7 +116,7 @@ def function_without_a_graph(net: nn.Module, other: nn.Module, x: Tensor) -> Ter
 
 
 def reentrant_checkpoint(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A reentrant checkpoint whose input requires no gradient."""
+    """A reentrant checkpoint has an input that requires no gradient."""
 
     def term() -> Tensor:
         with warnings.catch_warnings():
@@ -141,7 +141,7 @@ class _InNumpy(torch.autograd.Function):
 
 
 def closed_gate(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A product with zeros passes a gradient to the one factor and none to the other."""
+    """A product with zeros passes a gradient to one factor and none to the other."""
 
     def term() -> Tensor:
         gate = other(x) * 0
@@ -152,7 +152,7 @@ def closed_gate(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
 
 
 def hard_bins_in_a_function(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """Inside a custom Function that passes nothing on, the line is named that loses the slope."""
+    """Inside a custom Function that passes no gradient, the line that loses it is named."""
 
     class HardBins(torch.autograd.Function):
         @staticmethod
@@ -173,7 +173,7 @@ def hard_bins_in_a_function(net: nn.Module, other: nn.Module, x: Tensor) -> Term
 
 
 def rounding_before_a_function(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """A custom Function that is right does not hide the cut before it, and is not blamed."""
+    """The audit names the cut before a correct custom Function, and not the Function."""
 
     def term() -> Tensor:
         bins = (net(x) * 8).round()  # cut
@@ -184,7 +184,7 @@ def rounding_before_a_function(net: nn.Module, other: nn.Module, x: Tensor) -> T
 
 
 def detached_before_rounding(net: nn.Module, other: nn.Module, x: Tensor) -> Term:
-    """What is detached on the way to a rounding does not matter: its sum still has a graph."""
+    """A detached summand before a rounding is not named, because the sum still has a graph."""
 
     def term() -> Tensor:
         hidden = net(x)
@@ -212,7 +212,7 @@ CASES: tuple[Case, ...] = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_a_planted_cut_is_named_at_its_very_line(case: Case, planted: Finder) -> None:
-    """The places named are the marked lines of this file and no others."""
+    """The audit names exactly the marked lines of this file."""
     assert_named_at_its_lines(planted(case), __file__)
 
 
@@ -229,5 +229,5 @@ def test_a_planted_cut_is_named_at_its_very_line(case: Case, planted: Finder) ->
 def test_a_cut_names_its_operation_and_mechanism(
     case: Case, operation: str, mechanism: str, planted: Finder
 ) -> None:
-    """By what happened to the graph there."""
+    """The audit names the operation of a cut and how it cut the graph."""
     assert_operation_named(planted(case), operation, mechanism)

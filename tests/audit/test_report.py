@@ -70,7 +70,7 @@ def test_files_below_the_working_folder_are_shown_from_there(
 
 @pytest.fixture
 def pair() -> tuple[nn.Module, nn.Module, Tensor]:
-    """Two modules and points."""
+    """Return two modules and points."""
     torch.manual_seed(0)
     return nn.Linear(3, 3), nn.Linear(3, 1), torch.randn(8, 3)
 

@@ -1,4 +1,4 @@
-"""Tests that an audit restores everything that it changes."""
+"""Tests that an audit restores all state that it changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitfold.errors import AuditError
 
 
 class Counting(nn.Module):
-    """Has a buffer that it replaces, one that it changes, and a plain counter."""
+    """A module that replaces one buffer, changes another in place and counts in plain Python."""
 
     average: Tensor
 
@@ -28,7 +28,7 @@ class Counting(nn.Module):
         self.calls = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        """Change all of them."""
+        """Change both buffers and the counter."""
         self.calls += 1
         hidden = self.norm(self.linear(x))
         self.average = 0.9 * self.average + 0.1 * hidden.detach().mean(0)
@@ -36,7 +36,7 @@ class Counting(nn.Module):
 
 
 def state_of(*modules: nn.Module) -> dict[str, Any]:
-    """Everything that must not change, in a form that can be compared."""
+    """Return all state that an audit must keep, in a form that can be compared."""
     found: dict[str, Any] = {
         "torch": torch.get_rng_state().tolist(),
         "numpy": str(np.random.get_state()),  # noqa: NPY002 - it is what terms use
@@ -58,7 +58,7 @@ def state_of(*modules: nn.Module) -> dict[str, Any]:
 
 @pytest.fixture
 def module() -> Counting:
-    """A module with gradients in some places."""
+    """Return a module in which some parameters have gradients."""
     torch.manual_seed(0)
     module = Counting()
     module.linear.weight.grad = torch.randn(4, 4)
@@ -88,17 +88,17 @@ def change_parameters(module: Counting, x: Tensor) -> Tensor:
 
 
 def plain(module: nn.Module, x: Tensor) -> Tensor:
-    """Nothing special."""
+    """Return a term that changes no state."""
     return module(x).square().mean()
 
 
 def hard(module: nn.Module, x: Tensor) -> Tensor:
-    """A cut, which takes the most evaluations."""
+    """Return a term with a cut, for which the audit needs the most evaluations."""
     return module(x).round().square().mean()
 
 
 def raise_late(module: Counting, x: Tensor) -> Tensor:
-    """Raise after changing what there is to change."""
+    """Change all kinds of state, then raise."""
     leave_eval_mode(module, x)
     change_parameters(module, x)
     raise RuntimeError("on purpose")
@@ -110,7 +110,7 @@ def raise_late(module: Counting, x: Tensor) -> Tensor:
 def test_everything_is_as_it_was(
     module: Counting, how: Callable[[Counting, Tensor], Tensor | float]
 ) -> None:
-    """Bit for bit: parameters, gradients, buffers, flags, attributes and random states."""
+    """An audit restores parameters, gradients, buffers, flags and random states exactly."""
     x, stranger = torch.randn(16, 4), Counting()
     before = state_of(module, stranger)
     version = module.linear.weight._version if how is not change_parameters else None
@@ -122,7 +122,7 @@ def test_everything_is_as_it_was(
         assert how is raise_late
     after = state_of(module, stranger)
     if version is None or how is raise_late:
-        # A term that itself writes to parameters has PyTorch count it.
+        # PyTorch counts the in-place writes of a term that itself changes parameters.
         before, after = (
             {k: v[:2] + v[3:] if isinstance(v, tuple) else v for k, v in state.items()}
             for state in (before, after)
@@ -137,7 +137,7 @@ def test_everything_is_as_it_was(
 
 
 def test_tensors_of_nobody_are_put_back() -> None:
-    """In-place writes of a term to tensors outside of all modules are undone."""
+    """The audit undoes a term's in-place writes to tensors outside all modules."""
     net, memory = nn.Linear(4, 4), torch.zeros(4)
     table = nn.Embedding(3, 4)
     start = table.weight.detach().clone()

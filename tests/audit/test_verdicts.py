@@ -15,21 +15,21 @@ from bitfold.audit import AuditRow, GradientAudit, Verdict, audit_gradients
 
 
 def audit_one(term: Callable[[], Tensor | float], module: nn.Module) -> AuditRow:
-    """The row of one pair."""
+    """Audit one pair and return its row."""
     (row,) = audit_gradients({"loss": term}, {"net": module}).rows
     return row
 
 
 @pytest.fixture
 def net() -> nn.Sequential:
-    """A small network."""
+    """Return a small network."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
 
 
 @pytest.fixture
 def x() -> Tensor:
-    """Points for it."""
+    """Return points for the network."""
     return torch.randn(16, 4, generator=torch.Generator().manual_seed(1))
 
 
@@ -65,7 +65,7 @@ def test_few_reached_parameters_are_weak(x: Tensor) -> None:
 
 
 def test_more_than_a_tenth_is_enough(x: Tensor) -> None:
-    """The rest of the module may be cut off on purpose."""
+    """A pair is reached if over a tenth of its parameters are; the rest may be cut on purpose."""
     net = nn.Linear(4, 8)
     row = audit_one(lambda: (x @ net.weight.detach().t()).sum() + net.bias.sum(), net)
     assert row.verdict == Verdict.REACHES
@@ -73,7 +73,7 @@ def test_more_than_a_tenth_is_enough(x: Tensor) -> None:
 
 
 def test_parameters_without_influence_do_not_count() -> None:
-    """An embedding is reached if the rows that were looked up are."""
+    """An embedding counts as reached if the rows that were looked up are reached."""
     table = nn.Embedding(1000, 2)
     row = audit_one(lambda: table(torch.tensor([3, 7])).square().sum(), table)
     assert row.verdict == Verdict.REACHES
@@ -89,7 +89,7 @@ def test_steps_wider_than_the_parameters_are_found(net: nn.Module, x: Tensor) ->
 
 @pytest.mark.parametrize("how", ["shape", "zeros_like", "times_zero", "difference"])
 def test_data_without_influence_are_independent(net: nn.Module, x: Tensor, how: str) -> None:
-    """A tensor may be used without its values mattering."""
+    """A module whose values never change the loss is independent, though its tensor is used."""
     terms = {
         "shape": lambda: x.sum() / net.get_parameter("0.weight").shape[0],
         "zeros_like": lambda: torch.zeros_like(net.get_parameter("0.weight")).sum() + x.mean(),
@@ -100,7 +100,7 @@ def test_data_without_influence_are_independent(net: nn.Module, x: Tensor, how: 
 
 
 def test_influence_is_of_each_module_apart(net: nn.Module, x: Tensor) -> None:
-    """A value that carries one module's graph may have lost another's."""
+    """Each module has its own verdict: a value may keep one module's graph and cut another's."""
     other = nn.Linear(3, 1)
     terms = {"a": lambda: other(net(x).detach()).mean(), "b": lambda: net(x).square().mean()}
     audit = audit_gradients(terms, {"net": net, "other": other})
@@ -132,7 +132,7 @@ def test_norm_and_share_are_those_of_the_gradient(net: nn.Module, x: Tensor) -> 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_displacements_are_in_the_modules_own_dtype(x: Tensor, dtype: torch.dtype) -> None:
-    """Rounding is told from smoothness in each."""
+    """The audit tells rounding from smoothness in the module's own dtype."""
     torch.manual_seed(0)
     net, points = nn.Linear(4, 8).to(dtype), x.to(dtype)
     terms = {
@@ -146,7 +146,7 @@ def test_displacements_are_in_the_modules_own_dtype(x: Tensor, dtype: torch.dtyp
 
 
 def test_a_module_of_zeros_is_moved_all_the_same(x: Tensor) -> None:
-    """There is no root mean square to measure displacements by."""
+    """The audit displaces parameters of all zeros too, though their root mean square is 0."""
     net = nn.Linear(4, 2)
     nn.init.zeros_(net.weight)
     nn.init.zeros_(net.bias)
@@ -155,7 +155,7 @@ def test_a_module_of_zeros_is_moved_all_the_same(x: Tensor) -> None:
 
 
 def test_noise_of_the_terms_own_is_told_from_a_dependence(net: nn.Module, x: Tensor) -> None:
-    """A generator of NumPy's that the audit cannot put back makes a value differ each time."""
+    """A term's own NumPy noise, which the audit cannot reset, does not count as a dependence."""
     noise = np.random.default_rng(0)
     other = nn.Linear(4, 1)
     terms = {
@@ -180,7 +180,7 @@ def test_a_generator_of_pytorch_is_put_back_each_time(net: nn.Module, x: Tensor)
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_the_callers_own_mode_plays_no_part(net: nn.Module, x: Tensor, mode: type) -> None:
-    """Terms are evaluated with gradients, wherever the audit is called from."""
+    """Terms are evaluated with gradients, even if the caller has disabled gradients."""
     with mode():
         row = audit_one(lambda: net(x).square().mean(), net)
     assert row.verdict == Verdict.REACHES
@@ -196,7 +196,7 @@ def test_a_compiled_module_is_looked_into(net: nn.Module, x: Tensor) -> None:
 
 
 def test_the_number_of_evaluations_is_bounded(net: nn.Module, x: Tensor) -> None:
-    """Three for a term, six for a pair that is reached, at most three where nothing is used."""
+    """The audit needs 3 evaluations a term, 6 a pair that is reached, at most 3 an unused pair."""
     other = nn.Linear(4, 1)
     audit = audit_gradients({"loss": lambda: net(x).mean()}, {"net": net, "other": other})
     assert audit.num_evaluations == 3 + 6 + 3

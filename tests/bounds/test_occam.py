@@ -19,7 +19,7 @@ NATS = st.floats(1e-12, 30)
 
 
 def exact_kl(share: float, other: Decimal) -> Decimal:
-    """kl(share || other) in nats, with 60 digits."""
+    """Return kl(share || other) in nats, with 60 digits."""
     with localcontext() as context:
         context.prec = 60
         pairs = ((Decimal(share), other), (1 - Decimal(share), 1 - other))
@@ -43,13 +43,13 @@ def test_the_inverse_is_exact(share: float, nats: float) -> None:
 
 @pytest.mark.parametrize("nats", [0.0, 1e-15, 1e-3, 0.7, 50.0, math.inf])
 def test_without_an_error_it_has_a_closed_form(nats: float) -> None:
-    """A share of 0 gives 1 - exp(-nats), and a share of 1 gives 1."""
+    """The bound is 1 - exp(-nats) for a share of 0, and 1 for a share of 1."""
     assert inverse_kl(0.0, nats) == -math.expm1(-nats)
     assert inverse_kl(1.0, nats) == 1.0
 
 
 def test_known_values() -> None:
-    """The bound agrees with a value by hand: kl(1/4 || 1/2) = ln(2) - H(1/4), in nats."""
+    """The bound agrees with a value computed by hand: kl(1/4 || 1/2) = ln(2) - H(1/4), in nats."""
     nats = math.log(2) + 0.25 * math.log(0.25) + 0.75 * math.log(0.75)
     assert inverse_kl(0.25, nats) == pytest.approx(0.5, abs=1e-12)
     # 1,000 bits, no error, 10,000 samples, delta 1 / 20: 1 - exp(-(1,000 ln 2 + ln 20) / 10,000).
@@ -69,7 +69,7 @@ def test_it_grows_with_bits_error_and_tries_and_shrinks_with_samples(
     assert bitfold.bound(bits, min(1, share + 0.01), number, delta) >= found - slack
     assert bitfold.bound(bits, share, number, delta / 2) >= found - slack
     assert bitfold.bound(bits, share, 2 * number, delta) <= found + slack
-    # Eight decoders that were tried cost three bits, as does an eighth of delta.
+    # Trying eight decoders costs three bits, as dividing delta by eight does.
     tried = bitfold.bound(bits, share, number, delta, num_tried=8)
     assert tried == pytest.approx(bitfold.bound(bits + 3, share, number, delta), abs=1e-10)
     assert tried == pytest.approx(bitfold.bound(bits, share, number, delta / 8), abs=1e-10)
@@ -83,7 +83,7 @@ def test_it_holds_as_often_as_it_says() -> None:
     limits = {share: bitfold.bound(0, share, number, delta) for share in np.unique(drawn)}
     failed = np.mean([limits[share] < true for share in drawn])
     assert 0 < failed <= delta
-    # Half a dozen bits that were not counted would break it.
+    # Leaving out half a dozen bits would break the bound.
     wrong = {share: inverse_kl(share, 0.2 * -math.log(delta) / number) for share in limits}
     assert np.mean([wrong[share] < true for share in drawn]) > delta
 

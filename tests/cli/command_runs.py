@@ -1,4 +1,4 @@
-"""What tests of several commands need: small runs, with and without frames, and their videos."""
+"""Runs, with and without frames, and their videos, for the tests of several commands."""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ SMALL = [
 
 @contextlib.contextmanager
 def nothing_drawn() -> Iterator[None]:
-    """While a block lasts, training starts no drawing process: it takes seconds to load."""
+    """Keep training from starting its drawing process, which takes seconds to load."""
     with patch.object(recording, "Recorder", lambda **_: lambda event: None):
         yield
 
 
 def num_video_frames(path: Path) -> int:
-    """Decode a video and count its frames."""
+    """Decode a video and return its number of frames."""
     with av.open(str(path)) as container:
         return sum(1 for _ in container.decode(video=0))

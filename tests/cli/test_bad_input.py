@@ -1,4 +1,4 @@
-"""Nonsense on the command line: one line, exit code 2, nothing half-written."""
+"""Bad input on the command line gives one line, exit code 2 and no half-written file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from bitfold.training import Config, train
 def refuse(
     capsys: pytest.CaptureFixture[str], arguments: list[str], program: Callable[..., int] = main
 ) -> str:
-    """Run a program that must refuse, and return the one line that it says."""
+    """Run a program that must refuse, and return the one line that it prints."""
     try:
         code = program(arguments)
     except SystemExit as exit_:
@@ -159,7 +159,7 @@ def test_commands_on_runs_refuse_other_folders(
 def test_resume_refuses_what_would_be_another_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Settings that fix what a run is are no options of ``resume``."""
+    """``resume`` has no options for settings that identify a run."""
     assert "--shape" in refuse(capsys, ["resume", str(tmp_path), "--shape", "[3]"])
 
 
@@ -167,7 +167,7 @@ def test_resume_refuses_what_would_be_another_run(
 def test_draw_poly_programs_refuse_in_one_line(
     program: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The two programs say what is missing or wrong as ``bitfold`` does."""
+    """The two programs report missing or wrong arguments as ``bitfold`` does."""
     assert "--input" in refuse(capsys, [], program)
     assert "none.png" in refuse(capsys, ["-i", str(tmp_path / "none.png")], program)
     assert "--resume" in refuse(capsys, ["-i", "ring", "--resume-lr", "0.1"], program)
@@ -177,7 +177,7 @@ def test_draw_poly_programs_refuse_in_one_line(
 def test_debug_shows_the_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With ``--debug`` the place of an error is shown too."""
+    """With ``--debug`` the traceback of an error is printed too."""
     monkeypatch.chdir(tmp_path)
     assert main(["train", "nothing.png", "--debug"]) == 2
     assert "Traceback" in capsys.readouterr().err

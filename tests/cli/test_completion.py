@@ -1,4 +1,4 @@
-"""The scripts that complete commands, options and their words in a shell."""
+"""The shell completion of commands, options and option values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cli.test_help import COMMANDS
 
 
 def script_of(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """The script for a shell."""
+    """Return the script for a shell."""
     assert main(["completion", shell]) == 0
     return capsys.readouterr().out
 
@@ -23,7 +23,7 @@ def script_of(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_script_knows_every_command_and_every_setting(
     shell: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing has to be added by hand when a setting is new."""
+    """Each shell's script lists every command and setting, without a list made by hand."""
     script = script_of(shell, capsys)
     words = [*COMMANDS, *(flag(name)[2:] for name, _, _ in settings_of(Config) if name != "target")]
     assert [word for word in words if word not in script] == []
@@ -42,7 +42,7 @@ def test_a_script_knows_every_command_and_every_setting(
 def test_bash_completes(
     line: str, wanted: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A command, an option, one of its words and a file."""
+    """Bash completes a command, an option, an option's value and a file."""
     (tmp_path / "net.bitfold").touch()
     words = ["bitfold", *line.split()]
     code = (

@@ -1,4 +1,4 @@
-"""Help and version: shown at once, without loading anything heavy."""
+"""Help and version appear at once and load no heavy package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMANDS = (
 
 
 def loaded_after(module: str, *arguments: str) -> tuple[set[str], str]:
-    """The top packages that a program has loaded when it exits, and what it printed."""
+    """Return the top packages that a program has loaded when it exits, and its output."""
     code = (
         f"import sys, json, {module} as program\n"
         "try: program.main(sys.argv[1:])\n"
@@ -37,7 +37,7 @@ def loaded_after(module: str, *arguments: str) -> tuple[set[str], str]:
     "arguments", [("--help",), ("--version",), *((c, "--help") for c in COMMANDS)]
 )
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
-    """No PyTorch, no NumPy, no compiler, no drawing, no video."""
+    """Help loads no PyTorch, NumPy, compiler, drawing or video package."""
     loaded, printed = loaded_after("bitfold.cli.main", *arguments)
     assert "bitfold" in loaded
     assert loaded & HEAVY == set()
@@ -46,14 +46,14 @@ def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("name", ["draw_poly_while_training", "draw_poly_classifier"])
 def test_help_of_the_draw_poly_programs_loads_nothing_heavy(name: str) -> None:
-    """They take their options from the same settings."""
+    """Help of the draw-poly programs loads no heavy package either."""
     loaded, printed = loaded_after(f"bitfold.cli.programs.{name}", "--help")
     assert loaded & HEAVY == set()
     assert printed.startswith("usage: draw-poly")
 
 
 def test_every_command_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """The list above is the program's own."""
+    """The list of commands in this file is the program's own."""
     with pytest.raises(SystemExit):
         program.main(["--help"])
     words = capsys.readouterr().out.split("COMMAND")[-1].split()

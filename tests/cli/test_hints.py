@@ -1,4 +1,4 @@
-"""What a slip of the keyboard gets: help, or the nearest name."""
+"""Responses to mistyped commands and options: the help, or the nearest name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bitfold.training.config.continuation import changed_config
 
 
 def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """All of it, with its examples; the exit code says that nothing was done."""
+    """Without a command, the whole help is printed and the exit code is 2."""
     assert main([]) == 2
     printed = capsys.readouterr().out
     assert printed.startswith("usage: bitfold")
@@ -37,7 +37,7 @@ def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str
 def test_an_unknown_word_gets_one_line_with_the_nearest(
     line: str, wanted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Commands, options of each command, and words of other programs."""
+    """An unknown word gets one line with the nearest command, option or value."""
     with pytest.raises(SystemExit) as caught:
         main(shlex.split(line))
     printed = capsys.readouterr().err
@@ -47,13 +47,13 @@ def test_an_unknown_word_gets_one_line_with_the_nearest(
 
 
 def test_a_continued_run_names_the_nearest_setting() -> None:
-    """A name that is no setting is not taken for one that may not change."""
+    """A misspelt setting gets the nearest name, not the error for settings that may not change."""
     with pytest.raises(ConfigError, match=r"no setting of that name\. Did you mean 'epochs'"):
         changed_config(Config(), {"epoch": 5})
 
 
 def test_the_examples_of_every_help_are_understood() -> None:
-    """Each command has one at least, and the parser takes all of them."""
+    """Each command's help has an example, and the parser accepts all of them."""
     parser, commands = _parser()
     assert set(EXAMPLES) == {"bitfold", *commands}
     for lines in EXAMPLES.values():
@@ -64,7 +64,7 @@ def test_the_examples_of_every_help_are_understood() -> None:
 
 
 def test_basic_options_come_first(capsys: pytest.CaptureFixture[str]) -> None:
-    """Help of `train` begins with a usage of one line and the options that a newcomer needs."""
+    """Help of `train` begins with a one-line usage and the options that a newcomer needs."""
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     printed = capsys.readouterr().out

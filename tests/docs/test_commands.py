@@ -35,7 +35,7 @@ COMMAND = re.compile(r"^ {4}(bitfold .*|draw-poly\S* .*)$", re.MULTILINE)
 
 
 def pages() -> Iterator[Any]:
-    """README and all pages of the docs, those with commands of bitfold."""
+    """Return README and those pages of the docs that have commands of bitfold."""
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         if commands_of(page):
             is_long = any(re.match("bitfold (frontier|sweep)", line) for line in commands_of(page))
@@ -44,14 +44,14 @@ def pages() -> Iterator[Any]:
 
 
 def commands_of(page: Path) -> list[str]:
-    """The commands of a page, in order; a continued line is one command."""
+    """Return the commands of a page in order; a continued line is one command."""
     text = page.read_text(encoding="utf-8").replace("\\\n", "")
     return [line.partition(" #")[0].strip() for line in COMMAND.findall(text)]
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh folder with a photograph and two runs, where trainings are short."""
+    """Return a fresh folder with a photograph and two runs, in which trainings are short."""
     monkeypatch.chdir(tmp_path)
     check = Config.__post_init__
 
@@ -72,7 +72,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return lambda event: None
 
     monkeypatch.setattr(recording, "Recorder", no_recorder)
-    # A server does not end by itself; tests/studio talk to one.
+    # A server does not end by itself; tests/studio covers it.
     monkeypatch.setattr(studio, "serve", lambda *_, **given: Config(**(given["begin"] or {})))
     pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
     for name in ("photo.jpg", "photo.png"):
@@ -83,7 +83,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def filled_in(command: str, place: Path) -> list[str]:
-    """The words of a command, with what the page leaves open."""
+    """Return the words of a command, with the page's placeholders filled in."""
     runs = sorted(place.glob("runs/*/config.toml"), key=lambda path: path.stat().st_mtime)
     newest = str(runs[-1].parent) if runs else "missing"
     text = command.replace("[options]", "").replace("[RUN ...]", "").replace("TARGET", "photo.jpg")
@@ -98,7 +98,7 @@ def filled_in(command: str, place: Path) -> list[str]:
 def test_the_commands_of_a_page_run_one_after_the_other(
     page: Path, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each ends with exit code 0, in a folder that held no more than a photograph and two runs."""
+    """Each command of a page exits with 0, in a folder with only a photograph and two runs."""
     assert main(["train", "ring", "-o", "runs/first", "--kolmogorov-weight", "0.01", "-q"]) == 0
     if any("CLIP" in command for command in commands_of(page)):
         assert main(["train", "clip.gif", "-o", "CLIP", "-q"]) == 0
@@ -114,13 +114,13 @@ def test_the_commands_of_a_page_run_one_after_the_other(
 
 
 def blocks_of(page: Path) -> list[str]:
-    """The examples in Python of a page that are no doctests."""
+    """Return a page's Python examples that are no doctests."""
     found = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
     return [block for block in found if not block.startswith(">>>")]
 
 
 def test_the_python_of_the_readme_runs(place: Path) -> None:
-    """With a network, a loss and three inputs, which the page calls by name."""
+    """README's Python runs, given the network, loss and three inputs that the page names."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(2, 6), nn.ReLU(), nn.Linear(6, 1))
     data = torch.rand(16, 2)
@@ -139,7 +139,7 @@ def test_the_python_of_the_readme_runs(place: Path) -> None:
     "name", ["guide", "frontier", "many-runs", pytest.param("distributed", marks=pytest.mark.slow)]
 )
 def test_the_python_of_a_page_runs(name: str, place: Path) -> None:
-    """As it stands, after a run that the guide calls by its folder."""
+    """A page's Python runs unchanged, after the training whose folder the guide names."""
     folder = "runs/2026-11-22-120000-photo"
     assert main(["train", "photo.jpg", "-o", folder, "--kolmogorov-weight", "0.01", "-q"]) == 0
     for block in blocks_of(ROOT / "docs" / f"{name}.md"):

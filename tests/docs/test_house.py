@@ -1,4 +1,4 @@
-"""The drawing of the packages on the page for contributors."""
+"""The drawing of the packages on the contributors' page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def house() -> ModuleType:
-    """The script that draws."""
+    """Import the script that draws the packages."""
     path = ROOT / "docs" / "_ext" / "house.py"
     spec = importlib.util.spec_from_file_location("house", path)
     assert spec is not None
@@ -24,7 +24,7 @@ def house() -> ModuleType:
 
 
 def test_every_package_is_drawn_and_described(house: ModuleType) -> None:
-    """A package that is new must be explained on the page."""
+    """The page draws and describes every package, also a new one."""
     rooms = house.package_imports(house.PACKAGE)
     assert {"runtime", "kolmogorov", "polytopes", "cli"} <= rooms.keys()
     drawing = house.draw_house(rooms)
@@ -35,13 +35,13 @@ def test_every_package_is_drawn_and_described(house: ModuleType) -> None:
 
 
 def test_floors_lie_above_what_they_import(house: ModuleType) -> None:
-    """An import leads down, and only imports that do not follow from others are drawn."""
+    """Imports lead downwards, and an arrow that follows from others is not drawn."""
     imports = {"a": {"b", "c"}, "b": {"c"}, "c": set[str]()}
     assert house.floors_of(imports) == {"c": 0, "b": 1, "a": 2}
     assert house.direct_imports(imports) == {"a": {"b"}, "b": {"c"}, "c": set()}
 
 
 def test_a_circle_is_refused(house: ModuleType) -> None:
-    """Packages that import each other have no floor."""
+    """Packages that import each other are refused, since neither can stand above the other."""
     with pytest.raises(ValueError, match=r"\['a', 'b'\] import each other"):
         house.floors_of({"a": {"b"}, "b": {"a"}, "c": set()})

@@ -1,4 +1,4 @@
-"""Writing and reading back, with the bits counted that were written."""
+"""Round trips through a writer and its reader, with a count of the written bits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ class CountingWriter(StreamWriter):
 
 
 def round_trip(write: Callable[[StreamWriter], None], read: Callable[[StreamReader], Any]) -> Any:
-    """Write, read, and require that the reader takes everything and leaves what follows.
+    """Write, read, and require that the reader consumes all written bits and no more.
 
     Returns:
         What was read, and the bits that were written.
@@ -41,7 +41,7 @@ def round_trip(write: Callable[[StreamWriter], None], read: Callable[[StreamRead
 
 
 def symbols_of(put: Callable[..., int], room: int, *arguments: object) -> NDArray[np.uint32]:
-    """The symbols that a compiled writer appends; counting with an empty array gives as many."""
+    """Return the symbols of a compiled writer, and check that its count without an array agrees."""
     out = np.empty(room, np.uint32)
     count = put(out, 0, *arguments)
     assert put(np.empty(0, np.uint32), 0, *arguments) == count

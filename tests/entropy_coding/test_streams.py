@@ -1,4 +1,4 @@
-"""Streams that are long, damaged, or end too early."""
+"""Streams that are long, damaged or truncated."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from bitfold.errors import ModelFileError
 
 
 def test_endless_codes_come_to_an_end() -> None:
-    """A Golomb code of too many zeros is refused."""
+    """A Golomb code with too many zeros is refused."""
     writer = StreamWriter()
     for _ in range(100):
         writer.write_bits(0, 1)
@@ -20,7 +20,7 @@ def test_endless_codes_come_to_an_end() -> None:
 
 @pytest.mark.parametrize("count", [1, SEGMENT, SEGMENT + 1, 2 * SEGMENT + 5])
 def test_streams_of_several_segments(count: int) -> None:
-    """Symbols are read as they were written, and none is left."""
+    """Symbols in several segments are read as they were written, and none remains."""
     numbers = np.random.default_rng(0).integers(0, 2**5, count)
     writer = StreamWriter()
     writer.write_symbols(plain_symbols(numbers, 5))
@@ -31,7 +31,7 @@ def test_streams_of_several_segments(count: int) -> None:
 
 
 def test_a_stream_must_end_where_reading_ends() -> None:
-    """Symbols that are left are refused, and so are symbols that are missing."""
+    """A stream with too many or too few symbols is refused."""
     writer = StreamWriter()
     for _ in range(20):
         writer.write_bits(12345, 16)
@@ -51,7 +51,7 @@ def test_a_stream_must_end_where_reading_ends() -> None:
 
 
 def test_the_bits_of_all_parts_add_up_to_the_stream() -> None:
-    """Each part has its share, in fractions of bits; the last is less exact, as states are low."""
+    """The parts' bits add up to the stream's; the last part's are less exact, as states are low."""
     flags = np.random.default_rng(0).random(3000) > 60_000 / 2**16
     writer = StreamWriter()
     writer.write_golomb(9, 0)

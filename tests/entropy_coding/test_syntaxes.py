@@ -1,4 +1,4 @@
-"""Every reader is the inverse of the writer beside it, and counts of bits are those written."""
+"""Every reader inverts the writer beside it, and counted bits equal written bits."""
 
 from functools import partial
 
@@ -54,7 +54,7 @@ num_bins = st.one_of(st.integers(2, 40), st.sampled_from([256, 1024, 1025, 1500,
 
 @given(number=st.integers(0, 2**62 - 1), more_bits=st.integers(0, 62))
 def test_plain_bits(number: int, more_bits: int) -> None:
-    """A number of up to 62 bits is read as it was written, in as many bits."""
+    """A number of up to 62 bits is read as it was written, and takes its number of bits."""
     width = min(number.bit_length() + more_bits, 62)
     found, num_bits = round_trip(
         lambda writer: writer.write_bits(number, width), lambda reader: reader.read_bits(width)
@@ -169,14 +169,14 @@ def test_exponents(seed: int, count: int, unit: int, most: int) -> None:
 
 
 def drawn_lines(chance: np.random.Generator, count: int) -> Lines:
-    """Exponents of rows or columns, some of them dead, in any unit."""
+    """Draw exponents of rows or columns, some of them dead, in any unit."""
     unit = int(chance.integers(0, 4))
     exponents = chance.integers(-20 >> unit, (20 >> unit) + 1, count) << unit
     return Lines(np.where(chance.random(count) < 0.3, DEAD, exponents), unit)
 
 
 def drawn_scale(chance: np.random.Generator) -> SentScale:
-    """The scale of a tensor: dead, single, or with rows and columns."""
+    """Draw the scale of a tensor: dead, single, or with rows and columns."""
     location = int(chance.choice([0, 0, 1, -7, 2**51, -(2**51)]))
     if chance.random() < 0.2:
         return SentScale(location, DEAD)
@@ -246,7 +246,7 @@ def test_numbers_by_laplace_tables(
 
 @given(bits=st.lists(st.integers(0, 1), max_size=60))
 def test_adaptive_bits(bits: list[int]) -> None:
-    """Bits of two contexts are read as they were written; writer and reader learn alike."""
+    """Bits of two contexts are read as they were written; writer and reader adapt equally."""
     learned = [new_contexts(2), new_contexts(2)]
     out, at = np.empty(len(bits), np.uint32), 0
     for number, bit in enumerate(bits):
@@ -287,7 +287,7 @@ def test_flags_of_used_rows(seed: int, count: int, is_row: bool) -> None:
     size=st.sampled_from([1, 3, 1000, 2**51 - 1]),
 )
 def test_numbers_by_contexts(seed: int, shapes: list[tuple[int, int, int]], size: int) -> None:
-    """Tensors in turn are read as they were written; counted bits are those written."""
+    """Consecutive tensors are read as they were written, and counted bits equal written bits."""
     chance = np.random.default_rng(seed)
     tensors = []
     for outer, inner, together in shapes:
@@ -329,7 +329,7 @@ def test_shapes_of_fixed_point_networks(hidden: list[int], bins: int, is_known: 
 
 
 def drawn_network(chance: np.random.Generator, bins: int, precision: int) -> WholeNetwork:
-    """A network of whole numbers."""
+    """Draw a network of whole numbers."""
     hidden = chance.integers(1, 6, int(chance.integers(1, 4))).tolist()
     shapes = layer_shapes([int(chance.integers(1, 6)), *hidden, bins])
     tensors = []

@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 
 def order_zero_bits(numbers: Ints, growth: float = 1.0) -> float:
-    """An adaptive code of order 0 in plain Python: counts of all values from least to most."""
+    """Return the bits of an adaptive order-0 code in plain Python, over all values of a range."""
     least, most = int(numbers.min()), int(numbers.max())
     counts, total, bits = dict[int, float](), float(most - least + 1), 0.0
     for number in numbers.tolist():
@@ -44,7 +44,7 @@ def order_zero_bits(numbers: Ints, growth: float = 1.0) -> float:
 def test_numbers_are_read_as_they_were_written(
     seed: int, count: int, stride: int, num_values: int, least: int
 ) -> None:
-    """All numbers come back, and they take the bits that were counted before, to within 1 %."""
+    """All numbers come back, and their bits are within 1 % of the count."""
     numbers = least + stride * np.random.default_rng(seed).integers(0, num_values, count)
     found = values_of(numbers)
     assert found is not None
@@ -54,7 +54,7 @@ def test_numbers_are_read_as_they_were_written(
         lambda reader: read_counted(reader, count),
     )
     assert read.tolist() == numbers.tolist()
-    # The values themselves take the rest.
+    # The values themselves take the other bits.
     assert bits - 1e-6 <= num_bits <= 1.01 * bits + 4 * 64
 
 
@@ -63,7 +63,7 @@ def test_numbers_are_read_as_they_were_written(
 def test_no_adaptive_code_of_order_0_is_shorter_by_more_than_1_percent(
     kind: str, count: int
 ) -> None:
-    """Counts that grow by 1 (Laplace) or by 2 (Krichevsky and Trofimov) take as many bits."""
+    """Counts that grow by 1 (Laplace) or 2 (Krichevsky-Trofimov) save at most 1 %."""
     chance = np.random.default_rng(3)
     made = {
         "normal": np.rint(20 * chance.normal(size=count)),
@@ -89,14 +89,14 @@ def test_no_adaptive_code_of_order_0_is_shorter_by_more_than_1_percent(
 
 
 def test_too_many_values_are_left_to_other_codes() -> None:
-    """More than 2^16 values, or numbers beyond 2^50, have no counts."""
+    """More than 2^16 values, or numbers beyond 2^50, are refused and go to other codes."""
     assert values_of(np.array([0, 1, MOST_VALUES])) is None
     assert values_of(np.array([0, 1, MOST_VALUES - 1])) is not None
     assert values_of(np.array([2**50 + 1])) is None
 
 
 def test_more_values_than_there_may_be_are_damage() -> None:
-    """A stream cannot make a reader take room for 2^40 counts."""
+    """A damaged stream cannot make a reader allocate 2^40 counts."""
     writer = StreamWriter()
     writer.write_signed(0, 4)
     writer.write_golomb(2**40, 6)
@@ -107,7 +107,7 @@ def test_more_values_than_there_may_be_are_damage() -> None:
 
 
 def test_many_numbers_of_a_tensor_keep_their_counts_from_part_to_part() -> None:
-    """More numbers than are coded at a time take what their counts say."""
+    """Counts carry over from one part of a tensor to the next."""
     numbers = np.random.default_rng(0).integers(-3, 4, 150_000)
     found = values_of(numbers)
     assert found is not None

@@ -1,4 +1,4 @@
-"""The examples run as they stand, make their networks short and leave the task learned."""
+"""The examples run unchanged, shorten their networks' descriptions and keep the task learned."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PAGES = {"own-loop": 30, "sharded": 15, "small-models": 20}
 EXAMPLES = sorted(FOLDER.glob("[0-9]*.py"))
 LOOPS = [path for path in EXAMPLES if path.stem[:2] < "05"]
 LIMIT_SECONDS = 300
-#: Digits of the short runs.
+#: Number of digits in the short runs.
 NUM_SHORT = 1_000
 
-#: At least so many times shorter than float32, and so well learned, by name.
+#: For each example: the least compression against float32, and the least accuracy.
 WORTH = {
     "01_mnist_convnet": (8.0, 0.97),
     "02_transformer": (8.0, 0.85),
@@ -37,14 +37,14 @@ WORTH = {
 
 
 def run(name: str, *options: str) -> str:
-    """What an example prints, run as a stranger would."""
+    """Run an example in a new process, as a user would, and return its output."""
     found = subprocess.run(
         [sys.executable, str(FOLDER / f"{name}.py"), *options],
         capture_output=True,
         text=True,
         timeout=LIMIT_SECONDS,
         check=False,
-        # Two threads that wait for each other on a busy machine take many times as long as one.
+        # On a busy machine two threads that wait for each other take many times as long as one.
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert found.returncode == 0, found.stderr
@@ -52,14 +52,14 @@ def run(name: str, *options: str) -> str:
 
 
 def number(pattern: str, text: str) -> float:
-    """The number that stands at a pattern's group."""
+    """Return the number in a pattern's group."""
     found = re.search(pattern, text)
     assert found is not None, text
     return float(found[1].replace(",", ""))
 
 
 def load(name: str) -> ModuleType:
-    """An example as a module."""
+    """Import an example as a module."""
     spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -70,7 +70,7 @@ def load(name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def digits() -> ModuleType:
-    """The examples' reader and drawer of digits."""
+    """Return the examples' module that reads and draws digits."""
     return load("digits")
 
 
@@ -78,7 +78,7 @@ def digits() -> ModuleType:
 def run_short(
     digits: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """A function that runs an example in this process, on few digits, and returns the output."""
+    """Return a function that runs an example here on few digits and returns its output."""
 
     def run_here(name: str, *options: str, num_digits: int = NUM_SHORT, **replaced: object) -> str:
         few = functools.partial(digits.load_digits, num_drawn=num_digits)
@@ -102,7 +102,7 @@ def run_short(
         ("02_transformer", ("--steps", "100"), 1.0, 0.4),
         pytest.param(
             *("03_lightning", ("--epochs", "3"), 0.95, 0.8),
-            marks=pytest.mark.filterwarnings("ignore"),  # of what Lightning asks of PyTorch
+            marks=pytest.mark.filterwarnings("ignore"),  # PyTorch warns of Lightning's calls
         ),
         pytest.param("04_own_predictor", ("--epochs", "2"), 0.7, 0.65, marks=pytest.mark.slow),
     ],
@@ -114,7 +114,7 @@ def test_a_short_training_shortens_the_description(
     most_of_before: float,
     least_right: float,
 ) -> None:
-    """A few epochs on 1,000 digits go the way that the whole example goes to its end."""
+    """A few epochs on 1,000 digits run every step of an example and shorten the description."""
     printed = run_short(name, *option)
     before = number(r"before training: +([\d,]+) bytes", printed)
     after = number(r"after: +([\d,]+) bytes", printed)
@@ -126,7 +126,7 @@ def test_a_short_training_shortens_the_description(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [path.stem for path in LOOPS])
 def test_the_description_gets_short_and_the_task_stays_learned(name: str) -> None:
-    """Shorter than before training, far shorter than float32; what is decoded still works."""
+    """The file is far shorter than float32, and the decoded network still performs the task."""
     printed = run(name)
     in_float32 = number(r"float32: +([\d,]+) bytes", printed)
     before = number(r"before training: +([\d,]+) bytes", printed)
@@ -140,7 +140,7 @@ def test_the_description_gets_short_and_the_task_stays_learned(name: str) -> Non
 
 @pytest.mark.parametrize("path", LOOPS, ids=lambda path: path.stem)
 def test_a_loop_needs_three_lines(path: Path) -> None:
-    """They are marked, once each, and no other line before the results asks K for anything."""
+    """Each example marks its three lines once, and no other training line uses K."""
     lines = path.read_text(encoding="utf-8").splitlines()
     marked = [line for line in lines if "# bitfold, " in line]
     assert sorted(line.split("# bitfold, ")[1] for line in marked) == [
@@ -151,7 +151,7 @@ def test_a_loop_needs_three_lines(path: Path) -> None:
 
 
 def test_the_audit_example_tells_the_two_losses_apart(run_short: Callable[..., str]) -> None:
-    """The first is cut, at the line that cuts it; the second reaches the network and works."""
+    """The audit names the line that cuts the first loss; the second loss reaches the network."""
     printed = run_short("05_audit", num_digits=4_000)
     lines = (FOLDER / "05_audit.py").read_text(encoding="utf-8").splitlines()
     cut = 1 + next(at for at, line in enumerate(lines) if "active = (hidden" in line)
@@ -166,7 +166,7 @@ def test_the_audit_example_tells_the_two_losses_apart(run_short: Callable[..., s
 def test_a_narrow_cut_example_finds_and_draws_polytopes(
     run_short: Callable[..., str], tmp_path: Path
 ) -> None:
-    """One channel wide and after one epoch it is checked and drawn as the whole one is."""
+    """The cut example checks and draws the partition of a network of one channel."""
     path = tmp_path / "cut.png"
     printed = run_short("06_cut_through_digits", "--width", "1", "--output", str(path), EPOCHS=1)
     assert number(r"([\d,]+) polytopes, V - E \+ F = 1", printed) > 100
@@ -175,7 +175,7 @@ def test_a_narrow_cut_example_finds_and_draws_polytopes(
 
 @pytest.mark.slow
 def test_the_cut_example_finds_and_draws_thousands_of_polytopes(tmp_path: Path) -> None:
-    """They are checked, the network knows its digits, and the picture is one to look at."""
+    """The cut example checks thousands of polytopes of an accurate network and draws a picture."""
     path = tmp_path / "cut.png"
     printed = run("06_cut_through_digits", "--output", str(path))
     assert number(r"([\d.]+)% right", printed) > 85
@@ -185,7 +185,7 @@ def test_the_cut_example_finds_and_draws_thousands_of_polytopes(tmp_path: Path) 
 
 
 def test_a_small_residual_network_goes_through_a_file(run_short: Callable[..., str]) -> None:
-    """The example's own blocks, in a network of one hundredth of the weights."""
+    """A residual network of the example's own blocks, a hundredth of the size, survives a file."""
     block = load("07_resnet18_file").Block
 
     def make_small() -> nn.Module:
@@ -199,7 +199,7 @@ def test_a_small_residual_network_goes_through_a_file(run_short: Callable[..., s
 
 @pytest.mark.slow
 def test_the_resnet_goes_through_a_file() -> None:
-    """Of a quarter of its size in float32, and what is read works as what was written."""
+    """The ResNet's file is below a quarter of float32, and the decoded network works as well."""
     printed = run("07_resnet18_file")
     in_float32 = number(r"float32: ([\d,]+) bytes", printed)
     assert number(r"file: ([\d,]+) bytes", printed) < in_float32 / 4
@@ -208,7 +208,7 @@ def test_the_resnet_goes_through_a_file() -> None:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
 def test_examples_stay_short_and_are_listed(path: Path) -> None:
-    """Under a hundred lines each after the head of its page, and named on the folder's page."""
+    """Each example has under 100 lines after its docstring, and the folder's page names it."""
     _, _, code = path.read_text(encoding="utf-8").split('"""', maxsplit=2)
     assert len(code.splitlines()) < 100
     assert path.name in (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -217,7 +217,7 @@ def test_examples_stay_short_and_are_listed(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_the_pages_on_loops_run(page: str) -> None:
-    """Each prints what stands there; so many there are at least."""
+    """The pages on training loops have enough examples, and each prints the text that it shows."""
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     path = ROOT / "docs" / f"{page}.md"
     found = doctest.testfile(str(path), module_relative=False, optionflags=flags)
@@ -226,7 +226,7 @@ def test_the_examples_of_the_pages_on_loops_run(page: str) -> None:
 
 
 def write_idx(path: Path, data: torch.Tensor, magic: int | None = None, extra: bytes = b"") -> None:
-    """A file as MNIST's are, of any bytes."""
+    """Write an MNIST-format file with any bytes."""
     header = [0x800 + data.dim() if magic is None else magic, *data.shape]
     numbers = b"".join(item.to_bytes(4, "big") for item in header)
     with gzip.open(path, "wb") as file:
@@ -234,7 +234,7 @@ def write_idx(path: Path, data: torch.Tensor, magic: int | None = None, extra: b
 
 
 def test_mnist_is_read_from_its_four_files(digits: ModuleType, tmp_path: Path) -> None:
-    """Pictures become numbers 0 to 1, labels stay what they are."""
+    """Pictures become numbers from 0 to 1, and labels stay unchanged."""
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(256, (5, 28, 28), generator=generator)
     for part in ("train", "t10k"):
@@ -256,7 +256,7 @@ def test_mnist_is_read_from_its_four_files(digits: ModuleType, tmp_path: Path) -
 def test_other_files_are_refused(
     digits: ModuleType, tmp_path: Path, shape: tuple[int, ...], magic: int | None, extra: bytes
 ) -> None:
-    """Of another sort, of pictures of another size, or longer than they say."""
+    """Files of another type, picture size or length than stated are refused."""
     path = tmp_path / "file.gz"
     write_idx(path, torch.zeros(shape, dtype=torch.uint8), magic, extra)
     with pytest.raises(SystemExit, match="Cannot read"):
@@ -264,7 +264,7 @@ def test_other_files_are_refused(
 
 
 def test_a_file_that_ends_early_is_refused(digits: ModuleType, tmp_path: Path) -> None:
-    """Also one that claims to be huge: nothing is made of a size that was only claimed."""
+    """A truncated file is refused, and no memory is allocated for the size that it claims."""
     path = tmp_path / "file.gz"
     for count in (3, 2**31):
         with gzip.open(path, "wb") as file:
@@ -274,7 +274,7 @@ def test_a_file_that_ends_early_is_refused(digits: ModuleType, tmp_path: Path) -
 
 
 def test_drawn_digits_are_the_same_each_time(digits: ModuleType) -> None:
-    """From a seed of their own, whatever was drawn before; all ten of them, with some noise."""
+    """Drawn digits come from their own seed, cover all ten classes and contain some noise."""
     first, second = (digits.load_digits(None, num_drawn=100) for _ in range(2))
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
     assert set(first.test_labels.tolist()) == set(range(10))

@@ -12,7 +12,7 @@ from bitfold.kolmogorov import KolmogorovLoss, WeightPredictor
 
 @pytest.fixture
 def network() -> nn.Sequential:
-    """A small float64 network, most of whose weights lie in -3 to 3 and some well beyond."""
+    """Return a small float64 network: most weights lie in -3 to 3, some far outside."""
     generator = torch.Generator().manual_seed(3)
     module = nn.Sequential(nn.Linear(2, 7), nn.LeakyReLU(), nn.Linear(7, 3)).double()
     with torch.no_grad():
@@ -59,7 +59,7 @@ def make_scale_loss() -> Callable[..., KolmogorovLoss]:
 
 
 def all_shapes(dtype: torch.dtype) -> nn.Module:
-    """Tensors of all shapes, each with weights of another size; some weights are 0."""
+    """Return tensors of all shapes; each has weights of its own size, and some weights are 0."""
     generator = torch.Generator().manual_seed(1)
     module = nn.ModuleList(
         [

@@ -32,16 +32,14 @@ NUM_STEPS = 20
 
 
 def network(rank: int, dtype: torch.dtype) -> nn.Module:
-    """Layers of all kinds with other values on each rank, which DistributedDataParallel makes
-    equal.
-    """
+    """Return layers of all kinds, with other values on each rank until DDP makes them equal."""
     torch.manual_seed(rank)
     layers = [nn.Conv1d(2, 4, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(20, 3)]
     return nn.Sequential(*layers, nn.LayerNorm(3)).to(dtype)
 
 
 def make(module: nn.Module, settings: dict[str, Any], num_processes: int, how: str) -> Any:
-    """The module to run and its loss, made from the wrapper or with an explicit group."""
+    """Return the module to run and its loss, made from the wrapper or with an explicit group."""
     generator = torch.Generator().manual_seed(5 + (dist.get_rank() if num_processes > 1 else 0))
     given: dict[str, Any] = {
         "predictor": "coordinate",
@@ -58,20 +56,20 @@ def make(module: nn.Module, settings: dict[str, Any], num_processes: int, how: s
 
 
 def gradient(item: Tensor) -> Tensor:
-    """The gradient that a tensor got."""
+    """Return the gradient that a tensor received."""
     assert item.grad is not None
     return item.grad
 
 
 def flat(tensors: Iterable[Tensor]) -> Tensor:
-    """All of them in one vector."""
+    """Return all tensors in one vector."""
     return torch.cat([item.detach().flatten() for item in tensors])
 
 
 def run_case(
     rank: int, num_processes: int, dtype: torch.dtype, name: str, how: str
 ) -> dict[str, Any]:
-    """K, gradients and bits at first, and all weights after some steps on task and K."""
+    """Return the first K, gradients and bits, and all weights after some steps on task and K."""
     settings = CASES[name]
     module = network(rank, dtype)
     wrapped, loss = make(module, settings, num_processes, how)
@@ -99,7 +97,7 @@ def run_case(
 
 
 def run_tiny(rank: int, num_processes: int) -> dict[str, Tensor]:
-    """A module of fewer weights than processes: some of them have nothing to do."""
+    """Run a module with fewer weights than processes, so that some processes have no weight."""
     found = {}
     for predictor in ("coordinate", "row_column", "per_tensor"):
         torch.manual_seed(0)

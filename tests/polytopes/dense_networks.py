@@ -1,4 +1,4 @@
-"""Networks of two inputs, as tests of several files want them."""
+"""Networks of two inputs for the tests of several files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WIDE = ((-3.0, -3.0), (3.0, 3.0))
 def dense(
     widths: list[int], activation: Callable[[], nn.Module], outputs: int = 1
 ) -> nn.Sequential:
-    """Layers as He et al. initialise them, with small biases."""
+    """Return layers initialised as in He et al. 2015, with small biases."""
     parts: list[nn.Module] = []
     for fan_in, fan_out in zip([2, *widths], widths, strict=False):
         linear = nn.Linear(fan_in, fan_out)

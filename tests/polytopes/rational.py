@@ -15,12 +15,12 @@ Bend = Callable[[list[Point], Sequence[Map]], list[tuple[list[Point], Map]]]
 
 
 def value(form: Map, point: Point) -> Fraction:
-    """An affine form at a point."""
+    """Evaluate an affine form at a point."""
     return form[0] * point[0] + form[1] * point[1] + form[2]
 
 
 def split(polygon: list[Point], form: Map) -> list[tuple[list[Point], bool]]:
-    """A convex polygon's parts where a form is positive, and where it is not."""
+    """Split a convex polygon into the parts where a form is positive and where it is not."""
     values = [value(form, point) for point in polygon]
     if all(v <= 0 for v in values):
         return [(polygon, False)]
@@ -44,7 +44,7 @@ def split(polygon: list[Point], form: Map) -> list[tuple[list[Point], bool]]:
 
 
 def winning(polygon: list[Point], forms: Sequence[Map]) -> list[tuple[list[Point], Map]]:
-    """A convex polygon by which of several forms is the largest; copies count once."""
+    """Divide a convex polygon by the largest of several forms; equal forms count once."""
     parts = []
     for number, form in enumerate(forms):
         if form in forms[:number]:
@@ -60,13 +60,13 @@ def winning(polygon: list[Point], forms: Sequence[Map]) -> list[tuple[list[Point
 
 
 def bent(polygon: list[Point], form: Map) -> list[tuple[list[Point], Map]]:
-    """A convex polygon's parts where a form is positive and where it is not, and its ReLU there."""
+    """Split a convex polygon at a form's sign, and return the form after ReLU on each part."""
     dead = (Fraction(0), Fraction(0), Fraction(0))
     return [(part, form if is_above else dead) for part, is_above in split(polygon, form)]
 
 
 def affine(layer: Layer, inputs: Sequence[Map]) -> list[Map]:
-    """A layer's pre-activations, from the forms that go into it."""
+    """Return a layer's pre-activations as affine forms, from the affine forms of its inputs."""
     found = []
     for row, bias in zip(*layer, strict=True):
         one, two, three = (
@@ -80,7 +80,7 @@ def affine(layer: Layer, inputs: Sequence[Map]) -> list[Map]:
 def polytopes(
     layers: Sequence[Layer | Windows], domain: Sequence[tuple[int, int]]
 ) -> list[list[Point]]:
-    """All polytopes of a network of ReLU layers and maxima, the last of which counts too."""
+    """Return all polytopes of a network of ReLU layers and maxima, the last layer included."""
     start = [(Fraction(x), Fraction(y)) for x, y in domain]
     one, zero = Fraction(1), Fraction(0)
     faces = [(start, [(one, zero, zero), (zero, one, zero)])]
@@ -105,7 +105,7 @@ def polytopes(
 
 
 def incidences(faces: Sequence[list[Point]]) -> tuple[set[Point], set[frozenset[Point]]]:
-    """All vertices, and the edges between those that follow each other on a side of a polytope."""
+    """Return all vertices, and the edges between neighbouring vertices on a side of a polytope."""
     vertices = {point for polygon in faces for point in polygon}
     edges = set()
     for polygon in faces:

@@ -75,7 +75,7 @@ def write_tiff16(tmp_path: Path) -> Writer:
         directory = struct.pack(f"{order}H", len(entries))
         for tag, kind, count, value in entries:
             directory += struct.pack(f"{order}HHI", tag, kind, count)
-            if kind == 3 and count <= 2:  # values that fit stand where an offset would
+            if kind == 3 and count <= 2:  # up to 4 bytes stand in place of an offset
                 directory += struct.pack(f"{order}HH", *[16, 16] if count == 2 else [value, 0])
             else:
                 directory += struct.pack(f"{order}I", value)
@@ -120,7 +120,7 @@ def write_video(tmp_path: Path) -> Writer:
 
 @pytest.fixture
 def corner_colours() -> Callable[[int], NDArray[np.uint8]]:
-    """Make a picture (size, size, 3): red, green over blue, black, so that no turn looks alike."""
+    """Return a picture (size, size, 3) with four different corners: all rotations differ."""
 
     def make(size: int) -> NDArray[np.uint8]:
         pixels = np.zeros((size, size, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Small runs for the tests of training, and what of two runs must be the same."""
+"""Small runs for the tests of training, and comparisons of two runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TINY: dict[str, Any] = {
     "save_interval": "1",
     "checkpoint_interval": 5,
     "threads": 1,
-    "audit": False,  # a fifth of a second for each run; the tests of the audit switch it on
+    "audit": False,  # the audit takes a fifth of a second a run; its own tests switch it on
 }
 WITH_K: dict[str, Any] = {
     "kolmogorov_weight": 0.05,
@@ -57,25 +57,25 @@ WITH_K: dict[str, Any] = {
 
 
 def tiny(folder: Path, **settings: Any) -> Config:
-    """A configuration that trains in a moment."""
+    """Return a configuration that trains within a fraction of a second."""
     return Config(**{**TINY, "output_dir": str(folder), **settings})
 
 
 def target_and_split(config: Config) -> tuple[Target, Split]:
-    """A target and its split."""
+    """Return a target and its split."""
     target = load_target(config.target, size=config.size, task=config.task)
     points = config.points if config.points != "all" else None
     return target, sample_split(target, points=points, batch_size=config.batch_size, seed=0)
 
 
 def learner_of(**settings: Any) -> Learner:
-    """A learner at its start."""
+    """Return a learner before its first epoch."""
     config = Config(**{**TINY, **settings})
     return Learner(config, *target_and_split(config))
 
 
 class Heard:
-    """A listener that remembers."""
+    """A listener that remembers all events."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -86,28 +86,28 @@ class Heard:
 
     @property
     def notices(self) -> list[str]:
-        """What was noticed, in order."""
+        """Return the notices, in order."""
         return [event.message for event in self.events if isinstance(event, Noticed)]
 
     @property
     def audits(self) -> list[Audited]:
-        """The audits, in order."""
+        """Return the audits, in order."""
         return [event for event in self.events if isinstance(event, Audited)]
 
     @property
     def ended(self) -> RunEnded:
-        """The one event of the end."""
+        """Return the only event of the end."""
         (found,) = (event for event in self.events if isinstance(event, RunEnded))
         return found
 
     @property
     def epochs(self) -> list[int]:
-        """The epochs that ended, in order."""
+        """Return the epochs that ended, in order."""
         return [event.epoch for event in self.events if isinstance(event, EpochEnded)]
 
 
 def hard_binning() -> AbstractContextManager[None]:
-    """The context in which K bins hard, as the benchmarks plant it."""
+    """Return the context in which K bins hard, planted as in the benchmarks."""
     path = Path(__file__).parents[2] / "benchmarks" / "harness" / "planted_bug.py"
     spec = importlib.util.spec_from_file_location("planted_bug", path)
     assert spec is not None
@@ -119,13 +119,13 @@ def hard_binning() -> AbstractContextManager[None]:
 
 
 def metrics_of(folder: Path) -> list[dict[str, Any]]:
-    """The lines of metrics without timings."""
+    """Return the lines of metrics without timings."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{name: v for name, v in line.items() if name != "seconds"} for line in lines]
 
 
 def frames_of(folder: Path) -> list[tuple[int, dict[str, Any], dict[str, bytes]]]:
-    """The trajectory without timings, weights as bytes."""
+    """Return the trajectory without timings, weights as bytes."""
     reader = TrajectoryReader(folder / "trajectory.bin")
     moments = [
         (
@@ -140,19 +140,19 @@ def frames_of(folder: Path) -> list[tuple[int, dict[str, Any], dict[str, bytes]]
 
 
 def last_state(folder: Path) -> tuple[int, dict[str, bytes]]:
-    """The newest checkpoint's epoch and all its tensors as bytes."""
+    """Return the newest checkpoint's epoch and all its tensors as bytes."""
     found = next(checkpoints.read_checkpoints(folder / "checkpoints"))
     assert isinstance(found, checkpoints.Checkpoint)
     return found.epoch, {name: as_bytes(tensor) for name, tensor in found.tensors.items()}
 
 
 def as_bytes(tensor: Tensor) -> bytes:
-    """Bits, so that NaN equals NaN and 0.0 differs from -0.0."""
+    """Return a number's bytes, so that NaN equals NaN and 0.0 differs from -0.0."""
     return f"{tensor.dtype}{tuple(tensor.shape)}".encode() + tensor.contiguous().numpy().tobytes()
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Two runs are bit for bit the same, timings apart."""
+    """Assert that two runs are equal bit for bit, except for timings."""
     assert metrics_of(one) == metrics_of(other)
     assert frames_of(one) == frames_of(other)
     assert last_state(one) == last_state(other)
@@ -160,7 +160,7 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    # Loaded once in a server from which every child is forked: seconds saved for each of them.
+    # A server loads these modules once and forks every child: each child starts seconds sooner.
     context.set_forkserver_preload(["bitfold", "torch._dynamo"])
     return context
 
@@ -173,7 +173,7 @@ def start_child(folder: Path, settings: dict[str, Any], **plan: Any) -> ForkServ
 
 
 def run_child(folder: Path, settings: dict[str, Any], **plan: Any) -> int:
-    """Run such a process to its end and return its exit code; negative for a signal."""
+    """Run a child process to its end and return its exit code; negative for a signal."""
     return _exit_code(start_child(folder, settings, **plan))
 
 
@@ -193,13 +193,13 @@ def _exit_code(child: ForkServerProcess) -> int:
 
 
 def work(folder: str, settings: dict[str, Any], **plan: Any) -> None:
-    """Train in a folder, or continue what lies there, as a process of its own.
+    """Train in a folder, or continue the folder's run, in a process of its own.
 
     Args:
         folder: of the run.
         settings: beside those of `TINY`.
-        plan: ``die_at``: (what, number): kill this process in the middle of the number-th
-            such thing; ``signal_at``: (signal, epoch): send it to this process after the epoch;
+        plan: ``die_at``: (what, number): kill this process in the middle of the number-th write of
+            that kind; ``signal_at``: (signal, epoch): send it to this process after the epoch;
             ``largest_file``: bytes beyond which the system refuses to write, from epoch 1 on.
     """
     heard = Heard()
@@ -225,7 +225,7 @@ def work(folder: str, settings: dict[str, Any], **plan: Any) -> None:
 
 
 def sabotage(what: str, number: int) -> None:
-    """Kill this process in the middle of the number-th thing of a kind; see `work`."""
+    """Kill this process in the middle of the number-th write of a kind; see `work`."""
     calls = 0
 
     def is_time() -> bool:

@@ -1,4 +1,4 @@
-"""Tests of the trade monitor: it reports a trade once, and no noise, in any unit and loop."""
+"""Tests of the trade monitor: it reports a trade once, and never noise, in any unit and loop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def correlated(random_source: random.Random, correlation: float) -> Callable[[],
 
 
 def first_trade(losses: Iterable[Losses], monitor: TradeMonitor | None = None) -> Trade | None:
-    """The first trade that a monitor reports in some updates."""
+    """Return the first trade that a monitor reports in some updates."""
     monitor = TradeMonitor() if monitor is None else monitor
     return next((trade for each in losses if (trade := monitor.update(*each))), None)
 
@@ -99,7 +99,7 @@ def test_a_trade_reads_as_one_sentence() -> None:
 @pytest.mark.parametrize("factor", [1000.0, 1e-6, 2.0**40])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_unit_of_the_losses_does_not_matter(seed: int, factor: float) -> None:
-    """Both losses times the same factor give the same report of as many times the amounts."""
+    """Scaling both losses scales the reported amounts and changes nothing else."""
     slopes: dict[str, Any] = {"k_slope": 4e-5, "task_slope": -2e-6}
     plain = first_trade(trading(seed, **slopes))
     scaled = first_trade(trading(seed, **slopes, scale=factor))
@@ -154,7 +154,7 @@ def test_a_change_of_the_weight_hides_no_trade() -> None:
 
 
 def not_finite(losses: Sequence[Losses]) -> list[Losses]:
-    """Put NaN and infinity among some losses, in each place."""
+    """Put NaN and infinity among some losses, at every position."""
     spoilt = list(losses)
     odd = (math.nan, math.inf, -math.inf, 1e300)
     for index in range(0, len(spoilt), 7):
@@ -173,14 +173,14 @@ def test_losses_that_are_not_finite_are_passed_over() -> None:
 
 
 def test_numbers_at_the_limits_crash_nothing() -> None:
-    """Huge, tiny and constant losses."""
+    """Huge, tiny and constant losses raise no error."""
     for value in (0.0, 5e-324, 1e-200, 9e99, -9e99):
         assert first_trade([(value, value, 1.0)] * 200) is None
         assert first_trade([(value, -value, 1.0), (-value, value, 1e99)] * 200) is None
 
 
 def test_a_jump_is_no_trade() -> None:
-    """Where training slips, or its data change, the loss is high at once and stays so."""
+    """A loss that jumps once and stays high, after a slip or new data, is no trade."""
     noise = correlated(random.Random(0), 0.5)
     for decay in (math.inf, 100.0):
         losses = []
@@ -191,7 +191,7 @@ def test_a_jump_is_no_trade() -> None:
 
 
 def test_it_takes_tensors_and_arrays() -> None:
-    """Live ones too, which carry a gradient, without a warning."""
+    """The monitor takes arrays, and tensors with a gradient, without a warning."""
     import numpy as np
     import torch
 
@@ -206,7 +206,7 @@ def test_it_takes_tensors_and_arrays() -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 63, 1000, 1601, 2999])
 def test_a_restored_monitor_goes_on_bit_for_bit(cut: int) -> None:
-    """Through a history, it reports the same at the same update and remembers the same after."""
+    """A monitor restored from its history reports the same trade at the same update."""
     losses = not_finite(trading(2, k_slope=1e-4, task_slope=-1e-6))
     whole, before, after = TradeMonitor(), TradeMonitor(), TradeMonitor()
     expected = [whole.update(*each) for each in losses]
@@ -219,7 +219,7 @@ def test_a_restored_monitor_goes_on_bit_for_bit(cut: int) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """A history grows with the logarithm of the updates only."""
+    """The history grows only with the logarithm of the number of updates."""
     monitor = TradeMonitor()
     sizes = {}
     for update in range(1, 2**14 + 1):
@@ -256,7 +256,7 @@ def test_a_negative_weight_is_refused() -> None:
 
 @pytest.mark.parametrize("damage", [lambda h: h[:-1], lambda h: [*h, 0.0], lambda h: h[:3]])
 def test_half_a_history_is_refused(damage: Callable[[list[float]], list[float]]) -> None:
-    """A memory from elsewhere, or cut off, is named as such, and nothing of it is kept."""
+    """A truncated or foreign history raises an error and leaves the monitor unchanged."""
     monitor, other = TradeMonitor(), TradeMonitor()
     for _ in range(100):
         other.update(1.0, 2.0, 0.1)

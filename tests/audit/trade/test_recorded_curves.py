@@ -1,4 +1,4 @@
-"""The trade monitor on recorded trainings, and on losses that are nothing but noise."""
+"""The trade monitor on recorded trainings, and on losses that are pure noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitfold.audit import Trade, TradeMonitor
 CURVES = Path(__file__).parents[2] / "golden" / "trade"
 CUT = sorted(path.stem for path in CURVES.glob("hard-*.npz"))
 CORRECT = sorted(path.stem for path in CURVES.glob("soft-*.npz"))
-#: `make test` looks at one curve of the benchmark and at the short ones, which are of other kinds.
+#: `make test` reads one long curve and the short curves, which are of other kinds.
 LONG = [name for name in CORRECT if name[5:].isdigit()]
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in LONG[1:]]
 Losses = Iterator[tuple[float, float, float]]
@@ -24,20 +24,20 @@ Losses = Iterator[tuple[float, float, float]]
 
 @cache
 def recorded(name: str, unit: str) -> list[tuple[float, float, float]]:
-    """Task loss, K and weight of each epoch or step of a recorded training."""
+    """Return the task loss, K and weight of each epoch or step of a recorded training."""
     with np.load(CURVES / f"{name}.npz") as arrays:
         weight = float(arrays["weight"])
         return [(task, k, weight) for task, k in arrays[unit].tolist()]
 
 
 def reported(losses: Losses) -> Trade | None:
-    """The first trade that a monitor reports."""
+    """Return the first trade that a monitor reports."""
     monitor = TradeMonitor()
     return next((trade for each in losses if (trade := monitor.update(*each))), None)
 
 
 def test_there_are_as_many_curves_as_the_benchmark_trains() -> None:
-    """Five of each kind that the question asks for, and correct ones of other kinds."""
+    """The folder holds five curves of each main kind, and correct curves of other kinds."""
     assert [f"hard-{seed}" for seed in range(5)] == CUT
     assert {f"soft-{seed}" for seed in range(5)} < set(CORRECT)
     assert len(CORRECT) == 10
@@ -45,9 +45,9 @@ def test_there_are_as_many_curves_as_the_benchmark_trains() -> None:
 
 @pytest.mark.parametrize("name", CUT)
 def test_a_cut_is_reported_within_4000_epochs(name: str) -> None:
-    """Ring, [10]*8, Adam, lambda 0.2, hard binning: K rises by more than the task loss falls.
+    """The monitor reports hard binning, under which K rises by more than the task loss falls.
 
-    As in a run of bitfold the monitor sees each of the five steps of an epoch.
+    As in a run of bitfold, the monitor sees each of the five steps of an epoch.
     """
     losses = recorded(name, "steps")
     assert len(losses) == 15_000 < 5 * 4000
@@ -55,7 +55,7 @@ def test_a_cut_is_reported_within_4000_epochs(name: str) -> None:
     assert trade is not None
     assert trade.payer == "K"
     assert trade.paid > 5 * trade.gained > 0
-    # The amounts are changes of means between halves: they are there in the curves themselves.
+    # The amounts are differences of means between the window's halves, so the curves show them.
     window = np.array(losses[trade.first_update - 1 : trade.last_update])
     half = len(window) // 2
     change = window[half:].mean(axis=0) - window[:half].mean(axis=0)
@@ -64,7 +64,7 @@ def test_a_cut_is_reported_within_4000_epochs(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*(n for n in CORRECT if n not in LONG[1:]), *SLOW])
 def test_a_correct_run_raises_no_alarm(name: str) -> None:
-    """10,000 epochs with soft targets, and shorter ones with other lambdas and optimisers."""
+    """Correct runs of 10,000 epochs, and shorter runs with other settings, raise no alarm."""
     losses = recorded(name, "epochs")
     assert len(losses) == (10_000 if name[5:].isdigit() else 1_500)
     assert reported(iter(losses)) is None
@@ -72,7 +72,7 @@ def test_a_correct_run_raises_no_alarm(name: str) -> None:
 
 @pytest.mark.parametrize("name", [LONG[0], *SLOW])
 def test_by_steps_a_correct_run_raises_none_either(name: str) -> None:
-    """With the noise of its batches, 2,000 epochs of five steps."""
+    """Correct runs of 2,000 epochs raise no alarm if the monitor sees each of their five steps."""
     losses = recorded(name, "steps")
     assert len(losses) == 10_000
     assert reported(iter(losses)) is None
@@ -80,7 +80,7 @@ def test_by_steps_a_correct_run_raises_none_either(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["hard-4", "soft-sgd-batch-128"])
 def test_a_thousand_times_the_losses_is_the_same_run(name: str) -> None:
-    """The verdict, and when, do not depend on the unit."""
+    """Losses times 1,000 give the same verdict at the same update."""
     plain = reported(iter(recorded(name, "epochs")))
     scaled = reported((1000 * t, 1000 * k, w) for t, k, w in recorded(name, "epochs"))
     assert (plain is None) == (scaled is None)
@@ -90,7 +90,7 @@ def test_a_thousand_times_the_losses_is_the_same_run(name: str) -> None:
 
 
 def noise(source: random.Random, correlation: float = 0.5) -> Iterator[float]:
-    """Noise of variance 1 whose neighbours correlate."""
+    """Return noise of variance 1 whose neighbours correlate."""
     state, fresh = source.gauss(), math.sqrt(1 - correlation**2)
     while True:
         state = correlation * state + fresh * source.gauss()
@@ -98,13 +98,13 @@ def noise(source: random.Random, correlation: float = 0.5) -> Iterator[float]:
 
 
 def pure_noise(source: random.Random) -> Losses:
-    """Two terms that go nowhere."""
+    """Return two terms without any trend."""
     task, k = noise(source), noise(source)
     yield from ((0.1 + 0.01 * next(task), 4 + 0.02 * next(k), 0.2) for _ in range(1000))
 
 
 def slow_drift(source: random.Random) -> Losses:
-    """Two terms that fall, each at its own rate."""
+    """Return two terms that fall, each at its own rate."""
     task, k = noise(source), noise(source)
     for update in range(1000):
         fallen = 0.02 * math.exp(-update / 2000) + 0.002 * next(task)
@@ -112,7 +112,7 @@ def slow_drift(source: random.Random) -> Losses:
 
 
 def warm_up(source: random.Random) -> Losses:
-    """K rises while its weight is small, and falls at the task loss's cost once it is not."""
+    """Return a K that rises while its weight is small, and later falls at the task loss's cost."""
     task, k = noise(source), noise(source)
     for update in range(1000):
         weight = 0.2 * min(1.0, update / 500)
@@ -122,7 +122,7 @@ def warm_up(source: random.Random) -> Losses:
 
 
 def fitted(source: random.Random) -> Losses:
-    """A task that is learnt by heart from small batches: its noise is half of what is left."""
+    """Return a task loss fitted to small batches: its noise is half of its value."""
     task, k = noise(source, 0.3), noise(source)
     for update in range(1000):
         left = (0.3 * math.exp(-update / 200) + 1e-3) * math.exp(0.5 * next(task))
@@ -130,7 +130,7 @@ def fitted(source: random.Random) -> Losses:
 
 
 def spikes(source: random.Random) -> Losses:
-    """A task loss that slips, one in 100 updates, and recovers; K falls a little meanwhile."""
+    """Return a task loss with a spike in 1 of 100 updates; K falls a little during each spike."""
     task, k, height = noise(source), noise(source), 0.0
     for _ in range(1000):
         height *= 0.93
@@ -141,6 +141,6 @@ def spikes(source: random.Random) -> Losses:
 
 @pytest.mark.parametrize("make", [pure_noise, slow_drift, warm_up, fitted, spikes])
 def test_noise_raises_no_alarm(make: Callable[[random.Random], Losses]) -> None:
-    """In 200 runs of 1,000 updates of each kind."""
+    """No alarm is raised in 200 runs of 1,000 updates of each kind of noise."""
     alarms = [seed for seed in range(200) if reported(make(random.Random(seed))) is not None]
     assert alarms == []

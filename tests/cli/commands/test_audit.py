@@ -23,14 +23,14 @@ TRAIN = [
 
 @pytest.fixture(scope="module", autouse=True)
 def undrawn() -> Iterator[None]:
-    """Frames are of no matter here."""
+    """Keep training from drawing frames."""
     with nothing_drawn():
         yield
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is right."""
+    """Train a run whose gradients are right."""
     path = tmp_path_factory.mktemp("audit") / "run"
     assert main([*TRAIN, "-o", str(path), "--quiet"]) == 0
     return path
@@ -39,7 +39,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_audit_prints_the_table_and_exits_with_0(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A row for each term and module, and nothing else."""
+    """``bitfold audit`` prints one row for each term and module, and nothing else."""
     assert main(["audit", str(trained)]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0][:3] == ["term", "module", "verdict"]
@@ -52,7 +52,7 @@ def test_audit_prints_the_table_and_exits_with_0(
 
 
 def test_audit_of_a_cut_exits_with_1(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The place is named; with ``--quiet`` the exit code alone says it."""
+    """An audit of a cut names the cut site and exits with 1; ``--quiet`` only exits with 1."""
     with hard_binning():
         assert main(["audit", str(trained)]) == 1
         assert "K -> network is cut at" in capsys.readouterr().out
@@ -63,7 +63,7 @@ def test_audit_of_a_cut_exits_with_1(trained: Path, capsys: pytest.CaptureFixtur
 def test_train_with_a_cut_exits_with_6_and_says_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The table and a line are printed and logged; ``--no-audit`` trains all the same."""
+    """Training with a cut prints and logs the table and the reason, unless given ``--no-audit``."""
     path, log = tmp_path / "run", tmp_path / "log.txt"
     with hard_binning():
         assert main([*TRAIN, "-o", str(path), "--log-file", str(log)]) == 6
@@ -79,7 +79,7 @@ def test_train_with_a_cut_exits_with_6_and_says_why(
 def test_a_run_that_is_right_prints_no_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is in the log and in ``audit.txt``, and not in the way."""
+    """The table of a correct run goes to the log and to ``audit.txt``, not to the terminal."""
     path, log = tmp_path / "run", tmp_path / "log.txt"
     assert main([*TRAIN, "-o", str(path), "--log-file", str(log)]) == 0
     assert "verdict" not in capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_a_run_that_is_right_prints_no_table(
 
 
 def test_the_log_holds_the_table_line_by_line(tmp_path: Path) -> None:
-    """As it stands, below a line with the time."""
+    """The log holds each line of the table, unchanged, below a line with the time."""
     log = LogFile(tmp_path / "log.txt")
     log(Audited(5, "K rose", True, "term  module\ntask  network"))
     first, *rest = (tmp_path / "log.txt").read_text().splitlines()

@@ -11,7 +11,7 @@ from bitfold.experiments.demo import DEMO, demo_config
 def test_the_demo_ends_with_a_ring_in_some_hundred_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It trains with K and learned steps, at the seed that is asked for, and says how to go on."""
+    """The demo trains with K and learned steps at the given seed, and names the next commands."""
     config = demo_config(4, str(tmp_path))
     assert (config.target, config.seed, config.kolmogorov.is_quantised) == ("ring", 4, True)
     assert config.has_kolmogorov

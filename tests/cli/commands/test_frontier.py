@@ -32,27 +32,27 @@ CURVE = ["frontier", "ring", *SMALL, "--lambdas", "0.001,0.05", "--seeds", "0,1"
 
 
 def content(folder: Path) -> dict[str, Any]:
-    """What the record says."""
+    """Return the content of the record."""
     found: dict[str, Any] = json.loads((folder / "frontier.json").read_text())
     return found
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """The record and the model files, which tell no times and no places."""
+    """Return the record and the model files, which contain neither times nor paths."""
     paths = [folder / "frontier.json", *folder.glob("*.bitfold"), folder / "frontier.png"]
     return {path.name: path.read_bytes() for path in paths}
 
 
 @pytest.fixture(scope="module")
 def curve(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A curve that was never interrupted."""
+    """Train a curve without interruption."""
     folder = tmp_path_factory.mktemp("frontier") / "curve"
     assert main([*CURVE, "-o", str(folder), "--quiet"]) == 0
     return folder
 
 
 def test_each_point_is_a_file_and_the_error_of_what_it_decodes_to(curve: Path) -> None:
-    """Bytes and errors of the record are those of the files that lie beside it."""
+    """Each record's bytes and errors are those of the model file beside it."""
     found = content(curve)
     assert (found["format"], found["version"]) == ("bitfold frontier", 1)
     assert found["kolmogorov_weights"] == [0.001, 0.05]
@@ -76,7 +76,7 @@ def test_each_point_is_a_file_and_the_error_of_what_it_decodes_to(curve: Path) -
 
 
 def test_a_curve_is_drawn_and_printed(curve: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A row for each network by rising size, and two figures of the same curve."""
+    """The table has a row for each network by rising size, and two figures show the same curve."""
     assert main(["frontier", "-o", str(curve)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:4] == ["lambda", "seed", "bytes", "PSNR"]
@@ -92,7 +92,7 @@ def test_a_curve_is_drawn_and_printed(curve: Path, capsys: pytest.CaptureFixture
 def test_what_is_trained_is_not_trained_again_and_more_is_added(
     curve: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Another lambda costs the trainings of that lambda alone; the settings are known."""
+    """Adding a lambda trains only that lambda's networks, with the recorded settings."""
     folder = tmp_path / "curve"
     assert main([*CURVE[:-1], "0", "-o", str(folder), "--quiet"]) == 0
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("metrics.jsonl")}
@@ -108,7 +108,7 @@ def test_what_is_trained_is_not_trained_again_and_more_is_added(
 
 
 def started(folder: Path) -> subprocess.Popen[str]:
-    """The command as a process of its own."""
+    """Start the command as a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "bitfold", *CURVE, "-o", str(folder)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ,
@@ -116,7 +116,7 @@ def started(folder: Path) -> subprocess.Popen[str]:
 
 
 def wait_for(folder: Path, run: str, num_epochs: int, process: subprocess.Popen[str]) -> None:
-    """Wait until a run of the curve has so many epochs behind it."""
+    """Wait until a run of the curve has finished a number of epochs."""
     path, start = folder / run / "metrics.jsonl", time.monotonic()
     while time.monotonic() < start + 60 and process.poll() is None:
         if path.exists() and path.read_bytes().count(b"\n") >= num_epochs:
@@ -134,7 +134,7 @@ def wait_for(folder: Path, run: str, num_epochs: int, process: subprocess.Popen[
 def test_a_curve_that_is_killed_ends_as_one_never_interrupted(
     curve: Path, tmp_path: Path, run: str, epochs: int
 ) -> None:
-    """Byte for byte: record, files and figure; the half-trained run goes on, done ones stay."""
+    """A killed curve continues to the same bytes and trains no finished run again."""
     folder = tmp_path / "curve"
     process = started(folder)
     wait_for(folder, run, epochs, process)
@@ -147,7 +147,7 @@ def test_a_curve_that_is_killed_ends_as_one_never_interrupted(
 
 
 def test_an_interrupt_ends_with_a_word_on_how_to_go_on(curve: Path, tmp_path: Path) -> None:
-    """Exit code 130, what is left, no traceback; the command that is named continues."""
+    """An interrupt exits with 130 and prints, without a traceback, the command that continues."""
     folder = tmp_path / "curve"
     process = started(folder)
     wait_for(folder, "lambda-0.05-seed-0", 2, process)
@@ -161,7 +161,7 @@ def test_an_interrupt_ends_with_a_word_on_how_to_go_on(curve: Path, tmp_path: Pa
 
 
 def test_a_kill_between_training_and_record_costs_no_training(curve: Path, tmp_path: Path) -> None:
-    """A completed run that the record does not know is measured, not trained."""
+    """A completed run that the record lacks is measured, not trained again."""
     folder = tmp_path / "curve"
     shutil.copytree(curve, folder)
     found = content(folder)
@@ -177,7 +177,7 @@ def test_a_kill_between_training_and_record_costs_no_training(curve: Path, tmp_p
 def test_a_run_that_a_watchdog_ends_is_named_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It has no file, is not on the front, and is not trained again."""
+    """A run that a watchdog ends has no file, is not on the front, and is not trained again."""
     stuck = ["--shape", "[1]*6", "--activation", "relu", "--learning-rate", "1e-9"]
     command = ["frontier", "ring", *SMALL, *stuck, "--epochs", "100", "--lambdas", "0.01"]
     for _ in range(2):
@@ -191,7 +191,7 @@ def test_a_run_that_a_watchdog_ends_is_named_and_left_out(
 
 
 def test_lengths_and_weights_that_are_not_learned_make_a_curve_too(tmp_path: Path) -> None:
-    """bits:N stands among the lambdas, classes have wrong pixels, K needs no learned steps."""
+    """Lambdas of the form bits:N, classes, and K without learned steps each give a curve."""
     folder = tmp_path / "curve"
     command = ["frontier", "rgb-ring", *SMALL, "--lambdas", "bits:900,0.01", "-o", str(folder)]
     plain = ["--kolmogorov-quantise", "none", "--kolmogorov-predictor", "row_column"]
@@ -228,7 +228,7 @@ def test_lengths_and_weights_that_are_not_learned_make_a_curve_too(tmp_path: Pat
 def test_nonsense_is_refused_in_a_line_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    """Exit code 2, and no folder."""
+    """Invalid arguments exit with code 2 and create no folder."""
     folder = tmp_path / "curve"
     try:
         code = main(["frontier", "ring", "--size", "16", *arguments, "-o", str(folder)])
@@ -244,7 +244,7 @@ def test_nonsense_is_refused_in_a_line_and_leaves_nothing(
 def test_a_wrong_picture_or_question_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A missing picture, and decibels of classes."""
+    """A missing picture, or decibels for classes, creates no folder."""
     folder = tmp_path / "curve"
     assert main(["frontier", str(tmp_path / "no.png"), "-o", str(folder)]) == 2
     assert main(["frontier", "rgb-ring", "--size", "16", "--psnr", "20", "-o", str(folder)]) == 2
@@ -255,7 +255,7 @@ def test_a_wrong_picture_or_question_leaves_nothing(
 def test_another_setting_or_a_run_in_its_place_is_refused(
     curve: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A curve is of networks that were trained alike, in a folder of its own."""
+    """Another setting, or a run in the curve's folder, is refused."""
     before = results(curve)
     assert main(["frontier", "-o", str(curve), "--epochs", "31"]) == 2
     assert "expected --epochs 30 as it was begun with, got 31" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`bitfold picture`: the panel, the page and what it refuses."""
+"""`bitfold picture`: its panel, its page and its refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bitfold.cli.main import main
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
-    """A drawing of two colours."""
+    """Return a drawing of two colours."""
     pixels = np.full((16, 16, 3), 230, np.uint8)
     pixels[4:12, 6:14] = (200, 30, 40)
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -24,7 +24,7 @@ def picture(tmp_path: Path) -> Path:
 def test_a_quality_that_is_out_of_reach_keeps_the_best_file(
     picture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The panel and the page show the nearest file, a line names it, and the exit code is 1."""
+    """If no file reaches the quality, the nearest file is kept and named, with exit code 1."""
     output = picture.parent / "a.bitfold"
     words = ["picture", str(picture), "-o", str(output), "--psnr", "99", "--minutes", "0.01"]
     assert main(words) == 1
@@ -43,7 +43,7 @@ def test_a_quality_that_is_out_of_reach_keeps_the_best_file(
 def test_what_cannot_be_is_refused_in_one_line(
     option: str, value: str, line: str, picture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Three bytes, and no time."""
+    """A size of three bytes, and a time of zero, are refused in one line."""
     words = ["picture", str(picture), "-o", str(picture.parent / "a.bitfold"), option, value]
     assert main(words) == 2
     said = capsys.readouterr().err

@@ -27,7 +27,7 @@ SMALL = [
 
 
 def train(folder: Path, target: str, *more: str) -> Path:
-    """Train in a blink."""
+    """Train a run within a fraction of a second."""
     with nothing_drawn():
         assert main(["train", target, *SMALL, "-o", str(folder), *more]) == 0
     return folder
@@ -35,20 +35,20 @@ def train(folder: Path, target: str, *more: str) -> Path:
 
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one output."""
+    """Train a run of one output."""
     return train(tmp_path_factory.mktemp("ring") / "run", "ring")
 
 
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two classes."""
+    """Train a run of two classes."""
     folder = tmp_path_factory.mktemp("classes") / "run"
     return train(folder, "disk", "--task", "classification")
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of three inputs."""
+    """Train a run of three inputs."""
     folder = tmp_path_factory.mktemp("clip")
     frames = [Image.new("L", (16, 16), grey) for grey in (0, 90, 200)]
     frames[0].save(folder / "clip.gif", save_all=True, append_images=frames[1:])
@@ -56,7 +56,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def polytopes(path: Path, output: Path, *more: str) -> int:
-    """Run the command."""
+    """Run the command and return its output."""
     return main(["polytopes", str(path), "-o", str(output), *more])
 
 
@@ -64,7 +64,7 @@ def polytopes(path: Path, output: Path, *more: str) -> int:
 def test_every_ending_is_written_whole(
     suffix: str, ring: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And the number of polytopes and the file are said."""
+    """Each ending gives a whole file; the output names it and the number of polytopes."""
     output = tmp_path / f"a{suffix}"
     assert polytopes(ring, output) == 0
     count = bitfold.partition(bitfold.load_run(ring).network()).num_polytopes
@@ -76,7 +76,7 @@ def test_every_ending_is_written_whole(
 
 
 def test_epochs_checkpoints_and_windows(ring: Path, tmp_path: Path) -> None:
-    """A checkpoint needs nothing else of its run; a window is a domain like another."""
+    """Checkpoints are cut without the rest of the run, and a window is cut like any domain."""
     run, output = bitfold.load_run(ring), tmp_path / "a.npz"
     windows = {(): ((-0.5, -0.5), (0.5, 0.5)), (-0.2, 0.1, 0.3, 0.2): ((-0.2, 0.1), (0.3, 0.2))}
     for window, domain in windows.items():
@@ -95,7 +95,7 @@ def test_epochs_checkpoints_and_windows(ring: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [pytest.param(1e-3, marks=pytest.mark.slow), 1e-11])
 def test_windows_of_any_magnification(size: float, ring: Path, tmp_path: Path) -> None:
-    """Around a vertex its polytopes are seen, exactly, and can be drawn."""
+    """A window around a vertex shows the vertex's polytopes exactly and can be drawn."""
     network = bitfold.load_run(ring).network()
     whole = bitfold.partition(network)
     inner = np.abs(whole.vertices).max(1) < 0.49
@@ -111,7 +111,7 @@ def test_windows_of_any_magnification(size: float, ring: Path, tmp_path: Path) -
 
 
 def test_a_clip_is_cut_at_a_time(clip: Path, tmp_path: Path) -> None:
-    """By default in its middle."""
+    """A clip is cut at a given time, by default at its middle."""
     network = bitfold.load_run(clip).network()
     axes = torch.eye(3)
     for more, time in (([], 0.0), (["--time", "0.25"], 0.25)):
@@ -139,7 +139,7 @@ def test_a_clip_is_cut_at_a_time(clip: Path, tmp_path: Path) -> None:
 def test_faces_and_outputs_are_drawn(
     faces: str, suffix: str, classes: Path, tmp_path: Path
 ) -> None:
-    """In every way, of one output or of all."""
+    """Faces are drawn by every filling, of one output or of all."""
     written = set()
     for number, more in enumerate(([], ["--output-number", "1"])):
         output = tmp_path / f"{number}{suffix}"
@@ -151,7 +151,7 @@ def test_faces_and_outputs_are_drawn(
 
 
 def test_heights_are_outputs_times_a_scale(classes: Path, tmp_path: Path) -> None:
-    """Of two classes the second less the first: 0 where the decision changes."""
+    """A height is an output times a scale; of two classes, the second output less the first."""
     found = bitfold.partition(bitfold.load_run(classes).network())
     for more, expected in (
         ([], found.vertex_outputs @ [-1, 1]),
@@ -165,7 +165,7 @@ def test_heights_are_outputs_times_a_scale(classes: Path, tmp_path: Path) -> Non
 
 
 def test_a_sigmoid_at_the_end_folds_nothing(tmp_path: Path) -> None:
-    """It is left out of the partition, and not of the colours."""
+    """The partition leaves out a final sigmoid, and the colours include it."""
     run = train(tmp_path / "run", "ring", "--final-activation", "sigmoid")
     view = NetworkView.of(run)
     assert polytopes(run, tmp_path / "a.npz") == 0
@@ -176,7 +176,7 @@ def test_a_sigmoid_at_the_end_folds_nothing(tmp_path: Path) -> None:
 
 
 def refused(capsys: pytest.CaptureFixture[str], path: Path, output: Path | str, *more: str) -> str:
-    """The one line that is said of bad input; nothing is written."""
+    """Return the one line printed for bad input, and check that no file is written."""
     try:
         code = polytopes(path, Path(output), *more)
     except SystemExit as exit_:
@@ -191,7 +191,7 @@ def refused(capsys: pytest.CaptureFixture[str], path: Path, output: Path | str, 
 def test_bad_input_is_refused_in_one_line(
     ring: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Paths, epochs, endings, windows, times, outputs and numbers."""
+    """Bad paths, epochs, endings, windows, times, outputs and numbers are refused in one line."""
     output, checkpoint = tmp_path / "a.svg", next((ring / "checkpoints").iterdir())
     (tmp_path / "text.safetensors").write_text("no checkpoint")
     cases: tuple[tuple[Path, Path | str, list[str], str], ...] = (
@@ -222,13 +222,13 @@ def test_bad_input_is_refused_in_one_line(
 
 
 def test_smooth_networks_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """They have no polytopes."""
+    """Smooth activations are named in the error, because they have no polytopes."""
     run = train(tmp_path / "run", "ring", "--activation", "tanh")
     said = refused(capsys, run, tmp_path / "a.svg")
     assert "expected piecewise linear operations, got tanh in 'layers.1'" in said
 
 
 def test_the_help_repeats_the_constants_of_the_packages() -> None:
-    """They are repeated so that the help loads without PyTorch and Matplotlib."""
+    """The help's constants equal the packages', and help loads neither PyTorch nor Matplotlib."""
     assert command.FACE_COLOURINGS == FACE_COLOURINGS
     assert (command.COLUMN_MM, command.MAX_POLYTOPES) == (COLUMN_MM, MAX_POLYTOPES)

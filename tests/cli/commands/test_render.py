@@ -1,4 +1,4 @@
-"""`bitfold render`: frames and video again, or in another style."""
+"""`bitfold render`: a run's frames and video, drawn again or in another style."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.cli.command_runs import num_video_frames
 
 
 def test_render_draws_again_otherwise(trained: Path, tmp_path: Path) -> None:
-    """Other sizes, windows and single epochs go elsewhere and leave the run's own frames alone."""
+    """Other sizes, windows and single epochs are drawn elsewhere; the run's own frames stay."""
     before = (trained / "video.mp4").read_bytes()
     output = tmp_path / "other"
     window = ["--window", "-0.1", "-0.1", "0.1", "0.1"]
@@ -24,7 +24,7 @@ def test_render_draws_again_otherwise(trained: Path, tmp_path: Path) -> None:
 
 
 def test_render_completes_what_is_missing(trained: Path) -> None:
-    """Without options the run's own video and frames are made if they are gone."""
+    """Without options, the run's missing video and frames are drawn."""
     (trained / "video.mp4").unlink()
     next((trained / "snapshots").iterdir()).unlink()
     assert main(["render", str(trained), "--quiet"]) == 0

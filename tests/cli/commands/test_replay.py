@@ -1,4 +1,4 @@
-"""``bitfold replay``: a run trained again with its changes, and compared."""
+"""``bitfold replay``: trains a run again with its changes and compares both runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.training.training_runs import assert_same_run, tiny
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
-    """A run whose rate was changed."""
+    """Train a run and change its learning rate."""
     with bitfold.Session(tiny(tmp_path / "run", epochs=6)) as session:
         for event in session:
             if isinstance(event, EpochEnded) and event.epoch == 3:
@@ -26,7 +26,7 @@ def changed(tmp_path: Path) -> Path:
 def test_an_equal_run_is_said_to_be_equal(
     changed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The second run is kept where it is asked for, and nothing is left otherwise."""
+    """An equal replay is reported as equal, and kept only in a folder that is asked for."""
     assert main(["replay", str(changed)]) == 0
     assert "All metrics of 6 epochs are equal to the last bit." in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -36,7 +36,7 @@ def test_an_equal_run_is_said_to_be_equal(
 
 
 def test_the_first_difference_is_named(changed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As when a line of metrics was altered; the exit code tells too."""
+    """The first difference, such as an altered metric, is named and changes the exit code."""
     metrics = changed / "metrics.jsonl"
     lines = metrics.read_text().splitlines()
     lines[4] = json.dumps({**json.loads(lines[4]), "task_loss": 0.5})
@@ -48,7 +48,7 @@ def test_the_first_difference_is_named(changed: Path, capsys: pytest.CaptureFixt
 def test_a_damaged_record_of_changes_is_refused(
     changed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line that names it."""
+    """A damaged record of changes is named in one line."""
     (changed / "changes.jsonl").write_text('{"epoch": 3, "settings": {"shape": "[2]"}}\n')
     assert main(["replay", str(changed)]) == 2
     assert "expected a change in line 1, got another text" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""``bitfold studio``: what is served, and what is refused before."""
+"""``bitfold studio``: the server's arguments, and the refusals before it starts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bitfold.training import Config
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What a server was asked to serve; none is started."""
+    """Collect the arguments of the server, and start none."""
     found: dict[str, Any] = {}
     monkeypatch.setattr(studio, "serve", lambda folder, **given: found.update(given, at=folder))
     return found
 
 
 def test_without_arguments_the_demos_ring_waits(served: dict[str, Any]) -> None:
-    """In the folder of runs, on this machine alone."""
+    """Without arguments, the demo's ring waits in the folder of runs, served on this machine."""
     assert main(["studio", "--no-browser"]) == 0
     assert served["begin"]["target"] == "ring"
     assert Config(**served["begin"]).kolmogorov_quantise == "learned"
@@ -35,7 +35,7 @@ def test_without_arguments_the_demos_ring_waits(served: dict[str, Any]) -> None:
 def test_a_training_from_the_command_line_is_shown(
     served: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It plays at once, with its settings, beside the other runs."""
+    """A training from the command line plays at once, with its settings, beside the other runs."""
     monkeypatch.chdir(tmp_path)
     assert main(["train", "ring", "--shape", "[7]*2", "--epochs", "9", "--studio"]) == 0
     config = Config(**served["begin"])
@@ -46,7 +46,7 @@ def test_a_training_from_the_command_line_is_shown(
 def test_another_host_is_served_with_a_warning(
     served: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says what that means."""
+    """Serving on another host prints a warning that explains the risk."""
     assert main(["studio", "--host", "0.0.0.0", "--no-browser"]) == 0
     assert "plain HTTP hides nothing" in capsys.readouterr().err
     assert served["host"] == "0.0.0.0"
@@ -62,7 +62,7 @@ def test_another_host_is_served_with_a_warning(
 def test_what_cannot_be_shown_is_refused(
     served: dict[str, Any], words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line."""
+    """Each impossible request is refused in one line."""
     assert main(["studio", *words]) == 2
     said = capsys.readouterr().err
     assert problem in said
@@ -73,7 +73,7 @@ def test_what_cannot_be_shown_is_refused(
 def test_a_port_that_is_taken_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With what to do."""
+    """The error names a port in use and says what to do."""
     monkeypatch.setattr(Assets, "built", classmethod(lambda cls: Assets({})))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_named(
 def test_without_the_page_a_line_says_how_to_build_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the registry of npm could not be reached, for one."""
+    """Without the built page, a line says how to build it."""
     monkeypatch.setattr("bitfold.studio.server.assets.PAGE", tmp_path)
     assert main(["studio", "--folder", str(tmp_path), "--no-browser"]) == 2
     assert "tools/build_page.py" in capsys.readouterr().err
@@ -96,7 +96,7 @@ def test_without_the_page_a_line_says_how_to_build_it(
 def test_without_the_extra_a_line_names_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`bitfold[studio]` is what to install."""
+    """Without the extra, a line names `bitfold[studio]` as the package to install."""
     for name in [name for name in sys.modules if name.startswith("bitfold.studio.server")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(studio, "serve", raising=False)

@@ -1,4 +1,4 @@
-"""`bitfold sweep`: lines, exit codes, what is refused."""
+"""`bitfold sweep`: its output, exit codes and refusals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SWEEP = ["sweep", "disk", *SMALL, "--vary", "seed=0:2", "--vary", "learning-rate
 
 @pytest.fixture(scope="module")
 def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep of four members, with a log."""
+    """Train a sweep of four members and keep its log."""
     folder = tmp_path_factory.mktemp("sweep") / "sweep"
     log = folder.parent / "log.txt"
     assert main([*SWEEP, "-o", str(folder), "--log-file", str(log), "--quiet"]) == 0
@@ -42,12 +42,12 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trained(trained_once: Path, tmp_path: Path) -> Path:
-    """A copy, which a test may change."""
+    """Return a copy of the sweep, which a test may change."""
     return Path(shutil.copytree(trained_once, tmp_path / "sweep"))
 
 
 def test_each_member_has_a_row_and_a_line_of_the_log(trained_once: Path) -> None:
-    """The table is a CSV file that any program reads."""
+    """Each member has a row in the CSV table and a line in the log."""
     rows = list(csv.DictReader(io.StringIO((trained_once / "sweep.csv").read_text())))
     assert [(row["seed"], row["learning_rate"]) for row in rows] == [
         ("0", "0.001"), ("0", "0.01"), ("1", "0.001"), ("1", "0.01"),
@@ -59,7 +59,7 @@ def test_each_member_has_a_row_and_a_line_of_the_log(trained_once: Path) -> None
 def test_the_folder_alone_goes_on_and_further_values_extend(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line for each member that ends, and a summary."""
+    """A sweep's folder alone continues the sweep; more values add members, with a line for each."""
     assert main(["sweep", "-o", str(trained)]) == 0
     assert "0 of 4 members to train" in capsys.readouterr().out
     assert main(["sweep", "-o", str(trained), "--vary", "seed=2"]) == 0
@@ -70,7 +70,7 @@ def test_the_folder_alone_goes_on_and_further_values_extend(
 
 
 def test_the_exit_code_tells_whether_all_are_done(tmp_path: Path) -> None:
-    """A member that cannot be trained is one that is not done."""
+    """The exit code is 0 only if all members are done; a member that cannot be trained is not."""
     words = ["sweep", *SMALL, "--vary", "target=disk,none.png", "-o", str(tmp_path / "sweep")]
     assert main([*words, "--quiet"]) == 1
     found = load_sweep(tmp_path / "sweep")
@@ -79,7 +79,7 @@ def test_the_exit_code_tells_whether_all_are_done(tmp_path: Path) -> None:
 
 
 def test_members_with_k_get_the_predictor_of_train(tmp_path: Path) -> None:
-    """Also if lambda is what is varied."""
+    """Members with K get the predictor that `train` chooses, also if lambda is varied."""
     folder = tmp_path / "sweep"
     words = ["sweep", "disk", *SMALL, "--no-files", "--kolmogorov-targets", "linear"]
     assert main([*words, "--vary", "kolmogorov-weight=0,0.01", "-o", str(folder), "-q"]) == 0
@@ -111,7 +111,7 @@ def test_nonsense_is_refused_in_one_line(
     words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """With exit code 2, and nothing on disk."""
+    """Each bad argument is refused in one line with exit code 2, and no file is written."""
     monkeypatch.chdir(tmp_path)
     assert main(["sweep", *words]) == 2
     captured = capsys.readouterr()
@@ -123,7 +123,7 @@ def test_nonsense_is_refused_in_one_line(
 def test_another_setting_is_refused_by_its_option(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The record stays as it is."""
+    """The error names the option of another setting, and the record stays unchanged."""
     before = (trained / "sweep.json").read_bytes()
     assert main(["sweep", "-o", str(trained), "--epochs", "3", "--vary", "seed=0"]) == 2
     assert "expected --epochs 2 as it was begun with, got 3" in capsys.readouterr().err
@@ -132,7 +132,7 @@ def test_another_setting_is_refused_by_its_option(
 
 
 def test_the_live_table_tells_how_far_the_sweep_is() -> None:
-    """Done, running, failed, time left, the best so far."""
+    """The live table shows done, running and failed members, the time left and the best result."""
     now = [0.0]
     console = RichConsole(file=io.StringIO(), force_terminal=True, width=90)
     a, b, c = (Member(name, {}) for name in "abc")

@@ -1,4 +1,4 @@
-"""`bitfold train` and `resume`: what they leave behind and what they print."""
+"""`bitfold train` and `resume`: the files they leave and the lines they print."""
 
 import os
 import signal
@@ -106,7 +106,7 @@ def test_interrupt_saves_and_exits_with_130(tmp_path: Path) -> None:
 def test_a_run_with_k_takes_the_predictor_of_the_shortest_descriptions(
     options: list[str], expected: str | None, tmp_path: Path
 ) -> None:
-    """The choice stands in the run's configuration, unless options name another predictor."""
+    """A run with K records the predictor of the shortest description, unless options name one."""
     folder = tmp_path / "run"
     small = ["--size", "16", "--shape", "[4]", "--epochs", "1", "--snapshot-format", "none"]
     with nothing_drawn():
@@ -116,5 +116,5 @@ def test_a_run_with_k_takes_the_predictor_of_the_shortest_descriptions(
 
 
 def test_the_draw_poly_programs_keep_the_coordinate_predictor() -> None:
-    """What their users' scripts leave out is as it always was."""
+    """A draw-poly program without predictor options uses the coordinate predictor."""
     assert Config(kolmogorov_weight=0.01).kolmogorov.predictor == "coordinate"

@@ -1,4 +1,4 @@
-"""The bar of compiling: on terminals of several widths, and where there is no terminal."""
+"""The progress bar of compilation, on terminals of several widths and without a terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bitfold.cli.console.compile_bar import CompileBar
 
 
 def terminal(out: io.StringIO, width: int = 80) -> Console:
-    """A terminal of some columns."""
+    """Return a terminal with a number of columns."""
     return Console(file=out, force_terminal=True, width=width, legacy_windows=False)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_bar_of_compiling_fits_the_terminal(width: int) -> None:
-    """Its count of loops is shown in full."""
+    """The bar shows its count of loops in full at each width."""
     out = io.StringIO()
     with CompileBar(terminal(out, width)) as bar:
         bar.update(12, 34)
@@ -28,7 +28,7 @@ def test_the_bar_of_compiling_fits_the_terminal(width: int) -> None:
 
 
 def test_the_bar_follows_both_numbers() -> None:
-    """The number of loops that are known to be needed may grow; the bar keeps the last number."""
+    """If the number of loops grows, the bar shows the last number."""
     with CompileBar(terminal(io.StringIO())) as bar:
         for compiled, known in ((0, 3), (2, 3), (3, 9)):
             bar.update(compiled, known)
@@ -41,7 +41,7 @@ def test_the_bar_follows_both_numbers() -> None:
 
 
 def test_one_line_is_printed_where_there_is_no_terminal() -> None:
-    """However many loops are compiled, and without control characters."""
+    """Without a terminal, any number of loops prints one line without control characters."""
     out = io.StringIO()
     with CompileBar(Console(file=out, width=80)) as bar:
         for number in range(5):
@@ -52,7 +52,7 @@ def test_one_line_is_printed_where_there_is_no_terminal() -> None:
 
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_nothing_is_shown_if_nothing_is_compiled(is_terminal: bool) -> None:
-    """A machine that is warm sees no bar, no line and no change of the cursor."""
+    """If no loop is compiled, no bar or line is printed and the cursor does not change."""
     out = io.StringIO()
     with CompileBar(Console(file=out, force_terminal=is_terminal, width=80)) as bar:
         pass

@@ -25,7 +25,7 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def bar_of(width: int, metrics: Metrics | None, *, epochs: int = 1000) -> str:
-    """The last line that a training of two hours shows on a terminal after 400 epochs."""
+    """Return the last line that a two-hour training shows on a terminal after 400 epochs."""
     out, now = io.StringIO(), [0.0]
     console = Console(file=out, force_terminal=True, width=width, legacy_windows=False)
     report = ProgressReport(console, clock=lambda: now[0])
@@ -59,7 +59,7 @@ def bar_of(width: int, metrics: Metrics | None, *, epochs: int = 1000) -> str:
 def test_a_narrow_terminal_leaves_out_the_least_important_numbers(
     width: int, plain: str, with_k: str
 ) -> None:
-    """No line is cut off; what is shown is shown in full; without K nothing stands for it."""
+    """A narrow terminal omits the least important numbers, cuts no line and omits an unused K."""
     for metrics, wanted in ((PLAIN, plain), (WITH_K, with_k)):
         line = bar_of(width, metrics)
         assert len(line) <= width
@@ -69,7 +69,7 @@ def test_a_narrow_terminal_leaves_out_the_least_important_numbers(
 
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_a_long_training_and_compiling_fit_too(width: int) -> None:
-    """Counts of seven digits leave room for less; compiling shows its count at 60 columns."""
+    """Counts of seven digits leave out more numbers; compiling shows its count at 60 columns."""
     line = bar_of(width, WITH_K, epochs=1_000_000)
     assert len(line) <= width
     assert "400/1000000" in line

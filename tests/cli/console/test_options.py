@@ -29,7 +29,7 @@ def test_every_setting_has_an_option() -> None:
 
 
 def test_what_is_not_given_leaves_no_trace() -> None:
-    """An empty line gives no setting, so that a file's values are not overwritten by defaults."""
+    """An empty line gives no setting, so that defaults do not overwrite a file's values."""
     assert given_settings(parsed([])) == {}
 
 

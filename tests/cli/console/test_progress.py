@@ -1,4 +1,4 @@
-"""What a training prints while it runs."""
+"""The lines and bars that a training prints while it runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METRICS = {
 
 
 class FakeTraining:
-    """Tells a report of epochs that take as long as a test says."""
+    """Reports epochs to a progress listener, each as long as a test says."""
 
     def __init__(self, epochs: int, *, is_terminal: bool) -> None:
         self.out, self.now, self.epoch = io.StringIO(), 0.0, 0
@@ -30,7 +30,7 @@ class FakeTraining:
         self.report(RunStarted(run, 0, nn.Identity()))
 
     def end_epoch(self, seconds: float) -> str:
-        """Let an epoch take some seconds, and return the last line that is printed by then."""
+        """Let an epoch take some seconds, and return the last printed line."""
         self.now += seconds
         self.epoch += 1
         self.report(EpochEnded(self.epoch, METRICS, has_frame=False))
@@ -42,7 +42,7 @@ class FakeTraining:
 
 
 def test_time_left_follows_the_last_epochs_and_not_the_first() -> None:
-    """After an epoch of a minute, in which loops are compiled, no time left is claimed."""
+    """No time left is printed after a first, long epoch that compiles loops."""
     training = FakeTraining(1001, is_terminal=False)
     assert training.end_epoch(77).endswith(": task 0.50000, validation 0.50000")
     assert training.end_epoch(0.1).endswith(", 10.0 epochs/s, 100 s left")
@@ -54,7 +54,7 @@ def test_time_left_follows_the_last_epochs_and_not_the_first() -> None:
 
 
 def test_a_bar_shows_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal they stand in the bar, and follow the last epochs too."""
+    """The bar shows the rate and the time left, both by the last epochs."""
     monkeypatch.setenv("TERM", "xterm")
     training = FakeTraining(1001, is_terminal=True)
     training.end_epoch(77)
@@ -69,7 +69,7 @@ def test_a_bar_shows_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_compiling_is_counted_beside_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal the count of loops stands where the losses will stand, and makes room."""
+    """The bar shows a count of compiled loops, and later the losses in the same place."""
     monkeypatch.setenv("TERM", "xterm")
     training = FakeTraining(10, is_terminal=True)
     for compiled, known in ((0, 1), (4, 17)):
@@ -86,7 +86,7 @@ def test_compiling_is_counted_beside_the_bar(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_time_left_leaves_out_epochs_in_which_a_loop_is_compiled() -> None:
-    """Also later ones: loops of whole epochs are compiled after the first."""
+    """An epoch that compiles a loop does not count towards the time left, also a later one."""
     training = FakeTraining(1001, is_terminal=False)
     for _ in range(3):
         training.end_epoch(0.1)
@@ -96,7 +96,7 @@ def test_time_left_leaves_out_epochs_in_which_a_loop_is_compiled() -> None:
 
 
 def test_compiling_is_named_once_where_there_is_no_bar() -> None:
-    """Only before a loop is compiled: a count that goes on later prints nothing more."""
+    """Without a bar, compiling prints one line before the first loop and none later."""
     training = FakeTraining(10, is_terminal=False)
     for number in (0, 1, 0, 2):
         training.report(LoopsCompiled(number, 9))

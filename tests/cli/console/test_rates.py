@@ -1,4 +1,4 @@
-"""Rates follow the last seconds."""
+"""Rates of the last seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FakeClock:
 
 
 def test_a_slow_first_epoch_does_not_count() -> None:
-    """Its time is that of compiling; the rate is unknown until a second epoch has ended."""
+    """The first epoch is mostly compiling: no rate is known until a second epoch ends."""
     clock = FakeClock()
     rate = RecentRate(clock)
     clock.now += 77
@@ -46,7 +46,7 @@ def test_the_rate_is_that_of_the_last_ten_seconds() -> None:
 
 
 def test_epochs_that_are_longer_than_the_window_are_timed_by_the_last() -> None:
-    """With a minute an epoch, the last epoch alone decides."""
+    """If each epoch takes a minute, the rate is that of the last epoch."""
     clock = FakeClock()
     rate = RecentRate(clock)
     for epoch, seconds in enumerate((60, 60, 30), 1):

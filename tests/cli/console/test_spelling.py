@@ -23,14 +23,14 @@ from bitfold.training import Config
     ],
 )
 def test_settings_become_options(message: str, wanted: str) -> None:
-    """Only settings are spelled anew, with their values; other text in backticks stays."""
+    """Settings in backticks are spelled as options, with their values; other text stays."""
     assert spell_options(message) == wanted
 
 
 def test_one_error_names_the_argument_in_python_and_the_option_in_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The same mistake, made in Python and on the command line."""
+    """The same mistake names the argument in Python and the option on the command line."""
     with pytest.raises(ConfigError, match="Cannot use `kolmogorov_weight`: ") as caught:
         Config(kolmogorov_weight=-1)
     assert main(["train", "ring", "--kolmogorov-weight", "-1"]) == 2

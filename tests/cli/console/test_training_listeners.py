@@ -1,4 +1,4 @@
-"""What the listeners of a training command print of two processes."""
+"""Output of a training command's listeners for events of two processes."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ FULL = shlex.split(
 def test_while_training_takes_its_users_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All of a script's options are understood; two runs into one folder stay apart."""
+    """The program takes all options of its users' scripts; two runs into one folder stay apart."""
     grey, _ = rings(tmp_path)
     output = tmp_path / "results"
     log = ["--log-file", str(tmp_path / "log.txt"), "--smoothing-sigma", "3.0"]
@@ -62,7 +62,7 @@ def test_while_training_takes_its_users_options(
 
 
 def test_classifier_trains_and_resumes_otherwise(tmp_path: Path) -> None:
-    """The classifier tells three classes; ``--resume`` goes on with another optimiser and rate."""
+    """The classifier learns three classes; ``--resume`` takes another optimiser and rate."""
     _, colours = rings(tmp_path)
     output = tmp_path / "results"
     arguments = [*FULL, "--final-activation", "leaky_relu", "--quiet"]

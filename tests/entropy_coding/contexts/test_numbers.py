@@ -7,7 +7,7 @@ from bitfold.entropy_coding.contexts.numbers import NUM_CONTEXTS, SYMBOLS_EACH, 
 
 
 def test_there_is_room_for_the_largest_numbers() -> None:
-    """Each number takes at most as many symbols as there is room for."""
+    """Each number takes at most as many symbols as the buffer has room for."""
     numbers = np.full(100, -(2**51) + 1)
     used = (np.ones(1, np.int64), np.ones(100, np.int64), 0, 1)
     room = np.empty(100 * SYMBOLS_EACH, np.uint32)

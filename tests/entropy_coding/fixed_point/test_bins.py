@@ -1,4 +1,4 @@
-"""The bits of bins by a network in fixed point."""
+"""The bits of bins under a network in fixed point."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from bitfold.entropy_coding.fixed_point.network import fixed_network, layer_shap
 
 
 def test_threads_make_no_difference() -> None:
-    """Many weights are counted in parts; each has the bits that it has alone."""
+    """Weights counted by several threads take the same bits as weights counted one by one."""
     chance = np.random.default_rng(0)
     shapes = layer_shapes([3, 4, 16])
     network = fixed_network([chance.integers(-99, 99, shape) for shape in shapes], [150] * 4)

@@ -19,7 +19,7 @@ Drawn = tuple[list[NDArray[np.int64]], list[int], NDArray[np.int64]]
 
 
 def drawn_network(seed: int, num_bins: int, size: int, least_step: int) -> Drawn:
-    """A network of whole numbers up to a size, and coordinates of two weights."""
+    """Return a network of whole numbers up to a size, and the coordinates of two weights."""
     chance = np.random.default_rng(seed)
     widths = (int(chance.integers(1, 6)), *chance.integers(1, 7, chance.integers(1, 4)), num_bins)
     shapes = layer_shapes([int(width) for width in widths])
@@ -29,7 +29,7 @@ def drawn_network(seed: int, num_bins: int, size: int, least_step: int) -> Drawn
 
 
 def starts_of(cumulative: NDArray[np.int64], span: tuple[int, int, int]) -> list[int]:
-    """The starts of all symbols of a span, and 2^16."""
+    """Return the starts of all symbols of a span, and 2^16."""
     count = -(-(span[1] - span[0]) // (1 << span[2]))
     return [start_of(cumulative, symbol, span) for symbol in range(count + 1)]
 
@@ -44,7 +44,7 @@ def starts_of(cumulative: NDArray[np.int64], span: tuple[int, int, int]) -> list
 def test_masses_and_frequencies_are_those_of_plain_python(
     seed: int, num_bins: int, size: int, least_step: int
 ) -> None:
-    """Nothing overflows, however large numbers are; frequencies are at least 1 and fill 2^16."""
+    """No sum overflows for large numbers; frequencies are at least 1 and add up to 2^16."""
     tensors, steps, places = drawn_network(seed, num_bins, size, least_step)
     network = fixed_network(tensors, steps)
     room, shift = make_room(network), group_bits(num_bins)
@@ -65,7 +65,7 @@ def test_masses_and_frequencies_are_those_of_plain_python(
 
 
 def test_the_widest_network_overflows_nowhere() -> None:
-    """4,096 of the largest values times the largest numbers stay within int64."""
+    """Sums of 4,096 products of the largest numbers stay within int64."""
     shapes = layer_shapes([5, 4096, 2])
     for sign in (1, -1):
         tensors = [np.full(shape, MAX_NUMBER) for shape in shapes]

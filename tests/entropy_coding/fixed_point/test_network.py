@@ -14,7 +14,7 @@ from bitfold.entropy_coding.fixed_point.network import (
 
 
 def test_numbers_are_near_the_parameters_and_steps_as_fine_as_asked() -> None:
-    """Numbers are at most half a step away, and spread over about 2^precision steps."""
+    """Each number is within half a step of its parameter, and all span about 2^precision steps."""
     chance = torch.Generator().manual_seed(0)
     for precision in (2, 5, 8, 16, 32):
         tensor = torch.randn(40, 5, generator=chance) * 10 ** (precision / 5 - 2)
@@ -30,7 +30,7 @@ def test_numbers_are_near_the_parameters_and_steps_as_fine_as_asked() -> None:
 
 
 def test_parameters_out_of_bounds_are_kept_within_them() -> None:
-    """Parameters of a training that diverged have whole numbers too."""
+    """Diverged parameters are clamped to the largest whole numbers."""
     wild = torch.tensor([1e30, -1e30, math.nan, math.inf, 0.0])
     sent = whole_parameters({"bias": wild}, 8)
     lowest = -MAX_NUMBER

@@ -13,7 +13,7 @@ from bitfold.kolmogorov.sums.log_mass import DISTRIBUTIONS
 
 @pytest.mark.parametrize("distribution", ["laplace", "logistic"])
 def test_frequencies_add_up_and_are_symmetric(distribution: str) -> None:
-    """The frequencies of each table add up to 2^16, none is 0, and both sides are alike."""
+    """Each table adds up to 2^16, contains no 0 and is symmetric."""
     tables = integer_tables(distribution)
     for first, reach in zip(tables.firsts, tables.reaches, strict=True):
         starts = tables.starts[first : first + 2 * reach + 4]

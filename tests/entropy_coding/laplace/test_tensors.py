@@ -18,7 +18,7 @@ from bitfold.entropy_coding.rans.symbols import symbol_bits
 @pytest.mark.parametrize("distribution", ["laplace", "logistic"])
 @pytest.mark.parametrize("scale", [-64, -20, 0, 24, 40, 41, 90, 128])
 def test_each_distance_takes_the_bits_that_are_counted(distribution: str, scale: int) -> None:
-    """Near or far out, the coder's symbols take the bits that both counts say."""
+    """For any distance, the coder's symbols take the bits that both counts give."""
     distances = np.array([0, 1, -1, 5, -40, 300, -70_000, 2**31 + 7, -(2**50)])
     for one in distances:
         given = np.array([one + 3])

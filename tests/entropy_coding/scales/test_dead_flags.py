@@ -14,14 +14,14 @@ Flags = Sequence[int] | NDArray[np.int64]
 
 
 def flag_bits(flags: Flags, beside: Flags) -> float:
-    """The bits of flags."""
+    """Return the bits of flags."""
     room = np.empty(1000, np.uint32)
     given = (np.array(item, np.int64) for item in (flags, beside))
     return symbol_bits(room[: put_dead_flags(room, 0, *given)])
 
 
 def test_flags_are_a_probability() -> None:
-    """The probabilities of all sequences of flags add up to 1, whatever lies beside them."""
+    """The probabilities of all sequences of flags add up to 1, for any neighbouring flags."""
     for beside in ([0] * 5, [0, 1, 1, 0, 1]):
         total = sum(2 ** -flag_bits(flags, beside) for flags in itertools.product([0, 1], repeat=5))
         assert total == pytest.approx(1, rel=1e-4)

@@ -23,7 +23,7 @@ def test_rows_of_the_layer_before_predict_columns() -> None:
 
 
 def test_locations_take_one_bit_if_all_are_0() -> None:
-    """Otherwise each takes a few bits."""
+    """Locations that are all 0 take one bit together; other locations take a few bits each."""
     assert scale_bits([SentScale(0, 5), SentScale(0, -3)]) == 1 + 2 * 9
     moved = [SentScale(1, 5), SentScale(-40, -3)]
     assert 1 + 2 * 9 + 5 < scale_bits(moved) < 1 + 2 * 9 + 20

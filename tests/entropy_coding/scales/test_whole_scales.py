@@ -12,7 +12,7 @@ OCTAVE = math.log(2)
 
 
 def test_precision_makes_lines_coarser() -> None:
-    """Each bit less than 8 doubles the step, up to an octave; more than 8 change nothing."""
+    """Below 8 bits, each bit less doubles the step, up to an octave; more than 8 change nothing."""
     logs = torch.linspace(-5, 5, 301)
     for precision, step in ((32, 1), (16, 1), (8, 1), (7, 2), (6, 4), (5, 8), (2, 8)):
         whole = whole_scales(logs, unit_of(precision), -120, 120)
@@ -22,7 +22,7 @@ def test_precision_makes_lines_coarser() -> None:
 
 @pytest.mark.parametrize("scale", [-24, -8, 0, 10, 25, 40, 70])
 def test_the_best_scale_is_that_of_the_draws(scale: int) -> None:
-    """The mean distance alone finds it, and no other scale is shorter by more than a 1,000th."""
+    """The mean distance alone finds the best scale, to within a 1,000th of the shortest code."""
     generator = torch.Generator().manual_seed(0)
     draws = torch.rand(200_000, generator=generator, dtype=torch.float64) - 0.5
     bins = 2 ** (scale / 8) + 1 / 32

@@ -29,7 +29,7 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one output."""
+    """Train a run of one output."""
     folder = tmp_path_factory.mktemp("ring") / "run"
     with nothing_drawn():
         assert main(["train", "ring", *SMALL, "-o", str(folder)]) == 0
@@ -38,7 +38,7 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two classes."""
+    """Train a run of two classes."""
     folder = tmp_path_factory.mktemp("classes") / "run"
     command = ["train", "disk", *SMALL, "--task", "classification", "-o", str(folder)]
     with nothing_drawn():
@@ -49,7 +49,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_file_of_few_bytes_draws_its_picture_in_a_fresh_process(
     ring: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is no longer than asked, and the picture is what the decoded network shows."""
+    """The file has at most the given bytes, and a fresh process draws the decoded picture."""
     path, picture = tmp_path / "net.bitfold", tmp_path / "picture.png"
     assert main(["compress", str(ring), "-o", str(path), "--bytes", "100"]) == 0
     assert 80 < path.stat().st_size <= 100
@@ -70,7 +70,7 @@ def test_a_file_of_few_bytes_draws_its_picture_in_a_fresh_process(
 
 
 def number(pattern: str, text: str) -> float:
-    """The first number that a pattern's group finds in a text."""
+    """Return the first number that a pattern's group finds in a text."""
     match = re.search(pattern, text)
     assert match is not None, text
     return float(match[1])
@@ -79,7 +79,7 @@ def number(pattern: str, text: str) -> float:
 def test_a_quality_is_met_by_the_decoded_network(
     ring: Path, classes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """PSNR and error are those of the file's network; lower ones need fewer bytes."""
+    """PSNR and error are those of the file's network, and a lower quality takes fewer bytes."""
     path, sizes = tmp_path / "net.bitfold", []
     assert main(["compress", str(ring), "-o", str(path)]) == 0
     whole = number(r"PSNR ([\d.]+) dB", capsys.readouterr().out)
@@ -99,7 +99,7 @@ def test_a_quality_is_met_by_the_decoded_network(
 def test_info_lists_every_byte(
     ring: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The parts of the table add up to its last line."""
+    """The parts of the table add up to its last line, the file's size."""
     path = tmp_path / "net.bitfold"
     assert main(["compress", str(ring), "-o", str(path), "--quiet"]) == 0
     assert capsys.readouterr().out == ""
@@ -113,7 +113,7 @@ def test_info_lists_every_byte(
 
 @pytest.fixture
 def places(ring: Path, classes: Path, tmp_path: Path) -> dict[str, Path]:
-    """Runs, files that hold no picture, and a place for what is written."""
+    """Return a folder with runs, files that hold no picture, and room for outputs."""
     bitfold.write_model(tmp_path / "module", nn.Linear(2, 1))
     bitfold.write_model(tmp_path / "other", bitfold.PolytopeNet(5, [3], 1))
     for name, inputs, frames in (("wide", 2, 0), ("clip", 3, 5)):
@@ -149,7 +149,7 @@ def test_what_cannot_be_done_takes_one_line(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Exit code 2, a line that says what to do, and no file."""
+    """An impossible request exits with code 2, prints one line of advice and writes no file."""
     assert main([str(places.get(one, one)) for one in arguments]) == 2
     printed = capsys.readouterr().err
     assert message in printed
@@ -163,7 +163,7 @@ def test_what_cannot_be_done_takes_one_line(
 def test_a_picture_keeps_its_aspect(
     size: list[str], expected: tuple[int, int], places: dict[str, Path], tmp_path: Path
 ) -> None:
-    """One side given is the longer side of the picture; two are taken as they are."""
+    """With one side given, the picture keeps its aspect; two given sides are used unchanged."""
     picture = tmp_path / "a.png"
     assert main(["decompress", str(places["WIDE"]), "-o", str(picture), "--size", *size]) == 0
     with Image.open(picture) as image:
@@ -173,7 +173,7 @@ def test_a_picture_keeps_its_aspect(
 def test_a_clip_is_written_with_all_its_frames(
     places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An .mp4 has the frames and the rate of the clip that was learned, and a .png one frame."""
+    """An .mp4 has all frames of the learned clip at its rate, and a .png has one frame."""
     clip, still = tmp_path / "a.mp4", tmp_path / "a.png"
     assert main(["decompress", str(places["CLIP"]), "-o", str(clip), "--size", "96"]) == 0
     assert "5 frames of 96 x 64 pixels" in capsys.readouterr().out

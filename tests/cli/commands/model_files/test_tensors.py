@@ -14,7 +14,7 @@ from bitfold.model_file import model_info
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """A file as people save their models."""
+    """Return a file in the format in which people save their models."""
     torch.manual_seed(0)
     path = tmp_path / "model.safetensors"
     save_file(nn.Sequential(nn.Linear(20, 64), nn.BatchNorm1d(64)).state_dict(), path)
@@ -24,7 +24,7 @@ def model(tmp_path: Path) -> Path:
 def test_a_model_becomes_smaller_and_comes_back(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Under its own names, rounded; and at a size that is asked for."""
+    """The tensors come back under their own names, rounded, also at a given size."""
     packed, back = tmp_path / "net.bitfold", tmp_path / "back.safetensors"
     assert main(["compress", str(model), "-o", str(packed)]) == 0
     assert f"became {packed.stat().st_size:,}, " in capsys.readouterr().out
@@ -43,7 +43,7 @@ def test_a_model_becomes_smaller_and_comes_back(
 def test_options_of_runs_are_refused(
     option: list[str], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line, with code 2."""
+    """Options of runs are refused for tensors, in one line and with code 2."""
     assert main(["compress", str(model), "-o", str(tmp_path / "a.bitfold"), *option]) == 2
     assert "at most --bytes with a .safetensors file" in capsys.readouterr().err
 
@@ -51,7 +51,7 @@ def test_options_of_runs_are_refused(
 def test_info_says_what_can_be_known_without_the_module(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Sizes of header and tensors, the hash, and how to learn more."""
+    """Without the module, info prints sizes, tensors and hash, and how to learn more."""
     path = tmp_path / "net.bitfold"
     num_bytes = bitfold.write_model(path, nn.Linear(20, 30))
     assert main(["info", str(path)]) == 0
