@@ -1,4 +1,4 @@
-"""Results can be pickled and copied, for other processes and for notebooks that keep them.
+"""Results can be pickled and copied, for other processes and for notebooks.
 
 bitfold itself never unpickles anything: files are in open formats.
 """
@@ -29,7 +29,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
-    """A network with operations of several kinds: linear, convolution, pooling, normalisation."""
+    """Return a network of linear, convolution, pooling and normalisation layers."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Linear(2, 16), nn.ReLU(), nn.Unflatten(1, (1, 4, 4)), nn.Conv2d(1, 2, 3, padding=1),
@@ -39,7 +39,7 @@ def network() -> nn.Module:
 
 @pytest.mark.parametrize("way", COPIES)
 def test_a_copied_partition_answers_as_the_original(network: nn.Module, way: str) -> None:
-    """Geometry, patterns, maps and outputs, also outside the domain."""
+    """A copied partition has equal geometry, patterns, maps and outputs, even outside."""
     found = bitfold.partition(network, ((-1, -1), (1, 1)))
     again = COPIES[way](found)
     again.check()
@@ -53,7 +53,7 @@ def test_a_copied_partition_answers_as_the_original(network: nn.Module, way: str
 
 @pytest.mark.parametrize("way", COPIES)
 def test_other_results_are_copied(network: nn.Module, way: str, tmp_path: Path) -> None:
-    """A run, its metrics, a configuration, bits, K itself and an audit."""
+    """A run, its metrics, a configuration, bits, a loss and an audit can be copied."""
     kolmogorov = bitfold.KolmogorovLoss(network, predictor="per_tensor")
     again = COPIES[way](kolmogorov)
     assert again().item() == kolmogorov().item()

@@ -1,4 +1,4 @@
-"""The versions that pyproject.toml allows are those that the tests run with."""
+"""The versions that pyproject.toml allows are the versions that the tests use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REQUIREMENTS = [
 
 
 def pinned(name: str) -> dict[str, set[str]]:
-    """The versions of each package in a file of constraints; some depend on Python's version."""
+    """Return each package's versions in a file of constraints; some depend on Python's version."""
     versions: dict[str, set[str]] = {}
     for line in (ROOT / name).read_text().splitlines():
         if line and not line.startswith("#"):
@@ -30,7 +30,7 @@ def pinned(name: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda item: item.name)
 def test_the_oldest_version_that_is_allowed_is_tested(requirement: Requirement) -> None:
-    """The lower bound is the version of `make test-oldest`."""
+    """The oldest allowed version of each package is the version of `make test-oldest`."""
     (lowest,) = (part.version for part in requirement.specifier if part.operator == ">=")
     (tested,) = pinned("constraints-oldest.txt")[canonicalize_name(requirement.name)]
     assert [int(part) for part in tested.split(".")][: lowest.count(".") + 1] == [
@@ -41,6 +41,6 @@ def test_the_oldest_version_that_is_allowed_is_tested(requirement: Requirement) 
 @pytest.mark.parametrize("name", ["constraints.txt", "constraints-newest.txt"])
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda item: item.name)
 def test_pinned_versions_are_allowed(requirement: Requirement, name: str) -> None:
-    """Those of development, and the newest ones."""
+    """The pinned versions of development, and the newest ones, are allowed."""
     for version in pinned(name)[canonicalize_name(requirement.name)]:
         assert requirement.specifier.contains(version)

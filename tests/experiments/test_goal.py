@@ -1,4 +1,4 @@
-"""Goals: at most one limit, within bounds."""
+"""Goals of at most one limit, within bounds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_limit_out_of_bounds_is_refused(values: dict[str, Any], message: str) 
 
 
 def test_a_psnr_is_an_error_of_regression_alone() -> None:
-    """20 dB are a mean squared error of 0.01; classes have none."""
+    """20 dB are a mean squared error of 0.01; PSNR of classes is refused."""
     assert Goal(psnr_db=20).max_error("regression") == pytest.approx(0.01)
     assert Goal(error=0.3).max_error("classification") == 0.3
     assert Goal(num_bytes=3).max_error("classification") is None

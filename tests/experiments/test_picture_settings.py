@@ -1,4 +1,4 @@
-"""Settings that suit a picture."""
+"""The settings that are chosen for a picture."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ RANDOM = np.random.default_rng(0)
 
 
 def photograph(width: int, height: int) -> np.ndarray:
-    """Smooth colours with noise: (height, width, 3)."""
+    """Return smooth colours with noise: (height, width, 3)."""
     ramp = np.linspace(0, 200, width)[None, :, None] + np.linspace(0, 30, height)[:, None, None]
     return (ramp + RANDOM.integers(0, 25, (height, width, 3))).astype(np.uint8)
 
 
 def chosen(pixels: np.ndarray, **options: object) -> dict[str, object]:
-    """The settings for an array of pixels."""
+    """Return the settings for an array of pixels."""
     return picture_settings(make_target("some", Frames(pixels[None])), **options).values  # type: ignore[arg-type] # names
 
 
 def test_a_photograph_gets_an_encoding_and_minutes_by_its_size() -> None:
-    """Larger photographs get more minutes, up to five, and all their pixels."""
+    """Photographs get an encoding, and larger ones get more minutes, up to five, and all pixels."""
     small, large = chosen(photograph(128, 64)), chosen(photograph(512, 512))
     assert small["points"] == large["points"] == "all"
     assert str(large["encoding"]) != "none"
@@ -37,7 +37,7 @@ def test_a_photograph_gets_an_encoding_and_minutes_by_its_size() -> None:
 
 
 def test_large_shapes_of_few_colours_need_no_encoding() -> None:
-    """A drawing of two half planes keeps exact folds at every frame."""
+    """A drawing of two half planes gets no encoding, so that its frames show exact folds."""
     pixels = np.zeros((200, 200, 3), np.uint8)
     pixels[:, 100:] = 255
     assert "encoding" not in chosen(pixels)
@@ -45,11 +45,11 @@ def test_large_shapes_of_few_colours_need_no_encoding() -> None:
 
 
 def test_letters_that_classes_would_lose_are_learned_as_values() -> None:
-    """Thin grey lines on flat colours are no class; smoothed edges of large shapes are none too."""
+    """Thin grey lines are learned as values; the smoothed edges of large shapes make no class."""
     pixels = np.full((100, 100, 3), 255, np.uint8)
     pixels[:20] = (40, 60, 80)
     assert "task" not in chosen(pixels)
-    pixels[20] = (150, 160, 170)  # the edge, smoothed
+    pixels[20] = (150, 160, 170)  # a smoothed edge
     assert "task" not in chosen(pixels)
     for row in range(40, 90, 10):
         pixels[row, 10:90] = RANDOM.integers(0, 200, (80, 1))
@@ -58,14 +58,14 @@ def test_letters_that_classes_would_lose_are_learned_as_values() -> None:
 
 
 def test_what_is_given_stays() -> None:
-    """Given settings are not chosen; with epochs there are no minutes."""
+    """Given settings are kept, and given epochs replace the minutes."""
     values = chosen(photograph(64, 64), given=["shape", "epochs"])
     assert {"shape", "epochs", "minutes"}.isdisjoint(values)
 
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings without the process that draws frames."""
+    """Train without the process that draws frames."""
     monkeypatch.setattr(recording, "Recorder", lambda **_: lambda event: None)
 
 
@@ -73,7 +73,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_train_says_and_records_what_it_chose(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line names the settings, and config.toml has them."""
+    """Training prints one line of the chosen settings and writes them to config.toml."""
     Image.fromarray(photograph(32, 32)).save(tmp_path / "photo.png")
     run = tmp_path / "run"
     words = ["train", str(tmp_path / "photo.png"), "-o", str(run), "--epochs", "2"]
@@ -87,7 +87,7 @@ def test_train_says_and_records_what_it_chose(
 
 @pytest.mark.usefixtures("undrawn")
 def test_built_in_pictures_keep_their_settings(tmp_path: Path) -> None:
-    """The ring of the first example is trained as ever."""
+    """A built-in picture such as the ring keeps its usual settings."""
     words = ["train", "ring", "--size", "16", "-o", str(tmp_path / "run"), "--epochs", "1"]
     assert main([*words, "--measure-folds", "0", "--no-audit", "--quiet"]) == 0
     settings = tomllib.loads((tmp_path / "run" / "config.toml").read_text())

@@ -1,4 +1,4 @@
-"""`compress_picture`: the search for a small file, stopped and continued, and its page."""
+"""`compress_picture`: a search for a small file that can be stopped, and its page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bitfold.training import EpochEnded
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
-    """A drawing of two colours, wider than high."""
+    """Return a drawing of two colours, wider than high."""
     pixels = np.full((16, 24, 3), 230, np.uint8)
     pixels[4:12, 6:18] = (200, 30, 40)
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -29,7 +29,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def test_a_search_ends_with_the_best_file_within_the_size(picture: Path) -> None:
-    """The file has at most the wanted bytes, and decodes to the picture that is measured."""
+    """The best file has at most the wanted bytes and decodes to the picture that is measured."""
     output = picture.parent / "a.bitfold"
     found = compress_picture(picture, output, Goal(num_bytes=150), 0.05)
     assert found.exit_code == 0
@@ -53,7 +53,7 @@ def test_a_search_ends_with_the_best_file_within_the_size(picture: Path) -> None
 
 @pytest.mark.slow
 def test_a_stopped_search_goes_on(picture: Path) -> None:
-    """An interrupt keeps the record; the same call trains only what is left."""
+    """An interrupted search keeps its record, and the same call trains only the other trials."""
     output = picture.parent / "a.bitfold"
     ended: list[int] = []
 
@@ -75,7 +75,7 @@ def test_a_stopped_search_goes_on(picture: Path) -> None:
 
 
 def test_another_goal_is_another_search(picture: Path) -> None:
-    """The folder of a search for one size is not continued with another."""
+    """A search in the folder of a search for another size is refused."""
     output = picture.parent / "a.bitfold"
     folder = picture.parent / "a.bitfold.search"
     folder.mkdir()
@@ -86,14 +86,14 @@ def test_another_goal_is_another_search(picture: Path) -> None:
 
 @pytest.mark.parametrize(("goal", "minutes"), [(Goal(num_bytes=3), 1), (Goal(), 0), (Goal(), -1)])
 def test_what_no_search_can_do_is_refused(picture: Path, goal: Goal, minutes: float) -> None:
-    """Three bytes, and no time."""
+    """A size of three bytes, and a time of zero, are refused."""
     with pytest.raises(ConfigError, match="expected"):
         compress_picture(picture, picture.parent / "a.bitfold", goal, minutes)
     assert not (picture.parent / "a.bitfold.search").exists()
 
 
 def done(record: SearchRecord, size: int, quality_db: float) -> SearchRecord:
-    """The record after its next trial, which had this outcome."""
+    """Return the record after its next trial had this outcome."""
     trial = next_trial(record, 2**16)
     assert trial is not None
     fields = {**vars(trial), "num_bytes": size, "psnr_db": quality_db}
@@ -101,7 +101,7 @@ def done(record: SearchRecord, size: int, quality_db: float) -> SearchRecord:
 
 
 def test_a_plan_uses_the_minutes_up() -> None:
-    """Trials of several kinds, then longer ones of the best kind, take the minutes together."""
+    """A plan tries several kinds, then the best kind for longer, within the given minutes."""
     record = SearchRecord("a.png", Goal(num_bytes=2000), 10.0)
     for quality_db in (24.0, 26.0, 23.0):
         record = done(record, 2000, quality_db)
@@ -115,7 +115,7 @@ def test_a_plan_uses_the_minutes_up() -> None:
 
 
 def test_a_plan_for_a_quality_moves_the_size() -> None:
-    """Files that are better than wanted are followed by smaller networks."""
+    """If a file is better than wanted, the next trial's network is smaller."""
     widths = []
     for quality_db in (24.0, 34.0):
         record = SearchRecord("a.png", Goal(psnr_db=28.0), 10.0)
@@ -128,7 +128,7 @@ def test_a_plan_for_a_quality_moves_the_size() -> None:
 
 
 def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
-    """A record of another version, or with texts for numbers."""
+    """A record of another version, or with texts for numbers, is refused."""
     SearchRecord("a", Goal(num_bytes=99), 1.0, (Trial("[2]", "none", 0.1, 1.0),)).write(tmp_path)
     path = tmp_path / "picture.json"
     whole = json.loads(path.read_text())
@@ -141,7 +141,7 @@ def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
 
 
 def test_ssim_is_one_for_equal_pictures_and_falls_with_noise() -> None:
-    """Two sizes of noise, and a shift of brightness that structure survives."""
+    """SSIM is 1 for equal pictures and falls as noise grows."""
     random = np.random.default_rng(0)
     ramp = np.repeat(np.arange(0, 240, 4, dtype=np.uint8)[:, None, None], 60, 1)
     one = np.repeat(ramp, 3, 2)
@@ -154,7 +154,7 @@ def test_ssim_is_one_for_equal_pictures_and_falls_with_noise() -> None:
 
 
 def test_opponents_fit_the_size() -> None:
-    """The highest quality within the size; nothing where even the lowest is too large."""
+    """Each other format's file is within the size, or absent."""
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     for one in opponents(pixels, 1500):
         assert one.data is None or len(one.data) <= 1500

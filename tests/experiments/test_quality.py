@@ -1,4 +1,4 @@
-"""Quality: means over pixels, by the definition."""
+"""Quality measures: means over pixels, by their definitions."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from bitfold.targets import load_target
 
 
 class Constant(nn.Module):
-    """A network that answers the same numbers everywhere."""
+    """A network with the same outputs for every input."""
 
     def __init__(self, *outputs: float) -> None:
         super().__init__()
         self.outputs = torch.tensor(outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The numbers, for each row of the input."""
+        """Return the outputs once for each row of the input."""
         return self.outputs.expand(len(inputs), -1)
 
 
 def test_regression_is_measured_by_its_definitions() -> None:
-    """Mean squared error, clipped outputs, and pixels that look wrong."""
+    """Mean squared error, clipped outputs and the share of wrong pixels equal their definitions."""
     target = load_target("disk", size=16)
     values = target.values(target.usable)
     found = measure_quality(target, Constant(1.5))
@@ -57,7 +57,7 @@ def test_classes_are_measured_by_their_share() -> None:
 
 
 def test_pixels_are_spread_evenly() -> None:
-    """Every k-th usable pixel, at least ``max_pixels`` of them."""
+    """Quality uses every k-th usable pixel, and at least ``max_pixels`` of them."""
     target = load_target("disk", size=16)
     pixels = spread_pixels(target, 100)
     assert 100 <= len(pixels) < 200

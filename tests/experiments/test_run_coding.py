@@ -1,4 +1,4 @@
-"""Coding runs with K: the weights that K describes, by K or by plain codes."""
+"""Coding of runs with K: the weights that K describes, or plain codes of the network's own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A run of each predictor."""
+    """Train a run with each predictor."""
     folder = tmp_path_factory.mktemp("runs")
     for name, settings in KINDS.items():
         changes = {"kolmogorov_predictor": name, **settings, "output_dir": str(folder / name)}
@@ -42,7 +42,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def compressed(path: Path, *given: str) -> bytes:
-    """The file that a command writes."""
+    """Return the file that a command writes."""
     output = path.with_name("net.bitfold")
     assert main(["compress", str(path), "-o", str(output), *given]) == 0
     return output.read_bytes()
@@ -50,7 +50,7 @@ def compressed(path: Path, *given: str) -> bytes:
 
 @pytest.mark.parametrize("name", ["row_column", "per_tensor"])
 def test_weights_are_those_that_k_describes(name: str, runs: dict[str, Path]) -> None:
-    """Unasked, the file decodes to K's weights, and is no longer than K says."""
+    """By default the file decodes to K's weights and is at most as long as K says."""
     data = compressed(runs[name])
     kolmogorov = bitfold.load_run(runs[name]).kolmogorov()
     expected = kolmogorov.decoded_state()
@@ -67,7 +67,7 @@ def test_weights_are_those_that_k_describes(name: str, runs: dict[str, Path]) ->
 def test_k_and_plain_codes_compete(
     name: str, runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The shorter wins, and both lengths are told."""
+    """The shorter of K and plain codes is written, and both lengths are printed."""
     data = compressed(runs[name])
     told = capsys.readouterr().out
     kolmogorov = bitfold.load_run(runs[name]).kolmogorov()
@@ -90,7 +90,7 @@ def test_a_k_that_is_shorter_is_what_codes(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Plain codes that are made longer, by names, lose; the file is what K describes."""
+    """If names make plain codes longer than K, the file is the one that K describes."""
 
     def write(*arguments: Any, **options: Any) -> int:
         return bitfold.write_model(*arguments, **options, names="tolerance" in options)
@@ -107,7 +107,7 @@ def test_a_k_that_is_shorter_is_what_codes(
 def test_sizes_and_qualities_take_what_meets_them_better(
     runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A size gets the better network, a quality the shorter file, of K's weights and others."""
+    """A size gets the better network and a quality the shorter file, of K's weights and others."""
     run = bitfold.load_run(runs["row_column"])
     trained = code_run(run, as_trained=True)
     length = len(trained.data)
@@ -124,7 +124,7 @@ def test_sizes_and_qualities_take_what_meets_them_better(
 def test_what_k_describes_is_left_only_if_it_is_longer_and_worse(
     is_longer: bool, is_worse: bool, runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then the network's own weights are taken, unless one insists on K's."""
+    """The own weights replace K's if K's file is longer and worse, unless one insists on K's."""
     run = bitfold.load_run(runs["row_column"])
     anew = code_run(run, as_trained=False)
     network = run.new_network() if is_worse else run.network()
@@ -143,7 +143,7 @@ def test_what_k_describes_is_left_only_if_it_is_longer_and_worse(
 def test_a_k_that_cannot_be_written_falls_back(
     runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is coded anew, and told why; --as-trained insists."""
+    """A K that has no file format is coded anew, with the reason; --as-trained refuses."""
 
     def refuse(*_: Any, **options: Any) -> int:
         if options.get("kolmogorov") is None:
@@ -161,7 +161,7 @@ def test_a_k_that_cannot_be_written_falls_back(
 
 
 def test_every_run_with_k_has_a_file(runs: dict[str, Path]) -> None:
-    """Also of the coordinate predictor, by whatever codes it."""
+    """Every run with K can be written, also with the coordinate predictor."""
     data = compressed(runs["coordinate"])
     assert len(data) < 32 * bitfold.load_run(runs["coordinate"]).kolmogorov().num_weights / 8
 
@@ -169,7 +169,7 @@ def test_every_run_with_k_has_a_file(runs: dict[str, Path]) -> None:
 def test_frames_without_their_predictor_are_coded_anew(
     runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An epoch of the trajectory has no K; --as-trained says so."""
+    """An epoch of the trajectory, which has no K, is coded anew; --as-trained says so."""
     compressed(runs["row_column"], "--epoch", "2")
     assert "coded anew, as no checkpoint of that epoch holds K" in capsys.readouterr().out
     given = ["--epoch", "2", "--as-trained", "-o", str(tmp_path / "x")]
@@ -184,7 +184,7 @@ def test_frames_without_their_predictor_are_coded_anew(
 def test_as_trained_goes_with_no_size(
     runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line, exit code 2."""
+    """--as-trained with a size is refused in one line with exit code 2."""
     for wanted in (["--bytes", "100"], ["--psnr", "10"], ["--error", "0"]):
         given = ["-o", str(tmp_path / "x"), "--as-trained", *wanted]
         assert main(["compress", str(runs["row_column"]), *given]) == 2
@@ -196,7 +196,7 @@ def test_as_trained_goes_with_no_size(
 def test_some_hundred_bytes_are_the_whole_picture_in_a_fresh_process(
     runs: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Nothing but the file is there, and 1024 x 1024 pixels are those of K's decoded network."""
+    """In a fresh process the file alone gives the 1024 x 1024 pixels of K's decoded network."""
     path = Path(shutil.copy(runs["row_column"].with_name("net.bitfold"), tmp_path / "net.bitfold"))
     data = compressed(runs["row_column"])
     path.write_bytes(data)
@@ -216,7 +216,7 @@ def test_some_hundred_bytes_are_the_whole_picture_in_a_fresh_process(
     points = np.stack([one.ravel() for one in np.meshgrid(axis, axis)], 1).astype(np.float32)
     expected = network(torch.from_numpy(points)).detach().clamp(0, 1).view(1024, 1024, 1).numpy()
     assert np.abs(shown - expected).max() < 0.6 / 255
-    # It is the disk, and no blank page.
+    # The picture shows the disk, so it is not blank.
     wanted = run.target.picture()[:, :, 0] / 255
     small = shown[8::16, 8::16, 0]
     assert np.square(small - wanted).mean() < 0.5 * wanted.var()

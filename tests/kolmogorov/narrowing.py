@@ -1,4 +1,4 @@
-"""What tests know of a tensor or a loss beyond its declared type, checked where they use it."""
+"""Narrow a tensor's or a loss's declared type in tests, with a check."""
 
 from torch import Tensor
 
@@ -7,12 +7,12 @@ from bitfold.kolmogorov.grid.learned_range import LearnedRange
 
 
 def gradient_of(item: Tensor) -> Tensor:
-    """The gradient that a tensor got."""
+    """Return the gradient that a tensor received."""
     assert item.grad is not None
     return item.grad
 
 
 def learned_range(loss: KolmogorovLoss) -> LearnedRange:
-    """The range of a loss whose steps are learned."""
+    """Return the range of a loss whose steps are learned."""
     assert isinstance(loss.weight_range, LearnedRange)
     return loss.weight_range

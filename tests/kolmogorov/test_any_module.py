@@ -69,7 +69,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
 
 
 def make(name: str) -> nn.Module:
-    """A seeded module of a given name without weights of 0 or 1."""
+    """Return a seeded module of a given name without weights of 0 or 1."""
     torch.manual_seed(0)
     module = MODULES[name]()
     with torch.no_grad():
@@ -79,7 +79,7 @@ def make(name: str) -> nn.Module:
 
 
 def loss_of(module: nn.Module, **settings: Any) -> KolmogorovLoss:
-    """A seeded loss with few bins."""
+    """Return a seeded loss with few bins."""
     usual: dict[str, Any] = {"bins": 32, "generator": torch.Generator().manual_seed(1)}
     return KolmogorovLoss(module, **usual | settings)
 
@@ -129,7 +129,7 @@ def test_positions_are_unique_and_normalised(name: Any) -> None:
 def test_gradients_are_those_of_finite_differences(
     predictor: Any, weight_range: Any, targets: str
 ) -> None:
-    """In float64, by the weights of several layers and by all parameters of the loss."""
+    """In float64, gradients by weights and by the loss's parameters equal finite differences."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.ConvTranspose1d(2, 3, 2), nn.Linear(3, 4), nn.LayerNorm(4)).double()
     loss = loss_of(
@@ -148,7 +148,7 @@ def test_gradients_are_those_of_finite_differences(
         for sign in (1, -1):
             with torch.no_grad():
                 parameter.add_(direction, alpha=sign * 1e-7)
-                # As the step to come would draw: the one before has been counted.
+                # The next step's draws, since the previous step has been counted.
                 if loss.counter is not None:
                     loss.counter.steps = 0
                 values.append(loss().item())

@@ -1,4 +1,4 @@
-"""Tests of losses that are attached to another module of the same structure."""
+"""Tests of attaching a loss to another module of the same structure."""
 
 import copy
 from pathlib import Path
@@ -13,13 +13,13 @@ from bitfold.model_file import read_model, write_model
 
 
 def network() -> nn.Module:
-    """Weights, gains and buffers."""
+    """Return a network with weights, gains and buffers."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
 
 
 def trained(averages: nn.Module | None = None) -> tuple[nn.Module, KolmogorovLoss]:
-    """A network and its loss after some steps; their averages too."""
+    """Return a network and its loss after some steps, and their averages."""
     module = network()
     loss = KolmogorovLoss(module)
     optimizer = torch.optim.Adam([*module.parameters(), *loss.parameters()], lr=0.01)
@@ -32,7 +32,7 @@ def trained(averages: nn.Module | None = None) -> tuple[nn.Module, KolmogorovLos
 
 
 def test_averaged_weights_are_described_and_written(tmp_path: Path) -> None:
-    """With the steps and scales that were learned: the file decodes to the averages, rounded."""
+    """The file of averaged weights, with learned steps and scales, decodes to their rounding."""
     averaged = torch.optim.swa_utils.AveragedModel(network())
     module, loss = trained(averaged)
     attached = loss.attached_to(averaged)
@@ -47,7 +47,7 @@ def test_averaged_weights_are_described_and_written(tmp_path: Path) -> None:
 
 
 def test_each_loss_follows_its_own_module() -> None:
-    """Neither sees changes of the other one's weights, and the copy trains its own."""
+    """Original and copy each see their own module's changes only, and the copy trains its own."""
     module, loss = trained()
     other = copy.deepcopy(module)
     attached = loss.attached_to(other)
@@ -73,6 +73,6 @@ def test_each_loss_follows_its_own_module() -> None:
     ],
 )
 def test_another_structure_is_refused(other: nn.Module, said: str) -> None:
-    """The first tensor that differs is named."""
+    """Attaching to another structure is refused, and the error names the first different tensor."""
     with pytest.raises(KolmogorovError, match=said):
         KolmogorovLoss(network()).attached_to(other)

@@ -13,13 +13,13 @@ EXACT = ["coordinate", "coordinate, soft", "coordinate, mse", "row_column", "per
 DRAWN = ["sample", "sample, row_column", "noise"]
 TYPES = ["float32", "float64"]
 
-#: What one process found, by case.
+#: The results of one process, by case.
 Found = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found, Found]:
-    """The results of one process alone, and of two processes together."""
+    """Return the results of one process alone, and of two processes together."""
     folder = tmp_path_factory.mktemp("processes")
     roles = [(0, 1), (0, 2), (1, 2)]
     processes = [
@@ -35,7 +35,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found, Found
             _, errors = process.communicate(timeout=240)
             assert process.returncode == 0, errors
     finally:
-        # One that waits for another that failed would wait for ever.
+        # A process that waits for a failed process would wait for ever.
         for process in processes:
             process.kill()
     return tuple(
@@ -45,7 +45,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found, Found
 
 
 def distance(first: torch.Tensor, second: torch.Tensor) -> float:
-    """The largest difference, over the largest number."""
+    """Return the largest difference, relative to the largest number."""
     return ((first - second).abs().max() / second.abs().max()).item()
 
 

@@ -33,7 +33,7 @@ NINE = st.lists(weights, min_size=9, max_size=9)
 
 
 def fill(module: nn.Linear, values: list[float]) -> None:
-    """Six weights and three biases."""
+    """Set six weights and three biases."""
     flat = torch.tensor(values, dtype=module.weight.dtype)
     with torch.no_grad():
         module.weight.copy_(flat[:6].view(3, 2))
@@ -41,7 +41,7 @@ def fill(module: nn.Linear, values: list[float]) -> None:
 
 
 def check(module: nn.Module, loss: KolmogorovLoss) -> None:
-    """K, its gradients, the bits and the decoded weights are finite."""
+    """Assert that K, its gradients, the bits and the decoded weights are finite."""
     value = loss()
     assert value.isfinite()
     if loss.targets.is_differentiable:
@@ -119,11 +119,11 @@ class NoWaiting(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch lea
 def test_no_step_waits_for_the_device(
     changes: Any, is_kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the first, a step and the count beyond the range read and send nothing.
+    """After the first step, steps, and counts beyond the range, copy nothing to or from the device.
 
     Nor do the bits, where a predictor is sent that does not depend on the weights.
     """
-    # The CPU's compiled loops have nothing to wait for: float64 and this leave PyTorch's.
+    # The CPU's compiled loops never wait: float64 and these patches leave PyTorch's operations.
     monkeypatch.setattr(scale, "can_sum_scales", lambda *_: False)
     monkeypatch.setattr(scale, "can_code_bins", lambda *_: False)
     monkeypatch.setattr(learned_range, "_multiplication", lambda *tensors: (torch.mul, tensors))
@@ -144,7 +144,7 @@ def test_no_step_waits_for_the_device(
     with NoWaiting():  # type: ignore[no-untyped-call] # torch leaves it untyped
         for _ in range(3):
             loss().backward()
-        # Scales and a coordinate predictor's distributions over bins are counted on the CPU.
+        # Bits of scales and of distributions over bins are counted on the CPU.
         if "kind" in changes:
             loss.bits_tensor()
         loss.out_of_range_count()

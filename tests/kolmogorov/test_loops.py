@@ -17,7 +17,7 @@ from bitfold.model_file import read_model, write_model
 
 
 def network(parametrise: Callable[[Any], Any] = lambda layer: layer) -> Any:
-    """A small classifier with some parametrised layer."""
+    """Return a small classifier with a parametrised layer."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Linear(20, 32), nn.ReLU(), parametrise(nn.Linear(32, 32)), nn.Linear(32, 3)
@@ -33,7 +33,7 @@ LOOPS: dict[str, Callable[[], Any]] = {
 }
 
 
-# PyTorch's compiler looks at it, and hides the warning if warnings are not errors.
+# PyTorch's compiler reads the graph, and hides its warning if warnings are not errors.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize("quantise", [None, "learned"])
 @pytest.mark.parametrize("in_bfloat16", [False, True])
@@ -41,7 +41,7 @@ LOOPS: dict[str, Callable[[], Any]] = {
 def test_the_loop_learns_and_the_file_is_what_it_learned(
     name: str, in_bfloat16: bool, quantise: str | None, tmp_path: Path
 ) -> None:
-    """Task and K fall together; the file is as long as described and decodes to those weights."""
+    """Task and K fall together; the file has the described length and decodes to those weights."""
     torch.compiler.reset()
     module = LOOPS[name]()
     loss = KolmogorovLoss(module, quantise=quantise)

@@ -19,7 +19,7 @@ from tests.kolmogorov.narrowing import gradient_of
 def slope_by_differences(
     function: Any, parameters: Any, directions: Any, step: float = 1e-6
 ) -> float:
-    """Central difference of ``function`` when parameters move along the directions."""
+    """Return the central difference of ``function`` when parameters move along the directions."""
     values: list[float] = []
     for sign in (1, -1):
         with torch.no_grad():
@@ -32,7 +32,7 @@ def slope_by_differences(
 
 
 def slopes_agree(function: Any, module: nn.Module) -> bool:
-    """Check autograd against finite differences in several random directions."""
+    """Compare autograd with finite differences in several random directions."""
     parameters = list(module.parameters())
     gradients = torch.autograd.grad(function(), parameters, allow_unused=True)
     generator = torch.Generator().manual_seed(1)
@@ -52,7 +52,7 @@ def slopes_agree(function: Any, module: nn.Module) -> bool:
 
 
 def hard_binned(loss: KolmogorovLoss) -> Any:
-    """The seed's bug: weights turned into whole bins before the cost."""
+    """Bin weights before the cost, as in the seed's bug."""
     assert isinstance(loss.predictor, CoordinatePredictor)
     prediction = loss.predictor.predict(loss.table.all_weights())
     log_probabilities = functional.log_softmax(prediction.outputs(), dim=1)

@@ -1,4 +1,4 @@
-"""Tests of how a described module is run: autocast, accumulation, compilation, copies."""
+"""Tests of running a described module: autocast, accumulation, compilation, copies."""
 
 import copy
 import subprocess
@@ -17,13 +17,13 @@ from tests.kolmogorov.narrowing import gradient_of
 
 
 def make() -> nn.Linear:
-    """A seeded linear layer."""
+    """Return a seeded linear layer."""
     torch.manual_seed(0)
     return nn.Linear(5, 4)
 
 
 def loss_of(module: nn.Module, **settings: Any) -> KolmogorovLoss:
-    """A seeded loss with few bins."""
+    """Return a seeded loss with few bins."""
     generator = torch.Generator().manual_seed(1)
     usual: dict[str, Any] = {"predictor": "coordinate", "bins": 32, "generator": generator}
     return KolmogorovLoss(module, **usual | settings)
@@ -74,11 +74,11 @@ def test_compiled_modules_are_described(is_first: bool) -> None:
     assert loss().item() == expected
     (module(torch.randn(6, 5)).square().mean() + loss()).backward()
     assert all((gradient_of(item) != 0).all() for item in module.parameters())
-    # Files and decoded weights have the names of the module within its wrappers.
+    # Files and decoded weights use the module's names without its wrappers.
     unwrap(module).load_state_dict(loss.decoded_state())
 
 
-# PyTorch looks at what crosses its own break of the graph in a way that it warns of.
+# PyTorch itself warns about its own break of the graph.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize(
     "settings",
@@ -144,7 +144,7 @@ def test_copies_and_states_go_on_as_the_original(settings: Any) -> None:
 
 
 def test_a_loss_may_live_in_the_module_that_trains() -> None:
-    """In one module with its network, as in training frameworks, nothing counts twice."""
+    """If one module holds both network and loss, as in frameworks, nothing counts twice."""
 
     class Trained(nn.Module):
         def __init__(self) -> None:
@@ -173,7 +173,7 @@ def test_evaluation_in_inference_mode_leaves_training_possible(
 ) -> None:
     """A first call in inference mode keeps tensors that training can use."""
     if not is_compiled:
-        # As on a device, where PyTorch's operations keep what they are given.
+        # On a device PyTorch's operations do the work, and they keep their arguments.
         monkeypatch.setattr(coordinate, "has_kernels", lambda tensor: False)
         monkeypatch.setattr(scale, "can_sum_scales", lambda *_: False)
         monkeypatch.setattr(scale, "can_code_bins", lambda *_: False)

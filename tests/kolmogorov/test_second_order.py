@@ -1,4 +1,4 @@
-"""Tests of second derivatives: K's raise an error, and those of the task are right beside it."""
+"""Tests of second derivatives: K's raise an error, and the task's are right beside K."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ SETTINGS: list[dict[str, Any]] = [
 
 
 def made(settings: dict[str, Any]) -> tuple[nn.Module, KolmogorovLoss]:
-    """A module and its loss."""
+    """Return a module and its loss."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1))
     return net, KolmogorovLoss(net, **settings)
@@ -26,7 +26,7 @@ def made(settings: dict[str, Any]) -> tuple[nn.Module, KolmogorovLoss]:
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("by", ["weights", "own", "factor"])
 def test_a_second_derivative_of_k_is_an_error(settings: dict[str, Any], by: str) -> None:
-    """By weights, by its own parameters and by its factor; it was 0 in silence."""
+    """A second derivative of K by weights, own parameters or factor is an error, and not 0."""
     net, loss = made(settings)
     factor = torch.tensor(0.1, requires_grad=True)
     wanted = list(loss.parameters()) if by == "own" else list(net.parameters())
@@ -38,7 +38,7 @@ def test_a_second_derivative_of_k_is_an_error(settings: dict[str, Any], by: str)
 
 
 def test_the_first_derivative_with_a_graph_is_the_same() -> None:
-    """``create_graph`` alone changes nothing."""
+    """``create_graph`` alone changes no first derivative."""
     net, loss = made({})
     wanted = [*net.parameters(), *loss.parameters()]
     plain = torch.autograd.grad(loss(), wanted)
@@ -47,14 +47,14 @@ def test_the_first_derivative_with_a_graph_is_the_same() -> None:
 
 
 def product(net: nn.Module, task: Tensor) -> list[Tensor]:
-    """The Hessian of a task by the weights, times ones."""
+    """Return the product of the task's Hessian by the weights and a vector of ones."""
     wanted = list(net.parameters())
     first = torch.autograd.grad(task, wanted, create_graph=True)
     return list(torch.autograd.grad(sum(item.sum() for item in first), wanted))  # type: ignore[arg-type]
 
 
 def test_second_derivatives_of_the_task_are_those_of_the_decoded_network() -> None:
-    """In a block: a rounded weight moves as its own, so that gradient penalties work."""
+    """In a block, second derivatives of the task are the decoded network's."""
     net, loss = made({"quantise": "learned"})
     points = torch.randn(5, 4)
     decoded, _ = made({})
@@ -67,7 +67,7 @@ def test_second_derivatives_of_the_task_are_those_of_the_decoded_network() -> No
 
 
 def test_the_second_derivative_by_steps_is_an_error() -> None:
-    """The gradient by a step is one of rounding, which has no slope."""
+    """A second derivative by steps is an error, because rounding has no slope."""
     net, loss = made({"quantise": "learned"})
     with loss.quantised():
         task = net(torch.ones(2, 4)).square().mean()

@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "models"
 
 
 def modules() -> dict[str, nn.Module]:
-    """What each file is read into; their weights are sines, the same on all machines."""
+    """Return the modules of the files; their weights are sines, the same on all machines."""
     made = {
         "network": bitfold.PolytopeNet(2, "[6]*3", 1, "relu"),
         "layers": nn.Sequential(
@@ -37,7 +37,7 @@ def modules() -> dict[str, nn.Module]:
 
 
 def shifted() -> nn.Module:
-    """Weights of a grid that misses 0, evenly spread over few values, and some off the grid."""
+    """Return weights on a grid that misses 0: few even values, and some off the grid."""
     module = nn.Sequential(nn.Linear(40, 30), nn.Linear(30, 20))
     chance = np.random.default_rng(7)
     with torch.no_grad():
@@ -53,7 +53,7 @@ def shifted() -> nn.Module:
 
 
 def set_to_waves(module: nn.Module) -> None:
-    """Make a module's parameters sines."""
+    """Set a module's parameters to sines."""
     for number, item in enumerate(module.parameters()):
         waves = np.sin(np.arange(item.numel()) ** 1.5 + number) * np.float32(0.3 + number)
         with torch.no_grad():
@@ -61,14 +61,14 @@ def set_to_waves(module: nn.Module) -> None:
 
 
 def state_hash(module: nn.Module) -> str:
-    """SHA-256 of all numbers in the order of the state, little-endian."""
+    """Return the SHA-256 of all numbers in the order of the state, little-endian."""
     state = module.state_dict().values()
     raw = b"".join(np.ascontiguousarray(item.numpy()).tobytes() for item in state)
     return hashlib.sha256(raw).hexdigest()
 
 
 def main() -> None:
-    """Write the files and the hashes of what they are read as."""
+    """Write the files and the hashes of their decoded numbers."""
     GOLDEN.mkdir(parents=True, exist_ok=True)
     hashes = {}
     for name, module in modules().items():

@@ -1,4 +1,4 @@
-"""Files that the tests of the codec write, each checked as a whole."""
+"""Model files for tests, each checked as a whole."""
 
 import copy
 from pathlib import Path
@@ -12,7 +12,7 @@ from bitfold.model_file import ModelFileInfo, model_info, read_model, write_mode
 
 
 def all_shapes(dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Tensors of all shapes, frozen ones, buffers, and weights out of range."""
+    """Return tensors of all shapes, frozen tensors, buffers, and weights out of range."""
     torch.manual_seed(1)
     module = nn.ModuleList(
         [
@@ -38,7 +38,7 @@ def all_shapes(dtype: torch.dtype = torch.float32) -> nn.Module:
 def write_checked(
     path: Path, module: nn.Module, loss: KolmogorovLoss | None = None, **options: Any
 ) -> ModelFileInfo:
-    """Write a file; its bytes belong to items, and with a loss it is as long as the loss says."""
+    """Write a file; check that items cover its bytes and that a loss says its length."""
     num_bytes = write_model(path, module, loss, **options)
     assert num_bytes == path.stat().st_size
     info = model_info(path, into=copy.deepcopy(module))
@@ -47,14 +47,14 @@ def write_checked(
     assert all(item.bits >= 0 for item in info.items)
     if loss is not None:
         counted = loss.bits().total / 8
-        if options.get("names"):  # they are asked for beside what the loss counts
+        if options.get("names"):  # names take bytes beside those that the loss counts
             counted += info.items[0].bits / 8 - 7
         assert abs(num_bytes - counted) < 0.01 * counted + 16
     return info
 
 
 def scrambled(module: nn.Module) -> nn.Module:
-    """A copy with other numbers."""
+    """Return a copy with other numbers."""
     other = copy.deepcopy(module)
     with torch.no_grad():
         for item in (*other.parameters(), *other.buffers()):
@@ -63,7 +63,7 @@ def scrambled(module: nn.Module) -> nn.Module:
 
 
 def assert_same_state(found: nn.Module, expected: dict[str, torch.Tensor]) -> None:
-    """Every number is the very one."""
+    """Assert that all numbers are identical."""
     state = found.state_dict()
     assert state.keys() == expected.keys()
     for name, item in expected.items():

@@ -5,12 +5,12 @@ import zlib
 
 
 def with_checksum(data: bytes) -> bytes:
-    """The same file with the right checksum, so that the parser itself is reached."""
+    """Return the file with a correct checksum, so that the parser itself is reached."""
     return data[:3] + zlib.crc32(data[7:]).to_bytes(4, "little") + data[7:]
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
-    """A file with some bytes changed, cut, added or zeroed."""
+    """Return a file with some bytes changed, cut, added or zeroed."""
     changed = bytearray(data)
     for _ in range(chance.choice((1, 1, 2, 8))):
         at = chance.randrange(2, len(changed)) if len(changed) > 2 else 0

@@ -15,12 +15,12 @@ Sides = tuple[int, ...]
 
 
 def times(a: int, b: int) -> int:
-    """A fixed-point product."""
+    """Multiply two fixed-point numbers."""
     return (a * b) >> 96
 
 
 def exponential(y: int) -> int:
-    """Of minus y."""
+    """Return exp(-y) in fixed point."""
     r, total, term, n = y >> 8, 0, ONE, 1
     while True:
         total += term
@@ -35,7 +35,7 @@ def exponential(y: int) -> int:
 
 @cache
 def table(s: int, is_logistic: bool) -> list[int]:
-    """Frequencies in order."""
+    """Return the frequencies of a scale in order."""
     root = math.isqrt(math.isqrt(math.isqrt(2 ** (s % 8 + 768))))
     octave = s // 8
     scale = (root << octave if octave >= 0 else root >> -octave) + (ONE >> 5)
@@ -50,7 +50,7 @@ def table(s: int, is_logistic: bool) -> list[int]:
 
 
 def round_up(q: int) -> int:
-    """The frequency of a probability."""
+    """Return the frequency of a probability."""
     return max(1, ((q << 16) + (ONE >> 1)) >> 96)
 
 
@@ -63,7 +63,7 @@ class Decoder:
         self.means: dict[tuple[object, ...], list[int]] = {}
 
     def slot(self) -> int:
-        """Where the next symbol lies."""
+        """Return the slot of the next symbol."""
         if self.left == 0:
             assert self.at == 0 or self.x == 2**32
             high, middle, low = self.words[self.at : self.at + 3]
@@ -79,7 +79,7 @@ class Decoder:
         self.left -= 1
 
     def bits(self, n: int) -> int:
-        """Plain bits."""
+        """Read plain bits."""
         value = 0
         while n > 0:
             some = min(n, 16)
@@ -89,7 +89,7 @@ class Decoder:
         return value
 
     def golomb(self, k: int) -> int:
-        """An exponential Golomb code."""
+        """Read an exponential Golomb code."""
         z = 0
         while self.bits(1) == 0:
             z += 1
@@ -97,18 +97,18 @@ class Decoder:
         return result
 
     def signed(self, k: int) -> int:
-        """The same with a sign."""
+        """Read an exponential Golomb code with a sign."""
         n = self.golomb(k)
         return -(n + 1) // 2 if n % 2 else n // 2
 
     def flag(self, f: int) -> bool:
-        """Whether it is set."""
+        """Read a flag."""
         is_set = self.slot() >= f
         self.take(*((f, 2**16 - f) if is_set else (0, f)))
         return is_set
 
     def distance(self, s: int, is_logistic: bool = False) -> int:
-        """By the table of a scale."""
+        """Read a distance by the table of a scale."""
         m = max(0, (s - 40 + 7) // 8)
         tabled = s - 8 * m
         frequencies, slot, start, symbol = table(tabled, is_logistic), self.slot(), 0, 0
@@ -123,7 +123,7 @@ class Decoder:
         return (u << m) + self.bits(m) - 2 ** (m - 1) if m else u
 
     def flags(self, besides: Sequence[int]) -> list[int]:
-        """Whether lines are dead, by what stands beside each."""
+        """Read the flags of dead lines, each predicted by its neighbours."""
         seen, before, found = dict[tuple[int, int], list[int]](), 0, list[int]()
         for beside in besides:
             counts = seen.setdefault((before, beside), [0, 0])
@@ -134,7 +134,7 @@ class Decoder:
         return found
 
     def exponents(self, n: int, unit: int) -> list[int]:
-        """Of lines that are alive."""
+        """Read the exponents of the lines that are not dead."""
         most = 120 >> unit
         counts = [max(16 >> (abs(k) << unit >> 3), 1) for k in range(-most, most + 1)]
         found = []
@@ -149,7 +149,7 @@ class Decoder:
         return found
 
     def learned(self, *context: object) -> int:
-        """A bit by what was learned in its context."""
+        """Read a bit by the counts of its context."""
         means = self.means.setdefault(context, [2**15, 2**15, 0])
         fast, slow, seen = means
         bit = self.flag(min(max((fast + slow) >> 1, 32), 2**16 - 32))
@@ -160,7 +160,7 @@ class Decoder:
         return int(bit)
 
     def context(self, outer: int, inner: int, together: int) -> list[int]:
-        """A tensor of method 6."""
+        """Read a tensor of method 6."""
         rows, columns, in_row = [1] * outer, [1] * inner, inner * together
         for name, used, count in (("row", rows, in_row), ("column", columns, outer * together)):
             last = 0
@@ -174,7 +174,7 @@ class Decoder:
         return numbers
 
     def number(self, a: int, b: int, c: int) -> int:
-        """One of its numbers, by its neighbours."""
+        """Read one number of the tensor by its neighbours."""
         size = min((2 * abs(a) + abs(b) + 2 * abs(c)).bit_length(), 15)
         signs = [0 if n == 0 else 1 if n > 0 else 2 for n in (a, c)]
         if not self.learned("zero", size):
@@ -195,7 +195,7 @@ class Decoder:
 def decode(
     data: bytes, tensors: Sequence[tuple[Sides, str]] | None, names: Sequence[str] = ()
 ) -> list[list[float] | None]:
-    """The numbers of each tensor, of shapes and kinds given or by the recipe; None if absent."""
+    """Return each tensor's numbers, by given or recipe shapes; None for an absent tensor."""
     assert data[:2] == b"\xb1F"
     version = data[2] // 4
     assert version in {1, 2}
@@ -216,7 +216,7 @@ def decode(
 
 
 def skip_names(data: bytes, at: int) -> int:
-    """Where the stream starts behind them."""
+    """Return the start of the stream behind the names."""
 
     def varint() -> int:
         nonlocal at
@@ -239,17 +239,17 @@ def skip_names(data: bytes, at: int) -> int:
 
 
 def recipe(d: Decoder) -> list[tuple[Sides, str]]:
-    """Shapes of the network's tensors."""
+    """Return the shapes of the network's tensors from the recipe."""
     inputs, outputs = d.golomb(1) + 1, d.golomb(1) + 1
     d.golomb(0)
     final = d.golomb(0)
     octaves = d.golomb(2) + 1 if final // 4 % 2 else 0
-    if final // 8 % 2:  # the aspect and the frames of a picture
+    if final // 8 % 2:  # the recipe holds aspect and frames of a picture
         d.golomb(2)
         d.golomb(2)
         if d.golomb(0):
             d.golomb(10)
-    if final >= 16:  # the palette
+    if final >= 16:  # the recipe holds a palette
         for _ in range(3 * outputs):
             d.bits(8)
     widths = [inputs * (1 + 2 * octaves)]
@@ -266,7 +266,7 @@ def recipe(d: Decoder) -> list[tuple[Sides, str]]:
 def body(
     d: Decoder, tensors: Sequence[tuple[Sides, str]], names: Sequence[str], version: int
 ) -> list[list[float] | None]:
-    """Methods, grids, predictor and tensors."""
+    """Read methods, grids, predictor and tensors."""
     methods, last = [], dict[bool, int]()
     for shape, _ in tensors:
         sort = len(shape) < 2
@@ -318,7 +318,7 @@ Exponents = list[int | None]
 def scales(
     d: Decoder, scaled: Sequence[int], rowed: Sequence[int], tensors: Sequence[tuple[Sides, str]]
 ) -> dict[int, tuple[int, Exponents, Exponents]]:
-    """Location, exponents of the first dimension with the tensor's, and of the second; or None."""
+    """Read the location and the exponents of both dimensions, or None for a dead tensor."""
     found: dict[int, tuple[int, Exponents, Exponents]] = {}
     neurons, unit = [0], 3
     has_locations = bool(scaled) and d.bits(1)
@@ -355,7 +355,7 @@ def coordinate_numbers(
     names: Sequence[str],
     fixed: tuple[int, float, float] | None,
 ) -> Callable[[int, int], int]:
-    """The network of tensors of method 7, and what reads a number by its tensor and index."""
+    """Read the network of method 7; return a reader of a number by tensor and index."""
     if not chosen:
         return lambda i, n: 0
     if fixed is None:
@@ -378,7 +378,7 @@ def coordinate_numbers(
 
 
 def plain(d: Decoder, method: int, count: int) -> list[float] | None:
-    """Numbers as they are."""
+    """Read numbers that are stored unchanged."""
     if method == 0:
         return None
     if method == 2:

@@ -1,4 +1,4 @@
-"""Grids, method 8 and numbers off the grid, in plain Python from docs/file-format.md."""
+"""Grids, method 8 and numbers off the grid, in plain Python after docs/file-format.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sides = tuple[int, ...]
 def grids(
     d: Decoder, gridded: Sequence[int], tensors: Sequence[tuple[Sides, str]], version: int
 ) -> tuple[bool, dict[int, tuple[float, float]], tuple[int, float, float] | None]:
-    """Whether it is logistic, steps with their offsets, and the one grid of all."""
+    """Read the logistic flag, the steps with offsets, and the grid that all tensors share."""
     if not gridded:
         return False, {}, None
     is_logistic = bool(d.bits(1))
@@ -41,7 +41,7 @@ def grids(
 
 
 def counted(d: Decoder, size: int) -> list[int]:
-    """A tensor of method 8."""
+    """Read a tensor of method 8."""
     least, num_values, stride = d.signed(4), d.golomb(6) + 1, d.golomb(0) + 1
     growth = (1, 2, 8, 32)[d.bits(2)]
     group = 1 << (((num_values - 1).bit_length() + 1) // 2)
@@ -57,7 +57,7 @@ def counted(d: Decoder, size: int) -> list[int]:
 
 
 def counted_plain(d: Decoder, method: int, size: int) -> list[float]:
-    """A tensor of method 9 or 10."""
+    """Read a tensor of method 9 or 10."""
     if method == 10:
         return [float(number) for number in counted(d, size)]
     values = [as_float(d.bits(16) + (d.bits(16) << 16)) for _ in range(d.golomb(4) + 1)]
@@ -65,7 +65,7 @@ def counted_plain(d: Decoder, method: int, size: int) -> list[float]:
 
 
 def choice(d: Decoder, counts: list[int]) -> int:
-    """One of some values by their counts."""
+    """Read one of some values by their counts."""
     n, total, slot = len(counts), sum(counts), d.slot()
     starts = [k + sum(counts[:k]) * (2**16 - n) // total for k in range(n + 1)]
     chosen = max(k for k in range(n) if starts[k] <= slot)
@@ -74,7 +74,7 @@ def choice(d: Decoder, counts: list[int]) -> int:
 
 
 def exceptions(d: Decoder, values: list[float]) -> None:
-    """Replace the numbers that are off the grid."""
+    """Read the numbers that are off the grid into their places."""
     at = -1
     for _ in range(d.golomb(0)):
         at += 1 + d.golomb(6)

@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 
 
 class Layer(NamedTuple):
-    """Weights in steps, the step as factor and shift, and biases in fixed point."""
+    """Weights in steps, the step as a factor and a shift, and biases in fixed point."""
 
     weights: list[list[int]]
     factor: int
@@ -24,7 +24,7 @@ class Layer(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """Layer, kind, and how many outputs, inputs and offsets."""
+    """Layer, kind, and the numbers of outputs, inputs and offsets."""
 
     layer: int
     kind: int
@@ -33,7 +33,7 @@ class Tensor(NamedTuple):
 
 
 def read_layers(d: Any, num_inputs: int, num_bins: int) -> list[Layer]:
-    """The network of a stream."""
+    """Read the network of a stream."""
     hidden = [d.golomb(3) + 1 for _ in range(d.golomb(0) + 1)]
     layers, precision = [], d.bits(4) + 1
     for ins, outs in pairwise([num_inputs, *hidden, num_bins]):
@@ -45,14 +45,14 @@ def read_layers(d: Any, num_inputs: int, num_bins: int) -> list[Layer]:
 
 
 def read_tensor(d: Any, count: int, precision: int) -> tuple[list[int], int, int]:
-    """Numbers of steps, and the step."""
+    """Read a tensor's numbers of steps, and its step."""
     code, lowest = d.bits(8), d.bits(19) - 2**17
     numbers = [lowest + d.bits(precision) for _ in range(count)]
     return numbers, 8 + code % 8, 31 - code // 8
 
 
 def layers_of(tensors: Sequence[Any], steps: Sequence[int]) -> list[Layer]:
-    """The layers of a network, by arrays of weights and biases in turn and the codes of steps."""
+    """Return a network's layers from alternating arrays of weights and biases and step codes."""
     layers = []
     for number in range(0, len(tensors), 2):
         (factor, shift), (other, away) = (
@@ -64,7 +64,7 @@ def layers_of(tensors: Sequence[Any], steps: Sequence[int]) -> list[Layer]:
 
 
 def tensors_of(named: Sequence[tuple[str, Shape, bool]]) -> list[Tensor]:
-    """Where tensors stand: by name, shape and whether they are transposed."""
+    """Return the positions of tensors, from name, shape and transposition."""
     found, owner, first, counts = [], "", 0, [0, 0]
     for name, shape, is_transposed in named:
         before, _, last = name.rpartition(".")
@@ -81,7 +81,7 @@ def tensors_of(named: Sequence[tuple[str, Shape, bool]]) -> list[Tensor]:
 
 
 def inputs_of(tensors: Sequence[Tensor]) -> list[int]:
-    """Which of the five coordinates the network sees."""
+    """Return the indices of those of the five coordinates that the network reads."""
     many = [
         len({one.layer for one in tensors}) > 1,
         *(any(one.sides[side] > 1 for one in tensors) for side in range(3)),
@@ -91,7 +91,7 @@ def inputs_of(tensors: Sequence[Tensor]) -> list[int]:
 
 
 def coordinates(tensors: Sequence[Tensor], number: int, index: int) -> list[int]:
-    """All five of one weight, by its tensor and its index in memory."""
+    """Return all five coordinates of a weight, by its tensor and its index in memory."""
     layer, kind, (outputs, inputs, offsets), is_transposed = tensors[number]
     offset, rest = index % offsets, index // offsets
     output, one = divmod(rest, inputs)
@@ -103,7 +103,7 @@ def coordinates(tensors: Sequence[Tensor], number: int, index: int) -> list[int]
 
 
 def masses(layers: Sequence[Layer], values: Sequence[int]) -> list[int]:
-    """Of all bins, by the inputs."""
+    """Return the masses of all bins for some inputs."""
     x = list(values)
     for depth, (weights, factor, shift, biases) in enumerate(layers):
         x = [
@@ -123,7 +123,7 @@ def masses(layers: Sequence[Layer], values: Sequence[int]) -> list[int]:
 
 
 def starts(weights: Sequence[int]) -> list[int]:
-    """Where symbols of such masses start, and 2^16."""
+    """Return the starts of the symbols of some masses, and 2^16."""
     left, total, found, below = 2**16 - len(weights), sum(weights), [], 0
     for number, mass in enumerate([*weights, 0]):
         found.append(number + below * left // total)
@@ -132,7 +132,7 @@ def starts(weights: Sequence[int]) -> list[int]:
 
 
 def symbols(of_bins: Sequence[int]) -> tuple[list[int], int]:
-    """The masses of groups, and how many bins are in one."""
+    """Return the masses of groups of bins, and the number of bins in a group."""
     size = 1
     while math.ceil(len(of_bins) / size) > 1024:
         size *= 2
@@ -140,7 +140,7 @@ def symbols(of_bins: Sequence[int]) -> tuple[list[int], int]:
 
 
 def read_bin(d: Any, of_bins: Sequence[int]) -> int:
-    """The index of a weight's bin, or how far below the first or above the last it is."""
+    """Read a weight's bin, or the distance below the first or above the last bin."""
     groups, size = symbols(of_bins)
     index = read_symbol(d, starts(groups))
     if size > 1:
@@ -151,7 +151,7 @@ def read_bin(d: Any, of_bins: Sequence[int]) -> int:
 
 
 def read_symbol(d: Any, begins: Sequence[int]) -> int:
-    """By where symbols start."""
+    """Read a symbol by the starts of all symbols."""
     slot = d.slot()
     found = max(number for number, start in enumerate(begins) if start <= slot)
     d.take(begins[found], begins[found + 1] - begins[found])
@@ -159,14 +159,14 @@ def read_symbol(d: Any, begins: Sequence[int]) -> int:
 
 
 def as_float(bits: int) -> float:
-    """A float32 of its bits."""
+    """Return the float32 of some bits."""
     return float(struct.unpack("<f", struct.pack("<I", bits))[0])
 
 
 def value(
     q: int, step: float | None, fixed: tuple[int, float, float] | None, offset: float
 ) -> float:
-    """A number on its grid."""
+    """Return a number on its grid."""
     if fixed is None:
         assert step is not None
         return q * step + offset

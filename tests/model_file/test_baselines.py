@@ -1,4 +1,4 @@
-"""Baselines of model files: usual means on the same weights."""
+"""Baselines of model files: common compressors on the same weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bitfold.model_file import Baseline, baselines
 
 @pytest.fixture
 def state() -> dict[str, Tensor]:
-    """Two tensors, of different spread."""
+    """Return two tensors of different spread."""
     generator = torch.Generator().manual_seed(0)
     return {
         "weight": torch.randn(30, 20, generator=generator),
@@ -29,13 +29,13 @@ def state() -> dict[str, Tensor]:
 
 @pytest.fixture
 def rows(state: dict[str, Tensor]) -> dict[str, Baseline]:
-    """All baselines by name; the file's weights are rounded to quarters."""
+    """Return all baselines by name; the file's weights are rounded to quarters."""
     decoded = {name: (4 * item).round() / 4 for name, item in state.items()}
     return {row.name: row for row in baselines(state, decoded)}
 
 
 def test_plain_and_packed_halves(state: dict[str, Tensor], rows: dict[str, Baseline]) -> None:
-    """Sizes are those of real streams, which unpack to the tensors' halves in order."""
+    """Sizes are those of real streams, which unpack to the tensors' float16 values in order."""
     assert rows["float32"].num_bytes == 4 * 630
     assert rows["float16"].num_bytes == 2 * 630
     data = b"".join(item.numpy().astype("<f2").tobytes() for item in state.values())
@@ -63,7 +63,7 @@ def test_uniform_grids(num_bits: int, state: dict[str, Tensor], rows: dict[str, 
 
 
 def test_entropy_is_that_of_the_quantised_weights(rows: dict[str, Baseline]) -> None:
-    """Tensor by tensor, by the shares of their values."""
+    """The entropy is summed over tensors, from the shares of their values."""
     bits = 0.0
     for item in rows["order-0 entropy"].state.values():
         values = sorted(item.flatten().tolist())
@@ -74,7 +74,7 @@ def test_entropy_is_that_of_the_quantised_weights(rows: dict[str, Baseline]) -> 
 
 
 def test_numbers_that_are_all_the_same(state: dict[str, Tensor]) -> None:
-    """Have no step and no entropy, and come back as they are; so does what is empty."""
+    """Constant and empty tensors have no step and no entropy, and are read back unchanged."""
     same = {"weight": torch.full((8,), 0.5), "none": torch.zeros(0)}
     for row in baselines(same, same):
         assert torch.equal(row.state["weight"], same["weight"]), row.name
@@ -83,7 +83,7 @@ def test_numbers_that_are_all_the_same(state: dict[str, Tensor]) -> None:
 
 
 def test_zstd_is_python_s_own_or_the_same_for_older_ones(state: dict[str, Tensor]) -> None:
-    """At level 19, of the same bytes."""
+    """The size is that of zstd at level 19, from Python or from the package for older Pythons."""
     new = sys.version_info >= (3, 14)
     zstd = importlib.import_module("compression.zstd" if new else "backports.zstd")
     row = next(row for row in baselines(state, state) if "zstd" in row.name)

@@ -54,7 +54,7 @@ def test_a_file_holds_what_the_loss_describes(
 
 @pytest.mark.parametrize("bins", [2, 3, 1024, 1025, 65_536])
 def test_any_number_of_bins_can_be_coded(tmp_path: Path, bins: int) -> None:
-    """From two, each with an escape, to the most, in groups."""
+    """Any number of bins can be coded: two with escapes, up to the most, in groups."""
     torch.manual_seed(0)
     module = nn.Linear(15, 10)
     loss = KolmogorovLoss(
@@ -77,13 +77,13 @@ def test_every_item_takes_the_bits_that_are_counted(tmp_path: Path, precision: i
     counted = loss.bits().items["predictor"]
     assert bits["predictor"].bits == pytest.approx(counted, rel=3e-3, abs=2)
     for row in loss.report().rows:
-        # Near its end the coder is less exact: its last states are low.
+        # Near the stream's end counts are less exact, because the last states are low.
         assert bits[row.name].bits == pytest.approx(row.bits, rel=3e-3, abs=8)
         assert bits[row.name].method == "coordinate"
 
 
 def test_many_weights_are_coded_in_parts(tmp_path: Path) -> None:
-    """A tensor of more weights than are coded at a time is read as it was."""
+    """A tensor of more weights than one coded part holds is read as it was written."""
     torch.manual_seed(0)
     module = nn.Linear(410, 200)
     loss = KolmogorovLoss(module, predictor=CoordinatePredictor((3,)), bins=16)
@@ -132,7 +132,7 @@ def test_the_loss_of_a_run_can_be_written_and_read_by_itself(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kind", ["mse", "gaussian_nll", "laplacian_nll"])
 def test_other_kinds_are_refused(tmp_path: Path, kind: str) -> None:
-    """A density has no integer frequencies."""
+    """A density is refused, because it has no integer frequencies."""
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module, predictor="coordinate", kind=kind)
     with pytest.raises(bitfold.ModelFileError, match=f"of kind cross_entropy, got {kind}"):
@@ -140,7 +140,7 @@ def test_other_kinds_are_refused(tmp_path: Path, kind: str) -> None:
 
 
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
-    """Parameters, weights, and numbers that are too far out are refused."""
+    """Parameters or weights that are not finite, and numbers too far out, are refused."""
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module, predictor="coordinate", weight_range=(-1e-20, 1e-20))
     path = tmp_path / "net.bitfold"
@@ -160,7 +160,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def claims(sizes: list[int], *, bins: int | None = None) -> StreamReader:
-    """The stream of a predictor that claims hidden layers of these widths."""
+    """Return the stream of a predictor that claims hidden layers of these widths."""
     writer = StreamWriter()
     writer.write_bits(int(bins is not None), 1)
     if bins is not None:
@@ -224,7 +224,7 @@ def test_numbers_beyond_the_bounds_of_fixed_point_are_refused() -> None:
 
 
 def test_mutated_files_are_refused_or_read(tmp_path: Path) -> None:
-    """Each of 1,000 files with a right checksum ends in our error, with a byte, or in a module."""
+    """Each of 1,000 changed files with a right checksum is read, or refused with a byte offset."""
     chance, path = random.Random(1), tmp_path / "net.bitfold"
     torch.manual_seed(0)
     network = bitfold.PolytopeNet(2, "[5]*2", 1)

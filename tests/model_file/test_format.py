@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "model-files.md"
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.bitfold")))
 def test_a_decoder_from_the_specification_reads_the_same_numbers(name: Any) -> None:
-    """It is in plain Python and shares no code with the package."""
+    """A plain-Python decoder, which shares no code with the package, reads the same numbers."""
     path = GOLDEN / f"{name}.bitfold"
     module = modules()[name.split("-")[0]]
     own = [*module.named_parameters(), *module.named_buffers()]
@@ -36,7 +36,7 @@ def test_a_decoder_from_the_specification_reads_the_same_numbers(name: Any) -> N
 
 @pytest.mark.parametrize("distribution", ["laplace", "logistic"])
 def test_the_tables_of_the_specification_are_the_packages(distribution: str) -> None:
-    """Each table of each scale."""
+    """The specification gives the same table as the package for each scale."""
     tables = integer_tables(distribution)
     for number, (first, reach) in enumerate(zip(tables.firsts, tables.reaches, strict=True)):
         starts = tables.starts[first : first + 2 * reach + 4]
@@ -44,7 +44,7 @@ def test_the_tables_of_the_specification_are_the_packages(distribution: str) -> 
 
 
 def test_the_examples_of_the_page_run() -> None:
-    """Each prints what the page says."""
+    """Each example prints the text on the page."""
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     found = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
     assert found.attempted > 15

@@ -1,4 +1,4 @@
-"""Files of earlier versions are read as ever, by the same tables."""
+"""Files of earlier versions are read exactly, by the same tables."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ def test_other_types_and_threads_get_the_same_numbers(name: Any) -> None:
 
 
 def test_a_fresh_process_with_other_settings_gets_the_same_network() -> None:
-    """Neither the threads nor the default type matter."""
+    """Another number of threads or default dtype gives a fresh process the same network."""
     path = GOLDEN / "network-rows.bitfold"
     here = bitfold.read_model(path)
     expected = repr([item.tolist() for item in here.parameters()])
@@ -74,7 +74,7 @@ def test_a_fresh_process_with_other_settings_gets_the_same_network() -> None:
     ],
 )
 def test_the_tables_are_those_of_the_format(distribution: str, digest: str) -> None:
-    """To the last number, as every decoder needs the same tables."""
+    """Every number of the tables is fixed, because every decoder needs the same tables."""
     tables = integer_tables(distribution)
     raw = b"".join(item.astype("<i8").tobytes() for item in tables)
     assert hashlib.sha256(raw).hexdigest() == digest

@@ -132,7 +132,7 @@ def test_absent_tensors_stay(tmp_path: Path) -> None:
 
 
 def test_a_trained_network_decodes_to_what_the_loss_decodes(tmp_path: Path) -> None:
-    """Also after training with the loss and fitting its predictor."""
+    """After training and fitting, the file's network is the loss's decoded state."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 2))
     loss = KolmogorovLoss(module)
@@ -150,7 +150,7 @@ def test_a_trained_network_decodes_to_what_the_loss_decodes(tmp_path: Path) -> N
 
 
 def test_a_loss_of_another_module_is_refused(tmp_path: Path) -> None:
-    """No file is written of another module, nor of weights that are not finite."""
+    """The file of another module, or of weights that are not finite, is refused."""
     module = nn.Linear(3, 3)
     loss = KolmogorovLoss(module)
     with pytest.raises(bitfold.ModelFileError, match="of another"):

@@ -1,4 +1,4 @@
-"""Tests of files that are written without a loss."""
+"""Tests of files written without a loss."""
 
 import copy
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.model_file.model_files import assert_same_state, round_trip, scramble
 
 
 def a_module() -> nn.Module:
-    """Layers of many sorts, with buffers of whole and other numbers."""
+    """Return layers of many kinds, with integer and other buffers."""
     torch.manual_seed(3)
     module = nn.ModuleDict(
         {
@@ -34,7 +34,7 @@ def a_module() -> nn.Module:
 
 
 def error_of(found: nn.Module, module: nn.Module) -> float:
-    """Root mean square of errors of all matrices over that of their weights."""
+    """Return the root mean square of all matrices' errors over that of their weights."""
     pairs = list(zip(found.parameters(), module.parameters(), strict=True))
     errors = [(one - two).detach().flatten() for one, two in pairs if one.ndim > 1]
     weights = [two.detach().flatten() for _, two in pairs if two.ndim > 1]
@@ -43,7 +43,7 @@ def error_of(found: nn.Module, module: nn.Module) -> float:
 
 @pytest.mark.parametrize("tolerance", [0.3, 0.03, 0.003])
 def test_rounding_errors_are_as_large_as_asked(tmp_path: Path, tolerance: float) -> None:
-    """Their root mean square over the weights' is the tolerance; vectors have finer ones."""
+    """The root mean square error over the weights' is the tolerance; vectors are more exact."""
     module = a_module()
     found = round_trip(tmp_path / "net.bitfold", module, tolerance=tolerance)
     assert error_of(found, module) == pytest.approx(tolerance, rel=0.15)
@@ -55,13 +55,13 @@ def test_rounding_errors_are_as_large_as_asked(tmp_path: Path, tolerance: float)
 
 
 def test_without_tolerance_everything_is_kept(tmp_path: Path) -> None:
-    """At a tolerance of 0 each number is read as it was."""
+    """At a tolerance of 0 each number is read exactly."""
     module = a_module()
     assert_same_state(round_trip(tmp_path / "a", module, tolerance=0), module.state_dict())
 
 
 def test_what_is_no_number_is_kept(tmp_path: Path) -> None:
-    """NaN and infinite weights are no reason to refuse a module."""
+    """A module with NaN and infinite weights is written, and they are read back."""
     module = nn.Linear(3, 2)
     with torch.no_grad():
         module.weight[0] = torch.tensor([float("nan"), float("inf"), -float("inf")])
@@ -74,7 +74,7 @@ def test_what_is_no_number_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("levels", [1, 7, 127, 1000])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_quantised_weights_are_kept_exactly(tmp_path: Path, levels: int, dtype: Any) -> None:
-    """Numbers that are whole multiples of a step are found to be so, whatever the step."""
+    """Weights that are multiples of a step are recognised and read exactly, for any step."""
     torch.manual_seed(levels)
     module = nn.Linear(50, 40).to(dtype)
     levels = min(levels, {torch.float32: 1000, torch.bfloat16: 100, torch.float16: 1000}[dtype])
@@ -98,7 +98,7 @@ def test_no_grid_is_seen_where_there_is_none() -> None:
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.05])
 def test_a_size_is_met(tmp_path: Path, share: float) -> None:
-    """A file of at most so many bytes is nearly as long, and more bytes are more exact."""
+    """A file of a given size is nearly that long, and a larger file is more exact."""
     module = nn.Sequential(nn.Linear(40, 30), nn.Linear(30, 20))
     exact = write_checked(tmp_path / "net.bitfold", module, tolerance=0).num_bytes
     wanted = int(share * exact)
@@ -107,7 +107,7 @@ def test_a_size_is_met(tmp_path: Path, share: float) -> None:
 
 
 def test_a_module_without_tensors_is_refused(tmp_path: Path) -> None:
-    """In one line, as an empty mapping is."""
+    """A module without tensors, like an empty mapping, is refused in one line."""
     empty: list[Any] = [nn.ReLU(), nn.Sequential(), {}]
     for given in empty:
         with pytest.raises(bitfold.ModelFileError, match=r"nothing to write|one ten") as caught:
@@ -116,7 +116,7 @@ def test_a_module_without_tensors_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_size_that_is_too_small_is_refused(tmp_path: Path) -> None:
-    """The error says what the smallest is, and no file is written."""
+    """A size below the smallest is refused with the smallest size, and no file is written."""
     with pytest.raises(bitfold.ModelFileError, match=r"expected at least \d+, which"):
         bitfold.write_model(tmp_path / "net.bitfold", nn.BatchNorm1d(16), num_bytes=20)
     assert not list(tmp_path.iterdir())
@@ -139,7 +139,7 @@ def test_options_out_of_bounds_are_refused(tmp_path: Path, options: Any) -> None
 
 
 def test_the_shortest_code_is_chosen(tmp_path: Path) -> None:
-    """Rows and columns of their own sizes, clusters, and one size for all: each has its code."""
+    """Own scales of rows and columns, clusters, and one scale for all: each gets its code."""
     torch.manual_seed(0)
     rowed, clustered, plain = (nn.Linear(200, 200, bias=False) for _ in range(3))
     with torch.no_grad():
@@ -170,7 +170,7 @@ def test_zero_rows_and_columns_cost_next_to_nothing(tmp_path: Path) -> None:
 
 
 def test_a_module_of_another_structure_is_refused(tmp_path: Path) -> None:
-    """By its hash; with names, or a network that bitfold builds, the error says what differs."""
+    """Another structure is refused by its hash; with names the error lists the difference."""
     path, module = tmp_path / "net.bitfold", nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     other = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 3))
     write_checked(path, module)
@@ -191,7 +191,7 @@ def test_a_module_of_another_structure_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_that_was_changed_is_not_rebuilt_as_it_was(tmp_path: Path) -> None:
-    """A PolytopeNet with something added has to be given."""
+    """A PolytopeNet with an added part must be given to the reader."""
     network = bitfold.PolytopeNet(2, [4], 1)
     network.register_buffer("more", torch.ones(2))
     found = round_trip(tmp_path / "net.bitfold", network, tolerance=0)
@@ -201,7 +201,7 @@ def test_a_network_that_was_changed_is_not_rebuilt_as_it_was(tmp_path: Path) -> 
 
 
 def test_long_streams_are_cut_into_segments(tmp_path: Path) -> None:
-    """A module of more symbols than a segment has is read as it was."""
+    """A module of more symbols than a segment holds is read as it was written."""
     torch.manual_seed(0)
     module = nn.Linear(1100, 1000)
     found = round_trip(tmp_path / "net.bitfold", module, tolerance=0)
@@ -211,7 +211,7 @@ def test_long_streams_are_cut_into_segments(tmp_path: Path) -> None:
 def test_a_writer_that_fails_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever happens while it is written."""
+    """If writing fails, the old file stays."""
     path = tmp_path / "net.bitfold"
     write_checked(path, nn.Linear(3, 3))
     before = path.read_bytes()
@@ -223,7 +223,7 @@ def test_a_writer_that_fails_leaves_the_old_file(
 
 
 def test_the_random_state_and_the_module_stay(tmp_path: Path) -> None:
-    """Writing and reading draw nothing and change nothing that they are not asked to."""
+    """Writing and reading leave the random state and the module unchanged."""
     module = a_module()
     before, random = copy.deepcopy(module.state_dict()), torch.random.get_rng_state()
     bitfold.write_model(tmp_path / "net.bitfold", module)

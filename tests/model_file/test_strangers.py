@@ -1,4 +1,4 @@
-"""A damaged or hostile file is refused, whatever is wrong with it."""
+"""A damaged or hostile file is refused in every case."""
 
 import random
 import tracemalloc
@@ -24,7 +24,7 @@ NUM_MUTATED = 20 * profile().max_examples
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, nn.Module | None]]:
-    """Small files of all sorts, each with the module into which it is read."""
+    """Return small files of all kinds, each with the module into which it is read."""
     path = tmp_path_factory.mktemp("files") / "net.bitfold"
     torch.manual_seed(0)
     network = bitfold.PolytopeNet(2, "[5]*3", 1)
@@ -49,7 +49,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, nn.Modu
 def test_mutated_files_are_refused_or_read(
     files: list[tuple[bytes, nn.Module | None]], tmp_path: Path
 ) -> None:
-    """Each of 2,000 files with a right checksum ends in our error, with a byte, or in a module."""
+    """Each changed file with a right checksum is read, or refused with a byte offset."""
     chance, refused = random.Random(0), 0
     path = tmp_path / "net.bitfold"
     for number in range(NUM_MUTATED):
@@ -68,14 +68,14 @@ def test_mutated_files_are_refused_or_read(
                 assert all(bool((item == 7).all()) for item in state)
         else:
             assert isinstance(found, nn.Module)
-    # The others have changed bits of weights, which only a checksum can tell.
+    # The other changes are bits of weights, which only a checksum can notice.
     assert refused > 0.8 * NUM_MUTATED
 
 
 def test_every_truncated_file_is_refused(
     files: list[tuple[bytes, nn.Module | None]], tmp_path: Path
 ) -> None:
-    """At every length; with a right checksum too, but for a rare coincidence."""
+    """Truncated files are refused, also with a right checksum except by rare coincidence."""
     path = tmp_path / "net.bitfold"
     read = tried = 0
     for data, module in files:
@@ -88,7 +88,7 @@ def test_every_truncated_file_is_refused(
                 except bitfold.ModelFileError as error:
                     assert error.offset is None or error.offset <= length
                 else:
-                    # The rest of the stream happens to end in the coder's first state.
+                    # By coincidence the cut stream ends in the coder's first state.
                     assert is_right
                     read += 1
     assert tried > 500
@@ -96,7 +96,7 @@ def test_every_truncated_file_is_refused(
 
 
 def test_names_that_no_line_can_show_are_refused(tmp_path: Path) -> None:
-    """Writer and reader refuse them: they could move a cursor, or look like another message."""
+    """Writer and reader refuse names that could move a cursor or imitate a message."""
     path, module = tmp_path / "net.bitfold", nn.Module()
     module.register_parameter("a\x1b[2J", nn.Parameter(torch.ones(3)))
     with pytest.raises(bitfold.ModelFileError, match="printable"):
@@ -134,7 +134,7 @@ def test_any_changed_bit_is_noticed(
 
 
 def names_header(*numbers: int) -> bytes:
-    """The start of a file with names, whose varints are given."""
+    """Return the start of a file with names and the given varints."""
     body = bytearray(4)
     for given in numbers:
         number = given
@@ -167,7 +167,7 @@ def test_claimed_sizes_are_bounded_by_the_file(tmp_path: Path) -> None:
 
 
 def hostile_recipe(in_features: int, width: int, num_layers: int) -> bytes:
-    """A file whose recipe claims these inputs, this width and this many layers."""
+    """Return a file whose recipe claims these inputs, this width and this many layers."""
     writer = StreamWriter()
     for number, order in ((in_features - 1, 1), (0, 1), (0, 0), (0, 0), (1, 0)):
         writer.write_golomb(number, order)
@@ -189,7 +189,7 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path, data: Any) -> None:
 def test_a_later_version_and_a_missing_file_say_so(
     tmp_path: Path, files: list[tuple[bytes, nn.Module | None]]
 ) -> None:
-    """Each has its own error."""
+    """A later version and a missing file have different errors."""
     path = tmp_path / "net.bitfold"
     data = bytearray(files[0][0])
     data[2] += 8

@@ -1,4 +1,4 @@
-"""Tests of files of tensors by name, of .safetensors files, and of what is neither."""
+"""Tests of files of named tensors, of .safetensors files, and of refused inputs."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tests.runtime.test_module_state import Extra, quantised
 
 
 def network() -> nn.Module:
-    """Convolutions, transposed ones, buffers of norms and a tied weight."""
+    """Return convolutions, transposed ones, buffers of norms and a tied weight."""
     torch.manual_seed(0)
     module = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ConvTranspose2d(4, 4, 3), nn.Linear(4, 4)
@@ -27,12 +27,12 @@ def network() -> nn.Module:
 
 
 def is_close(found: Tensor, given: Tensor) -> bool:
-    """Whether a tensor was rounded with the usual tolerance."""
+    """Return whether a tensor was rounded with the usual tolerance."""
     return bool((found - given).norm() <= 0.02 * given.norm())
 
 
 def test_a_state_dict_is_read_back_by_name(tmp_path: Path) -> None:
-    """In its order; statistics of norms and whole numbers exactly, weights rounded."""
+    """A state dict is read in its order, with exact statistics and integers and rounded weights."""
     given = network().state_dict()
     write_model(tmp_path / "a.bitfold", given)
     found = read_tensors(tmp_path / "a.bitfold")
@@ -45,7 +45,7 @@ def test_a_state_dict_is_read_back_by_name(tmp_path: Path) -> None:
 
 
 def test_a_state_dict_is_read_into_a_module(tmp_path: Path) -> None:
-    """Though the module has its parameters before its buffers, and the tied one once."""
+    """A state dict is read into a module of another tensor order with a tied weight."""
     module = network()
     write_model(tmp_path / "a.bitfold", module.state_dict())
     into = network()
@@ -61,7 +61,7 @@ def test_a_state_dict_is_read_into_a_module(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dropped", ["0.bias", "1.running_mean"])
 def test_a_mapping_that_lacks_a_tensor_is_refused(dropped: str, tmp_path: Path) -> None:
-    """No tensor of a module may be left as it was."""
+    """A mapping without one of the module's tensors is refused, so that none stays unread."""
     given = network().state_dict()
     del given[dropped]
     write_model(tmp_path / "a.bitfold", given)
@@ -70,7 +70,7 @@ def test_a_mapping_that_lacks_a_tensor_is_refused(dropped: str, tmp_path: Path) 
 
 
 def test_a_safetensors_file_is_written_by_its_path(tmp_path: Path) -> None:
-    """In the same bytes as its tensors; half precision comes back in float32."""
+    """A safetensors file is written by its path; half precision is read as float32."""
     tensors = {"b": torch.randn(9, 5).half(), "a": torch.arange(7)}
     save_file(tensors, tmp_path / "a.safetensors")
     write_model(tmp_path / "a.bitfold", tmp_path / "a.safetensors")
@@ -84,7 +84,7 @@ def test_a_safetensors_file_is_written_by_its_path(tmp_path: Path) -> None:
 
 
 def test_tensors_of_a_recipe_have_names(tmp_path: Path) -> None:
-    """A network that a file rebuilds can be read as tensors too; other files cannot."""
+    """A file that rebuilds a network can be read as named tensors; other files cannot."""
     from bitfold.networks import PolytopeNet
 
     net = PolytopeNet(2, "[4]", 1)
@@ -99,7 +99,7 @@ def test_tensors_of_a_recipe_have_names(tmp_path: Path) -> None:
 
 
 class Classifier:
-    """No module: stands for those of other libraries."""
+    """Stands for a model of another library, which is no module."""
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ class Classifier:
 def test_what_cannot_be_written_is_refused_in_one_line(
     given: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By type, or by the name of the entry that is the reason; and nothing is written."""
+    """The error names the type or the entry that cannot be written, and no file is written."""
     monkeypatch.chdir(tmp_path)
     Path("damaged.safetensors").write_bytes(b"\x05" * 40)
     with pytest.raises(ModelFileError, match=said) as caught:
@@ -132,7 +132,7 @@ def test_what_cannot_be_written_is_refused_in_one_line(
 
 
 def test_only_modules_are_read_into(tmp_path: Path) -> None:
-    """And only a KolmogorovLoss says how to write."""
+    """Only a module can be read into, and only a KolmogorovLoss can describe a file."""
     write_model(tmp_path / "a.bitfold", nn.Linear(2, 3))
     into: Any = {}
     number: Any = 0.1

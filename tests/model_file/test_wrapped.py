@@ -1,4 +1,4 @@
-"""Tests of files of modules within wrappers."""
+"""Tests of files of wrapped modules."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,21 +18,21 @@ from bitfold.model_file.syntax.structure import structure_hash, tensors_of
 
 
 def network() -> nn.Module:
-    """A small network."""
+    """Return a small network."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Sequential(nn.Linear(6, 3)))
 
 
 @pytest.fixture
 def process() -> Iterator[None]:
-    """One process of data-parallel training."""
+    """Join a data-parallel group of a single process."""
     dist.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
     yield
     dist.destroy_process_group()
 
 
 def wrapped(name: str, module: nn.Module) -> Any:
-    """A module in a wrapper, or with a part in one."""
+    """Return a module in a wrapper, or with a wrapped part."""
     if name == "compiled":
         compiled: Any = torch.compile(module, backend="eager")
         return compiled
@@ -51,7 +51,7 @@ def wrapped(name: str, module: nn.Module) -> Any:
 @pytest.mark.parametrize("name", ["compiled", "averaged", "data-parallel", "distributed", "part"])
 @pytest.mark.parametrize("names", [False, True])
 def test_wrappers_are_not_in_files(name: str, names: bool, tmp_path: Path) -> None:
-    """A file of a wrapped module is that of the plain one, and each is read into the other."""
+    """A wrapped module's file equals the plain module's, and each is read into the other."""
     path = tmp_path / "a.bitfold"
     write_model(path, network(), names=names)
     plain = path.read_bytes()
@@ -68,7 +68,7 @@ def test_wrappers_are_not_in_files(name: str, names: bool, tmp_path: Path) -> No
 @pytest.mark.usefixtures("process")
 @pytest.mark.parametrize("name", ["compiled", "data-parallel", "distributed", "part"])
 def test_a_loss_of_a_wrapped_module_is_that_of_the_module(name: str, tmp_path: Path) -> None:
-    """The file is written with the wrapper or the module, whichever the loss was made with."""
+    """A loss made with the wrapper or the module writes the file with either."""
     module = network()
     outer = wrapped(name, module)
     of_outer, of_inner = KolmogorovLoss(outer), KolmogorovLoss(module)
@@ -82,7 +82,7 @@ def test_a_loss_of_a_wrapped_module_is_that_of_the_module(name: str, tmp_path: P
 
 
 def test_files_that_have_names_with_wrappers_are_still_read(tmp_path: Path) -> None:
-    """Version 0.2 hashed the names of a compiled module as they were."""
+    """Files of version 0.2, which hash a compiled module's wrapper names, are still read."""
     module: Any = torch.compile(network(), backend="eager")
     path = tmp_path / "a.bitfold"
     write_model(path, module)
@@ -94,7 +94,7 @@ def test_files_that_have_names_with_wrappers_are_still_read(tmp_path: Path) -> N
 
 
 def test_the_error_names_the_first_tensor_that_differs(tmp_path: Path) -> None:
-    """Of a loss of another module; for one of the same structure it says how to attach it."""
+    """The error names the first different tensor; for an equal structure it says how to attach."""
     loss = KolmogorovLoss(network())
     with pytest.raises(ModelFileError, match=r"has 2.0.weight 3x6 where the given"):
         write_model(

@@ -32,7 +32,7 @@ def test_leaky_slope_is_a_hundredth() -> None:
 
 
 def test_names_are_those_of_the_options() -> None:
-    """All names are there; the defaults leaky_relu and none come first."""
+    """All names exist; the defaults leaky_relu and none come first."""
     assert list(ACTIVATIONS) == ["leaky_relu", "relu", "abs", "tanh", "gelu", "sine"]
     assert list(FINAL_ACTIVATIONS) == ["none", "relu", "leaky_relu", "sigmoid"]
 
@@ -45,7 +45,7 @@ def test_unknown_activation_is_refused() -> None:
 
 @pytest.mark.parametrize(("name", "slope"), [("leaky_relu", 0.01), ("relu", 0.0), ("abs", 0.0)])
 def test_activations_have_a_slope_of_their_own_at_the_fold(name: str, slope: float) -> None:
-    """PyTorch defines the slopes at 0 of these three; the compiled loops rely on them."""
+    """PyTorch's slopes at 0 of these three activations are those that the compiled loops use."""
     leaf = torch.zeros(4, requires_grad=True)
     (found,) = torch.autograd.grad(ACTIVATIONS[name]()(leaf).sum(), leaf)
     torch.testing.assert_close(found, torch.full((4,), slope))

@@ -11,12 +11,12 @@ from bitfold.networks import PolytopeNet
 from bitfold.networks.curve_passes import backward_curves, forward_curves
 from bitfold.networks.dense import chain_of
 
-# Polynomials are off by 2e-7 of a value of size 1, like three roundings, in each of nine layers.
+# Polynomials err by 2e-7 of a value of size 1, like three roundings, in each of nine layers.
 MOST_OFF = 9 * 1e-6
 
 
 def passes_of(network: PolytopeNet, points: torch.Tensor) -> tuple[NDArray[np.float32], ...]:
-    """Outputs, and the gradient of their sum by all parameters."""
+    """Return outputs, and the gradient of their sum by all parameters."""
     loops = chain_of(network)
     flat = np.concatenate([p.detach().numpy().ravel() for p in network.parameters()])
     outputs = np.zeros((len(points), network.out_features), np.float32)
@@ -49,7 +49,7 @@ def test_passes_are_pytorchs(activation: str, final_activation: str) -> None:
 
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "sine"])
 def test_large_sums_stay_exact(activation: str) -> None:
-    """Far from 0 curves saturate or turn as they should, and NaN stays NaN."""
+    """Far from 0 each curve saturates or grows as its formula does, and NaN stays NaN."""
     network = PolytopeNet(1, "[1]", 1, activation)
     with torch.no_grad():
         for value, parameter in zip((1.0, 0.0, 1.0, 0.0), network.parameters(), strict=True):

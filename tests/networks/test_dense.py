@@ -61,7 +61,7 @@ def worst(found: list[Tensor], exact: list[Tensor]) -> float:
 
 
 def is_compiled(outputs: Tensor) -> bool:
-    """Tell whether outputs came from the compiled loops."""
+    """Return whether outputs came from the compiled loops."""
     return outputs.grad_fn is not None and outputs.grad_fn.name() == NODE
 
 
@@ -77,7 +77,7 @@ def threads(number: int) -> Iterator[None]:
 
 
 def check_exactness(network: PolytopeNet, batch: Tensor) -> None:
-    """Compare with PyTorch's own errors."""
+    """Compare errors with PyTorch's own errors."""
     reference = copy.deepcopy(network).double()
     exact = reference(batch.double())
     ours, theirs = CompiledNet(network)(batch), network(batch)
@@ -156,7 +156,7 @@ def test_points_that_do_not_lie_in_a_row_are_read_rightly() -> None:
 
 
 def test_two_passes_keep_apart() -> None:
-    """Each backward uses the points and parameters of its forward; gradients add up."""
+    """Each backward uses its own forward's points and parameters; gradients add up."""
     network = net()
     compiled, first, second = CompiledNet(network), points(100), points(600)[300:]
     for forward in (compiled, network):
@@ -216,7 +216,7 @@ def test_frozen_parameters_get_no_gradient() -> None:
 
 
 def test_what_is_not_finite_shows() -> None:
-    """NaN in a point stays in its row, NaN in a weight reaches all rows; gradients show both."""
+    """NaN in a point stays in its row; NaN in a weight reaches all rows and the gradients."""
     network = net(activation="relu")
     batch = points()
     batch[7, 1] = torch.nan
@@ -241,7 +241,7 @@ def test_infinities_are_pytorchs() -> None:
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
 def test_slopes_on_a_fold_are_pytorchs(activation: str) -> None:
-    """Every neuron lies exactly on its fold: its sum is 0 at all points."""
+    """On a fold, where every neuron's sum is 0, the slopes are PyTorch's."""
     network = net("[8]*2", activation, final=activation)
     with torch.no_grad():
         for index in (0, 2, 4):

@@ -17,7 +17,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def wave(phases: Tensor) -> Tensor:
-    """A triangle wave of period 1 that is 1 at 0, by its distance to whole numbers."""
+    """Return a triangle wave of period 1 that is 1 at 0, by its distance to whole numbers."""
     return 1 - 4 * (phases - phases.round()).abs()
 
 
@@ -49,7 +49,7 @@ def test_waves_are_exact_in_float32_at_their_kinks() -> None:
 
 
 def test_the_slope_at_a_kink_is_the_mean_of_both_sides() -> None:
-    """It is 0, also where a kink of one octave is a zero of another; elsewhere 4 / period."""
+    """The slope at a kink is 0, the mean of both sides; elsewhere its size is 4 / period."""
     num_octaves = 3
     steps = torch.arange(-7, 8) / 16  # all kinks within the square
     waves = TriangleWaves(2, num_octaves)
@@ -66,7 +66,7 @@ def test_the_slope_at_a_kink_is_the_mean_of_both_sides() -> None:
 
 
 def test_an_encoding_has_no_state() -> None:
-    """The parameters are those of a network of as many inputs as there are waves."""
+    """An encoding adds no parameters: the network's are those of one input for each wave."""
     network = PolytopeNet(3, "[4]", 1, encoding="triangle:2", generator=generator())
     plain = PolytopeNet(15, "[4]", 1, generator=generator())
     assert network.num_parameters == plain.num_parameters == 69
@@ -86,20 +86,20 @@ def test_an_encoding_has_no_state() -> None:
     ),
 )  # fmt: skip
 def test_other_encodings_are_refused(text: str) -> None:
-    """The error names the encoding and the ones that exist."""
+    """The error names the unknown encoding and the known ones."""
     with pytest.raises(ConfigError, match=re.escape(f"encoding {text!r}: expected")):
         PolytopeNet(2, "[4]", 1, encoding=text)
 
 
 @pytest.mark.parametrize("in_features", [1, 4])
 def test_only_pictures_and_clips_are_encoded(in_features: int) -> None:
-    """The waves are those of 2 or 3 coordinates."""
+    """Only pictures and clips, of 2 or 3 coordinates, can be encoded."""
     with pytest.raises(ShapeError, match=f"or 3 of a clip, got {in_features}"):
         PolytopeNet(in_features, "[4]", 1, encoding="triangle:3")
 
 
 def test_names_are_read_and_written() -> None:
-    """An encoding is the same after it was written, with the shortest spelling."""
+    """An encoding is read as it was written, in the shortest spelling."""
     texts = ["none", *(f"triangle:{octaves}" for octaves in (1, 7, 20))]
     assert [str(Encoding.parse(text)) for text in texts] == texts
     assert str(Encoding.parse("triangle:07")) == "triangle:7"
@@ -108,7 +108,7 @@ def test_names_are_read_and_written() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"activation": "relu"}, {"final_activation": "sigmoid"}])
 def test_compiled_training_computes_the_same(settings: dict[str, Any]) -> None:
-    """Outputs and gradients are those of the plain way, whether loops cover the network or not."""
+    """Compiled training gives PyTorch's outputs and gradients, with loops and without."""
     network = PolytopeNet(2, "[12]*3", 3, encoding="triangle:3", generator=generator(), **settings)
     points = torch.rand(300, 2, generator=generator(1)) - 0.5
     found, kept = [], []

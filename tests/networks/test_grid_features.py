@@ -1,4 +1,4 @@
-"""Grids of learned features: interpolation, gradients, and what a network makes of them."""
+"""Grids of learned features: interpolation, gradients, and networks that use them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitfold.runtime.plain_operations import plain_operations
 
 
 def grids(in_features: int, num_levels: int = 2) -> GridFeatures:
-    """Grids of three features each, in float64."""
+    """Return grids of three features each, in float64."""
     made = GridFeatures(in_features, num_levels, 3, torch.Generator().manual_seed(0)).double()
     for number, table in enumerate(made.tables):
         torch.nn.init.normal_(table, generator=torch.Generator().manual_seed(number))
@@ -24,13 +24,13 @@ def grids(in_features: int, num_levels: int = 2) -> GridFeatures:
 
 
 def points(in_features: int, number: int = 500) -> Tensor:
-    """Points within the picture and beyond it."""
+    """Return points within the picture and beyond it."""
     generator = torch.Generator().manual_seed(1)
     return (torch.rand(number, in_features, generator=generator, dtype=torch.float64) - 0.5) * 1.5
 
 
 def test_features_at_vertices_are_the_weights() -> None:
-    """A row of the table belongs to a feature and a y, a column to an x."""
+    """A row of the table holds a feature at a y, and a column an x."""
     module = grids(2, 1)
     xs = torch.linspace(-0.5, 0.5, 5, dtype=torch.float64)
     x, y = torch.meshgrid(xs, xs, indexing="xy")
@@ -41,10 +41,10 @@ def test_features_at_vertices_are_the_weights() -> None:
 
 @pytest.mark.parametrize("in_features", [2, 3])
 def test_features_are_linear_within_a_triangle_and_along_its_edges(in_features: int) -> None:
-    """On the way from one point of a triangle to another, features change evenly."""
+    """Between two points of a triangle, features change linearly."""
     module = grids(in_features, 1)
     corner = torch.full((in_features,), 0.125, dtype=torch.float64)
-    # Fractions in falling order all lie in one triangle.
+    # All points whose fractions fall in the same order lie in one triangle.
     ends = torch.tensor([[0.9, 0.5, 0.3], [0.4, 0.4, 0.0]], dtype=torch.float64)[:, :in_features]
     first, last = corner - 0.125 + ends / 4
     at = module(torch.stack([first, (first + last) / 2, last]))
@@ -64,7 +64,7 @@ def test_hats_give_the_same_features(in_features: int) -> None:
 
 @pytest.mark.parametrize("in_features", [2, 3])
 def test_gradients_are_those_of_differences(in_features: int) -> None:
-    """Gradients of features and of points agree with small differences."""
+    """Gradients by features and points equal finite differences."""
     module, at = grids(in_features), points(in_features, 25).requires_grad_(True)
     assert torch.autograd.gradcheck(
         lambda x, *_: module(x), (at, *module.tables), eps=1e-7, atol=1e-4
@@ -73,7 +73,7 @@ def test_gradients_are_those_of_differences(in_features: int) -> None:
 
 @pytest.mark.parametrize("in_features", [2, 3])
 def test_compiled_loops_give_the_same_features_and_gradients(in_features: int) -> None:
-    """In float32 on the CPU loops interpolate; PyTorch does in float64, and both agree."""
+    """Compiled float32 features and gradients agree with PyTorch's in float64."""
     module, at = grids(in_features, 3), points(in_features)
     at[:8] = torch.arange(8)[:, None] / 8 - 0.5  # on vertices and edges
     weights = torch.linspace(-1, 1, module.out_features, dtype=torch.float64)
@@ -93,13 +93,13 @@ def test_compiled_loops_give_the_same_features_and_gradients(in_features: int) -
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 def test_points_that_are_no_numbers_lie_nowhere(kind: torch.dtype) -> None:
-    """NaN and infinite coordinates give no features, and read nothing outside the tables."""
+    """NaN and infinite coordinates give no features and read no memory outside the tables."""
     odd = torch.tensor([[float("nan"), 0.0], [float("inf"), 0.0], [0.0, -float("inf")]], dtype=kind)
     assert not grids(2).to(kind)(odd)[:, 2:].any()
 
 
 def test_numbers_of_features_and_weights() -> None:
-    """A network counts the features among its weights, and names them."""
+    """A network counts the features among its weights and lists them by name."""
     network = PolytopeNet(2, [5], 3, encoding="grid:3x2")
     assert network.num_encoded == 2 + 3 * 2
     assert network.num_parameters == sum(item.numel() for item in network.parameters())
@@ -113,13 +113,13 @@ def test_numbers_of_features_and_weights() -> None:
     "text", ["grid:", "grid:3", "grid:0x2", "grid:9x2", "grid:3x0", "grid:3x17"]
 )
 def test_odd_grids_are_refused(text: str) -> None:
-    """Levels are 1 to 8, features 1 to 16."""
+    """Levels outside 1 to 8 and features outside 1 to 16 are refused."""
     with pytest.raises(ConfigError, match="Cannot use encoding"):
         Encoding.parse(text)
 
 
 def test_only_points_of_pictures_and_clips_are_encoded() -> None:
-    """One coordinate, or four, have no grids."""
+    """Networks of one or of four coordinates have no grids."""
     with pytest.raises(ShapeError, match="expected 2 coordinates"):
         PolytopeNet(4, [5], 3, encoding="grid:3x2")
 

@@ -9,7 +9,7 @@ from bitfold.networks import Picture
 
 @given(st.integers(1, 8192), st.integers(1, 8192))
 def test_the_simplest_sides_give_the_own_size(width: int, height: int) -> None:
-    """At its own longer side a picture has its own size, by the simplest ratio too."""
+    """A picture's own longer side gives its own size, also by the simplest ratio."""
     picture = Picture(width, height)
     simple = Picture(*picture.simplest_sides())
     longer = max(width, height)
@@ -21,7 +21,7 @@ def test_the_simplest_sides_give_the_own_size(width: int, height: int) -> None:
 
 
 def test_common_pictures_have_simple_sides() -> None:
-    """Usual sizes become the ratios that people know."""
+    """Common sizes become well-known ratios."""
     for size, expected in (
         ((1920, 1080), (16, 9)), ((1024, 683), (3, 2)), ((600, 800), (3, 4)), ((3, 2), (3, 2)),
     ):  # fmt: skip

@@ -16,7 +16,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def affine_layers(network: PolytopeNet) -> list[nn.Linear]:
-    """Every other layer of a network, from the first."""
+    """Return every other layer of a network, from the first on."""
     return [cast(nn.Linear, layer) for layer in list(network.layers)[::2]]
 
 
@@ -46,7 +46,7 @@ def test_initialisation_is_he_normal(name: str) -> None:
     for layer in affine_layers(network):
         weights = layer.weight.detach().double()
         expected = activation_gain(name) / layer.in_features**0.5
-        # Standard errors of mean and deviation over at least 25,000 draws, five times.
+        # Five standard errors of mean and deviation over at least 25,000 draws.
         tolerance = 5 * expected / weights.numel() ** 0.5
         assert abs(weights.mean().item()) < tolerance
         assert abs(weights.std().item() - expected) < tolerance
@@ -131,7 +131,7 @@ def test_unknown_activations_are_refused() -> None:
 
 @pytest.mark.parametrize("shape", [(5, 3), (2,), (5, 2, 2)])
 def test_points_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    """Points must be rows of as many coordinates as the network has inputs."""
+    """Points whose number of coordinates differs from the network's inputs are refused."""
     network = PolytopeNet(2, "[2]", 1, generator=generator())
     with pytest.raises(ShapeError, match=r"expected points of shape \(N, 2\)"):
         network(torch.zeros(shape))

@@ -8,9 +8,9 @@ from bitfold.polytopes.subdivision.subdivision import Subdivision
 
 
 def crossed_square() -> Subdivision:
-    """The unit square, cut by line 0 at x = 1/4 and by line 1 at y = 1/2.
+    """Return the unit square, cut by line 0 at x = 1/4 and by line 1 at y = 1/2.
 
-    Faces 0 to 3 are below on the left, below on the right, above on the right, above on the left.
+    Faces 0 to 3 are lower left, lower right, upper right and upper left.
     """
     vertices = [
         (0, 0), (0.25, 0), (1, 0), (1, 0.5), (1, 1), (0.25, 1), (0, 1), (0, 0.5), (0.25, 0.5)

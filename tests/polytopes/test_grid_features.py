@@ -13,7 +13,7 @@ from bitfold.polytopes import Plane, partition, sample_partition
 
 @pytest.mark.parametrize("num_levels", [1, 2, 3])
 def test_grids_alone_cut_equal_triangles(num_levels: int) -> None:
-    """Each cell of the finest grid is two triangles, and nothing else is cut."""
+    """Grids alone cut each cell of the finest grid into two triangles."""
     found = partition(GridFeatures(2, num_levels, 1).eval())
     cells = 4 * 2 ** (num_levels - 1)
     assert found.num_polytopes == 2 * cells**2
@@ -21,7 +21,7 @@ def test_grids_alone_cut_equal_triangles(num_levels: int) -> None:
 
 
 def test_each_polytopes_map_is_the_network() -> None:
-    """The map of each polytope gives the network's values at its centroid and its corners."""
+    """Each polytope's map gives the network's values at the centroid and the corners."""
     network = PolytopeNet(
         2, "[6]*2", 3, encoding="grid:2x2", generator=torch.Generator().manual_seed(0)
     ).eval()
@@ -44,7 +44,7 @@ def test_a_clips_slice_has_tetrahedra() -> None:
 
 
 def test_fine_grids_are_sampled_without_their_own_folds() -> None:
-    """Five levels have no exact polytopes; a raster shows the folds of the layers behind them."""
+    """Networks with five levels are sampled, and the raster shows only the layers' folds."""
     with pytest.raises(PolytopeError, match="at most 2,048 vertices"):
         partition(GridFeatures(2, 5, 1).eval())
     network = PolytopeNet(2, [4], 1, encoding="grid:5x1").eval()

@@ -1,4 +1,4 @@
-"""Every kind of layer that the exact engine takes, by name: checked, and against dense samples."""
+"""Every kind of layer that the exact engine accepts, checked and compared with dense samples."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ Function = Callable[[Tensor], Tensor]
 
 
 class Calls(nn.Module):
-    """Calls a function, as modules do that have no name of their own for it."""
+    """Calls a function, for operations without a module of their own."""
 
     def __init__(self, function: Function) -> None:
         super().__init__()
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        """Whatever it gives."""
+        """Return the function's result."""
         return self.function(x)
 
 
 class Residual(nn.Module):
-    """Adds what a layer makes of its input to it."""
+    """Adds a layer's output to its input."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same shape."""
+        """Keep the input's shape."""
         return x + torch.relu(self.inner(x))
 
 
 class Dense(nn.Module):
-    """Concatenates its input with what a layer makes of it."""
+    """Concatenates its input and a layer's output."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
-        """Twice as many channels."""
+        """Return twice as many channels."""
         return torch.cat([x, torch.relu(self.inner(x))], 1)
 
 
@@ -67,7 +67,7 @@ class Kind:
 
 
 def calls(function: Function, shape: tuple[int, ...]) -> Kind:
-    """A function as a kind of layer."""
+    """Return a function as a kind of layer."""
     return Kind(lambda: Calls(function), shape)
 
 
@@ -127,19 +127,19 @@ KINDS = {
 
 
 def network_around(kind: Kind) -> nn.Module:
-    """The layer behind an affine map that mixes its inputs, and before one more layer."""
+    """Put the layer between an affine map that mixes its inputs and one more layer."""
     size = int(np.prod(kind.shape))
     before = [nn.Linear(size, size), nn.Unflatten(1, kind.shape)]
     network = nn.Sequential(*before, kind.make(), nn.Flatten(), nn.LazyLinear(16), nn.ReLU())
     network = nn.Sequential(*network, nn.Linear(16, 3))
     inputs = 2 * torch.randn(64, size)
-    network(inputs)  # norms see some, lazy layers their sizes
+    network(inputs)  # norms collect statistics, lazy layers their sizes
     return network.double().eval()
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_partition_of_every_kind_checks_and_is_what_samples_show(name: str) -> None:
-    """Outputs are the module's; each pattern of a dense grid is found, and each large one seen."""
+    """Outputs are the module's, and the partition has the patterns of a dense grid of samples."""
     torch.manual_seed(len(name))
     kind = KINDS[name]
     network = network_around(kind)
@@ -164,7 +164,7 @@ def test_a_partition_of_every_kind_checks_and_is_what_samples_show(name: str) ->
 
 
 def test_a_linear_layer_alone_has_one_polytope() -> None:
-    """Nothing folds, and dropout that is off does not either."""
+    """A linear layer, also with dropout in evaluation mode, has one polytope."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(2, 3), nn.Dropout(), nn.Identity()).eval()
     found = partition(network, DOMAIN)
@@ -174,7 +174,7 @@ def test_a_linear_layer_alone_has_one_polytope() -> None:
 
 @pytest.mark.parametrize("functional_name", ["max_pool2d", "adaptive_max_pool2d"])
 def test_pooling_by_functions_is_the_same_as_by_modules(functional_name: str) -> None:
-    """Also where the places of what was chosen are asked for and not used."""
+    """Pooling functions give the modules' partition, also if indices are returned and not used."""
     torch.manual_seed(0)
     first = nn.Conv2d(1, 2, 3)
     pool = getattr(functional, functional_name)

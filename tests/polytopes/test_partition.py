@@ -1,4 +1,4 @@
-"""Exact partitions of all sorts of networks: against themselves, the network and dense samples."""
+"""Exact partitions of many networks, against checks, the network and dense samples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Residual(nn.Module):
         self.dropout = nn.Dropout()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 6, 6) to (N, 3)."""
+        """Map (N, 1, 6, 6) to (N, 3)."""
         x = torch.relu(self.norm(self.first(x)))
         x = x + nn.functional.leaky_relu(-x + 0.5, 0.1)
         x = torch.relu(self.second(nn.functional.pad(x, (1, 0, 1, 0)))[:, :, :3, :3])
@@ -44,7 +44,7 @@ class Sequence(nn.Module):
         self.convolution, self.head = nn.Conv1d(2, 4, 2), nn.Linear(8, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 2, 5) to (N, 2)."""
+        """Map (N, 2, 5) to (N, 2)."""
         x = self.convolution(x)
         low, high = torch.minimum(x[:, :2], x[:, 2:]), torch.max(x[:, :2], x[:, 2:])
         x = torch.abs(torch.cat([low, high], 1)).mean(2)
@@ -53,7 +53,7 @@ class Sequence(nn.Module):
 
 
 def trained_statistics(module: nn.Module, inputs: Tensor) -> nn.Module:
-    """The module in evaluation mode, its norms having seen some inputs."""
+    """Return the module in evaluation mode, after its norms have seen inputs."""
     module.train()(inputs)
     return module.eval()
 
@@ -72,7 +72,7 @@ ACTIVATIONS = (
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, nn.Softshrink])
 @pytest.mark.parametrize("seed", range(3))
 def test_networks_of_every_activation_check(activation: type[nn.Module], seed: int) -> None:
-    """Counts, areas, convexity, patterns and maps fit each other and the network."""
+    """For every activation, counts, areas, convexity, patterns and maps are consistent."""
     torch.manual_seed(seed)
     found = partition(dense([9, 8, 7], activation, outputs=3), WIDE)
     found.check()
@@ -81,7 +81,7 @@ def test_networks_of_every_activation_check(activation: type[nn.Module], seed: i
 
 @pytest.mark.parametrize("seed", range(3))
 def test_residual_convolutions_check_on_a_plane_through_three_pictures(seed: int) -> None:
-    """So do modules with branches, on a plane among 36 inputs."""
+    """A module with branches passes the checks on a plane among 36 inputs."""
     torch.manual_seed(seed)
     module = trained_statistics(Residual(), torch.randn(50, 1, 6, 6))
     a, b, c = torch.randn(3, 1, 6, 6)
@@ -93,7 +93,7 @@ def test_residual_convolutions_check_on_a_plane_through_three_pictures(seed: int
 
 
 def test_pairs_and_clips_check() -> None:
-    """Largest and smallest of two fold where they are equal, a clip at both its ends."""
+    """The largest and smallest of two inputs fold where both are equal, and a clip at its ends."""
     torch.manual_seed(0)
     found = partition(Sequence().eval(), WIDE, (torch.zeros(2, 5), *torch.randn(2, 2, 5)))
     found.check()
@@ -102,7 +102,7 @@ def test_pairs_and_clips_check() -> None:
 
 
 def test_coinciding_folds_name_all_their_owners() -> None:
-    """Copies, opposites and multiples of a neuron fold with it; a dead one nowhere."""
+    """Copies, opposites and multiples of a neuron own its fold too; a dead neuron owns none."""
     torch.manual_seed(1)
     module = dense([8, 8], nn.ReLU)
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_coinciding_folds_name_all_their_owners() -> None:
 
 @pytest.mark.parametrize("widths", [[16], [12, 12], [10] * 8])
 def test_every_sampled_pattern_is_a_polytope(widths: list[int]) -> None:
-    """On a dense grid no pattern is seen that is not found, and most that are found are seen."""
+    """Each pattern of a dense grid is found, and the grid sees most of the patterns found."""
     torch.manual_seed(len(widths))
     module = dense(widths, nn.ReLU)
     found = partition(module, WIDE)
@@ -133,14 +133,14 @@ def test_every_sampled_pattern_is_a_polytope(widths: list[int]) -> None:
     _, patterns = sample_patterns(module, points)
     known = {row.tobytes() for row in found.patterns}
     seen = {row.tobytes() for row in patterns}
-    # float32 signs may differ right at a fold
+    # float32 signs may differ at a fold
     assert len(seen - known) <= 0.001 * len(seen) + 1
     large = found.areas > 0.01
     assert {row.tobytes() for row in found.patterns[large]} <= seen
 
 
 def test_values_maps_and_places_are_the_networks() -> None:
-    """At random points: outputs by evaluation, by the face's map and by the module itself."""
+    """At random points, evaluation, the face's map and the module give the same outputs."""
     torch.manual_seed(0)
     module = dense([10, 10, 10], nn.LeakyReLU, outputs=2)
     found = partition(module, WIDE)
@@ -156,7 +156,7 @@ def test_values_maps_and_places_are_the_networks() -> None:
 
 
 def test_a_polygon_is_a_domain_too() -> None:
-    """Of any number of corners, in either turn; areas add up to it."""
+    """A domain may be a polygon of any number of corners and either orientation."""
     torch.manual_seed(0)
     module = dense([10, 10], nn.ReLU)
     triangle = np.array([(-1.0, -1.0), (2.0, 0.0), (0.0, 2.0)])
@@ -167,12 +167,12 @@ def test_a_polygon_is_a_domain_too() -> None:
 
 
 def segments_of(lines: list[np.ndarray]) -> np.ndarray:
-    """All segments of polylines: (n, 2, 2)."""
+    """Return all segments of polylines: (n, 2, 2)."""
     return np.concatenate([np.stack([line[:-1], line[1:]], 1) for line in lines])
 
 
 def test_level_sets_have_their_value() -> None:
-    """Along every segment, and lines end at the border or in themselves."""
+    """Level sets have their value along every segment, and end at the border or are closed."""
     torch.manual_seed(3)
     module = dense([12, 12], nn.ReLU, outputs=2)
     found = partition(module, WIDE)
@@ -188,7 +188,7 @@ def test_level_sets_have_their_value() -> None:
 
 
 def test_the_decision_boundary_is_where_the_largest_changes() -> None:
-    """On it the two largest outputs are equal; beside it each of the two wins on one side."""
+    """On the boundary the two largest outputs are equal, and each wins on one side."""
     torch.manual_seed(4)
     module = dense([12, 12], nn.ReLU, outputs=4)
     found = partition(module, WIDE)
@@ -208,7 +208,7 @@ def test_the_decision_boundary_is_where_the_largest_changes() -> None:
 
 
 def test_weights_are_read_at_every_call_and_kept() -> None:
-    """A partition stays what it was; the next one is that of the new weights."""
+    """A partition keeps its weights, and the next partition uses the new weights."""
     torch.manual_seed(0)
     module = dense([10, 10], nn.ReLU)
     first = partition(module, WIDE)
@@ -226,7 +226,7 @@ def test_weights_are_read_at_every_call_and_kept() -> None:
 
 
 def test_another_structure_is_seen() -> None:
-    """A layer that is exchanged, or a branch that opens, is traced anew."""
+    """A replaced layer, or another branch, is traced again."""
     torch.manual_seed(0)
     module = dense([6, 6], nn.ReLU)
     assert isinstance(partition(module, WIDE), Partition)
@@ -245,7 +245,7 @@ def test_another_structure_is_seen() -> None:
 
 
 def test_the_module_is_left_as_it_was() -> None:
-    """Types, gradients and hooks too; half precision is worked out in float64."""
+    """Dtypes, gradients and hooks stay unchanged; half precision is computed in float64."""
     torch.manual_seed(0)
     module = dense([6, 6], nn.ReLU).to(torch.bfloat16)
     state = {name: item.clone() for name, item in module.state_dict().items()}
@@ -258,10 +258,10 @@ def test_the_module_is_left_as_it_was() -> None:
 
 
 class Branching(nn.Module):
-    """Multiplies two results."""
+    """Multiplies two results elementwise."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 2) to (N, 2)."""
+        """Map (N, 2) to (N, 2)."""
         return x * torch.relu(x)
 
 
@@ -269,7 +269,7 @@ class Attention(nn.Module):
     """Multiplies two results as matrices."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 2) to (N, 2)."""
+        """Map (N, 2) to (N, 2)."""
         tall = torch.relu(x)[:, :, None]
         return torch.bmm(tall, tall.transpose(1, 2)).flatten(1)
 
@@ -278,12 +278,12 @@ class Centred(nn.Module):
     """Mixes the inputs of a batch."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 2) to (N, 2)."""
+        """Map (N, 2) to (N, 2)."""
         return torch.relu(x - x.mean(0))
 
 
 def refused(module: nn.Module, **settings: Any) -> str:
-    """What is said of a module that is refused, in one line."""
+    """Return the one-line error for a refused module."""
     with pytest.raises(PolytopeError) as caught:
         partition(module, **settings)
     assert "\n" not in str(caught.value)
@@ -291,7 +291,7 @@ def refused(module: nn.Module, **settings: Any) -> str:
 
 
 def test_what_is_not_piecewise_linear_is_named_with_its_place() -> None:
-    """The operation, the submodule, and the engine that takes it."""
+    """The error names the operation, the submodule and the engine that accepts it."""
     smooth = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 3), nn.GELU()))
     assert "got gelu in '2.1'" in refused(smooth.eval())
     assert "sample_partition" in refused(smooth.eval())
@@ -302,7 +302,7 @@ def test_what_is_not_piecewise_linear_is_named_with_its_place() -> None:
 
 
 def test_bad_input_gets_one_line() -> None:
-    """Training mode, a broken weight, a domain that is none, too many polytopes, no plane."""
+    """Training mode, a broken weight, bad domains or planes and too many polytopes get one line."""
     module = dense([6], nn.ReLU)
     module.train()
     assert "training mode" in refused(module)
@@ -320,7 +320,7 @@ def test_bad_input_gets_one_line() -> None:
 
 
 def test_until_a_layer_only_its_folds_are_there() -> None:
-    """Each layer adds polytopes, and all folds of the ones before stay where they are."""
+    """Each layer adds polytopes and keeps all earlier folds."""
     torch.manual_seed(0)
     module = dense([8, 8, 8], nn.ReLU)
     whole = partition(module, WIDE)
@@ -339,7 +339,7 @@ def test_until_a_layer_only_its_folds_are_there() -> None:
 def test_any_number_of_threads_gives_the_same_partition(
     has_copies: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Faces are cut in parts, put together in order, with copies of folds and zeros along them."""
+    """Any number of threads gives the same partition, also with copies of folds."""
     from bitfold.polytopes.cutting import cut_by_threads, exact
 
     torch.manual_seed(0)

@@ -14,7 +14,7 @@ from bitfold.polytopes import Plane
 def test_a_point_on_the_line_through_the_others_is_refused(
     dtype: torch.dtype, share: float, far: float
 ) -> None:
-    """In each type and in any order; rounding spanned a plane of meaningless polytopes."""
+    """Points on a line are refused in every dtype and order, although rounding separates them."""
     torch.manual_seed(0)
     a, b = (torch.randn(3, 8, 8).to(dtype) + far for _ in range(2))
     c = a + share * (b - a)
@@ -25,7 +25,7 @@ def test_a_point_on_the_line_through_the_others_is_refused(
 
 @pytest.mark.parametrize("height", [1e-3, 1e-5])
 def test_flat_and_small_triangles_are_taken(height: float) -> None:
-    """A triangle may be flat, and small beside the distance from the origin."""
+    """Triangles that are flat, or small beside the distance from the origin, are accepted."""
     rng = np.random.default_rng(0)
     a, u, v = rng.normal(size=(3, 50))
     flat = Plane.through(a, a + u, a + 0.4 * u + height * v)
@@ -35,7 +35,7 @@ def test_flat_and_small_triangles_are_taken(height: float) -> None:
 
 
 def test_whole_numbers_are_exact() -> None:
-    """They have no rounding errors."""
+    """Whole numbers give an exact plane."""
     found = Plane.through([0, 0, 0], [1000, 0, 0], [500, 1, 0])
     assert found.v.tolist() == [500.0, 1.0, 0.0]
     for points in (([0, 0], [0, 0], [1, 1]), ([2, 2], [2, 2], [2, 2])):

@@ -11,7 +11,7 @@ from bitfold.polytopes import Plane, partition
 
 
 def network(in_features: int, num_octaves: int) -> PolytopeNet:
-    """A small network with triangle waves."""
+    """Return a small network with triangle waves."""
     return PolytopeNet(
         in_features,
         "[6]*2",
@@ -23,7 +23,7 @@ def network(in_features: int, num_octaves: int) -> PolytopeNet:
 
 @pytest.mark.parametrize("num_octaves", [1, 2, 5])
 def test_the_waves_alone_cut_equal_squares(num_octaves: int) -> None:
-    """There are 4^(octaves + 1) squares, and each fold has one owner."""
+    """The waves alone cut 4^(octaves + 1) squares, and each fold has one owner."""
     found = partition(TriangleWaves(2, num_octaves).eval())
     assert found.num_polytopes == 4 ** (num_octaves + 1)
     np.testing.assert_array_equal(found.areas, 1 / found.num_polytopes)
@@ -49,7 +49,7 @@ def test_each_polytopes_map_is_the_network(num_octaves: int) -> None:
 
 
 def test_a_clip_is_cut_along_its_time_too() -> None:
-    """A plane of x and t meets the waves of both: 16 squares, and the folds of the network."""
+    """A plane of x and t has the waves of both: 16 squares, and the network's folds."""
     axes = np.eye(3)
     plane = Plane(0.1 * axes[1], axes[0], axes[2])
     assert partition(TriangleWaves(3, 1).eval(), plane=plane).num_polytopes == 16
@@ -60,7 +60,7 @@ def test_a_clip_is_cut_along_its_time_too() -> None:
 
 @pytest.mark.parametrize("centre", [(0.125, -0.25), (0.1234, 0.3217)])
 def test_a_window_of_a_millionth_is_exact(centre: tuple[float, float]) -> None:
-    """Far into a picture, also where four squares of the waves meet, nothing is lost."""
+    """A window of a millionth is exact, also where four squares of the waves meet."""
     half = 5e-7
     corners = [(x - half, y - half) for x, y in [centre]] + [(centre[0] + half, centre[1] + half)]
     found = partition(network(2, 7), corners)

@@ -33,7 +33,7 @@ def draw(run: Run, paths: DrawingPaths, **options: bool) -> list[int]:
 
 
 def test_every_moment_becomes_one_frame(ring_run: Run, tmp_path: Path) -> None:
-    """Frames on disk, frames of the video and the trajectory's moments are the same."""
+    """Each moment of the trajectory becomes one file and one frame of the video."""
     paths = paths_in(tmp_path)
     assert draw(ring_run, paths) == [0, 2, 4, 6]
     names = sorted(path.name for path in paths.frames.iterdir())
@@ -115,7 +115,7 @@ def test_no_single_frames_when_none_are_wanted(ring_run: Run, tmp_path: Path) ->
 def test_a_frame_that_does_not_fit_on_the_disk_is_drawn_later(
     ring_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that fails leaves no partial frame, which a later drawing would keep."""
+    """A failed write leaves no partial frame, and a later drawing draws the frame."""
     paths = paths_in(tmp_path)
 
     def refuse(path: Path, data: bytes, **options: bool) -> None:

@@ -1,4 +1,4 @@
-"""The legend of a frame tells how lambda is chosen, and its value."""
+"""The legend of a frame shows the setting of lambda and its value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.recording.tiny_runs import tiny
 
 @pytest.mark.parametrize("weight", ["mdl", "bits:20000"])
 def test_a_lambda_that_moves_is_shown_as_it_is(tmp_path: Path, weight: str) -> None:
-    """The label has the setting, the value is the epoch's; epoch 0 has none."""
+    """The label has the setting and the value is the epoch's; epoch 0 has no value."""
     run = train(tiny(tmp_path / "run", kolmogorov_weight=weight))
     reader = TrajectoryReader(run.folder.trajectory)
     moments: list[Moment] = list(reader.moments())

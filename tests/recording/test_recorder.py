@@ -1,4 +1,4 @@
-"""The drawing process beside a training, also when it or the trainer dies."""
+"""The drawing process beside a training, also when either process dies."""
 
 import io
 import os
@@ -22,7 +22,7 @@ def num_video_frames(path: Path) -> int:
 
 
 def test_recorder_leaves_video_frames_and_plot(tmp_path: Path) -> None:
-    """When a run ends its video is complete, and the last frame and the losses are drawn."""
+    """After a run, the video is complete and the last frame and the losses are drawn."""
     problems: list[str] = []
     run = train(tiny(tmp_path / "run"), [Recorder(on_problem=problems.append)])
     assert problems == []
@@ -33,7 +33,7 @@ def test_recorder_leaves_video_frames_and_plot(tmp_path: Path) -> None:
 
 
 class _Orders(worker.Orders):
-    """Orders of a trainer that is to write a file, and that finishes once nothing is left to do."""
+    """Orders of a trainer that will write a file; they end once no work is left."""
 
     def __init__(self) -> None:
         super().__init__(io.StringIO("frame\nfile\n"))
@@ -42,14 +42,14 @@ class _Orders(worker.Orders):
         self.is_stopping = False
 
     def wait(self) -> None:
-        """Nothing more comes."""
+        """Return without a new order."""
         self.is_finishing = True
 
 
 def test_loops_of_a_file_are_compiled_once_when_all_frames_are_drawn(
     ring_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only if the trainer says that it will write one."""
+    """The loops of a file are compiled once after all frames, if the trainer will write a file."""
     run, drawn_before = ring_run.branch(6, tmp_path / "run"), []
     frames = DrawingPaths.of(run).frames
     monkeypatch.setattr(
@@ -65,7 +65,7 @@ def test_loops_of_a_file_are_compiled_once_when_all_frames_are_drawn(
 
 
 def test_killed_drawer_is_reported_and_training_goes_on(tmp_path: Path) -> None:
-    """If the drawing process dies, training completes and a person is told."""
+    """If the drawing process dies, training completes and prints a notice."""
     problems: list[str] = []
     recorder = Recorder(on_problem=problems.append)
 
@@ -97,7 +97,7 @@ train(config, [Recorder(), slow])
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a POSIX signal")
 def test_killed_trainer_leaves_a_video_that_plays_and_can_be_completed(tmp_path: Path) -> None:
-    """After SIGKILL what was encoded plays, the drawer ends, and a continued run completes it."""
+    """After SIGKILL the encoded part plays, the drawer ends, and a continued run completes it."""
     path = tmp_path / "run"
     child = subprocess.Popen(
         [sys.executable, "-c", _TRAINER, str(path)], stdout=subprocess.PIPE, text=True
@@ -118,7 +118,7 @@ def test_killed_trainer_leaves_a_video_that_plays_and_can_be_completed(tmp_path:
 
 
 def test_nothing_is_dropped_when_drawing_lags(tmp_path: Path) -> None:
-    """Epochs shorter than a frame: training ends first, and every frame is drawn all the same."""
+    """If drawing is slower than training, training ends first and no frame is dropped."""
     recorder = Recorder()
     drawn_at_end: list[int] = []
 
@@ -136,7 +136,7 @@ def test_nothing_is_dropped_when_drawing_lags(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_time_that_drawing_still_takes_is_told(tmp_path: Path) -> None:
-    """Before the first frame it is as long as the wait so far; then all frames that are missing."""
+    """Before the first frame the estimate is the wait so far; then it counts the missing frames."""
     left: list[tuple[int, float]] = []
     recorder = Recorder()
 

@@ -1,4 +1,4 @@
-"""Tests of warming up: the main jobs find every loop compiled."""
+"""Tests that after warming up, the main jobs compile no loop."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _run(folder: Path, how: str) -> tuple[int, list[str], list[list[int]]]:
 
 
 def test_after_warming_up_the_main_job_needs_no_further_loop(tmp_path: Path) -> None:
-    """Training with and without K, measuring folds, drawing and coding call only warmed loops."""
+    """After warming up, training, measuring, drawing and coding find all their loops compiled."""
     number, new, reports = _run(tmp_path, "warm")
     assert number > 12
     assert new == []
@@ -66,6 +66,6 @@ def test_after_warming_up_the_main_job_needs_no_further_loop(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_the_main_job_does_need_loops(tmp_path: Path) -> None:
-    """Without warming up, the same count finds the loops that are asked for."""
+    """Without warming up, the same count finds that the main job needs loops."""
     _, new, _ = _run(tmp_path, "cold")
     assert len(new) > 8

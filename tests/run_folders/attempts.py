@@ -1,4 +1,4 @@
-"""Commands on a folder that a stranger has changed, in this process, and what became of them."""
+"""Commands in this process on a folder that a stranger has changed, and their outcomes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.run_folders.kinds import OF_FRONTIERS, OF_RUNS
 from tests.run_folders.mutations import Stranger
 
 _GREY = {"kolmogorov_weight": 0.01, "kolmogorov_bins": 8, "kolmogorov_shape": "[3]"}
-#: Runs to begin with: grey with K, learned steps, classes, and one that was painted anew.
+#: Runs to change: grey with K, learned steps, classes, and a repainted target.
 RUNS: dict[str, dict[str, Any]] = {
     "grey": _GREY,
     "learned": {"kolmogorov_weight": 0.01, "kolmogorov_quantise": "learned"},
@@ -53,13 +53,13 @@ RUNS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an attempt.
+    """The outcome of an attempt.
 
     Args:
         command: its name.
-        done: what the stranger had changed.
+        done: the stranger's changes.
         code: the exit code; None if it ended in a traceback.
-        fault: what is wrong; empty if nothing is.
+        fault: the problem; empty if there is none.
     """
 
     command: str
@@ -69,7 +69,7 @@ class Outcome:
 
 
 class DrawnHere:
-    """Draws as the drawing process does, but in this process."""
+    """Draws as the drawing process does, in this process."""
 
     num_drawn = 0
 
@@ -78,7 +78,7 @@ class DrawnHere:
         self._run: RunRecord | None = None
 
     def __call__(self, event: Event) -> None:
-        """Draw at the end."""
+        """Draw at the event of the end."""
         if isinstance(event, RunStarted):
             self._run = event.run
         if self._run is None or not isinstance(event, RunEnded):
@@ -93,7 +93,7 @@ class DrawnHere:
 
 
 class Attempts:
-    """Gives strangers runs to change, and calls commands on them.
+    """Gives runs to strangers for changes, and calls commands on them.
 
     Args:
         place: an empty folder for everything.
@@ -110,7 +110,7 @@ class Attempts:
             _draw(first)
 
     def warm_up(self) -> None:
-        """Call each command on runs that nobody has changed: it compiles and imports, once."""
+        """Call each command once on unchanged runs, so that all code is compiled and imported."""
         for name, first in self._firsts.items():
             run = self._place / "warm" / name
             shutil.copytree(first, run)
@@ -121,9 +121,9 @@ class Attempts:
                 assert code in GOOD_CODES, (name, command, said)
 
     def attempt(self, number: int, seed: int = 0, commands: Sequence[str] = COMMANDS) -> Outcome:
-        """Change a run in a way that depends on the number, and call one of some commands on it.
+        """Change a run in a way that depends on the number, and call a command on it.
 
-        ``read`` is no command: it reads all that there is to read of a run.
+        ``read`` is no command: it reads every part of a run.
         """
         chance = random.Random(f"{seed} {number}")
         place = self._place / "attempt"
@@ -149,7 +149,7 @@ class Attempts:
 
 
 def tiny_config(folder: Path, settings: dict[str, Any]) -> Config:
-    """A configuration that trains in a moment."""
+    """Return a configuration that trains within a fraction of a second."""
     usual = {
         "target": "ring", "size": 16, "shape": "[4]*2", "epochs": 4, "points": 60,
         "validation_points": 20, "batch_size": 32, "save_interval": "2", "checkpoint_interval": 2,
@@ -159,7 +159,7 @@ def tiny_config(folder: Path, settings: dict[str, Any]) -> Config:
 
 
 def _train(folder: Path, settings: dict[str, Any], *, is_painted: bool) -> None:
-    """Train a run; a painted one has two changes, another target and other points."""
+    """Train a run; a painted run changes its target and its points."""
     with Session(tiny_config(folder, settings)) as session:
         for event in session:
             if is_painted and isinstance(event, EpochEnded) and event.epoch == 1:
@@ -200,7 +200,7 @@ def _standing_in(here: Path, home: Path) -> Iterator[None]:
 
 
 def fingerprint(*folders: Path, but: Path) -> str:
-    """A digest of all names, contents, links and modes below some folders, except one."""
+    """Return a digest of all names, contents, links and modes below some folders, except one."""
     digest = hashlib.sha256()
     for folder in folders:
         for root, names, files in os.walk(folder):
@@ -215,7 +215,7 @@ def fingerprint(*folders: Path, but: Path) -> str:
 
 
 def main_of_child(place: Path, first: int, last: int, seed: int) -> None:
-    """Make attempts, with a line of JSON before and after each."""
+    """Make attempts, and print a line of JSON before and after each."""
     import json
     import time
 
@@ -233,13 +233,13 @@ def main_of_child(place: Path, first: int, last: int, seed: int) -> None:
 
 
 def reset_peak() -> None:
-    """Let the system forget how much memory this process has used at most, where it can."""
+    """Reset the system's record of this process's peak memory, if the system can."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has used since, in MB; 0 where it is not known."""
+    """Return this process's peak memory since then in MB, or 0 if it is unknown."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -1,4 +1,4 @@
-"""The commands that are called on changed run folders, and what the studio does with one."""
+"""Commands for changed run folders, and the studio's work on a run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bitfold.studio.viewer.worker import Viewer
 from bitfold.studio.wire.message import Message, decode, encode
 from bitfold.training import Run, load_run
 
-#: The command that has a folder of its own kind.
+#: The command for a folder of its own kind.
 FRONTIER = "frontier"
-#: Exit codes of a command that did what it should, and of one that refused.
+#: Exit codes of a command that succeeded, and of a command that refused.
 GOOD_CODES, REFUSED = frozenset({0, 1, 3, 4, 5, 6}), 2
 COMMANDS = (
     "resume",
@@ -47,7 +47,7 @@ _PAGE_FILES = {"index.html": "<head></head><body></body>", "studio.css": "", "re
 
 
 def arguments_of(command: str, run: Path, output: Path) -> list[str]:
-    """Return the words of a command, or of a function that stands for one."""
+    """Return the words of a command, or of a function that stands for a command."""
     path, out = str(run), str(output)
     return {
         "resume": ["resume", path, "--epochs", "6"],
@@ -71,7 +71,7 @@ def arguments_of(command: str, run: Path, output: Path) -> list[str]:
 
 
 def _read(path: str) -> int:
-    """Read everything in a run, each part whether or not another can be read; 2 if one cannot."""
+    """Read every part of a run, even if another part cannot be read; return 2 if one cannot."""
     parts: tuple[Callable[[Run], object], ...] = (
         lambda run: run.metrics,
         lambda run: run.status,
@@ -93,13 +93,13 @@ def _read(path: str) -> int:
 
 
 def _branch(path: str, folder: str) -> int:
-    """Branch a run, which no command does."""
+    """Branch a run, for which there is no command."""
     load_run(path).branch(3, folder)
     return 0
 
 
 def _export(path: str, page: str) -> int:
-    """Write a run as a page, around which files stand that need no build."""
+    """Write a run as a page, with placeholder files that need no build."""
     built = Path(page).with_suffix(".built")
     built.mkdir(exist_ok=True)
     for name, text in _PAGE_FILES.items():
@@ -109,7 +109,7 @@ def _export(path: str, page: str) -> int:
 
 
 def _studio(path: str) -> int:
-    """Do what the studio does for a page that lists the runs, opens one, looks and saves."""
+    """Do the studio's work for a page: list the runs, open one, look at it and save."""
     runs = RunsFolder(Path(path).parent)
     listed = runs.all_facts()
     encode(Message("runs", {"runs": listed}))
@@ -155,7 +155,7 @@ _FUNCTIONS: dict[str, Callable[..., int]] = {
 
 
 def call(arguments: list[str]) -> tuple[int | None, str]:
-    """Call a command; return its exit code, and what it said on standard error."""
+    """Call a command; return its exit code and its standard error."""
     errors = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
         try:

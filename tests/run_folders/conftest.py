@@ -1,4 +1,4 @@
-"""A run in a folder that a stranger may change, and what lies beside it."""
+"""A run in a folder that a stranger may change, and the files around it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SETTINGS = {
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with K, 4 epochs and 3 frames, which tests copy."""
+    """Train a run with K, 4 epochs and 3 frames, which tests copy."""
     return train(tiny_config(tmp_path_factory.mktemp("strangers") / "run", _SETTINGS)).path
 
 
 @pytest.fixture
 def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A copy of the run, in whose neighbour folder the user stands."""
+    """Return a copy of the run, with the user in a neighbouring folder."""
     others = (tmp_path / name for name in ("outside", "here", "home"))
     place = Place(tmp_path / "runs" / "run", *others)
     shutil.copytree(trained, place.run)
@@ -42,7 +42,7 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pla
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Call ``bitfold``, and return what it said."""
+    """Call ``bitfold``, and return its exit code and output."""
 
     def called(*arguments: object) -> Said:
         capsys.readouterr()

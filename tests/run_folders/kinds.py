@@ -1,4 +1,4 @@
-"""Which changes strangers make to which folders, and those to what is not in every run."""
+"""Changes that strangers make to each kind of folder, and to files that only some runs have."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def change_status(stranger: Stranger) -> str:
     """Change the status."""
     path, chance = stranger.folder / "run.json", stranger.chance
     found = json.loads(path.read_bytes())
-    names = (*found, "parent", "parent_epoch", "replay_of")  # what branches and replays tell
+    names = (*found, "parent", "parent_epoch", "replay_of")  # names of branches and replays
     found[chance.choice(sorted(names))] = stranger.value()
     text = chance.choice((json.dumps(found), json.dumps(stranger.value()), "[" * DEEP))
     path.write_text(text)
@@ -38,7 +38,7 @@ def change_status(stranger: Stranger) -> str:
 
 
 def change_changes(stranger: Stranger) -> str:
-    """Change, add or repeat a line of ``changes.jsonl``, which not every run has."""
+    """Change, add or repeat a line of ``changes.jsonl``, which only some runs have."""
     path, chance = stranger.folder / "changes.jsonl", stranger.chance
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     usual = {"epoch": 3, "settings": {"learning_rate": 0.1}, "before": {"learning_rate": 0.001}}
@@ -60,7 +60,7 @@ def change_changes(stranger: Stranger) -> str:
         lambda: "x" * 10**6,
     )
     lines[number : number + 1] = [chance.choice(hostile)()]
-    end = chance.choice(("\n", "\n", "\n", ""))  # a torn last line did not happen
+    end = chance.choice(("\n", "\n", "\n", ""))  # a torn last line counts as no change
     path.write_text("\n".join(lines) + end, encoding="utf-8")
     return f"line {number + 1}: {lines[number][:100]}"
 
@@ -107,11 +107,11 @@ def change_network(stranger: Stranger) -> str:
     return "; ".join(inner.done)
 
 
-#: The changes of a run's folder; as often as a kind stands here, it is chosen.
+#: The changes of a run's folder; a kind that is listed more often is chosen more often.
 OF_RUNS = (
     change_config, change_config, change_places, change_metrics, change_metrics, change_trajectory,
     change_trajectory, change_checkpoint, change_checkpoint, change_arrays, change_status,
     change_changes, change_changes, change_bytes, special, special, special,
 )  # fmt: skip
-#: The same for the folder of a frontier.
+#: The changes of a frontier's folder, chosen likewise.
 OF_FRONTIERS = (change_frontier, change_frontier, change_network)

@@ -1,7 +1,7 @@
-"""Structure-aware damage to the folder of a run, as a stranger could do it on purpose.
+"""Structured damage to a run's folder, as a stranger could do on purpose.
 
-Each mutation knows the format of its file: checksums are right and lengths fit, so that what is
-behind them is reached.
+Each mutation knows the format of its file: checksums are right and lengths fit, so that the code
+behind those checks is reached.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from safetensors.numpy import load, save
 
 from bitfold.training.store.checkpoints import _digest
 
-# Larger than any machine's memory, and yet no bytes on the disk.
+# Larger than any machine's memory, but without bytes on the disk.
 SPARSE_BYTES = 2**40
 DEEP = 100_000
 FILES = (
@@ -46,7 +46,7 @@ NUMBERS = (
     1e-300, 1e100, 1e308, -1e308, float("inf"), float("nan"),
 )  # fmt: skip
 
-# What a mutation may meet in a file that an earlier one has damaged.
+# Errors that a mutation may meet in a file that an earlier mutation has damaged.
 _OF_DAMAGED = (
     OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError,
 )  # fmt: skip
@@ -58,7 +58,7 @@ class Stranger:
     Args:
         folder: the folder, which is changed.
         outside: a folder with a file ``victim`` and a folder ``taken``, to which links lead.
-        chance: decides everything.
+        chance: the source of all random choices.
     """
 
     def __init__(self, folder: Path, outside: Path, chance: random.Random) -> None:
@@ -66,18 +66,18 @@ class Stranger:
         self.done: list[str] = []
 
     def mutate(self, among: Sequence[Callable[[Stranger], str]]) -> None:
-        """Apply one of some mutations, sometimes more."""
+        """Apply one of the mutations, sometimes several."""
         kinds = self.chance.choices(among, k=self.chance.choice((1, 1, 1, 2, 3)))
-        # Last, for whoever reads a FIFO or a file without end in order to change it waits for ever.
+        # Special files come last: reading a FIFO or an endless file would wait for ever.
         for kind in sorted(kinds, key=lambda kind: kind is special):
             try:
                 note = kind(self)
             except _OF_DAMAGED as error:
-                note = f"nothing more ({type(error).__name__})"  # of what was damaged before
+                note = f"nothing more ({type(error).__name__})"  # damaged by an earlier mutation
             self.done.append(f"{kind.__name__.strip('_')}: {note}"[:200])
 
     def value(self, depth: int = 0) -> Any:
-        """A value of JSON, mostly of the wrong kind or size."""
+        """Return a value of JSON, mostly of the wrong type or size."""
         length = self.chance.randrange(4) if depth < 3 else 0
         match self.chance.randrange(9):
             case 0 | 1 | 2:
@@ -95,16 +95,16 @@ class Stranger:
         return found
 
     def word(self) -> str:
-        """A text that is hard on whoever shows it or takes it for a path."""
+        """Return a text that is dangerous to print or to use as a path."""
         outside = (str(self.outside / "taken"), str(self.outside / "victim"))
         return self.chance.choice((*WORDS, *outside))
 
     def path(self) -> Path:
-        """One of the files; of a file that is there only in some runs, sometimes nothing is."""
+        """Return one of the files; sometimes none, for a file that only some runs have."""
         return self.folder / self.chance.choice(FILES)
 
     def checkpoint(self) -> Path:
-        """One of the checkpoints."""
+        """Return one of the checkpoints."""
         return self.chance.choice(sorted((self.folder / "checkpoints").glob("*.safetensors")))
 
 
@@ -135,7 +135,7 @@ def change_config(stranger: Stranger) -> str:
 
 
 def toml(value: Any) -> str:
-    """A value as TOML, whether TOML has it or not."""
+    """Return a value as TOML, also a value that TOML does not have."""
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, dict):
@@ -144,7 +144,7 @@ def toml(value: Any) -> str:
 
 
 def change_places(stranger: Stranger) -> str:
-    """Change a setting that names a place."""
+    """Change a setting that names a path."""
     path, chance = stranger.folder / "config.toml", stranger.chance
     name = chance.choice(("snapshot_dir", "checkpoint_dir", "log_file", "output_dir", "target"))
     place = chance.choice(("/taken", "/taken/new", "/victim", "/../outside/taken", "/loop"))
@@ -180,7 +180,7 @@ def change_metrics(stranger: Stranger) -> str:
 
 
 def blocks_of(data: bytes) -> Iterator[bytes]:
-    """The payloads in a trajectory, header first."""
+    """Return the payloads in a trajectory, header first."""
     start = 8
     while start + 8 <= len(data):
         size = struct.unpack_from("<I", data, start)[0]
@@ -370,7 +370,7 @@ def change_bytes(stranger: Stranger) -> str:
 
 
 def special(stranger: Stranger) -> str:
-    """Something else in the place of a file or folder."""
+    """Put a link, a FIFO or another special file in the place of a file or folder."""
     chance = stranger.chance
     is_folder = chance.random() < 0.25
     path = stranger.folder / chance.choice(FOLDERS) if is_folder else stranger.path()

@@ -1,4 +1,4 @@
-"""What tests of changed run folders need: a call of a command, and changes to a folder's files."""
+"""For tests of changed run folders: a command's call, and changes of a folder's files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_SECONDS = 60
 
 @dataclass(frozen=True)
 class Place:
-    """A run, and what lies beside it.
+    """A run and the folders around it.
 
     Args:
         run: the run's folder, which a stranger may change.
@@ -35,7 +35,7 @@ class Place:
     home: Path
 
     def is_untouched(self) -> bool:
-        """Whether nothing was written outside of the run."""
+        """Return whether no file outside the run was written."""
         outside = {path.name: path for path in self.outside.rglob("*")}
         return (
             outside.keys() == {"victim", "taken"}
@@ -46,18 +46,18 @@ class Place:
         )
 
     def set(self, line: str) -> None:
-        """Put a line of TOML into the configuration, in the place of the setting's own."""
+        """Set a line of TOML in the configuration, in the place of the setting's own line."""
         path, name = self.run / "config.toml", line.split(" ", maxsplit=1)[0]
         text = re.sub(rf"(?m)^{name} = .*\n", "", path.read_text(encoding="utf-8"))
         path.write_text(f"{line}\n{text}", encoding="utf-8")
 
     def files(self) -> dict[str, bytes]:
-        """The plain files of the run."""
+        """Return the plain files of the run."""
         files = sorted(p for p in self.run.rglob("*") if p.is_file() and not p.is_symlink())
         return {str(p.relative_to(self.run)): p.read_bytes() for p in files}
 
     def rewrite_trajectory(self, change: Callable[[list[bytes]], Sequence[bytes]]) -> None:
-        """Change the header and the records of the trajectory, with right checksums."""
+        """Change the header and the records of the trajectory, with correct checksums."""
         path = self.run / "trajectory.bin"
         blocks = change(list(blocks_of(path.read_bytes())))
         checked = [
@@ -69,7 +69,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Said:
-    """What became of a command.
+    """The result of a command.
 
     Args:
         code: its exit code.
@@ -82,18 +82,18 @@ class Said:
     err: str
 
     def is_refused(self) -> bool:
-        """Whether it refused in one line that a terminal shows as it stands."""
+        """Return whether the command refused in one line that a terminal can show unchanged."""
         one_line = self.err.endswith("\n") and self.err[:-1].isprintable()
         return self.code == 2 and one_line and len(self.err) < 1500
 
 
-#: Calls ``bitfold`` with some arguments.
+#: A function that calls ``bitfold`` with some arguments.
 Call = Callable[..., Said]
 
 
 @contextmanager
 def in_time(seconds: int = _MOST_SECONDS) -> Iterator[None]:
-    """Fail if the block waits without end, as a reader of a FIFO would."""
+    """Fail if the block waits for ever, as a reader of a FIFO does."""
 
     def fail(*_: object) -> NoReturn:
         raise AssertionError(f"it waited for {seconds} s")
@@ -108,7 +108,7 @@ def in_time(seconds: int = _MOST_SECONDS) -> Iterator[None]:
 
 
 def exit_code(arguments: Sequence[str]) -> int:
-    """Call ``bitfold``, and return its exit code, however it ends."""
+    """Call ``bitfold``, and return its exit code for any kind of end."""
     try:
         with in_time():
             return main(arguments)

@@ -1,4 +1,4 @@
-"""What a stranger says that was changed while a run trained is checked line by line."""
+"""Each line of a stranger's record of changes is checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.run_folders.stranger_runs import Call, Place
 RATE = {"epoch": 3, "settings": {"learning_rate": 0.1}, "before": {"learning_rate": 0.001}}
 MOST_SECONDS = 8.0
 
-#: What stands in the second line, after a right one.
+#: Bad second lines, after a correct first line.
 WRONG = {
     "deep": "[" * 10**5,
     "a text": "hello",
@@ -40,7 +40,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_line_that_is_no_change_is_refused(name: str, place: Place, call: Call) -> None:
-    """In one line with its number, by commands that train and that draw; the run stays."""
+    """A bad line is refused by its number, by commands that train and draw; the run stays."""
     path = place.run / "changes.jsonl"
     path.write_text(json.dumps(RATE) + "\n" + WRONG[name] + "\n", encoding="utf-8")
     before = place.files()
@@ -54,7 +54,7 @@ def test_a_line_that_is_no_change_is_refused(name: str, place: Place, call: Call
 
 @pytest.mark.parametrize("number", [1, 10**15])
 def test_a_target_that_is_missing_is_named(number: int, place: Place, call: Call) -> None:
-    """Its number leads to a file within the run alone."""
+    """A missing target is named, and its number leads only to a file within the run."""
     line = json.dumps({"epoch": 3, "target": number})
     (place.run / "changes.jsonl").write_text(line + "\n", encoding="utf-8")
     said = call("render", place.run)
@@ -64,7 +64,7 @@ def test_a_target_that_is_missing_is_named(number: int, place: Place, call: Call
 
 
 def test_as_many_changes_as_a_file_can_hold_cost_little(place: Place) -> None:
-    """The last of them counts, and those of a later epoch are undone."""
+    """With as many changes as allowed, the last one counts and those of later epochs are undone."""
     length = len(_line(1000))
     count = MAX_BYTES // length
     path = place.run / "changes.jsonl"
@@ -82,7 +82,7 @@ def test_as_many_changes_as_a_file_can_hold_cost_little(place: Place) -> None:
 def test_more_changes_before_an_epoch_than_a_person_makes_are_refused(
     place: Place, call: Call
 ) -> None:
-    """In one line, before any of them acts; strokes that others paint over count for nothing."""
+    """Too many changes before an epoch are refused; strokes under other strokes do not count."""
     path = place.run / "changes.jsonl"
     path.write_text(_line(5) * (MOST_AT_ONCE + 1), encoding="utf-8")
     said = call("resume", place.run, "--epochs", "6")

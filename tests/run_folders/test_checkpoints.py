@@ -1,4 +1,4 @@
-"""A checkpoint whose facts are none is named with the field, and the one before is used."""
+"""A checkpoint with bad facts is named with the field, and the previous one is used."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import bitfold
 from bitfold.training.store.checkpoints import _digest
 from tests.run_folders.stranger_runs import Call, Place
 
-#: Changes facts and tensors, and returns the facts as text.
+#: A change of facts and tensors that returns the facts as text.
 Change = Callable[[dict[str, Any], dict[str, Any]], str]
 
 
 def rewrite(place: Place, epoch: int, change: Change) -> None:
-    """Change the facts and tensors of a checkpoint, with the right checksum."""
+    """Change the facts and tensors of a checkpoint, with a correct checksum."""
     path = place.run / "checkpoints" / f"epoch-{epoch:09d}.safetensors"
     data = path.read_bytes()
     size = int.from_bytes(data[:8], "little")
@@ -29,12 +29,12 @@ def rewrite(place: Place, epoch: int, change: Change) -> None:
 
 
 def fact(name: str, value: object) -> Change:
-    """A change of one fact."""
+    """Return a change of one fact."""
     return lambda facts, _: json.dumps({**facts, name: value})
 
 
 def setting(line: str) -> Change:
-    """A change of one setting of the configuration that stands in the facts."""
+    """Return a change of one setting of the configuration among the facts."""
 
     def changed(facts: dict[str, Any], _: object) -> str:
         name = line.split(" ", maxsplit=1)[0]
@@ -61,7 +61,7 @@ WRONG: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_the_checkpoint_before_is_used(name: str, place: Place, call: Call) -> None:
-    """The line names the file and the field; training goes on from two epochs earlier."""
+    """The line names file and field, and training continues from two epochs earlier."""
     change, expected = WRONG[name]
     rewrite(place, 4, change)
     said = call("resume", place.run, "--epochs", "6")
@@ -75,7 +75,7 @@ def test_the_checkpoint_before_is_used(name: str, place: Place, call: Call) -> N
 
 
 def test_without_one_before_it_nothing_is_changed(place: Place, call: Call) -> None:
-    """All are damaged: the first, which is the newest, is named."""
+    """If all checkpoints are damaged, the newest is named and no file changes."""
     for epoch in (0, 2, 4):
         rewrite(place, epoch, fact("epoch", float("inf")))
     before = place.files()
@@ -87,7 +87,7 @@ def test_without_one_before_it_nothing_is_changed(place: Place, call: Call) -> N
 
 
 def test_a_checkpoint_of_any_size_is_not_read(place: Place, call: Call) -> None:
-    """More than this network's can have is refused by its size."""
+    """A checkpoint larger than this network's can be is refused by its size, unread."""
     path = place.run / "checkpoints" / "epoch-000000004.safetensors"
     with path.open("r+b") as file:
         file.truncate(2**40)

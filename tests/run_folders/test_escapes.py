@@ -1,4 +1,4 @@
-"""Names from a stranger move no cursor, and are neither markup nor HTML."""
+"""Names from a stranger move no cursor, and count neither as markup nor as HTML."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MARKUP = "[/red][link=file:///etc]{{7*7}}<script>alert(1)</script>&amp;"
 
 
 def is_shown(text: str) -> bool:
-    """Whether a terminal shows each line as it stands."""
+    """Return whether a terminal shows each line unchanged."""
     return all(line.isprintable() for line in text.split("\n"))
 
 
 @pytest.mark.parametrize("name", ["\u202e" + HOSTILE, MARKUP.replace("/", ":") + "a\nb"])
 def test_a_runs_name_is_shown_escaped(name: str, place: Place, call: Call) -> None:
-    """Whatever is said of it, by commands that train, draw, measure and fail."""
+    """Commands that train, draw, measure or fail print a run's name escaped."""
     run = place.run.rename(place.run.with_name(name))
     shown = name.encode("unicode_escape").decode() if not name.isprintable() else name
     for words in (
@@ -48,7 +48,7 @@ def test_a_runs_name_is_shown_escaped(name: str, place: Place, call: Call) -> No
 
 @pytest.mark.parametrize("name", [HOSTILE, MARKUP])
 def test_a_pictures_name_is_shown_escaped(name: str, place: Place, call: Call) -> None:
-    """It stands in the configuration, in the target's file, and in the message of a missing one."""
+    """A picture's name is escaped from the configuration, the target's file and an error."""
     toml = name.encode("unicode_escape").decode().replace("\\x", "\\u00")
     place.set(f'target = "{toml}"')
     for words in (["resume", "--epochs", "5"], ["report"], ["plot", "-o", place.run / "a.svg"]):
@@ -68,7 +68,7 @@ def test_a_pictures_name_is_shown_escaped(name: str, place: Place, call: Call) -
 
 @pytest.mark.parametrize("name", [HOSTILE, MARKUP])
 def test_a_run_in_a_legend_is_text(name: str, place: Place, call: Call) -> None:
-    """Of an SVG of several runs, in which markup would be the browser's, and dollars formulas."""
+    """In the SVG of several runs, names are text, and neither markup nor formulas."""
     other = place.run.rename(place.run.with_name(name.replace("/", ":") + "$x^{2$-->\u7167\u7247"))
     output = place.outside.parent / "a.svg"
     said = call("plot", other, other, "-o", output)
@@ -88,7 +88,7 @@ class Odd(nn.Module):
 
 @pytest.mark.parametrize("name", [MARKUP.replace(".", "")])
 def test_a_tensors_name_is_shown_escaped(name: str, tmp_path: Path, call: Call) -> None:
-    """In the table of a file, on the page of a notebook, and in errors."""
+    """A tensor's name is escaped in a file's table, on a notebook's page and in errors."""
     path = tmp_path / "a.bitfold"
     with pytest.raises(bitfold.BitfoldError, match=re.escape(f"got {HOSTILE!r}")):
         bitfold.write_model(path, Odd(HOSTILE), names=True)
@@ -105,7 +105,7 @@ def test_a_tensors_name_is_shown_escaped(name: str, tmp_path: Path, call: Call) 
 
 
 def test_words_of_the_command_line_are_shown_escaped(call: Call) -> None:
-    """A shell's completion, or a script, may have put a stranger's file name there."""
+    """Words of the command line, which may hold a stranger's file name, are printed escaped."""
     for words in (
         ["train", HOSTILE],
         [HOSTILE],

@@ -1,4 +1,4 @@
-"""The files of a run are plain files: no link is followed, and nothing is read without end."""
+"""Commands follow no link in a run, and read no endless file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bitfold.errors import BitfoldError
 from tests.run_folders.stranger_runs import Call, Place, in_time
 
 RESUME = ["resume", "--epochs", "6"]
-#: A file, a command that reads or appends to it, and whether it goes on without the file.
+#: A file, a command that reads or appends to it, and whether the command can do without it.
 READ = (
     ("config.toml", RESUME, False),
     ("changes.jsonl", RESUME, False),
@@ -38,7 +38,7 @@ def link_to(where: str) -> Callable[[Path, Place], None]:
 
 
 def fifo(path: Path, place: Place) -> None:
-    """Put a FIFO there: who reads it waits without end."""
+    """Put a FIFO in the place of a file; reading it waits for ever."""
     os.mkfifo(path)
 
 
@@ -56,7 +56,7 @@ SPECIAL: dict[str, tuple[Callable[[Path, Place], None], str]] = {
 def test_what_is_no_plain_file_is_not_read(
     case: tuple[str, list[str], bool], what: str, place: Place, call: Call
 ) -> None:
-    """The command refuses in one line, or does without; what a link leads to stays as it is."""
+    """A link or a FIFO is refused in one line or ignored; the link's target stays unchanged."""
     name, words, goes_on = case
     path = place.run / name
     path.unlink(missing_ok=True)
@@ -72,12 +72,12 @@ def test_what_is_no_plain_file_is_not_read(
         assert is_named, said.err
         is_said = kind in said.err or (what == "folder" and "Is a directory" in said.err)
         assert is_said or name == "config.toml", said.err
-        assert not goes_on or what == "folder"  # which nothing can be written over
+        assert not goes_on or what == "folder"  # nothing can be written over a folder
     assert place.is_untouched()
 
 
 def test_temporary_names_are_not_foreseen(place: Place, call: Call) -> None:
-    """Links under the names that were once used, and in the place of results, are not followed."""
+    """Links under old temporary names, and in the places of results, are not followed."""
     names = (
         "config.toml.tmp", "run.json.tmp", "metrics.jsonl.tmp", ".video.mp4.partial",
         "video.previous.mp4", "video.mp4", "last_frame.png", "loss.png", "report.html", "folds.png",
@@ -96,7 +96,7 @@ def test_temporary_names_are_not_foreseen(place: Place, call: Call) -> None:
 @pytest.mark.parametrize("name", ["checkpoints", "snapshots"])
 @pytest.mark.parametrize("what", ["link", "file", "FIFO"])
 def test_folders_are_not_led_elsewhere(name: str, what: str, place: Place, call: Call) -> None:
-    """A link in the place of a folder of the run is refused, as is anything else."""
+    """A link in the place of a folder of the run is refused."""
     path = place.run / name
     if path.exists():
         path.rename(place.run / "before")
@@ -116,7 +116,7 @@ def test_folders_are_not_led_elsewhere(name: str, what: str, place: Place, call:
 
 @pytest.mark.parametrize("name", ["render", "render/frames", "tensorboard"])
 def test_folders_of_drawings_are_not_led_elsewhere(name: str, place: Place, call: Call) -> None:
-    """Those that another style, or TensorBoard, writes to."""
+    """Links in the places of the folders of other styles and of TensorBoard are not followed."""
     (place.run / "render").mkdir()
     (place.run / "render").rmdir() if name == "render" else None
     (place.run / name).symlink_to(place.outside / "taken")
@@ -128,7 +128,7 @@ def test_folders_of_drawings_are_not_led_elsewhere(name: str, place: Place, call
 
 
 def test_a_run_reached_by_a_link_is_used(place: Place, call: Call) -> None:
-    """The user gave the link: what lies above the run is his."""
+    """A run is used through a link of the user's, outside the run."""
     link = place.outside.parent / "link"
     link.symlink_to(place.run)
     assert call("resume", link, "--epochs", "6").code == 0
@@ -137,7 +137,7 @@ def test_a_run_reached_by_a_link_is_used(place: Place, call: Call) -> None:
 
 @pytest.mark.parametrize("name", ["target.safetensors", "split.safetensors", "run.json"])
 def test_files_without_end_are_refused_by_their_size(name: str, place: Place) -> None:
-    """A sparse file of a terabyte takes no place on the disk, and none in memory."""
+    """A sparse file of a terabyte is refused by its size and takes no memory."""
     with (place.run / name).open("r+b") as file:
         file.truncate(2**40)
     run = bitfold.load_run(place.run)
@@ -151,7 +151,7 @@ def test_files_without_end_are_refused_by_their_size(name: str, place: Place) ->
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "trajectory.bin"])
 def test_files_larger_than_the_disk_are_not_copied(name: str, place: Place) -> None:
-    """A branch of a run with a file that has holes is refused before the disk is full."""
+    """A branch is refused before it copies a sparse file that is larger than the disk."""
     with (place.run / name).open("r+b") as file:
         file.truncate(2**43)
     with in_time(20), pytest.raises(BitfoldError, match=r"expected at most .* bytes, got 8,796,0"):
@@ -165,7 +165,7 @@ def test_files_larger_than_the_disk_are_not_copied(name: str, place: Place) -> N
 def test_a_model_file_in_the_run_is_no_trap(
     command: str, what: str, place: Place, call: Call
 ) -> None:
-    """The user names a file that a stranger has put there."""
+    """A model file that a stranger put into the run is read or refused safely."""
     path = place.run / "net.bitfold"
     if what == "sparse":
         with path.open("wb") as file:

@@ -1,4 +1,4 @@
-"""The numbers of a stranger's run are checked as they are read, in bounded memory."""
+"""The numbers of a stranger's run are checked while they are read, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.run_folders.stranger_runs import Call, Place
 
 MOST_SECONDS, MOST_BYTES = 5.0, 2**25
 
-#: What stands in the second line in the place of its task loss, and what is said of it.
+#: Bad task losses of the second line, and their errors.
 WRONG_VALUES = {
     "text": ('"low"', "expected a number or null as task_loss, got 'low'"),
     "list": ("[1]", "expected a number or null as task_loss, got a list"),
@@ -26,7 +26,7 @@ WRONG_VALUES = {
     "escapes": (r'"\u001b[2J"', r"got '\x1b[2J'"),
     "long text": (f'"{"a" * 5000}"', "got 'aaaaaaaa"),
     "many names": ("1" + "".join(f', "n{n}": 1' for n in range(10**6)), "at most 65,536 bytes"),
-    "epoch": ('1, "epoch": 1e3', ""),  # a float is no epoch: another program's line
+    "epoch": ('1, "epoch": 1e3', ""),  # an epoch as a float makes the line another program's
     "far epoch": (f'1, "epoch": {2**80}', "expected an epoch of 0 to 1,000,000,000, got 12089"),
 }
 
@@ -36,7 +36,7 @@ WRONG_VALUES = {
 def test_a_value_that_is_no_measurement_is_refused(
     name: str, command: str, place: Place, call: Call
 ) -> None:
-    """In one line with the number of the line; lines that are none of ours are passed over."""
+    """A bad value is refused with its line's number, and foreign lines are passed over."""
     value, expected = WRONG_VALUES[name]
     path = place.run / "metrics.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -60,10 +60,10 @@ def test_a_value_that_is_no_measurement_is_refused(
 def test_a_line_without_end_costs_nothing(
     num_bytes: int, expected: str, place: Place, call: Call
 ) -> None:
-    """A gigabyte and more of zeros behind the last line, which take no place on the disk."""
+    """Over a gigabyte of sparse zeros after the last line takes little memory."""
     with (place.run / "metrics.jsonl").open("r+b") as file:
         file.truncate(num_bytes)
-    call("plot", place.here)  # so that everything is imported
+    call("plot", place.here)  # imports everything
     start = time.process_time()
     tracemalloc.start()
     said = call("plot", place.run)
@@ -78,7 +78,7 @@ def test_a_line_without_end_costs_nothing(
 def test_the_number_of_values_is_bounded(
     place: Place, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A line may name many layers, of which each takes a value in all lines after it."""
+    """Too many layers are refused, because each layer takes a value in all later lines."""
     monkeypatch.setattr(metrics_log, "_MAX_VALUES", 10_000)
     path = place.run / "metrics.jsonl"
     layers = {f"fold_length_per_area_layer_{number}": 1 for number in range(1, 1000)}

@@ -1,4 +1,4 @@
-"""A run's files stay within its folder, unless its user names another place himself."""
+"""A run's files stay within its folder, unless its user names another folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CASES += [("checkpoint_dir", words) for words in OF_CHECKPOINTS]
 def test_a_folder_that_config_toml_alone_names_is_not_used(
     setting: str, words: list[str], where: str, place: Place, call: Call
 ) -> None:
-    """The line names the option that its owner repeats; nothing is written, there or in the run."""
+    """A folder that only config.toml names is not used; the line names the option to allow it."""
     shown = where.format(outside=place.outside)
     place.set(f'{setting} = "{shown}"')
     before = place.files()
@@ -38,7 +38,7 @@ def test_a_folder_that_config_toml_alone_names_is_not_used(
 
 
 def test_a_folder_that_the_user_repeats_is_used(place: Place, call: Call) -> None:
-    """The same run goes on with its checkpoints elsewhere."""
+    """If the user names the folder too, the run keeps its checkpoints there."""
     elsewhere = place.outside / "taken" / "run"
     (place.run / "checkpoints").rename(elsewhere)
     place.set(f'checkpoint_dir = "{place.outside / "taken"}"')
@@ -55,7 +55,7 @@ def test_a_folder_that_the_user_repeats_is_used(place: Place, call: Call) -> Non
 def test_a_log_that_config_toml_alone_names_is_left_out(
     where: str, place: Place, call: Call
 ) -> None:
-    """The run goes on, and says why the log does not."""
+    """A log that only config.toml names is omitted with a line, and the run continues."""
     shown = where.format(outside=place.outside)
     place.set(f'log_file = "{shown}"')
     said = call("resume", place.run, "--epochs", "6")
@@ -67,7 +67,7 @@ def test_a_log_that_config_toml_alone_names_is_left_out(
 
 
 def test_a_log_within_the_run_is_continued(place: Place, call: Call) -> None:
-    """As long as it is a plain file: a link is not followed."""
+    """A log within the run is continued if it is a plain file and no link."""
     place.set(f'log_file = "{place.run}/log.txt"')
     assert call("resume", place.run, "--epochs", "5").code == 0
     assert "epoch 5" in (place.run / "log.txt").read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def test_a_log_within_the_run_is_continued(place: Place, call: Call) -> None:
 
 
 def test_the_folder_is_where_it_lies_now(place: Place, call: Call) -> None:
-    """Its configuration may name another run's as ``output_dir``."""
+    """A run uses the folder that it lies in, although ``output_dir`` may name another run's."""
     place.set(f'output_dir = "{place.outside / "taken"}"')
     assert call("resume", place.run, "--epochs", "6").code == 0
     assert place.is_untouched()
@@ -88,14 +88,14 @@ def test_the_folder_is_where_it_lies_now(place: Place, call: Call) -> None:
 
 
 def test_a_picture_that_config_toml_names_is_not_read(place: Place, call: Call) -> None:
-    """The run holds its own; that of the configuration is a name alone."""
+    """A run uses its own picture, and does not read the path in config.toml."""
     place.set(f'target = "{place.outside / "victim"}"')
     assert call("resume", place.run, "--epochs", "6").code == 0
     assert place.is_untouched()
 
 
 def test_a_run_is_trained_again_without_its_checkpoints(place: Place, call: Call) -> None:
-    """So it does not matter where they are said to be, and the second run keeps its own."""
+    """A replay needs no checkpoints of the first run, and keeps its own."""
     place.set(f'checkpoint_dir = "{place.outside / "taken"}"')
     place.set(f'snapshot_dir = "{place.outside / "taken"}"')
     assert call("replay", place.run).code == 0
@@ -103,7 +103,7 @@ def test_a_run_is_trained_again_without_its_checkpoints(place: Place, call: Call
 
 
 def test_a_branch_begins_with_the_checkpoints_that_its_maker_names(place: Place) -> None:
-    """And keeps its own in its own folder, wherever its parent keeps them."""
+    """A branch begins with its parent's checkpoints anywhere, and keeps its own in its folder."""
     (place.run / "checkpoints").rename(place.outside / "taken" / "run")
     place.set(f'checkpoint_dir = "{place.outside / "taken"}"')
     with pytest.raises(RunError, match="repeat `checkpoint_dir="):

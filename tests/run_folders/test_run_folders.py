@@ -1,4 +1,4 @@
-"""A run folder that a stranger has changed is data, never power."""
+"""A changed run folder is only data: it gains no power over the reader."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVERY = 12
 
 
 def test_changed_folders_are_refused_or_used(tmp_path: Path) -> None:
-    """Of 300 changes none ends in a traceback, in more than a line, or outside the run."""
+    """After each of 300 changes, commands print at most one line and stay in the run."""
     attempts, codes = Attempts(tmp_path), Counter[int | None]()
     for number in range(NUM_ATTEMPTS):
         commands = ("read",) if number % EVERY else COMMANDS

@@ -1,4 +1,4 @@
-"""A configuration from a stranger costs little, and ends in one line that says what is wrong."""
+"""A stranger's bad configuration is refused in one line, within little time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from tests.run_folders.stranger_runs import Call, Place
 
 LONG = "a" * 5000
-# Of one process; the machine may be busy with others.
+# Seconds of this process's time, as other processes may use the machine.
 MOST_SECONDS = 5.0
 
-#: A line of config.toml, and what is said of it.
+#: A line of config.toml, and its error.
 WRONG_LINES = {
     "nested": (f"shape = {'[' * 30_000}{']' * 30_000}", "it is nested too deeply"),
     "not closed": (f"shape = {'[' * 30_000}", "it is nested too deeply"),
@@ -38,7 +38,7 @@ WRONG_LINES = {
 
 @pytest.mark.parametrize("name", WRONG_LINES)
 def test_a_wrong_setting_is_refused(name: str, place: Place, call: Call) -> None:
-    """In one line and in a moment."""
+    """A wrong setting is refused in one line, quickly."""
     line, expected = WRONG_LINES[name]
     place.set(line)
     start = time.process_time()
@@ -50,7 +50,7 @@ def test_a_wrong_setting_is_refused(name: str, place: Place, call: Call) -> None
 
 
 def test_all_commands_refuse_a_configuration(place: Place, call: Call) -> None:
-    """With the same line; what is larger than a configuration is not even read."""
+    """All commands refuse with the same line, and do not read a file that is too large."""
     (place.run / "config.toml").write_bytes(b"# ")
     with (place.run / "config.toml").open("r+b") as file:
         file.truncate(2**40)
@@ -66,13 +66,13 @@ def test_all_commands_refuse_a_configuration(place: Place, call: Call) -> None:
 
 
 def test_as_many_threads_as_allowed_are_used(place: Place, call: Call) -> None:
-    """Even if the machine has fewer processors."""
+    """The allowed number of threads works even with fewer processors."""
     place.set("threads = 1024")
     for command in (["audit"], ["resume", "--epochs", "5"]):
         assert call(command[0], place.run, *command[1:]).code == 0
 
 
 def test_a_log_on_a_full_disk_does_not_stop_training(place: Place, call: Call) -> None:
-    """The user names the file; nothing of it can be written."""
+    """A log file that cannot be written does not stop training."""
     said = call("resume", place.run, "--epochs", "6", "--log-file", "/dev/full")
     assert (said.code, said.err) == (0, "")

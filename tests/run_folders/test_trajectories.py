@@ -1,4 +1,4 @@
-"""A stranger's trajectory holds this network's weights, or is refused with the byte."""
+"""A trajectory without this network's weights is refused with the byte."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMANDS = (
 
 
 def header(change: Callable[[list[list[object]]], object]) -> Callable[[list[bytes]], list[bytes]]:
-    """A change to the names and shapes."""
+    """Return a change of the names and shapes."""
 
     def changed(blocks: list[bytes]) -> list[bytes]:
         tensors = json.loads(blocks[0])["tensors"]
@@ -32,11 +32,11 @@ def header(change: Callable[[list[list[object]]], object]) -> Callable[[list[byt
 
 
 def tensor(name: object, shape: object) -> Callable[[list[bytes]], list[bytes]]:
-    """Another first tensor."""
+    """Return a change of the first tensor."""
     return header(lambda tensors: tensors.__setitem__(0, [name, shape]))
 
 
-#: A change to the blocks, and what is said of it; the network's first tensor is 4 x 2.
+#: Changes of the blocks, and their errors; the network's first tensor is 4 x 2.
 WRONG_HEADERS: dict[str, tuple[Callable[[list[bytes]], Sequence[bytes]], str]] = {
     "zero": (tensor("layers.0.weight", [0]), "in its header at byte 0, got layers.0.weight of sha"),
     "other shape": (tensor("layers.0.weight", [2, 4]), "got layers.0.weight of shape (2, 4)"),
@@ -59,7 +59,7 @@ WRONG_HEADERS: dict[str, tuple[Callable[[list[bytes]], Sequence[bytes]], str]] =
 
 @pytest.mark.parametrize("name", WRONG_HEADERS)
 def test_another_networks_header_is_refused(name: str, place: Place, call: Call) -> None:
-    """The line names the first tensor that differs, and what was expected."""
+    """The error names the first different tensor and the expected one."""
     change, expected = WRONG_HEADERS[name]
     place.rewrite_trajectory(change)
     said = call("render", place.run)
@@ -69,7 +69,7 @@ def test_another_networks_header_is_refused(name: str, place: Place, call: Call)
 
 
 def record(facts: bytes, epoch: int = 2) -> Callable[[list[bytes]], list[bytes]]:
-    """Other facts in the second of the three records."""
+    """Return a change of the second of the three records."""
 
     def changed(blocks: list[bytes]) -> list[bytes]:
         length = struct.unpack_from("<qI", blocks[2])[1]
@@ -94,7 +94,7 @@ WRONG_RECORDS: dict[str, tuple[Callable[[list[bytes]], Sequence[bytes]], str]] =
 
 @pytest.mark.parametrize("name", WRONG_RECORDS)
 def test_a_record_that_is_none_is_refused(name: str, place: Place, call: Call) -> None:
-    """With the byte at which it begins."""
+    """A bad record is refused with the byte at which it begins."""
     change, expected = WRONG_RECORDS[name]
     blocks: list[bytes] = []
     place.rewrite_trajectory(lambda found: blocks.extend(found) or change(found))  # type: ignore[func-returns-value] # it remembers them too
@@ -108,7 +108,7 @@ def test_a_record_that_is_none_is_refused(name: str, place: Place, call: Call) -
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_all_commands_refuse_it(words: list[str], place: Place, call: Call) -> None:
-    """Those that draw, measure, and go on from it."""
+    """Commands that draw, measure and continue all refuse a bad trajectory."""
     place.rewrite_trajectory(WRONG_HEADERS["foreign"][0])
     before = place.files()
     said = call(words[0], place.run, *words[1:])
@@ -119,7 +119,7 @@ def test_all_commands_refuse_it(words: list[str], place: Place, call: Call) -> N
 
 
 def test_a_block_larger_than_any_record_costs_no_memory(place: Place) -> None:
-    """Its size is bounded by the network's, before it is read."""
+    """A block larger than the network's largest record is refused by its size, unread."""
     path = place.run / "trajectory.bin"
     size = path.stat().st_size
     with path.open("r+b") as file:

@@ -1,4 +1,4 @@
-"""What the tests of runtime share."""
+"""Fixtures of the tests of runtime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitfold.runtime.loop_cache.folders import LoopFolders
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder in which loops are kept during a test; empty at its start."""
+    """Return the only folder of compiled loops during a test; it starts empty."""
     folders = LoopFolders((tmp_path / "loops",))
     monkeypatch.setattr(loop_cache, "loop_folders", lambda: folders)
     loop_cache._warn_of_damage.cache_clear()

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic files, which are whole or absent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.training.training_runs import run_in_child
 
 
 def grow_until_refused(folder: str) -> None:
-    """Write with a limit on files' sizes, as on a full disk; runs in a process of its own."""
+    """Write under a limit on file sizes, as on a full disk, in a process of its own."""
     path = Path(folder)
     old = path / "old"
     old.write_bytes(b"old")
@@ -32,7 +32,7 @@ def grow_until_refused(folder: str) -> None:
 
 
 def test_a_write_that_the_system_refuses_leaves_no_trace(tmp_path: Path) -> None:
-    """A record that does not fit is not there by half, and a file is the old one."""
+    """After a refused write, a record is absent and a file has its old content."""
     assert run_in_child(grow_until_refused, str(tmp_path)) == 0
     assert (tmp_path / "grown").read_bytes() == b"a" * 60 + b"c" * 30
     assert (tmp_path / "old").read_bytes() == b"old"
@@ -40,7 +40,7 @@ def test_a_write_that_the_system_refuses_leaves_no_trace(tmp_path: Path) -> None
 
 
 def test_a_file_is_replaced(tmp_path: Path) -> None:
-    """The new content is there and nothing beside it."""
+    """A replaced file has the new content, and no other file is left beside it."""
     path = tmp_path / "file"
     for content in (b"first", b"", b"third"):
         write_atomically(path, content)
@@ -51,7 +51,7 @@ def test_a_file_is_replaced(tmp_path: Path) -> None:
 def test_a_file_system_without_synced_folders_will_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is in place by then; that its folder cannot be synced is no failure."""
+    """A file system that cannot sync folders causes no error, as the file is already in place."""
 
     def refuse(folder: Path) -> None:
         raise OSError(22, "Invalid argument")
@@ -62,7 +62,7 @@ def test_a_file_system_without_synced_folders_will_do(
 
 
 def test_a_file_that_grows_keeps_what_it_has(tmp_path: Path) -> None:
-    """Opening it again goes on at its end."""
+    """Opening a growing file again appends at its end."""
     for record in (b"one", b"two"):
         file = AppendOnlyFile(tmp_path / "file")
         file.append(record)

@@ -14,7 +14,7 @@ from bitfold.runtime.borrowed_arrays import make_borrowed
 
 @pytest.mark.parametrize("is_counted", [False, True])
 def test_a_borrowed_array_is_the_same_memory(is_counted: bool) -> None:
-    """What is written to it stands in the array, in both ways, also in views of it."""
+    """A borrowed array shares memory with its array, also for views, borrowed or counted."""
     borrowed = make_borrowed(is_counted=is_counted)
 
     @njit
@@ -52,7 +52,7 @@ print(found.num_polytopes, found.vertices.tobytes().hex(), found.edges.tobytes()
 
 
 def test_a_partition_is_the_same_bit_for_bit_without_borrowed_arrays() -> None:
-    """With counted arrays, interpreted to spare the compiling, and one line says so."""
+    """With counted arrays the partition has the same bits, and one line says so."""
     plain = subprocess.run(
         [sys.executable, "-c", SCRIPT, "plain"],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},

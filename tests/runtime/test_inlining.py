@@ -11,7 +11,7 @@ from bitfold.runtime.inlining import inlined
 
 
 class _Compiled(event.Listener):
-    """Notes the names of what is compiled."""
+    """Notes the names of compiled functions."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -24,13 +24,13 @@ class _Compiled(event.Listener):
 
 
 def test_a_function_is_compiled_into_its_caller() -> None:
-    """Once, although its argument is the number 0 at first, which has a type of its own."""
+    """The function is compiled into its caller once, although a literal 0 has its own type."""
 
     @inlined
     def doubled_plus(total: int, number: int) -> int:
         return 2 * total + number
 
-    # Not kept on disk, so that it is compiled whenever the test runs.
+    # Not cached on disk, so that each run of the test compiles it.
     @njit
     def binary(digits: int) -> int:
         total = 0

@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are first used."""
+"""Packages that import their names at first use."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ STUBS = sorted(ROOT.rglob("__init__.pyi"))
 
 
 def package_of(stub: Path) -> str:
-    """The dotted name of a stub's package."""
+    """Return the dotted name of a stub's package."""
     return ".".join(["bitfold", *stub.parent.relative_to(ROOT).parts])
 
 
 @pytest.mark.parametrize("stub", STUBS, ids=package_of)
 def test_every_name_of_a_stub_is_what_its_module_defines(stub: Path) -> None:
-    """``__all__`` of stub and package agree, and each name is the module's own object."""
+    """``__all__`` of stub and package agree, and each name is its module's own object."""
     package = importlib.import_module(package_of(stub))
     text = stub.read_text(encoding="utf-8")
     (declared,) = (
@@ -41,7 +41,7 @@ def test_every_name_of_a_stub_is_what_its_module_defines(stub: Path) -> None:
 
 
 def test_a_submodule_does_not_hide_the_function_of_its_name() -> None:
-    """``bitfold.polytopes.partition`` is the function, in whatever order both are imported."""
+    """``bitfold.polytopes.partition`` is the function, after imports in any order."""
     code = (
         "import inspect, bitfold.polytopes.partition\n"
         "from bitfold.polytopes import partition\n"
@@ -52,7 +52,7 @@ def test_a_submodule_does_not_hide_the_function_of_its_name() -> None:
 
 
 def test_submodules_are_found_without_an_import_of_their_own() -> None:
-    """``import bitfold`` is enough for ``bitfold.kolmogorov.fit_predictor``."""
+    """After ``import bitfold``, ``bitfold.kolmogorov.fit_predictor`` is found."""
     code = "import bitfold; print(bitfold.kolmogorov.fit_predictor.__name__)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert found.stdout == "fit_predictor\n"

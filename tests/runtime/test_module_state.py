@@ -1,4 +1,4 @@
-"""Tests of what modules save beside their parameters and buffers."""
+"""Tests of the state that modules save beside parameters and buffers."""
 
 import warnings
 from typing import Any
@@ -19,16 +19,16 @@ class Extra(nn.Module):
         self.state = state
 
     def get_extra_state(self) -> Any:
-        """What it was given."""
+        """Return the given state."""
         return self.state
 
     def set_extra_state(self, state: Any) -> None:
-        """Keep it."""
+        """Keep the given state."""
         self.state = state
 
 
 def quantised() -> nn.Module:
-    """Linear layers with packed weights."""
+    """Return linear layers with packed weights."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 3)).eval()
@@ -38,12 +38,12 @@ def quantised() -> nn.Module:
 
 
 def test_packed_weights_are_named() -> None:
-    """Not the scale beside them, which is a tensor too."""
+    """The error names the packed weights and not the scale, which is a tensor."""
     assert hidden_weights(quantised()) == "'1._packed_params._packed_params', a tuple"
 
 
 def test_an_extra_state_is_no_weight() -> None:
-    """It is listed all the same, unless it is None."""
+    """An extra state counts as no weight, and is listed unless it is None."""
     assert hidden_weights(Extra(torch.ones(3))) is None
     assert list(other_state(Extra({"a": 1}))) == ["_extra_state"]
     assert not other_state(Extra(None))
@@ -51,7 +51,7 @@ def test_an_extra_state_is_no_weight() -> None:
 
 @pytest.mark.parametrize("wrap", [False, True])
 def test_tied_and_wrapped_parameters_are_no_other_state(wrap: bool) -> None:
-    """Parameters under further names, and names with wrappers, are known."""
+    """Parameters under several names, or with wrappers in their names, count as known."""
     module: Any = nn.Sequential(nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)))
     module[1][0].weight = module[0].weight
     if wrap:
@@ -60,7 +60,7 @@ def test_tied_and_wrapped_parameters_are_no_other_state(wrap: bool) -> None:
 
 
 def test_the_first_difference_is_named() -> None:
-    """A shape, a name, or a tensor that one of two modules lacks."""
+    """The first difference is a shape, a name, or a tensor that one module lacks."""
     one = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
     assert first_difference(one, nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))) is None
     other = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1, bias=False))

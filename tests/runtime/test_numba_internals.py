@@ -16,8 +16,8 @@ from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.sums.fused import coordinate_sums
 from bitfold.runtime import numba_internals
 
-#: A slope is a difference of logits, off by their rounding of 1e-7, times 255 bins over a range of
-#: 1, over 76 weights; some roundings meet.
+#: A slope is a difference of logits, each rounded by 1e-7, times 255 bins over a range of 1, over
+#: 76 weights; several roundings may add up.
 SLOPE_ROUNDING = 5e-6
 
 _NUMBERS = """
@@ -32,7 +32,7 @@ for predictor in ("coordinate", "row_column"):
 
 @pytest.fixture
 def fresh_check() -> Iterator[None]:
-    """Forget what the check found, before a test and after it."""
+    """Forget the result of the check before and after a test."""
     numba_internals.are_as_expected.cache_clear()
     yield
     numba_internals.are_as_expected.cache_clear()
@@ -40,7 +40,7 @@ def fresh_check() -> Iterator[None]:
 
 @pytest.fixture
 def untested_numba(monkeypatch: pytest.MonkeyPatch, fresh_check: None) -> None:
-    """Let the installed Numba be newer than any that was tested."""
+    """Pretend that the installed Numba is newer than any tested one."""
     monkeypatch.setattr(numba_internals, "NEWEST_TESTED", (0, 61))
     monkeypatch.setattr(numba, "__version__", "0.99.0")
 
@@ -48,7 +48,7 @@ def untested_numba(monkeypatch: pytest.MonkeyPatch, fresh_check: None) -> None:
 def test_the_installed_numba_is_as_expected(
     caplog: pytest.LogCaptureFixture, fresh_check: None
 ) -> None:
-    """The tests run the fast loops, and nothing is logged."""
+    """With the installed Numba, the tests run the fast loops and no line is logged."""
     assert numba_internals.find_difference(numba.__version__) is None
     assert numba_internals.are_as_expected()
     assert caplog.records == []
@@ -56,14 +56,14 @@ def test_the_installed_numba_is_as_expected(
 
 @pytest.mark.parametrize("version", ["0.60.2", "0.99.0", "1.0.0"])
 def test_an_untested_version_is_a_difference(version: str) -> None:
-    """Older and newer ones alike; every tested minor version is none, whatever its patch level."""
+    """Untested minor versions, older or newer, are a difference; patch levels do not matter."""
     assert numba_internals.find_difference(version) == "an untested version"
     assert numba_internals.find_difference("0.61.0") is None
     assert numba_internals.find_difference("0.68.99rc1") is None
 
 
 def test_missing_internals_are_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A function that is gone, or an array whose structure has other fields, is found."""
+    """A missing function, or an array with other fields, is a difference."""
     with monkeypatch.context() as patch:
         patch.delattr(cgutils, "get_or_insert_function")
         found = numba_internals.find_difference(numba.__version__)
@@ -78,7 +78,7 @@ def test_missing_internals_are_a_difference(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("untested_numba")
 def test_the_difference_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """One warning names the expected versions and the one that is installed."""
+    """One warning names the expected versions and the installed one."""
     with caplog.at_level(logging.WARNING, "bitfold"):
         assert not numba_internals.are_as_expected()
         assert not numba_internals.are_as_expected()
@@ -88,7 +88,7 @@ def test_the_difference_is_logged_once(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_interpreted_loops_give_the_same_numbers() -> None:
-    """With NUMBA_DISABLE_JIT, which tools for coverage set, one line says that they are slow."""
+    """With NUMBA_DISABLE_JIT, results are the same, and one line says that loops are slow."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-P", "-c", _NUMBERS]
     compiled = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -103,7 +103,7 @@ def test_interpreted_loops_give_the_same_numbers() -> None:
 def test_k_is_the_same_without_the_fused_loops(
     targets: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """K, its gradients and the bits come from PyTorch's operations then, to within rounding."""
+    """Without the fused loops, PyTorch's operations give the same K, gradients and bits."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 9), nn.Linear(9, 4))
     loss = KolmogorovLoss(module, predictor="coordinate", targets=targets, weight_range=(-0.5, 0.5))
@@ -118,7 +118,7 @@ def test_k_is_the_same_without_the_fused_loops(
 
     fused = everything()
     request.getfixturevalue("untested_numba")
-    monkeypatch.delattr(coordinate_sums, "array")  # which each fused sum begins with
+    monkeypatch.delattr(coordinate_sums, "array")  # each fused sum begins with this function
     plain = everything()
     assert plain[0] == pytest.approx(fused[0], rel=1e-5)
     torch.testing.assert_close(plain[1], fused[1], rtol=1e-4, atol=SLOPE_ROUNDING)

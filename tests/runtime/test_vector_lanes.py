@@ -1,4 +1,4 @@
-"""Tests of the operations on sixteen numbers at a time."""
+"""Tests of operations on sixteen numbers at a time."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def power_each(values: Any, results: Any) -> None:
 
 
 def test_powers_of_two_are_exact_to_two_roundings() -> None:
-    """2^x is off by at most 2e-7 of itself in the range of normal numbers, and NaN stays NaN."""
+    """2^x has a relative error of at most 2e-7 for normal numbers, and NaN stays NaN."""
     values = np.linspace(-125, 126.9, 2**18, dtype=np.float32)
     results = np.empty_like(values)
     power_each(values, results)

@@ -1,4 +1,4 @@
-"""Tests of modules within wrappers."""
+"""Tests of modules in wrappers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ WRAPPERS: dict[str, Callable[[nn.Module], Any]] = {
 
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_wrappers_are_taken_off(name: str) -> None:
-    """What is left has the type and the names of the module itself."""
+    """Without its wrappers, a module has its own type and names."""
     module = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     found = unwrap(WRAPPERS[name](module))
     assert type(found) is nn.Sequential
@@ -30,7 +30,7 @@ def test_wrappers_are_taken_off(name: str) -> None:
 
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_wrappers_of_parts_are_not_in_names(name: str) -> None:
-    """A module whose parts are wrapped has the names of the same module without wrappers."""
+    """Names leave out the wrappers of parts."""
     module = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 1)))
     names = [key for key, _ in module.named_parameters()]
     module[1] = WRAPPERS[name](module[1])
@@ -39,14 +39,14 @@ def test_wrappers_of_parts_are_not_in_names(name: str) -> None:
 
 
 def test_a_module_that_is_no_wrapper_stays() -> None:
-    """Also one with an attribute by the name that wrappers use."""
+    """A module without a wrapper stays, even with an attribute of a wrapper's name."""
     module = nn.ModuleDict({"module": nn.Linear(2, 3)})
     assert unwrap(module) is module
     assert plain_names(module)("module.weight") == "module.weight"
 
 
 def test_names_that_would_become_the_same_stay() -> None:
-    """A part that is named like a wrapped one's own part keeps both apart."""
+    """If removing a wrapper's name would make two names equal, both names stay."""
     wrapped = nn.DataParallel(nn.ModuleDict({"a": nn.Linear(2, 3)}))
     wrapped.register_module("a", nn.Linear(2, 3))
     outer = nn.ModuleDict({"part": wrapped})

@@ -1,4 +1,4 @@
-"""The server as a page talks to it, without a browser."""
+"""The server's conversation with a page, without a browser."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ serve.serve(sys.argv[1], begin=settings, ready=lambda url: print(url, flush=True
 
 
 class Page:
-    """A page that connects, asks, and waits for answers."""
+    """A page that connects, sends commands and waits for answers."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -53,7 +53,7 @@ class Page:
         self._socket.send(json.dumps({"kind": kind, **fields}))
 
     def hear(self, kind: str, fits: Callable[[Message], bool] = lambda _: True) -> Message:
-        """Wait for a message of a kind that fits; others are passed over."""
+        """Wait for a message of a fitting kind, and skip the others."""
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
             data = self._socket.recv(timeout=PATIENCE_SECONDS)
@@ -70,7 +70,7 @@ class Page:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server with one run, paused at epoch 0."""
+    """Return the URL of a server with one run, paused at epoch 0."""
     folder = tmp_path_factory.mktemp("studio") / "runs"
     command = [sys.executable, "-c", SERVER, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
@@ -81,7 +81,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def parts_of(url: str) -> tuple[str, str, Path]:
-    """The address of the socket, the token and the folder of runs."""
+    """Return the socket's address, the token and the folder of runs."""
     base, _, fragment = url.partition("/#")
     facts = dict(part.split("=", 1) for part in fragment.split("&"))
     return f"{base.replace('http', 'ws')}/socket", facts["token"], Path(facts["folder"])
@@ -89,7 +89,7 @@ def parts_of(url: str) -> tuple[str, str, Path]:
 
 @contextmanager
 def page_of(url: str) -> Iterator[Page]:
-    """A page that has said the token."""
+    """Return a page that has sent the token."""
     address, token, _ = parts_of(url)
     with connect(address, compression=None) as socket:
         page = Page(socket)
@@ -101,7 +101,7 @@ LOOK = {"view": 0, "x": 0, "y": 0, "half": 0.5, "aspect": 1, "faces": "value"}
 
 
 def test_a_page_steps_paints_changes_and_what_it_did_can_be_replayed(url: str) -> None:
-    """The whole way: every partition is that of the run's network, and all of it is recorded."""
+    """Steps, strokes and changes give the network's partitions, and a replay repeats them all."""
     with page_of(url) as page:
         hello = page.hear("hello")
         assert hello.facts["columns"][0] == "epoch"
@@ -136,7 +136,7 @@ def test_a_page_steps_paints_changes_and_what_it_did_can_be_replayed(url: str) -
 
 
 def test_two_pages_see_what_either_paints(url: str) -> None:
-    """The later stroke wins, and both see it; undo takes back the last one, whoever made it."""
+    """Both pages see all strokes; the later stroke wins, and undo removes the last stroke."""
     stroke = {"tool": "brush", "points": [[0, 0]], "radius": 2}
     with page_of(url) as one, page_of(url) as two:
         for page in (one, two):
@@ -154,7 +154,7 @@ def test_two_pages_see_what_either_paints(url: str) -> None:
 
 
 def test_a_branch_begins_in_its_parents_state(url: str) -> None:
-    """It is a run of its own, and the page is told its name."""
+    """A branch is a run of its own in its parent's state, and the page gets its name."""
     with page_of(url) as page:
         page.say("open", run="ring")
         page.say("branch", run="ring", epoch=2)
@@ -167,7 +167,7 @@ def test_a_branch_begins_in_its_parents_state(url: str) -> None:
 
 
 def test_what_is_under_the_pointer_is_the_partitions(url: str) -> None:
-    """Outputs of the network at that point."""
+    """A point's outputs are those of the network."""
     with page_of(url) as page:
         page.say("open", run="ring")
         page.say("look", run="ring", **LOOK)
@@ -194,7 +194,7 @@ def test_what_is_under_the_pointer_is_the_partitions(url: str) -> None:
 def test_what_is_refused_is_said_in_one_line(
     url: str, command: dict[str, Any], problem: str
 ) -> None:
-    """And the connection goes on."""
+    """A refusal is one line, and the connection stays open."""
     with page_of(url) as page:
         page.say("open", run="ring")
         page.hear("target")
@@ -215,7 +215,7 @@ def test_what_is_refused_is_said_in_one_line(
     ],
 )
 def test_without_the_token_the_socket_answers_nothing(url: str, hello: str) -> None:
-    """It closes."""
+    """Without the token the socket closes without an answer."""
     with connect(parts_of(url)[0]) as socket:
         socket.send(hello)
         with pytest.raises(ConnectionClosed) as closed:
@@ -225,7 +225,7 @@ def test_without_the_token_the_socket_answers_nothing(url: str, hello: str) -> N
 
 
 def test_a_page_of_another_site_cannot_connect(url: str) -> None:
-    """Its origin gives it away."""
+    """A page of another site is refused by its origin."""
     with (
         pytest.raises(InvalidStatus),
         connect(parts_of(url)[0], origin=Origin("http://evil.example")),
@@ -234,7 +234,7 @@ def test_a_page_of_another_site_cannot_connect(url: str) -> None:
 
 
 def test_two_pages_that_open_a_run_at_once_start_one_trainer(url: str) -> None:
-    """And the orders of both reach it, also those that come before it has started."""
+    """Two pages that open a run at once share one trainer, which gets all their orders."""
     with page_of(url) as one, page_of(url) as two:
         one.say("open", run="ring")
         one.say("stop", run="ring")
@@ -254,7 +254,7 @@ def test_two_pages_that_open_a_run_at_once_start_one_trainer(url: str) -> None:
 
 
 def test_what_is_said_to_be_saved_is_what_is_saved(url: str, tmp_path: Path) -> None:
-    """The file has the size that the page was told, the costs add up, and it is read again."""
+    """The saved file has the announced size, its costs add up, and it can be read."""
     with page_of(url) as page:
         page.say("open", run="ring")
         page.say("look", run="ring", **LOOK)
@@ -282,7 +282,7 @@ def test_what_is_said_to_be_saved_is_what_is_saved(url: str, tmp_path: Path) -> 
     "kind", ["npz", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("svg", "graphml"))]
 )
 def test_each_format_of_a_partition_is_saved(url: str, kind: str, tmp_path: Path) -> None:
-    """And can be opened again."""
+    """Each format of a partition is saved and can be opened again."""
     with page_of(url) as page:
         page.say("open", run="ring")
         page.say("look", run="ring", **LOOK)
@@ -310,7 +310,7 @@ def test_each_format_of_a_partition_is_saved(url: str, kind: str, tmp_path: Path
     ],
 )
 def test_no_command_leads_to_a_file_outside(url: str, command: dict[str, Any]) -> None:
-    """It is refused before it reaches a trainer."""
+    """A command that names a file outside is refused before it reaches a trainer."""
     with page_of(url) as page:
         page.say("open", run="ring")
         page.hear("target")
@@ -320,7 +320,7 @@ def test_no_command_leads_to_a_file_outside(url: str, command: dict[str, Any]) -
 
 
 def test_a_dropped_picture_becomes_a_run(url: str) -> None:
-    """It is kept in the folder of runs; what is no picture is refused in one line."""
+    """A dropped picture becomes a run in the folder of runs; other files get a one-line refusal."""
     address, token, folder = parts_of(url)
     base = address.replace("ws:", "http:").removesuffix("/socket")
 
@@ -350,7 +350,7 @@ def test_a_dropped_picture_becomes_a_run(url: str) -> None:
 
 
 def test_a_run_that_is_only_looked_at_stays_as_it_is(url: str, tmp_path: Path) -> None:
-    """It is shown and saved from its files; only an order to train opens it."""
+    """A run is shown and saved from its files; only an order to train starts a trainer."""
     folder = parts_of(url)[2] / "ring"
     with page_of(url) as page:
         page.say("stop", run="ring")

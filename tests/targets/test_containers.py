@@ -18,7 +18,7 @@ MDAT = b"\0\0\0\x09mdat1"
         ("MP4", MOOV + b"\0\0\0\0mdat123", True),  # the last box reaches to the end
         ("MP4", MOOV + b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x14abcd", True),  # a box with a 64-bit length
         ("MP4", MOOV + b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x15abcd", False),
-        ("MP4", MOOV + MDAT + b"\0", True),  # what follows the last box is no part of the file
+        ("MP4", MOOV + MDAT + b"\0", True),  # bytes after the last box are no part of the file
         ("MP4", MOOV + MDAT + b"appended text", True),
         ("MP4", MOOV + MDAT + b"\0\0\0\x04free", True),
         ("MP4", MOOV + MDAT + b"\0\0\x10\0free", True),

@@ -61,7 +61,7 @@ def test_writing_replaces_the_whole_file(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the disk fills while writing, the old target stays and no rest is left."""
+    """If the disk fills while writing, the old target stays and no temporary file is left."""
     write_target(tmp_path / "t", load_target("disk", size=8))
 
     def full(descriptor: Any) -> None:
@@ -152,7 +152,7 @@ def test_hostile_metadata_is_refused(tmp_path: Path, text: Any) -> None:
 def test_missing_and_overlong_files_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing file, a directory and one beyond the limit end in the same kind of error."""
+    """A missing file, a directory and a file beyond the limit raise the same kind of error."""
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(TargetError, match="Cannot read target"):
             read_target(path)
@@ -165,7 +165,7 @@ def test_missing_and_overlong_files_are_refused(
 def test_a_path_is_a_path_even_with_the_name_of_a_built_in_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`pathlib.Path` objects are taken; a missing file is an error in one line."""
+    """A `pathlib.Path` with a built-in's name is a path; a missing file is an error in one line."""
     pixels = np.arange(400, dtype=np.uint8).reshape(20, 20)
     Image.fromarray(pixels).save(tmp_path / "ring", "PNG")
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What a decoder prints is said in one line if the picture cannot be read, and else not at all."""
+"""Decoders' messages: one line if the picture cannot be read, and otherwise none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bitfold.targets import load_target
 
 
 def damaged_tiff(path: Path, kind: str) -> Path:
-    """A TIFF with wrong bytes among its pixels, which libtiff tells of on standard error."""
+    """Return a TIFF with wrong bytes among its pixels, for which libtiff prints a message."""
     pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "TIFF", compression=kind)
@@ -34,7 +34,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_noise_of_a_picture_that_cannot_be_read_is_in_the_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """In the same line; standard error stays clean."""
+    """The decoder's message is in the error's line, and standard error stays clean."""
     path = damaged_tiff(tmp_path / "a.tif", "tiff_lzw")
     with pytest.raises(TargetError, match=r"Its decoder said: .*not yet in table") as caught:
         load_target(str(path))
@@ -45,7 +45,7 @@ def test_noise_of_a_picture_that_cannot_be_read_is_in_the_error(
 def test_noise_of_a_picture_that_is_read_is_not_printed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An odd marker that libtiff passes over does not matter."""
+    """If the picture can be read, libtiff's message about an odd marker is not printed."""
     target = load_target(str(damaged_tiff(tmp_path / "a.tif", "jpeg")))
     assert target.pixels.shape == (1, 64, 64, 3)
     assert capfd.readouterr().err == ""

@@ -35,7 +35,7 @@ LOSSY_LEVELS = 8
 
 
 def stored(upright: Any, orientation: Any) -> Any:
-    """Give the pixels as a camera held that way stores them: the inverse of Exif's table."""
+    """Return the pixels as a camera in that orientation stores them, by Exif's inverse table."""
     inverse: dict[int, Callable[[Any], Any]] = {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
@@ -272,7 +272,7 @@ def test_half_a_file_is_an_error(
         Image.fromarray(noise).save(path, **KINDS[kind])
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    # A TGA is known by its end alone.
+    # Only its end identifies a TGA.
     with pytest.raises(TargetError, match="begins with" if kind == "tga" else "complete"):
         load_target(str(path))
 

@@ -11,7 +11,7 @@ from bitfold.targets import load_target, repainted
 
 
 def test_pixels_may_have_the_shape_of_the_picture() -> None:
-    """Without the axes of frames and grey."""
+    """Pixels may omit the axes of frames and of grey."""
     ring = load_target("ring", size=8)
     painted = np.arange(64, dtype=np.uint8).reshape(8, 8)
     for pixels in (painted, painted[..., None], painted[None, ..., None]):
@@ -19,13 +19,13 @@ def test_pixels_may_have_the_shape_of_the_picture() -> None:
 
 
 def test_booleans_are_black_and_white() -> None:
-    """True is white."""
+    """True is white and False is black."""
     values = repainted(load_target("ring", size=8), np.eye(8, dtype=bool)).values(np.arange(9))
     assert values.ravel().tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_painted_pixel_has_the_class_of_the_nearest_colour() -> None:
-    """The others keep theirs."""
+    """A painted pixel gets the class of the nearest colour, and the others keep their class."""
     target = load_target("rgb-ring", size=32)
     assert target.classes is not None
     pixels = target.pixels.copy()
@@ -42,6 +42,6 @@ def test_a_painted_pixel_has_the_class_of_the_nearest_colour() -> None:
     ids=["size", "type", "colours"],
 )
 def test_other_pixels_are_refused(pixels: NDArray[np.generic]) -> None:
-    """In one line that says what fits."""
+    """Pixels of another shape or dtype are refused in one line with the expected ones."""
     with pytest.raises(TargetError, match=r"expected uint8 pixels of shape \(8, 8, 1\)"):
         repainted(load_target("ring", size=8), pixels)

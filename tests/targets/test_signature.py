@@ -1,4 +1,4 @@
-"""Tests of what is said about files that are no pictures."""
+"""Tests of the errors about files that are no pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from bitfold.targets import load_target
 
 
 def message(source: Any) -> Any:
-    """Load what cannot be loaded and give the message, which is one line."""
+    """Load a bad file and return the error, which is one line."""
     with pytest.raises(TargetError) as caught:
         load_target(str(source))
     text = str(caught.value)

@@ -39,7 +39,7 @@ CASES = [(20, 0.3), (30, 3.0), (300, 2.0), ("all", 1.5), (200, 20.0), (800, 6.0)
 @pytest.mark.parametrize(("points", "sigma_px"), CASES)
 @pytest.mark.parametrize("name", ["ring", "rgb-ring"])
 def test_the_picture_is_the_plain_sum(name: str, points: Any, sigma_px: Any) -> None:
-    """From sparse to dense points and from narrow to wide kernels, it is the plain sum rounded."""
+    """For sparse or dense points and narrow or wide kernels, the picture is the plain sum."""
     target = load_target(name, size=40)
     split = sample_split(target, points=points, batch_size=32, seed=3)
     expected = reference(target, split, sigma_px, np.arange(1600))

@@ -12,7 +12,7 @@ from bitfold.targets import Frames, load_target, make_target, sample_split
 
 
 def strip(num_pixels: Any) -> Any:
-    """Make a grey picture with so many pixels."""
+    """Make a grey picture with a number of pixels."""
     pixels = (np.arange(num_pixels) % 251).astype(np.uint8)
     return make_target("strip", Frames(pixels.reshape(1, 1, -1, 1)))
 

@@ -1,4 +1,4 @@
-"""Tests of what a video's container says beside its frames."""
+"""Tests of a video container's information beside its frames."""
 
 import io
 import struct
@@ -72,13 +72,13 @@ def put_cover_first(path: Path) -> None:
     handler = box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
     tags = box(b"udta", box(b"meta", bytes(4), handler, box(b"ilst", cover)))
     data = path.read_bytes()
-    start = data.index(b"moov") - 4  # the last box, so that nothing behind it moves
+    start = data.index(b"moov") - 4  # it is the last box, so that no offset after it changes
     old_tags = data.index(b"udta", start) - 4
     path.write_bytes(data[:start] + box(b"moov", tags, data[start + 8 : old_tags]))
 
 
 def test_a_cover_picture_is_no_clip(write_video: Any, corner_colours: Any) -> None:
-    """Of a cover and a video the video is read, wherever the cover stands."""
+    """If a file has a cover and a video, the video is read, wherever the cover is."""
     path = write_video("a.mp4", np.stack([corner_colours(48)] * 3))
     put_cover_first(path)
     with av.open(str(path)) as container:
@@ -131,7 +131,7 @@ def test_frames_keep_their_presentation_times(tmp_path: Path, name: str) -> None
     write_timed_video(path, [0, 10, 20, 60], 100)
     grid = load_target(str(path)).grid
     assert grid.frame_edges is not None
-    # The last frame has no successor; its duration is the container's, or the usual one.
+    # The last frame's duration comes from the container, or is the usual one.
     seconds = (np.array(grid.frame_edges) + 0.5) / (grid.frame_edges[1] + 0.5) * 0.1
     np.testing.assert_allclose(seconds[:4], [0, 0.1, 0.2, 0.6], atol=0.002)
     points = grid.coordinates(np.arange(4) * 32 * 32)

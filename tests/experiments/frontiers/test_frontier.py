@@ -26,7 +26,7 @@ CONFIG = Config(
 
 
 def test_listeners_hear_of_each_network_and_of_all_its_training(tmp_path: Path) -> None:
-    """Started, the events of the run, ended; the result names every network."""
+    """Listeners hear a start, the run's events and an end for each network; the result has all."""
     events: list[FrontierEvent] = []
     found = frontier(CONFIG, [0.01, 0.1], [0, 3], tmp_path / "curve", listeners=[events.append])
     kinds = [type(event) for event in events]
@@ -44,7 +44,7 @@ def test_listeners_hear_of_each_network_and_of_all_its_training(tmp_path: Path) 
 
 
 def test_a_second_call_trains_what_is_missing_and_keeps_the_goal(tmp_path: Path) -> None:
-    """Lambdas are added; other settings are refused; without a goal the earlier one holds."""
+    """A second call trains only the missing lambdas, refuses other settings and keeps the goal."""
     first = frontier(CONFIG, [0.01], folder=tmp_path / "curve", goal=Goal(psnr_db=1))
     assert first.record.goal.error == pytest.approx(10**-0.1)
     events: list[FrontierEvent] = []
@@ -58,7 +58,7 @@ def test_a_second_call_trains_what_is_missing_and_keeps_the_goal(tmp_path: Path)
 
 
 def test_what_cannot_be_trained_leaves_nothing(tmp_path: Path) -> None:
-    """No lambda, a wrong lambda or seed, decibels of classes."""
+    """A missing lambda, a wrong lambda or seed, or decibels of classes leave no file."""
     folder, classes = tmp_path / "curve", CONFIG.replace(task="classification")
     for config, lambdas, seeds, goal in (
         (CONFIG, [], [0], None),
@@ -74,7 +74,7 @@ def test_what_cannot_be_trained_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_frontier_is_a_sweep_over_lambda_and_seed(tmp_path: Path) -> None:
-    """Also one that was trained side by side, to the same bytes; the old record stays the same."""
+    """A frontier trained side by side as a sweep has the same bytes; the old record stays."""
     one = frontier(CONFIG, [0.01, 0.1], [0, 3], tmp_path / "one")
     events: list[FrontierEvent] = []
     two = frontier(CONFIG, [0.01, 0.1], [0, 3], tmp_path / "two", jobs=2, listeners=[events.append])

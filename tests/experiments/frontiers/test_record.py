@@ -25,7 +25,7 @@ RECORD = FrontierRecord(
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    """Settings, lambdas, seeds, points and goal come back; nothing is missing."""
+    """Settings, lambdas, seeds, points and goal are read as they were written."""
     RECORD.write(tmp_path)
     assert read_record(tmp_path) == RECORD
     assert RECORD.missing() == []
@@ -37,7 +37,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     "text", ["", "[]", "{}", '{"format": "bitfold frontier", "version": 2}', "null", "\x00"]
 )
 def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
-    """And left alone."""
+    """A damaged record is named in the error and is not overwritten."""
     (tmp_path / "frontier.json").write_text(text)
     with pytest.raises(RunError, match=r"frontier\.json: expected the record"):
         read_record(tmp_path)
@@ -51,7 +51,7 @@ def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_record_with_a_wrong_point_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
-    """Sizes, errors and places are checked before anything is done with them."""
+    """The sizes, errors and paths of a record's points are checked before they are used."""
     RECORD.write(tmp_path)
     found = json.loads((tmp_path / "frontier.json").read_text())
     found["points"][0] |= change
@@ -78,7 +78,7 @@ MEASURES = st.lists(
 
 
 def points_of(measures: list[tuple[int, float]]) -> list[FrontierPoint]:
-    """A point for each size and error, and one without a file."""
+    """Return a point for each size and error, and a point without a file."""
     made = [
         FrontierPoint(1.0, seed, f"run-{seed}", "completed", "file", *both)
         for seed, both in enumerate(measures)
@@ -89,7 +89,7 @@ def points_of(measures: list[tuple[int, float]]) -> list[FrontierPoint]:
 @UNHURRIED
 @given(MEASURES)
 def test_the_front_is_what_no_other_point_beats(measures: list[tuple[int, float]]) -> None:
-    """By the definition, looking at every pair."""
+    """The front holds exactly the points that no other point beats, by comparing every pair."""
     naive = {
         (size, error)
         for size, error in measures
@@ -105,7 +105,7 @@ def test_the_front_is_what_no_other_point_beats(measures: list[tuple[int, float]
 def test_the_best_is_on_the_front_and_meets_what_is_asked(
     measures: list[tuple[int, float]], size: int, error: int
 ) -> None:
-    """Least error within the bytes, fewest bytes within the error, or least product of both."""
+    """The best point meets the limit: least error, fewest bytes, or the least product of both."""
     points = points_of(measures)
     front = {point.measure for point in pareto_front(points)}
     for goal, fits in (
@@ -121,7 +121,7 @@ def test_the_best_is_on_the_front_and_meets_what_is_asked(
 
 
 def test_a_blank_picture_is_never_the_best() -> None:
-    """A tiny file with a large error loses to one that shows the picture, whatever the product."""
+    """A tiny file with a large error never wins by its product over a file that shows something."""
     points = points_of([(179, 0.25), (2000, 0.03), (5000, 0.02), (9000, 0.018)])
     best = best_point(points, Goal())
     assert best is not None

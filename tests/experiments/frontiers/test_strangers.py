@@ -1,4 +1,4 @@
-"""The record of a frontier from a stranger leads nowhere, and is shown as it stands."""
+"""A stranger's frontier record: its paths are not followed and its texts are escaped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bitfold.experiments.frontiers.frontier import load_frontier
 
 @pytest.fixture(scope="module")
 def curve(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A frontier of one network."""
+    """Train a frontier of one network."""
     folder = tmp_path_factory.mktemp("frontier") / "curve"
     config = Config(
         target="disk", size=16, shape="[2]", points=50, validation_points=20, epochs=1, audit=False,
@@ -30,12 +30,12 @@ def curve(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def point(name: str, value: object) -> Callable[[dict[str, Any]], None]:
-    """A change of a field of the network."""
+    """Return a change of a field of the network."""
     return lambda content: content["points"][0].__setitem__(name, value)
 
 
 def field(name: str, value: object) -> Callable[[dict[str, Any]], None]:
-    """A change of a field of the record."""
+    """Return a change of a field of the record."""
     return lambda content: content.__setitem__(name, value)
 
 
@@ -62,7 +62,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
 def test_a_record_that_is_none_is_refused(
     name: str, curve: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line, with the field; nothing is made, in the folder or elsewhere."""
+    """The error is one line that names the bad field; no file is written anywhere."""
     change, expected = WRONG[name]
     content = json.loads((curve / "frontier.json").read_text(encoding="utf-8"))
     change(content)
@@ -83,7 +83,7 @@ def test_a_record_that_is_none_is_refused(
 def test_a_record_names_no_folder_outside(
     setting: str, curve: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The line names the option that its owner repeats."""
+    """A folder outside the curve is not used; the line names the option that allows it."""
     content = json.loads((curve / "frontier.json").read_text(encoding="utf-8"))
     content["settings"][setting] = str(tmp_path / "outside")
     (tmp_path / "curve").mkdir()
@@ -96,7 +96,7 @@ def test_a_record_names_no_folder_outside(
 def test_the_title_of_its_figure_is_text(
     curve: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A dollar sign in it starts no formula."""
+    """A dollar sign in a figure's title starts no formula."""
     record = load_frontier(curve).record
     settings = {**record.settings, "target": "a/$\\frac{<script>\x1b[2J\u7167-->"}
     draw_frontier(replace(record, settings=settings), tmp_path)

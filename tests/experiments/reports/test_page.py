@@ -1,4 +1,4 @@
-"""``bitfold report``: one HTML file that says what a run's network takes and is worth."""
+"""``bitfold report``: one HTML file about the size and the quality of a run's network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {
     "learning_rate": 0.01, "kolmogorov_lr": 0.01, "measure_folds": 0, "audit": False,
 }  # fmt: skip
 BY_SCALES = {"kolmogorov_range": "auto", "kolmogorov_targets": "linear"}
-#: Runs by name, the first of which would be read as HTML if it could.
+#: Runs by name; the first name would be HTML if it were not escaped.
 RUNS: dict[str, dict[str, Any]] = {
     "a & <b>'x'": {
         **BY_SCALES, "target": "ring", "kolmogorov_weight": 0.002, "epochs": 150,
@@ -42,7 +42,7 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 class Page(HTMLParser):
-    """A page taken apart; what is not nested well, or refers to elsewhere, is an error."""
+    """Parses a page; bad nesting and references to other files are errors."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Page(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        """Nothing that runs, and nothing that is fetched."""
+        """Check that a tag runs no code and loads no file."""
         assert name not in {"script", "link", "iframe", "object", "embed", "base", "form", "a"}
         for key, value in attributes:
             assert not key.startswith("on"), key
@@ -78,17 +78,17 @@ class Page(HTMLParser):
             self.cells[-1].append("")
 
     def handle_startendtag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        """As `handle_starttag`, closed at once."""
+        """Handle the tag as `handle_starttag` does, and close it at once."""
         self.handle_starttag(name, attributes)
         if name not in {"meta", "img"}:
             self.open.pop()
 
     def handle_endtag(self, name: str) -> None:
-        """It closes what was opened last."""
+        """Check that the tag closes the one opened last."""
         assert self.open.pop() == name
 
     def handle_data(self, data: str) -> None:
-        """Words of the page and of its cells."""
+        """Collect the words of the page and of its cells."""
         if "style" in self.open:
             assert "url(" not in data
             assert "@import" not in data
@@ -98,14 +98,14 @@ class Page(HTMLParser):
             self.cells[-1][-1] += data
 
     def row(self, first: str) -> list[str]:
-        """The cells of the row that begins so."""
+        """Return the cells of the row that begins with a text."""
         (found,) = (row for row in self.cells if row[0] == first)
         return found
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bitfold.Run]:
-    """Trained without anything being drawn."""
+    """Train the runs without drawing frames."""
     folder = tmp_path_factory.mktemp("runs")
     return {
         name: bitfold.train(
@@ -117,7 +117,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bitfold.Run]:
 
 @pytest.fixture(scope="module")
 def report(runs: dict[str, bitfold.Run]) -> Callable[[str], Page]:
-    """The page of a run, made once."""
+    """Return a function that makes the page of a run once."""
     pages: dict[str, Page] = {}
 
     def made(name: str) -> Page:
@@ -134,7 +134,7 @@ def report(runs: dict[str, bitfold.Run]) -> Callable[[str], Page]:
 
 @pytest.fixture
 def first(runs: dict[str, bitfold.Run]) -> bitfold.Run:
-    """The run with K."""
+    """Return the run with K."""
     return runs[next(iter(RUNS))]
 
 
@@ -142,10 +142,10 @@ def first(runs: dict[str, bitfold.Run]) -> bitfold.Run:
 def test_a_page_holds_all_its_parts_and_nothing_else(
     name: str, runs: dict[str, bitfold.Run], report: Callable[[str], Page]
 ) -> None:
-    """Well-formed, self-contained, with four pictures and a curve, whatever the run is called."""
+    """A page is well-formed and self-contained, and has four pictures and a curve for any name."""
     page = report(name)
     assert page.words.count(name) >= 2
-    # The card and the table of other compressors say on which pixels their qualities hold.
+    # The card and the table of other compressors say which pixels their qualities are of.
     assert page.words.count("pixels of the whole picture") >= 2
     assert page.tags.count("svg") == 1
     sizes = [Image.open(io.BytesIO(data)).size for data in page.images]
@@ -159,7 +159,7 @@ def test_a_page_holds_all_its_parts_and_nothing_else(
 def test_the_size_and_its_items_are_those_of_the_real_file(
     first: bitfold.Run, report: Callable[[str], Page], tmp_path: Path
 ) -> None:
-    """Of what `bitfold compress` writes, byte for byte; they add up."""
+    """The page's size is that of the file of `bitfold compress`, and its items add up to it."""
     path = tmp_path / "net.bitfold"
     assert main(["compress", str(first.path), "-o", str(path), "--quiet"]) == 0
     page, info = report(first.path.name), model_info(path)
@@ -180,7 +180,7 @@ def test_the_size_and_its_items_are_those_of_the_real_file(
 def test_errors_are_those_of_what_is_decoded(
     first: bitfold.Run, report: Callable[[str], Page], tmp_path: Path
 ) -> None:
-    """Of the file's network, of the run's own, and of each baseline's, at all pixels."""
+    """Errors are those at all pixels: of the file's network, the run's own, and each baseline."""
     path = tmp_path / "net.bitfold"
     assert main(["compress", str(first.path), "-o", str(path), "--quiet"]) == 0
     decoded, page = bitfold.read_model(path), report(first.path.name)
@@ -206,7 +206,7 @@ def _mse(run: bitfold.Run, network: torch.nn.Module) -> float:
 def test_classes_are_told_by_shares(
     runs: dict[str, bitfold.Run], report: Callable[[str], Page]
 ) -> None:
-    """Cross-entropy, and the share of pixels in the wrong class."""
+    """The page of a classifier shows cross-entropy and the share of pixels in the wrong class."""
     run, page = runs["classes"], report("classes")
     points = torch.from_numpy(run.target.grid.coordinates(run.split.validation))
     wanted = torch.from_numpy(run.target.values(run.split.validation))
@@ -220,7 +220,7 @@ def test_classes_are_told_by_shares(
 
 
 def number(pattern: str, text: str) -> float:
-    """The first number that a pattern's group finds in a text."""
+    """Return the first number that a pattern's group finds in a text."""
     match = re.search(pattern, text)
     assert match is not None, text
     return float(match[1])
@@ -229,7 +229,7 @@ def number(pattern: str, text: str) -> float:
 def test_the_bound_is_that_of_the_file_and_says_what_it_is_about(
     first: bitfold.Run, report: Callable[[str], Page]
 ) -> None:
-    """Its numbers are those of `bitfold.bound`; the picture's own error stands beside it."""
+    """The bound's numbers are those of `bitfold.bound`, and the picture's own error is shown."""
     page = report(first.path.name)
     bits, num_points = (int(page.row(name)[2].replace(",", "")) for name in ("bits", "n"))
     assert num_points == 5000
@@ -248,7 +248,7 @@ def test_the_bound_is_that_of_the_file_and_says_what_it_is_about(
 def test_where_every_pixel_was_looked_at_there_is_nothing_to_bound(
     report: Callable[[str], Page],
 ) -> None:
-    """It says so, and gives no number."""
+    """If the training saw every pixel, the page says that there is no bound and gives no number."""
     words = report("all").words
     assert "It does not apply: every pixel of the picture was learned" in words
     assert "is at most R" not in words
@@ -256,7 +256,7 @@ def test_where_every_pixel_was_looked_at_there_is_nothing_to_bound(
 
 
 def test_the_curve_has_the_colours_of_the_page(first: bitfold.Run) -> None:
-    """Its ink is a variable, so that it is readable in light and in dark; it has no ground."""
+    """The curve uses the page's colour variables without a background, for both themes."""
     main(["report", str(first.path), "--quiet"])
     text = (first.path / "report.html").read_text(encoding="utf-8")
     match = re.search(r"<svg.*?</svg>", text, re.DOTALL)
@@ -270,7 +270,7 @@ def test_the_curve_has_the_colours_of_the_page(first: bitfold.Run) -> None:
 
 
 def test_the_same_run_gives_the_same_page(first: bitfold.Run, tmp_path: Path) -> None:
-    """Byte for byte: there is no date in it, and no place."""
+    """A page of the same run has the same bytes, without a date or a path."""
     copied = shutil.copytree(first.path, tmp_path / first.path.name)
     pages = []
     for path in (first.path, copied):
@@ -282,7 +282,7 @@ def test_the_same_run_gives_the_same_page(first: bitfold.Run, tmp_path: Path) ->
 def test_a_file_that_was_written_before_can_be_reported_on(
     first: bitfold.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its size is the page's."""
+    """The page about an existing file shows that file's size."""
     model, output = tmp_path / "net.bitfold", tmp_path / "page.html"
     main(["compress", str(first.path), "-o", str(model), "--bytes", "70", "--quiet"])
     assert main(["report", str(first.path), "--model", str(model), "-o", str(output)]) == 0
@@ -293,7 +293,7 @@ def test_a_file_that_was_written_before_can_be_reported_on(
 
 
 def test_text_is_escaped_wherever_it_stands(first: bitfold.Run) -> None:
-    """Names of tensors, of compressors and of the code are text, in elements and in attributes."""
+    """Names of tensors and compressors, and code, are escaped in elements and in attributes."""
     bad = '"><script>alert(1)</script>'
     coded = code_run(first)
     facts = gather_facts(first, CodedRun(coded.data, coded.network, bad))
@@ -325,7 +325,7 @@ def test_what_cannot_be_done_takes_one_line(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Exit code 2, one line, and no page."""
+    """An impossible request exits with code 2, prints one line and writes no page."""
     places = {name: tmp_path / name.lower() for name in ("NOWHERE", "OTHER", "MODULE", "EMPTY")}
     bitfold.write_model(places["OTHER"], bitfold.PolytopeNet(2, [3], 1))
     bitfold.write_model(places["MODULE"], torch.nn.Linear(2, 1))

@@ -1,4 +1,4 @@
-"""What tests of sweeps need: a tiny training, and a table without times."""
+"""A tiny training, and a table without times, for the tests of sweeps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from bitfold import Config, Sweep
 
-#: A member takes some hundredths of a second.
+#: A member trains within some hundredths of a second.
 CONFIG = Config(
     target="disk", size=16, shape="[3]", points=60, validation_points=20, batch_size=60,
     epochs=2, measure_folds=0, audit=False, save_interval="1000",
@@ -14,5 +14,5 @@ CONFIG = Config(
 
 
 def untimed(found: Sweep) -> dict[str, list[Any]]:
-    """The columns of a sweep that do not depend on the machine's speed."""
+    """Return the columns of a sweep that do not depend on the machine's speed."""
     return {name: column for name, column in found.table.items() if not name.endswith("seconds")}

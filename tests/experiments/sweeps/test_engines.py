@@ -1,4 +1,4 @@
-"""Engines: threads and processes train the same members to the same ends."""
+"""Both engines, threads and processes, train the same members to the same result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_SECONDS = 120
 
 
 def task(folder: Path, epochs: int) -> MemberTask:
-    """A member in a folder of its own, whose state is saved often."""
+    """Return a member in its own folder whose state is saved often."""
     config = CONFIG.replace(epochs=epochs, threads=1, checkpoint_interval=5)
     return MemberTask(folder.name, config.replace(output_dir=str(folder)))
 
@@ -32,7 +32,7 @@ def finished(engine: Engine) -> Finished:
 
 
 def all_finished(engine: Engine, number: int) -> list[Finished]:
-    """Wait for so many members to end; several may be reported at once."""
+    """Wait for a number of members to end; several may be reported at once."""
     found: list[Finished] = []
     end = time.monotonic() + MOST_SECONDS
     while len(found) < number:
@@ -51,14 +51,14 @@ def begun(engine: Engine) -> None:
 
 
 def child_processes() -> list[int]:
-    """The processes that this one has started."""
+    """Return the processes that this process has started."""
     path = Path(f"/proc/self/task/{os.getpid()}/children")
     return [int(word) for word in path.read_text().split()]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found by /proc")
 def test_a_killed_process_ends_its_member_alone(tmp_path: Path) -> None:
-    """It is recorded with the signal; another process goes on with it to the same end."""
+    """A killed process ends only its member, and another process continues it to the same end."""
     before = set(child_processes())
     with ProcessEngine(1) as engine:
         engine.start(task(tmp_path / "a", 10**6))
@@ -82,7 +82,7 @@ def test_a_killed_process_ends_its_member_alone(tmp_path: Path) -> None:
 
 
 def test_a_stop_saves_every_member(tmp_path: Path) -> None:
-    """They are reported as stopped, and have a state to go on from."""
+    """A stop reports every member as stopped and saves a state from which it can continue."""
     with ThreadEngine(2) as engine:
         for name in "ab":
             engine.start(task(tmp_path / name, 10**6))
@@ -96,7 +96,7 @@ def test_a_stop_saves_every_member(tmp_path: Path) -> None:
 
 
 def test_what_a_member_raises_is_its_end(tmp_path: Path) -> None:
-    """Nothing escapes into the engine's threads."""
+    """An exception in a member ends that member, and does not reach the engine's threads."""
     config = CONFIG.replace(target=str(tmp_path / "no.png"), output_dir=str(tmp_path / "a"))
     with ThreadEngine(1) as engine:
         engine.start(MemberTask("a", config))

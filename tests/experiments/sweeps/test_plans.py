@@ -1,4 +1,4 @@
-"""Which members a sweep has: grids, listed combinations, plan files, names."""
+"""The members of a sweep: grids, listed combinations, plan files and names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitfold.experiments.sweeps.plans.member import member_name
 
 
 def test_combinations_and_a_grid_are_multiplied() -> None:
-    """Each listed combination with every value; what a combination leaves out is as shared."""
+    """Each listed combination meets every value of the grid, and shares the other settings."""
     rows: list[dict[str, Any]] = [{"shape": "[4]"}, {"learning-rate": 0.1}]
     plan = planned(Config(shape="[5]"), rows, {"seed": [3, 1]})
     assert plan.varied == ("shape", "learning_rate", "seed")
@@ -28,7 +28,7 @@ def test_combinations_and_a_grid_are_multiplied() -> None:
 
 
 def test_a_member_has_one_thread_unless_it_says_otherwise() -> None:
-    """So that its results depend neither on the machine nor on its neighbours."""
+    """A member has one thread by default, so that its result does not depend on the machine."""
     assert planned(Config(), [], {"seed": [0]}).shared.threads == 1
     assert planned(Config(threads=3), [], {"seed": [0]}).shared.threads == 3
 
@@ -49,7 +49,7 @@ def test_a_member_has_one_thread_unless_it_says_otherwise() -> None:
     ],
 )
 def test_values_are_read_as_people_write_them(text: str, values: list[object]) -> None:
-    """Commas outside brackets, ranges of Python, none, switches, several words."""
+    """A value may have commas in brackets, be a range, none or a switch, or consist of words."""
     assert list(parse_variation(text)[1]) == values
 
 
@@ -66,7 +66,7 @@ def test_values_are_read_as_people_write_them(text: str, values: list[object]) -
     ],
 )
 def test_values_that_are_none_are_refused(text: str, said: str) -> None:
-    """By one line that names what is wrong."""
+    """A value that cannot be read is refused in one line that names the mistake."""
     with pytest.raises(ConfigError, match=said) as caught:
         parse_variation(text)
     assert "\n" not in str(caught.value)
@@ -91,20 +91,20 @@ def test_values_that_are_none_are_refused(text: str, said: str) -> None:
     ],
 )
 def test_grids_that_cannot_be_trained_are_refused(grid: object, said: str) -> None:
-    """Empty, huge, with unknown names, with settings of the sweep, or with contradictions."""
+    """Grids that are empty, huge, contradictory or of unknown or sweep settings are refused."""
     with pytest.raises(ConfigError, match=said) as caught:
         planned(Config(), [], grid)  # type: ignore[arg-type] # some are no grids on purpose
     assert "\n" not in str(caught.value)
 
 
 def test_a_setting_is_in_the_grid_or_listed() -> None:
-    """Both would contradict each other."""
+    """A setting cannot be both in the grid and in a listed combination."""
     with pytest.raises(ConfigError, match=r"`seed`.*in both"):
         planned(Config(), [{"seed": 1}], {"seed": [1, 2]})
 
 
 def test_names_are_readable_and_distinct() -> None:
-    """Without characters that shells or file systems trip over; long ones are cut."""
+    """Names avoid characters that trouble shells or file systems, differ, and are cut if long."""
     assert member_name({"shape": "[64,32]*2+[16]"}) == "shape-64_32_2+16"
     assert member_name({"kolmogorov_weight": "bits:2000", "amsgrad": True, "minutes": None}) == (
         "lambda-bits-2000-amsgrad-on-minutes-default"
@@ -117,7 +117,7 @@ def test_names_are_readable_and_distinct() -> None:
 
 
 def test_plans_are_read_from_files(tmp_path: Path) -> None:
-    """TOML with combinations and a grid; CSV with a row for each member, empty cells left open."""
+    """A TOML plan has combinations and a grid; a CSV plan has a row a member and may omit cells."""
     toml = tmp_path / "plan.toml"
     toml.write_text('[vary]\nseed = "0:3"\nepochs = [5]\n[[members]]\nshape = "[4]"\n')
     plan = read_plan(toml)
@@ -148,7 +148,7 @@ def test_plans_are_read_from_files(tmp_path: Path) -> None:
 def test_plan_files_of_another_form_are_refused(
     tmp_path: Path, name: str, content: str, said: str
 ) -> None:
-    """By one line that names the file."""
+    """A plan file of another form is refused in one line that names the file."""
     (tmp_path / name).write_text(content)
     with pytest.raises(ConfigError, match=said) as caught:
         read_plan(tmp_path / name)
@@ -164,6 +164,6 @@ def test_a_plan_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_missing_plan_is_named(tmp_path: Path) -> None:
-    """With the reason of the system."""
+    """The error for a missing plan gives the system's reason."""
     with pytest.raises(ConfigError, match=r"none\.csv: No such file"):
         read_plan(tmp_path / "none.csv")

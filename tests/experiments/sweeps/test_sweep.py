@@ -1,4 +1,4 @@
-"""`bitfold.sweep`: members side by side, gone on with, extended, refused."""
+"""`bitfold.sweep`: members side by side; sweeps continued, extended and refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GRID: dict[str, Any] = {"kolmogorov_weight": [0, 0.01], "seed": range(2)}
 
 @pytest.fixture(scope="module")
 def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep of four members, one at a time."""
+    """Train a sweep of four members, one at a time."""
     folder = tmp_path_factory.mktemp("sweep") / "sweep"
     assert sweep(CONFIG, GRID, folder, jobs=1).exit_code == 0
     return folder
@@ -30,12 +30,12 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trained(trained_once: Path, tmp_path: Path) -> Path:
-    """A copy, which a test may change."""
+    """Return a copy of the sweep, which a test may change."""
     return Path(shutil.copytree(trained_once, tmp_path / "sweep"))
 
 
 def test_members_are_ordinary_runs_and_rows_of_the_table(trained_once: Path) -> None:
-    """By readable names, with the sizes of the files that lie beside them."""
+    """Members are runs with readable names, and the table has the sizes of their files."""
     found = load_sweep(trained_once)
     table = found.table
     assert table["member"] == [f"lambda-{w}-seed-{s}" for w in ("0", "0.01") for s in (0, 1)]
@@ -52,7 +52,7 @@ def test_members_are_ordinary_runs_and_rows_of_the_table(trained_once: Path) -> 
 
 
 def test_results_do_not_depend_on_the_number_of_jobs(trained_once: Path, tmp_path: Path) -> None:
-    """Every number of the table and every byte of the files, but for times."""
+    """The number of jobs changes no number of the table and no byte of a file, except times."""
     other = sweep(CONFIG, GRID, tmp_path / "two", jobs=2)
     assert untimed(other) == untimed(load_sweep(trained_once))
     for path in trained_once.glob("*.bitfold"):
@@ -60,7 +60,7 @@ def test_results_do_not_depend_on_the_number_of_jobs(trained_once: Path, tmp_pat
 
 
 def test_a_second_call_trains_what_is_missing(trained: Path) -> None:
-    """Of a plan that grew by a value and by a setting; ended members keep names and numbers."""
+    """A plan with more values trains only its new members; old ones keep names and numbers."""
     before = load_sweep(trained)
     events: list[SweepEvent] = []
     grid: dict[str, Any] = {
@@ -79,7 +79,7 @@ def test_a_second_call_trains_what_is_missing(trained: Path) -> None:
 
 
 def test_other_settings_are_refused_by_name(trained: Path) -> None:
-    """Nothing is trained, and the record stays as it is."""
+    """Changed settings are refused by name; no member is trained and the record is unchanged."""
     before = (trained / "sweep.json").read_bytes()
     with pytest.raises(ConfigError, match="expected `epochs` 2 as it was begun with, got 3"):
         sweep(CONFIG.replace(epochs=3), GRID, trained)
@@ -89,7 +89,7 @@ def test_other_settings_are_refused_by_name(trained: Path) -> None:
 
 
 def test_a_deleted_folder_is_trained_again_to_the_same_end(trained: Path) -> None:
-    """Bit for bit; the others are left alone."""
+    """A member whose folder was deleted is trained again to the same bits; the others stay."""
     before = untimed(load_sweep(trained))
     shutil.rmtree(trained / "lambda-0.01-seed-1")
     events: list[SweepEvent] = []
@@ -99,7 +99,7 @@ def test_a_deleted_folder_is_trained_again_to_the_same_end(trained: Path) -> Non
 
 
 def test_members_fail_alone_and_are_tried_again(trained: Path) -> None:
-    """A run of other settings in a member's folder, a file in its place, a locked folder."""
+    """A member with a foreign run, a file or a lock in its folder fails alone and is retried."""
     before = untimed(load_sweep(trained))
     record = json.loads((trained / "sweep.json").read_text())
     for member in record["members"][:2]:
@@ -123,7 +123,7 @@ def test_members_fail_alone_and_are_tried_again(trained: Path) -> None:
 
 
 def test_a_member_that_diverges_is_recorded_with_its_reason(tmp_path: Path) -> None:
-    """It does not end the sweep, and is not tried again."""
+    """A diverged member is recorded with its reason, is not tried again, and ends no sweep."""
     grid = {"learning_rate": [1e6, 0.001]}
     config = CONFIG.replace(epochs=60, optimizer="sgd")
     found = sweep(config, grid, tmp_path / "sweep")
@@ -135,7 +135,7 @@ def test_a_member_that_diverges_is_recorded_with_its_reason(tmp_path: Path) -> N
 def test_a_program_error_is_a_member_that_crashed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only that member; the next call trains it."""
+    """A programming error crashes only its member, and the next call trains the member."""
     train = Session.__next__
 
     def fail(session: Session) -> Any:
@@ -152,7 +152,7 @@ def test_a_program_error_is_a_member_that_crashed(
 
 
 def test_two_sweeps_do_not_share_a_folder(trained: Path, tmp_path: Path) -> None:
-    """Nor does a sweep take a run's folder, or one in which another process trains."""
+    """A sweep refuses a folder of another sweep, of a run, or of another process's training."""
     run = load_sweep(trained).run("lambda-0-seed-0")
     with pytest.raises(ConfigError, match="got a run's"):
         sweep(CONFIG, GRID, run.path)
@@ -165,7 +165,7 @@ def test_two_sweeps_do_not_share_a_folder(trained: Path, tmp_path: Path) -> None
 
 
 def test_parts_are_put_together(trained_once: Path, tmp_path: Path) -> None:
-    """In any order, a part at a time; the whole is that of one sweep."""
+    """Parts of a sweep, trained in any order, together equal one sweep."""
     parts = [sweep(CONFIG, GRID, tmp_path / f"part-{i}", part=(i, 3), jobs=1) for i in (1, 2, 3)]
     assert [part.table.num_rows for part in parts] == [2, 1, 1]
     assert all(part.exit_code == 0 for part in parts)
@@ -184,7 +184,7 @@ def test_parts_are_put_together(trained_once: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("jobs", "part"), [(0, None), (True, None), (1, (0, 2)), (1, (3, 2))])
 def test_numbers_out_of_bounds_are_refused(tmp_path: Path, jobs: int, part: Any) -> None:
-    """Before anything is on disk."""
+    """Numbers out of bounds are refused before any file is written."""
     with pytest.raises(ConfigError):
         sweep(CONFIG, GRID, tmp_path / "sweep", jobs=jobs, part=part)
     assert not (tmp_path / "sweep").exists()
@@ -213,7 +213,7 @@ def test_numbers_out_of_bounds_are_refused(tmp_path: Path, jobs: int, part: Any)
     ],
 )
 def test_a_damaged_record_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    """By one line: it may be a stranger's."""
+    """A damaged record, which may be a stranger's, is refused in one line."""
     content = {
         "format": "bitfold sweep", "version": 1, "settings": {}, "varied": ["seed"],
         "writes_files": True, "part": None, "members": [], **change,
@@ -225,7 +225,7 @@ def test_a_damaged_record_is_refused(tmp_path: Path, change: dict[str, Any]) -> 
 
 
 def test_a_member_that_leads_elsewhere_is_not_opened(trained: Path, tmp_path: Path) -> None:
-    """A link in a member's place, and a name that is none."""
+    """A link in a member's place, and a name that is a path, are refused."""
     found = load_sweep(trained)
     name = found.members[0].name
     (trained / name).rename(tmp_path / "elsewhere")
@@ -237,7 +237,7 @@ def test_a_member_that_leads_elsewhere_is_not_opened(trained: Path, tmp_path: Pa
 
 
 def test_nothing_is_trained_outside_of_the_folder(trained: Path, tmp_path: Path) -> None:
-    """A stranger's link in a member's place is no folder; nor does the record name others."""
+    """Neither a link nor a name in a stranger's record makes a sweep train outside its folder."""
     record = json.loads((trained / "sweep.json").read_text())
     member = record["members"][0]
     del member["end"]
@@ -277,7 +277,7 @@ def test_files_of_a_part_are_copied_only_if_they_are_plain(
 def test_the_table_is_a_data_frame_where_pandas_is(
     trained_once: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without pandas, one line says how to get it."""
+    """The table is a pandas DataFrame; without pandas, one line says how to install it."""
     import sys
 
     class Frames:
@@ -292,6 +292,6 @@ def test_the_table_is_a_data_frame_where_pandas_is(
 
 
 def test_config_of_a_first_call_is_needed() -> None:
-    """A sweep without settings to vary has no members."""
+    """A first call without settings to vary is refused."""
     with pytest.raises(ConfigError, match="without members"):
         sweep(Config(), {})

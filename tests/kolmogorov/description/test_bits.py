@@ -12,12 +12,12 @@ from torch import nn
 from bitfold.entropy_coding.precision import sent
 from bitfold.kolmogorov import KINDS, CoordinatePredictor, Description, KolmogorovLoss
 
-# The other, a distribution over bins, is counted in fixed point.
+# The other predictor, a distribution over bins, is counted in fixed point.
 FLOATING = [kind for kind in KINDS if kind != "cross_entropy"]
 
 
 def naive_sent(values: list[float], precision_bits: int) -> list[float]:
-    """A tensor's values after quantisation between its extremes, one by one."""
+    """Return a tensor's values after quantisation between its extremes, one by one."""
     low, high = (torch.tensor(pick(values), dtype=torch.float32) for pick in (min, max))
     if low == high:
         return [low.item()] * len(values)
@@ -26,7 +26,7 @@ def naive_sent(values: list[float], precision_bits: int) -> list[float]:
 
 
 def naive_outputs(loss: KolmogorovLoss) -> list[list[float]]:
-    """The outputs of the sent predictor for each weight, computed in plain Python."""
+    """Return the outputs of the sent predictor for each weight, computed in plain Python."""
     assert isinstance(loss.predictor, CoordinatePredictor)
     layers = []
     for layer in [
@@ -51,13 +51,13 @@ def naive_outputs(loss: KolmogorovLoss) -> list[list[float]]:
 
 
 def laplacian_cdf(x: float, location: float, scale: float) -> float:
-    """Probability of values up to x."""
+    """Return the probability of values up to x."""
     z = (x - location) / scale
     return math.exp(z) / 2 if z < 0 else 1 - math.exp(-z) / 2
 
 
 def naive_weight_bits(loss: KolmogorovLoss, kind: str, index: list[int]) -> float:
-    """Bits of the bins under the predictor as sent, one weight at a time."""
+    """Return the bits of the bins under the sent predictor, one weight at a time."""
     low, width, last = loss.bins.minimum, loss.bins.width, loss.bins.num_bins - 1
     outputs = naive_outputs(loss)
     squares = [(low + i * width - out[0]) ** 2 for out, i in zip(outputs, index, strict=True)]
@@ -204,7 +204,7 @@ def test_decoded_state_can_be_loaded_and_described_again(
 
 
 def test_frozen_parameters_and_buffers_are_counted() -> None:
-    """Numbers that are not described are sent in float32, tied ones once, and can be loaded."""
+    """Undescribed numbers are sent in float32, tied ones once, and can be loaded."""
     tied = nn.Linear(4, 4)
     network = nn.Sequential(tied, nn.BatchNorm1d(4), tied, nn.Linear(4, 2))
     network[3].requires_grad_(False)

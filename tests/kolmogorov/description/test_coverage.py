@@ -13,7 +13,7 @@ from bitfold.kolmogorov.description.coverage import MOST_WEIGHTS
 
 
 class Smooth(WeightPredictor):
-    """A Gaussian over the grid, its peak between the ends, or a rugged one."""
+    """A Gaussian over the grid, with its peak between the ends, or a rugged distribution."""
 
     def __init__(self, ruggedness: float = 0.0) -> None:
         super().__init__()
@@ -27,19 +27,19 @@ class Smooth(WeightPredictor):
         self.logits = nn.Parameter(-8 * (place - 0.1).square() + self.ruggedness * noise)
 
     def forward(self, subset: Any, indices: Any) -> Any:
-        """Their softmax."""
+        """Return the softmax of the logits."""
         return -self.logits.log_softmax(0)[indices]
 
 
 def normal_weights(count: int, scale: float = 1.0) -> nn.ParameterList:
-    """A module of normal weights in float64."""
+    """Return a module of normal weights in float64."""
     generator = torch.Generator().manual_seed(1)
     values = torch.randn(count, generator=generator, dtype=torch.float64)
     return nn.ParameterList([scale * values])
 
 
 def loss_of(module: nn.Module, predictor: WeightPredictor, **settings: Any) -> KolmogorovLoss:
-    """A loss over 256 bins from -4 to 4."""
+    """Return a loss over 256 bins from -4 to 4."""
     generator = torch.Generator().manual_seed(0)
     usual: dict[str, Any] = {"weight_range": (-4.0, 4.0), "generator": generator}
     return KolmogorovLoss(module, predictor=predictor, **usual | settings)
@@ -49,7 +49,7 @@ def loss_of(module: nn.Module, predictor: WeightPredictor, **settings: Any) -> K
     ("temperature", "expected"), [(0.01, 0.076), (0.1, 0.53), (0.25, 1.0), (0.5, 1.0), (1.0, 1.0)]
 )
 def test_soft_targets_of_normal_weights(temperature: float, expected: float) -> None:
-    """With T = 0.1 47 % of 20,000 weights get under a tenth of the slope, with T = 0.25 none."""
+    """At T = 0.1, 47 % of 20,000 weights get under a tenth of the slope; at T = 0.25 none do."""
     loss = loss_of(normal_weights(20_000), Smooth(), targets="soft", temperature=temperature)
     assert loss.gradient_coverage() == pytest.approx(expected, abs=0.01)
 
@@ -71,7 +71,7 @@ def test_other_targets_of_normal_weights() -> None:
 @pytest.mark.parametrize("ruggedness", [0.0, 1.0])
 @pytest.mark.parametrize("temperature", [0.02, 0.1, 0.25, 2.0])
 def test_coverage_is_that_of_a_slow_count(ruggedness: float, temperature: float) -> None:
-    """Each weight's slope by autograd through the whole softmax, against its two bins' costs."""
+    """The coverage equals that of each weight's slope by autograd against its two bins' costs."""
     module = normal_weights(300, scale=2.0)
     loss = loss_of(module, Smooth(ruggedness), targets="soft", temperature=temperature, bins=32)
     costs = -loss.predictor.get_parameter("logits").detach().log_softmax(0)
@@ -90,8 +90,8 @@ def test_coverage_is_that_of_a_slow_count(ruggedness: float, temperature: float)
 
 
 def test_many_weights_are_looked_at_evenly() -> None:
-    """Of too many weights an even choice is looked at, from the first to the last."""
-    # A third lies on a bin, where T = 0.1 gives almost no slope, the rest halfway between two.
+    """Of too many weights, coverage measures an even selection from the first to the last."""
+    # A third lies on a bin, where T = 0.1 gives almost no slope; the others lie halfway.
     width = 8 / 255
     on_bins = torch.full((MOST_WEIGHTS,), -4 + 100 * width, dtype=torch.float64)
     module = nn.ParameterList([torch.cat([on_bins, on_bins + width / 2, on_bins + width / 2])])
@@ -123,6 +123,6 @@ def test_weights_without_a_true_slope_are_not_counted() -> None:
 
 @pytest.mark.parametrize("kind", ["mse", "gaussian_nll", "laplacian_nll"])
 def test_densities_have_the_slope_they_have(kind: str) -> None:
-    """Kinds that compare a density with the weight itself have a coverage of 1."""
+    """Predictors that compare a density with the weight itself have a coverage of 1."""
     loss = KolmogorovLoss(nn.Linear(3, 3), predictor="coordinate", kind=kind, targets="soft")
     assert loss.gradient_coverage() == 1.0

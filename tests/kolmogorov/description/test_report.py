@@ -12,7 +12,7 @@ from tests.kolmogorov.narrowing import learned_range
 
 
 def make() -> nn.Module:
-    """A network with zeros and far weights in known places."""
+    """Return a network with zeros and far weights at known positions."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv1d(2, 3, 2), nn.ReLU(), nn.Linear(4, 2), nn.LayerNorm(2))
     with torch.no_grad():
@@ -41,7 +41,7 @@ def test_rows_add_up_to_the_bits(predictor: Any, weight_range: Any) -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_tensor_has_the_bits_that_others_leave(kind: Any) -> None:
-    """Moving one tensor's weights to other bins changes only the tensor's row."""
+    """Moving one tensor's weights to other bins changes only that tensor's row."""
     module = make()
     loss = KolmogorovLoss(module, predictor="coordinate", kind=kind, weight_range=(-1.0, 1.0))
     before = loss.report()
@@ -52,12 +52,12 @@ def test_a_tensor_has_the_bits_that_others_leave(kind: Any) -> None:
         for row, old in zip(loss.report().rows, before.rows, strict=True)
         if row.bits != old.bits
     ]
-    # The variance of mse is that of all residuals.
+    # The variance of mse is that of all residuals together.
     assert changed == (list(loss.table.names) if kind == "mse" else ["2.weight"])
 
 
 def test_zeros_and_far_weights_are_counted_where_they_are() -> None:
-    """Weights that round to 0 count as zeros; out of range is judged by the sent steps."""
+    """Weights that round to 0 count as zeros, and the sent steps decide what is out of range."""
     module = make()
     loss = KolmogorovLoss(module, bins=31)
     steps = learned_range(loss).steps(as_sent=True)
@@ -80,7 +80,7 @@ def test_zeros_and_far_weights_are_counted_where_they_are() -> None:
 
 
 def test_report_is_a_table() -> None:
-    """str gives a head, one line for each tensor and one for the total, of equal length."""
+    """The report has a head, a line for each tensor and one for the total, of equal length."""
     lines = str(KolmogorovLoss(make()).report()).splitlines()
     assert len(lines) == 1 + 6 + 1
     assert len({len(line) for line in lines}) == 1

@@ -1,4 +1,4 @@
-"""Tests of the line that says how numbers are counted that are not described."""
+"""Tests of the line that says how undescribed numbers are counted."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ from bitfold.kolmogorov import KolmogorovLoss
 
 
 def adapter() -> nn.Module:
-    """A large frozen layer and a small trained one."""
+    """Return a large frozen layer and a small trained one."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(100, 100), nn.Linear(100, 2))
     module[0].requires_grad_(False)
@@ -15,7 +15,7 @@ def adapter() -> nn.Module:
 
 
 def test_a_frozen_base_is_said_to_count_as_float32() -> None:
-    """With the setting that leaves it out, which then leaves out the line too."""
+    """The line names the setting that leaves out a frozen base; with it, the line is gone."""
     found = KolmogorovLoss(adapter()).bits()
     assert found.items["frozen"] == 32 * 10_100
     assert str(found).endswith(
@@ -26,7 +26,7 @@ def test_a_frozen_base_is_said_to_count_as_float32() -> None:
 
 
 def test_a_few_frozen_numbers_need_no_line() -> None:
-    """Nor does a module without any."""
+    """A module with few or no frozen numbers gets no line."""
     module = adapter().requires_grad_(True)
     assert not KolmogorovLoss(module).bits().note
     assert not KolmogorovLoss(module, exclude="*.bias").bits().note

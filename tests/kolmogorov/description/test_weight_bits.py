@@ -1,4 +1,4 @@
-"""What each weight costs, and how often each value is predicted."""
+"""The cost of each weight, and the mass of each value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bitfold.kolmogorov.description.predicted_masses import predicted_masses
 
 
 def make() -> nn.Module:
-    """Two layers, with zeros and a weight far out of range."""
+    """Return two layers with zeros and a weight far out of range."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     with torch.no_grad():
@@ -23,7 +23,7 @@ def make() -> nn.Module:
 
 
 def masses_of(loss: KolmogorovLoss, most_values: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of all weights, under the predictor as sent."""
+    """Return the masses of all weights under the predictor as sent."""
     as_sent = loss.described.send_predictor(loss.predictor_bits)
     return predicted_masses(loss.described, as_sent, loss.subsampling.all_weights(), most_values)
 
@@ -31,7 +31,7 @@ def masses_of(loss: KolmogorovLoss, most_values: int) -> tuple[Tensor, Tensor, T
 @pytest.mark.parametrize("weight_range", ["auto", (-0.5, 0.5)])
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_the_costs_of_weights_add_up_to_the_bits(predictor: Any, weight_range: Any) -> None:
-    """Escape codes included, each in its parameter's shape."""
+    """The costs, with escape codes and in the parameters' shapes, add up to the bits."""
     module = make()
     loss = KolmogorovLoss(module, predictor=predictor, weight_range=weight_range, bins=15)
     costs, items = loss.weight_bits(), loss.bits().items
@@ -40,13 +40,13 @@ def test_the_costs_of_weights_add_up_to_the_bits(predictor: Any, weight_range: A
     }
     total = sum(float(cost.double().sum()) for cost in costs.values())
     assert total == pytest.approx(items["weights"] + items["out_of_range"], rel=1e-6)
-    if weight_range != "auto":  # which reaches as far as the weights
+    if weight_range != "auto":  # an "auto" range reaches as far as the weights
         assert costs["2.weight"][1, 1] == max(cost.max() for cost in costs.values())
 
 
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_masses_are_the_costs_of_each_value(predictor: Any) -> None:
-    """Counted by hand: a weight that is moved to a value costs minus the logarithm of its mass."""
+    """A weight that is moved to a value costs minus the logarithm of that value's mass."""
     module = nn.Linear(3, 4)
     with torch.no_grad():
         module.weight.copy_(torch.linspace(-0.4, 0.4, 12).reshape(4, 3))
@@ -68,7 +68,7 @@ def test_masses_are_the_costs_of_each_value(predictor: Any) -> None:
 
 
 def test_at_most_so_many_values_are_compared() -> None:
-    """Those in the middle of the weights."""
+    """At most the given number of values is compared, from the middle of the weights."""
     module = nn.Linear(30, 30)
     loss = KolmogorovLoss(module, weight_range=(-0.5, 0.5), bins=256)
     values, _, _ = masses_of(loss, 9)

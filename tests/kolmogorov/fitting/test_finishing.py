@@ -14,7 +14,7 @@ from tests.kolmogorov.narrowing import gradient_of, learned_range
 
 
 def small() -> tuple[nn.Module, KolmogorovLoss]:
-    """A network with one hidden layer and fine steps."""
+    """Return a network with one hidden layer and fine steps."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3))
     kolmogorov = KolmogorovLoss(network, quantise="learned")
@@ -24,7 +24,7 @@ def small() -> tuple[nn.Module, KolmogorovLoss]:
 
 
 def losses(network: nn.Module, points: torch.Tensor) -> Any:
-    """The task losses of two batches."""
+    """Return the task losses of two batches."""
     for some in torch.split(points, 50):
         yield network(some).square().mean()
 

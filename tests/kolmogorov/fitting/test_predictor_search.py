@@ -28,7 +28,7 @@ from bitfold.kolmogorov.fitting import fit as fitting
 from bitfold.kolmogorov.predictors.weight_predictor import Summed
 from tests.kolmogorov.narrowing import gradient_of, learned_range
 
-#: A network from positions to bins that is fitted in a moment.
+#: A network from positions to bins that is fitted within a fraction of a second.
 SMALL = CoordinatePredictor((3,))
 
 
@@ -41,7 +41,7 @@ class Stripes(WeightPredictor):
         self.logits = nn.Parameter(torch.randn(2, bins.num_bins))
 
     def forward(self, subset: WeightSubset, indices: Tensor) -> Tensor:
-        """The histogram of the column's parity."""
+        """Return the histogram of the column's parity."""
         logs = self.logits.log_softmax(1)
         return -logs[(subset.inputs % 2).expand_as(indices), indices]
 
@@ -50,20 +50,20 @@ class Misled(PerTensorPredictor):
     """A predictor that learns in the wrong direction."""
 
     def summed(self, *args: Any, **kwargs: Any) -> Summed:
-        """The sum with reversed gradients."""
+        """Return the sum with reversed gradients."""
         summed = super().summed(*args, **kwargs)
         return summed._replace(grad_parameters=[-item for item in summed.grad_parameters])
 
 
 @pytest.fixture
 def plain() -> nn.Linear:
-    """A layer whose rows and columns have equal scales."""
+    """Return a layer whose rows and columns have equal scales."""
     return filled(nn.Linear(60, 50), lambda item, generator: item.normal_(generator=generator))
 
 
 @pytest.fixture
 def rowed() -> nn.Linear:
-    """A layer whose rows differ in size by up to a factor of 400."""
+    """Return a layer whose rows differ in size by up to a factor of 400."""
 
     def fill(item: Tensor, generator: torch.Generator) -> None:
         item.normal_(generator=generator)
@@ -74,7 +74,7 @@ def rowed() -> nn.Linear:
 
 
 def filled(module: nn.Linear, fill: Callable[[Tensor, torch.Generator], object]) -> nn.Linear:
-    """The module with seeded values."""
+    """Return the module with seeded values."""
     generator = torch.Generator().manual_seed(11)
     with torch.no_grad():
         for item in module.parameters():

@@ -1,4 +1,4 @@
-"""Directions of weight_norm never decode as zeros, and getting longer changes nothing else."""
+"""Directions of weight_norm never decode as zeros; lengthening them changes no output."""
 
 import copy
 import warnings
@@ -17,7 +17,7 @@ from bitfold.model_file import read_model, write_model
 
 
 def normed(form: str, dimension: int | None) -> Any:
-    """Two layers, the first with a direction, whose numbers then become short in two slices."""
+    """Return two layers, the first with a direction that is too short in two slices."""
     torch.manual_seed(0)
     first = nn.Linear(6, 8)
     if form == "parametrised":
@@ -32,7 +32,7 @@ def normed(form: str, dimension: int | None) -> Any:
 @pytest.mark.parametrize("form", ["parametrised", "hooked"])
 @pytest.mark.parametrize("dimension", [0, 1, None])
 def test_short_directions_get_longer_and_compute_the_same(form: str, dimension: int | None) -> None:
-    """Only slices that would decode as zeros change, by one factor each; outputs stay."""
+    """Only slices that would decode as zeros are scaled, each by one factor; outputs stay."""
     network = normed(form, dimension)
     loss = KolmogorovLoss(network, quantise="learned")
     ((direction, found),) = directions(network)
@@ -55,7 +55,7 @@ def test_short_directions_get_longer_and_compute_the_same(form: str, dimension: 
 
 
 def test_files_finished_and_pruned_networks_have_directions_too(tmp_path: Path) -> None:
-    """Whatever made a direction short, the decoded network computes numbers."""
+    """After fitting, finishing or pruning, and from a file, directions give finite numbers."""
     network = normed("parametrised", 0)
     loss = KolmogorovLoss(network, quantise="learned")
     points = torch.randn(50, 6)
@@ -75,7 +75,7 @@ def test_files_finished_and_pruned_networks_have_directions_too(tmp_path: Path) 
 
 
 def test_a_direction_of_zeros_stays() -> None:
-    """It has no norm before rounding either; nothing is divided by 0."""
+    """A direction of zeros stays zero, and no division by 0 occurs."""
     network = normed("parametrised", 0)
     loss = KolmogorovLoss(network, quantise="learned")
     ((direction, _),) = directions(network)

@@ -1,4 +1,4 @@
-"""Tests of the escape code of weights out of range, with a coder that really codes."""
+"""Tests of the escape code of weights out of range, with a real encoder and decoder."""
 
 import itertools
 from typing import Any
@@ -16,18 +16,18 @@ BINS = Bins(16, -3.0, 4.5)
 
 
 def escape_nats(weights: Any) -> Any:
-    """The smooth cost of each weight's overshoot."""
+    """Return the smooth cost of each weight's overshoot."""
     return confine(weights, BINS)[1]
 
 
 def write_gamma(number: int) -> str:
-    """Elias's gamma code of a whole number >= 1."""
+    """Write Elias's gamma code of a whole number >= 1."""
     binary = format(number, "b")
     return "0" * (len(binary) - 1) + binary
 
 
 def read_gamma(bits: str) -> tuple[int, str]:
-    """The number at the start of ``bits``, and the remaining bits."""
+    """Read the number at the start of ``bits``; return it and the remaining bits."""
     zeros = len(list(itertools.takewhile("0".__eq__, bits)))
     return int(bits[zeros : 2 * zeros + 1], 2), bits[2 * zeros + 1 :]
 

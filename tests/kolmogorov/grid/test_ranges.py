@@ -19,7 +19,7 @@ from tests.kolmogorov.narrowing import gradient_of, learned_range
 
 
 def filled(*values: float) -> nn.Module:
-    """A module of one parameter with these values, in float64."""
+    """Return a module of one parameter with these values, in float64."""
     return nn.ParameterList([torch.tensor(values, dtype=torch.float64)])
 
 
@@ -40,7 +40,7 @@ def test_zero_is_always_a_bin_of_learned_steps(num_bins: Any, scale: Any, moved:
 
 
 def test_a_fixed_range_may_have_no_zero() -> None:
-    """-3 to 3 in 256 bins has no bin at 0, so a pruned weight decodes as half a bin."""
+    """A range of -3 to 3 in 256 bins has no bin at 0: a pruned weight decodes as half a bin."""
     loss = KolmogorovLoss(filled(0.0, 1.0), weight_range=(-3.0, 3.0))
     assert abs(loss.decoded_state()["0"][0].item()) == pytest.approx(3 / 255)
     assert loss.report().rows[0].num_zeros == 0
@@ -136,7 +136,7 @@ def test_k_counts_the_rounding_once() -> None:
         if loss.counter is not None:
             loss.counter.steps = 0
         with torch.no_grad():
-            # As if the first steps had been half of what they were.
+            # The first steps are set to half of their values.
             learned_range(loss).reference.sub_(math.log(2))
         assert loss().item() - before == pytest.approx((4 - 1) / 2, rel=1e-5)
 

@@ -19,7 +19,7 @@ Forward = Callable[["Net", Tensor], Tensor]
 
 
 class Net(nn.Module):
-    """Layers, a parameter that is used by itself, a tied one, and an LSTM."""
+    """Layers, a parameter outside any layer, a tied parameter, and an LSTM."""
 
     def __init__(self, forward: Forward) -> None:
         super().__init__()
@@ -31,18 +31,18 @@ class Net(nn.Module):
         self.way = forward
 
     def block(self, x: Tensor) -> Tensor:
-        """The part that is computed again."""
+        """Compute the part that a checkpoint computes again."""
         x = self.again(torch.relu(self.middle(torch.relu(x)))) * self.gain
         return torch.cat([self.lstm(x)[0], x], 1)[:, :8]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Three numbers for each point."""
+        """Return three numbers for each point."""
         outputs: Tensor = self.last(self.way(self, self.first(x)))
         return outputs
 
 
 def again(use_reentrant: bool) -> Forward:
-    """Compute the block by one of the two ways that PyTorch has."""
+    """Compute the block by one of PyTorch's two ways of checkpointing."""
 
     def way(net: Net, x: Tensor) -> Tensor:
         found: Tensor = checkpoint(net.block, x, use_reentrant=use_reentrant)
@@ -52,7 +52,7 @@ def again(use_reentrant: bool) -> Forward:
 
 
 def nested(net: Net, x: Tensor) -> Tensor:
-    """A checkpoint within a checkpoint, and the block twice."""
+    """Compute the block in nested checkpoints, twice."""
 
     def inner(x: Tensor) -> Tensor:
         found: Tensor = checkpoint(net.block, x, use_reentrant=False)
@@ -68,7 +68,7 @@ WAYS = {"new": again(False), "reentrant": again(True), "nested": nested}
 def gradients(
     way: Forward, backward: Callable[[Tensor, nn.Module, KolmogorovLoss], None] | None = None
 ) -> dict[str, Tensor]:
-    """By all parameters and by the steps; the backward pass runs after the block."""
+    """Return the gradients by parameters and steps; the backward pass runs after the block."""
     torch.manual_seed(0)
     net = Net(way)
     loss = KolmogorovLoss(net, quantise="learned", generator=torch.Generator().manual_seed(0))
@@ -84,7 +84,7 @@ def gradients(
 
 
 def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """Equal, bit for bit where nothing is added in another order."""
+    """Assert equal gradients, bit for bit unless sums have another order."""
     for name, item in expected.items():
         assert bool(item.any()), name
         torch.testing.assert_close(found[name], item, msg=name)
@@ -92,12 +92,12 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_gradients_are_those_without_checkpoints(name: str) -> None:
-    """By weights, tied and recurrent ones too, and by steps, after the block is left."""
+    """With checkpoints, gradients by all weights and steps are the same after the block."""
     assert_same(gradients(WAYS[name]), gradients(Net.block))
 
 
 def test_gradients_that_are_asked_for_later_are_the_same() -> None:
-    """`torch.autograd.grad` with a graph that is kept, and then the pass that counts."""
+    """`torch.autograd.grad` with a kept graph, and a later backward pass, agree."""
 
     def later(task: Tensor, net: nn.Module, loss: KolmogorovLoss) -> None:
         first = torch.autograd.grad(task, list(net.parameters()), retain_graph=True)
@@ -111,9 +111,7 @@ def test_gradients_that_are_asked_for_later_are_the_same() -> None:
 
 
 def test_backward_hooks_see_the_weights_of_the_forward_pass() -> None:
-    """A hook that reads the module's weight reads the rounded one, before and after a part runs
-    again.
-    """
+    """A hook reads the rounded weight before and after a checkpoint computes a part again."""
     seen = []
 
     def hooked(task: Tensor, net: nn.Module, loss: KolmogorovLoss) -> None:
@@ -136,7 +134,7 @@ def test_backward_hooks_see_the_weights_of_the_forward_pass() -> None:
 
 
 def test_micro_batches_are_added_up() -> None:
-    """Two blocks, then the backward passes of both."""
+    """Gradients of two blocks add up, though both backward passes run later."""
 
     def total(way: Forward) -> dict[str, Tensor]:
         torch.manual_seed(0)
@@ -154,7 +152,7 @@ def test_micro_batches_are_added_up() -> None:
 
 
 def test_weights_that_changed_are_refused() -> None:
-    """A step between forward and backward pass; PyTorch itself would use the new weights."""
+    """A step between forward and backward is refused: PyTorch would recompute with new weights."""
 
     def stepped(task: Tensor, net: nn.Module, loss: KolmogorovLoss) -> None:
         del loss
@@ -167,7 +165,7 @@ def test_weights_that_changed_are_refused() -> None:
 
 
 def test_two_losses_of_parts_of_a_module_follow_both() -> None:
-    """Each gives the weights that it describes; those of one parameter cannot be told apart."""
+    """Two losses of parts of a module each give the weights that they describe."""
 
     def found(way: Forward) -> dict[str, Tensor]:
         torch.manual_seed(0)
@@ -190,10 +188,10 @@ def test_two_losses_of_parts_of_a_module_follow_both() -> None:
 
 
 def test_the_module_is_its_own_outside_of_backward_passes() -> None:
-    """It reads, copies, saves, loads and pickles as ever, and is plain once the graph is freed."""
+    """Outside backward passes the module reads, copies, saves, loads and pickles as usual."""
     torch.manual_seed(0)
     net = Net(again(False))
-    net.way = Net.block  # a function of the module itself can be copied
+    net.way = Net.block  # only a function of the module itself can be copied
     loss = KolmogorovLoss(net, quantise="learned")
     own = net.middle.weight
     with loss.quantised():
@@ -216,10 +214,10 @@ def test_the_module_is_its_own_outside_of_backward_passes() -> None:
     assert {type(part._parameters) for part in net.modules()} == {dict}
 
 
-# PyTorch's compiler looks at it, and hides the warning if warnings are not errors.
+# PyTorch's compiler reads the graph, and hides its warning if warnings are not errors.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 def test_compiled_modules_with_a_graph_alive_compute_the_same() -> None:
-    """A step whose loss is still held does not disturb the compiled pass of the next one."""
+    """A step whose loss is still held does not disturb the next step's compiled pass."""
     torch.compiler.reset()
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
@@ -237,7 +235,7 @@ def test_compiled_modules_with_a_graph_alive_compute_the_same() -> None:
 
 @pytest.mark.parametrize("wrap", ["wrapper", "sequential"])
 def test_other_ways_to_checkpoint(wrap: str) -> None:
-    """Wrappers around layers, and sequences in segments."""
+    """Checkpointed wrappers around layers, and sequences in segments, give the same gradients."""
 
     def found(checkpointed: bool) -> dict[str, Tensor]:
         torch.manual_seed(0)

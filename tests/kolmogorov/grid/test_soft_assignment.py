@@ -31,14 +31,14 @@ class Histogram(WeightPredictor):
         self.logits = nn.Parameter(logits)
 
     def forward(self, subset: Any, indices: Any) -> Any:
-        """Their softmax."""
+        """Return the softmax of the logits."""
         return -self.logits.log_softmax(0)[indices]
 
 
 def make(
     targets: str, *, num_bins: int = 8
 ) -> tuple[nn.ParameterList, KolmogorovLoss, torch.Tensor]:
-    """Forty weights over a grid of width 1 from 0 on, some of them near its ends; and the costs."""
+    """Return forty weights over a grid of width 1, some near its ends, and the costs."""
     generator = torch.Generator().manual_seed(0)
     last = num_bins - 1
     weights = torch.rand(36, generator=generator, dtype=torch.float64) * last
@@ -57,14 +57,14 @@ def make(
 
 
 def interpolated(costs: list[float], x: float) -> float:
-    """The costs of bins, interpolated linearly and constant beyond the ends."""
+    """Return the costs of bins, interpolated linearly and constant beyond the ends."""
     x = min(max(x, 0.0), len(costs) - 1.0)
     k = min(int(x), len(costs) - 2)
     return costs[k] * (k + 1 - x) + costs[k + 1] * (x - k)
 
 
 def mean_around(costs: list[float], x: float) -> float:
-    """The mean of the interpolated costs over one bin around x, piece by straight piece."""
+    """Return the mean of the interpolated costs over one bin around x, piece by piece."""
     ends = [x - 0.5, *(k for k in range(len(costs)) if abs(k - x) < 0.5), x + 0.5]
     return sum(
         (b - a) * (interpolated(costs, a) + interpolated(costs, b)) / 2 for a, b in pairwise(ends)
@@ -72,7 +72,7 @@ def mean_around(costs: list[float], x: float) -> float:
 
 
 def naive_shares(targets: str, x: float, num_bins: int) -> list[float]:
-    """A weight's share in every bin, by its formula."""
+    """Return a weight's share in every bin, by the formula."""
     if targets == "hard":
         return [float(round(x) == j) for j in range(num_bins)]
     if targets == "linear":
@@ -279,7 +279,7 @@ def test_hard_targets_refuse_their_gradient() -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_cut_targets_give_the_network_no_gradient(kind: str) -> None:
-    """Also where weights are out of range; the predictor still learns, and K is that of bins."""
+    """Cut targets give the network no gradient, even out of range; the predictor still learns."""
     module = nn.Linear(6, 5, dtype=torch.float64)
     with torch.no_grad():
         module.weight[0, 0] = 9.0
@@ -304,7 +304,7 @@ def test_cut_targets_give_the_network_no_gradient(kind: str) -> None:
 
 
 def test_every_name_of_targets_works() -> None:
-    """Each name gives a loss that can be called and weighed."""
+    """Each name of targets gives a loss that can be called and differentiated."""
     for name in TARGETS:
         _, loss, _ = make(name)
         assert loss().isfinite()

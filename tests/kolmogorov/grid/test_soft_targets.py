@@ -13,13 +13,13 @@ from bitfold.kolmogorov import SoftTargets
 
 
 def all_shares(index: torch.Tensor, temperature: float, num_bins: int) -> torch.Tensor:
-    """The softmax over all bins: (N, num_bins)."""
+    """Return the softmax over all bins: (N, num_bins)."""
     every = torch.arange(num_bins, dtype=index.dtype)
     return torch.softmax(-(index.unsqueeze(1) - every).abs() / temperature, dim=1)
 
 
 def spread(rows: Any, num_bins: int, values: torch.Tensor) -> torch.Tensor:
-    """Windowed values scattered to all bins: (N, num_bins)."""
+    """Scatter windowed values to all bins: (N, num_bins)."""
     full = torch.zeros(values.shape[1], num_bins, dtype=values.dtype)
     return full.scatter_(1, rows.bins.t(), values.t())
 

@@ -27,7 +27,7 @@ class Tied(nn.Module):
         self.tell.weight = self.embed.weight
 
     def forward(self, words: torch.Tensor) -> torch.Tensor:
-        """Logits of the words themselves."""
+        """Return logits of the tokens."""
         logits: torch.Tensor = self.tell(self.embed(words))
         return logits
 
@@ -40,18 +40,18 @@ class Recurrent(nn.Module):
         self.lstm, self.head = nn.LSTM(3, 5, batch_first=True), nn.Linear(5, 2)
 
     def forward(self, series: torch.Tensor) -> torch.Tensor:
-        """Two numbers by the last state."""
+        """Return two numbers computed from the last state."""
         numbers: torch.Tensor = self.head(self.lstm(series)[0][:, -1])
         return numbers
 
 
 def dense() -> nn.Sequential:
-    """Layers within layers."""
+    """Return layers within layers."""
     return nn.Sequential(nn.Linear(6, 9), nn.Sequential(nn.ReLU(), nn.Linear(9, 3)))
 
 
 def convolutional() -> nn.Module:
-    """Kernels, gains and buffers."""
+    """Return kernels, gains and buffers."""
     return nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.ConvTranspose2d(4, 2, 2), nn.Flatten()
     )
@@ -71,14 +71,14 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[], torch.Tensor]]] = {
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> tuple[nn.Module, torch.Tensor]:
-    """A seeded module and its input."""
+    """Return a seeded module and its input."""
     torch.manual_seed(3)
     make, points = CASES[request.param]
     return make().eval(), points()
 
 
 def loss_of(module: nn.Module, **settings: Any) -> KolmogorovLoss:
-    """A loss with steps fine enough that no layer of a tiny module is all zeros."""
+    """Return a loss with steps so fine that no layer of a tiny module is all zeros."""
     loss = KolmogorovLoss(module, quantise="learned", **settings)
     with torch.no_grad():
         learned_range(loss).log_steps.sub_(math.log(3))
@@ -86,7 +86,7 @@ def loss_of(module: nn.Module, **settings: Any) -> KolmogorovLoss:
 
 
 def test_the_block_computes_what_a_decoder_does(case: tuple[nn.Module, torch.Tensor]) -> None:
-    """Bit for bit the output of a network that was loaded from the decoded state."""
+    """Outputs in the block equal, bit for bit, those of a network with the decoded state."""
     module, points = case
     before = module(points)
     loss, decoded = loss_of(module), copy.deepcopy(module)
@@ -125,7 +125,7 @@ def test_the_module_is_as_it_was(case: tuple[nn.Module, torch.Tensor], fails: bo
 def test_a_weight_gets_the_gradient_of_what_it_decodes_as(
     case: tuple[nn.Module, torch.Tensor],
 ) -> None:
-    """Gradients by weights are those of the decoded network at its own weights."""
+    """A weight's gradient in a block is the decoded network's gradient at the decoded weight."""
     module, points = case
     loss, decoded = loss_of(module), copy.deepcopy(module)
     decoded.load_state_dict(loss.decoded_state())
@@ -137,7 +137,7 @@ def test_a_weight_gets_the_gradient_of_what_it_decodes_as(
 
 
 def test_gradients_by_weights_and_steps_are_those_of_the_surrogate() -> None:
-    """Finite differences of a network in which what rounding adds, in steps, is held.
+    """Gradients equal finite differences of a network with constant rounding errors, in steps.
 
     A weight w = v s decodes as n s: as a surrogate it is w + (n - v) s with n - v a constant, whose
     slope is 1 by w and n - v by s.
@@ -145,7 +145,7 @@ def test_gradients_by_weights_and_steps_are_those_of_the_surrogate() -> None:
     torch.manual_seed(0)
     module = dense().double()
     loss = loss_of(module)
-    with torch.no_grad():  # steps that are sent as they are
+    with torch.no_grad():  # steps in the precision in which they are sent
         steps = learned_range(loss).steps(as_sent=True)
         learned_range(loss).log_steps.copy_(steps.log())
     loss = loss.double()
@@ -246,7 +246,7 @@ def test_k_may_be_asked_for_within_the_block() -> None:
 
 
 def test_a_second_block_is_refused_and_leaves_the_first() -> None:
-    """Rounded weights are not rounded again."""
+    """A second block is refused, so that rounded weights are not rounded again."""
     module = dense()
     loss = loss_of(module)
     with loss.quantised():
@@ -298,7 +298,7 @@ def test_weights_that_no_gradient_is_wanted_of() -> None:
     ],
 )
 def test_impossible_ways_to_quantise_are_refused(settings: Any, message: str) -> None:
-    """A second block inside the first gets an error of one line."""
+    """Impossible settings of ``quantise`` get an error of one line."""
     with pytest.raises(KolmogorovError, match=message) as caught:
         KolmogorovLoss(dense(), **settings)
     assert "\n" not in str(caught.value)

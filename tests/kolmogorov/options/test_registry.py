@@ -29,7 +29,7 @@ from bitfold.kolmogorov import (
 )
 from tests.kolmogorov.narrowing import gradient_of
 
-#: A predictor in a file of its own.
+#: A predictor in its own file.
 PREDICTOR = """
 import torch
 from torch import nn
@@ -46,7 +46,7 @@ class HistogramPredictor(WeightPredictor):
     def forward(self, subset, indices):
         return -self.logits.log_softmax(1)[subset.block_numbers, indices]
 """
-#: Targets in a file of their own.
+#: Targets in their own file.
 LOWER_BIN = """
 from dataclasses import dataclass
 import torch
@@ -63,7 +63,7 @@ class LowerBinTargets(Targets):
         one = torch.ones_like(index).unsqueeze(0)
         return Shares(bins, one, 0 * one)
 """
-#: What a stranger does with both, by their names.
+#: A user's program, which uses both by their names.
 USE = """
 import bitfold
 import torch
@@ -100,7 +100,7 @@ class Geometric(WeightPredictor):
         self.rate = nn.Parameter(torch.zeros(len(layout.blocks)))
 
     def forward(self, subset: Any, indices: Any) -> Any:
-        """Normalised over all bins."""
+        """Return the rates' distribution, normalised over all bins."""
         distance = (torch.arange(self.bins.num_bins) - self.bins.origin).abs()
         nats = -(-self.rate.exp()[:, None] * distance).log_softmax(1)
         return nats[subset.block_numbers, indices]
@@ -114,11 +114,11 @@ class Triangle(Targets):
 
     @property
     def window(self) -> int:
-        """Three bins."""
+        """Return the width of the window, three bins."""
         return 3
 
     def shares(self, index: Tensor) -> Shares:
-        """Thirds, moved by the distance from the middle bin."""
+        """Return thirds, moved by the distance from the middle bin."""
         middle = index.round().long().clamp(1, self.num_bins - 2)
         off, third = (index - middle) / 2, torch.full_like(index, 1 / 3)
         half = torch.full_like(index, 0.5)
@@ -130,7 +130,7 @@ class Triangle(Targets):
 
 
 def network() -> nn.Module:
-    """Two layers, most of whose weights are small."""
+    """Return two layers in which most weights are small."""
     generator = torch.Generator().manual_seed(0)
     module = nn.Sequential(nn.Linear(8, 9), nn.ReLU(), nn.Linear(9, 4))
     with torch.no_grad():
@@ -150,7 +150,7 @@ def test_the_registry_lists_options_by_rank() -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"quantise": "learned"}, {"weight_range": (-2.0, 2.0)}])
 def test_a_predictor_of_one_class_does_everything(settings: Any) -> None:
-    """K, its gradients, bits, report, fit, finish: with every range, for a class defined here."""
+    """For a class defined here, K, gradients, bits, report, fit and finish work in every range."""
     module = network()
     loss = KolmogorovLoss(module, predictor=Geometric(), bins=32, **settings)
     loss().backward()
@@ -168,7 +168,7 @@ def test_a_predictor_of_one_class_does_everything(settings: Any) -> None:
 
 
 def test_a_predictor_of_one_class_can_be_chosen() -> None:
-    """Beside names, under the name of its class; it wins where its distribution fits."""
+    """A class is chosen beside names, by its class name, where its distribution fits best."""
     found = choose_predictor(network(), candidates=["per_tensor", Geometric()], bins=32)
     assert {row.name.split(",")[0] for row in found.rows} == {"per_tensor", "Geometric"}
 
@@ -183,7 +183,7 @@ def test_a_predictor_without_a_method_in_files_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("predictor", ["row_column", "per_tensor", "coordinate"])
 def test_targets_of_one_class_do_everything(predictor: str) -> None:
-    """K, its gradients, coverage, bits, report: with every predictor, for a class defined here."""
+    """For targets defined here, K, gradients, coverage and bits work with all predictors."""
     module = network()
     loss = KolmogorovLoss(module, predictor=predictor, targets=Triangle(32), bins=32)
     cost = loss()
@@ -197,7 +197,7 @@ def test_targets_of_one_class_do_everything(predictor: str) -> None:
 
 
 def test_targets_for_another_number_of_bins_are_refused() -> None:
-    """They would point at bins that do not exist."""
+    """Targets for another number of bins are refused, as they would name bins that do not exist."""
     with pytest.raises(KolmogorovError, match="targets for 16 bins, got a Triangle for 32"):
         KolmogorovLoss(network(), targets=Triangle(32), bins=16)
 

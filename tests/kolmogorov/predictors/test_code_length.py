@@ -17,14 +17,14 @@ TARGETS = SoftTargets(0.1, BINS.num_bins)
 
 
 def constant_prediction(outputs: list[float], num_weights: int) -> Prediction:
-    """The same prediction for every weight."""
+    """Return the same prediction for every weight."""
     hidden = torch.zeros(num_weights, 1, dtype=torch.float64)
     bias = torch.tensor(outputs, dtype=torch.float64)
     return Prediction(hidden, torch.zeros(len(outputs), 1, dtype=torch.float64), bias)
 
 
 def code_length(kind: str) -> CodeLength:
-    """The code length of a kind over BINS."""
+    """Return the code length of a kind over BINS."""
     return KINDS[kind](BINS)
 
 
@@ -47,7 +47,7 @@ def test_density_kinds_are_densities_times_the_width(kind: Any, raw: float) -> N
 
 
 def test_a_weight_on_the_location_of_a_laplacian_stays() -> None:
-    """The density has a kink there: its slope is 0 by weight and location, by definition."""
+    """At the kink of a Laplacian's density the slopes by weight and location are 0."""
     weights = torch.tensor([-1.0, 0.25, 1.0], dtype=torch.float64, requires_grad=True)
     prediction = constant_prediction([0.25, 0.0], 3)
     prediction.bias.requires_grad_()
@@ -112,7 +112,7 @@ def test_documented_differences_between_density_and_mass(
     """
     length, zero_bin = code_length(kind), torch.tensor([16])
     weight = torch.zeros(1, dtype=torch.float64)
-    # What the floor, added to it, makes a scale of two bins.
+    # Added to the floor, this gives a scale of two bins.
     wide = math.log(3.75 * BINS.width**2) if kind == "gaussian_nll" else math.log(1.5 * BINS.width)
     figures = []
     for raw in (-300.0, wide):

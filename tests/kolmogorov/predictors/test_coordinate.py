@@ -11,7 +11,7 @@ from bitfold.kolmogorov import Bins, CoordinatePredictor, KolmogorovLoss, Parame
 
 
 def attached(shape: tuple[int, ...], num_bins: int, seed: int | None) -> CoordinatePredictor:
-    """A predictor of a linear layer's weights, drawn from a seed or the global state."""
+    """Return a predictor of a linear layer's weights, drawn from a seed or the global state."""
     predictor = CoordinatePredictor(shape)
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     predictor.attach(ParameterTable(nn.Linear(3, 3)).layout, Bins(num_bins, -1, 1), generator)
@@ -19,7 +19,7 @@ def attached(shape: tuple[int, ...], num_bins: int, seed: int | None) -> Coordin
 
 
 def values(predictor: CoordinatePredictor) -> torch.Tensor:
-    """All parameters as one vector."""
+    """Return all parameters as one vector."""
     return torch.cat([item.detach().view(-1) for item in predictor.parameters()])
 
 
@@ -75,7 +75,7 @@ def test_coordinates_that_never_differ_are_left_out() -> None:
 def test_settings_of_the_coordinate_predictor_are_not_passed_over(
     predictor: Any, settings: Any
 ) -> None:
-    """Settings of the coordinate predictor are refused with other predictors and with instances."""
+    """Its settings are refused with other predictors and with instances."""
     (name,) = settings
     with pytest.raises(KolmogorovError, match=f"expected {name} with predictor='coordinate'"):
         KolmogorovLoss(nn.Linear(2, 2), predictor=predictor, **settings)

@@ -1,4 +1,4 @@
-"""Bits of the coordinate predictor, which are those of fixed point, not of floating point."""
+"""Bits of the coordinate predictor, computed in fixed point and not in floating point."""
 
 import math
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from tests.model_file.plain_network import (
 
 
 def plain_bits(loss: Any) -> Any:
-    """Bits of each weight under the sent predictor, one by one in plain Python."""
+    """Return each weight's bits under the sent predictor, one by one in plain Python."""
     predictor, table = loss.predictor, loss.table
     sent = predictor.sent(loss.predictor_bits)
     steps = sent.pop(STEPS).tolist()
@@ -62,7 +62,7 @@ def plain_bits(loss: Any) -> Any:
 def test_the_bits_of_weights_are_those_of_plain_python(
     dtype: Any, weight_range: Any, bins: int, precision: int
 ) -> None:
-    """Of tensors of all shapes, whatever the range and the type."""
+    """For tensors of all shapes, ranges and dtypes, the bits are those of plain Python."""
     torch.manual_seed(1)
     layers = [nn.Linear(2, 3), nn.ConvTranspose2d(2, 3, (1, 2))]
     if bins < 1000:
@@ -88,7 +88,7 @@ def test_the_bits_of_weights_are_those_of_plain_python(
 
 @pytest.mark.parametrize("bins", [16, 256, 1024, 4096])
 def test_fixed_point_takes_what_floating_point_takes(bins: int) -> None:
-    """K in training, which is floating point, says what a file takes to within half a per cent."""
+    """The floating-point K of training is within half a per cent of the file's bits."""
     torch.manual_seed(0)
     module = nn.Linear(30, 20)
     loss = KolmogorovLoss(
@@ -107,7 +107,7 @@ def test_fixed_point_takes_what_floating_point_takes(bins: int) -> None:
 
 
 def test_parameters_that_are_not_finite_have_no_finite_bits() -> None:
-    """A training that diverged shows in the bits of weights."""
+    """If the predictor's parameters diverge, the bits of the weights are not finite."""
     module = nn.Linear(3, 2)
     loss = KolmogorovLoss(module, predictor="coordinate", bins=8)
     assert math.isfinite(loss.bits().total)
@@ -119,7 +119,7 @@ def test_parameters_that_are_not_finite_have_no_finite_bits() -> None:
 def test_the_predictor_takes_the_same_bits_whatever_it_has_learned(
     make_loss: Callable[..., KolmogorovLoss],
 ) -> None:
-    """So lambda does not change what it weighs against; more precision takes more."""
+    """The predictor's own bits depend on its precision and not on its learned values."""
     taken = {bits: make_loss(predictor_bits=bits) for bits in (2, 8, 16, 32)}
     sizes = [item.numel() for item in taken[2].predictor.parameters()]
     bits = {precision: loss.bits().items["predictor"] for precision, loss in taken.items()}

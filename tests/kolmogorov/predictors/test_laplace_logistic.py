@@ -16,7 +16,7 @@ from tests.kolmogorov.narrowing import gradient_of
 PREDICTORS = [PerTensorPredictor, RowColumnPredictor]
 DISTRIBUTIONS = ["laplace", "logistic"]
 DTYPES = [torch.float32, torch.float64]
-#: Weights all in range; many out of it, and 0 on a bin; likewise, and 0 between two.
+#: Weights in range; weights out of range with a bin at 0; and the same with 0 between two bins.
 GRIDS = [
     {"weight_range": "auto", "bins": 256},
     {"weight_range": "auto", "bins": 4},
@@ -57,7 +57,7 @@ def test_gradients_are_those_of_finite_differences(
 def central_difference(
     loss: KolmogorovLoss, leaves: Sequence[Tensor], direction: Sequence[Tensor]
 ) -> float:
-    """The slope of K along a direction, by a step so short that hardly a weight changes its bin."""
+    """Return K's slope along a direction, by a step so short that few weights change their bin."""
     step, costs = 1e-7, list[float]()
     for sign in (1, -2):
         for leaf, item in zip(leaves, direction, strict=True):

@@ -23,7 +23,7 @@ OCTAVE = math.log(2)
 
 
 def sparse_loss(**settings: Any) -> KolmogorovLoss:
-    """A loss of two layers in which rows, columns and a whole vector are 0."""
+    """Return a loss of two layers in which rows, columns and a whole vector are 0."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(30, 20), nn.Linear(20, 5))
     loss = KolmogorovLoss(module, quantise="learned", **settings)
@@ -38,12 +38,12 @@ def sparse_loss(**settings: Any) -> KolmogorovLoss:
 
 
 def sent_of(loss: KolmogorovLoss) -> SentPredictor:
-    """The loss's predictor as a decoder gets it."""
+    """Return the loss's predictor as a decoder reads it."""
     return loss.described.send_predictor(loss.predictor_bits)
 
 
 def dead_of(loss: KolmogorovLoss) -> dict[str, Tensor]:
-    """Whether each weight is left out, by name of the parameter."""
+    """Return whether each weight is left out, by the parameter's name."""
     subset = loss.subsampling.all_weights()
     assert isinstance(loss.predictor, ScalePredictor)
     scales = loss.predictor.sent_scales(subset, sent_of(loss).parameters)
@@ -83,7 +83,7 @@ def test_bits_are_those_of_the_parts() -> None:
     laplace = torch.distributions.Laplace(0.0, scale.double() + 1 / 32)
     cdf: Callable[[Tensor], Tensor] = laplace.cdf
     masses = cdf(numbers + 0.5) - cdf(numbers - 0.5)
-    # Frequencies are whole 2^16ths, and what lies far out is escaped.
+    # Frequencies are whole 2^16ths, and far values are escaped.
     assert loss.report().rows[0].bits == pytest.approx(-masses.log2().sum().item(), rel=2e-3)
 
 
@@ -100,7 +100,7 @@ def test_what_is_sent_is_whole_exponents() -> None:
         for lines in scale.lines:
             assert lines.unit == 3
             assert (lines.exponents % 8 == 0).all()
-    # The predictor itself is left alone.
+    # The fit leaves the predictor itself unchanged.
     for name, item in loss.predictor.named_parameters():
         assert torch.equal(item, before[name])
 

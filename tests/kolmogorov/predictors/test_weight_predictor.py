@@ -26,12 +26,12 @@ class Histograms(WeightPredictor):
         self.logits = nn.Parameter(torch.zeros(len(layout.blocks), bins.num_bins))
 
     def forward(self, subset: Any, indices: Any) -> Any:
-        """The tensor's histogram at the bins."""
+        """Return the tensor's histogram at the bins."""
         return -self.logits.log_softmax(1)[subset.block_numbers, indices]
 
 
 def network() -> nn.Sequential:
-    """A small network."""
+    """Return a small network."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
 
@@ -200,7 +200,7 @@ class Broken(Histograms):
         self.change = change
 
     def forward(self, subset: Any, indices: Any) -> Any:
-        """The costs, changed."""
+        """Return the changed costs."""
         return self.change(super().forward(subset, indices), subset)
 
 
@@ -208,10 +208,10 @@ class Forgetful(WeightPredictor):
     """A predictor whose attach does not call the base's."""
 
     def attach(self, layout: Any, bins: Any, generator: Any) -> None:
-        """Forget the base."""
+        """Do not call the base class."""
 
     def forward(self, subset: Any, indices: Any) -> Any:
-        """Nothing."""
+        """Return nothing."""
         return indices.float()
 
 

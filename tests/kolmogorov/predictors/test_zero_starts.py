@@ -1,4 +1,4 @@
-"""Tests of weights that are zero when the loss is made, and about to move."""
+"""Tests of weights that are zero when the loss is made and are then trained."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from bitfold.kolmogorov import KolmogorovLoss
 
 
 class LowRank(nn.Module):
-    """LoRA: a frozen layer, and a product of two matrices of which one begins at zero."""
+    """LoRA: a frozen layer plus a product of two matrices, one of which begins at zero."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class LowRank(nn.Module):
         self.b = nn.Parameter(torch.zeros(64, 4))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits."""
+        """Return logits."""
         logits: Tensor = self.head(torch.relu(self.base(x) + x @ self.a.t() @ self.b.t()))
         return logits
 
@@ -37,7 +37,7 @@ class Residual(nn.Module):
             nn.init.zeros_(item)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits."""
+        """Return logits."""
         x = self.stem(x[:, None])
         x = x + self.last(torch.relu(self.first(x)))
         logits: Tensor = self.head(torch.relu(x).flatten(1))
@@ -54,7 +54,7 @@ class Attention(nn.Module):
         nn.init.zeros_(self.output.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits."""
+        """Return logits."""
         x = self.embed(x.view(-1, 4, 5))
         query, key, value = self.attend(x).chunk(3, -1)
         x = x + self.output(functional.scaled_dot_product_attention(query, key, value))
@@ -63,7 +63,7 @@ class Attention(nn.Module):
 
 
 def zero_head() -> nn.Module:
-    """A head of zeros, and a layer of which half the rows are zeros."""
+    """Return a head of zeros, and a layer half of whose rows are zeros."""
     head, layer = nn.Linear(64, 3), nn.Linear(64, 64)
     with torch.no_grad():
         head.weight.zero_()
@@ -82,7 +82,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
 @pytest.mark.parametrize("predictor", ["row_column", "per_tensor"])
 @pytest.mark.parametrize("name", MODULES)
 def test_the_first_steps_of_zeros_do_not_raise_k(name: str, predictor: str) -> None:
-    """K stays within half a nat of its beginning, as it does if the zeros were small numbers."""
+    """In the first steps K rises by at most half a nat, as if the zeros were small numbers."""
     torch.manual_seed(0)
     module = MODULES[name]()
     points = torch.randn(200, 20)
@@ -112,7 +112,7 @@ def test_zeros_begin_at_the_scale_of_their_tensor_or_module() -> None:
 
 
 def test_a_module_of_zeros_begins_at_one_bin() -> None:
-    """There is nothing to measure a scale by."""
+    """A module of zeros begins with a scale of one bin, since its weights give none."""
     module = nn.Linear(4, 3)
     for item in module.parameters():
         nn.init.zeros_(item)
@@ -124,7 +124,7 @@ def test_a_module_of_zeros_begins_at_one_bin() -> None:
 
 
 def test_zeros_that_stay_take_no_bits() -> None:
-    """A decoder needs no scale of them, whatever scale they began with."""
+    """Weights that stay zero take no bits, for any first scale."""
     torch.manual_seed(0)
     module = nn.Linear(64, 64)
     with torch.no_grad():

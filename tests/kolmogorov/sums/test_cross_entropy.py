@@ -22,7 +22,7 @@ from bitfold.kolmogorov.sums import cross_entropy
 def full_reference(
     weights: Tensor, prediction: Prediction, bins: Bins, temperature: float
 ) -> Tensor:
-    """Sum of the cross-entropies of soft targets over all bins: weights by bins, the slow way."""
+    """Return the cross-entropies of soft targets over all bins: weights by bins, the slow way."""
     log_probabilities = functional.log_softmax(prediction.outputs(), dim=1)
     index = (weights - bins.minimum) / bins.width
     every = torch.arange(bins.num_bins, dtype=weights.dtype)
@@ -32,13 +32,13 @@ def full_reference(
 
 
 def windowed(weights: Tensor, prediction: Prediction, bins: Bins, temperature: float) -> Tensor:
-    """What the package computes."""
+    """Return the sum of the package."""
     targets = SoftTargets(temperature, bins.num_bins)
     return cross_entropy.summed_cross_entropy(weights, prediction, bins, targets)
 
 
 def problem(num_weights: int, num_bins: int) -> tuple[Bins, list[Tensor]]:
-    """Bins, and the leaves: weights up to both limits, hidden values, last layer."""
+    """Return bins and the leaves: weights up to both limits, hidden values and the last layer."""
     generator = torch.Generator().manual_seed(num_weights + num_bins)
 
     def normal(*shape: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Compiled loops count the bins and the bits that the reference in PyTorch counts."""
+"""Compiled loops count the same bins and bits as the reference in PyTorch."""
 
 import math
 
@@ -21,7 +21,7 @@ RANGES = {
 
 
 def odd_module() -> nn.Module:
-    """Tensors of all orders of rows and columns, with halves, far, huge and dead weights."""
+    """Return tensors in all memory orders, with halves, far, huge and dead weights."""
     torch.manual_seed(0)
     module = nn.ModuleList(
         [nn.Linear(9, 12), nn.Conv2d(3, 5, 3), nn.ConvTranspose2d(4, 6, 2), nn.Linear(200, 90)]
@@ -32,14 +32,14 @@ def odd_module() -> nn.Module:
         weight[:, 4] = 0
         weight[0, :4] = torch.tensor([3e38, -1e30, 0.05, 1e-42])
         module.get_parameter("1.bias").zero_()
-        # Halves of bins of the ranges above, which are rounded to even.
+        # Weights halfway between bins of the ranges above, which are rounded to even.
         module.get_parameter("3.weight")[0] = torch.arange(200) / 12 - 9 + 1 / 24
     return module
 
 
 @pytest.mark.parametrize("name", RANGES)
 def test_bin_numbers_are_the_references_to_the_last_one(name: str) -> None:
-    """Halves, far and huge weights are counted alike, also beside weights that are not finite."""
+    """Loops and reference give equal bin numbers for halves, far and huge weights."""
     module = odd_module()
     loss = KolmogorovLoss(module, predictor="row_column", **RANGES[name])  # type: ignore[arg-type]
     with torch.no_grad():
@@ -55,7 +55,7 @@ def test_bin_numbers_are_the_references_to_the_last_one(name: str) -> None:
 
 
 def reference_bits(loss: KolmogorovLoss) -> tuple[Tensor, list[Tensor]]:
-    """The bits of each tensor, weight by weight in PyTorch, with escapes."""
+    """Return the bits of each tensor, weight by weight in PyTorch, with escapes."""
     described, subset = loss.described, loss.table.all_weights()
     coded = coded_weights(described, described.send_predictor(loss.predictor_bits), subset)
     both = torch.stack([coded.bits, coded.escapes])
@@ -68,7 +68,7 @@ def reference_bits(loss: KolmogorovLoss) -> tuple[Tensor, list[Tensor]]:
 def test_bits_of_all_weights_are_those_of_each_together(
     kind: type[ScalePredictor], distribution: str, name: str
 ) -> None:
-    """Items of `bits()` and rows of `report()`, to within the rounding of sums."""
+    """Items of `bits()` and rows of `report()` equal the reference up to the rounding of sums."""
     predictor = kind(distribution, is_centred=name == "task")
     module = odd_module()
     loss = KolmogorovLoss(module, predictor=predictor, **RANGES[name])  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ def test_bits_of_all_weights_are_those_of_each_together(
 
 
 def test_a_weight_that_is_not_finite_makes_its_tensors_bits_nan() -> None:
-    """And no other tensor's."""
+    """A weight that is not finite makes the bits of its own tensor NaN, and no other's."""
     module = odd_module()
     loss = KolmogorovLoss(module, predictor="row_column")
     with torch.no_grad():

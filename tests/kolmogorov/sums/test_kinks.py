@@ -1,4 +1,4 @@
-"""Functions with kinks: their values, and one slope at the kink for every version of PyTorch."""
+"""Functions with kinks: their values, and a fixed slope at the kink in every PyTorch version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bitfold.kolmogorov.sums.kinks import at_least, at_most, magnitude
 
 
 def slopes_of(function: Callable[[Tensor], Tensor], numbers: list[float]) -> list[float]:
-    """The slope of a function at each number."""
+    """Return the slope of a function at each number."""
     leaf = torch.tensor(numbers, dtype=torch.float64, requires_grad=True)
     (found,) = torch.autograd.grad(function(leaf).sum(), leaf)
     values: list[float] = found.tolist()
@@ -22,20 +22,20 @@ def slopes_of(function: Callable[[Tensor], Tensor], numbers: list[float]) -> lis
 
 @pytest.mark.parametrize("bound", [-2.0, 0.0, 0.5])
 def test_a_bound_belongs_to_the_side_that_moves(bound: float) -> None:
-    """The slope at a tie is 1."""
+    """At a tie with a bound, the slope is 1."""
     numbers = [bound - 1, bound, bound + 1]
     assert slopes_of(lambda x: at_least(x, bound), numbers) == [0, 1, 1]
     assert slopes_of(lambda x: at_most(x, bound), numbers) == [1, 1, 0]
 
 
 def test_a_size_has_no_slope_at_zero() -> None:
-    """Of either sign of zero."""
+    """The slope of the size is 0 at zero of either sign."""
     assert slopes_of(magnitude, [-3.0, -0.0, 0.0, 1e-300]) == [-1, 0, 0, 1]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_values_are_pytorchs(dtype: torch.dtype) -> None:
-    """Infinities and NaN included, in the numbers' own type."""
+    """Values equal PyTorch's, infinities and NaN included, in the same dtype."""
     numbers = torch.tensor([-math.inf, -2.5, -0.0, 0.0, 0.25, 7.0, math.inf, math.nan], dtype=dtype)
     for found, expected in (
         (at_least(numbers, 0.1), numbers.clamp(min=0.1)),

@@ -19,17 +19,17 @@ DIGITS = 60
 
 
 def cumulative(distribution: str, z: mpmath.mpf) -> mpmath.mpf:
-    """The distribution function at z scales from the location."""
+    """Return the distribution function at z scales from the location."""
     if distribution == "logistic":
         return 1 / (1 + mpmath.exp(-z))
     return mpmath.exp(z) / 2 if z <= 0 else 1 - mpmath.exp(-z) / 2
 
 
 def exact_log_mass(distribution: str, side: str, distance: float, scale: float) -> mpmath.mpf:
-    """What the function under test works out, by differences in many digits."""
+    """Return the log mass by differences in many digits."""
     distance, scale = mpmath.mpf(distance), mpmath.mpf(scale)
     if side == "inner":
-        # Mirrored to the left, where the distribution function has no ones to lose digits to.
+        # Mirrored to the left, where the distribution function loses no digits near 1.
         low = -(abs(distance) + mpmath.mpf(1) / 2) / scale
         high = low + 1 / scale
         return mpmath.log(cumulative(distribution, high) - cumulative(distribution, low))
@@ -40,7 +40,7 @@ def exact_log_mass(distribution: str, side: str, distance: float, scale: float) 
 def log_masses(
     distribution: str, side: str, distance: Tensor | float, scale: Tensor | float
 ) -> Tensor:
-    """The function under test, for bins of one kind."""
+    """Return the function under test, for bins of one kind."""
     distance, scale = (torch.as_tensor(item, dtype=torch.float64) for item in (distance, scale))
     flags = (torch.tensor(side == name) for name in ("first", "last"))
     return DISTRIBUTIONS[distribution](distance, scale, *flags)
@@ -49,9 +49,9 @@ def log_masses(
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_log_masses_are_right_to_12_digits(distribution: Any, side: Any) -> None:
-    """From a thousandth of a bin to a million bins, and 65,536 bins away, where masses underflow.
+    """Log masses are right from a thousandth of a bin to 65,536 bins away, where masses underflow.
 
-    Of masses near 1 the logarithm is right to 1e-15.
+    The logarithm of a mass near 1 is right to 1e-15.
     """
     with mpmath.workdps(DIGITS):
         for scale in SCALES:
@@ -65,7 +65,7 @@ def test_log_masses_are_right_to_12_digits(distribution: Any, side: Any) -> None
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_slopes_are_right_to_9_digits(distribution: Any, side: Any) -> None:
-    """By distance and by scale, also where the mass underflows; at 0 and at a bin's edge too.
+    """Slopes by distance and scale are right at 0, at a bin's edge and where the mass underflows.
 
     By distance to 1e-12 of the steepest slope, 1 / scale, and by scale to as much of the mean
     slope from scale 0, cost / scale: what is less is lost among larger terms.
@@ -89,7 +89,7 @@ def test_slopes_are_right_to_9_digits(distribution: Any, side: Any) -> None:
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_masses_are_those_of_scipy(distribution: Any) -> None:
-    """Where its distribution functions keep their digits."""
+    """Masses equal SciPy's wherever SciPy's distribution functions keep their digits."""
     centres = np.linspace(-6, 6, 49)
     for scale in (0.4, 1.0, 5.0):
         model = getattr(scipy.stats, distribution)(scale=scale)
@@ -105,7 +105,7 @@ def test_masses_are_those_of_scipy(distribution: Any) -> None:
 @pytest.mark.parametrize("num_bins", [2, 3, 256, 65_536])
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_masses_of_all_bins_add_up_to_one(distribution: Any, num_bins: int) -> None:
-    """Wherever the location is, on a bin, on an edge, beyond the grid, and at any scale."""
+    """Masses add up to 1 for any scale and location: on a bin, on an edge or beyond the grid."""
     numbers = torch.arange(num_bins, dtype=torch.float64)
     for location in (0.0, 0.5, num_bins / 2 + 0.3, num_bins - 1.0, -7.5, num_bins + 40.0):
         for scale in SCALES:

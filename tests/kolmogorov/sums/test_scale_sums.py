@@ -21,7 +21,7 @@ from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 
 PREDICTORS = [PerTensorPredictor, RowColumnPredictor]
 DISTRIBUTIONS = ["laplace", "logistic"]
-#: Ranges with many bins and few, 0 on a bin and between two, weights in range and far out of it.
+#: Ranges of many and few bins, with 0 on a bin or between two; weights in and far out of range.
 GRIDS = [
     {"weight_range": "auto", "bins": 256},
     {"weight_range": "auto", "bins": 4},
@@ -37,7 +37,7 @@ MAKE_TARGETS: dict[str, Callable[[int], Targets]] = {
 
 @pytest.fixture(autouse=True)
 def _same_number_of_threads() -> Iterator[None]:
-    """Tests that change the number of PyTorch's threads leave it as it was."""
+    """Restore PyTorch's number of threads after each test."""
     num_threads = torch.get_num_threads()
     yield
     torch.set_num_threads(num_threads)
@@ -46,12 +46,12 @@ def _same_number_of_threads() -> Iterator[None]:
 def slow_sum(
     loss: KolmogorovLoss, subset: WeightSubset, values: Tensor, targets: Targets
 ) -> Summed:
-    """The sum of the base class, by PyTorch's operations."""
+    """Return the base class's sum, by PyTorch's operations."""
     return WeightPredictor.summed(loss.predictor, subset, values, targets, with_gradients=True)
 
 
 def assert_equal_sums(found: Summed, expected: Summed, tolerance: float) -> None:
-    """Sums agree relative to their size, and gradients relative to their largest entry."""
+    """Assert equal sums relative to their size, and gradients relative to their largest entry."""
     assert found.nats.dtype == expected.nats.dtype == torch.float64
     torch.testing.assert_close(found.nats, expected.nats, rtol=tolerance, atol=0)
     pairs = zip(
@@ -99,11 +99,11 @@ def test_compiled_sums_keep_single_precision(
     """float32 sums are within 1e-6 of float64 sums, and gradients within 1e-5."""
     loss = make_scale_loss(predictor(distribution), torch.float32, **grid)
     subset, make = loss.subsampling.all_weights(), MAKE_TARGETS[targets]
-    # Values that are multiples of 2^-9 have the same index in both types.
+    # Multiples of 2^-9 have the same index in both dtypes.
     values = (loss._values() * 512).round() / 512
     found = loss.predictor.summed(subset, values, make(grid["bins"]), with_gradients=True)
     assert {item.dtype for item in (found.grad_values, *found.grad_parameters)} == {torch.float32}
-    # The same draws; noise of float32 has another generator's stream than that of float64.
+    # Both dtypes use the same draws, because the generators' streams differ.
     reference = make(grid["bins"])
     if targets == "noise":
         reference = DrawnTargets(grid["bins"], make(grid["bins"]))
@@ -115,18 +115,18 @@ def test_compiled_sums_keep_single_precision(
 
 
 class DrawnTargets(Targets):
-    """Noise of float32 for indices of float64."""
+    """Noise drawn in float32, for indices in float64."""
 
     def __init__(self, num_bins: int, noise: Targets) -> None:
         self.num_bins, self.noise = num_bins, noise
 
     @property
     def window(self) -> int:
-        """The two nearest."""
+        """Return the width of the window, the two nearest bins."""
         return 2
 
     def shares(self, index: Any) -> Any:
-        """Of the noisy indices, which are rounded to float32."""
+        """Return the shares of the noisy indices, rounded to float32."""
         shares = self.noise.shares(index.float())
         return shares._replace(shares=shares.shares.double(), slopes=shares.slopes.double())
 

@@ -31,13 +31,13 @@ PREDICTORS = {"row_column": RowColumnPredictor, "per_tensor": PerTensorPredictor
 def loss(
     request: pytest.FixtureRequest, make_scale_loss: Callable[..., KolmogorovLoss]
 ) -> KolmogorovLoss:
-    """A loss of tensors of all shapes whose scales are centred."""
+    """Return a loss of tensors of all shapes whose scales are centred."""
     predictor = PREDICTORS[request.param](is_centred=True)
     return make_scale_loss(predictor, torch.float32, quantise="learned")
 
 
 def both_sums(loss: KolmogorovLoss, targets: Any, values: Any) -> Any:
-    """The sum by compiled loops for steps of several lengths, and by PyTorch in float64."""
+    """Return the sums by compiled loops for steps of several lengths, and by PyTorch in float64."""
     subset = loss.subsampling.all_weights()
     steps = torch.rand(len(loss.table.parameters)) + 0.5
     weights = loss.table.pieces(values)
@@ -83,7 +83,7 @@ def test_the_table_is_what_a_training_step_reads(monkeypatch: pytest.MonkeyPatch
     for predictor in ("row_column", "per_tensor"):
         module = nn.Linear(120, 100)
         kolmogorov = KolmogorovLoss(module, predictor=predictor, quantise="learned")
-        with torch.no_grad():  # away from where scales fit and gradients cancel
+        with torch.no_grad():  # away from fitted scales, where gradients cancel
             for item in kolmogorov.predictor.parameters():
                 item.add_(torch.rand(len(item)) + 0.5)
         found = kolmogorov()
@@ -129,7 +129,7 @@ def test_series_and_table_agree_at_every_scale(log_scale: float) -> None:
         kolmogorov.predictor.get_parameter("log_scale").fill_(log_scale)
         kolmogorov.predictor.get_parameter("column_log_scale").normal_()
     values = torch.rand(kolmogorov.num_weights) - 0.5
-    values[values.abs() < 1e-3] = 0.25  # on a bin a slope may be that of either side
+    values[values.abs() < 1e-3] = 0.25  # on a bin either side's slope is right
     found, expected = both_sums(kolmogorov, LinearTargets(256), values)
     assert found.nats.item() == pytest.approx(expected.nats.item(), rel=1e-4)
     torch.testing.assert_close(

@@ -15,7 +15,7 @@ SHAPES = [(), (4,), (3, 2), (1, 5), (5, 1, 3), (2, 3, 2, 2)]
 @pytest.mark.parametrize("is_transposed", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_numbers_are_located_as_by_a_loop(shape: tuple[int, ...], is_transposed: bool) -> None:
-    """Output, input and offset of each number are those of its index in the tensor."""
+    """The output, input and offset of each number are those of its index in the tensor."""
     box = box_of(shape, is_transposed=is_transposed)
     assert box.size == math.prod(shape)
     first, second, *kernel = (*shape, 1, 1)[: max(len(shape), 2)]
@@ -41,7 +41,7 @@ def test_unflattened_numbers_stand_where_they_are_located(
 
 
 def test_only_matrices_can_have_scales_of_lines() -> None:
-    """Tensors of one row or one column have none."""
+    """Tensors of one row or one column have no scales of rows and columns."""
     assert box_of((3, 2, 5), is_transposed=True).line_counts == (2, 3)
     for shape in ((3,), (3, 1), (1, 3, 7)):
         assert box_of(shape, is_transposed=False).line_counts == ()

@@ -1,4 +1,4 @@
-"""Tests of where weights stand, against a loop over every index of every tensor."""
+"""Tests of the positions of weights, against a loop over every index of every tensor."""
 
 import itertools
 from typing import Any
@@ -13,7 +13,7 @@ from bitfold.kolmogorov import Layout, ParameterTable, WeightSubset
 
 
 def naive_places(module: nn.Module) -> list[tuple[int, int, int, int]]:
-    """Block, output, input and offset of each weight in flat order, by counting indices."""
+    """Return block, output, input and offset of each weight in flat order, by counting indices."""
     subset = []
     for box, (name, item) in enumerate(module.named_parameters()):
         owner = module.get_submodule(name.rpartition(".")[0])

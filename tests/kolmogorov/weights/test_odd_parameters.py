@@ -1,4 +1,4 @@
-"""Tests of parameters and buffers of unusual kinds: right, or refused by name."""
+"""Tests of unusual parameters and buffers, which are described or refused by name."""
 
 import copy
 import warnings
@@ -18,7 +18,7 @@ from tests.runtime.test_module_state import quantised
 
 
 class One(nn.Module):
-    """A parameter of some kind beside a usual one."""
+    """A parameter of some kind beside a usual parameter."""
 
     def __init__(self, tensor: Tensor) -> None:
         super().__init__()
@@ -37,18 +37,18 @@ class Buffered(nn.Module):
 
 
 class Sub(torch.Tensor):
-    """A tensor that is one of a subclass."""
+    """A tensor subclass."""
 
 
 def nested() -> Tensor:
-    """Tensors of different lengths in one."""
+    """Return one nested tensor of tensors of different lengths."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
 
 
 def sparse_rows() -> Tensor:
-    """A sparse matrix by rows."""
+    """Return a sparse matrix stored by rows."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.eye(3).to_sparse_csr()
@@ -68,7 +68,7 @@ RIGHT: dict[str, Callable[[], nn.Module]] = {
     "traced": lambda: torch.fx.symbolic_trace(nn.Sequential(nn.Linear(3, 4), nn.ReLU())),
 }
 
-#: Kind, what K says, what a file says; None where it works.
+#: Each kind with K's message and a file's message; None if the kind works.
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str | None, str | None]] = {
     "sparse": (lambda: One(torch.eye(3).to_sparse()), "'w'.* a sparse one", "'w'.* a sparse one"),
     "rows": (lambda: One(sparse_rows()), "'w'.* a sparse one", "'w'.* a sparse one"),
@@ -91,7 +91,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str | None, str | None]] = {
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", RIGHT)
 def test_unusual_kinds_are_described_and_written(name: str, tmp_path: Path) -> None:
-    """K has a gradient, the audit sees it, and a file of exact numbers gives them back."""
+    """K has a gradient, the audit sees the parameter, and a file returns its exact numbers."""
     torch.manual_seed(0)
     module = RIGHT[name]()
     loss = KolmogorovLoss(module)
@@ -115,7 +115,7 @@ def test_unusual_kinds_are_described_and_written(name: str, tmp_path: Path) -> N
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")  # since PyTorch 2.14
 @pytest.mark.parametrize("kind", ["script", "trace"])
 def test_scripted_modules_are_described_written_and_trained(kind: str, tmp_path: Path) -> None:
-    """Also with the weights that a decoder gets; afterwards they have their own ones."""
+    """A scripted module also computes with decoded weights, and has its own weights afterwards."""
     torch.manual_seed(0)
     plain, points = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.ones(2, 3)
     jit: Any = torch.jit
@@ -128,7 +128,7 @@ def test_scripted_modules_are_described_written_and_trained(kind: str, tmp_path:
     with loss.quantised():
         found = module(points)
     found.square().sum().backward()
-    decoded = copy.deepcopy(plain)  # the scripted one has the parameters of the plain one
+    decoded = copy.deepcopy(plain)  # the scripted module shares the plain module's parameters
     decoded.load_state_dict(loss.decoded_state())
     assert torch.allclose(found, decoded(points))
     assert all(item.grad is not None for item in loss.weight_range.parameters())
@@ -137,7 +137,7 @@ def test_scripted_modules_are_described_written_and_trained(kind: str, tmp_path:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_kinds_that_have_no_numbers_to_read_are_refused_by_name(name: str, tmp_path: Path) -> None:
-    """By K, by files or by both, in one line each; where one of them does not refuse, it works."""
+    """K, files or both refuse a kind without readable numbers in one line; the other works."""
     torch.manual_seed(0)
     make, by_loss, by_file = REFUSED[name]
     module = make()
@@ -154,7 +154,7 @@ def test_kinds_that_have_no_numbers_to_read_are_refused_by_name(name: str, tmp_p
 
 
 def test_an_expanded_parameter_is_written_and_not_read_into(tmp_path: Path) -> None:
-    """Its rows are one row in memory; the module stays as it was."""
+    """An expanded parameter can be written but not read into, and the module stays unchanged."""
     module, into = (One(torch.randn(1, 3).expand(4, 3)) for _ in range(2))
     write_model(tmp_path / "a.bitfold", module)
     before = into.w.clone()
@@ -165,6 +165,6 @@ def test_an_expanded_parameter_is_written_and_not_read_into(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["sparse", "rows", "float8", "meta", "lazy"])
 def test_the_audit_refuses_what_it_cannot_move(name: str) -> None:
-    """By the name of the parameter."""
+    """The audit refuses by name a parameter that it cannot displace."""
     with pytest.raises(AuditError, match=r"Cannot audit module 'net': expected .*, got 'w"):
         audit_gradients({"zero": lambda: torch.zeros(())}, {"net": REFUSED[name][0]()})

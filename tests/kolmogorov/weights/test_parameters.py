@@ -19,7 +19,7 @@ names = st.sampled_from(["weight", "bias", "scale", "bias_ih", "a", "b"])
 
 
 def num_distinct(positions: torch.Tensor) -> int:
-    """The number of different positions."""
+    """Return the number of different positions."""
     return len(torch.unique(positions, dim=0))
 
 
@@ -101,7 +101,7 @@ def test_split_undoes_flatten() -> None:
 
 
 def broken_modules() -> dict[str, nn.Module]:
-    """Modules that cannot be described, by a word of the error."""
+    """Return modules that cannot be described, by a word of the error."""
     empty, nan, infinite, frozen = (nn.Linear(2, 2) for _ in range(4))
     empty.extra = nn.Parameter(torch.zeros(0, 3))
     nan.weight.data[0, 0] = math.nan

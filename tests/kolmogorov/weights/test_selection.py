@@ -1,4 +1,4 @@
-"""Tests of which parameters are described: by pattern, list or function."""
+"""Tests of selecting the described parameters: by pattern, list or function."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from bitfold.kolmogorov.weights.selection import select
 
 
 def model() -> nn.Module:
-    """An encoder with a frozen layer, a norm, and a decoder tied to the embedding."""
+    """Return an encoder with a frozen layer, a norm, and a decoder tied to the embedding."""
     module = nn.Module()
     module.embedding = nn.Embedding(5, 4)
     module.encoder = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Linear(4, 4))
@@ -147,7 +147,7 @@ def test_what_is_left_out_is_counted_and_decoded(rest_bits: int, narrow: int) ->
 
 
 def test_the_decoded_state_is_the_callers_own() -> None:
-    """Changing what is decoded does not change the module."""
+    """Changing the decoded state does not change the module."""
     module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     state = KolmogorovLoss(module, exclude="0.bias").decoded_state()
     before = {name: item.clone() for name, item in module.state_dict().items()}

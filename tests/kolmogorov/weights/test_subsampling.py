@@ -1,4 +1,4 @@
-"""Tests of which weights a call looks at: samples, shares of processes, every k-th step."""
+"""Tests of the weights in a call's sample: samples, shares of processes, every k-th step."""
 
 import copy
 import math
@@ -19,21 +19,21 @@ CPU = torch.device("cpu")
 
 
 def network() -> nn.Sequential:
-    """A float64 network of 43 weights."""
+    """Return a float64 network of 43 weights."""
     torch.manual_seed(0)
     layers = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 2, bias=False), nn.LayerNorm(1))
     return cast(nn.Sequential, layers.double()[:2])
 
 
 def loss_of(module: nn.Module, **settings: Any) -> KolmogorovLoss:
-    """A seeded loss with few bins."""
+    """Return a seeded loss with few bins."""
     generator = torch.Generator().manual_seed(1)
     usual: dict[str, Any] = {"predictor": "coordinate", "bins": 16, "generator": generator}
     return KolmogorovLoss(module, **usual | settings)
 
 
 def share_of(rank: int, num_processes: int) -> ProcessGroup:
-    """A stand-in for a group of processes that has only a number of them."""
+    """Return a stand-in for a group of processes that only has a size."""
     group = SimpleNamespace(rank=lambda: rank, size=lambda: num_processes)
     return cast(ProcessGroup, group)
 
@@ -42,7 +42,7 @@ def share_of(rank: int, num_processes: int) -> ProcessGroup:
 def test_every_weight_is_drawn_equally_often(size: int, num_drawn: int) -> None:
     """Over all values of the random numbers, each weight is drawn n / N times."""
     grid = 2520
-    # As if each stratum's number were drawn evenly: the exact expectation, by counting.
+    # The exact expectation: counts each stratum's number once, as if drawn evenly.
     counts = torch.zeros(size, dtype=torch.float64)
     for stratum in range(num_drawn):
         for number in range(grid):

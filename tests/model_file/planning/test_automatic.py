@@ -1,4 +1,4 @@
-"""Tests of the grids that a tolerance or a size chooses."""
+"""Tests of choosing grids by a tolerance or a size."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from bitfold.model_file import read_tensors
 
 
 def network(seed: int = 0) -> nn.Sequential:
-    """Two linear layers with random weights."""
+    """Return two linear layers with random weights."""
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 10))
 
 
 def on_grid(kind: str, folder: Path) -> nn.Module:
-    """A network whose weights lie on a grid: decoded from a file, or rounded to 255 levels."""
+    """Return a network with weights on a grid: decoded from a file, or rounded to 255 levels."""
     made = network()
     if kind == "decoded":
         write_model(folder / "first", made)
@@ -31,7 +31,7 @@ def on_grid(kind: str, folder: Path) -> nn.Module:
 
 @pytest.mark.parametrize("kind", ["decoded", "int8"])
 def test_a_tolerance_or_a_size_rounds_weights_that_lie_on_a_grid(kind: str, tmp_path: Path) -> None:
-    """Weights on a grid become as short as the same weights off the grid, to within 3 %."""
+    """At a tolerance or size, weights on a grid take as few bytes as others, to within 3 %."""
     module, path = on_grid(kind, tmp_path), tmp_path / "a.bitfold"
     off_grid = network(2)
     off_grid.load_state_dict(module.state_dict())
@@ -74,7 +74,7 @@ def test_writing_twice_at_one_tolerance_changes_nothing(tmp_path: Path) -> None:
 def test_numbers_of_few_values_are_counted_where_they_are_written_as_they_are(
     kind: str, tmp_path: Path
 ) -> None:
-    """Codebooks, masks and int8 weights take what their values tell, and come back bit for bit."""
+    """Codebooks, masks and int8 weights take few bytes by their counts, and are read exactly."""
     torch.manual_seed(0)
     book = torch.randn(16)
     made = {

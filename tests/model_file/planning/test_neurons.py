@@ -1,4 +1,4 @@
-"""Tests that sorted neurons leave the function as it was, and files shorter."""
+"""Tests that sorting neurons keeps the function and shortens files."""
 
 import copy
 from itertools import pairwise
@@ -15,7 +15,7 @@ from tests.model_file.model_files import scrambled
 
 
 def dense(*widths: int) -> nn.Sequential:
-    """Linear layers with activations of several sorts between them, neurons of several sizes."""
+    """Return linear layers with several activations between them and neurons of several sizes."""
     torch.manual_seed(0)
     activations = [nn.ReLU(), nn.Tanh(), nn.LeakyReLU(), nn.GELU()]
     layers: list[nn.Module] = []
@@ -39,7 +39,7 @@ def test_the_function_stays(shape: Any) -> None:
 
 @pytest.mark.parametrize("activation", ["relu", "abs", "tanh", "gelu", "sine", "leaky_relu"])
 def test_networks_of_bitfold_stay_the_same_function(activation: str, tmp_path: Path) -> None:
-    """Also through a file that is rebuilt."""
+    """A PolytopeNet stays the same function, also through a file that rebuilds it."""
     network = bitfold.PolytopeNet(2, [20, 30, 10], 1, activation)
     points = torch.rand(300, 2) - 0.5
     path = tmp_path / "net.bitfold"
@@ -52,7 +52,7 @@ def test_networks_of_bitfold_stay_the_same_function(activation: str, tmp_path: P
 
 
 def test_files_are_shorter_or_as_they_were(tmp_path: Path) -> None:
-    """Neurons of very different sizes save bits by their order; the module itself stays."""
+    """Sorting neurons of very different sizes saves bits, and the module itself is unchanged."""
     module = dense(30, 200, 100, 10)
     before = copy.deepcopy(module.state_dict())
     sizes = [
@@ -74,16 +74,16 @@ def test_files_are_shorter_or_as_they_were(tmp_path: Path) -> None:
 
 
 class Peeking(nn.Sequential):
-    """A sequence whose forward is its own."""
+    """A sequence with a forward of its own."""
 
     def forward(self, points: Any) -> Any:
-        """The sum of the first layer's first neuron and the last's."""
+        """Return the sum of the first layer's first neuron and the last layer's."""
         hidden = self[0](points)
         return self[2](self[1](hidden)) + hidden[:, :1]
 
 
 def unprovable() -> dict[str, nn.Module]:
-    """Modules of which it is not known what else reads the neurons."""
+    """Return modules in which other code might read the neurons."""
     tied, hooked = nn.Linear(6, 6), nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
     hooked[1].register_forward_hook(lambda module, given, found: found * torch.arange(5))
     return {
@@ -100,5 +100,5 @@ def unprovable() -> dict[str, nn.Module]:
 
 @pytest.mark.parametrize("name", sorted(unprovable()))
 def test_what_is_not_known_to_stay_is_left(name: Any) -> None:
-    """Nothing is sorted where another order could be another function."""
+    """No neuron is sorted where another order might change the function."""
     assert with_sorted_neurons(unprovable()[name]) is None

@@ -13,12 +13,12 @@ from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Item
 
 
 def weight_bits(plan: TensorPlan) -> float:
-    """The bits of a tensor's numbers."""
+    """Return the bits of a tensor's numbers."""
     return float(tensor_bits(plan.numbers, Plan([plan]).model(plan), table_bits("laplace")))
 
 
 def numbers_of_scales(scales: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
-    """Whole numbers of Laplace distributions."""
+    """Return whole numbers drawn from Laplace distributions."""
     drawn = np.random.default_rng(seed).laplace(0, scales)
     return np.rint(drawn).astype(np.int64)
 
@@ -29,7 +29,7 @@ def numbers_of_scales(scales: NDArray[np.float64], seed: int) -> NDArray[np.int6
 def test_the_fit_is_as_good_as_the_scales_of_the_draws(
     spread: float, mean: float, seed: int
 ) -> None:
-    """Numbers take at most 1 % more bits than by the exponents from which they were drawn."""
+    """With fitted scales, numbers take at most 1 % more bits than with the scales of the draws."""
     chance = np.random.default_rng(seed)
     sides = [np.rint(chance.normal(0, 8 * spread, count)).astype(int) for count in (60, 80)]
     own = round(8 * np.log2(mean))
@@ -43,7 +43,7 @@ def test_the_fit_is_as_good_as_the_scales_of_the_draws(
 
 
 def test_rows_are_outputs_of_transposed_tensors_too() -> None:
-    """Inputs are their first dimension, so that rows and columns change places."""
+    """In transposed tensors the first dimension is the inputs: rows and columns change places."""
     chance = np.random.default_rng(0)
     numbers = np.rint(chance.laplace(0, 9, (6, 4, 5)) * [[[1], [4], [16], [64]]]).astype(np.int64)
     plain = TensorPlan(Item("weight", (6, 4, 5), REAL), SCALES, numbers.reshape(-1))

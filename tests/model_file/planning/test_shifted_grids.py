@@ -14,7 +14,7 @@ from tests.entropy_coding.test_value_counts import order_zero_bits
 
 
 def random_network(kind: str) -> PolytopeNet:
-    """A network of 8,707 weights, spread evenly or normally; one weight is out of all ranges."""
+    """Return 8,707 weights, uniform or normal, with one weight out of all ranges."""
     torch.manual_seed(0)
     network = PolytopeNet(2, "[64]*3", 3)
     with torch.no_grad():
@@ -28,7 +28,7 @@ def random_network(kind: str) -> PolytopeNet:
 
 
 def trained_network() -> PolytopeNet:
-    """A small network after 300 steps of K and a task, one of its weights out of range."""
+    """Return a small network after 300 steps of K and a task, with one weight out of range."""
     torch.manual_seed(1)
     network = PolytopeNet(2, "[24]*2", 1)
     loss = KolmogorovLoss(network, weight_range=(-1.0, 1.0), predictor="row_column")
@@ -49,7 +49,7 @@ def trained_network() -> PolytopeNet:
 def test_one_weight_out_of_range_costs_no_tensor_its_grid(
     kind: str, weight_range: tuple[float, float], tmp_path: Path
 ) -> None:
-    """Decoded weights are kept exactly, in at most the bits of an adaptive code and 1 %."""
+    """Despite one weight out of range, tensors are exact and within 1 % of an adaptive code."""
     network = trained_network() if kind == "trained" else random_network(kind)
     loss = KolmogorovLoss(network, weight_range=weight_range, predictor="row_column")
     write_model(tmp_path / "k.bitfold", network, loss)
@@ -71,7 +71,7 @@ def test_one_weight_out_of_range_costs_no_tensor_its_grid(
 
 @pytest.mark.parametrize("kind", ["int8", "offset"])
 def test_numbers_off_the_grid_are_written_one_by_one(kind: str, tmp_path: Path) -> None:
-    """Three weights of 4,096 that lie on no grid cost what they are, and all come back."""
+    """Three of 4,096 weights that lie on no grid are written alone, and all come back."""
     torch.manual_seed(0)
     module, read = nn.Linear(64, 64), nn.Linear(64, 64)
     with torch.no_grad():
@@ -81,13 +81,13 @@ def test_numbers_off_the_grid_are_written_one_by_one(kind: str, tmp_path: Path) 
         module.weight[3, :3] = torch.tensor([torch.pi, -1e-3 / 7, 41.23])
     size = write_model(tmp_path / "a.bitfold", module, tolerance=0)
     assert size <= clean + 3 * 8 + 16
-    assert clean < 4096 + 256 + 150  # about 8 bits each, and biases of 32
+    assert clean < 4096 + 256 + 150  # about 8 bits each, plus biases of 32 bits
     read_model(tmp_path / "a.bitfold", into=read)
     assert torch.equal(read.weight, module.weight)
 
 
 def test_no_grid_is_seen_in_weights_that_have_none() -> None:
-    """Random numbers, even few of them or of a narrow range, lie on no grid."""
+    """Random numbers, also few or in a narrow range, are not taken for a grid."""
     chance = np.random.default_rng(0)
     for count in (16, 50, 1000, 50_000):
         for scale in (1e-8, 1.0, 1e6):

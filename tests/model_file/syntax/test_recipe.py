@@ -1,4 +1,4 @@
-"""Tests of what a recipe says of the picture."""
+"""Tests of the picture's facts in a recipe."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +12,14 @@ from tests.model_file import plain_decoder
 
 
 def network(picture: Picture | None, inputs: int = 2) -> PolytopeNet:
-    """A network that shows a picture."""
+    """Return a network that shows a picture."""
     made = PolytopeNet(inputs, [4], 1, generator=torch.Generator().manual_seed(0))
     made.picture = picture
     return made
 
 
 def test_a_square_picture_adds_no_byte(tmp_path: Path) -> None:
-    """Files of square pictures are those of networks that show nothing."""
+    """The file of a square picture is as long as the file of a network that shows none."""
     path = tmp_path / "a"
     write_model(path, network(None))
     before = path.read_bytes()
@@ -63,7 +63,7 @@ def test_a_picture_stands_beside_an_encoding(tmp_path: Path) -> None:
 
 
 def painted(picture: Picture, outputs: int = 3) -> PolytopeNet:
-    """A network of classes that shows a picture."""
+    """Return a network of classes that shows a picture."""
     made = PolytopeNet(2, [4], outputs, generator=torch.Generator().manual_seed(0))
     made.picture = picture
     return made
@@ -71,7 +71,7 @@ def painted(picture: Picture, outputs: int = 3) -> PolytopeNet:
 
 @pytest.mark.parametrize("picture", [Picture(), Picture(3, 2)])
 def test_a_palette_comes_back(picture: Picture, tmp_path: Path) -> None:
-    """Three bytes a class keep their colours; who reads the file shows classes in them."""
+    """A palette takes three bytes a class, and a file's reader shows classes in its colours."""
     palette = ((1, 2, 3), (255, 0, 128), (9, 9, 9))
     plain = write_model(tmp_path / "a", painted(picture))
     painted_bytes = write_model(tmp_path / "b", painted(replace(picture, palette=palette)))
@@ -85,6 +85,6 @@ def test_a_palette_comes_back(picture: Picture, tmp_path: Path) -> None:
 
 
 def test_a_palette_of_other_outputs_is_not_written(tmp_path: Path) -> None:
-    """Colours that do not belong to the outputs stay away from the file."""
+    """A palette whose size does not match the outputs is not written."""
     plain = write_model(tmp_path / "a", painted(Picture()))
     assert write_model(tmp_path / "b", painted(Picture(palette=((0, 0, 0),)))) == plain

@@ -1,4 +1,4 @@
-"""Every reader of a file's parts is the inverse of the writer beside it."""
+"""Every reader of a file's parts inverts the writer beside it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +61,7 @@ from bitfold.model_file.syntax.varints import read_varint, varint
 from bitfold.networks import Encoding
 from tests.entropy_coding.round_trips import round_trip as counted_round_trip
 
-#: The types of tensors that are written as they are.
+#: The dtypes of tensors that are written unchanged.
 TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
 
 seeds = st.integers(0, 2**32)
@@ -76,7 +76,7 @@ float_bits = st.integers(0x0080_0000, 0x7F7F_FFFF)
 
 
 def round_trip(write: Callable[[StreamWriter], None], read: Callable[[StreamReader], Any]) -> Any:
-    """Write, read, and require that the reader leaves what follows."""
+    """Write, read, and require that the reader leaves the bytes that follow."""
     writer = StreamWriter()
     write(writer)
     writer.write_bits(0b1011, 4)
@@ -89,7 +89,7 @@ def round_trip(write: Callable[[StreamWriter], None], read: Callable[[StreamRead
 
 @given(number=st.integers(0, 2**63 - 1), before=st.binary(max_size=3), after=st.binary(max_size=3))
 def test_varints(number: int, before: bytes, after: bytes) -> None:
-    """A number is read from between other bytes."""
+    """A varint is read from between other bytes."""
     data = before + varint(number) + after
     assert read_varint(data, len(before)) == (number, len(data) - len(after))
 
@@ -111,7 +111,7 @@ def test_names(given_items: list[Item], after: bytes) -> None:
 def test_headers(
     given_items: list[Item], stream: bytes, has_recipe: bool, has_names: bool, version: int
 ) -> None:
-    """A header says what was written, and where the stream begins."""
+    """A header is read as it was written, with the start of the stream."""
     data = with_header(
         given_items, stream, version=version, has_recipe=has_recipe, has_names=has_names
     )
@@ -134,7 +134,7 @@ def test_headers(
 def test_recipes(
     sides: tuple[int, int], widths: list[int], activations: tuple[str, str], num_octaves: int
 ) -> None:
-    """A recipe is read as it was written, widths that repeat and octaves included."""
+    """A recipe is read as it was written, with repeated widths and octaves."""
     encoding = Encoding(num_octaves if sides[0] in (2, 3) else 0)
     recipe = Recipe(sides[0], tuple(widths or [1]), sides[1], *activations, encoding)
     found = round_trip(
@@ -144,7 +144,7 @@ def test_recipes(
 
 
 def drawn_items(chance: np.random.Generator, count: int) -> list[Item]:
-    """Small tensors of all kinds and sorts, none of them empty."""
+    """Draw small, non-empty tensors of all kinds and dtypes."""
     found = []
     for number in range(count):
         kind = str(chance.choice([REAL, REAL, REAL, TRANSPOSED, WHOLE, COMPLEX]))
@@ -156,7 +156,7 @@ def drawn_items(chance: np.random.Generator, count: int) -> list[Item]:
 
 
 def drawn_method(chance: np.random.Generator, item: Item, on_grid: list[int]) -> int:
-    """A method that suits a tensor; ``on_grid`` are those for real ones."""
+    """Draw a method that suits a tensor; ``on_grid`` allows the methods of grids."""
     if item.kind == WHOLE:
         return int(chance.choice([ABSENT, WHOLES]))
     others = [ABSENT, FLOATS, HALVES]
@@ -165,7 +165,7 @@ def drawn_method(chance: np.random.Generator, item: Item, on_grid: list[int]) ->
 
 @given(seed=seeds, count=st.integers(1, 12), version=st.integers(1, 2))
 def test_methods(seed: int, count: int, version: int) -> None:
-    """Methods are read as they were written, whatever the sorts of tensors."""
+    """Methods are read as they were written, for all kinds of tensors."""
     chance = np.random.default_rng(seed)
     drawn_from = drawn_items(chance, count)
     grid = [SCALES, ROWS, CONTEXT, COORDINATE, *[COUNTS] * (version - 1)]
@@ -178,7 +178,7 @@ def test_methods(seed: int, count: int, version: int) -> None:
 
 
 def as_float(bits: int) -> float:
-    """The float32 of some bits."""
+    """Return the float32 of some bits."""
     return float(np.uint32(bits).view(np.float32))
 
 
@@ -240,7 +240,7 @@ def test_grids(limits: list[float], num_bins: int, distribution: str) -> None:
 
 
 def drawn_network(chance: np.random.Generator, num_inputs: int, num_bins: int) -> WholeNetwork:
-    """A network of whole numbers with two hidden layers."""
+    """Draw a network of whole numbers with two hidden layers."""
     shapes = layer_shapes([num_inputs, 3, 2, num_bins])
     tensors = tuple(chance.integers(-100, 101, shape) for shape in shapes)
     return WholeNetwork(tensors, tuple(chance.integers(0, 256, len(shapes)).tolist()), 8)
@@ -260,7 +260,7 @@ def test_networks(grid: FixedGrid | None, num_bins: int) -> None:
 
 
 def assert_same_network(found: WholeNetwork | None, expected: WholeNetwork | None) -> None:
-    """Both are None, or all whole numbers are the same."""
+    """Assert that both are None, or that all whole numbers are equal."""
     if found is None or expected is None:
         assert found is expected
         return
@@ -270,7 +270,7 @@ def assert_same_network(found: WholeNetwork | None, expected: WholeNetwork | Non
 
 
 def drawn_plan(chance: np.random.Generator, count: int, *, by_place: bool) -> Plan:
-    """A plan of tensors of all kinds, by all methods that go together."""
+    """Draw a plan of tensors of all kinds, by all methods that a file can combine."""
     plan = Plan([], str(chance.choice(["laplace", "logistic"])))
     if chance.random() < 0.5:
         plan.grid = FixedGrid(-1.0, 2.0, 30)

@@ -1,4 +1,4 @@
-"""Tests of dense layers that are cut in one call: the same as layer by layer, and read anew."""
+"""Tests of cutting dense layers in one call, with the results of cutting layer by layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitfold.polytopes.cutting import exact
 
 
 def dense(seed: int, widths: list[int], bend: Callable[[], nn.Module], *, bias: bool) -> nn.Module:
-    """A seeded network of two inputs."""
+    """Return a seeded network of two inputs."""
     torch.manual_seed(seed)
     parts: list[nn.Module] = []
     for fan_in, fan_out in zip([2, *widths], widths, strict=False):
@@ -30,7 +30,7 @@ def dense(seed: int, widths: list[int], bend: Callable[[], nn.Module], *, bias: 
 def test_one_call_finds_what_layers_one_by_one_find(
     monkeypatch: pytest.MonkeyPatch, bend: Callable[[], nn.Module], bias: bool, until_layer: int
 ) -> None:
-    """However many layers are left to it."""
+    """Cutting all layers in one call gives the partition of cutting layer by layer."""
     for seed in range(4):
         network = dense(seed, [9, 70, 5], bend, bias=bias)
         found = []
@@ -47,7 +47,7 @@ def test_one_call_finds_what_layers_one_by_one_find(
 
 
 def test_a_layer_that_is_needed_later_is_no_chain() -> None:
-    """A residual sum around dense layers sees the values before them."""
+    """A residual sum around dense layers still reads the values before them."""
 
     class Residual(nn.Module):
         def __init__(self) -> None:
@@ -66,7 +66,7 @@ def test_a_layer_that_is_needed_later_is_no_chain() -> None:
 
 
 def test_a_module_is_freed_with_what_is_kept_of_it() -> None:
-    """Its trace and structure do not hold it."""
+    """The cached trace and structure do not keep a module alive."""
     network = dense(0, [4], nn.ReLU, bias=True)
     bitfold.partition(network)
     gone = weakref.ref(network)
@@ -76,7 +76,7 @@ def test_a_module_is_freed_with_what_is_kept_of_it() -> None:
 
 
 def test_the_border_far_from_the_origin() -> None:
-    """A small window at a point far out is no less exact than the terms that it is a sum of."""
+    """In a small window far from the origin, values are as exact as the terms of their sums."""
     torch.manual_seed(3)
     network = dense(3, [40, 40], nn.ReLU, bias=True).double()
     wide = bitfold.partition(network, ((-1, -1), (1, 1)))
@@ -93,7 +93,7 @@ def test_the_border_far_from_the_origin() -> None:
 
 
 def test_faces_and_what_lies_beside_them() -> None:
-    """Offsets and vertices; and across each side the face that has the same edge."""
+    """Offsets and vertices fit together, and each side lists the neighbour with the same edge."""
     found = bitfold.partition(dense(2, [8, 8], nn.ReLU, bias=True), ((-2, -2), (2, 2)))
     offsets, vertices = found.faces
     assert offsets[-1] == len(vertices) == len(found.face_neighbours)

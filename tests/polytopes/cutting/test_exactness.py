@@ -19,7 +19,7 @@ SQUARE = [(-2, -2), (2, -2), (2, 2), (-2, 2)]
 
 
 class Maxima(nn.Module):
-    """The largest of the inputs that are in each of some windows."""
+    """Returns the largest input in each of some windows."""
 
     windows: Tensor
 
@@ -30,13 +30,13 @@ class Maxima(nn.Module):
         self.register_buffer("windows", torch.tensor(padded))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, d) to (N, windows)."""
+        """Map (N, d) to (N, windows)."""
         found = x.index_select(1, self.windows.flatten())
         return found.view(len(x), *self.windows.shape).amax(2)
 
 
 def network_of(layers: Sequence[Layer | Windows]) -> nn.Module:
-    """The same network as a module."""
+    """Return the same network as a module."""
     parts: list[nn.Module] = []
     for layer in layers:
         if not isinstance(layer, tuple):
@@ -52,7 +52,7 @@ def network_of(layers: Sequence[Layer | Windows]) -> nn.Module:
 
 
 def assert_equal_to_reference(layers: Sequence[Layer | Windows]) -> None:
-    """Counts, the places of all vertices, and which of them edges join."""
+    """Assert equal counts, positions of all vertices, and vertices joined by edges."""
     expected = polytopes(layers, SQUARE)
     vertices, edges = incidences(expected)
     found = partition(network_of(layers), domain=SQUARE)
@@ -76,7 +76,7 @@ numbers = st.integers(-3, 3)
 
 @st.composite
 def small_networks(draw: st.DrawFn) -> list[Layer]:
-    """One to three layers of one to four neurons: lines through vertices, copies, dead neurons."""
+    """Return one to three layers of one to four neurons: shared vertices, copies, dead neurons."""
     layers: list[Layer] = []
     width = 2
     for _ in range(draw(st.integers(1, 3))):
@@ -99,13 +99,13 @@ def small_networks(draw: st.DrawFn) -> list[Layer]:
 @example([([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [0])])  # 0 along folds
 @example([([[-1, 1], [-1, 1], [-1, 1]], [0, 2, -3]), ([[-3, 2, 1]], [-1])])  # 0 on a polytope
 def test_small_integer_networks_are_those_of_rational_arithmetic(layers: list[Layer]) -> None:
-    """Whatever coincides in them, every vertex, edge and polytope is found, once."""
+    """Every vertex, edge and polytope is found exactly once, also where folds coincide."""
     assert_equal_to_reference(layers)
 
 
 @st.composite
 def small_maxima(draw: st.DrawFn) -> list[Layer | Windows]:
-    """Maxima of windows that overlap, alone or after ReLU layers: ties, copies, dead windows."""
+    """Return maxima of overlapping windows, alone or after ReLU layers, with ties and copies."""
     found: list[Layer | Windows] = []
     for layer in draw(small_networks())[:2]:
         found.append(layer)
@@ -123,18 +123,18 @@ def small_maxima(draw: st.DrawFn) -> list[Layer | Windows]:
 
 
 @given(small_maxima())
-@example([[[0, 1]]])  # the inputs themselves
+@example([[[0, 1]]])  # the maximum of the inputs themselves
 @example([([[1, 0], [-1, 0], [0, 1], [0, -1]], [0, 0, 0, 0]), [[0, 1, 2, 3]]])  # dead areas
 @example([([[1, 0], [0, 1], [1, 1]], [0, 0, 0]), [[0, 1, 2], [2, 1, 0]]])  # through a point
 @example([([[0, 0], [0, 0]], [1, 1]), [[0, 1]]])  # equal everywhere
 @example([([[1, 0], [1, 0]], [2, 2]), [[0, 1, 0]]])  # copies
 def test_maxima_are_those_of_rational_arithmetic(layers: list[Layer | Windows]) -> None:
-    """Folds are where another element wins, and nothing of the comparisons of losers is left."""
+    """Folds lie only where the largest element changes, not where losers compare."""
     assert_equal_to_reference(layers)
 
 
 def integer_layers(seed: int, widths: list[int]) -> list[Layer]:
-    """Layers of small whole numbers."""
+    """Return layers of small whole numbers."""
     generator = np.random.default_rng(seed)
     layers: list[Layer] = []
     for fan_in, fan_out in pairwise(widths):
@@ -145,13 +145,13 @@ def integer_layers(seed: int, widths: list[int]) -> list[Layer]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_larger_integer_networks_too(seed: int) -> None:
-    """Hundreds of polytopes, many of them meeting in the same points."""
+    """Hundreds of polytopes, many of which share vertices, equal those of the reference."""
     assert_equal_to_reference(integer_layers(seed, [2, 6, 5, 4]))
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_larger_networks_of_maxima_too(seed: int) -> None:
-    """Windows that overlap after two layers, and one over all that is left."""
+    """Overlapping windows after two layers, and a last maximum, equal the reference."""
     first, second = integer_layers(seed, [2, 6, 6])
     (third,) = integer_layers(seed, [3, 5])
     pooled = [[0, 1, 2], [2, 3, 4], [4, 5, 0]]

@@ -1,4 +1,4 @@
-"""Tests of the line that is logged before loops are compiled for the first time."""
+"""Tests of the log line before loops are compiled for the first time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bitfold.runtime import compiling
 def test_a_step_that_takes_long_is_announced_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_compiled: bool
 ) -> None:
-    """Nothing is said if the loops were compiled before."""
+    """A long compilation is announced once; loops that were compiled before give no line."""
     monkeypatch.setattr(compiling, "is_stored", lambda loop: is_compiled)
     announce_first_compile.cache_clear()
     with caplog.at_level(logging.WARNING, "bitfold"):
@@ -26,7 +26,7 @@ def test_a_step_that_takes_long_is_announced_once(
 
 
 def test_loops_that_cut_are_on_disk_after_the_first_cut() -> None:
-    """The loop that is asked for is one that a partition needs."""
+    """The loop that the check looks for is one that a partition compiles."""
     import bitfold
     from bitfold.networks import PolytopeNet
 

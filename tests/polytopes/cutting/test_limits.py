@@ -1,4 +1,4 @@
-"""How many polytopes there may be, and the partition after each layer."""
+"""The limit on the number of polytopes, and the partition after each layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.polytopes.dense_networks import WIDE, dense
 
 
 def refused(module: nn.Module, most: int) -> str:
-    """What is said of a module that has more polytopes."""
+    """Return the error for a module with more polytopes than allowed."""
     with pytest.raises(PolytopeError) as caught:
         partition(module, WIDE, max_polytopes=most)
     return str(caught.value)
@@ -27,7 +27,7 @@ def refused(module: nn.Module, most: int) -> str:
 def test_the_largest_number_of_polytopes_is_exact(
     widths: list[int], num_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As many as there are may be asked for, in any number of threads; one less is an error."""
+    """A limit equal to the number of polytopes is enough for any threads; one less is an error."""
     from bitfold.polytopes.cutting import cut_by_threads, exact
 
     monkeypatch.setattr(cut_by_threads, "_THREAD_FACES", 4)
@@ -47,7 +47,7 @@ def test_the_largest_number_of_polytopes_is_exact(
 
 
 def test_folds_through_one_point_are_not_taken_for_many_polytopes() -> None:
-    """64 lines meet in pairs 2,016 times; through one point they make 128 polytopes."""
+    """64 lines through one point make 128 polytopes, although pairs of them meet 2,016 times."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(2, 64, bias=False), nn.ReLU(), nn.Linear(64, 1)).eval()
     partition(module, WIDE, max_polytopes=128).check()
@@ -57,7 +57,7 @@ def test_folds_through_one_point_are_not_taken_for_many_polytopes() -> None:
 def test_room_is_made_for_no_more_polytopes_than_there_may_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each thread gets 60 bytes for each of them and 4 for each place on its faces' boundaries."""
+    """Each thread reserves 60 bytes a polytope and 4 bytes a place on faces' boundaries."""
     from bitfold.polytopes.cutting import cut_by_threads, exact
     from bitfold.polytopes.cutting.loops.cut import cut_part
 
@@ -87,19 +87,19 @@ def test_room_is_made_for_no_more_polytopes_than_there_may_be(
 
 @pytest.mark.parametrize("most", [0, -1, 2**28 + 1])
 def test_a_largest_number_that_cannot_be_held_is_refused(most: int) -> None:
-    """Sides of polytopes are numbered by 32 bits."""
+    """A limit whose sides do not fit into 32 bits is refused."""
     assert "expected max_polytopes of 1 to 268,435,456" in refused(dense([4], nn.ReLU), most)
 
 
 class Two(nn.Module):
-    """A clip with two thresholds, then the larger of two."""
+    """A clip with two thresholds, and then the larger of two values."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second = nn.Linear(2, 6), nn.Linear(6, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 2) to (N, 2)."""
+        """Map (N, 2) to (N, 2)."""
         x = self.second(nn.functional.hardtanh(self.first(x)))
         return torch.maximum(x[:, :2], x[:, 2:])
 
@@ -110,20 +110,20 @@ ARRAYS = (
 
 
 class Pooled(nn.Module):
-    """A convolution, the largest of windows, and a dense layer."""
+    """A convolution, a max-pooling and a dense layer."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second = nn.Conv2d(1, 3, 3), nn.Linear(12, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 6, 6) to (N, 4)."""
+        """Map (N, 1, 6, 6) to (N, 4)."""
         x = torch.max_pool2d(self.first(x), 2)
         return torch.relu(self.second(x.flatten(1)))
 
 
 def test_layers_of_a_network_that_pools(tmp_path: Path) -> None:
-    """Where it chooses is a layer too, and goes through a file."""
+    """Max-pooling counts as a layer, and its partition can be saved to a file."""
     torch.manual_seed(0)
     plane = Plane.through(*torch.randn(3, 1, 6, 6))
     pooled, whole = partition(Pooled().eval(), WIDE, plane, each_layer=True)
@@ -138,7 +138,7 @@ def test_layers_of_a_network_that_pools(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["dense", "two"])
 def test_each_layer_is_what_until_layer_gives(kind: str) -> None:
-    """In one pass, with the same numbers of vertices and owners; the last one is the whole."""
+    """One pass gives each layer the vertices and owners of `until_layer`; the last is the whole."""
     torch.manual_seed(0)
     module = dense([9, 8, 7], nn.ReLU) if kind == "dense" else Two().eval()
     found = partition(module, WIDE, each_layer=True)
@@ -156,7 +156,7 @@ def test_each_layer_is_what_until_layer_gives(kind: str) -> None:
 
 
 def test_each_layer_of_an_affine_module_is_one_partition() -> None:
-    """There is always a last one."""
+    """An affine module has one layer, whose partition has one polytope."""
     (only,) = partition(nn.Linear(2, 1).eval(), WIDE, each_layer=True)
     assert (only.num_polytopes, only.layers, only.is_whole) == (1, (), True)
     only.check()
@@ -164,7 +164,7 @@ def test_each_layer_of_an_affine_module_is_one_partition() -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 10, 100, 10**6])
 def test_a_cut_that_is_broken_off_makes_no_more_than_it_may(most: int) -> None:
-    """A square and 40 lines across it, cut without the checks that come after."""
+    """A cut that stops early, here of a square by 40 lines, makes at most the allowed faces."""
     from bitfold.polytopes.cutting.loops.cut import cut
     from bitfold.polytopes.cutting.mesh import Mesh
 

@@ -1,4 +1,4 @@
-"""Max-pooling and maxout: winners, ties, owners, and what of a tournament is left in a mesh."""
+"""Max-pooling and maxout: winners, ties, owners, and edges that losing elements leave."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SQUARE = ((-1.0, -1.0), (1.0, 1.0))
 
 
 class Largest(nn.Module):
-    """The largest of all features."""
+    """Returns the largest of all features."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, features) to (N, 1)."""
+        """Map (N, features) to (N, 1)."""
         return x.amax(1, keepdim=True)
 
 
@@ -35,7 +35,7 @@ class Blocks(nn.Module):
         self.head = nn.Linear(4 * width, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 8, 8) to (N, 3)."""
+        """Map (N, 1, 8, 8) to (N, 3)."""
         x = self.pool(torch.relu(self.first(x)))
         x = self.pool(torch.relu(x + self.inner(x)))
         result: Tensor = self.head(x.flatten(1))
@@ -43,7 +43,7 @@ class Blocks(nn.Module):
 
 
 def blocks(seed: int) -> tuple[nn.Module, Plane]:
-    """A network with norms that have seen inputs, and a plane through three others."""
+    """Return a network with trained norms, and a plane through three inputs."""
     torch.manual_seed(seed)
     network = Blocks()
     network(torch.randn(50, 1, 8, 8))
@@ -51,7 +51,7 @@ def blocks(seed: int) -> tuple[nn.Module, Plane]:
 
 
 def layer(rows: list[list[float]]) -> nn.Linear:
-    """A linear layer without biases."""
+    """Return a linear layer without biases."""
     found = nn.Linear(2, len(rows))
     found.load_state_dict({"weight": torch.tensor(rows), "bias": torch.zeros(len(rows))})
     return found
@@ -60,7 +60,7 @@ def layer(rows: list[list[float]]) -> nn.Linear:
 def owners_between(
     found: Partition, one: tuple[float, float], other: tuple[float, float]
 ) -> set[int]:
-    """Owners of the edge between the faces of two points."""
+    """Return the owners of the edge between the faces of two points."""
     faces = set(found.locate([one, other]).tolist())
     (edge,) = [k for k, pair in enumerate(found.neighbours.tolist()) if set(pair) == faces]
     start, end = found.owner_offsets[edge : edge + 2]
@@ -68,12 +68,12 @@ def owners_between(
 
 
 def test_a_tie_is_no_fold_and_its_first_element_wins() -> None:
-    """Where both neurons are dead, nothing changes; beside it, what another one wins."""
+    """Where both neurons are dead the tie makes no fold, and the first element wins."""
     network = nn.Sequential(layer([[1.0, 0.0], [0.0, 1.0]]), nn.ReLU(), Largest()).eval()
     found = partition(network, SQUARE)
     found.check()
     assert found.layer_sizes == (2, 2)
-    # Four quadrants, one of them cut along its diagonal.
+    # There are four quadrants, one of them cut along its diagonal.
     counts = len(found.vertices), len(found.edges), found.num_polytopes
     assert counts == (4 + 4 + 1, 8 + 4 + 1, 5)
     bits = {
@@ -92,19 +92,19 @@ def test_a_tie_is_no_fold_and_its_first_element_wins() -> None:
 
 
 def test_losers_leave_no_edges() -> None:
-    """Of eight planes around a cone each wins in one sector, whatever the rounds compare first."""
+    """Each of eight planes around a cone wins in one sector, and no other edge is left."""
     angles = 2 * np.pi * np.random.default_rng(0).permutation(8) / 8
     rows = np.stack([np.cos(angles), np.sin(angles)], 1).tolist()
     found = partition(nn.Sequential(layer(rows), Largest()).eval(), SQUARE)
     found.check()
-    # The folds lie between the planes: none runs into a corner.
+    # The folds lie between the planes, so that none runs into a corner.
     assert (len(found.vertices), len(found.edges), found.num_polytopes) == (4 + 8 + 1, 12 + 8, 8)
     assert set(np.diff(found.owner_offsets).tolist()) == {0, 2}
     assert sorted(set(found.owners.tolist())) == list(range(8))
 
 
 def test_one_element_that_always_wins_folds_nothing() -> None:
-    """Nor do copies of it."""
+    """An element that always wins, or copies of an element, make no fold."""
     linear = layer([[1.0, 0.5], [1.0, 0.5], [0.2, 0.1]])
     with torch.no_grad():
         linear.bias.copy_(torch.tensor([3.0, 3.0, -3.0]))
@@ -118,7 +118,7 @@ def test_one_element_that_always_wins_folds_nothing() -> None:
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
 )
 def test_a_residual_network_with_pooling_checks(seed: int) -> None:
-    """On a plane through three inputs; outputs and maps are the network's."""
+    """On a plane through three inputs, outputs and maps are the network's."""
     network, plane = blocks(seed)
     found = partition(network, ((-0.3, -0.3), (1.2, 1.2)), plane)
     found.check()
@@ -134,7 +134,7 @@ def test_a_residual_network_with_pooling_checks(seed: int) -> None:
 
 
 def test_until_a_pooling_layer_only_its_folds_are_there() -> None:
-    """Each layer adds polytopes, and all vertices of the ones before stay where they are."""
+    """Each layer adds polytopes, and keeps the positions of all earlier vertices."""
     network, plane = blocks(0)
     found = [partition(network, SQUARE, plane, until_layer=count) for count in range(5)]
     counts = [one.num_polytopes for one in found]
@@ -147,12 +147,12 @@ def test_until_a_pooling_layer_only_its_folds_are_there() -> None:
 
 
 def test_faces_without_a_simple_outline_stay_apart() -> None:
-    """An edge that ends within a face is kept, and counted, rather than half of it left out."""
+    """A face that would lose its simple outline keeps all its edges, and is counted."""
     mesh = Mesh(np.array([(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0)]))
     xs, ys = mesh.points.T
     values = np.stack([xs - 1, ys - 1], 1)
     mesh.cut(values, np.full(2, 1e-12), 0, 100)
-    # Of the four edges that meet in the middle three go: the fourth would hang in the air.
+    # Three of the four edges that meet in the middle go; the fourth would end in a face.
     middle = int(np.flatnonzero((mesh.points == 1).all(1))[0])
     inner = np.flatnonzero((mesh.edges == middle).any(1))
     gone = np.zeros(len(mesh.edges), bool)

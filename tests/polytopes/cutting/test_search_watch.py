@@ -1,4 +1,4 @@
-"""Tests of progress and of the limit of time of a search."""
+"""Tests of a search's progress reports and time limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.polytopes.dense_networks import WIDE, dense
 
 
 def branched() -> nn.Module:
-    """A network that is no plain chain, so that its operations are followed one by one."""
+    """Return a network that is no plain chain, so that the search follows each operation."""
 
     class Branched(nn.Module):
         def __init__(self) -> None:
@@ -34,7 +34,7 @@ def branched() -> nn.Module:
 
 @pytest.mark.parametrize("with_outputs", [False, True])
 def test_progress_goes_to_the_end(with_outputs: bool) -> None:
-    """The last report has followed all operations and knows every polytope."""
+    """The last progress report counts all operations and all polytopes."""
     seen: list[SearchProgress] = []
     found = partition(branched(), WIDE, progress=seen.append, with_outputs=with_outputs)
     assert seen[-1].num_done == seen[-1].num_operations
@@ -46,7 +46,7 @@ def test_progress_goes_to_the_end(with_outputs: bool) -> None:
 
 
 def test_a_chain_reports_too() -> None:
-    """A plain chain, whose layers are cut in one go, reports once they are."""
+    """A plain chain, whose layers are cut in one call, reports when they are done."""
     seen: list[SearchProgress] = []
     torch.manual_seed(0)
     partition(dense([6, 6], nn.ReLU), WIDE, progress=seen.append, with_outputs=True)
@@ -55,7 +55,7 @@ def test_a_chain_reports_too() -> None:
 
 
 def test_the_limit_of_time_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line says how far it came; afterwards the same search works, with the same threads."""
+    """The time limit raises one line with the progress so far, and the same search works later."""
     threads = torch.get_num_threads()
     clock = iter(range(0, 10_000, 10))
     with monkeypatch.context() as patch:
@@ -67,7 +67,7 @@ def test_the_limit_of_time_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_one_long_operation_does_not_raise_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first folds of a convolution take longest; the rest of 80 takes 0.1 s each."""
+    """A slow first operation does not count: the other 80, at 0.1 s each, take 8 s."""
     clock = iter([0.0, 4.0, 4.1, 27.0, 27.1, 27.2])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     seen: list[SearchProgress] = []
@@ -79,6 +79,6 @@ def test_one_long_operation_does_not_raise_the_estimate(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
 def test_a_limit_that_cannot_be_kept_is_refused(seconds: float) -> None:
-    """A limit of time is above 0."""
+    """A limit of time that is not above 0 is refused."""
     with pytest.raises(PolytopeError, match="expected max_seconds above 0"):
         partition(branched(), WIDE, max_seconds=seconds)

@@ -11,7 +11,7 @@ from bitfold.polytopes.drawing.palette import Ground, layer_colours
 @pytest.mark.parametrize("ground", ["paper", "picture"])
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
 def test_each_layer_has_a_colour_of_its_own(count: int, ground: Ground) -> None:
-    """There are as many different colours as layers, from none on."""
+    """There are as many different colours as layers, for any number of layers."""
     colours = layer_colours(count, ground)
     assert colours.shape == (count, 3)
     assert len(np.unique(colours.round(2), axis=0)) == count
@@ -19,7 +19,7 @@ def test_each_layer_has_a_colour_of_its_own(count: int, ground: Ground) -> None:
 
 
 def test_a_layer_has_one_hue_on_both_grounds() -> None:
-    """Paper changes brightness alone, so that a reader finds a frame's layer in a figure."""
+    """On paper a layer's colour has its hue in frames, with another brightness."""
     paper, picture = (
         [colorsys.rgb_to_hsv(*colour)[0] for colour in layer_colours(6, ground).tolist()]
         for ground in ("paper", "picture")

@@ -1,4 +1,4 @@
-"""Pictures of partitions: lines that are the folds, and faces filled by what is said of them."""
+"""Pictures of partitions: lines along the folds, and faces filled by a measure."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ TRIANGLE = ((-2.0, -1.0), (2.0, -1.5), (0.0, 2.0))
 
 @pytest.fixture(scope="module")
 def found() -> Partition:
-    """A partition of three outputs on a triangle."""
+    """Return a partition of three outputs on a triangle."""
     torch.manual_seed(0)
     return partition(dense([10, 10, 10], nn.ReLU, outputs=3), TRIANGLE)
 
 
 def lengths(lines: list[np.ndarray]) -> float:
-    """Of polylines, all together."""
+    """Return the total length of polylines."""
     return float(sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines))
 
 
 @pytest.mark.parametrize("has_copies", [False, True])
 def test_fold_lines_are_the_folds_of_each_layer(has_copies: bool) -> None:
-    """Together as long as their edges, along edges, and with far fewer points."""
+    """Fold lines lie along edges, have the edges' total length, and have far fewer points."""
     torch.manual_seed(1)
     module = dense([10, 10, 10], nn.ReLU)
     if has_copies:
@@ -53,14 +53,14 @@ def test_fold_lines_are_the_folds_of_each_layer(has_copies: bool) -> None:
         assert lengths(lines) == pytest.approx(whole, rel=1e-9)
         known = {point.tobytes() for point in edges.reshape(-1, 2)}
         assert {point.tobytes() for line in lines for point in line} <= known
-    # Of the first layer each neuron is one straight line.
+    # Each neuron of the first layer makes one straight line.
     assert {len(line) for line in by_layer[0]} == {2}
     assert len(by_layer[0]) <= 10
     assert sum(len(line) for lines in by_layer for line in lines) < len(inner)
 
 
 def test_a_network_without_folds_has_no_lines() -> None:
-    """And is one polytope."""
+    """A network without folds has no lines and one polytope."""
     assert partition(nn.Linear(2, 1).eval(), WIDE).fold_lines() == []
     off = nn.Sequential(nn.Linear(2, 1), nn.ReLU()).eval()
     with torch.no_grad():
@@ -69,14 +69,14 @@ def test_a_network_without_folds_has_no_lines() -> None:
 
 
 def centres(found: Partition, shape: tuple[int, ...]) -> np.ndarray:
-    """Centres of the pixels of a picture of the domain."""
+    """Return the centres of the pixels of a picture of the domain."""
     low, high = found.vertices.min(0), found.vertices.max(0)
     y, x = ((np.arange(n) + 0.5) / n for n in shape[:2])
     return np.stack(np.meshgrid(low[0] + x * (high - low)[0], low[1] + y * (high - low)[1]), -1)
 
 
 def inside_triangle(points: np.ndarray) -> np.ndarray:
-    """How far points lie inside the nearest side of the domain; negative outside."""
+    """Return points' distances from the nearest side of the domain; negative outside."""
     corners = np.array(TRIANGLE)
     sides = np.roll(corners, -1, 0) - corners
     apart = points[..., None, :] - corners
@@ -86,7 +86,7 @@ def inside_triangle(points: np.ndarray) -> np.ndarray:
 
 
 def test_values_are_the_outputs_at_the_pixels(found: Partition) -> None:
-    """Within the domain; outside there are none."""
+    """Pixels within the domain have the network's outputs; pixels outside have no value."""
     picture = fill(found.backend, "value", 1, 60).pixels
     points = centres(found, picture.shape)
     is_inside = ~np.isnan(picture)
@@ -102,7 +102,7 @@ def test_values_are_the_outputs_at_the_pixels(found: Partition) -> None:
 
 
 def test_a_face_has_one_number_for_its_area_and_slope(found: Partition) -> None:
-    """The logarithm of its area, and the norm of the gradient of all outputs."""
+    """A face's fillings are the logarithm of its area and the norm of all outputs' gradients."""
     areas, slopes = (fill(found.backend, kind, 2, 60).pixels for kind in ("area", "slope"))
     places = found.locate(centres(found, areas.shape).reshape(-1, 2)).reshape(areas.shape)
     is_inside = ~np.isnan(areas)
@@ -113,7 +113,7 @@ def test_a_face_has_one_number_for_its_area_and_slope(found: Partition) -> None:
 
 
 def test_a_polytope_keeps_its_colour_in_another_window() -> None:
-    """It is that of its pattern; nearly all are different, and light."""
+    """A polytope's colour is that of its pattern: the same in another window, and light."""
     torch.manual_seed(0)
     module = dense([10, 10, 10], nn.ReLU)
     whole, part = partition(module, WIDE), partition(module, ((-1, -1), (0.5, 1)))
@@ -128,7 +128,7 @@ def test_a_polytope_keeps_its_colour_in_another_window() -> None:
 
 @pytest.mark.parametrize("faces", ["value", "area", "slope", "identity", "none"])
 def test_a_plot_has_faces_layers_and_boundary(found: Partition, faces: Any) -> None:
-    """Named, early layers over late ones, and the axes are those of the domain."""
+    """Faces, layers and boundary are named, early layers lie on top, and axes show the domain."""
     axes = Figure().add_subplot()
     image = found.plot(axes, faces=faces, output=2, longer_px=50)
     assert (image is None) == (faces == "none")
@@ -141,7 +141,7 @@ def test_a_plot_has_faces_layers_and_boundary(found: Partition, faces: Any) -> N
 
 
 def test_other_fillings_and_outputs_are_refused(found: Partition) -> None:
-    """With what there is."""
+    """The error for an unknown filling or output lists the known ones."""
     axes = Figure().add_subplot()
     faces: Any = "blue"
     with pytest.raises(PolytopeError, match="expected faces to be one of value, area"):
@@ -152,7 +152,7 @@ def test_other_fillings_and_outputs_are_refused(found: Partition) -> None:
 
 
 def test_part_of_the_layers_shows_the_whole_networks_values() -> None:
-    """Although its faces are not affine yet."""
+    """With some layers' folds, the picture still shows the whole network's values."""
     torch.manual_seed(0)
     part = partition(dense([8, 8], nn.ReLU), WIDE, until_layer=1)
     picture = fill(part.backend, "value", 0, 40).pixels
@@ -161,7 +161,7 @@ def test_part_of_the_layers_shows_the_whole_networks_values() -> None:
 
 
 def run_network(outputs: int, colours: Any = None) -> PolytopeNet:
-    """A network that knows the picture that it shows, twice as wide as high."""
+    """Return a network that knows its picture, which is twice as wide as high."""
     generator = torch.Generator().manual_seed(3)
     made = PolytopeNet(2, [8], outputs, generator=generator).eval()
     made.picture = Picture(2, 1, class_colours=colours)
@@ -194,7 +194,7 @@ def test_the_network_of_a_picture_is_drawn_as_its_frames(outputs: int, colours: 
 
 
 def test_a_grey_picture_decides_between_black_and_white() -> None:
-    """The boundary of a network of one output is at 1/2 if it shows a picture, else at 0."""
+    """The boundary of one output is at 1/2 if the network shows a picture, and else at 0."""
     network = run_network(1)
     shown = partition(network, with_outputs=True)
     assert [line.tolist() for line in shown.decision_boundary()] == [

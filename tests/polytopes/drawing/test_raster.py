@@ -1,4 +1,4 @@
-"""Tests of partitions on rasters: every pixel once, the network's own values, smooth lines."""
+"""Tests of partitions on rasters: all pixels, the network's values and smooth lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOW, HIGH = (-0.5, -0.5), (0.5, 0.5)
 
 
 def network(seed: int, widths: list[int], outputs: int = 2) -> nn.Sequential:
-    """A seeded network of two inputs with many folds."""
+    """Return a seeded network of two inputs with many folds."""
     torch.manual_seed(seed)
     parts: list[nn.Module] = []
     for fan_in, fan_out in zip([2, *widths], widths, strict=False):
@@ -28,13 +28,13 @@ def network(seed: int, widths: list[int], outputs: int = 2) -> nn.Sequential:
 
 
 def centres(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of a raster's columns and rows."""
+    """Return the coordinates of a raster's columns and rows."""
     return (np.arange(width) + 0.5) / width - 0.5, (np.arange(height) + 0.5) / height - 0.5
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_values_are_the_networks_at_every_pixel(seed: int) -> None:
-    """No pixel is left out, and none asks the network."""
+    """Every pixel has the network's value, though no pixel evaluates the network."""
     found = bitfold.partition(network(seed, [12, 12, 12]), (LOW, HIGH), with_outputs=True)
     values = Raster(LOW, HIGH, 90, 61).values(found.subdivision, found.vertex_outputs)
     xs, ys = centres(90, 61)
@@ -43,7 +43,7 @@ def test_values_are_the_networks_at_every_pixel(seed: int) -> None:
 
 
 def test_outputs_found_on_the_way_are_the_networks() -> None:
-    """At the vertices, for a plain chain and for a module with a residual sum."""
+    """Outputs at the vertices are the network's, for a plain chain and a residual sum."""
 
     class Residual(nn.Module):
         def __init__(self) -> None:
@@ -68,7 +68,7 @@ def test_outputs_found_on_the_way_are_the_networks() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_each_pixel_lies_in_the_face_that_holds_its_centre(seed: int) -> None:
-    """Every pixel has a face, and it is the one that `locate` finds."""
+    """Every pixel has a face, the one that `locate` finds for its centre."""
     found = bitfold.partition(network(seed, [10, 10]), (LOW, HIGH))
     faces = Raster(LOW, HIGH, 40, 50).faces(found.subdivision)
     assert faces.min() >= 0
@@ -94,12 +94,12 @@ def test_the_sampled_engine_agrees_up_to_a_pixel(seed: int) -> None:
     """Each pixel that is sampled on a fold is at most one away from an exact one, and each exact
     fold is sampled, but where polytopes are thinner than a pixel."""
     side, module = 200, network(seed, [12, 12, 12])
-    # The sampled engine looks one pixel beyond the border.
+    # The sampled engine compares pixels with neighbours beyond the border.
     found = bitfold.partition(module, ((-0.51, -0.51), (0.51, 0.51)))
     sampled = sample_partition(module, *centres(side, side)).folds
     exact = Raster(LOW, HIGH, side, side).lines(fold_segments(found.subdivision)[0], 1.0).cover > 0
     assert not (sampled & ~grown(exact)).any()
-    # Of a polytope that holds no pixel's centre the sampled engine sees neither fold.
+    # The sampled engine misses both folds of a polytope without a pixel's centre.
     seen = np.isin(
         np.arange(found.num_polytopes), Raster(LOW, HIGH, side, side).faces(found.subdivision)
     )
@@ -111,7 +111,7 @@ def test_the_sampled_engine_agrees_up_to_a_pixel(seed: int) -> None:
 
 
 def grown(pixels: np.ndarray) -> np.ndarray:
-    """Pixels and all that touch them."""
+    """Return pixels and all pixels that touch them."""
     padded = np.pad(pixels, 1)
     height, width = pixels.shape
     shifts = [(row, column) for row in range(3) for column in range(3)]
@@ -121,7 +121,7 @@ def grown(pixels: np.ndarray) -> np.ndarray:
 
 
 def test_lines_cover_what_their_width_says() -> None:
-    """On the average over places and slopes, a line covers its width times its length."""
+    """On average over positions and slopes, a line covers its width times its length."""
     raster, generator = Raster((0, 0), (200, 200), 200, 200), np.random.default_rng(0)
     for width in (1.0, 2.5):
         covered = []
@@ -130,14 +130,14 @@ def test_lines_cover_what_their_width_says() -> None:
             middle = generator.uniform(90, 110, 2)
             lines = raster.lines(np.array([[middle - along, middle + along]]), width)
             covered.append(lines.cover.sum() / 255)
-        # Round ends add half a disc each.
+        # Two round ends add half a disc each.
         expected = 120 * width + np.pi * width**2 / 4
         assert np.mean(covered) == pytest.approx(expected, rel=0.02)
         assert np.std(covered) < 0.07 * expected
 
 
 def test_lines_of_no_length_or_outside_draw_nothing() -> None:
-    """And those that reach out are cut off at the border."""
+    """A line without length or outside draws no pixel, and a longer line is cut at the border."""
     raster = Raster((0, 0), (20, 10), 20, 10)
     point = np.array([[[5.0, 5.0], [5.0, 5.0]], [[-50.0, 3.0], [-40.0, 3.0]]])
     assert raster.lines(point, 3.0).cover.sum() == 0

@@ -1,4 +1,4 @@
-"""Partitions in files: all of it comes back, and what a stranger changed is refused."""
+"""Partition files: all arrays come back, and changed files are refused."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ Arrays = dict[str, np.ndarray]
 
 @pytest.fixture(scope="module")
 def found() -> Partition:
-    """A partition of three outputs."""
+    """Return a partition of three outputs."""
     torch.manual_seed(0)
     return partition(dense([9, 8, 7], nn.ReLU, outputs=3), WIDE)
 
 
 @pytest.fixture
 def path(found: Partition, tmp_path: Path) -> Path:
-    """A file of it."""
+    """Return a file of the partition."""
     found.save(tmp_path / "found.npz")
     return tmp_path / "found.npz"
 
 
 def test_all_comes_back_but_the_network(found: Partition, path: Path) -> None:
-    """Arrays bit for bit, and whatever is worked out of them."""
+    """A file returns all arrays bit for bit, and all results that need no network."""
     loaded = load_partition(path)
     loaded.check()
     for name in FIELDS:
@@ -58,7 +58,7 @@ def test_all_comes_back_but_the_network(found: Partition, path: Path) -> None:
 
 
 def test_numpy_alone_reads_the_file(found: Partition, path: Path) -> None:
-    """Without pickle, and the header is JSON."""
+    """NumPy reads the file without pickle, and the header is JSON."""
     with np.load(path, allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["vertices"], found.vertices)
         header = json.loads(arrays["header"].tobytes())
@@ -67,7 +67,7 @@ def test_numpy_alone_reads_the_file(found: Partition, path: Path) -> None:
 
 
 def test_a_plane_among_many_inputs_comes_back(tmp_path: Path) -> None:
-    """With the shape that inputs have."""
+    """A plane among many inputs comes back with the inputs' shape."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 1)).eval()
     plane = Plane.through(*torch.randn(3, 3, 2, 2))
@@ -77,7 +77,7 @@ def test_a_plane_among_many_inputs_comes_back(tmp_path: Path) -> None:
 
 
 def test_what_a_file_cannot_tell_is_said(tmp_path: Path, path: Path) -> None:
-    """Points outside, and the network where the folds of later layers are left out."""
+    """Points outside, and outputs without the later layers' folds, get an error from a file."""
     with pytest.raises(PolytopeError, match=r"got 1 outside, first \[9\.0, 0\.0\]"):
         load_partition(path).evaluate([[0, 0], [9, 0]])
     partition(dense([5, 5], nn.ReLU), WIDE, until_layer=1).save(tmp_path / "part.npz")
@@ -88,7 +88,7 @@ def test_what_a_file_cannot_tell_is_said(tmp_path: Path, path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_one_line(found: Partition, tmp_path: Path) -> None:
-    """And what was there before stays."""
+    """A failed write is an error of one line, and the old file stays."""
     (tmp_path / "folder").mkdir()
     for bad in (tmp_path / "none" / "found.npz", tmp_path / "folder"):
         with pytest.raises(PolytopeError, match="Cannot write partition") as caught:
@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_written_is_one_line(found: Partition, tmp_path: P
 
 
 def refused(path: Path) -> str:
-    """What is said of a file, in one line that names it."""
+    """Return a file's error, which is one line that names the file."""
     with pytest.raises(PolytopeError) as caught:
         load_partition(path)
     said = str(caught.value)
@@ -108,7 +108,7 @@ def refused(path: Path) -> str:
 
 
 def test_a_file_that_is_cut_short_anywhere_is_refused(path: Path) -> None:
-    """From its end, its middle, or of no length at all."""
+    """A file cut near its end, in its middle or to nothing is refused."""
     whole = path.read_bytes()
     for length in [0, 1, 100, *range(200, len(whole), 4999), len(whole) - 1]:
         path.write_bytes(whole[:length])
@@ -119,7 +119,7 @@ def test_a_file_that_is_cut_short_anywhere_is_refused(path: Path) -> None:
 def test_a_changed_byte_is_refused_or_changes_nothing(
     seed: int, path: Path, found: Partition
 ) -> None:
-    """Each array has a checksum; some bytes between them have no meaning."""
+    """A changed byte is refused by an array's checksum, or lies between arrays."""
     whole, generator = path.read_bytes(), np.random.default_rng(seed)
     num_refused = 0
     for _ in range(120):
@@ -137,7 +137,7 @@ def test_a_changed_byte_is_refused_or_changes_nothing(
 
 @pytest.mark.parametrize("seed", range(2))
 def test_changed_bytes_with_the_right_checksums_do_no_harm(seed: int, path: Path) -> None:
-    """What is refused is refused in one line; what is not is whole enough to be asked."""
+    """A changed file with right checksums is refused in one line, or answers queries."""
     with np.load(path) as opened:
         arrays = dict(opened)
     generator = np.random.default_rng(seed)
@@ -156,12 +156,12 @@ def test_changed_bytes_with_the_right_checksums_do_no_harm(seed: int, path: Path
 
 
 def with_array(name: str, array: np.ndarray) -> Callable[[Arrays], Arrays]:
-    """A change that puts another array in place of one."""
+    """Return a change that replaces one array."""
     return lambda arrays: {**arrays, name: array}
 
 
 def with_header(**changes: Any) -> Callable[[Arrays], Arrays]:
-    """A change of facts in the header."""
+    """Return a change of facts in the header."""
 
     def change(arrays: Arrays) -> Arrays:
         header = json.loads(arrays["header"].tobytes()) | changes
@@ -171,7 +171,7 @@ def with_header(**changes: Any) -> Callable[[Arrays], Arrays]:
 
 
 def with_item(name: str, index: Any, value: float) -> Callable[[Arrays], Arrays]:
-    """A change of one number."""
+    """Return a change of one number."""
 
     def change(arrays: Arrays) -> Arrays:
         array = arrays[name].copy()
@@ -222,7 +222,7 @@ CHANGES: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
 def test_what_does_not_fit_is_named(
     change: Callable[[Arrays], Arrays], said: str, path: Path
 ) -> None:
-    """Arrays that are missing, of another kind, or that contradict each other."""
+    """Arrays that are missing, of another kind or contradictory are named in the error."""
     with np.load(path) as opened:
         arrays = dict(opened)
     changed: dict[str, Any] = change(arrays)
@@ -231,7 +231,7 @@ def test_what_does_not_fit_is_named(
 
 
 def test_no_pickle_is_opened(path: Path) -> None:
-    """An array of objects is refused by its type."""
+    """An array of objects is refused by its dtype, so that no pickle is read."""
     with np.load(path) as opened:
         arrays = dict(opened)
     np.savez(path, **{**arrays, "plane": np.array([print], object)}, allow_pickle=True)
@@ -239,7 +239,7 @@ def test_no_pickle_is_opened(path: Path) -> None:
 
 
 def rewritten(path: Path, name: str, data: bytes, compression: int = zipfile.ZIP_STORED) -> None:
-    """Put other bytes in place of an array's file."""
+    """Replace the bytes of an array's file."""
     with zipfile.ZipFile(path) as archive:
         held = {item: archive.read(item) for item in archive.namelist()}
     with zipfile.ZipFile(path, "w", compression) as archive:
@@ -248,7 +248,7 @@ def rewritten(path: Path, name: str, data: bytes, compression: int = zipfile.ZIP
 
 
 def test_no_room_is_made_for_what_is_claimed(path: Path) -> None:
-    """A shape of more bytes than there are, and a small file that unpacks to a large one."""
+    """No memory is reserved for a shape beyond the bytes, or for a small file that expands."""
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         buffer, {"descr": "<f8", "fortran_order": False, "shape": (2**60, 2)}
@@ -264,13 +264,13 @@ def test_no_room_is_made_for_what_is_claimed(path: Path) -> None:
     "data", [b"", b"\x93NUMPY", b"\x93NUMPY\x09\x00" + bytes(99), b"\x93NUMPY\x01\x00\xff\xff" * 9]
 )
 def test_headers_that_are_none_are_refused(data: bytes, path: Path) -> None:
-    """Of an array."""
+    """Headers that are no header of an array are refused."""
     rewritten(path, "edges.npy", data)
     assert "expected edges as NumPy writes it" in refused(path)
 
 
 def test_no_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    """As are other files."""
+    """A missing file, a folder and a foreign file are named in the error."""
     assert "No such file" in refused(tmp_path / "none.npz")
     assert "Give a file that Partition.save wrote" in refused(tmp_path)
     (tmp_path / "text").write_text("no archive")

@@ -1,4 +1,4 @@
-"""What is lowered is verified against the module; what mixes inputs is refused."""
+"""The lowered program is verified against the module; mixing of inputs is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMAGES = Plane(*torch.randn(3, 1, 6, 6, generator=torch.Generator().manual_seed(
 
 
 class Calls(nn.Module):
-    """Calls a function; counts how often."""
+    """Calls a function and counts the calls."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -28,13 +28,13 @@ class Calls(nn.Module):
         self.counts: list[int] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        """Whatever it gives."""
+        """Return the function's result."""
         self.counts.append(len(x))
         return self.function(x)
 
 
 def refused(module: nn.Module, plane: Plane | None = None) -> str:
-    """What is said of a module."""
+    """Return the error for a module."""
     with pytest.raises(PolytopeError) as caught:
         partition(module.eval(), DOMAIN, plane)
     assert "\n" not in str(caught.value)
@@ -42,7 +42,7 @@ def refused(module: nn.Module, plane: Plane | None = None) -> str:
 
 
 def written_view(x: Tensor) -> Tensor:
-    """Writes to a part of what it returns."""
+    """Write to a part of the returned tensor."""
     found = x + 1
     found[:, :1].relu_()
     return found
@@ -59,13 +59,13 @@ def written_view(x: Tensor) -> Tensor:
 def test_a_module_that_does_not_do_what_was_traced_is_refused(
     function: Callable[[Tensor], Tensor],
 ) -> None:
-    """Branches on values, random numbers, views that are written to."""
+    """A module that branches on values, draws random numbers or writes to a view is refused."""
     torch.manual_seed(0)
     assert "expected the operations that were traced to give" in refused(Calls(function))
 
 
 def test_a_wrong_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If ReLU were lowered as something else, no partition would come back."""
+    """A wrong lowering of ReLU is found, and no partition comes back."""
     module = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1)).eval()
     wrong = {**PIECEWISE, "relu": lambda _: Pieces((0.0,), (0.25, 1.0), (0.0, 0.0))}
     monkeypatch.setattr("bitfold.polytopes.lowering.program.PIECEWISE", wrong)
@@ -74,7 +74,7 @@ def test_a_wrong_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_verified_once_for_each_structure() -> None:
-    """Twice traced and once compared; again only when something changes that is no weight."""
+    """A structure is verified once: new weights change nothing, other changes verify again."""
     layer = nn.Linear(2, 4)
     module = nn.Sequential(layer, Calls(torch.relu)).eval()
     counts = module[1].counts
@@ -92,7 +92,7 @@ def test_it_is_verified_once_for_each_structure() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("seed", range(3))
 def test_rounding_in_any_type_is_no_difference(dtype: torch.dtype, seed: int) -> None:
-    """Ten layers, in the types that modules have."""
+    """Rounding in ten layers passes the verification in every dtype that modules have."""
     torch.manual_seed(seed)
     layers = [
         part for _ in range(10) for part in (nn.Linear(12, 12), nn.BatchNorm1d(12), nn.ReLU())
@@ -119,7 +119,7 @@ def test_rounding_in_any_type_is_no_difference(dtype: torch.dtype, seed: int) ->
 def test_operations_that_mix_the_inputs_of_a_batch_are_named(
     function: Callable[[Tensor], Tensor], name: str, is_hidden: bool
 ) -> None:
-    """With their place, also where weights that are 0 or dead neurons hide what they do."""
+    """An operation that mixes a batch is named with its place, even if weights of 0 hide it."""
     torch.manual_seed(0)
     first, last = nn.Linear(2, 4), nn.Linear(4, 1)
     if is_hidden:
@@ -132,7 +132,7 @@ def test_operations_that_mix_the_inputs_of_a_batch_are_named(
 
 
 def test_what_goes_along_the_other_sides_is_taken() -> None:
-    """The same operations along features."""
+    """The same operations along features, not along the batch, are accepted."""
     torch.manual_seed(0)
     for function in (
         lambda x: x.flip(1),
@@ -146,7 +146,7 @@ def test_what_goes_along_the_other_sides_is_taken() -> None:
 
 
 def test_a_module_may_write_to_its_input() -> None:
-    """It gets one of its own."""
+    """A module that writes to its input gets a copy of it."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.LeakyReLU(0.1, inplace=True), nn.Linear(2, 3)).double().eval()
     found = partition(module, DOMAIN)
@@ -155,7 +155,7 @@ def test_a_module_may_write_to_its_input() -> None:
 
 
 def test_places_of_a_maximum_are_no_outputs() -> None:
-    """They jump; that they are there and not used does not matter."""
+    """Unused indices of a maximum do not matter, although they jump."""
     jumps = Calls(lambda x: x + x.max(1, keepdim=True).indices)
     assert "the places that max chose in '0'" in refused(nn.Sequential(jumps))
     pool, unpool = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
@@ -166,24 +166,24 @@ def test_places_of_a_maximum_are_no_outputs() -> None:
 
 
 def test_windows_beyond_the_border_are_refused() -> None:
-    """PyTorch's result there is minus infinity."""
+    """Max-pooling windows beyond the border are refused, because they give minus infinity."""
     pool = Calls(lambda x: functional.max_pool2d(x, 2, 1, 1, dilation=7).flatten(1))
     assert "each hold an element, got" in refused(pool, IMAGES)
 
 
 def test_infinities_are_refused() -> None:
-    """A mask that is minus infinity has no place among values that are interpolated."""
+    """A mask of minus infinity is refused, because vertices interpolate values."""
     masked = Calls(lambda x: torch.cat([x, torch.full((len(x), 1), -torch.inf)], 1).amax(1))
     assert "got full of what is not finite" in refused(masked)
 
 
 def test_inputs_of_another_shape_are_refused() -> None:
-    """By a line that says what the module says, and what to do."""
+    """The error for a wrong input shape quotes the module's own error and says what to do."""
     assert "Give a plane through inputs of its shape" in refused(nn.Linear(3, 1))
 
 
 def test_the_sampled_engine_takes_what_the_exact_one_refuses() -> None:
-    """As the message says: on a plane through images too, and with max-pooling."""
+    """The sampled engine accepts refused modules, as the error says, on image planes too."""
     torch.manual_seed(0)
     module = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.GELU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3)

@@ -1,4 +1,4 @@
-"""Weights are read as they are at each call, wherever they have been moved."""
+"""Each call reads the weights' present values, wherever they are in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bitfold.polytopes.lowering.weight_reader import WeightReader
 
 
 def expected(weights: list[Tensor]) -> list[float]:
-    """All numbers, one tensor behind the other."""
+    """Return all numbers, one tensor after the other."""
     return torch.cat([weight.detach().double().reshape(-1) for weight in weights]).tolist()
 
 
@@ -19,7 +19,7 @@ def expected(weights: list[Tensor]) -> list[float]:
 def test_weights_are_read_as_they_are_now(
     most_viewed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a change in place, a new tensor behind a parameter, and a transposed one."""
+    """The reader sees changes in place, a new tensor of a parameter, and a transposed one."""
     monkeypatch.setattr(weight_reader, "_MOST_VIEWED", most_viewed)
     reader, linear = WeightReader(), nn.Linear(3, 3)
     weights = [linear.weight, linear.bias]
@@ -37,7 +37,7 @@ def test_weights_are_read_as_they_are_now(
 
 
 def test_other_types_are_read_too() -> None:
-    """Half precision, mixed types and no weights at all."""
+    """Half precision, mixed dtypes and a module without weights are read."""
     reader = WeightReader()
     for weights in (
         [torch.ones(2, dtype=torch.bfloat16), torch.ones(2, dtype=torch.bfloat16)],
@@ -50,7 +50,7 @@ def test_other_types_are_read_too() -> None:
 
 
 def test_what_was_read_is_a_copy() -> None:
-    """Later changes of the weights do not reach it."""
+    """The result is a copy, which later changes of the weights do not reach."""
     weights = [torch.ones(2, dtype=torch.float64)]
     reader = WeightReader()
     for _ in range(2):

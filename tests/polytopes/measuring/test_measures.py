@@ -1,4 +1,4 @@
-"""What partitions amount to, against networks worked out by hand and slow obvious references."""
+"""Measures of partitions against values by hand and slow, obvious references."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ UNIT = ((0.0, 0.0), (1.0, 1.0))
 
 
 def layer(weights: list[list[float]], biases: list[float]) -> nn.Linear:
-    """A linear layer of given numbers."""
+    """Return a linear layer of given numbers."""
     linear = nn.Linear(len(weights[0]), len(weights))
     linear.load_state_dict({"weight": torch.tensor(weights), "bias": torch.tensor(biases)})
     return linear
 
 
 def random_network(seed: int, widths: list[int], outputs: int = 1, bias: float = 0.4) -> nn.Module:
-    """A leaky ReLU network with folds all over the square around 0."""
+    """Return a leaky ReLU network with folds all over the square around 0."""
     generator = torch.Generator().manual_seed(seed)
     parts: list[nn.Module] = []
     for fan_in, fan_out in zip([2, *widths], [*widths, outputs], strict=True):
@@ -51,7 +51,7 @@ def random_network(seed: int, widths: list[int], outputs: int = 1, bias: float =
 
 @pytest.fixture
 def crossed() -> Partition:
-    """|x - 0.25| off, 2 relu(y - 0.5), one neuron dead and one always on: four rectangles.
+    """Return a network of four rectangles, with folds at x = 0.25 and y = 0.5.
 
     The output is relu(x - 0.25) + 2 relu(y - 0.5) + 3 relu(x + 1) - 3: steeper beyond each fold.
     """
@@ -92,7 +92,7 @@ def test_every_number_of_a_network_worked_out_by_hand(crossed: Partition) -> Non
 
 
 def to_segments(points: Doubles, segments: Doubles) -> Doubles:
-    """Distance of each point from the nearest segment, one segment after the other."""
+    """Return each point's distance from the nearest segment, by a loop over the segments."""
     least = np.full(len(points), np.inf)
     for start, stop in segments:
         along = stop - start
@@ -102,7 +102,7 @@ def to_segments(points: Doubles, segments: Doubles) -> Doubles:
 
 
 def slow(found: Partition, points: Doubles) -> dict[str, float]:
-    """Most numbers again, from patterns, maps and edges as the partition itself gives them."""
+    """Compute most measures again, from the partition's own patterns, maps and edges."""
     bits = np.unpackbits(found.patterns.view(np.uint8), axis=1, bitorder="little")
     bits = bits[:, : found.num_neurons]
     shares = found.areas / found.areas.sum()
@@ -135,7 +135,7 @@ def slow(found: Partition, points: Doubles) -> dict[str, float]:
 
 @given(seed=st.integers(0, 10**6), widths=st.lists(st.integers(1, 12), min_size=1, max_size=5))
 def test_numbers_are_those_of_the_slow_reference(seed: int, widths: list[int]) -> None:
-    """On the square and on a pentagon, for one output and for several."""
+    """On the square and on a pentagon, for one or several outputs, measures equal the reference."""
     outputs = 1 + seed % 3
     corners = [(-0.9, -0.8), (0.7, -1), (1, 0.2), (0.1, 1.1), (-1, 0.6)]
     domain = corners if seed % 2 else ((-1, -1), (1, 1))
@@ -148,7 +148,7 @@ def test_numbers_are_those_of_the_slow_reference(seed: int, widths: list[int]) -
 
 
 def test_folds_that_lie_on_one_another_count_once_in_all_and_once_a_layer() -> None:
-    """Two neurons of the first layer and one of the second fold along x = 0."""
+    """Coinciding folds of two layers count once in the total and once in each layer."""
     first = layer([[1, 0], [-2, 0], [0, 1]], [0, 0, -0.25])
     second = layer([[1, 0, 0], [0, 0, 1]], [0, -0.125])
     network = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), layer([[1, 1]], [0]))
@@ -161,7 +161,7 @@ def test_folds_that_lie_on_one_another_count_once_in_all_and_once_a_layer() -> N
 
 
 def test_areas_agree_with_dense_samples() -> None:
-    """Shares of the area on which neurons are on are shares of many points."""
+    """The area shares of active neurons equal the shares of many sampled points."""
     network = random_network(5, [8, 8, 8])
     found = partition(network)
     at = (np.arange(700) + 0.5) / 700 - 0.5
@@ -173,7 +173,7 @@ def test_areas_agree_with_dense_samples() -> None:
 
 @pytest.mark.parametrize("outputs", [1, 2, 5, 20])
 def test_folds_to_the_boundary_agree_with_dense_samples(outputs: int) -> None:
-    """Against the polylines of the decision boundary, and folds cut into short pieces."""
+    """Distances from folds to the boundary equal those of short pieces to its polylines."""
     found = partition(random_network(3, [16, 16], outputs), ((-1, -1), (1, 1)))
     lines = found.decision_boundary()
     segments = np.concatenate([np.stack([line[:-1], line[1:]], 1) for line in lines])
@@ -188,7 +188,7 @@ def test_folds_to_the_boundary_agree_with_dense_samples(outputs: int) -> None:
 
 
 def test_what_a_partition_does_not_have_is_left_out() -> None:
-    """Without folds there is no distance to them, without neurons no share of them."""
+    """A partition without folds or neurons has no distance to folds or share of neurons."""
     affine = measure_folds(partition(nn.Sequential(layer([[3, 4]], [0])).eval()), [[0.0, 0.0]])
     assert affine.numbers() == {
         "num_polytopes": 1,
@@ -210,7 +210,7 @@ def test_what_a_partition_does_not_have_is_left_out() -> None:
 
 @pytest.mark.parametrize("count", [5, 100, 250])
 def test_the_largest_percent_is_a_hundredth_and_at_least_one(count: int) -> None:
-    """Parallel stripes of 1, 2, ... wide: of 250, two and half the third largest."""
+    """The widest 1 % of 250 stripes is two stripes and half of the third."""
     ends = np.cumsum(np.arange(1, count + 1)) / (count * (count + 1) / 2)
     first = layer([[1.0, 0.0]] * (count - 1), (-ends[:-1]).tolist())
     network = nn.Sequential(first.double(), nn.ReLU(), nn.Linear(count - 1, 1).double()).eval()
@@ -222,7 +222,7 @@ def test_the_largest_percent_is_a_hundredth_and_at_least_one(count: int) -> None
 
 
 def test_points_are_found_among_stripes_and_on_folds() -> None:
-    """Thin diagonal polytopes reach into most cells of a grid; a point on a fold is at 0."""
+    """Points are located among thin diagonal polytopes; a point on a fold has distance 0."""
     biases = torch.linspace(-1.9, -0.1, 300)
     first = layer([[1.0, 1.0]] * 300, biases.tolist())
     found = partition(nn.Sequential(first, nn.ReLU(), nn.Linear(300, 1)).eval(), UNIT)
@@ -235,7 +235,7 @@ def test_points_are_found_among_stripes_and_on_folds() -> None:
 
 
 def test_gradients_of_thin_faces_come_from_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether a face counts as thin makes no difference beyond rounding."""
+    """Gradients of a face are the same, up to rounding, whether or not the face counts as thin."""
     found = partition(random_network(9, [20, 20], 20))
     by_differences = measure_folds(found)
     monkeypatch.setattr(slopes, "_THIN", 1e-2)
@@ -248,7 +248,7 @@ def test_gradients_of_thin_faces_come_from_the_network(monkeypatch: pytest.Monke
 
 
 def test_a_sliver_does_not_spoil_the_slopes() -> None:
-    """Two folds 1e-12 apart: differences across the sliver between them have no digits left."""
+    """Across a sliver of width 1e-12, where differences lose all digits, slopes stay right."""
     first = layer([[1.0, 0.0], [1.0, 0.0]], [0.0, 0.0]).double()
     first.bias.data[1] = -1e-12
     network = nn.Sequential(first, nn.ReLU(), layer([[1e3, -1e3 + 1]], [0.1]).double()).eval()
@@ -259,7 +259,7 @@ def test_a_sliver_does_not_spoil_the_slopes() -> None:
 
 
 def test_a_plane_of_images_is_measured() -> None:
-    """Any module on any plane; patterns are those of inputs off the plane as well."""
+    """A plane of images is measured, with the patterns of inputs off the plane."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(27, 4)).eval()
     images = torch.randn(3, 1, 5, 5)
@@ -276,7 +276,7 @@ def test_a_plane_of_images_is_measured() -> None:
 
 
 def test_where_windows_of_max_pooling_change_their_winner_is_a_fold() -> None:
-    """Patterns carried across such folds are those of the network as well."""
+    """A change of a max-pooling winner counts as a fold, and patterns across it are right."""
     torch.manual_seed(1)
     network = nn.Sequential(
         nn.Conv2d(1, 3, 2), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2)
@@ -290,7 +290,7 @@ def test_where_windows_of_max_pooling_change_their_winner_is_a_fold() -> None:
 
 
 def test_a_partition_from_a_file_is_measured_alike(tmp_path: Path, crossed: Partition) -> None:
-    """All but the patterns of inputs, for which the network is needed."""
+    """A file's partition has the same measures, except patterns, which need the network."""
     for number, found in enumerate((crossed, partition(random_network(2, [12, 12], 3)))):
         found.save(tmp_path / f"{number}.npz")
         loaded = load_partition(tmp_path / f"{number}.npz")
@@ -303,13 +303,13 @@ def test_a_partition_from_a_file_is_measured_alike(tmp_path: Path, crossed: Part
 
 @pytest.mark.parametrize("points", [[[math.nan, 0.0]], [0.0, 0.0], [[0.0, 0.0, 0.0]]])
 def test_points_of_another_kind_are_refused(crossed: Partition, points: object) -> None:
-    """One line says what is expected."""
+    """Points of another shape get an error of one line with the expected shape."""
     with pytest.raises(PolytopeError, match=r"Cannot measure distances: expected finite points"):
         measure_folds(crossed, points)
 
 
 def test_measuring_twice_gives_the_same_bits(crossed: Partition) -> None:
-    """Also after the partition has been made again."""
+    """Measuring again, also after a new partition, gives the same bits."""
     network = random_network(1, [30, 30], 3)
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (100, 2))
     first, second = (measure_folds(partition(network), points) for _ in range(2))

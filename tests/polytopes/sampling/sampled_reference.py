@@ -1,4 +1,4 @@
-"""A slow and obvious reference: one neuron and one pixel after the other, in float64."""
+"""A slow, obvious reference: neuron by neuron and pixel by pixel, in float64."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Which modules the sampled engine takes, and what counts as a neuron."""
+"""Modules that the sampled engine accepts, and operations that count as neurons."""
 
 from collections.abc import Callable
 
@@ -99,7 +99,7 @@ class Unused(nn.Module):
     ],
 )
 def test_values_are_the_modules_own(module: nn.Module) -> None:
-    """Whatever the module does beside a chain of layers."""
+    """Values are the module's own, for modules that are more than a chain of layers."""
     module.eval()
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 2)).astype(np.float32)
     values, _ = sample_patterns(module, points)

@@ -1,4 +1,4 @@
-"""What the sampled engine refuses, and how it leaves a module."""
+"""Refusals of the sampled engine, and the state in which it leaves a module."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -96,14 +96,14 @@ def test_absurd_rasters_are_refused_at_once() -> None:
 
 
 class Returns(nn.Module):
-    """Returns what it is told to."""
+    """Returns a given result."""
 
     def __init__(self, function: Callable[[Tensor], object]) -> None:
         super().__init__()
         self.function = function
 
     def forward(self, points: Tensor) -> object:
-        """Return it."""
+        """Return the given result."""
         return self.function(points)
 
 

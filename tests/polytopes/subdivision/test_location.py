@@ -1,4 +1,4 @@
-"""Which polytope holds a point, against looking at all of them."""
+"""Location of points in polytopes, against a search through all polytopes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOMAINS = {
 
 
 def depths(found: Partition, points: np.ndarray) -> np.ndarray:
-    """How far within its nearest side each polytope has each point: (N, F)."""
+    """Return each point's distance from the nearest side of each polytope: (N, F)."""
     starts = found.vertices[found.face_vertices]
     ends = found.vertices[found.edges[found.face_edges].sum(1) - found.face_vertices]
     along = (ends - starts) / np.hypot(*(ends - starts).T)[:, None]
@@ -36,7 +36,7 @@ def depths(found: Partition, points: np.ndarray) -> np.ndarray:
 def test_points_are_found_where_looking_at_all_polytopes_finds_them(
     widths: list[int], domain: tuple[tuple[float, float], ...]
 ) -> None:
-    """Inside, on folds, at vertices, on the border and outside."""
+    """Points inside, on folds, at vertices, on the border and outside are located rightly."""
     torch.manual_seed(len(widths))
     module = dense(widths, nn.ReLU) if widths else nn.Linear(2, 1).eval()
     found = partition(module, domain)
@@ -59,7 +59,7 @@ def test_points_are_found_where_looking_at_all_polytopes_finds_them(
 
 
 def test_a_file_finds_and_evaluates_points_as_the_network_does(tmp_path: Path) -> None:
-    """By the maps of their polytopes."""
+    """A partition from a file locates points and evaluates them by its maps."""
     torch.manual_seed(0)
     found = partition(dense([12, 12, 12], nn.LeakyReLU, outputs=3), POLYGON)
     found.save(tmp_path / "found.npz")
@@ -72,6 +72,6 @@ def test_a_file_finds_and_evaluates_points_as_the_network_does(tmp_path: Path) -
 
 
 def test_no_points_are_found_nowhere() -> None:
-    """An empty array gives an empty one."""
+    """An empty array of points gives an empty result."""
     found = partition(nn.Linear(2, 1).eval(), WIDE)
     assert found.locate(np.empty((0, 2))).shape == (0,)

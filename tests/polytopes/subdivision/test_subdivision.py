@@ -45,7 +45,7 @@ def test_areas_centroids_and_neighbours_are_those_of_the_rectangles() -> None:
 
 
 def test_points_are_located() -> None:
-    """Each point in its rectangle, and none outside."""
+    """Each point lies in its rectangle, and a point outside in none."""
     points = np.array([(0.1, 0.1), (0.9, 0.4), (0.3, 0.9), (0.2, 0.6), (1.1, 0.5), (-1, 2)])
     assert crossed_square().locate(points).tolist() == [0, 1, 2, 3, -1, -1]
 
@@ -58,7 +58,7 @@ def test_level_sets_folds_and_boundaries_are_lines() -> None:
     assert np.allclose(sorted(lines[0]), [(0, 0.25), (0.25, 0.375), (0.5, 0.5), (1, 0.75)])
     outputs = np.stack([x, y, np.full(9, 0.2)], 1)
     ends = {tuple(np.round(point, 9)) for line in boundary_lines(square, outputs) for point in line}
-    # The first two are equal from (0.2, 0.2) on, and the third is the largest below and left.
+    # The first two outputs are equal from (0.2, 0.2) on; the third is largest below and left.
     assert {(0.2, 0.2), (0.2, 0.0), (0.0, 0.2), (1.0, 1.0)} <= ends
     vertical, horizontal = fold_lines(square, [1, 1])
     assert sorted(vertical[0].tolist()) == [[0.25, 0], [0.25, 1]]
@@ -66,7 +66,7 @@ def test_level_sets_folds_and_boundaries_are_lines() -> None:
 
 
 def test_a_wrong_subdivision_does_not_check() -> None:
-    """A dented face, a face turned over and a missing edge are named; the square itself passes."""
+    """A dented face, a reversed face and a missing edge are named; the square itself passes."""
     square = crossed_square()
     check_geometry(square)
 
@@ -84,7 +84,7 @@ def test_a_wrong_subdivision_does_not_check() -> None:
 
 
 def test_it_is_drawn() -> None:
-    """On a raster and on matplotlib's axes, with its folds and a boundary."""
+    """The subdivision is drawn on a raster and on axes, with folds and a boundary."""
     square = crossed_square()
     faces = Raster((0, 0), (1, 1), 8, 4).faces(square)
     assert faces.tolist() == [[0] * 2 + [1] * 6] * 2 + [[3] * 2 + [2] * 6] * 2
@@ -102,9 +102,9 @@ def test_it_is_drawn() -> None:
 
 
 def test_a_pixel_on_a_border_belongs_to_exactly_one_face() -> None:
-    """Centres on a fold belong to the right or upper face, and on the outer border alike."""
+    """A pixel centre on a fold or on the outer border belongs to exactly one face."""
     square = crossed_square()
-    # Columns have their centres at x = 0, 1/4, 1/2, 3/4 and 1, and rows alike.
+    # Columns have centres at x = 0, 1/4, 1/2, 3/4 and 1, and rows the same.
     raster = Raster((-0.125, -0.125), (1.125, 1.125), 5, 5)
     below, above = [0, 1, 1, 1, -1], [3, 2, 2, 2, -1]
     assert raster.faces(square).tolist() == [below, below, above, above, [-1] * 5]
@@ -127,7 +127,7 @@ def test_bands_of_a_raster_are_the_raster() -> None:
 
 
 def test_it_is_saved_and_read(tmp_path: Path) -> None:
-    """With patterns, maps and outputs made by hand."""
+    """Patterns, maps and outputs made by hand are saved and read."""
     square = crossed_square()
     content = PartitionContent(
         square,

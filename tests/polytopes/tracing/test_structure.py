@@ -1,4 +1,4 @@
-"""Whether a change of a module is seen that would change its trace."""
+"""Detection of changes of a module that would change its trace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Scaled(nn.Module):
 
 
 def module() -> nn.Sequential:
-    """A module with children, settings, parameters and buffers."""
+    """Return a module with children, settings, parameters and buffers."""
     return nn.Sequential(nn.Linear(2, 4), nn.LeakyReLU(0.1), nn.BatchNorm1d(4), Scaled()).eval()
 
 
@@ -53,7 +53,7 @@ CHANGES: dict[str, Callable[[nn.Sequential], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_is_seen(change: Callable[[nn.Sequential], object]) -> None:
-    """Of settings, modes, children, and the shapes and types of tensors."""
+    """A change of a setting, a mode, a child, or a tensor's shape or dtype is seen."""
     changed = module()
     structure = Structure(changed)
     assert structure.items(changed) is not None
@@ -62,7 +62,7 @@ def test_a_change_is_seen(change: Callable[[nn.Sequential], object]) -> None:
 
 
 def test_other_values_are_no_change() -> None:
-    """Weights, and new containers of the same type, leave the structure as it is."""
+    """New weights, and new containers of the same type, do not change the structure."""
     same = module()
     structure = Structure(same)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Tests of partitions of modules that are wrapped, labelled or no modules at all."""
+"""Tests of partitions of wrapped or labelled modules, and of objects that are no modules."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ class Labelled(nn.Module):
         self.layers = layers
 
     def forward(self, points: Tensor) -> Tensor:
-        """The outputs of the layers."""
+        """Return the layers' outputs."""
         with torch.profiler.record_function("outer"):
             points = points * 1.0
             with torch.profiler.record_function("inner"):
@@ -29,7 +29,7 @@ class Labelled(nn.Module):
 
 
 def with_part_compiled(module: Any) -> Any:
-    """The module, a part of it compiled."""
+    """Return the module with a part compiled."""
     module[1] = torch.compile(module[1], backend="eager")
     return module
 
@@ -45,7 +45,7 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
 
 
 def network() -> nn.Sequential:
-    """Layers within layers."""
+    """Return layers within layers."""
     torch.manual_seed(0)
     layers = nn.Sequential(nn.ReLU(), nn.Linear(5, 4), nn.ReLU())
     return nn.Sequential(nn.Linear(2, 5), layers, nn.Linear(4, 1)).eval()
@@ -53,7 +53,7 @@ def network() -> nn.Sequential:
 
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_wrappers_and_labels_change_nothing(name: str) -> None:
-    """The partition and the samples are those of the module itself, number for number."""
+    """The partition and the samples of a wrapped module equal the plain module's exactly."""
     torch.compiler.reset()
     wrapped = WRAPPERS[name](network()).eval()
     found, expected = (partition(one, ((-3, -3), (3, 3))) for one in (wrapped, network()))
@@ -67,14 +67,14 @@ def test_wrappers_and_labels_change_nothing(name: str) -> None:
 
 
 class Classifier:
-    """No module: stands for those of other libraries."""
+    """Stands for a model of another library, which is no module."""
 
 
 @pytest.mark.parametrize(
     "find", [partition, lambda given: sample_partition(given, np.arange(3.0), np.arange(3.0))]
 )
 def test_other_things_than_modules_are_refused(find: Callable[[Any], Any]) -> None:
-    """By their type."""
+    """The error names the type of an object that is no module."""
     with pytest.raises(PolytopeError, match=r"expected a torch.nn.Module, got .*\.Classifier\. "):
         find(Classifier())
 
@@ -82,7 +82,7 @@ def test_other_things_than_modules_are_refused(find: Callable[[Any], Any]) -> No
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")  # since PyTorch 2.14
 def test_scripted_modules_are_refused() -> None:
-    """Whole or in part, by name: their operations cannot be watched."""
+    """Scripted modules, whole or in part, are refused by name, as they cannot be traced."""
     script: Any = torch.jit.script
     module = network()
     with pytest.raises(PolytopeError, match="got 'one' that TorchScript compiled"):
@@ -93,14 +93,14 @@ def test_scripted_modules_are_refused() -> None:
 
 
 class Attention(nn.Module):
-    """Attention by hand, whose first operation on several inputs is a transposition."""
+    """Attention by hand, in which the first operation on several inputs is a transposition."""
 
     def __init__(self) -> None:
         super().__init__()
         self.inner = nn.Linear(4, 4)
 
     def forward(self, series: Tensor) -> Tensor:
-        """Mixes the positions of a series."""
+        """Mix the positions of a series."""
         first = self.inner(series.transpose(0, 1))
         mixed: Tensor = torch.softmax(first @ first.transpose(1, 2), -1) @ first
         return mixed.transpose(0, 1).flatten(1)
@@ -121,7 +121,7 @@ class Attention(nn.Module):
     ],
 )
 def test_the_operation_that_is_no_line_is_named(make: Callable[[], nn.Module], reason: str) -> None:
-    """Not the transposition before it: to wrap the module would not help."""
+    """The error names the operation that is not piecewise linear, not the transposition before."""
     torch.manual_seed(0)
     module = make().eval()
     plane = torch.zeros(3, 4), torch.ones(3, 4), torch.eye(4)[:3]
@@ -130,14 +130,14 @@ def test_the_operation_that_is_no_line_is_named(make: Callable[[], nn.Module], r
 
 
 class Mixing(nn.Module):
-    """Adds to each input the mean of the batch: piecewise linear, but not input by input."""
+    """Adds the batch's mean to each input: piecewise linear, but it mixes inputs."""
 
     def forward(self, points: Tensor) -> Tensor:
-        """Mixes inputs."""
+        """Mix the inputs."""
         return torch.relu(points + points.mean(0))
 
 
 def test_linear_mixing_of_inputs_is_still_named() -> None:
-    """If every operation is piecewise linear, the one that mixes inputs is the reason."""
+    """If every operation is piecewise linear, the error names the one that mixes inputs."""
     with pytest.raises(PolytopeError, match="each input to be worked on by itself, got mean"):
         partition(Mixing().eval())

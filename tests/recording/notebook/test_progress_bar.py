@@ -1,4 +1,4 @@
-"""The bar that a notebook shows while a network is trained."""
+"""The progress bar that a notebook shows during a training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METRICS = {
 
 
 def test_a_bar_shows_epochs_quality_and_losses(capsys: pytest.CaptureFixture[str]) -> None:
-    """It begins at the epoch of a continued run, prints notices, and ends with the training."""
+    """The bar starts at a continued run's epoch, prints notices, and closes with the training."""
     bar = NotebookBar()
     run: Any = SimpleNamespace(path="RUN", config=SimpleNamespace(epochs=4))
     bar(Noticed("before the bar there is nothing to write above"))
@@ -38,7 +38,7 @@ def test_a_bar_shows_epochs_quality_and_losses(capsys: pytest.CaptureFixture[str
 def test_without_widgets_a_notebook_gets_a_line_of_text_and_no_advice(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """tqdm's own choice warns where ipywidgets are missing; warnings are errors here."""
+    """Without ipywidgets, where tqdm would warn, the bar is a line of text."""
     monkeypatch.setattr(progress_bar, "is_in_notebook", lambda: True)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     bar = NotebookBar()
@@ -67,7 +67,7 @@ def test_training_shows_a_bar_in_a_notebook(
     in_notebook: bool,
     wanted: int,
 ) -> None:
-    """Without listeners, or where it is asked for; elsewhere training prints nothing."""
+    """Training in a notebook shows a bar by default or on request, and elsewhere no bar."""
     assert not is_in_notebook()
     monkeypatch.setattr(recording, "is_in_notebook", lambda: in_notebook)
     given: list[Any] = []

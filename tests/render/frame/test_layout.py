@@ -13,7 +13,7 @@ SIDES = st.integers(16, 2100)
 
 
 def rectangles(layout: FrameLayout) -> list[Rect]:
-    """Return all rectangles that something is drawn into."""
+    """Return all rectangles that a painter fills."""
     boxes = [box for boxes in layout.slices for box in boxes]
     return [
         *(box.room for box in boxes),

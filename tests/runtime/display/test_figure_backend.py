@@ -1,4 +1,4 @@
-"""What ``MPLBACKEND`` names, which a notebook sets for every program that a cell starts."""
+"""``MPLBACKEND``, which a notebook sets for every program that a cell starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DRAW = "import bitfold.targets as t, bitfold.render as r; t.Target; r.plot_losse
 
 
 def result_of(code: str, backend: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code where the variable names a backend."""
+    """Run Python code while the variable names a backend."""
     environ = {**os.environ, "MPLBACKEND": backend}
     return subprocess.run(
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False
@@ -27,14 +27,14 @@ def result_of(code: str, backend: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_python_draws_though_a_notebook_names_a_backend_that_is_not_installed() -> None:
-    """Without matplotlib_inline, ``import matplotlib`` alone raises there."""
+    """Python draws although ``MPLBACKEND`` names a backend that is not installed."""
     done = result_of(f"{DRAW}; import matplotlib.pyplot", INLINE)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("backend", [INLINE, pytest.param("nonsense", marks=pytest.mark.slow)])
 def test_the_program_ignores_the_variable(backend: str, tmp_path: Path) -> None:
-    """A command that draws with matplotlib refuses a missing run, and not the variable."""
+    """A command that draws with matplotlib ignores the variable and refuses a missing run."""
     code = (
         "import sys; from bitfold.cli.main import run_command, main\n"
         f"run_command(lambda: exec('{DRAW}'), debug=False)\n"
@@ -46,7 +46,7 @@ def test_the_program_ignores_the_variable(backend: str, tmp_path: Path) -> None:
 
 
 def test_an_installed_backend_stays() -> None:
-    """The caller's own pyplot goes on to use it; names without a module are matplotlib's."""
+    """An installed backend stays the caller's; names without a module stay matplotlib's."""
     for backend in ("module://json.decoder", "svg", "nonsense"):
         environ = {"MPLBACKEND": backend}
         drop_missing_backend(environ)
@@ -55,7 +55,7 @@ def test_an_installed_backend_stays() -> None:
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=str)
 def test_no_file_imports_pyplot(path: Path) -> None:
-    """Pyplot opens the window system that the variable names."""
+    """No file imports pyplot, which would open the window system of the variable."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):

@@ -1,4 +1,4 @@
-"""Results as notebooks show them."""
+"""Notebook tables of results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bitfold.training import Config, Run
 from bitfold.training.store.metric_columns import MetricColumns
 
 EVIL = "<script>alert('&')</script>"
-#: Every class that a call of bitfold gives a person to look at.
+#: Every result class that a call of bitfold returns for people.
 RESULTS = (
     BitsReport, CodedRun, Description, FoldMeasures, Frontier, GradientAudit, MetricColumns,
     ModelFileInfo, Partition, PredictorChoice, Quality, Report, Run, SampledPartition,
@@ -29,7 +29,7 @@ RESULTS = (
 
 
 class Words(HTMLParser):
-    """The words of a page, and whether its tags are closed in order."""
+    """Collects the words of a page, and checks that tags are closed in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -54,23 +54,23 @@ class Words(HTMLParser):
 
 
 def shown(result: object) -> list[str]:
-    """The texts that a notebook shows of a result."""
+    """Return the texts that a notebook shows for a result."""
     page = result._repr_html_()  # type: ignore[attr-defined] # the protocol of notebooks
     found = Words(page)
     assert found.tags <= {"div", "b", "table", "tr", "th", "td", "pre"}
-    # Neither black nor white: the notebook's theme decides.
+    # The notebook's theme chooses the colours, so none is black or white.
     assert "color:#" not in page
     assert "color:inherit" in page
     return found.words
 
 
 def test_all_results_are_shown() -> None:
-    """None falls back to a text that fills the screen."""
+    """Every result class has a notebook table, instead of a text that fills the screen."""
     assert [one.__name__ for one in RESULTS if not hasattr(one, "_repr_html_")] == []
 
 
 def test_text_is_escaped() -> None:
-    """Names of tensors and files are text, whatever they hold."""
+    """Names of tensors and files are escaped, for any content."""
     for page in (
         html_table(EVIL, [EVIL], [[EVIL]], note=EVIL),
         html_facts(EVIL, {EVIL: EVIL, "none": None}),
@@ -80,7 +80,7 @@ def test_text_is_escaped() -> None:
 
 
 def test_tables_hold_the_numbers_of_their_results(tmp_path: Path) -> None:
-    """The same numbers as `str` prints, each in a cell of its own."""
+    """A table's cells hold the same numbers that `str` prints."""
     assert shown(Description({"weights": 30.0}, num_weights=10))[-3:] == ["total", "30.0", "3.000"]
     assert shown(BitsReport((ReportRow(EVIL, 6, 12.0, 2, 0),)))[-6:-2] == [
         "total", "6", "12.0", "2.000",
@@ -101,7 +101,7 @@ def test_tables_hold_the_numbers_of_their_results(tmp_path: Path) -> None:
 
 
 def test_a_run_and_a_frontier_without_any_result_are_shown(tmp_path: Path) -> None:
-    """Before its first epoch a run has no numbers; a frontier names what is missing."""
+    """A run before its first epoch has no numbers; an empty frontier names its missing networks."""
     words = shown(Run(tmp_path, Config(target=EVIL)))
     assert EVIL in words
     assert "0 of 1,000" in words
@@ -113,7 +113,7 @@ def test_a_run_and_a_frontier_without_any_result_are_shown(tmp_path: Path) -> No
 
 
 def test_a_partition_is_shown_in_few_lines_and_draws_its_own_figure() -> None:
-    """Without axes `plot` makes a figure that a notebook shows."""
+    """A partition's text is short, and `plot` without axes returns a figure for notebooks."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)).eval()
     found = bitfold.partition(network, ((-1, -1), (1, 1)))

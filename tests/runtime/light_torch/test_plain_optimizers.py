@@ -38,7 +38,7 @@ def trained(kind: type[torch.optim.Optimizer], options: dict[str, Any]) -> tuple
 def test_steps_and_states_are_those_of_pytorch(
     kind: type[torch.optim.Optimizer], options: dict[str, Any]
 ) -> None:
-    """Bit for bit, also after the state was stored and loaded."""
+    """Steps and states equal PyTorch's bit for bit, also after storing and loading."""
     weight, state = trained(plain(kind), options)
     expected_weight, expected_state = trained(kind, options)
     assert torch.equal(weight, expected_weight)
@@ -46,7 +46,7 @@ def test_steps_and_states_are_those_of_pytorch(
 
 
 def test_a_step_builds_no_graph() -> None:
-    """The parameters stay leaves, though gradients are enabled around the step."""
+    """A step builds no graph and keeps parameters as leaves, even where gradients are enabled."""
     weight = torch.nn.Parameter(torch.ones(2))
     optimizer = plain(torch.optim.SGD)([weight], lr=0.5)
     weight.grad = torch.ones(2)

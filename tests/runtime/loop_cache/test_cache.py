@@ -1,4 +1,4 @@
-"""Tests of machine code on disk: kept, found again, and done without."""
+"""Tests of machine code on disk: it is kept and found again, and loops work without it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bitfold.runtime.loop_cache.folders import LoopFolders
 
 @pytest.fixture
 def notices(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:
-    """Return what was said through bitfold's logger."""
+    """Return the messages of bitfold's logger."""
     with caplog.at_level(logging.WARNING, "bitfold"):
         yield lambda: [record.getMessage() for record in caplog.records]
 
@@ -28,7 +28,7 @@ def _double(number: int) -> int:
 
 
 def _make() -> Any:
-    """Return the loop as a process finds it that has not called it yet."""
+    """Return the loop as a new process sees it, before any call."""
     return compiled(_double)
 
 
@@ -37,7 +37,7 @@ def _num_compiled(loop: Any) -> int:
 
 
 def test_a_loop_is_compiled_once_and_loaded_after() -> None:
-    """A loop that was compiled is on disk, and a second process loads it."""
+    """A compiled loop is written to disk, and a second process loads it."""
     first, second = _make(), _make()
     assert not is_stored(first)
     assert first(3) == 6
@@ -47,7 +47,7 @@ def test_a_loop_is_compiled_once_and_loaded_after() -> None:
 
 
 def test_nothing_but_machine_code_is_left_behind(folder: Path) -> None:
-    """A lock that nobody needs any more is deleted."""
+    """Only machine code is left on disk: unused locks are deleted."""
     _make()(3)
     assert sorted(path.suffix for path in folder.iterdir()) == [".nbc", ".nbi"]
 
@@ -64,7 +64,7 @@ def test_a_damaged_file_counts_as_missing(
     suffix: str,
     damage: Callable[[bytes], bytes],
 ) -> None:
-    """The loop is compiled anew, after one line, and is whole the next time."""
+    """A damaged file gives one line and is replaced by a newly compiled loop."""
     _make()(3)
     (path,) = folder.glob(f"*{suffix}")
     path.write_bytes(damage(path.read_bytes()))
@@ -91,7 +91,7 @@ def test_a_changed_byte_of_machine_code_is_noticed(folder: Path) -> None:
 def test_without_a_folder_loops_stay_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notices: Callable[[], list[str]]
 ) -> None:
-    """One line says what to set, and everything works."""
+    """Without a folder, loops stay in memory, and one line names the variable to set."""
     (tmp_path / "file").touch()
     folders = LoopFolders((tmp_path / "file" / "a", tmp_path / "file" / "b"))
     monkeypatch.setattr(loop_cache, "loop_folders", lambda: folders)
@@ -107,7 +107,7 @@ def test_without_a_folder_loops_stay_in_memory(
 def test_a_disk_that_is_full_costs_time_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch, notices: Callable[[], list[str]]
 ) -> None:
-    """The first loop that cannot be written is named; no other is tried."""
+    """A full disk gives one line for the first loop; no other write is tried and loops work."""
 
     def refuse(*_: Any) -> None:
         raise OSError(errno.EFBIG, "File too large")
@@ -120,7 +120,7 @@ def test_a_disk_that_is_full_costs_time_alone(
 
 
 def test_a_folder_that_cannot_be_written_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another user compiled, as when a container was built, is not compiled again."""
+    """Loops in a read-only folder, as a container's build leaves, are loaded."""
     _make()(3)
     found = loop_cache.loop_folders()  # type: ignore[attr-defined] # the fixture's
     folders = LoopFolders(found.candidates)
@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_written_is_still_read(monkeypatch: pytest.Monke
 
 
 def test_the_code_of_another_version_is_deleted(folder: Path) -> None:
-    """A loop leaves one version behind, however often it is changed."""
+    """A changed loop replaces the file of its previous version."""
     _make()(3)
     old = [
         path.rename(path.with_name(path.name.replace("-", "-0", 1))) for path in folder.iterdir()
@@ -145,7 +145,7 @@ def test_the_code_of_another_version_is_deleted(folder: Path) -> None:
 def test_a_user_without_a_home_gets_no_folder_in_the_current_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As of a container's user whom the system does not know."""
+    """A user without a home, as in containers, gets no cache in the current folder."""
     monkeypatch.setattr(loop_folders._CONFIG, "CACHE_DIR", "")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)

@@ -1,4 +1,4 @@
-"""Tests of the digest: it changes with the machine code, and with nothing else."""
+"""Tests that the digest changes exactly with the machine code."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _outer(source: str) -> Any:
     ],
 )
 def test_a_change_within_reach_changes_the_digest(before: str, after: str) -> None:
-    """A global, an array, an option, or another loop's code counts like the loop's own code."""
+    """A changed global, array, option or called loop changes the digest, like the loop's code."""
     assert digest_of(_outer(SOURCE)) != digest_of(_outer(SOURCE.replace(before, after)))
 
 
@@ -73,12 +73,12 @@ def test_a_change_within_reach_changes_the_digest(before: str, after: str) -> No
     ],
 )
 def test_a_change_without_effect_leaves_the_digest(before: str, after: str) -> None:
-    """Docstrings, comments, places and unused names do not make a loop compile again."""
+    """Docstrings, comments, line numbers and unused names do not change the digest."""
     assert digest_of(_outer(SOURCE)) == digest_of(_outer(SOURCE.replace(before, after)))
 
 
 def test_an_outer_functions_variable_counts() -> None:
-    """A loop made within a function is told from one made with another value."""
+    """Loops made in a function with different values have different digests."""
 
     def make(step: int) -> Any:
         @compiled
@@ -92,7 +92,7 @@ def test_an_outer_functions_variable_counts() -> None:
 
 
 def test_loops_within_are_found_once() -> None:
-    """A loop that is called by two others is one loop."""
+    """A loop that two other loops call is found once."""
     from bitfold.polytopes.cutting.loops.dense import cut_dense_layers
 
     outer: Any = cut_dense_layers
@@ -104,7 +104,7 @@ def test_loops_within_are_found_once() -> None:
 
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_processes_agree(seed: str) -> None:
-    """The order in which a process keeps its sets is no part of the digest."""
+    """The digest does not depend on the order in which a process iterates its sets."""
     from bitfold.kolmogorov.sums.fused.kernels import sum_rows
 
     code = (
@@ -123,7 +123,7 @@ def test_processes_agree(seed: str) -> None:
 
 
 def test_an_object_of_another_kind_enters_with_its_modules_source() -> None:
-    """An intrinsic's machine code is written in its module, so that module's source counts."""
+    """An intrinsic's digest includes the source of its module, which makes its machine code."""
     from bitfold.runtime.borrowed_arrays import borrowed
     from bitfold.runtime.loop_cache import digest as loop_digest
 

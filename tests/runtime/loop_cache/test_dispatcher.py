@@ -1,4 +1,4 @@
-"""Tests of dispatchers: who compiles, who waits, and which wrappers are made."""
+"""Tests of dispatchers: which process compiles, which waits, and which wrappers exist."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ print(sum(loop.stats.cache_misses.values()))
 
 
 def test_processes_that_start_together_compile_a_loop_once(tmp_path: Path) -> None:
-    """Whoever comes second waits for the lock and loads what the first one compiled."""
+    """Of processes that start together, one compiles a loop; the others wait and load it."""
     (tmp_path / "made_up.py").write_text(_LOOP)
     processes = [
         subprocess.Popen(
@@ -79,7 +79,7 @@ def _make() -> tuple[Any, Any]:
 
 
 def test_a_loop_that_only_loops_call_gets_no_wrapper_for_python() -> None:
-    """Its code is there for its caller, and Python calls code of its own."""
+    """A loop called by loops gets code without Python's wrapper; a Python call gets other code."""
     inner, outer = _make()
     assert outer(3) == 8
     assert len(inner.overloads) == 1
@@ -89,7 +89,7 @@ def test_a_loop_that_only_loops_call_gets_no_wrapper_for_python() -> None:
 
 
 def test_both_kinds_of_code_are_loaded() -> None:
-    """Code with and without the wrapper lie side by side on disk."""
+    """Code with and code without the wrapper are both loaded from disk."""
     first_inner, first_outer = _make()
     assert (first_outer(3), first_inner(3)) == (8, 4)
     inner, outer = _make()
@@ -99,14 +99,14 @@ def test_both_kinds_of_code_are_loaded() -> None:
 
 
 def test_a_loop_that_python_called_first_needs_no_second_code() -> None:
-    """Code with the wrapper serves other loops too."""
+    """Other loops use code with the wrapper, if Python has called the loop before."""
     inner, outer = _make()
     assert (inner(3), outer(3)) == (4, 8)
     assert sum(inner.stats.cache_misses.values()) == 1
 
 
 def test_each_type_of_argument_has_its_own_code() -> None:
-    """A second signature is compiled and kept beside the first."""
+    """A second signature is compiled and stored beside the first."""
     loop: Any = compiled(_inner)
     again: Any = compiled(_inner)
     assert (loop(1), loop(1.5), again(1), again(1.5)) == (2, 2.5, 2, 2.5)
@@ -114,7 +114,7 @@ def test_each_type_of_argument_has_its_own_code() -> None:
 
 
 def test_a_loop_that_cannot_be_compiled_releases_its_lock(folder: Path) -> None:
-    """An error of typing is raised, and the loop can be asked for again."""
+    """An error of typing is raised and frees the loop's lock, so that it can be compiled again."""
 
     @compiled
     def wrong(x: int) -> int:
@@ -133,7 +133,7 @@ def test_a_loop_that_cannot_be_compiled_releases_its_lock(folder: Path) -> None:
 def test_an_unknown_numba_compiles_by_its_own_means(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If Numba's internals are not as expected, one line says so and everything works."""
+    """With unexpected internals of Numba, one line says so and loops compile by Numba itself."""
     monkeypatch.setitem(numba_internals._METHODS, (Dispatcher, "compile"), ["self", "other"])
     numba_internals.are_as_expected.cache_clear()
     try:
@@ -149,7 +149,7 @@ def test_an_unknown_numba_compiles_by_its_own_means(
 
 
 def test_options_reach_numba() -> None:
-    """Fast-math flags and the model of errors are those that were asked for."""
+    """Fast-math flags and the error model reach Numba."""
 
     @compiled(error_model="numpy")
     def divide(a: float, b: float) -> float:
@@ -159,9 +159,9 @@ def test_options_reach_numba() -> None:
 
 
 def test_helpers_of_numba_serve_loops_and_other_functions() -> None:
-    """Numba's own functions are compiled without machine code of their own; anyone may call them.
+    """Numba's own functions are compiled without stored code, and any function may call them.
 
-    A dimension of 9 is used nowhere else, so that the helpers are compiled here.
+    No other code uses a dimension of 9, so that the helpers are compiled here.
     """
 
     @compiled
@@ -179,7 +179,7 @@ def test_helpers_of_numba_serve_loops_and_other_functions() -> None:
 
 
 def test_a_loop_that_cannot_be_compiled_leaves_numba_as_it_was() -> None:
-    """What is replaced while a loop is compiled is put back after an error too."""
+    """After a failed compilation, Numba's replaced internals are restored."""
 
     @compiled
     def wrong(number: int) -> int:

@@ -1,4 +1,4 @@
-"""Libraries take no settings from the folder in which a program of bitfold is called."""
+"""Libraries read no settings from the folder in which bitfold runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ print(code, sorted(loaded), *found)
 
 @pytest.mark.parametrize("has_files", [True, False])
 def test_settings_in_the_current_folder_do_not_count(has_files: bool, tmp_path: Path) -> None:
-    """Neither at once nor later; libraries are not even loaded where there are no such files."""
+    """Settings in the current folder have no effect, at once or later, and load no library."""
     if has_files:
         (tmp_path / "matplotlibrc").write_text("text.usetex: True\nno_such_setting: 3\n")
         text = f"opt: 0\ncache_dir: {tmp_path / 'cache'}\n"

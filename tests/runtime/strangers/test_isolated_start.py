@@ -1,4 +1,4 @@
-"""Processes that bitfold starts import nothing from the current folder."""
+"""Child processes of bitfold import no module from the current folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bitfold.runtime.strangers.isolated_start import import_folders, isolated_co
 from bitfold.training import train
 from tests.training.training_runs import tiny
 
-#: Of Python, of packages that bitfold needs, and of bitfold's own.
+#: Modules of Python, of packages that bitfold needs, and of bitfold.
 NAMES = (
     "queue", "json", "runpy", "threading", "subprocess", "logging", "tempfile", "random", "struct",
     "copy", "torch", "numpy", "numba", "scipy", "safetensors", "PIL", "av", "rich", "filelock",
@@ -25,12 +25,12 @@ NAMES = (
 
 @pytest.fixture(autouse=True)
 def folder() -> None:
-    """Loops are kept where all tests keep them: here nothing depends on what is compiled."""
+    """Use the compiled loops of all tests, since no test here depends on compilation."""
 
 
 @pytest.fixture
 def strangers_folder(tmp_path: Path) -> Path:
-    """A folder with a module of each name, which leaves a mark and fails if it is imported."""
+    """Return a folder with a module of each name that fails, and leaves a mark, when imported."""
     folder = tmp_path / "stranger"
     folder.mkdir()
     for name in NAMES:
@@ -48,7 +48,7 @@ def strangers_folder(tmp_path: Path) -> Path:
 def test_modules_in_the_current_folder_are_not_imported(
     module: str, strangers_folder: Path, tmp_path: Path
 ) -> None:
-    """Of 20 names; nor if PYTHONPATH has an empty entry, which means the current folder."""
+    """None of 20 names is imported, even if PYTHONPATH's empty entry names the current folder."""
     run = train(tiny(tmp_path / "run", epochs=1))
     here = os.pathsep.join(["", str(Path(bitfold.__file__).parents[1])])
     done = subprocess.run(
@@ -66,7 +66,7 @@ def test_modules_in_the_current_folder_are_not_imported(
 
 
 def test_a_child_imports_the_same_bitfold_as_its_parent(tmp_path: Path) -> None:
-    """Also if that is found by PYTHONPATH alone, or lies in the parent's current folder."""
+    """A child imports its parent's bitfold, also from PYTHONPATH or the parent's current folder."""
     package = Path(bitfold.__file__).parent
     ask = (
         "import sys, subprocess; import bitfold\n"
@@ -78,7 +78,7 @@ def test_a_child_imports_the_same_bitfold_as_its_parent(tmp_path: Path) -> None:
     for name in ("__init__.py", "__init__.pyi", "errors.py", "runtime"):
         (copied / name).parent.mkdir(parents=True, exist_ok=True)
         (copied / name).symlink_to(package / name)
-    # Links are resolved, so that what is copied must be a file of its own.
+    # Links are resolved, so that the copied path must be a real file.
     for path in (package / "runtime").rglob("*.py"):
         place = copied / "real" / path.relative_to(package)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def test_a_child_imports_the_same_bitfold_as_its_parent(tmp_path: Path) -> None:
 def test_the_current_folder_is_not_handed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under whichever name it stands in the path of imports."""
+    """A child's import path omits the current folder under each of its names."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path)
     monkeypatch.setattr(sys, "path", ["", ".", str(tmp_path), str(tmp_path / "link"), *sys.path])
@@ -114,7 +114,7 @@ def test_the_current_folder_is_not_handed_over(
 
 
 def test_every_process_is_started_isolated() -> None:
-    """All of the package's calls of subprocess take an isolated command."""
+    """All of the package's calls of subprocess use an isolated command."""
     root, num_calls = Path(bitfold.__file__).parent, 0
     for path in root.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

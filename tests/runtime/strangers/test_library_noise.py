@@ -1,4 +1,4 @@
-"""What decoders print is kept, and nobody else's words are lost."""
+"""Decoders' messages on standard error are kept; other threads' messages are not lost."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bitfold.runtime.strangers.library_noise import captured_noise
 
 
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a process without other threads; a runner of tests may have some."""
+    """Pretend that no other threads run, which a test runner may have."""
     monkeypatch.setattr(threading, "active_count", lambda: 1)
 
 
 def test_noise_is_kept_and_not_printed(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Line by line, without empty ones; then standard error is as before."""
+    """Noise is kept as non-empty lines and not printed; then standard error works as before."""
     alone(monkeypatch)
     with captured_noise() as noise:
         os.write(2, b"first\n\n  second\xff\n")
@@ -29,7 +29,7 @@ def test_noise_is_kept_and_not_printed(
 
 
 def test_words_of_other_threads_are_written_on(capfd: pytest.CaptureFixture[str]) -> None:
-    """They may stand among the noise, from which nothing tells them."""
+    """Messages of other threads, which may mix with the noise, are written on."""
     told, written = threading.Event(), threading.Event()
 
     def tell() -> None:
@@ -49,7 +49,7 @@ def test_words_of_other_threads_are_written_on(capfd: pytest.CaptureFixture[str]
 
 
 def test_two_blocks_at_once_wait_for_each_other(capfd: pytest.CaptureFixture[str]) -> None:
-    """Each has its own lines, and standard error is there afterwards."""
+    """Two concurrent blocks each get their own lines, and standard error works afterwards."""
     found: dict[int, list[str]] = {}
 
     def capture(number: int) -> None:
@@ -72,7 +72,7 @@ def test_two_blocks_at_once_wait_for_each_other(capfd: pytest.CaptureFixture[str
 def test_an_error_in_the_block_gives_standard_error_back(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """The lines are there too."""
+    """After an error in the block, standard error works and the lines are kept."""
     alone(monkeypatch)
     file = tmp_path / "missing"
     with pytest.raises(OSError, match="missing"), captured_noise() as noise:

@@ -1,4 +1,4 @@
-"""The replay page: everything it holds is the run's, and it asks nobody for anything."""
+"""The replay page: its content is the run's, and it loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ INDEX = """<!doctype html><html><head>
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of six epochs, whose folder has a name that is almost markup."""
+    """Train six epochs, in a folder whose name is almost markup."""
     folder = tmp_path_factory.mktemp("runs") / "ring <b> & co"
     config = Config(
         target="ring", size=32, shape="[6]*2", epochs=6, points=200, save_interval="1",
@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(autouse=True)
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that was built, of a few characters."""
+    """Return a built page of a few characters."""
     folder = tmp_path / "page"
     folder.mkdir()
     (folder / "index.html").write_text(INDEX)
@@ -58,19 +58,19 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recorded_in(page: str) -> dict[str, Any]:
-    """What the page holds."""
+    """Return the data in the page."""
     found = re.search(r'<script type="application/json" id="recorded">(.*?)</script>', page, re.S)
     assert found is not None
     return dict(json.loads(found.group(1)))
 
 
 def message_of(text: str) -> Message:
-    """A message of the page."""
+    """Return a message of the page."""
     return decode(zlib.decompress(base64.b64decode(text)))
 
 
 def test_a_page_has_all_moments_and_metrics(run: Run, tmp_path: Path) -> None:
-    """Each partition is that of the run's network at its epoch."""
+    """The page has all metrics, and each moment's partition is that of the network at its epoch."""
     path = tmp_path / "run.html"
     assert write_replay_page(path, run.path) == 7
     recorded = recorded_in(path.read_text())
@@ -87,7 +87,7 @@ def test_a_page_has_all_moments_and_metrics(run: Run, tmp_path: Path) -> None:
 
 
 def numbers(message: Message, name: str) -> list[int]:
-    """Numbers of a packed moment, whose first bytes stand together."""
+    """Unpack numbers of a moment, whose first bytes are stored together."""
     found = [0] * len(message.arrays[f"{name}_0"])
     for index in range(4):
         for place, byte in enumerate(message.arrays.get(f"{name}_{index}", ())):
@@ -96,12 +96,12 @@ def numbers(message: Message, name: str) -> list[int]:
 
 
 def signed(code: int) -> int:
-    """0, -1, 1, -2, ..."""
+    """Decode 0, -1, 1, -2, ..."""
     return -((code + 1) >> 1) if code & 1 else code >> 1
 
 
 def corners_of(message: Message) -> list[list[int]]:
-    """The vertices of each face, numbered as they come, by a plain search for the open sides."""
+    """Return each face's vertices in order of appearance, by a plain search for the open sides."""
     codes, count, faces = iter(numbers(message, "codes")), 0, []
     sides: list[tuple[int, int]] = []  # the open ones
     for size in message.arrays["sizes"].tolist():
@@ -131,7 +131,7 @@ def corners_of(message: Message) -> list[list[int]]:
 
 @pytest.mark.parametrize("epoch", [0, 6])
 def test_a_packed_partition_is_within_its_rounding(run: Run, epoch: int) -> None:
-    """Places to a 65,535th of the window; each fold has its neuron; outputs come back exactly."""
+    """Packed vertices err by a 65,535th of the window; fold owners and outputs are exact."""
     view = NetworkView.of_network(run.network(epoch), run.target)
     window = Window(0.05, 0.0, 0.25, 1.5)
     found = cut(view, window)
@@ -165,7 +165,7 @@ def test_a_packed_partition_is_within_its_rounding(run: Run, epoch: int) -> None
 
 
 def values_of(message: Message, faces: list[list[int]], x: list[int], y: list[int]) -> list[int]:
-    """The outputs as whole numbers, vertex by vertex."""
+    """Return the outputs as whole numbers, vertex by vertex."""
     codes = numbers(message, "outputs0")
     values: list[int] = []
     for face in faces:
@@ -181,7 +181,7 @@ def values_of(message: Message, faces: list[list[int]], x: list[int], y: list[in
 
 
 def test_moments_are_thinned_to_the_size(run: Run, tmp_path: Path) -> None:
-    """The first and the last stay."""
+    """Moments are thinned to the given size, and the first and the last stay."""
     path = tmp_path / "run.html"
     write_replay_page(path, run.path)
     recorded = recorded_in(path.read_text())
@@ -195,7 +195,7 @@ def test_moments_are_thinned_to_the_size(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_page_runs_its_own_script_alone(run: Run, tmp_path: Path) -> None:
-    """By a policy with the script's hash; names are no markup, and nothing is loaded."""
+    """The policy allows only the page's own script by its hash, and names are escaped."""
     path = tmp_path / "run.html"
     write_replay_page(path, run.path)
     page = path.read_text()
@@ -221,7 +221,7 @@ def test_a_page_runs_its_own_script_alone(run: Run, tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_refused(
     run: Run, words: list[str], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line, and no file is left."""
+    """An impossible request is refused in one line, and no file is left."""
     assert main(["export", *(str(run.path) if word == "RUN" else word for word in words)]) == 2
     assert problem in capsys.readouterr().err
     assert not list(tmp_path.glob("run.*"))
@@ -230,7 +230,7 @@ def test_what_cannot_be_written_is_refused(
 def test_without_a_built_page_a_line_says_so(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the registry of npm could not be reached, for one."""
+    """Without the built page, a line says so."""
     monkeypatch.setattr(replay_page, "PAGE", tmp_path / "none")
     with pytest.raises(StudioError, match="expected a built page"):
         write_replay_page(tmp_path / "run.html", run.path)

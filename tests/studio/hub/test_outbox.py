@@ -1,4 +1,4 @@
-"""What waits for a page: the newest, never a queue."""
+"""The outbox of a page: only the newest message of each kind waits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bitfold.studio.hub.outbox import Outbox
 
 
 def test_a_newer_message_takes_the_place_of_an_older_one() -> None:
-    """And goes out when the older one would have."""
+    """A newer message replaces an older one and keeps its place in the order."""
     outbox = Outbox()
     for number in range(3):
         outbox.put("moment", partial(bytes, f"moment {number}", "ascii"))
@@ -22,7 +22,7 @@ def test_a_newer_message_takes_the_place_of_an_older_one() -> None:
 
 
 def test_a_message_is_made_when_its_turn_has_come() -> None:
-    """So it is the newest."""
+    """A message is made when it is sent, so that it is the newest."""
     outbox, epoch = Outbox(), [1]
     outbox.put("moment", lambda: b"%d" % epoch[0])
     epoch[0] = 7
@@ -30,7 +30,7 @@ def test_a_message_is_made_when_its_turn_has_come() -> None:
 
 
 def test_a_page_that_waits_gets_what_comes() -> None:
-    """Without asking again."""
+    """A waiting page gets the next message without asking again."""
     outbox = Outbox()
 
     async def both() -> bytes:

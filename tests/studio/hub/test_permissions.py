@@ -1,4 +1,4 @@
-"""A page chooses no files: neither by settings nor by the name of a target."""
+"""A page can choose no files, neither by settings nor by a target's name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bitfold.training import Config, settings_of
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """A folder with one dropped picture, and a file beside it."""
+    """Return a folder with one dropped picture, and a file beside the folder."""
     folder = tmp_path / ".pictures"
     folder.mkdir()
     (folder / "cat.png").write_bytes(b"")
@@ -23,13 +23,13 @@ def pictures(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["output_dir", "checkpoint_dir", "snapshot_dir", "log_file"])
 def test_settings_that_name_files_are_refused(name: str, pictures: Path) -> None:
-    """Whatever their value."""
+    """A setting that names a file is refused, for any value."""
     with pytest.raises(StudioError, match=f"Cannot set {name} from a page"):
         permitted_settings({"learning_rate": 0.1, name: "inside"}, pictures)
 
 
 def test_every_setting_of_a_path_is_known() -> None:
-    """A new setting whose help speaks of a folder or file has to be looked at here."""
+    """Every setting whose help mentions a folder or file is on this test's list."""
     paths = {
         name
         for name, _, setting in settings_of(Config)
@@ -41,7 +41,7 @@ def test_every_setting_of_a_path_is_known() -> None:
 
 
 def test_targets_are_built_in_or_dropped(pictures: Path) -> None:
-    """A dropped picture is found by its name alone."""
+    """A target is built in, or a dropped picture found by its name."""
     assert permitted_settings({"target": "ring", "seed": 1}, pictures) == {
         "target": "ring",
         "seed": 1,
@@ -54,6 +54,6 @@ def test_targets_are_built_in_or_dropped(pictures: Path) -> None:
     "name", ["../secret.png", "/etc/passwd", "secret.png", "", ".", "..", None, ["ring"], "cat"]
 )
 def test_no_name_leads_to_another_file(name: object, pictures: Path) -> None:
-    """Names are compared, and never joined to a path."""
+    """Names are compared and never joined to a path."""
     with pytest.raises(StudioError, match="Cannot learn"):
         permitted_target(name, pictures)

@@ -10,14 +10,14 @@ from bitfold.training.store.metrics import METRIC_NAMES
 
 
 def rows_of(*epochs: int, loss: float = 0.5) -> NDArray[np.float64]:
-    """Rows of some epochs."""
+    """Return rows of some epochs."""
     found = np.full((len(epochs), len(METRIC_NAMES)), np.nan)
     found[:, 0], found[:, 1] = epochs, loss
     return found
 
 
 def test_rows_grow_without_end() -> None:
-    """Beyond the room that was reserved first."""
+    """Rows grow beyond the memory that was reserved first."""
     rows = Rows()
     for first in range(1, 5001, 50):
         rows.add(rows_of(*range(first, first + 50)))
@@ -27,7 +27,7 @@ def test_rows_grow_without_end() -> None:
 
 
 def test_rows_from_an_earlier_epoch_on_replace_those_that_were_there() -> None:
-    """A run that is trained again from a checkpoint says those epochs again."""
+    """Rows from an earlier epoch, as after a checkpoint, replace the old rows from there on."""
     rows = Rows()
     rows.add(rows_of(1, 2, 3, 4))
     assert rows.add(rows_of(3, loss=0.25)) == 2

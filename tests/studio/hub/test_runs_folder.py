@@ -1,4 +1,4 @@
-"""Names that pages say, and the folders that they may lead to."""
+"""Names of runs from pages, and the folders that they may name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bitfold.studio.hub.runs_folder import RunsFolder
 
 @pytest.fixture
 def runs(tmp_path: Path) -> RunsFolder:
-    """A folder with one run, and another run beside the folder."""
+    """Return a folder with one run, and another run beside the folder."""
     for name in ("runs/ring", "beside"):
         path = tmp_path / name
         path.mkdir(parents=True)
@@ -21,7 +21,7 @@ def runs(tmp_path: Path) -> RunsFolder:
 
 
 def test_a_run_is_found_by_its_name(runs: RunsFolder) -> None:
-    """And listed."""
+    """A run is listed and is found by its name."""
     assert runs.names() == ["ring"]
     assert runs.path("ring") == runs.folder / "ring"
 
@@ -30,13 +30,13 @@ def test_a_run_is_found_by_its_name(runs: RunsFolder) -> None:
     "name", ["", ".", "..", "../beside", "ring/", "ring/../../beside", "/etc", "RING\0", ".trash"]
 )
 def test_no_name_leads_out_of_the_folder(runs: RunsFolder, name: str) -> None:
-    """Names are compared with those of runs, and never joined to a path."""
+    """Names are compared with those of runs and never joined to a path."""
     with pytest.raises(StudioError, match="there is none of this name"):
         runs.path(name)
 
 
 def test_a_link_is_no_run(runs: RunsFolder, tmp_path: Path) -> None:
-    """It may lead anywhere."""
+    """A link, which may lead anywhere, is no run."""
     (runs.folder / "linked").symlink_to(tmp_path / "beside")
     assert runs.names() == ["ring"]
     with pytest.raises(StudioError, match="there is none"):
@@ -44,7 +44,7 @@ def test_a_link_is_no_run(runs: RunsFolder, tmp_path: Path) -> None:
 
 
 def test_a_run_that_the_user_named_may_lie_elsewhere(runs: RunsFolder, tmp_path: Path) -> None:
-    """It is shown by its own name."""
+    """A run outside the folder, named by the user, is shown by its own name."""
     shown = RunsFolder(runs.folder, [tmp_path / "beside"])
     assert sorted(shown.names()) == ["beside", "ring"]
     assert shown.path("beside") == tmp_path / "beside"
@@ -54,12 +54,12 @@ def test_a_run_that_the_user_named_may_lie_elsewhere(runs: RunsFolder, tmp_path:
 
 
 def test_new_runs_get_folders_of_their_own(runs: RunsFolder) -> None:
-    """Numbered from the second on."""
+    """New runs get folders of their own, numbered from the second on."""
     assert [runs.claim("ring").name, runs.claim("ring").name] == ["ring-2", "ring-3"]
 
 
 def test_a_deleted_run_lies_in_the_trash(runs: RunsFolder) -> None:
-    """Twice by the same name too; it is no run any more."""
+    """Deleted runs, even two of one name, are in the trash and no longer listed."""
     first = runs.discard("ring")
     assert (first / "config.toml").is_file()
     again = runs.claim("ring")

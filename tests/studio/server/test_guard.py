@@ -1,4 +1,4 @@
-"""The guard before all routes: who is answered, and who is not."""
+"""The guard before all routes: which connections are answered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PUBLIC = {"/", "/studio.js", "/studio.css"}
 
 @pytest.fixture
 def guard(tmp_path: Any) -> Guard:
-    """The studio's whole application."""
+    """Return the studio's whole application."""
     files = dict.fromkeys(PUBLIC, ("text/plain", b"public"))
     app = make_app(Hub(RunsFolder(tmp_path)), Assets(files), token=TOKEN, hosts=[HOST])
     assert isinstance(app, Guard)
@@ -32,7 +32,7 @@ def guard(tmp_path: Any) -> Guard:
 
 
 def scope_of(kind: str = "http", path: str = "/", method: str = "GET", **headers: str) -> Scope:
-    """A connection as a server describes it; ``host`` is right unless it is given."""
+    """Return a connection as a server describes it, with the right ``host`` by default."""
     given = {"host": HOST, **headers}
     pairs = [(n.replace("_", "-").encode(), v.encode("latin-1")) for n, v in given.items()]
     return {
@@ -44,7 +44,7 @@ def scope_of(kind: str = "http", path: str = "/", method: str = "GET", **headers
 
 
 def answer(guard: Guard, scope: Scope) -> list[Message]:
-    """All that is sent to whoever connects and then says nothing."""
+    """Return everything that is sent to a client that connects and then sends nothing."""
     sent: list[Message] = []
     coming: list[Message] = [
         {"type": "websocket.connect"}
@@ -64,12 +64,12 @@ def answer(guard: Guard, scope: Scope) -> list[Message]:
 
 
 def status(guard: Guard, scope: Scope) -> int:
-    """The status of an answer by HTTP."""
+    """Return the status of an HTTP answer."""
     return int(answer(guard, scope)[0]["status"])
 
 
 def all_paths(guard: Guard) -> set[str]:
-    """The paths of all routes, and some that are none."""
+    """Return the paths of all routes, and some unknown paths."""
     app = guard._app
     assert isinstance(app, Starlette)
     found = {r.path for r in app.routes if isinstance(r, Route | WebSocketRoute)}
@@ -77,7 +77,7 @@ def all_paths(guard: Guard) -> set[str]:
 
 
 def test_without_the_token_nothing_but_reading_the_page_is_answered(guard: Guard) -> None:
-    """All routes and all methods; a method that was forgotten is denied."""
+    """Without the token only the page itself can be read; every other route is denied."""
     for path in all_paths(guard):
         for method in METHODS:
             is_public = path in PUBLIC and method in {"GET", "HEAD"}
@@ -86,7 +86,7 @@ def test_without_the_token_nothing_but_reading_the_page_is_answered(guard: Guard
 
 
 def test_with_a_token_that_is_almost_right_nothing_is_answered(guard: Guard) -> None:
-    """A prefix, another case, and characters beyond ASCII."""
+    """A token's prefix, its other case, and characters beyond ASCII are refused."""
     for token in (TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "", "\xfc" * 22):
         assert status(guard, scope_of(path="/none", x_bitfold_token=token)) == 403
     assert status(guard, scope_of(path="/none", x_bitfold_token=TOKEN)) == 404
@@ -95,7 +95,7 @@ def test_with_a_token_that_is_almost_right_nothing_is_answered(guard: Guard) -> 
 def test_tokens_are_compared_in_constant_time(
     guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the function made for that, of requests and of the first message on the socket alike."""
+    """Requests and the socket's first message compare tokens by the constant-time function."""
     asked: list[bytes] = []
 
     def compare(given: bytes, own: bytes) -> bool:
@@ -109,7 +109,7 @@ def test_tokens_are_compared_in_constant_time(
 
 
 def test_the_token_is_in_no_log(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither of a request that has it nor of one that is refused."""
+    """The log of an accepted or refused request does not have the token."""
     with caplog.at_level("DEBUG"):
         for path in all_paths(guard):
             status(guard, scope_of(path=path, method="POST", x_bitfold_token=TOKEN))
@@ -125,12 +125,12 @@ def test_the_token_is_in_no_log(guard: Guard, caplog: pytest.LogCaptureFixture) 
     ],
 )  # fmt: skip
 def test_another_host_is_misdirected(guard: Guard, host: str) -> None:
-    """A name that an attacker's own server answers for is not ours: DNS rebinding."""
+    """Another host name is refused, against DNS rebinding."""
     assert status(guard, scope_of(host=host)) == 421
 
 
 def test_two_hosts_are_misdirected(guard: Guard) -> None:
-    """Servers and proxies may read either."""
+    """Two host headers are refused, since servers and proxies may read either."""
     scope = scope_of()
     scope["headers"] = [(b"host", HOST.encode()), (b"host", b"evil.example")]
     assert status(guard, scope) == 421
@@ -145,38 +145,38 @@ def test_two_hosts_are_misdirected(guard: Guard) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 def test_another_origin_is_refused(guard: Guard, origin: str, kind: str) -> None:
-    """Also with the right token and host; comparison is exact, and null is nobody."""
+    """Another origin is refused with the right token and host; so are near matches and null."""
     path = "/" if kind == "http" else "/socket"
     found = answer(guard, scope_of(kind, path, origin=origin, x_bitfold_token=TOKEN))
     assert found[0].get("status") == 403 or found == [{"type": "websocket.close", "code": 1008}]
 
 
 def test_an_origin_is_never_compared_with_the_host_header(guard: Guard) -> None:
-    """Both may be the attacker's."""
+    """The origin is not compared with the host header, since an attacker may set both."""
     scope = scope_of(host="evil.example:8123", origin="http://evil.example:8123")
     assert status(guard, scope) == 421
 
 
 def test_only_one_path_is_a_socket(guard: Guard) -> None:
-    """And the token in a header opens no other."""
+    """Only one path is a socket, and a token in a header opens no other path."""
     for path in all_paths(guard) - {"/socket"}:
         found = answer(guard, scope_of("websocket", path, x_bitfold_token=TOKEN))
         assert found == [{"type": "websocket.close", "code": 1008}], path
 
 
 def test_other_kinds_of_connections_get_nothing(guard: Guard) -> None:
-    """A kind that a later server brings is denied too."""
+    """Unknown kinds of connections, such as a later server's, are denied."""
     assert answer(guard, scope_of("webtransport")) == []
 
 
 def test_decisions_are_about_the_path_of_the_scope(guard: Guard) -> None:
-    """A malformed host cannot make another path of it."""
+    """The guard decides by the scope's path, which a malformed host cannot change."""
     scope = scope_of(path="/none", host=f"{HOST}/studio.js?")
     assert status(guard, scope) == 421
 
 
 def test_every_file_of_the_page_has_its_policy(guard: Guard) -> None:
-    """Nothing is loaded from elsewhere, and no other page embeds it."""
+    """Every file of the page has a policy against foreign sources and embedding."""
     for path in PUBLIC:
         start = answer(guard, scope_of(path=path))[0]
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
@@ -184,7 +184,7 @@ def test_every_file_of_the_page_has_its_policy(guard: Guard) -> None:
         assert "default-src 'self'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "'unsafe-eval'" not in policy
-        assert "script-src" not in policy  # it is default-src's
+        assert "script-src" not in policy  # default-src covers it
         assert headers["x-content-type-options"] == "nosniff"
         assert not any(name.startswith("access-control") for name in headers)
         assert "set-cookie" not in headers

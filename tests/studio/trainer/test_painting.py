@@ -1,4 +1,4 @@
-"""Strokes on a target: which pixels change, and to what."""
+"""Strokes on a target: the pixels that change, and their new values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLACK = np.zeros((1, 32, 32, 1), np.uint8)
 
 
 def test_a_brush_covers_a_line_with_round_ends() -> None:
-    """The middle of the picture is (0, 0), y runs downwards, the radius is in picture heights."""
+    """The picture's middle is (0, 0), y runs downwards, and the radius is in picture heights."""
     stroke = Stroke("brush", [[-0.25, -0.25], [0.25, -0.25]], 1.5 / 32)
     found = painted(BLACK, stroke, BLACK)[0, :, :, 0]
     assert found[8, 8:24].tolist() == [255] * 16
@@ -23,21 +23,21 @@ def test_a_brush_covers_a_line_with_round_ends() -> None:
 
 
 def test_colours_of_sixteen_bits_are_whole() -> None:
-    """White is 65,535."""
+    """White in 16 bits is 65,535."""
     deep = np.zeros((1, 8, 8, 3), np.uint16)
     found = painted(deep, Stroke("brush", [[0, 0]], 0.5, "#ff0080"), deep)
     assert found[0, 4, 4].tolist() == [65535, 0, 0x80 * 257]
 
 
 def test_the_eraser_brings_the_original_back() -> None:
-    """Only where it passes."""
+    """The eraser restores the original only where it passes."""
     white = np.full_like(BLACK, 255)
     found = painted(white, Stroke("eraser", [[0.0, 0.0]], 0.1), BLACK)[0, :, :, 0]
     assert (found[15, 15], found[0, 0]) == (0, 255)
 
 
 def test_fill_stops_at_another_colour() -> None:
-    """Pixels that touch by a corner alone stay."""
+    """Fill does not pass between pixels that touch only at a corner."""
     walled = BLACK.copy()
     walled[0, 10, :] = 128
     found = painted(walled, Stroke("fill", [[0.0, -0.4]], 0), walled)[0, :, :, 0]
@@ -46,12 +46,12 @@ def test_fill_stops_at_another_colour() -> None:
 
 
 def test_fill_outside_the_picture_changes_nothing() -> None:
-    """A stroke may leave the picture."""
+    """Fill outside the picture changes no pixel."""
     assert (painted(BLACK, Stroke("fill", [[3.0, 0.0]], 0), BLACK) == BLACK).all()
 
 
 def test_a_letter_stands_at_its_point() -> None:
-    """With about the height that was asked for."""
+    """A letter is drawn at its point with about the given height."""
     found = painted(BLACK, Stroke("letter", [[0.0, 0.0]], 0.25, "#ffffff", "H"), BLACK)
     rows = np.flatnonzero(found[0, :, :, 0].any(1))
     assert 8 <= len(rows) <= 18
@@ -59,13 +59,13 @@ def test_a_letter_stands_at_its_point() -> None:
 
 
 def test_a_colour_that_is_none_is_refused() -> None:
-    """And the picture stays."""
+    """An invalid colour is refused and the picture stays."""
     with pytest.raises(StudioError, match="expected a colour such as #d55e00, got 'loud'"):
         painted(BLACK, Stroke("brush", [[0, 0]], 0.1, "loud"), BLACK)
 
 
 def test_undo_goes_back_one_whole_stroke() -> None:
-    """A stroke that came in pieces is one."""
+    """Undo removes a whole stroke, also a stroke that came in pieces."""
     canvas = Canvas(load_target("ring", size=16))
     before = canvas.take()
     canvas.paint(Stroke("brush", [[0, 0]], 0.1), begins=True)

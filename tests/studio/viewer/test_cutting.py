@@ -19,14 +19,14 @@ WHOLE = Window(0.0, 0.0, 0.5, 1.0)
 
 @pytest.fixture(scope="module")
 def view() -> NetworkView:
-    """A network of the ring."""
+    """Return the view of a network of the ring."""
     torch.manual_seed(0)
     network = PolytopeNet(2, "[8]*3", 1).eval()
     return NetworkView.of_network(network, load_target("ring", size=32))
 
 
 def test_the_whole_window_has_the_partitions_polytopes(view: NetworkView) -> None:
-    """Their number, their areas and the values at their corners."""
+    """The whole window has the partition's number of polytopes, areas and corner values."""
     found, expected = cut(view, WHOLE), partition(view.network)
     assert found.num_polytopes == expected.num_polytopes
     arrays = drawable(found, view, WHOLE, "value")
@@ -40,7 +40,7 @@ def test_the_whole_window_has_the_partitions_polytopes(view: NetworkView) -> Non
 
 @pytest.mark.parametrize("zoom", [1e3, 1e9, 1e12])
 def test_a_small_window_keeps_all_digits(view: NetworkView, zoom: float) -> None:
-    """Around a vertex: the folds that meet there pass through the centre of the window."""
+    """In a small window around a vertex, the vertex's folds pass through the centre."""
     whole = partition(view.network)
     inside = np.abs(whole.vertices).max(1) < 0.4
     vertex = whole.vertices[np.flatnonzero(inside)[0]]
@@ -50,12 +50,12 @@ def test_a_small_window_keeps_all_digits(view: NetworkView, zoom: float) -> None
     along = (second - first) / np.linalg.norm(second - first, axis=1, keepdims=True)
     distance = np.abs(first[:, 0] * along[:, 1] - first[:, 1] * along[:, 0])
     assert len(distance) >= 3
-    # The vertex is known to some roundings of coordinates near 1/2, which the zoom enlarges.
+    # The vertex has a few roundings of coordinates near 1/2, which the zoom enlarges.
     assert np.sort(distance)[2] < max(1e-5, 2**-48 * zoom)
 
 
 def test_a_place_has_the_partitions_own_map(view: NetworkView) -> None:
-    """In coordinates of the picture relative to the window's centre, also when zoomed in."""
+    """A point has the partition's map, relative to the window's centre, also when zoomed in."""
     window = Window(0.1, -0.2, 0.05, 1.5)
     found = cut(view, window)
     place = place_at(found, window, 0.3, 0.4)
@@ -74,13 +74,13 @@ def test_a_place_has_the_partitions_own_map(view: NetworkView) -> None:
 
 
 def test_outside_the_window_there_is_nothing(view: NetworkView) -> None:
-    """The number of the face says so."""
+    """A point outside the window has a face number that says so."""
     assert place_at(cut(view, WHOLE), WHOLE, 2.0, 0.0)["face"] == -1
 
 
 @pytest.mark.parametrize("faces", ["area", "slope", "identity"])
 def test_faces_have_the_colours_of_frames_at_any_zoom(view: NetworkView, faces: str) -> None:
-    """A polytope that lies within a small window has the colour that it has in the whole."""
+    """A polytope in a small window has its colour in the whole picture."""
     window = Window(0.0, 0.0, 0.4, 1.0)
     whole, part = cut(view, WHOLE), cut(view, window)
     colours = {

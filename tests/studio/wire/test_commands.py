@@ -1,4 +1,4 @@
-"""Commands of pages: fields are checked before anything is done."""
+"""Commands of pages, whose fields are checked before any action."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOK = {
 
 
 def test_optional_fields_are_none_if_they_are_missing() -> None:
-    """Others keep their values."""
+    """A missing optional field is None, and given fields keep their values."""
     found = read_command(json.dumps(LOOK))
     assert found.kind == "look"
     assert (found["y"], found["time"], found["epoch"]) == (0.25, None, None)
@@ -42,7 +42,7 @@ def test_optional_fields_are_none_if_they_are_missing() -> None:
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, Any], problem: str) -> None:
-    """With what was expected and what was got, in one line."""
+    """The error for a wrong field is one line with the expected and the given value."""
     with pytest.raises(WireError, match=problem) as error:
         read_command(json.dumps({**LOOK, **change}))
     assert "\n" not in str(error.value)
@@ -50,19 +50,19 @@ def test_a_wrong_field_is_named(change: dict[str, Any], problem: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "nonsense", '{"kind": NaN}', "[" * 100_000])
 def test_other_texts_are_refused(text: str) -> None:
-    """JSON that is no object, or no JSON at all."""
+    """Text that is no JSON object is refused."""
     with pytest.raises(WireError, match="Cannot read a command"):
         read_command(text)
 
 
 def test_a_command_that_is_too_long_is_refused_unread() -> None:
-    """Its length is told."""
+    """A command that is too long is refused unread, with its length."""
     with pytest.raises(WireError, match="at most 262,144 characters, got 262,145"):
         read_command("[" * (MAX_BYTES + 1))
 
 
 def test_points_of_a_stroke_are_pairs_of_bounded_numbers() -> None:
-    """The first wrong one is named."""
+    """The error names the first point of a stroke that is not a pair of bounded numbers."""
     stroke: dict[str, Any] = {
         "kind": "paint", "run": "ring", "tool": "brush", "radius": 0.1, "colour": "#ffffff",
         "points": [[0, 0], [0.1, "left"]],
@@ -75,6 +75,6 @@ def test_points_of_a_stroke_are_pairs_of_bounded_numbers() -> None:
 
 
 def test_every_other_command_names_a_run_or_a_view() -> None:
-    """The server must know whom it is for; files are cancelled for the page that asked."""
+    """Each other command names a run or a view, except that a page cancels its own files."""
     for kind, fields in COMMANDS.items():
         assert kind in {"hello", "new", "cancel"} or {"run", "view"} & set(fields), kind

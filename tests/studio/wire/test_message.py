@@ -1,4 +1,4 @@
-"""Binary messages: what is written is read, and every byte has its place."""
+"""Binary messages: written messages are read, and every byte has a fixed place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bitfold.studio.wire.message import TYPES, Message, decode, encode
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_arrays_of_each_type_come_back(kind: str) -> None:
-    """Shape, type and numbers, for empty arrays too."""
+    """Shape, dtype and numbers of an array come back, also of an empty array."""
     arrays = {"some": np.arange(15).astype(kind).reshape(5, 3), "none": np.zeros((0, 4), kind)}
     found = decode(encode(Message("test", {"epoch": 7}, arrays)))
     assert (found.kind, found.facts) == ("test", {"epoch": 7})
@@ -24,7 +24,7 @@ def test_arrays_of_each_type_come_back(kind: str) -> None:
 
 
 def test_each_array_begins_at_a_multiple_of_eight_bytes() -> None:
-    """So a page can look at it without a copy; the header's length is in the first four bytes."""
+    """Arrays begin at multiples of 8 bytes; the first four bytes hold the header's length."""
     odd = {f"a{n}": np.arange(n, dtype=np.uint8) for n in range(1, 10)}
     data = encode(Message("test", {"text": "x" * 13}, odd))
     size = int.from_bytes(data[:4], "little")
@@ -36,7 +36,7 @@ def test_each_array_begins_at_a_multiple_of_eight_bytes() -> None:
 
 
 def test_numbers_are_little_endian() -> None:
-    """Whatever the order of the array in memory."""
+    """Numbers are little-endian for any byte order in memory."""
     data = encode(Message("test", {}, {"a": np.array([1], ">u4")}))
     assert data[-8:] == b"\1\0\0\0\0\0\0\0"
 
@@ -51,13 +51,13 @@ def test_numbers_are_little_endian() -> None:
     ],
 )
 def test_other_bytes_are_refused(data: bytes, problem: str) -> None:
-    """In one line."""
+    """Other bytes are refused in one line."""
     with pytest.raises(WireError, match=problem):
         decode(data)
 
 
 def test_an_array_that_is_cut_off_is_refused() -> None:
-    """Its name is told."""
+    """The error for an array that is cut off names the array."""
     data = encode(Message("test", {}, {"losses": np.zeros(9)}))
     with pytest.raises(WireError, match="'losses' of a message: it is cut off"):
         decode(data[:-8])

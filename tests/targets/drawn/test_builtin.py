@@ -67,7 +67,7 @@ def test_a_drawing_does_not_depend_on_its_bands(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(("size", "letters"), [(8, "A"), (64, "bitfold"), (300, "I"), (100, "a b")])
 def test_text_fits_its_picture(size: int, letters: str) -> None:
-    """The longer side is the size, there is ink, and none of it touches the border."""
+    """The text's longer side is the size, and its ink does not touch the border."""
     pixels = draw_builtin(f"text:{letters}", size)[..., 0]
     assert max(pixels.shape) == size
     assert min(pixels.shape) >= 8

@@ -1,4 +1,4 @@
-"""The one configuration: defaults, bounds, TOML and back."""
+"""The configuration: its defaults, bounds and TOML."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bitfold.training import Config, Setting, config_from_mapping, read_config, 
 from bitfold.training.config.config_file import config_toml
 from bitfold.training.config.continuation import default_lambda_line
 
-#: A value of every field that is not its default.
+#: A value other than the default for every field.
 OTHERS: dict[str, Any] = {
     "target": 'a "picture".png',
     "size": 64,
@@ -56,7 +56,7 @@ OTHERS: dict[str, Any] = {
 
 
 def other(name: str, default: Any, setting: Setting) -> Any:
-    """A value that is not the default."""
+    """Return a value other than the default."""
     if name in OTHERS:
         return OTHERS[name]
     if setting.kind == "bool":
@@ -67,7 +67,7 @@ def other(name: str, default: Any, setting: Setting) -> Any:
 
 
 def others() -> dict[str, Any]:
-    """Every field, none at its default."""
+    """Return a configuration in which no field has its default."""
     return {name: other(name, default, one) for name, default, one in settings_of(Config)}
 
 
@@ -79,7 +79,7 @@ def test_the_defaults_are_a_configuration() -> None:
 
 
 def test_every_field_survives_toml(tmp_path: Path) -> None:
-    """What is written is what is read, for every field, at its default and not."""
+    """Every field is read from TOML as it was written, at its default and at another value."""
     values = others()
     config = Config(**values)
     for name, default, _ in settings_of(Config):
@@ -97,7 +97,7 @@ def test_every_field_survives_toml(tmp_path: Path) -> None:
     st.floats(-1e30, 1e30).filter(lambda low: low < 1e30),
 )
 def test_any_value_survives_toml(text: str, rate: float, seed: int, low: float) -> None:
-    """Odd texts and the last bit of a number are kept."""
+    """Unusual texts and the last bit of a number survive TOML."""
     import tomllib
 
     config = Config(
@@ -140,7 +140,7 @@ def test_an_unknown_name_is_refused_with_a_suggestion() -> None:
     ],
 )  # fmt: skip
 def test_what_is_out_of_bounds_is_refused_in_one_line(name: str, value: Any) -> None:
-    """No configuration exists that bitfold could not use."""
+    """A value out of bounds is refused in one line, so that every configuration is usable."""
     with pytest.raises(ConfigError) as caught:
         Config(**{name: value})
     assert "\n" not in str(caught.value)
@@ -153,7 +153,7 @@ def test_what_is_out_of_bounds_is_refused_in_one_line(name: str, value: Any) -> 
     [b"epochs = ", b"\xff\xfe", b"epochs = 1\nepochs = 2", b"epochs = " + b"9" * 5000, None],
 )
 def test_a_file_that_is_no_toml_gets_one_line(tmp_path: Path, content: bytes | None) -> None:
-    """The file is named, also if it is not there."""
+    """An error for a missing file, or for a file that is no TOML, names it in one line."""
     path = tmp_path / "given.toml"
     if content is not None:
         path.write_bytes(content)
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_toml_gets_one_line(tmp_path: Path, content: bytes | N
     ],
 )
 def test_k_is_there_with_a_weight_and_a_predictor(changes: dict[str, Any], wanted: bool) -> None:
-    """Lambda 0, or no predictor, means no K."""
+    """K is used only with a lambda above 0 and a predictor."""
     assert Config(**changes).has_kolmogorov is wanted
 
 
@@ -190,7 +190,7 @@ def test_k_is_there_with_a_weight_and_a_predictor(changes: dict[str, Any], wante
     ],
 )
 def test_a_kind_of_k_brings_a_lambda(given: dict[str, Any], weight: float | str) -> None:
-    """Details of K alone do not; a lambda that is given stays, 0 too."""
+    """Choosing a kind of K sets a lambda unless one is given; K's details alone do not."""
     config = Config(**given)
     assert config.kolmogorov.weight == weight
     settled = config.settled()
@@ -200,7 +200,7 @@ def test_a_kind_of_k_brings_a_lambda(given: dict[str, Any], weight: float | str)
 
 
 def test_flat_names_and_groups_agree() -> None:
-    """A group holds the same values as the flat names, and the usual value of an open setting."""
+    """Flat names and groups hold the same values, also an open setting's usual value."""
     usual = {"weight", "predictor", "range", "targets", "lr"}
     for config in (Config(), Config(**others())):
         for name, value in dataclasses.asdict(config.kolmogorov).items():
@@ -217,7 +217,7 @@ def test_flat_names_and_groups_agree() -> None:
 
 
 def test_a_copy_has_groups_of_its_own() -> None:
-    """A changed flat name changes the group of the copy, and not that of the original."""
+    """Changing a flat name changes the copy's group, and not the original's."""
     before = Config(kolmogorov_weight=0.1, frame_size=512)
     for now in (
         before.replace(kolmogorov_weight=0.2, frame_size=64),
@@ -241,7 +241,7 @@ def test_a_copy_has_groups_of_its_own() -> None:
 def test_open_settings_of_k_have_their_usual_values(
     given: dict[str, Any], wanted: tuple[Any, ...]
 ) -> None:
-    """The usual values go with the way of quantising; `settled` writes them down, with K alone."""
+    """Open settings take their quantisation's usual values; `settled` writes them, if K is on."""
     config = Config(kolmogorov_weight=0.1, **given)
     used = config.kolmogorov
     found = (used.predictor, used.range, used.targets, used.lr, config.used_lr_schedule)
@@ -262,7 +262,7 @@ def test_the_saved_form_is_as_it_was() -> None:
 
 
 def test_it_is_frozen_and_copies_are_checked() -> None:
-    """Nothing changes a configuration; a changed copy is as good as a new one."""
+    """A configuration cannot be changed in place, and a changed copy is checked like a new one."""
     config = Config()
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.epochs = 3  # type: ignore[misc] # that is the test
@@ -272,7 +272,7 @@ def test_it_is_frozen_and_copies_are_checked() -> None:
 
 
 def test_words_that_need_pytorch_are_those_of_their_packages() -> None:
-    """The configuration repeats names of predictors, targets and activations to load without it."""
+    """The configuration's copies of option names, which need no PyTorch, equal the packages'."""
     choices = {name: one.choices for name, _, one in settings_of(Config)}
     assert choices["activation"] == tuple(ACTIVATIONS)
     assert choices["final_activation"] == tuple(FINAL_ACTIVATIONS)
@@ -300,7 +300,7 @@ def test_words_that_need_pytorch_are_those_of_their_packages() -> None:
     ],
 )  # fmt: skip
 def test_errors_name_pythons_arguments(wrong: dict[str, Any], names: list[str]) -> None:
-    """Each setting stands in backticks by its name in Python; no option stands in the message."""
+    """Errors name settings in backticks by Python's name, and never by an option."""
     with pytest.raises(ConfigError) as caught:
         Config(**wrong)
     assert all(name in str(caught.value) for name in names)
@@ -308,7 +308,7 @@ def test_errors_name_pythons_arguments(wrong: dict[str, Any], names: list[str]) 
 
 
 def test_paths_are_taken_where_a_setting_is_a_path() -> None:
-    """As text, which a configuration file holds; words to choose from are no paths."""
+    """A setting of a path takes a `Path` and holds text; a setting of words does not."""
     given: dict[str, Any] = {"target": Path("a/b.png"), "output_dir": Path("runs/c")}
     config = Config(**given)
     assert (config.target, config.output_dir) == (str(Path("a/b.png")), str(Path("runs/c")))

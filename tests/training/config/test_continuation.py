@@ -1,4 +1,4 @@
-"""Which settings a continued run may change, and what a change makes it forget."""
+"""Settings that a continued run may change, and the state that each change resets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PREDICTOR = {
 
 
 def test_what_a_continued_run_may_change() -> None:
-    """Settings that make another run never; those of the predictor only if there was none."""
+    """A run's identity cannot change; a predictor's settings can if there was no predictor."""
     every = {name for name, _, _ in settings_of(Config)}
     assert set(resumable_settings()) == every - NEVER
     assert set(resumable_settings(had_predictor=True)) == every - NEVER - PREDICTOR
@@ -33,14 +33,14 @@ def test_what_a_continued_run_may_change() -> None:
 
 
 def test_what_decides_how_training_goes_on() -> None:
-    """Groups of the training itself, and not how long it is."""
+    """Groups of settings that affect training are told apart from its length."""
     steering = steering_settings()
     assert {"learning_rate", "momentum", "kolmogorov_weight", "threads"} <= steering
     assert not {"epochs", "minutes", "audit", "measure_folds", "frame_size", "log_file"} & steering
 
 
 def test_a_refused_change_names_pythons_argument() -> None:
-    """A change of another run's setting, or of the predictor, is refused by name."""
+    """The error for a setting of the run's identity or the predictor names the setting."""
     before = Config(kolmogorov_weight=0.1)
     for name in ("batch_size", "kolmogorov_bins"):
         with pytest.raises(ConfigError, match=f"with another `{name}`"):
@@ -49,6 +49,6 @@ def test_a_refused_change_names_pythons_argument() -> None:
 
 
 def test_a_change_that_adds_k_settles_its_settings() -> None:
-    """The open settings of K are written down once K is part of the loss."""
+    """If a change adds K, K's open settings are written down."""
     assert Config().kolmogorov_predictor is None
     assert changed_config(Config(), {"kolmogorov_weight": 0.1}).kolmogorov_predictor == "coordinate"

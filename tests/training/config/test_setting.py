@@ -36,7 +36,7 @@ NAMES = Setting("names", "", "", ("a", "b"))
 def test_a_good_value_comes_back_in_its_exact_type(
     setting: Setting, value: Any, wanted: Any
 ) -> None:
-    """Whole floats, NumPy's numbers and lists are taken for what they mean."""
+    """Whole floats, NumPy numbers and lists are converted to the setting's exact type."""
     found = setting.check("name", value)
     assert found == wanted
     assert type(found) is type(wanted)
@@ -77,12 +77,12 @@ def test_a_wrong_value_is_refused_in_one_line(setting: Setting, value: Any, expe
     [(WHOLE, "7", 7), (WHOLE, "all", "all"), (POSITIVE, "1e-3", 0.001), (NAMES, "b", ("b",))],
 )
 def test_a_command_lines_text_is_read(setting: Setting, text: str, wanted: Any) -> None:
-    """Numbers are parsed, words are taken as they are."""
+    """Numbers are parsed from a command line's text, and words are kept."""
     assert setting.parse("name", text) == wanted
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "9" * 5000, "0x1"])
 def test_a_text_that_is_no_number_is_refused(text: str) -> None:
-    """Any such text is an error of the configuration."""
+    """A text that is no number raises a configuration error."""
     with pytest.raises(ConfigError):
         WHOLE.parse("name", text)

@@ -5,7 +5,7 @@ from bitfold.training.config.nearest_name import SYNONYMS, hint, nearest_name
 
 
 def test_every_field_has_a_help_and_a_group() -> None:
-    """The command line and the docs show each setting with a sentence."""
+    """Every field has a help sentence and a group, for the command line and the docs."""
     for name, _, setting in settings_of(Config):
         assert setting.help, name
         assert setting.group, name
@@ -13,13 +13,13 @@ def test_every_field_has_a_help_and_a_group() -> None:
 
 
 def test_a_near_name_is_suggested() -> None:
-    """A slip of the keyboard finds its word, another word finds nothing."""
+    """A near misspelling gets a suggestion, and another word gets none."""
     assert hint("batchsize", ["batch_size", "seed"]) == " Did you mean 'batch_size'?"
     assert hint("zzz", ["batch_size", "seed"]) == ""
 
 
 def test_synonyms_are_settings() -> None:
-    """A word of another program leads to the setting, spelled as a setting or as an option."""
+    """Another program's word suggests the setting, spelled as a setting or as an option."""
     names = [name for name, _, _ in settings_of(Config)]
     assert set(SYNONYMS.values()) <= set(names)
     assert not set(SYNONYMS) & set(names)

@@ -43,13 +43,13 @@ PER_TENSOR = {
     "kolmogorov_range": "auto",
     "kolmogorov_targets": "linear",
 }
-#: Bits of what no lambda changes, in `BitsLambda` on its own.
+#: The bits that no lambda changes, in tests of `BitsLambda` alone.
 SIDE_BITS = 500.0
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Two threads wait for each other in networks so small."""
+    """Use one thread: in networks so small, two threads only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -57,7 +57,7 @@ def one_thread() -> Iterator[None]:
 
 
 def learner_of(**settings: Any) -> Learner:
-    """A learner at its start."""
+    """Return a learner before its first epoch."""
     config = Config(**{**SMALL, **settings})
     target = load_target(config.target, size=config.size, task=config.task)
     points = None if config.points == "all" else config.points
@@ -66,7 +66,7 @@ def learner_of(**settings: Any) -> Learner:
 
 
 def schedule_of(num_bits: int = 1000, **settings: Any) -> BitsLambda:
-    """A controller that begins at lambda 0.01."""
+    """Return a controller that begins at lambda 0.01."""
     schedule = BitsLambda(num_bits, SIDE_BITS, lambda: (0.2, 2.0), **settings)
     assert schedule.weight(1) == pytest.approx(0.01)
     return schedule
@@ -78,7 +78,7 @@ def schedule_of(num_bits: int = 1000, **settings: Any) -> BitsLambda:
         (1950, {}),
         pytest.param(1900, {"seed": 1}, marks=pytest.mark.slow),
         pytest.param(2050, {"seed": 2, "target": "rgb-ring"}, marks=pytest.mark.slow),
-        # A tensor that dies takes its scale along, at once: 1 % of a description of 1,000 bits.
+        # A dying tensor's scale also leaves at once: 1 % of a description of 1,000 bits.
         (4000, {"seed": 3, "shape": "[16]*4", **PER_TENSOR}),
         pytest.param(
             1950,
@@ -92,9 +92,9 @@ def schedule_of(num_bits: int = 1000, **settings: Any) -> BitsLambda:
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else str(value),
 )
 def test_real_runs_come_to_their_bits_and_stay(num_bits: int, settings: dict[str, Any]) -> None:
-    """From several starts, the description is within 2 % after 100 epochs, and stays there.
+    """From several starts, the description is within 2 % after 100 epochs and stays there.
 
-    What happens in a network may push it out for a few epochs, of which at most 5 are let pass.
+    Events in a network may push it out for a few epochs, of which at most 5 are allowed.
     """
     learner = learner_of(kolmogorov_weight=f"bits:{num_bits}", **settings)
     bits, notices = [], []
@@ -116,11 +116,11 @@ def test_real_runs_come_to_their_bits_and_stay(num_bits: int, settings: dict[str
 
 @pytest.mark.parametrize("factor", [0.01, pytest.param(1.0, marks=pytest.mark.slow), 50.0])
 def test_it_comes_there_from_any_lambda(factor: float) -> None:
-    """A start that is wrong by a factor of 50 or 100 costs a few epochs."""
+    """A first lambda that is wrong by a factor of 50 or 100 costs a few epochs."""
     learner = learner_of(kolmogorov_weight="bits:1950")
     learner.weight_schedule.weight(1)
     start = learner.weight_schedule.history()
-    # The second and third number are the logarithms of where it began and of where it is.
+    # The second and third numbers are the logarithms of the first and the present lambda.
     assert start[1] == start[2]
     start[2] += math.log(factor)
     learner.weight_schedule.restore(start)
@@ -130,7 +130,7 @@ def test_it_comes_there_from_any_lambda(factor: float) -> None:
 
 
 def simulate(schedule: BitsLambda, gain: float, lag: float, num_epochs: int) -> list[float]:
-    """Bits of a description that follows lambda with a delay, as if it were trained.
+    """Return the bits of a simulated description that follows lambda with a delay.
 
     Args:
         schedule: aims at 1000 bits.
@@ -138,7 +138,7 @@ def simulate(schedule: BitsLambda, gain: float, lag: float, num_epochs: int) -> 
         lag: epochs in which all but 1/e of the way is gone.
         num_epochs: how many.
     """
-    # With lambda 0.01 exp(3) the description has its 1000 bits in the end.
+    # At a lambda of 0.01 exp(3) the description ends at 1000 bits.
     state, found = math.log(2000.0), []
     for epoch in range(1, num_epochs + 1):
         goal = math.log(500.0) - gain * (math.log(schedule.weight(epoch) / 0.01) - 3.0)
@@ -152,13 +152,13 @@ def simulate(schedule: BitsLambda, gain: float, lag: float, num_epochs: int) -> 
 @example(0.8935772859775317, 1.0)  # swings in errors, hardly in steps
 @example(0.8525528054536615, 1.0)
 def test_it_comes_to_rest_whatever_the_description_does_of_lambda(gain: float, lag: float) -> None:
-    """A weak or strong, quick or slow answer to lambda is brought to the target and held there."""
+    """A description that reacts weakly or strongly, fast or slowly, is brought to its target."""
     found = simulate(schedule_of(), gain, lag, 600)
     assert max(abs(bits - 1000) for bits in found[400:]) <= TOLERANCE * 1000
 
 
 def test_too_few_bits_are_refused_before_anything_is_on_disk(tmp_path: Path) -> None:
-    """The error says how many the predictor and the like take alone, and that is true."""
+    """The error gives the least bits, which the predictor and the like take alone."""
     learner = learner_of(kolmogorov_weight=0.1)
     assert learner.kolmogorov is not None
     items = learner.kolmogorov.bits().items
@@ -173,7 +173,7 @@ def test_too_few_bits_are_refused_before_anything_is_on_disk(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("bits", "size"), [(1500.0, "largest"), (800.0, "smallest")])
 def test_what_is_out_of_reach_is_said_once(bits: float, size: str) -> None:
-    """Lambda at the end of its range without progress gets one line, and lambda stays there."""
+    """If lambda is at the end of its range without progress, one line says so and lambda stays."""
     schedule = schedule_of()
     lines = [schedule.observe(epoch, 0.1, bits) for epoch in range(1, 400)]
     (line,) = (one for one in lines if one is not None)
@@ -191,7 +191,7 @@ def test_what_is_out_of_reach_is_said_once(bits: float, size: str) -> None:
 
 
 def test_nothing_is_wound_up_at_the_end_of_the_range() -> None:
-    """After any time at the largest lambda, the first epoch on the other side brings it down."""
+    """After any time at the largest lambda, the first epoch below the target lowers lambda."""
     schedule = schedule_of()
     for epoch in range(1, 1000):
         schedule.observe(epoch, 0.1, 1500.0)
@@ -201,14 +201,14 @@ def test_nothing_is_wound_up_at_the_end_of_the_range() -> None:
 
 
 def test_slow_progress_is_no_being_stuck() -> None:
-    """While the bits still fall, however slowly, nothing is said to be out of reach."""
+    """While the bits still fall, however slowly, no line says that the target is out of reach."""
     schedule = schedule_of()
     lines = [schedule.observe(e, 0.1, 1500.0 * math.exp(-e / 2000)) for e in range(1, 500)]
     assert lines == [None] * 499
 
 
 def test_being_within_is_said_once_and_after_a_while() -> None:
-    """A description that only passes by has not met the target."""
+    """The target counts as met, once, only after the description has stayed near it."""
     schedule = schedule_of()
     values = [*[1000.0] * (SETTLED_EPOCHS - 1), 1021.0, *[985.0] * 30, 1100.0, *[1000.0] * 30]
     lines = [schedule.observe(epoch, 0.1, bits) for epoch, bits in enumerate(values, 1)]
@@ -218,7 +218,7 @@ def test_being_within_is_said_once_and_after_a_while() -> None:
 
 
 def test_a_warm_up_is_looked_on(tmp_path: Path) -> None:
-    """While lambda rises anyway, the controller does not move it."""
+    """During a warm-up, in which lambda rises anyway, the controller does not change it."""
     schedule = schedule_of(num_idle_epochs=5)
     for epoch in range(1, 6):
         schedule.observe(epoch, 0.1, 2000.0)
@@ -234,7 +234,7 @@ def test_a_warm_up_is_looked_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bits", [math.nan, math.inf])
 def test_a_description_that_is_not_finite_is_passed_over(bits: float) -> None:
-    """Lambda stays as it was, and nothing is said."""
+    """A description that is not finite leaves lambda unchanged and gives no line."""
     schedule = schedule_of()
     schedule.observe(1, 0.1, 1200.0)
     before = schedule.history()
@@ -247,13 +247,13 @@ def test_a_description_that_is_not_finite_is_passed_over(bits: float) -> None:
     "start", [(math.nan, 2.0), (0.0, 2.0), (0.2, 0.0), (0.2, math.inf), (math.inf, 2.0)]
 )
 def test_any_start_has_a_lambda(start: tuple[float, float]) -> None:
-    """Losses of 0 or beyond all numbers at the start do not keep it from working."""
+    """First losses of 0 or infinity still give a finite first lambda."""
     schedule = BitsLambda(1000, SIDE_BITS, lambda: start)
     assert 0 < schedule.weight(1) <= 1
 
 
 def test_another_target_goes_on_from_the_same_lambda(tmp_path: Path) -> None:
-    """A continued run may ask for other bits: lambda stays, and what was said may be said again."""
+    """With a new target lambda stays, and lines that were printed may be printed again."""
     settings = {**WITH_K, "kolmogorov_weight": "bits:1200"}
     run = bitfold.train(tiny(tmp_path / "run", **settings, epochs=30))
     before = [line["kolmogorov_weight"] for line in metrics_of(run.path)]
@@ -264,7 +264,7 @@ def test_another_target_goes_on_from_the_same_lambda(tmp_path: Path) -> None:
 
 
 def test_a_run_that_misses_says_so_at_its_end(tmp_path: Path) -> None:
-    """Too few epochs leave a line with how much is missing."""
+    """A run that ends too early prints the missing or surplus bits."""
     heard = Heard()
     settings = {**WITH_K, "kolmogorov_weight": "bits:1001", "epochs": 3}
     run = bitfold.train(tiny(tmp_path / "run", **settings), [heard])
@@ -275,7 +275,7 @@ def test_a_run_that_misses_says_so_at_its_end(tmp_path: Path) -> None:
 
 
 def test_the_word_is_read_from_text_and_toml() -> None:
-    """It stands where a number may, in one form."""
+    """``bits:N`` is read from text and TOML, in one form."""
     assert Config(kolmogorov_weight="bits:02000").kolmogorov_weight == "bits:2000"
     assert Config(kolmogorov_weight="bits:2000").kolmogorov.target_bits == 2000
     assert Config(kolmogorov_weight="mdl").kolmogorov.target_bits is None

@@ -1,4 +1,4 @@
-"""Lambda's controller in a loop of one's own, with the weights that a decoder gets."""
+"""Lambda's controller in a user's own loop, with decoded weights."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from bitfold.training.lambda_control.bits_lambda import TOLERANCE, BitsLambda
 
 @pytest.mark.parametrize("num_bits", [2000, 1000])
 def test_a_number_of_bits_is_met_with_learned_steps(num_bits: int) -> None:
-    """Among the later epochs some are within 2 %, and what is kept of them has learned its task."""
+    """Some later epochs are within 2 % of the bits, and the best of them has learned its task."""
     torch.manual_seed(0)
     points = torch.randn(2000, 12)
     classes = (points[:, :4] + 0.5 * points[:, 4:8].abs()).argmax(1)

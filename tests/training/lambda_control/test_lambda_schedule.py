@@ -1,4 +1,4 @@
-"""Lambda from epoch to epoch: what is configured is what is used and written down."""
+"""Lambda by epoch: the configured value is used and written down."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.training.training_runs import TINY, WITH_K, metrics_of, tiny
 
 
 def learner_of(**settings: Any) -> Learner:
-    """A learner at its start."""
+    """Return a learner before its first epoch."""
     config = Config(**{**TINY, **settings})
     target = load_target(config.target, size=config.size, task=config.task)
     return Learner(
@@ -26,7 +26,7 @@ def learner_of(**settings: Any) -> Learner:
 
 
 def test_a_number_stays_as_it_is(tmp_path: Path) -> None:
-    """Every line of metrics has it, and combined is task plus it times K."""
+    """Every line of metrics has the constant lambda, and combined is task + lambda K."""
     bitfold.train(tiny(tmp_path / "run", **WITH_K))
     for line in metrics_of(tmp_path / "run"):
         assert line["kolmogorov_weight"] == 0.05
@@ -35,7 +35,7 @@ def test_a_number_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_without_k_it_is_zero(tmp_path: Path) -> None:
-    """Whatever is configured: without a predictor nothing is weighted."""
+    """Without a predictor lambda is 0 for any configuration."""
     for number, weight in enumerate((0.5, "mdl", "bits:100000")):
         folder = tmp_path / str(number)
         settings = {"kolmogorov_weight": weight, "kolmogorov_shape": "none"}
@@ -46,14 +46,14 @@ def test_without_k_it_is_zero(tmp_path: Path) -> None:
 
 
 def test_a_warm_up_rises_on_a_line(tmp_path: Path) -> None:
-    """From 0 before the first epoch to the weight in the last of the warm-up, and no further."""
+    """A warm-up rises linearly from 0 before the first epoch to the weight in its last epoch."""
     bitfold.train(tiny(tmp_path / "run", **{**WITH_K, "kolmogorov_warmup": 5}))
     weights = [line["kolmogorov_weight"] for line in metrics_of(tmp_path / "run")]
     assert weights == pytest.approx([0.01, 0.02, 0.03, 0.04, *[0.05] * 8])
 
 
 def test_a_warm_up_is_what_the_steps_see() -> None:
-    """An epoch of a warm-up moves everything, bit for bit, as that lambda alone does."""
+    """An epoch of a warm-up equals, bit for bit, an epoch with that constant lambda."""
     warming = learner_of(**{**WITH_K, "kolmogorov_weight": 0.4, "kolmogorov_warmup": 4})
     plain = learner_of(**{**WITH_K, "kolmogorov_weight": 0.1})
     other = learner_of(**{**WITH_K, "kolmogorov_weight": 0.4})
@@ -64,7 +64,7 @@ def test_a_warm_up_is_what_the_steps_see() -> None:
 
 
 def test_a_warm_up_of_mdl_shows_it_every_epoch() -> None:
-    """What is learned of the noise goes on below the warm-up."""
+    """Under a warm-up, mdl still learns its noise in every epoch."""
     settings = {**WITH_K, "kolmogorov_weight": "mdl"}
     warming, plain = learner_of(**settings, kolmogorov_warmup=2), learner_of(**settings)
     assert warming.weight_schedule.weight(1) == plain.weight_schedule.weight(1) / 2
@@ -74,7 +74,7 @@ def test_a_warm_up_of_mdl_shows_it_every_epoch() -> None:
 
 
 def test_memory_passes_through_a_warm_up() -> None:
-    """A constant has none, and a warm-up has that of what it leads to."""
+    """A constant has no memory, and a warm-up has the memory of the schedule after it."""
     for schedule in (ConstantLambda(1.0), WarmUp(ConstantLambda(1.0), 3)):
         assert schedule.history().numel() == 0
         schedule.restore(schedule.history())

@@ -1,4 +1,4 @@
-"""Lambda by description length: combined's gradient is that of the whole length."""
+"""Lambda by description length: the gradient of combined is that of the whole length."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MDL = {**WITH_K, "kolmogorov_weight": "mdl"}
 
 
 class Problem:
-    """A network with its K in float64, and points for either task."""
+    """A network with its K in float64, and points for both tasks."""
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(3)
@@ -54,16 +54,16 @@ class Problem:
 
     @property
     def num_weights(self) -> int:
-        """N."""
+        """Return the number of weights."""
         return self.kolmogorov.num_weights
 
     def weights_nats(self) -> Tensor:
-        """What the network takes."""
+        """Return the nats of the network."""
         result: Tensor = self.num_weights * self.kolmogorov()
         return result
 
     def slope(self, value: Callable[[], Tensor], direction: list[Tensor]) -> float:
-        """Central difference of a value along a direction."""
+        """Return the central difference of a value along a direction."""
         step, found = 1e-6, []
         for sign in (1, -1, -1, 1):
             for parameter, part in zip(self.parameters, direction, strict=True):
@@ -74,7 +74,7 @@ class Problem:
     def assert_gradient(
         self, combined: Callable[[], Tensor], length: Callable[[], Tensor], factor: float
     ) -> None:
-        """``factor`` times combined's gradient is the slope of the length, any way one goes."""
+        """Assert that ``factor`` times combined's gradient is the length's slope."""
         generator = torch.Generator().manual_seed(0)
         gradients = torch.autograd.grad(combined(), self.parameters)
         for _ in range(5):
@@ -88,7 +88,7 @@ class Problem:
 
 
 def test_classification_combined_is_the_length_per_point() -> None:
-    """n times combined is the nats of all classes plus those of all weights, and so its slope."""
+    """n times combined is the nats of all classes and all weights, and so is its slope."""
     one = Problem()
     weight = classification_weight(one.num_weights, NUM_POINTS)
 
@@ -108,7 +108,7 @@ def test_classification_combined_is_the_length_per_point() -> None:
 
 @pytest.mark.parametrize("std", [0.01, 0.2, 3.0])
 def test_regression_combined_has_the_slope_of_a_gaussian_length(std: float) -> None:
-    """With noise that is given, combined is the length times 2 v / M up to a constant."""
+    """With given noise, combined is the length times 2 v / M up to a constant."""
     one = Problem()
     num_values = NUM_POINTS * NUM_CHANNELS
     weight = regression_weight(one.num_weights, num_values, std**2)
@@ -130,7 +130,7 @@ def test_regression_combined_has_the_slope_of_a_gaussian_length(std: float) -> N
 
 
 def test_learned_noise_gives_the_slope_of_the_best_gaussian_length() -> None:
-    """With the variance that suits the data best at each point of the way, not a fixed one."""
+    """With learned noise, the slope at each point is that of the length under the best variance."""
     one = Problem()
     num_values = NUM_POINTS * NUM_CHANNELS
 
@@ -148,7 +148,7 @@ def test_learned_noise_gives_the_slope_of_the_best_gaussian_length() -> None:
         result: Tensor = task() + schedule.weight(1) * one.kolmogorov()
         return result
 
-    # The length at its best is that of a normal distribution of this standard deviation.
+    # The shortest length is that of a normal distribution with this standard deviation.
     noise = torch.distributions.Normal(one.network(one.points), math.sqrt(variance))
     nats = -noise.log_prob(one.values).sum() + one.weights_nats()  # type: ignore[no-untyped-call] # torch leaves it untyped
     assert length().item() == pytest.approx(nats.item(), rel=1e-10)
@@ -167,7 +167,7 @@ def test_learned_noise_gives_the_slope_of_the_best_gaussian_length() -> None:
     ],
 )
 def test_lambda_stays_within_bounds(task: float, variance: float) -> None:
-    """Neither a perfect fit nor a network that diverges takes it to 0 or beyond all bounds."""
+    """Neither a perfect fit nor a diverging network takes lambda out of its bounds."""
     schedule = MdlLambda(100, 50, lambda: 0.02)
     assert schedule.weight(1) == regression_weight(100, 50, 0.02)
     schedule.observe(1, task, 1000.0)
@@ -175,21 +175,21 @@ def test_lambda_stays_within_bounds(task: float, variance: float) -> None:
 
 
 def test_a_start_that_is_not_finite_gets_the_largest_lambda() -> None:
-    """The first loss may be anything."""
+    """A first loss that is not finite gives the largest lambda."""
     schedule = MdlLambda(100, 50, lambda: math.nan)
     assert schedule.weight(1) == regression_weight(100, 50, MAX_NOISE_VARIANCE)
     assert schedule.history().numel() == 0
 
 
 def test_classes_have_one_lambda(tmp_path: Path) -> None:
-    """In a run it is the number of weights over that of training points, in every epoch."""
+    """In every epoch lambda is the number of weights over that of training points."""
     run = bitfold.train(tiny(tmp_path / "run", target="rgb-ring", **MDL))
     num_weights = sum(p.numel() for p in run.network().parameters())
     assert {line["kolmogorov_weight"] for line in metrics_of(run.path)} == {num_weights / 50}
 
 
 def test_values_have_a_lambda_that_follows_the_error(tmp_path: Path) -> None:
-    """In a run each epoch's is 2 mse N / M of the epoch before, the first one's of the start."""
+    """Each epoch's lambda is 2 mse N / M by the previous epoch's mse, first the initial mse."""
     run = bitfold.train(tiny(tmp_path / "run", **MDL))
     lines = metrics_of(run.path)
     num_weights = sum(p.numel() for p in run.network().parameters())
@@ -204,7 +204,7 @@ def test_values_have_a_lambda_that_follows_the_error(tmp_path: Path) -> None:
 
 
 def test_noise_that_is_given_is_taken(tmp_path: Path) -> None:
-    """With ``kolmogorov_noise_std`` lambda stays where that puts it."""
+    """With ``kolmogorov_noise_std`` lambda stays at the value of that noise."""
     run = bitfold.train(tiny(tmp_path / "run", **MDL, kolmogorov_noise_std=0.1))
     num_weights = sum(p.numel() for p in run.network().parameters())
     wanted = regression_weight(num_weights, 50, 0.1**2)
@@ -212,7 +212,7 @@ def test_noise_that_is_given_is_taken(tmp_path: Path) -> None:
 
 
 def test_the_step_has_the_gradient_of_the_length() -> None:
-    """A learner's own step under mdl goes down the whole length, to the last parameter."""
+    """A learner's step under mdl follows the gradient of the whole length in every parameter."""
     settings: dict[str, Any] = {**TINY, **MDL, "target": "rgb-ring", "batch_size": 50}
     settings |= {"optimizer": "sgd", "learning_rate": 1e-3, "kolmogorov_temperature": 1.0}
     config = Config(**settings)
@@ -227,5 +227,5 @@ def test_the_step_has_the_gradient_of_the_length() -> None:
     before = [p.detach().clone() for p in own]
     learner.run_epoch(1)
     for old, new, gradient in zip(before, own, gradients, strict=True):
-        # One step of SGD over all points at once: the rate times the length per point.
+        # One step of SGD over all points changes parameters by the rate times the length per point.
         assert torch.allclose(old - new.detach(), 1e-3 * gradient / 50, rtol=1e-2, atol=1e-7)

@@ -1,4 +1,4 @@
-"""Branches of runs that keep older checkpoints: begun soon, and independent of their parents."""
+"""Branches of runs that keep older checkpoints: quick to begin, independent of their parents."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ SETTINGS = {**WITH_K, "checkpoint_interval": 5, "checkpoint_budget": 20, "measur
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bitfold.Run:
-    """A run of 12 epochs, each of which takes longer than the time between two checkpoints."""
+    """Train 12 epochs, each longer than the time between two checkpoints."""
     monkeypatch.setattr(retention, "SPACING_SECONDS", 0.0)
     return bitfold.train(tiny(tmp_path / "run", **SETTINGS))
 
 
 def kept(run: bitfold.Run) -> list[int]:
-    """The epochs of a run's checkpoints."""
+    """Return the epochs of a run's checkpoints."""
     return [checkpoint_epoch(path) for path in checkpoint_paths(run.checkpoints)]
 
 
 def test_a_branch_needs_its_parent_no_more(run: bitfold.Run, tmp_path: Path) -> None:
-    """Nor does a branch of the branch, which begins at a checkpoint of the first run."""
+    """A branch, and a branch of it, continue after their parents are deleted."""
     assert kept(run) == list(range(13))
     child = run.branch(9, tmp_path / "child")
     shutil.copytree(run.path, tmp_path / "whole")
@@ -46,7 +46,7 @@ def test_a_branch_needs_its_parent_no_more(run: bitfold.Run, tmp_path: Path) -> 
 
 
 def test_the_budget_may_be_changed_while_a_run_trains(run: bitfold.Run, tmp_path: Path) -> None:
-    """It changes nothing that is computed; without one, the last three and the best stay."""
+    """Changing the budget changes no result; without a budget the last three and the best stay."""
     without = {**SETTINGS, "checkpoint_budget": 0}
     with bitfold.Session(tiny(tmp_path / "changed", **without)) as session:
         for event in session:

@@ -17,7 +17,7 @@ from bitfold.kolmogorov.sums.kinks import at_least, at_most
 
 
 class Problem(NamedTuple):
-    """What `fused_sum` takes first."""
+    """The first arguments of `fused_sum`."""
 
     indices: Tensor
     positions: Tensor
@@ -28,7 +28,7 @@ class Problem(NamedTuple):
 def make_problem(
     num_weights: int, widths: tuple[int, ...], *, spread: float = 1.0, seed: int = 0
 ) -> Problem:
-    """Weights, about one in ten out of range, and a predictor with logits of size ``spread``."""
+    """Return weights, a tenth out of range, and a predictor with logits of size ``spread``."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
@@ -45,7 +45,7 @@ def make_problem(
 
 
 def logits_of(positions: Tensor, layers: list[Tensor]) -> Tensor:
-    """Weights by bins."""
+    """Return the logits: weights by bins."""
     values = positions
     for weights, biases in zip(layers[:-2:2], layers[1:-2:2], strict=True):
         values = functional.leaky_relu(functional.linear(values, weights, biases), 0.01)
@@ -53,7 +53,7 @@ def logits_of(positions: Tensor, layers: list[Tensor]) -> Tensor:
 
 
 def shares_of(index: Tensor, num_bins: int, temperature: float | None) -> Tensor:
-    """Weights by bins; the derivative of a distance of 0 is 0, as PyTorch's abs has it."""
+    """Return weights by bins; the slope of a distance of 0 is 0, as for PyTorch's abs."""
     if temperature is None:
         floor = index.detach().floor().clamp(max=num_bins - 2)
         columns = torch.stack([floor, floor + 1], dim=1).long()
@@ -64,7 +64,7 @@ def shares_of(index: Tensor, num_bins: int, temperature: float | None) -> Tensor
 
 
 def reference(problem: Problem, temperature: float | None) -> tuple[FusedSum, float]:
-    """The sum in float64 the slow way, and the sum of the weights' largest logits."""
+    """Return the sum in float64 by the slow way, and the sum of the weights' largest logits."""
     leaves = [item.double().requires_grad_() for item in (problem.indices, *problem.layers)]
     index, layers = leaves[0], leaves[1:]
     logits = logits_of(problem.positions.double(), layers)
@@ -74,13 +74,13 @@ def reference(problem: Problem, temperature: float | None) -> tuple[FusedSum, fl
     escapes = 2 * (index - within.detach()).abs().log1p()
     total = (costs + escapes).sum()
     gradients = torch.autograd.grad(total, leaves)
-    # clamp passes the gradient on at the very edges, where abs has none: so does `confine`.
+    # At the very edges clamp passes the gradient on and abs has none; `confine` does the same.
     found = FusedSum(total.item(), gradients[0], list(gradients[1:]))
     return found, logits.detach().abs().amax(dim=1).sum().item()
 
 
 def assert_equal_to_reference(problem: Problem, temperature: float | None) -> None:
-    """The total to 1e-6, of the logits where they are larger, and gradients to 1e-5, of norms."""
+    """Assert totals to 1e-6, of the logits if they are larger, and gradients to 1e-5, of norms."""
     ours = fused_sum(*problem, temperature, True)
     exact, logits = reference(problem, temperature)
     assert abs(ours.total - exact.total) <= 1e-6 * max(abs(exact.total), logits)
@@ -107,7 +107,7 @@ def assert_equal_to_reference(problem: Problem, temperature: float | None) -> No
 def test_sum_and_gradients_are_those_of_the_full_softmax(
     num_weights: Any, widths: Any, num_bins: Any, temperature: Any, seed: Any
 ) -> None:
-    """Whatever the shapes and the targets, the sum is the slow one's, and so are its gradients."""
+    """For all shapes and targets, the sum and its gradients are those of the slow reference."""
     problem = make_problem(num_weights, (*widths, num_bins), seed=seed)
     assert_equal_to_reference(problem, temperature)
 
@@ -115,14 +115,14 @@ def test_sum_and_gradients_are_those_of_the_full_softmax(
 @pytest.mark.parametrize("temperature", [None, 0.1])
 @pytest.mark.parametrize("widths", [(4, 5, 5, 256), (4, 16, 256), (4, 32, 32, 256), (2, 700, 64)])
 def test_usual_and_wide_predictors_are_exact(widths: Any, temperature: Any) -> None:
-    """The shapes that the loops are made for, and one that leaves the caches, are exact too."""
+    """The sum is exact for shapes with loops of their own, and for one that leaves the caches."""
     assert_equal_to_reference(make_problem(811, widths), temperature)
 
 
 @pytest.mark.parametrize("temperature", [None, 0.1, 2.0])
 @pytest.mark.parametrize("spread", [10.0, 40.0, 300.0, 1e4])
 def test_logits_far_apart_are_shifted(spread: float, temperature: Any) -> None:
-    """Logits around and far beyond what may be exponentiated as they are give the exact sum."""
+    """Logits so large that their exponentials would overflow give the exact sum."""
     problem = make_problem(70, (3, 4, 100), spread=spread)
     assert_equal_to_reference(problem, temperature)
 
@@ -141,7 +141,7 @@ def test_weights_on_bins_and_at_the_edges_are_exact(num_bins: int, temperature: 
 
 @pytest.mark.parametrize("temperature", [None, 0.1])
 def test_any_finite_index_costs_a_finite_amount_and_is_pulled_back(temperature: Any) -> None:
-    """Far out a weight costs 2 ln(1 + overshoot) above the edge, with that slope outwards."""
+    """A weight far out of range costs 2 ln(1 + overshoot) above the edge, with that slope."""
     problem = make_problem(6, (2, 3, 10))
     far = torch.tensor([-3e38, -1e10, -2.0, 11.0, 1e10, 3e38])
     ours = fused_sum(*problem._replace(indices=far), temperature, True)
@@ -177,7 +177,7 @@ def test_a_parameter_that_is_not_a_number_shows(layer: Any) -> None:
 
 @pytest.mark.parametrize("temperature", [None, 0.1])
 def test_result_does_not_depend_on_threads(temperature: Any) -> None:
-    """Two threads give the sum and the gradients of one, bit for bit; both are exact."""
+    """Two or three threads give one thread's sum and gradients, bit for bit."""
     problem = make_problem(17_001, (2, 3, 33))
     before = torch.get_num_threads()
     found = []
@@ -196,7 +196,7 @@ def test_result_does_not_depend_on_threads(temperature: Any) -> None:
 
 @pytest.mark.parametrize("num_weights", [0, 5, 17_001])
 def test_without_gradients_the_total_is_the_same(num_weights: int) -> None:
-    """Evaluation costs less and says the same; no weights cost nothing."""
+    """Without gradients the total is the same and no gradient is returned."""
     problem = make_problem(num_weights, (2, 3, 33))
     silent, loud = fused_sum(*problem, 0.1, False), fused_sum(*problem, 0.1, True)
     assert silent.total == loud.total
