@@ -1,1 +1,1 @@
-"""Benchmarks: one file a question, each with what it is measured against in the same run."""
+"""Benchmarks: each file answers one question, against a baseline in the same run."""

@@ -29,12 +29,12 @@ from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 ROWS, COLUMNS = 1024, 1024
 QUICK_ROWS = 64
 ROUNDS = 7
-# Scales of rows and columns, in eighths of an octave, and the tensor's.
+# Scales of rows and columns in eighths of an octave, and the tensor's scale.
 LARGEST_FACTOR, OWN_SCALE = 16, 0
 
 
 class Numbers(NamedTuple):
-    """What is coded.
+    """The numbers to code.
 
     Attributes:
         distances: int64 (rows * columns,), within the reach of their tables.
@@ -47,13 +47,13 @@ class Numbers(NamedTuple):
     columns: NDArray[np.int64]
 
     def scales(self) -> NDArray[np.int64]:
-        """Each number's scale: (rows * columns,)."""
+        """Return each number's scale: (rows * columns,)."""
         total = OWN_SCALE + self.rows[:, None] + self.columns[None, :]
         return total.clip(LEAST_SCALE, LAST_TABLE).reshape(-1)
 
 
 def draw(rows: int) -> Numbers:
-    """Numbers of Laplace distributions with scales of rows and columns."""
+    """Draw numbers of Laplace distributions with scales of rows and columns."""
     chance = np.random.default_rng(0)
     sides = [chance.integers(-LARGEST_FACTOR, LARGEST_FACTOR + 1, n) for n in (rows, COLUMNS)]
     found = Numbers(np.zeros(rows * COLUMNS, np.int64), *sides)
@@ -65,7 +65,7 @@ def draw(rows: int) -> Numbers:
 
 
 def ours(numbers: Numbers) -> int:
-    """Write and read all numbers; returns the bytes."""
+    """Write and read all numbers with our coder; return the bytes."""
     scales = (OWN_SCALE, numbers.rows, numbers.columns, COLUMNS, 1)
     model = (0, scales, integer_tables("laplace"))
     writer = StreamWriter()
@@ -78,7 +78,7 @@ def ours(numbers: Numbers) -> int:
 
 
 def theirs(numbers: Numbers) -> int:
-    """The same by constriction."""
+    """Write and read all numbers with constriction; return the bytes."""
     import constriction  # noqa: PLC0415 - only who compares has it
 
     tables, scales = integer_tables("laplace"), numbers.scales()

@@ -23,7 +23,7 @@ DRAWS_ITSELF = "06_cut_through_digits"
 
 
 def printed(example: Path) -> str:
-    """The output of an example, without paths of this machine.
+    """Return the output of an example, without paths of this machine.
 
     Raises:
         subprocess.CalledProcessError: the example fails.
@@ -46,7 +46,7 @@ def draw_output(name: str, output: str, path: Path) -> None:
     console.print(Text(f"$ python examples/{name}.py", style="bold"))
     console.print(Text(output))
     picture = console.export_svg(title=name, unique_id=f"example-{name}")
-    # Fonts are the reader's own: nothing is fetched.
+    # The reader's own fonts are used, so that no font is fetched.
     without_fonts = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(without_fonts.replace("Fira Code, monospace", "monospace"), encoding="utf-8")

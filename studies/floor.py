@@ -38,7 +38,7 @@ LAMBDA = 0.01
 
 @dataclass(frozen=True)
 class Rates:
-    """What this machine does in a second, with a number of threads."""
+    """This machine's rates in a second, with a number of threads."""
 
     flops: float
     bytes: float
@@ -48,7 +48,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Work:
-    """What cannot be left out.
+    """The necessary work.
 
     Args:
         flops: multiplications and additions.
@@ -61,13 +61,13 @@ class Work:
     exponentials: float = 0.0
 
     def seconds(self, rates: Rates) -> float:
-        """Return the least time: arithmetic, and traffic, whichever is longer."""
+        """Return the least time: the longer of arithmetic and traffic."""
         arithmetic = self.flops / rates.flops + self.exponentials / rates.exponentials
         return max(arithmetic, self.bytes / rates.bytes)
 
 
 def measured_rates(threads: int) -> Rates:
-    """Measure the rates; the best of several, as a floor asks."""
+    """Measure the rates; a floor takes the best of several measurements."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     square = torch.randn(1024, 1024)
@@ -87,7 +87,7 @@ def measured_rates(threads: int) -> Rates:
 def best_rates(threads: int) -> Rates:
     """Return the better of the rates with one thread and with several.
 
-    Several are slower for small work, and far slower on a machine that does something else.
+    Several threads are slower for small work, and far slower on a busy machine.
     """
     one = measured_rates(1)
     if threads == 1:
@@ -112,7 +112,7 @@ def num_products(widths: list[int]) -> int:
 
 
 def epoch_work(hidden: list[int], has_kolmogorov: bool) -> Work:
-    """Return what an epoch of training and its validation pass cannot do without.
+    """Return the necessary work of an epoch of training and its validation pass.
 
     Forward: 2 flops a product; backward: twice that, less the first layer's unneeded input
     gradient. Adam: 12 flops a weight; weight, gradient and two moments are read and three of them
@@ -134,7 +134,7 @@ def epoch_work(hidden: list[int], has_kolmogorov: bool) -> Work:
 
 
 def frame_work(hidden: list[int], side: int) -> Work:
-    """Return what a frame of three panels cannot do without; compressing the PNG is not counted.
+    """Return the necessary work of a frame of three panels, without compressing the PNG.
 
     A pixel: the forward pass; its pattern written once and read once; output and fold likewise;
     three panels of three bytes, written once and read once by whatever stores them.
@@ -154,13 +154,13 @@ class OperationCounter(TorchDispatchMode):  # type: ignore[no-untyped-call] # to
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Count one and run it."""
+        """Count an operation and run it."""
         self.count += 1
         return func(*args, **(kwargs or {}))
 
 
 def num_operations(config: bitfold.Config) -> int:
-    """Return how many operations PyTorch starts in one epoch of a learner."""
+    """Return the number of operations that PyTorch starts in one epoch of a learner."""
     target = load_target(config.target, size=config.size)
     split = sample_split(
         target, points=POINTS, validation_points=None, batch_size=BATCH, seed=config.seed
@@ -174,7 +174,7 @@ def num_operations(config: bitfold.Config) -> int:
 
 
 def epoch_row(shape: str, hidden: list[int], has_kolmogorov: bool, epochs: int) -> dict[str, Any]:
-    """Measure and compute one epoch's row."""
+    """Measure an epoch, compute its floor, and return the row."""
     config = bitfold.Config(
         points=POINTS,
         batch_size=BATCH,
@@ -193,7 +193,7 @@ def epoch_row(shape: str, hidden: list[int], has_kolmogorov: bool, epochs: int) 
 
 
 def frame_row(shape: str, hidden: list[int], epochs: int, repetitions: int) -> dict[str, Any]:
-    """Measure and compute one frame's row; it is drawn with one thread, as in a user's run."""
+    """Measure a frame drawn by one thread, as in a user's run, and return its row."""
     config = bitfold.Config(points=POINTS, shape=shape, epochs=epochs)
     rates = measured_rates(1)
     ours = in_temporary_run(config, lambda run: _frame_seconds(run, repetitions))

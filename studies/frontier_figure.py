@@ -15,7 +15,7 @@ from bitfold import Config
 from bitfold.experiments import Frontier, FrontierEvent, PointStarted, frontier
 
 LAMBDAS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
-# Measures, audit and frames cost time and leave no trace in the files.
+# Measures, audit and frames take time and do not change the files.
 CONFIG = Config(
     target="ring",
     learning_rate=3e-3,
@@ -42,14 +42,14 @@ def table(found: Frontier) -> str:
 
 
 def tell(event: FrontierEvent) -> None:
-    """Print which network is trained."""
+    """Print the network that is being trained."""
     if isinstance(event, PointStarted):
         weight, seed = event.config.kolmogorov_weight, event.config.seed
         print(f"[{event.number}/{event.num_missing}] lambda {weight}, seed {seed}", flush=True)
 
 
 def main() -> int:
-    """Train the curve, and put it into the docs."""
+    """Train the curve, and write it into the docs."""
     parser = argument_parser(__doc__.splitlines()[0])
     arguments = parser.parse_args()
     folder = CACHE / ("frontier-quick" if arguments.quick else "frontier-ring")

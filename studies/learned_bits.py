@@ -24,7 +24,7 @@ CASES = (("ring", 2000), ("ring", 3000), ("ring", 4500), ("rgb-ring", 3000))
 
 
 def learned_run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train once; return how long description and file are, and how good what is decoded is."""
+    """Train once; return the bits of description and file, and the decoded network's quality."""
     config = bitfold.Config(
         target=job["target"],
         points=5000,
@@ -59,7 +59,7 @@ def _measured(run: Run) -> dict[str, Any]:
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Return, in Markdown, how each N was met."""
+    """Return, in Markdown, how closely each N was met."""
     lines = [
         "| target | N | description, off N by seed | file, bytes (N / 8) | decoded, median |",
         "| --- | --- | --- | --- | --- |",
@@ -77,7 +77,7 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def main() -> int:
-    """Train and tabulate."""
+    """Train and write the table."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=300)

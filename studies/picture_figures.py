@@ -40,7 +40,7 @@ def side_by_side(pictures: list[NDArray[np.uint8]]) -> Image.Image:
 
 
 def main() -> None:
-    """Search, or take a file, then draw and print the numbers of the page."""
+    """Search, or take a given file; then draw, and print the numbers of the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--file", type=Path, help="a file of the house instead of a search")
     parser.add_argument("--minutes", type=float, default=2.0)

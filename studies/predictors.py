@@ -27,7 +27,7 @@ Result = Mapping[str, Any]
 
 
 def study_run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Learn one task under one setting."""
+    """Train one task under one setting."""
     choice = {"predictor": job["predictor"], "targets": job["targets"], "every": job["every"]}
     if job["target"] == "mnist":
         return learn_digits(job["seed"], job["epochs"], job["weight"], choice)
@@ -118,7 +118,7 @@ def _spread(runs: Sequence[Result], name: str, form: str) -> str:
 
 
 def main() -> int:
-    """Train and tabulate."""
+    """Train and write tables."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--processes", type=int, default=default_processes())

@@ -40,7 +40,7 @@ def speed_table(found: Numbers) -> str:
 
 
 def floor_table(found: Numbers) -> str:
-    """Return how far each piece of work is from its floor."""
+    """Return a table of the distance of each piece of work from its floor."""
     lines = [
         (
             row["name"].replace("*", r"\*"),
@@ -58,7 +58,7 @@ def floor_table(found: Numbers) -> str:
 
 
 def kernel_table(found: Numbers) -> str:
-    """Return the compiled K against weights by bins."""
+    """Return the table of the compiled K against weights by bins."""
     lines = [
         (
             shape.replace("*", r"\*"),
@@ -74,7 +74,7 @@ def kernel_table(found: Numbers) -> str:
 
 
 def large_table(found: Numbers) -> str:
-    """Return what K takes for millions of weights."""
+    """Return the table of K's time and memory for millions of weights."""
     lines = []
     for name, title in MEMORY_ROWS.items():
         for row in found["memory"].get(name, ()):
@@ -88,7 +88,7 @@ def large_table(found: Numbers) -> str:
 
 
 def polytopes_table(found: Numbers) -> str:
-    """Return exact partitions against regioncam's."""
+    """Return the table of exact partitions against regioncam's."""
     lines = [
         (
             name.replace("*", r"\*"),

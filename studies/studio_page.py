@@ -14,7 +14,7 @@ from benchmarks.harness.pages import replace_block
 
 
 def studio_table(found: Mapping[str, Any]) -> str:
-    """Return the numbers with their limits, and the machine that they were measured on."""
+    """Return the numbers with their limits, and the machine of the measurement."""
     lines = ["| | measured (quartiles) | wanted |", "| --- | --- | --- |"]
     for name, row in found["rows"].items():
         spread = row["found"]
@@ -39,7 +39,7 @@ def _machine(environment: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    """Quote the results."""
+    """Write the results into the page."""
     found = json.loads((DOCS / "results" / "studio.json").read_text(encoding="utf-8"))
     replace_block(DOCS / "studio.md", "numbers", studio_table(found))
 

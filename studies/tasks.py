@@ -1,4 +1,4 @@
-"""Two tasks that studies of K train under many settings, and what is measured at their end.
+"""Two tasks that studies of K train under many settings, and their final measurements.
 
 [10]*8 learns a picture as the draw-poly programs do; LeNet-300-100 learns MNIST with Adam at 3e-3
 in batches of 1,024, one rate for network and predictor. What counts is the *decoded* network, every
@@ -30,7 +30,7 @@ Settings = Mapping[str, Any]
 
 
 class Ending:
-    """A listener that keeps what a run ended with."""
+    """A listener that keeps a run's final network and loss."""
 
     def __init__(self) -> None:
         self.network: nn.Module | None = None
@@ -42,14 +42,14 @@ class Ending:
             self.network, self.kolmogorov = event.network, event.kolmogorov
 
     def measured(self, target: str) -> dict[str, Any]:
-        """Return what `measured` says of it, with mean squared errors over a built-in picture."""
+        """Return `measured` of the network, with mean squared errors over a built-in picture."""
         assert self.network is not None
         assert self.kolmogorov is not None
         return measured(self.network, self.kolmogorov, picture_error(target))
 
 
 def learn_picture(target: str, epochs: int, settings: Settings) -> dict[str, Any]:
-    """Learn a picture with 5,000 points; see `measured`, the losses being mean squared errors.
+    """Train on a picture with 5,000 points; see `measured`, whose losses are mean squared errors.
 
     Args:
         target: name of a built-in picture.
@@ -72,7 +72,7 @@ def learn_picture(target: str, epochs: int, settings: Settings) -> dict[str, Any
 
 
 def picture_error(target: str) -> Callable[[nn.Module], float]:
-    """Return what gives a network's mean squared error over all pixels of a built-in picture."""
+    """Return a function that gives a network's mean squared error over a built-in picture."""
     loaded = load_target(target, size=SIDE)
     every = torch.arange(SIDE * SIDE).numpy()
     points = torch.from_numpy(loaded.grid.coordinates(every))
@@ -81,7 +81,7 @@ def picture_error(target: str) -> Callable[[nn.Module], float]:
 
 
 def learn_digits(seed: int, epochs: int, weight: float, settings: Settings) -> dict[str, Any]:
-    """Learn MNIST; see `measured`, the losses being cross-entropies of the validation digits.
+    """Train on MNIST; see `measured`, whose losses are cross-entropies of the validation digits.
 
     Args:
         seed: of weights and batches.
@@ -119,7 +119,7 @@ def _nats(network: nn.Module, digits: Digits) -> float:
 def measured(
     network: nn.Module, kolmogorov: KolmogorovLoss, error: Callable[[nn.Module], float]
 ) -> dict[str, Any]:
-    """Return what a training ended with: hard bits, task loss as it is and decoded, coverage.
+    """Return a training's hard bits, its task loss before and after decoding, and its coverage.
 
     Bits a weight are counted under the predictor as it is, all bits under the predictor as sent.
     """

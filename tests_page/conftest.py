@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PATIENCE_MS = 180_000
-#: Software rendering, and no connections of the browser's own.
+#: Software rendering, and a browser that makes no connections of its own.
 FLAGS = (
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -30,7 +30,7 @@ serve(sys.argv[1], begin=settings, ready=lambda url: print(url, flush=True))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the monkey do as much as one wants; the whole is 3,000 actions."""
+    """Add the number of the monkey's actions as an option; the whole test has 3,000."""
     parser.addoption("--actions", type=int, default=60, help="random actions on the page")
 
 
@@ -49,7 +49,7 @@ class Studio:
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Studio]:
-    """A studio with one run, paused at epoch 0."""
+    """Start a studio with one run, paused at epoch 0."""
     folder = tmp_path / "runs"
     command = [sys.executable, "-c", SERVER, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
@@ -61,7 +61,7 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """An installed Chromium; the variable CHROMIUM names another one."""
+    """Start an installed Chromium; the variable CHROMIUM names another browser."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
     assert program is not None, "Install Chromium, or set CHROMIUM to its path."
     with sync_playwright() as playwright:
@@ -72,7 +72,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(studio: Studio, browser: Browser) -> Iterator[Page]:
-    """The page of the studio, with its first partition drawn; errors in its console fail."""
+    """Open the studio's page with its first partition drawn; errors in its console fail."""
     problems: list[str] = []
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
     opened.set_default_timeout(PATIENCE_MS)

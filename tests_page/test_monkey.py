@@ -1,4 +1,4 @@
-"""A seeded monkey on the page: it leaves no error in the console, and loses no run."""
+"""A seeded monkey clicks at random: no error in the console, and no lost run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bitfold.training import load_run
 from tests_page.conftest import Studio
 
 SELECTS = ("#faces", "#fold-colour", "#format", "#scale", "#weight-colour", "#speed")
-# Each begins a process; the studio refuses more than eight runs at a time.
+# Each action begins a process; the studio refuses more than eight runs at a time.
 RARE = 0.02
 
 
 def test_random_clicking_leaves_no_error_and_no_lost_run(
     page: Page, studio: Studio, request: pytest.FixtureRequest
 ) -> None:
-    """The console is looked at when the page closes; the whole is ``--actions 3000``."""
+    """Random clicks leave no error in the console and lose no run."""
     page.on("dialog", lambda dialog: dialog.dismiss())
     monkey = Monkey(page, np.random.default_rng(0))
     for _ in range(request.config.getoption("--actions")):
@@ -33,18 +33,18 @@ def test_random_clicking_leaves_no_error_and_no_lost_run(
 
 
 class Monkey:
-    """Does one random thing after the other.
+    """Does one random action after the other.
 
     Args:
-        page: what it plays with.
-        rng: chooses.
+        page: the page that it clicks on.
+        rng: chooses the actions.
     """
 
     def __init__(self, page: Page, rng: np.random.Generator) -> None:
         self._page, self._rng = page, rng
 
     def act(self) -> None:
-        """Do one thing."""
+        """Do one action."""
         if self._rng.random() < RARE:
             self._chosen((self._branch, self._close, self._reload))()
             return

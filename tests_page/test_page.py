@@ -1,4 +1,4 @@
-"""The page in a browser: what one sees is true, and what one does happens."""
+"""The page in a browser: it shows the run truthfully, and its controls work."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests_page.conftest import Studio
 
 
 def epoch_of(page: Page) -> int:
-    """The epoch that the page says it has."""
+    """Return the epoch that the page shows."""
     return int(page.inner_text("#epoch").split()[-1].replace(",", ""))
 
 
 def wait_for_epoch(page: Page, epoch: int) -> None:
-    """Until the drawn partition is of this epoch or a later one."""
+    """Wait until the drawn partition is of this epoch or a later one."""
     page.wait_for_function(
         "epoch => Number(document.querySelector('#folds-caption').textContent"
         ".match(/epoch ([\\d,]+)/)[1].replace(',', '')) >= epoch",
@@ -44,14 +44,14 @@ def step(page: Page, times: int = 1) -> None:
 
 
 def shown(page: Page) -> NDArray[np.uint8]:
-    """The pixels of the canvas with the folds."""
+    """Return the pixels of the canvas with the folds."""
     page.evaluate("() => window.scrollTo(0, 0)")  # the header would cover a part
     data = page.locator("#folds").screenshot()
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 def kept_run(page: Page, studio: Studio, name: str = "ring") -> Run:
-    """The run, saved and closed, so that its files hold the epoch that is shown."""
+    """Return the run, saved and closed, so that its files hold the epoch on the page."""
     page.click(f"#run-list li:has(button:text-is('{name}')) button:text('Save and close')")
     page.wait_for_selector(f"#run-list li:has(button:text-is('{name}')) small:not(:text('open'))")
     return load_run(studio.folder / name)
@@ -75,12 +75,12 @@ def test_a_newcomer_plays_and_pauses(page: Page) -> None:
 
 @pytest.mark.parametrize("zoom", [1.0, 1e3, 1e9])
 def test_the_picture_agrees_with_the_raster(page: Page, studio: Studio, zoom: float) -> None:
-    """Up to a pixel along the folds, whose lines the graphics card places by its own rules."""
+    """The picture equals the raster up to a pixel along folds, which the graphics card places."""
     step(page, 2)
     epoch = epoch_of(page)
     run = kept_run(page, studio)
     network, _ = without_sigmoid(run.network(epoch))
-    # Around a vertex, so that folds are seen at any zoom.
+    # Around a vertex folds are visible at any zoom.
     vertices = partition(network).vertices
     vertex = vertices[np.abs(vertices - (0.11, -0.23)).max(1).argmin()].tolist()
     page.evaluate("([x, y, zoom]) => window.bitfold.zoomTo(x, y, zoom)", [*vertex, zoom])
@@ -114,7 +114,7 @@ def test_the_picture_agrees_with_the_raster(page: Page, studio: Studio, zoom: fl
 
 
 def test_painting_changes_the_target_and_the_training_learns_it(page: Page, studio: Studio) -> None:
-    """A stroke on the target is in the run's own target from the next epoch on."""
+    """A stroke on the target is in the run's target from the next epoch on."""
     page.check("#tool-brush")
     page.fill("#colour", "#ffffff")
     box = page.locator("#target").bounding_box()
@@ -132,7 +132,7 @@ def test_painting_changes_the_target_and_the_training_learns_it(page: Page, stud
 
 
 def test_lambda_is_changed_and_a_wrong_value_is_explained(page: Page, studio: Studio) -> None:
-    """Settings take effect before the next epoch; what is refused is said below the folds."""
+    """A setting takes effect before the next epoch, and a refusal stands below the folds."""
     page.fill("#live-settings input[name=kolmogorov_weight]", "0.05")
     page.press("#live-settings input[name=kolmogorov_weight]", "Tab")
     step(page)
@@ -146,7 +146,7 @@ def test_lambda_is_changed_and_a_wrong_value_is_explained(page: Page, studio: St
 
 
 def test_the_pointer_finds_the_partitions_own_values(page: Page, studio: Studio) -> None:
-    """What stands under "Under the pointer" is what the network computes there."""
+    """The values under "Under the pointer" are the network's at that point."""
     step(page)
     box = page.locator("#folds").bounding_box()
     assert box is not None
@@ -166,7 +166,7 @@ def test_the_pointer_finds_the_partitions_own_values(page: Page, studio: Studio)
 
 
 def test_rewind_shows_an_earlier_moment_and_branch_begins_there(page: Page) -> None:
-    """The branch is a run of its own, at that epoch."""
+    """Rewind shows an earlier moment, and a branch is a run of its own that begins there."""
     step(page, 3)
     page.locator("#timeline").fill("1")
     page.wait_for_function(
@@ -182,7 +182,7 @@ def test_rewind_shows_an_earlier_moment_and_branch_begins_there(page: Page) -> N
 
 @pytest.mark.parametrize("kind", ["bitfold", "svg", "pdf", "png", "npz", "graphml", "mp4", "html"])
 def test_each_format_is_saved(page: Page, kind: str, tmp_path: Path) -> None:
-    """The network's file has the size that the page told."""
+    """Each format is saved, and the network's file has the size that the page told."""
     step(page)
     page.wait_for_function("() => document.querySelector('#saved-now').textContent !== ''")
     page.select_option("#format", kind)
@@ -211,7 +211,7 @@ def test_each_format_is_saved(page: Page, kind: str, tmp_path: Path) -> None:
 
 
 def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
-    """Each control has a name and takes the focus; the folds move and zoom by keys."""
+    """Each control has a name and takes the focus, and keys move and zoom the folds."""
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, canvas[tabindex]")]
         .filter(one => !(one.textContent.trim() || one.ariaLabel || one.title
@@ -232,7 +232,7 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
 
 
 def test_the_replay_page_opens_from_disk(studio: Studio, page: Page, tmp_path: Path) -> None:
-    """It asks for nothing but itself, shows the run's moments, and plays them."""
+    """A replay page opened from disk makes no request, shows the run's moments and plays them."""
     step(page, 3)
     run = kept_run(page, studio)
     path = tmp_path / "run.html"

@@ -1,4 +1,4 @@
-"""The page in trouble, and what it is for everybody: accessible, and drawn without WebGL."""
+"""The page in trouble, its accessibility, and its drawing without WebGL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HAS_PICTURE = "() => document.querySelector('#folds-caption').textContent !== ''
 
 
 def trainer_of(studio: Studio) -> int:
-    """The process that trains the run of the studio."""
+    """Return the process that trains the studio's run."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         words = path.read_text(errors="replace")
         if "trainer.worker" in words and str(studio.folder) in words:
@@ -30,7 +30,7 @@ def trainer_of(studio: Studio) -> int:
 
 
 def has_text(page: Page, selector: str, text: str) -> None:
-    """Wait until an element says something."""
+    """Wait until an element has a text."""
     page.wait_for_function(
         "([selector, text]) => document.querySelector(selector).textContent.includes(text)",
         arg=[selector, text],
@@ -39,7 +39,7 @@ def has_text(page: Page, selector: str, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def plain_browser(browser: Browser) -> Iterator[Browser]:
-    """A browser without WebGL."""
+    """Start a browser without WebGL."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
     flags = [f for f in FLAGS if "swiftshader" not in f]
     opened = browser.browser_type.launch(
@@ -52,7 +52,7 @@ def plain_browser(browser: Browser) -> Iterator[Browser]:
 def test_without_webgl_the_picture_is_plain_and_a_line_says_so(
     page: Page, studio: Studio, plain_browser: Browser
 ) -> None:
-    """It agrees with the graphics card's, but for what varies within a polytope."""
+    """Without WebGL the picture equals the graphics card's, except within polytopes."""
     step(page, 2)
     page.mouse.move(5, 5)
     plain = plain_browser.new_page(viewport={"width": 1280, "height": 900})
@@ -68,13 +68,13 @@ def test_without_webgl_the_picture_is_plain_and_a_line_says_so(
         expected, found = (shown(one).astype(float) for one in (page, plain))
         height = min(len(expected), len(found))
         assert found.std() > 5
-        if faces != "error":  # which varies most within a polytope
+        if faces != "error":  # the error varies most within a polytope
             assert np.abs(expected[:height] - found[:height]).mean() < 12
     plain.close()
 
 
 def test_a_lost_graphics_card_comes_back_with_the_picture(page: Page) -> None:
-    """The page says so meanwhile, and takes updates."""
+    """During the loss of the graphics card the page says so and takes updates, then redraws."""
     before = shown(page)
     page.evaluate(
         """() => { window.card = document.querySelector("#folds").getContext("webgl2")
@@ -93,7 +93,7 @@ def test_a_lost_graphics_card_comes_back_with_the_picture(page: Page) -> None:
 
 
 def test_a_trainer_that_is_killed_is_named_on_the_page(page: Page, studio: Studio) -> None:
-    """Below the folds; Play goes on."""
+    """A line below the folds names a killed trainer, and Play continues."""
     step(page)
     os.kill(trainer_of(studio), signal.SIGKILL)
     has_text(page, "#run-note", "killed by signal 9")
@@ -104,7 +104,7 @@ def test_a_trainer_that_is_killed_is_named_on_the_page(page: Page, studio: Studi
 
 
 def test_a_connection_that_breaks_is_made_again(studio: Studio, browser: Browser) -> None:
-    """As when a machine sleeps and wakes up: the page says so, and shows the run again."""
+    """After a broken connection, as by a sleeping machine, the page says so and reconnects."""
     opened = browser.new_page()
     routes: list[WebSocketRoute] = []
 
@@ -129,7 +129,7 @@ def test_a_connection_that_breaks_is_made_again(studio: Studio, browser: Browser
 def test_a_server_that_refuses_for_good_is_explained(
     studio: Studio, browser: Browser, code: int, line: str
 ) -> None:
-    """Of another version, or with another token; the page does not ask without end."""
+    """If the server's version or token differs, the page explains it and stops asking."""
     opened = browser.new_page()
     count: list[Any] = []
 
@@ -146,7 +146,7 @@ def test_a_server_that_refuses_for_good_is_explained(
 
 
 def test_the_token_stays_out_of_address_and_requests(studio: Studio, browser: Browser) -> None:
-    """It is in the storage of the tab alone; another tab has none."""
+    """The token is only in the tab's storage, so that another tab has none."""
     token = studio.url.partition("token=")[2].partition("&")[0]
     asked: list[str] = []
     opened = browser.new_page()
@@ -164,7 +164,7 @@ def test_the_token_stays_out_of_address_and_requests(studio: Studio, browser: Br
 
 
 def test_names_are_text_and_never_markup(page: Page, studio: Studio) -> None:
-    """A folder whose name is markup is listed as it is written."""
+    """A folder whose name is markup is listed as text."""
     page.click("#run-list li:has(button:text-is('ring')) button:text('Save and close')")
     page.wait_for_selector("#run-list li:has(button:text-is('ring')) small:not(:text('open'))")
     name = "<img src=x onerror=document.title=1>"
@@ -178,7 +178,7 @@ def test_names_are_text_and_never_markup(page: Page, studio: Studio) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds wrong."""
+    """Return the violations that axe-core finds."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
     return [
@@ -190,7 +190,7 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_the_page(studio: Studio, browser: Browser, scheme: Any) -> None:
-    """No violation of axe-core's rules: at the start, trained, looking back, with a problem."""
+    """axe-core finds no violation: at the start, trained, rewound and with a problem."""
     context: BrowserContext = browser.new_context(
         viewport={"width": 1280, "height": 900}, color_scheme=scheme, bypass_csp=True
     )

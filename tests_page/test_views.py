@@ -10,7 +10,7 @@ from tests_page.test_page import kept_run, shown, step, wait_for_epoch
 
 
 def test_two_runs_stand_side_by_side_in_one_window(page: Page, studio: Studio) -> None:
-    """What differs in their settings is shown, and only that; epochs are the same if wanted."""
+    """Two runs show only their different settings, and can be kept at the same epoch."""
     step(page, 3)
     page.locator("#timeline").fill("1")
     page.click("#branch")
@@ -31,7 +31,7 @@ def test_two_runs_stand_side_by_side_in_one_window(page: Page, studio: Studio) -
 
 
 def test_points_are_drawn_where_they_are_learned(page: Page, studio: Studio) -> None:
-    """The picture changes there alone."""
+    """Points are drawn where they are learned, and the picture changes only there."""
     page.wait_for_timeout(500)
     before = shown(page)
     page.check("#points")
@@ -45,7 +45,7 @@ def test_points_are_drawn_where_they_are_learned(page: Page, studio: Studio) -> 
 
 
 def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: Studio) -> None:
-    """The switch is a recorded change; the line that cuts is named, and the mark says so."""
+    """The switch is a recorded change, the audit names the line that cuts, and a mark shows it."""
     step(page, 2)
     page.check("#cut")
     page.wait_for_selector("#audit .verdict-cut")
@@ -65,7 +65,7 @@ def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: S
 
 
 def test_a_point_of_a_curve_shows_its_epoch_in_all_views(page: Page) -> None:
-    """Folds, time line and summary; and no longer when the pointer leaves."""
+    """A curve's point shows its epoch in folds, time line and summary, until the pointer leaves."""
     step(page, 4)
     page.hover("#chart-losses .u-over", position={"x": 2, "y": 20})
     page.wait_for_function(

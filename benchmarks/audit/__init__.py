@@ -1,1 +1,1 @@
-"""How soon the trade monitor reports a fault, and whether it keeps quiet otherwise."""
+"""How soon the trade monitor reports a fault, and whether it raises false alarms."""

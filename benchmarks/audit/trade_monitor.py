@@ -37,7 +37,7 @@ from bitfold.training.step.learner import Learner
 
 LAMBDA = 0.2
 PLANTED_EPOCHS, CORRECT_EPOCHS, OTHER_EPOCHS = 4_000, 10_000, 1_500
-#: How many steps of which runs the tests replay.
+#: The numbers of first steps, and the runs, that the tests replay.
 GOLDEN_STEPS = {"hard": 15_000, "soft": 10_000}
 RESULTS, PAGE = DOCS / "results" / "trade.json", DOCS / "trade-monitor.md"
 
@@ -48,8 +48,8 @@ class Case:
 
     Args:
         name: of its curves' file.
-        planted: whether K's gradient is cut, so that a report is wanted.
-        settings: what is set beside the ring and its points.
+        planted: whether K's gradient is cut, so that the monitor has to report.
+        settings: settings beside the ring and its points.
     """
 
     name: str
@@ -59,11 +59,11 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Losses of a training: float32, as it had them.
+    """The losses of a training in float32, as the training computed them.
 
     Args:
-        epochs: (epochs, 2), task loss and K, means over an epoch.
-        steps: (steps, 2), the same of each step; none if they were not kept.
+        epochs: (epochs, 2), mean task loss and mean K of each epoch.
+        steps: (steps, 2), task loss and K of each step; empty if they were not kept.
         weight: lambda.
     """
 
@@ -73,7 +73,7 @@ class Curves:
 
 
 def cases(seeds: int, shorter: int) -> list[Case]:
-    """Return all trainings: the two kinds that are asked for, and others that are correct."""
+    """Return all trainings: the two main kinds, and other correct ones."""
     found = []
     for seed in range(seeds):
         planted = {"epochs": PLANTED_EPOCHS // shorter, "seed": seed, "kolmogorov_weight": LAMBDA}
@@ -99,7 +99,7 @@ def train(case: Case) -> Curves:
         no_watchdog=("stagnation",),
         audit=False,
         **case.settings,
-        epoch_loop="stepwise",  # whose steps are observed
+        epoch_loop="stepwise",  # the loop whose steps are observed
     )
     with hard_binning(case.planted), losses_of_steps() as steps:
         metrics = in_temporary_run(config, lambda run: run.metrics)
@@ -113,7 +113,7 @@ def train(case: Case) -> Curves:
 
 @contextmanager
 def losses_of_steps() -> Iterator[list[Tensor]]:
-    """Collect task loss and K of every step that is trained within this context."""
+    """Collect the task loss and K of every step trained within this context."""
     found: list[Tensor] = []
     step = Learner._step
 
@@ -127,7 +127,7 @@ def losses_of_steps() -> Iterator[list[Tensor]]:
 
 
 def first_trade(losses: NDArray[np.float32], weight: float) -> tuple[int, Trade] | None:
-    """Return at which update a monitor reports what of a training."""
+    """Return the update at which a monitor reports a trade, and the report."""
     monitor = TradeMonitor()
     for update, (task, k) in enumerate(losses.tolist(), 1):
         trade = monitor.update(task, k, weight)
@@ -137,20 +137,20 @@ def first_trade(losses: NDArray[np.float32], weight: float) -> tuple[int, Trade]
 
 
 def save(curves: Curves, path: Path, num_steps: int | None = None) -> None:
-    """Write losses as .npz, of all steps or of some first ones."""
+    """Write losses as .npz, of all steps or only of the first ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     steps, weight = curves.steps[:num_steps], np.array(curves.weight)
     np.savez_compressed(path, epochs=curves.epochs, steps=steps, weight=weight)
 
 
 def load(path: Path) -> Curves:
-    """Read what `save` wrote."""
+    """Read losses that `save` wrote."""
     with np.load(path) as arrays:
         return Curves(arrays["epochs"], arrays["steps"], float(arrays["weight"]))
 
 
 def record(case: Case, curves: Curves) -> dict[str, Any]:
-    """Watch a training by epochs and by steps, print what is reported, and return it."""
+    """Watch a training by epochs and by steps; print and return the reports."""
     result: dict[str, Any] = {"name": case.name, "planted": case.planted}
     for unit, losses in (("epoch", curves.epochs), ("step", curves.steps)):
         result[f"num_{unit}s"] = len(losses)
@@ -162,7 +162,7 @@ def record(case: Case, curves: Curves) -> dict[str, Any]:
 
 
 def as_numbers(reported_at: int, trade: Trade) -> dict[str, Any]:
-    """Return a report as JSON holds it."""
+    """Return a report as JSON values."""
     return {
         "reported_at": reported_at,
         "payer": trade.payer,
@@ -177,7 +177,7 @@ def as_numbers(reported_at: int, trade: Trade) -> dict[str, Any]:
 def write_tables(
     runs: Sequence[Mapping[str, Any]], noise: Sequence[Mapping[str, Any]]
 ) -> tuple[str, str]:
-    """Return, in Markdown, what was reported of each training, and the false alarms of noise."""
+    """Write, in Markdown, the reports of each training, and the false alarms of noise."""
     head = ["| training | by epochs | by steps |", "| --- | --- | --- |"]
     units = ("epoch", "step")
     lines = [
@@ -200,7 +200,7 @@ def _cell(run: Mapping[str, Any], unit: str) -> str:
 
 
 def main() -> int:
-    """Train or replay, watch, and say whether every run was judged rightly."""
+    """Train or replay, watch, and say whether every verdict is right."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="runs of each of the first two kinds")
     parser.add_argument("--curves", type=Path, help="keep the losses of each training here")

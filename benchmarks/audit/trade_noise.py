@@ -1,4 +1,4 @@
-"""How often the trade monitor takes for a trade what is noise, on losses made by formulas."""
+"""How often the trade monitor reports noise as a trade, on losses made by formulas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bitfold.audit import TradeMonitor
 
 Numbers = NDArray[np.float64]
-#: Task loss, K and weight of every update.
+#: The task loss, K and weight of every update.
 Losses = tuple[Numbers, Numbers, Numbers]
 NUM_UPDATES = 4_000
 
@@ -30,13 +30,13 @@ def correlated(random: Generator, num_updates: int, correlation: float) -> Numbe
 
 
 def plateau(random: Generator, num_updates: int, correlation: float) -> Losses:
-    """Return a noisy task loss that has ended, beside a K that falls very slowly."""
+    """Return a noisy task loss at its minimum, and a K that falls very slowly."""
     k = 4 - 1e-5 * np.arange(num_updates, dtype=np.float64)
     return 0.1 + 0.01 * correlated(random, num_updates, correlation), k, _constant(0.2, k)
 
 
 def descent(random: Generator, num_updates: int) -> Losses:
-    """Return two terms that fall at rates of their own, both noisy."""
+    """Return two noisy terms, each falling at its own rate."""
     time = np.arange(num_updates)
     task = 0.1 / (1 + time / 100) + 0.002 * correlated(random, num_updates, 0.5)
     k = 3 + 2 * np.exp(-time / 800) + 0.01 * correlated(random, num_updates, 0.5)
@@ -54,7 +54,7 @@ def warm_up(random: Generator, num_updates: int) -> Losses:
 
 
 def multiplied(random: Generator, num_updates: int) -> Losses:
-    """Return a task loss whose noise is half of itself, as of small batches of a fitted task."""
+    """Return a task loss with noise of half its value, as for small batches of a fitted task."""
     time = np.arange(num_updates)
     task = (0.3 * np.exp(-time / 700) + 1e-3) * np.exp(0.5 * correlated(random, num_updates, 0.3))
     k = 3 + np.exp(-time / 1000) + 0.003 * correlated(random, num_updates, 0.5)
@@ -62,7 +62,7 @@ def multiplied(random: Generator, num_updates: int) -> Losses:
 
 
 def spikes(random: Generator, num_updates: int, every: int, length: float) -> Losses:
-    """Return a task loss that slips now and then and recovers, K falling a little meanwhile."""
+    """Return a task loss with occasional spikes, during each of which K falls a little."""
     time = np.arange(num_updates)
     height = np.zeros(num_updates)
     for start in np.flatnonzero(random.random(num_updates) < 1 / every):
@@ -75,7 +75,7 @@ def spikes(random: Generator, num_updates: int, every: int, length: float) -> Lo
 
 
 def sawtooth(random: Generator, num_updates: int) -> Losses:
-    """Return an oscillation that grows by e^4 and starts again, as at the edge of stability."""
+    """Return an oscillation that grows by e^4 and restarts, as at the edge of stability."""
     time = np.arange(num_updates)
     period = int(random.integers(60, 400))
     phase = (time + random.integers(period)) % period / period
@@ -98,14 +98,14 @@ KINDS: Mapping[str, Callable[[Generator, int], Losses]] = {
 
 
 def is_alarmed(losses: Losses) -> bool:
-    """Whether a monitor reports anything of some updates."""
+    """Return whether a monitor reports a trade in some updates."""
     monitor = TradeMonitor()
     rows = zip(*(column.tolist() for column in losses), strict=True)
     return any(monitor.update(*row) is not None for row in rows)
 
 
 def noise_alarms(seeds: int, num_updates: int = NUM_UPDATES) -> list[dict[str, Any]]:
-    """Return and print how many runs of each kind raise an alarm."""
+    """Return and print the number of runs of each kind that raise an alarm."""
     found = []
     for name, make in KINDS.items():
         losses = (make(np.random.default_rng(seed), num_updates) for seed in range(seeds))

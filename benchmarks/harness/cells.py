@@ -14,12 +14,12 @@ Cell = dict[str, Any]
 
 
 class CellTable:
-    """Results by the name of their cell, in one file that is whole at any time.
+    """Results by the name of their cell, in one file that is valid after each write.
 
-    Each cell also notes the day on which it was measured. The environment is that of the last cell.
+    Each cell also has the day of its measurement. The environment is that of the last cell.
 
     Args:
-        path: of the JSON file; what it holds is kept.
+        path: of the JSON file; its existing cells are kept.
 
     Raises:
         ValueError: the file is no table.
@@ -34,11 +34,11 @@ class CellTable:
         return iter(sorted(self._cells.items()))
 
     def get(self, name: str) -> Cell | None:
-        """Return a cell's result; None if it is not measured."""
+        """Return a cell's result; None if it was not measured."""
         return self._cells.get(name)
 
     def measured(self, name: str, measure: Callable[[], Cell]) -> Cell:
-        """Return a cell's result, measured and written now if it is missing."""
+        """Return a cell's result; measure and write it first if it is missing."""
         found = self._cells.get(name)
         if found is None:
             now = environment()

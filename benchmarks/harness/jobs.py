@@ -1,4 +1,4 @@
-"""Many trainings by name, on all cores, each kept once it is done."""
+"""Many trainings by name, on all cores; each result is kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run_jobs(
     cache_name: str,
     processes: int,
 ) -> list[Result]:
-    """Run a function once for each of many settings; what an earlier call finished is not redone.
+    """Run a function once for each settings; results of an earlier call are reused.
 
     Args:
         work: a function of a module, called in a process of its own with one thread.
@@ -57,7 +57,7 @@ def run_jobs(
 
 
 def default_processes() -> int:
-    """Return one process a core."""
+    """Return the number of cores, for one process on each."""
     return os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""Tables in the docs, written there by the command that measured them."""
+"""Tables of measurements in the docs, written by the command that measures."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def replace_block(page: Path, block: str, text: str) -> None:
-    """Replace what a page holds between ``<!-- block -->`` and ``<!-- end of block -->``.
+    """Replace the text between ``<!-- block -->`` and ``<!-- end of block -->`` in a page.
 
     Args:
         page: Markdown with both marks, each on a line of its own.
         block: the name in the marks.
-        text: what stands between them from now on.
+        text: the new text between the marks.
     """
     whole = page.read_text(encoding="utf-8")
     head, opening, rest = whole.partition(f"<!-- {block} -->\n")

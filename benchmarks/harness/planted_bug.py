@@ -1,4 +1,4 @@
-"""The bug that bitfold exists to prevent, planted for as long as a benchmark needs it.
+"""The bug that bitfold exists to prevent, planted for the length of a benchmark.
 
 Nothing in the package does this: a hard bin is an integer, and no gradient passes an integer.
 """
@@ -17,7 +17,7 @@ from bitfold.kolmogorov.grid.soft_assignment.soft import MIN_TEMPERATURE
 
 
 class HardTargets(Targets):
-    """Gives a weight wholly to the bin below it, as a cast to an integer does.
+    """Gives a weight's whole share to the bin below it, as a cast to an integer does.
 
     The predictor still gets its gradient; the slope by the weight is zero.
 
@@ -27,36 +27,36 @@ class HardTargets(Targets):
 
     def __init__(self, num_bins: int) -> None:
         self.num_bins = num_bins
-        # On a whole index, the coldest soft targets are one bin with a share of exactly 1.
+        # On a whole index, the coldest soft targets give one bin a share of exactly 1.
         self._one_bin = SoftTargets(MIN_TEMPERATURE, num_bins)
 
     @property
     def window(self) -> int:
-        """Return how many bins the sum looks at."""
+        """Return the number of bins in the window."""
         return self._one_bin.window
 
     def shares(self, index: Tensor) -> Shares:
-        """Return each weight's one bin, with no slope."""
+        """Return each weight's single bin, without a slope."""
         shares = self._one_bin.shares(index.floor())
         return shares._replace(slopes=shares.slopes.new_zeros(shares.slopes.shape))
 
 
 def confine_without_slope(weights: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
-    """Return weights within the range, and the cost of those beyond it, with no slope either."""
+    """Return weights within the range and the cost of those beyond, both without a slope."""
     return confine(weights.detach(), bins)
 
 
 def make_hard_targets(
     name: str, temperature: float, num_bins: int, *, by_task: bool = False
 ) -> Targets:
-    """Return hard targets, whatever targets are asked for."""
+    """Return hard targets for any requested targets."""
     del name, temperature, by_task
     return HardTargets(num_bins)
 
 
 @contextmanager
 def hard_binning(planted: bool = True) -> Iterator[None]:
-    """Let every KolmogorovLoss made and used within this context bin its weights hard."""
+    """Make every KolmogorovLoss that is made and used within this context bin hard."""
     if not planted:
         yield
         return

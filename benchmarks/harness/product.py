@@ -1,4 +1,4 @@
-"""bitfold's own work as benchmarks time it: whole runs in a temporary folder."""
+"""bitfold as users run it, for timing: whole runs in a temporary folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EpochClock:
             self.ends[event.epoch] = time.perf_counter()
 
     def seconds_an_epoch(self, warm_up: int) -> float:
-        """Return the mean over all epochs after the first ``warm_up``."""
+        """Return the mean seconds of all epochs after the first ``warm_up``."""
         last = max(self.ends)
         return (self.ends[last] - self.ends[warm_up]) / (last - warm_up)
 
@@ -57,7 +57,7 @@ def in_temporary_run(
     use: Callable[[bitfold.Run], _Made],
     *listeners: Callable[[Event], None],
 ) -> _Made:
-    """Train in a temporary folder and return what ``use`` makes of the run."""
+    """Train in a temporary folder, and return the result of calling ``use`` on the run."""
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         placed = config.replace(output_dir=str(Path(folder) / "run"))
         return use(bitfold.train(placed, listeners))

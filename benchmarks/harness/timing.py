@@ -1,4 +1,4 @@
-"""How benchmarks measure: alternately, with medians and quartiles, and a record of the machine."""
+"""Timing by turns, with medians and quartiles and a record of the machine."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ class Spread:
 
     @classmethod
     def of(cls, samples: Sequence[float]) -> Spread:
-        """Return the spread of at least one sample."""
+        """Return the median and quartiles of at least one sample."""
         if len(samples) == 1:
             return cls(samples[0], samples[0], samples[0], 1)
         low, middle, high = statistics.quantiles(samples, n=4, method="inclusive")
         return cls(middle, low, high, len(samples))
 
     def record(self) -> dict[str, float]:
-        """Return it as JSON would hold it, to four significant digits."""
+        """Return the spread as JSON values, to four significant digits."""
         numbers = {"median": self.median, "low_quartile": self.low, "high_quartile": self.high}
         rounded = {name: float(f"{value:.4g}") for name, value in numbers.items()}
         return {**rounded, "num_samples": self.num_samples}
 
     def text(self, scale: float = 1.0, unit: str = "") -> str:
-        """Return median and quartiles for a person."""
+        """Return median and quartiles as text."""
         median, low, high = (value * scale for value in (self.median, self.low, self.high))
         return f"{median:.3g}{unit} ({low:.3g} to {high:.3g})"
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return how long one call takes."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -69,8 +69,8 @@ def alternate(
 ) -> tuple[list[list[float]], list[list[float]]]:
     """Call two measurements in turn, A B A B ..., and B A in every other round.
 
-    A change of the machine's speed while it runs, or a warm cache left by the other, then falls on
-    both alike.
+    A change of the machine's speed while it runs, or a warm cache left by the other, then affects
+    both equally.
 
     Returns:
         For each of them, the samples of each round.
@@ -85,18 +85,18 @@ def alternate(
 
 
 def ratios(slow: list[list[float]], fast: list[list[float]]) -> Spread:
-    """Return how many times as fast the second is: the spread of the rounds' ratios of medians."""
+    """Return the second one's speed-up: the spread of the rounds' ratios of medians."""
     pairs = zip(slow, fast, strict=True)
     return Spread.of([statistics.median(a) / statistics.median(b) for a, b in pairs])
 
 
 def flattened(rounds: list[list[float]]) -> Spread:
-    """Return the spread of all rounds' samples together."""
+    """Return the spread of the samples of all rounds together."""
     return Spread.of([sample for one in rounds for sample in one])
 
 
 def environment() -> dict[str, Any]:
-    """Return versions, machine and date, as results that the docs quote must carry."""
+    """Return versions, machine and date, which results quoted in the docs must have."""
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "python": platform.python_version(),
@@ -110,7 +110,7 @@ def environment() -> dict[str, Any]:
 
 
 def argument_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that every benchmark has."""
+    """Return a parser of the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="few repetitions, for a first look")
     parser.add_argument("--output", type=Path, help="write the results to this JSON file")
@@ -118,7 +118,7 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
 
 
 def write_results(path: Path | None, results: Mapping[str, Any]) -> None:
-    """Write results and the environment as JSON; nothing without a path."""
+    """Write results and environment as JSON; without a path, write nothing."""
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ def write_results(path: Path | None, results: Mapping[str, Any]) -> None:
 
 
 def _as_text(results: Mapping[str, Any]) -> str:
-    """Indented JSON in which a list of plain values takes a single line."""
+    """Return indented JSON in which a list of plain values takes one line."""
     text = json.dumps(results, indent=2)
     short = re.sub(
         r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]).replace("[ ", "["), text

@@ -1,1 +1,1 @@
-"""What K takes."""
+"""The time and memory of K."""

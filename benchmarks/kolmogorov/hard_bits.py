@@ -34,7 +34,7 @@ LOSSES: dict[str, dict[str, Any]] = {
 
 
 def train(module: nn.Module, loss: KolmogorovLoss) -> None:
-    """Two steps of K, then what long training leaves: dead rows, and weights out of range."""
+    """Take two steps of K, then make dead rows and weights out of range, as long training does."""
     optimizer = torch.optim.Adam([*module.parameters(), *loss.parameters()], 1e-3)
     for _ in range(2):
         optimizer.zero_grad()
@@ -48,14 +48,14 @@ def train(module: nn.Module, loss: KolmogorovLoss) -> None:
 
 
 def both_seconds(call: Callable[[], object]) -> tuple[float, float]:
-    """Processor time and time of the clock that one call takes."""
+    """Return the processor time and wall time of one call."""
     processor, clock = time.process_time(), time.perf_counter()
     call()
     return time.process_time() - processor, time.perf_counter() - clock
 
 
 def weight_by_weight(loss: KolmogorovLoss) -> float:
-    """The bits as PyTorch counts them, a number for each weight."""
+    """Return the bits by PyTorch, one number for each weight."""
     described = loss.described
     as_sent = described.send_predictor(loss.predictor_bits)
     coded = coded_weights(described, as_sent, loss.table.all_weights())

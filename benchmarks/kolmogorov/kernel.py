@@ -39,25 +39,25 @@ NUM_BINS = 256
 LIMIT = 3.0
 TEMPERATURE = 0.1
 SHAPES = {"[10]*8": [10] * 8, "[100]*5": [100] * 5}
-# What is required of the larger shape, and what it is measured in.
+# Requirements for the larger shape, and their units.
 REQUIRED, REQUIRED_RATIO, REQUIRED_SHARE = "[100]*5", 10.0, 0.1
 WAYS = ("plain", "soft", "linear")
 
 
 class Problem(NamedTuple):
-    """A network, a predictor of its weights, and where they lie."""
+    """A network, a predictor of its weights, and the weights' positions."""
 
     network: nn.Sequential
     predictor: WeightPredictor
     positions: Tensor
 
     def parameters(self) -> list[nn.Parameter]:
-        """Return all that gets a gradient."""
+        """Return all tensors that get a gradient."""
         return [*self.network.parameters(), *self.predictor.parameters()]
 
 
 def make_problem(shape: list[int]) -> Problem:
-    """Return the same problem each time."""
+    """Return the same problem at each call."""
     torch.manual_seed(0)
     network = build_network(shape)
     return Problem(network, WeightPredictor(num_bins=NUM_BINS), weight_positions(network))
@@ -86,14 +86,14 @@ def fused_step(problem: Problem, temperature: float | None) -> tuple[float, list
 
 
 def step_of(problem: Problem, way: str) -> Callable[[], tuple[float, list[Tensor]]]:
-    """Return what does one step in one of WAYS."""
+    """Return a function that does one step in one of WAYS."""
     if way == "plain":
         return lambda: plain_step(problem)
     return lambda: fused_step(problem, TEMPERATURE if way == "soft" else None)
 
 
 def check_agreement(problem: Problem) -> None:
-    """Stop the benchmark unless both ways work out the same.
+    """Stop the benchmark unless both ways compute the same K and gradients.
 
     Raises:
         RuntimeError: they do not.
@@ -110,7 +110,7 @@ def check_agreement(problem: Problem) -> None:
 
 
 def measure_times(shape: str, rounds: int) -> dict[str, Any]:
-    """Return spreads of the times, and of the ratios, of a shape."""
+    """Return the spreads of the times and of their ratios for a shape."""
     problem = make_problem(SHAPES[shape])
     check_agreement(problem)
     results: dict[str, Any] = {"weights": len(problem.positions)}
@@ -139,14 +139,14 @@ def measure_times(shape: str, rounds: int) -> dict[str, Any]:
 
 
 def extra_megabytes(shape: str, way: str) -> float:
-    """Return by how much one step raises the resident memory of a process of its own."""
+    """Return the resident memory that one step adds, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.kolmogorov.kernel", "--step", shape, way]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(answer.stdout.split()[-1])
 
 
 def print_extra_megabytes(shape: str, way: str) -> None:
-    """Do one step, after a small one that loads all code, and print its peak above what was held.
+    """Do one step, after a small one that loads all code, and print the memory that it added.
 
     Raises:
         OSError: the system has no /proc/self/clear_refs, by which Linux forgets an earlier peak.
@@ -165,7 +165,7 @@ def _status_megabytes(name: str) -> float:
 
 
 def main() -> int:
-    """Measure times and memory, and say whether they are what is required."""
+    """Measure times and memory, and say whether they meet the requirements."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--step", nargs=2, help="a shape and a way; used for measuring memory")
     arguments = parser.parse_args()

@@ -39,10 +39,10 @@ NUM_BINS = 256
 FIXED_RANGE = (-1.0, 1.0)
 SAMPLE = 65_536
 WIDTHS = (64, 128, 256, 512)
-# Twice the weights.
+# Twice the memory of the weights.
 WIDER_WIDTHS = (90, 181, 362, 724)
 RANGES: dict[str, str | tuple[float, float]] = {"auto": "auto", "fixed": FIXED_RANGE}
-#: What a process of its own is asked to do: settings of the loss, and what to call.
+#: The task of a child process: settings of the loss, and the call.
 MEMORY_CASES: dict[str, tuple[dict[str, Any], str]] = {
     "row_column, auto": ({"predictor": "row_column"}, "step"),
     "row_column, fixed": ({"predictor": "row_column", "weight_range": FIXED_RANGE}, "step"),
@@ -72,12 +72,12 @@ def resnet_shaped(widths: Sequence[int] = WIDTHS, num_classes: int = 1000) -> nn
 
 
 class PlainLoss:
-    """The cost of linear targets under ``row_column``, as autograd works it out tensor by tensor.
+    """The cost of linear targets under ``row_column``, as autograd computes it by tensors.
 
-    It reads what a loss has learned, and shares no more with it than the logarithm of a mass.
+    It reads a loss's learned values, and shares only the logarithm of a mass with bitfold.
 
     Args:
-        loss: whose range and predictor to take; the predictor is `row_column`.
+        loss: gives the range and the predictor, which is `row_column`.
     """
 
     def __init__(self, loss: KolmogorovLoss) -> None:
@@ -125,13 +125,13 @@ class PlainLoss:
 
 
 def make_loss(module: nn.Module, **settings: Any) -> KolmogorovLoss:
-    """Return a loss of NUM_BINS bins and linear targets, unless told otherwise."""
+    """Return a loss of NUM_BINS bins and linear targets, unless the settings differ."""
     generator = torch.Generator().manual_seed(0)
     return KolmogorovLoss(module, bins=NUM_BINS, generator=generator, **settings)
 
 
 def step_of(loss: KolmogorovLoss, cost: Callable[[], Tensor]) -> Callable[[], float]:
-    """Return what does forward and backward of K, from and to empty gradients."""
+    """Return a function that does K's forward and backward, with empty gradients around it."""
     leaves = [*loss.table.parameters, *loss.parameters()]
 
     def step() -> float:
@@ -145,7 +145,7 @@ def step_of(loss: KolmogorovLoss, cost: Callable[[], Tensor]) -> Callable[[], fl
 
 
 def gradients(module: nn.Module) -> Tensor:
-    """Return the gradients by all weights, one after another."""
+    """Return the gradients by all weights in one vector."""
     found = []
     for item in module.parameters():
         assert item.grad is not None
@@ -156,7 +156,7 @@ def gradients(module: nn.Module) -> Tensor:
 def check_agreement(
     module: nn.Module, plain: Callable[[], float], ours: Callable[[], float]
 ) -> None:
-    """Stop the benchmark unless both ways work out the same K and the same gradients by weights.
+    """Stop the benchmark unless both ways compute the same K and the same gradients by weights.
 
     Raises:
         RuntimeError: they do not.
@@ -198,7 +198,7 @@ def measure_times(range_name: str, rounds: int) -> dict[str, Any]:
 
 
 def extra_megabytes(case: str, widths: Sequence[int]) -> dict[str, float]:
-    """Return what a process of its own says of one call: see `print_extra_megabytes`."""
+    """Return the memory that a child process reports for one call: see `print_extra_megabytes`."""
     command = [
         sys.executable,
         "-m",
@@ -212,7 +212,7 @@ def extra_megabytes(case: str, widths: Sequence[int]) -> dict[str, float]:
 
 
 def print_extra_megabytes(case: str, widths: Sequence[int]) -> None:
-    """Make one call, after a small one that loads all code, and print its peak above what was held.
+    """Make one call, after a small one that loads all code, and print the memory that it added.
 
     Raises:
         OSError: the system has no /proc/self/clear_refs, by which Linux forgets an earlier peak.
@@ -236,7 +236,7 @@ def print_extra_megabytes(case: str, widths: Sequence[int]) -> None:
 
 
 def status_megabytes(name: str) -> float:
-    """Return what Linux says of this process's memory, in MB of 10^6 bytes."""
+    """Return a value of this process's /proc status, in MB of 10^6 bytes."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith(name):
             return int(line.split()[1]) * 1024 / 1e6
@@ -244,7 +244,7 @@ def status_megabytes(name: str) -> float:
 
 
 def measure_memory(is_quick: bool) -> dict[str, Any]:
-    """Return each case's peak, of both sizes unless in a hurry."""
+    """Return each case's peak at both sizes, or at one with ``--quick``."""
     cases = [*MEMORY_CASES, PLAIN]
     if is_quick:
         cases.remove("coordinate, all")

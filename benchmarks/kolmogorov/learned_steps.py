@@ -30,7 +30,7 @@ from bitfold.kolmogorov import KolmogorovLoss
 
 MOST_TIMES = 1.6
 BATCH, RATE, WEIGHT = 256, 2e-3, 1.0
-# Steps before any is timed: compiled loops are loaded, and weights spread as in training.
+# Steps before the timing: they load compiled loops and spread weights as training does.
 NUM_BEFORE, NUM_STEPS = 100, 20
 ROUNDS, QUICK_ROUNDS = 30, 5
 
@@ -82,13 +82,13 @@ def learned_step() -> Callable[[int], None]:
 
 
 def lenet() -> nn.Module:
-    """Return the network, always the same."""
+    """Return LeNet-300-100 with the same weights at each call."""
     torch.manual_seed(0)
     return RECIPES["LeNet-300-100"].make()
 
 
 def timed(step: Callable[[int], None]) -> Callable[[], Sequence[float]]:
-    """Return what gives the seconds of some steps."""
+    """Return a function that returns the seconds of some steps."""
     for number in range(NUM_BEFORE):
         step(number)
 
@@ -99,14 +99,14 @@ def timed(step: Callable[[int], None]) -> Callable[[], Sequence[float]]:
 
 
 def _processor_seconds(work: Callable[[], None]) -> float:
-    """Return what one call takes of this process, whoever else is at work."""
+    """Return this process's processor time of one call, whatever other programs do."""
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
 def main() -> int:
-    """Measure, print, judge."""
+    """Measure, print and judge."""
     parser = argument_parser(__doc__.splitlines()[0])
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -31,10 +31,10 @@ from bitfold.kolmogorov import KolmogorovLoss
 
 NUM_PROCESSES = 2
 WEIGHT = 0.01
-#: Width, layers, heads, tokens known, tokens of a text, texts of a process.
+#: Width, layers, heads, vocabulary, tokens of a text, and texts of a process.
 LARGE = (768, 12, 12, 10_000, 128, 2)
 QUICK = (64, 2, 4, 500, 32, 2)
-#: Bytes of a sum, which K adds up in float64, and of a weight.
+#: Bytes of one number of a sum, which K adds in float64, and bytes of a weight.
 SUM_BYTES, WEIGHT_BYTES = 8, 4
 
 
@@ -45,7 +45,7 @@ class Transformer(nn.Module):
         width: of a token.
         num_layers: of attention and two linear layers each.
         num_heads: of attention.
-        num_tokens: that it knows.
+        num_tokens: in the vocabulary.
     """
 
     def __init__(self, width: int, num_layers: int, num_heads: int, num_tokens: int) -> None:
@@ -71,12 +71,12 @@ class Transformer(nn.Module):
 
 
 def bytes_of_k(num_sums: int, num_processes: int) -> int:
-    """Return the bytes that a process sends for K in a step: a ring adds up all sums at once."""
+    """Return the bytes that a process sends for K in a step, if a ring adds all sums at once."""
     return 2 * (num_processes - 1) * num_sums * SUM_BYTES // num_processes
 
 
 def bytes_of_fsdp(num_weights: int, num_processes: int) -> int:
-    """Return those of FSDP2: weights gathered forward and backward, gradients added up."""
+    """Return FSDP2's bytes: weights gathered forward and backward, gradients reduced."""
     return 3 * (num_processes - 1) * num_weights * WEIGHT_BYTES // num_processes
 
 
@@ -158,7 +158,7 @@ def report(
 
 
 def main() -> int:
-    """Measure, and write the results where one asks."""
+    """Measure, and write the results if a path is given."""
     arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
     sizes, rounds = (QUICK, 3) if arguments.quick else (LARGE, 3)
     with tempfile.TemporaryDirectory() as folder:

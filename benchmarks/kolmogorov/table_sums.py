@@ -32,8 +32,8 @@ from bitfold.kolmogorov import RowColumnPredictor
 LEAST_RATIO = 2.0
 #: Tables promise K to within 1e-4.
 MOST_DIFFERENT_NATS = 1e-4
-#: The other way adds 128 to a weight in float32 before it finds the bin below: of some 1e-5 of the
-#: weights this rounds to the other side of a kink, which moves the norm of slopes by its root.
+#: The other way adds 128 to a weight in float32 before it finds the bin below. About 1e-5 of the
+#: weights are rounded across a kink, which changes the norm of slopes by the root of that share.
 MOST_DIFFERENT_SLOPES = 1e-2
 TARGETS = ("linear", "rounded")
 
@@ -54,10 +54,10 @@ MODULES: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
 
 
 class WithoutTables(RowColumnPredictor):
-    """The same predictor, whose costs are never read from tables."""
+    """The same predictor, which never reads costs from tables."""
 
     def summed_in_steps(self, *_: Any) -> None:
-        """Take no weights."""
+        """Decline all weights."""
 
 
 def check_agreement(
@@ -65,7 +65,8 @@ def check_agreement(
 ) -> None:
     """Stop unless both ways give the same K and the same gradients by weights.
 
-    Weights of exactly 0 are left out: K has a kink there, and each way takes another of its slopes.
+    Weights of exactly 0 are left out: K has a kink there, and each way uses a different slope of
+    it.
 
     Raises:
         RuntimeError: they do not.

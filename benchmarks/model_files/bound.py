@@ -25,16 +25,16 @@ from benchmarks.model_files.model_bytes import through_file
 from benchmarks.model_files.small_models import PAGE, SIDE, Recipe, error, train
 from bitfold.bounds import bound
 
-# The chance that the bound does not hold.
+# The probability that the bound does not hold.
 DELTA = 0.05
-# Decoders that are paid for: each architecture that was tried is one, and there were fewer. How
-# networks are trained does not matter, as the bound holds for all files at once.
+# The number of decoders to pay for, at least one for each architecture that was tried. The way of
+# training does not matter, as the bound holds for all files at once.
 NUM_TRIED = 1024
 NUM_SEEDS = 5
 
 
 def strokes() -> nn.Module:
-    """2,429 weights; no biases, as the mean square of each layer is set to 1 instead."""
+    """Return 2,429 weights; each layer's mean square is set to 1 in place of biases."""
     half, quarter = SIDE // 2, SIDE // 4
     return nn.Sequential(
         nn.Unflatten(1, (1, SIDE, SIDE)),
@@ -54,7 +54,7 @@ def strokes() -> nn.Module:
     )
 
 
-# One scale a tensor: those of rows and columns cost more than they save in so few weights.
+# One scale a tensor: scales of rows and columns cost more than they save in so few weights.
 RECIPE = Recipe(
     strokes,
     weight=1.5,
@@ -69,7 +69,7 @@ RECIPE = Recipe(
 
 
 def run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train a network, and bound the error of what is read from its file."""
+    """Train a network, and bound the error of the network in its file."""
     training = Digits(*(torch.cat(both) for both in zip(*load_training(MNIST), strict=True)))
     start = time.process_time()
     network, kolmogorov = train(RECIPE, training, job["seed"])
@@ -104,13 +104,13 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def jobs_of(num_seeds: int) -> list[dict[str, Any]]:
-    """Return the settings of all trainings; the recipe is among them, for what is kept."""
+    """Return the settings of all trainings, with the recipe, by which results are kept."""
     settings = {"network": RECIPE.make.__name__, **RECIPE.settings()}
     return [{**settings, "seed": seed} for seed in range(num_seeds)]
 
 
 def main() -> int:
-    """Train, bound, tabulate."""
+    """Train, bound and write a table."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()

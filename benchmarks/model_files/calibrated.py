@@ -25,14 +25,14 @@ NUM_CALIBRATION: Final = 5_000
 
 
 def lenet() -> nn.Sequential:
-    """Return LeNet-300-100 with weights that are to be replaced."""
+    """Return LeNet-300-100 with weights to be replaced."""
     return nn.Sequential(
         nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10)
     )
 
 
 def main() -> None:
-    """Write, read and judge a file of each size."""
+    """Write and read a file of each size, and print its error."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder with MNIST's files")
     parser.add_argument("weights", type=Path, help="safetensors file of the network")

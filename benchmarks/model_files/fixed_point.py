@@ -37,7 +37,7 @@ SETTINGS = (("[10]*8", (5, 5), 256), ("410 x 100", (5, 5), 256), ("410 x 100", (
 
 
 def trained(name: str, shape: tuple[int, ...], bins: int, num_steps: int) -> KolmogorovLoss:
-    """Return a loss that learned beside its network, or of one that stays."""
+    """Return a loss that learned beside its network, or beside fixed weights."""
     torch.manual_seed(0)
     network = bitfold.PolytopeNet(2, name, 1) if name.startswith("[") else nn.Linear(410, 100)
     limits = RANGE if name.startswith("[") else (-0.1, 0.1)
@@ -83,7 +83,7 @@ def measure(loss: KolmogorovLoss, rounds: int) -> dict[str, Any]:
             write = seconds_of(lambda: bitfold.write_model(path, module, loss))
             return [write, seconds_of(lambda: bitfold.read_model(path, into=module))]
 
-        file()  # the loops are loaded
+        file()  # loads the loops
         files, _ = alternate(file, lambda: [0.0], rounds)
         size = path.stat().st_size
     slow, fast = alternate(
@@ -105,7 +105,7 @@ def measure(loss: KolmogorovLoss, rounds: int) -> dict[str, Any]:
 
 
 def by_precision(loss: KolmogorovLoss) -> dict[str, list[float]]:
-    """Return bits of weights and of the predictor at some precisions."""
+    """Return the bits of weights and predictor at some precisions."""
     found, usual = {}, loss.predictor_bits
     for precision in PRECISIONS:
         loss.predictor_bits = precision
@@ -116,7 +116,7 @@ def by_precision(loss: KolmogorovLoss) -> dict[str, list[float]]:
 
 
 def main() -> int:
-    """Measure, print, judge."""
+    """Measure, print and judge."""
     given = argument_parser(__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     results, is_good = {}, True

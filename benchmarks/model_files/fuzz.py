@@ -28,21 +28,21 @@ from benchmarks.harness.folders import ROOT
 from benchmarks.harness.timing import argument_parser, write_results
 
 NUM_RUNS, QUICK_RUNS = 100_000, 2_000
-# The share of the inputs that are read with the loops interpreted.
+# The share of the inputs that are read with interpreted loops.
 INTERPRETED = 0.1
 # Interpreted loops take a hundred times as long.
 MOST_SECONDS, MOST_MEGABYTES = {"compiled": 10, "interpreted": 100}, 2_048
 MOST_BYTES = 4_096
-# A file's checksum lies in bytes 3 to 6 and is of all that follow.
+# A file's checksum is in bytes 3 to 6 and covers all bytes after them.
 CHECKSUM = slice(3, 7)
-# Counts are written at every so many inputs, and at each of the last ones.
+# Counts are written after this many inputs, and after each of the last ones.
 SAVED = 100
-# What may move between two files of a corpus at a time.
+# The most bytes that a mutation moves between two files of a corpus.
 MOST_SPLICED = 64
 
 
 def with_checksum(data: bytes) -> bytes:
-    """Return a file whose checksum is right."""
+    """Return a file with the right checksum."""
     if len(data) < CHECKSUM.stop:
         return data
     right = zlib.crc32(data[CHECKSUM.stop :]).to_bytes(4, "little")
@@ -50,7 +50,7 @@ def with_checksum(data: bytes) -> bytes:
 
 
 def seeds() -> list[tuple[bytes, Any]]:
-    """Small files of all sorts, each with the module to read it into, or None."""
+    """Return small files of all kinds, each with the module to read it into, or None."""
     import torch  # noqa: PLC0415 - what is imported under atheris is imported there
     from torch import nn  # noqa: PLC0415
 
@@ -84,7 +84,7 @@ def seeds() -> list[tuple[bytes, Any]]:
 
 
 def main() -> int:
-    """Fuzz twice, and say what became of all inputs."""
+    """Fuzz twice, and print the outcomes of all inputs."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, help=f"inputs; {NUM_RUNS:,}")
     parser.add_argument("--child", choices=("interpreted", "compiled"), help=argparse.SUPPRESS)
@@ -110,7 +110,7 @@ def main() -> int:
 
 
 def fuzz_in_child(how: str, runs: int, folder: Path) -> tuple[dict[str, Any], int]:
-    """Fuzz in a process of its own, which libFuzzer ends; what it found interesting stays."""
+    """Fuzz in a child process, which libFuzzer ends; its corpus is kept."""
     command = [
         sys.executable,
         "-m",
@@ -131,11 +131,11 @@ def fuzz_in_child(how: str, runs: int, folder: Path) -> tuple[dict[str, Any], in
 
 
 def fuzz(how: str, runs: int, folder: Path) -> None:
-    """Read inputs until there were so many; does not return."""
+    """Read the given number of inputs; does not return."""
     import atheris  # noqa: PLC0415 - only who fuzzes has it
 
     if how == "compiled":
-        # Compiled loops cannot call what instrumented ones do: those of others come first.
+        # Compiled loops cannot call instrumented functions, so those of other packages come first.
         package = ROOT / "src" / "bitfold"
         for path in (package / "entropy_coding").rglob("*.py"):
             name = path.relative_to(package).with_suffix("").as_posix().replace("/", ".")
@@ -162,13 +162,13 @@ def fuzz(how: str, runs: int, folder: Path) -> None:
 
 
 class Reader:
-    """Reads inputs, and counts what becomes of them.
+    """Reads inputs and counts their outcomes; an input's first byte chooses the module.
 
     An input's first byte says which module it is read into.
 
     Args:
         path: of the file for the counts.
-        runs: how many inputs there will be; libFuzzer ends the process after the last.
+        runs: the number of inputs; libFuzzer ends the process after the last.
     """
 
     def __init__(self, path: Path, runs: int) -> None:
@@ -177,7 +177,7 @@ class Reader:
         self.slowest, self._start = 0.0, time.perf_counter()
 
     def read(self, given: bytes) -> None:
-        """One input; raises what is no proper end."""
+        """Read one input; raise for an improper end."""
         self._left -= 1
         if len(given) > 1:
             self._read(given)
@@ -202,7 +202,7 @@ class Reader:
         self.slowest = max(self.slowest, time.perf_counter() - start)
 
     def mutate(self, given: bytes, most: int, seed: int) -> bytes:
-        """A changed input with the right checksum; some get a piece of another file."""
+        """Return a changed input with the right checksum, some with a piece of another file."""
         import atheris  # noqa: PLC0415 - imported by now
 
         chance = random.Random(seed)

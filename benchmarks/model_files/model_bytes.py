@@ -1,4 +1,4 @@
-"""A network as it comes out of its file, and how long that file is."""
+"""A network decoded from its file, and the file's bytes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def through_file(
     kolmogorov: KolmogorovLoss | None = None,
     **options: Any,
 ) -> tuple[int, nn.Module]:
-    """Write a network, read it into a new one, and return the file's bytes and what was read.
+    """Write a network, read it into a new one, and return the file's bytes and the new network.
 
     Args:
-        make: a network of the same architecture, with numbers of its own.
+        make: makes a network of the same architecture with other numbers.
         network: the trained one.
-        kolmogorov: what describes it, if anything.
-        options: more of `bitfold.write_model`.
+        kolmogorov: the loss that describes it, if any.
+        options: further arguments of `bitfold.write_model`.
     """
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         path = Path(folder) / "network.bitfold"

@@ -30,7 +30,7 @@ EXAMPLE = ROOT / "examples" / "07_resnet18_file.py"
 
 
 def make(name: str) -> nn.Module:
-    """The module of a name."""
+    """Return the module of a name."""
     torch.manual_seed(0)
     if name == "LeNet-300-100":
         dense = (nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10))
@@ -45,7 +45,7 @@ def make(name: str) -> nn.Module:
 
 
 def measure(name: str, rounds: int) -> bool:
-    """Print seconds and bytes of a module, with and without a loss; whether they are few enough."""
+    """Print seconds and bytes of a module; return whether they are within the limits."""
     module = make(name)
     losses = {"without a loss": None, "with a loss": bitfold.KolmogorovLoss(module)}
     fast = [measure_one(f"{name}, {how}", module, loss, rounds) for how, loss in losses.items()]
@@ -55,7 +55,7 @@ def measure(name: str, rounds: int) -> bool:
 def measure_one(
     name: str, module: nn.Module, loss: bitfold.KolmogorovLoss | None, rounds: int
 ) -> bool:
-    """Print one line, and tell whether it is as fast as it has to be."""
+    """Print one line, and return whether it is within its limit."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.bitfold"
 
@@ -63,7 +63,7 @@ def measure_one(
             write = seconds_of(lambda: bitfold.write_model(path, module, loss))
             return [write, seconds_of(lambda: bitfold.read_model(path, into=module))]
 
-        ours()  # the loops are loaded
+        ours()  # loads the loops
         found, plain = alternate(ours, lambda: [seconds_of(lambda: gzipped(module))], rounds)
         size = path.stat().st_size
     write, read = (Spread.of([one[at] for one in found]) for at in (0, 1))
@@ -74,13 +74,13 @@ def measure_one(
 
 
 def gzipped(module: nn.Module) -> int:
-    """Bytes of the weights in float16, deflated."""
+    """Return the bytes of the weights in float16, compressed by gzip."""
     state = module.state_dict().values()
     return len(gzip.compress(b"".join(item.half().numpy().tobytes() for item in state), 6))
 
 
 def peak() -> None:
-    """Print by how many times the float32 weights this process's memory grows."""
+    """Print the growth of this process's memory, as a multiple of the float32 weights."""
     with tempfile.TemporaryDirectory() as folder:
         path, small = Path(folder) / "net.bitfold", make("LeNet-300-100")
         bitfold.write_model(path, small)
@@ -103,7 +103,7 @@ def peak() -> None:
 
 
 def main() -> int:
-    """Measure, print, and compare with what is promised."""
+    """Measure, print, and compare with the limits."""
     parser = argument_parser(__doc__ or "")
     parser.add_argument("--peak", action="store_true", help="memory of this process alone")
     given = parser.parse_args()

@@ -31,33 +31,33 @@ from bitfold.kolmogorov import KolmogorovLoss, finish, fit_predictor, prune_dead
 from bitfold.targets import load_target, sample_split
 
 SHAPE, SIDE = "[10]*8", 1024
-# Points are as many, and batches as large, as a run's are unless told otherwise.
+# The number of points and the batch size are a run's defaults.
 BATCH, EPOCHS, RATE, OWN_RATE = 1024, 4000, 5e-3, 3e-2
-# Lambda, and the share of the epochs in which it rises from 0: before there is a ring, nothing
-# holds the weights. With 6e-3 some seeds end without any.
+# Lambda, and the share of the epochs in which it rises from 0: without a ring yet, nothing holds
+# the weights. At 6e-3 some seeds end without a ring.
 WEIGHT, WEIGHT_RISES = 3e-3, 0.2
 NUM_SEEDS, MANY = 5, 2**16
-# Of a step of 8-bit rounding, a bfloat16.
+# The bits of a step of 8-bit rounding, a bfloat16.
 STEP_BYTES = 2
-# File sizes that are tried without a loss, and the factor from one to the next.
+# File sizes to try without a loss, as the first size and the factor to the next.
 LEAST_BYTES, MOST_BYTES, GROWTH = 500, 2000, 1.02
 
 
 class Points(NamedTuple):
-    """Places (N, 2) in the picture, and how bright it is there (N, 1)."""
+    """Positions (N, 2) in the picture, and its brightness there (N, 1)."""
 
     places: Tensor
     values: Tensor
 
 
 def fresh() -> PolytopeNet:
-    """Return a network with weights of its own."""
+    """Return a network with new weights."""
     return PolytopeNet(2, SHAPE, 1)
 
 
 @torch.no_grad()
 def without_biases(network: nn.Module) -> nn.Module:
-    """Return a network of the same weights; biases of 0 cost nothing until they help."""
+    """Return the network without biases, since biases of 0 are free until they help."""
     bare = copy.deepcopy(network)
     for tensor in bare.parameters():
         tensor.mul_(tensor.ndim > 1)
@@ -65,7 +65,7 @@ def without_biases(network: nn.Module) -> nn.Module:
 
 
 def train(network: nn.Module, kolmogorov: KolmogorovLoss | None, data: Points) -> None:
-    """Train a network by its mean squared error, and by K if there is one."""
+    """Train a network by its mean squared error, and by K if it has a loss."""
     rates = [RATE] if kolmogorov is None else [RATE, OWN_RATE]
     learners = [network] if kolmogorov is None else [network, kolmogorov]
     optimizer = torch.optim.Adam([{"params": list(one.parameters())} for one in learners])
@@ -107,7 +107,7 @@ def squared_error(network: nn.Module, data: Points) -> Tensor:
 
 
 def points_of(seed: int | None) -> Points:
-    """Return the pixels that a run with this seed trains on; all of them without one."""
+    """Return the pixels on which a run with this seed trains; without a seed, all pixels."""
     target = load_target("ring", size=SIDE)
     pixels = np.arange(target.grid.num_pixels)
     if seed is not None:
@@ -138,7 +138,7 @@ def in_eight_bits(network: nn.Module) -> nn.Module:
 
 
 def bytes_without_loss(network: nn.Module, psnr: float, picture: Points) -> int | None:
-    """Return the size of the smallest file of a trained network that draws as well, if any does."""
+    """Return the size of the smallest file that draws as well; None if none does."""
     limit = float(LEAST_BYTES)
     while limit < MOST_BYTES:
         num_bytes, decoded = through_file(fresh, network, num_bytes=int(limit))
@@ -149,7 +149,7 @@ def bytes_without_loss(network: nn.Module, psnr: float, picture: Points) -> int 
 
 
 def run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train both networks of a seed, and measure what is read from their files."""
+    """Train both networks of a seed, and measure the networks in their files."""
     data, picture = points_of(job["seed"]), points_of(None)
     torch.manual_seed(job["seed"])
     usual = fresh()
@@ -201,14 +201,14 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def jobs_of(num_seeds: int) -> list[dict[str, Any]]:
-    """Return the settings of all trainings; the recipe is among them, for what is kept."""
+    """Return the settings of all trainings, with the recipe, by which results are kept."""
     recipe = {"epochs": EPOCHS, "rate": RATE, "own_rate": OWN_RATE}
     recipe |= {"weight": WEIGHT, "weight_rises": WEIGHT_RISES}
     return [{**recipe, "seed": seed} for seed in range(num_seeds)]
 
 
 def main() -> int:
-    """Train, measure, tabulate."""
+    """Train, measure and write a table."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()

@@ -16,7 +16,7 @@ from benchmarks.harness.pages import replace_block
 from benchmarks.harness.timing import argument_parser, write_results
 from benchmarks.model_files import bound, ring_file, small_models
 
-# Bytes and the share of test pictures told wrongly.
+# Bytes, and the share of wrongly classified test pictures.
 LENETS = {"LeNet-300-100": (4_500, 0.019), "LeNet-5-Caffe": (2_600, 0.010)}
 LARGEST_BOUND, LARGEST_RING = 0.17, 0.5
 
@@ -24,7 +24,7 @@ Results = Sequence[Mapping[str, Any]]
 
 
 class Row(NamedTuple):
-    """What is wanted, and what was found."""
+    """A limit and a measurement."""
 
     what: str
     wanted: str
@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 def lenet_row(name: str, results: Results) -> Row:
-    """The file of a LeNet, and the errors of what is read from it."""
+    """Return the row of a LeNet's file and the errors of its decoded network."""
     own = [result for result in results if result["network"] == name]
     most_bytes, most_wrong = LENETS[name]
     size, wrong = median(own, "bytes"), median(own, "error")
@@ -46,7 +46,7 @@ def lenet_row(name: str, results: Results) -> Row:
 
 
 def bound_row(results: Results) -> Row:
-    """What a file and the training pictures promise of others."""
+    """Return the row of the bound on other pictures' errors by a file and the training pictures."""
     found = median(results, "bound")
     text = f"{found:.2%}, from {median(results, 'bytes'):,.0f} bytes"
     wanted = f"below {LARGEST_BOUND:.0%}"
@@ -54,7 +54,7 @@ def bound_row(results: Results) -> Row:
 
 
 def ring_row(results: Results) -> Row:
-    """The file of the ring over 8-bit weights of a network that draws no better."""
+    """Return the row of the ring's file over 8-bit weights that draw no better."""
     shares = [result["bytes"] / result["rounded_bytes"] for result in results]
     share = statistics.median(shares)
     more = statistics.median(result["psnr_db"] - result["rounded_psnr_db"] for result in results)
@@ -81,7 +81,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> int:
-    """Train what is missing, and compare."""
+    """Train the missing networks, and compare."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()

@@ -30,11 +30,11 @@ from bitfold.kolmogorov import KolmogorovLoss, finish, fit_predictor, prune_dead
 
 PAGE = DOCS / "small-models.md"
 SIDE = 28
-# The share of the steps in which rates still rise.
+# The share of the steps in which rates rise.
 RISING = 0.1
 # The share of the epochs after which steps and scales are frozen.
 SOFT = 0.9
-# Parts of a batch that are moved alike, and pictures looked at together when nothing is learned.
+# Parts of a batch that move alike, and the number of pictures in a batch of evaluation.
 NUM_MOVES, MANY = 4, 1000
 
 
@@ -43,12 +43,12 @@ class Recipe:
     """How a network is trained.
 
     Args:
-        make: a new one.
+        make: makes a new network.
         weight: of the network's nats, against those of the classes of all training pictures.
         epochs: how many.
         batch: pictures.
         rate: Adam's for the weights, at its highest.
-        own_rate: for what K learns.
+        own_rate: for K's own parameters.
         moved: the share of pictures that are moved by up to a pixel each time that they are seen.
         focus: the power of the chance of being wrong that a picture's cross-entropy counts with.
         predictor: of the weights.
@@ -65,19 +65,19 @@ class Recipe:
     predictor: str = "row_column"
 
     def settings(self) -> dict[str, Any]:
-        """Return all numbers: what is kept of a training is known by them."""
+        """Return all numbers, by which a finished training is recognised."""
         return {name: item for name, item in vars(self).items() if name != "make"}
 
 
 def lenet_300_100() -> nn.Module:
-    """266,610 weights."""
+    """Return a network of 266,610 weights."""
     return nn.Sequential(
         nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10)
     )
 
 
 def lenet_5_caffe() -> nn.Module:
-    """431,080 weights."""
+    """Return a network of 431,080 weights."""
     return nn.Sequential(
         nn.Unflatten(1, (1, SIDE, SIDE)),
         nn.Conv2d(1, 20, 5),
@@ -136,15 +136,15 @@ def train(recipe: Recipe, digits: Digits, seed: int) -> tuple[nn.Module, Kolmogo
 def task_loss(logits: Tensor, labels: Tensor, focus: float) -> Tensor:
     """Return the mean cross-entropy, each picture's times a power of its chance of being wrong.
 
-    Source: Lin et al. 2017, "Focal loss", equation 4. What is told rightly by a wide margin counts
-    little, so that bits are spent where they save an error.
+    Source: Lin et al. 2017, "Focal loss", equation 4. Pictures classified rightly by a wide margin
+        count little, so that bits are spent where they save an error.
     """
     nats = functional.cross_entropy(logits, labels, reduction="none")
     return (nats * (1 - (-nats).exp()) ** focus if focus else nats).mean()
 
 
 def shuffled(digits: Digits, recipe: Recipe) -> Iterator[Digits]:
-    """Give all digits once, in batches, some of them moved by up to a pixel."""
+    """Yield all digits once, in batches, some moved by up to a pixel."""
     for chosen in torch.split(torch.randperm(len(digits.labels)), recipe.batch):
         pictures = digits.pictures[chosen].view(-1, SIDE, SIDE)
         moved = (torch.rand(len(chosen)) < recipe.moved).nonzero()[:, 0]
@@ -155,7 +155,7 @@ def shuffled(digits: Digits, recipe: Recipe) -> Iterator[Digits]:
 
 
 def task_losses(network: nn.Module, digits: Digits) -> Iterator[Tensor]:
-    """Give the loss of many digits at a time, as they are."""
+    """Yield the losses of unmoved digits, in large batches."""
     for pictures, labels in zip(
         torch.split(digits.pictures, MANY), torch.split(digits.labels, MANY), strict=True
     ):
@@ -170,7 +170,7 @@ def error(network: nn.Module, digits: Digits) -> float:
 
 
 def run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train one network, write it to a file, and measure what is read from that."""
+    """Train one network, write it to a file, and measure the decoded network."""
     training, judged = load_training(MNIST)
     if not job["validate"]:
         training = Digits(*(torch.cat(both) for both in zip(training, judged, strict=True)))
@@ -233,7 +233,7 @@ def _row(result: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Train, tabulate."""
+    """Train and write tables."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--validate", action="store_true", help="judge by training pictures")
     parser.add_argument("--networks", nargs="+", choices=RECIPES, default=list(RECIPES))

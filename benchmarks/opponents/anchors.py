@@ -31,7 +31,7 @@ RATIOS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of the straightforward program, as measured here."""
+    """Seconds of the straightforward program on this machine."""
 
     small_epoch: float
     small_epoch_k: float
@@ -42,7 +42,7 @@ class Measured:
 
     @classmethod
     def of(cls, seconds: dict[str, float]) -> Measured:
-        """Take them from the rows of `benchmarks.training.speed`."""
+        """Return the seconds from the rows of `benchmarks.training.speed`."""
         return cls(
             seconds["epoch, [10]*8, no K"],
             seconds["epoch, [10]*8, K"],

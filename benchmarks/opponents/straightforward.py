@@ -114,7 +114,8 @@ class StraightforwardProgram:
             self.predictor = WeightPredictor()
             self.positions = weight_positions(self.network)
             self.predictor_optimizer = torch.optim.Adam(self.predictor.parameters(), lr=1e-3)
-        # One random number a hidden neuron: the sum of those that are active names a polytope.
+        # One random number for each hidden neuron: the sum over active neurons identifies a
+        # polytope.
         self.hash_numbers = [torch.randint(-(2**62), 2**62, (width,)) for width in shape]
         self.losses: list[tuple[float, float, float]] = []
 

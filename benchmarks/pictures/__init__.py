@@ -1,1 +1,1 @@
-"""How well and how fast pictures are learned, and how small they become."""
+"""How well and how fast networks learn pictures, and how small the files are."""

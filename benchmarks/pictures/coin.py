@@ -73,7 +73,7 @@ def _count(depth: int, width: int) -> int:
 def _learned(
     network: nn.Sequential, pixels: NDArray[np.uint8], rate: float, seconds: float
 ) -> NDArray[np.uint8]:
-    """Train for processor time; return what the rounded weights draw."""
+    """Train for some processor time; return the picture that the rounded weights draw."""
     height, width, _ = pixels.shape
     points = torch.from_numpy(Grid(width, height).coordinates(np.arange(height * width)))
     values = torch.from_numpy(pixels.reshape(-1, 3).astype(np.float32) / 255)

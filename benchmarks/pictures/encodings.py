@@ -88,7 +88,7 @@ class Method:
 
     Args:
         make: makes a network of a scale.
-        scales: of which the best counts.
+        scales: the scales to try; the best one counts.
     """
 
     make: Callable[[float], nn.Module]
@@ -157,7 +157,7 @@ class Trainings:
     seconds: float
 
     def psnr_db(self, picture: str, name: str, scale: float, rate: float, seed: int) -> float:
-        """Return the PSNR of a method, measured now if the table lacks it."""
+        """Return the PSNR of a method; measure it first if the table lacks it."""
 
         def measure() -> dict[str, object]:
             quality, steps = learned_db(
@@ -191,7 +191,7 @@ def row(trainings: Trainings, picture: str, name: str, seeds: list[int]) -> str:
 
 
 def main() -> None:
-    """Measure what the table lacks, and print a line for each method and photograph."""
+    """Measure the missing cells, and print a line for each method and photograph."""
     parser = argument_parser(str(__doc__))
     parser.add_argument("--seconds", type=float, default=180.0, help="CPU seconds of a training")
     parser.add_argument("--pictures", default=",".join(PHOTOGRAPHS))

@@ -36,10 +36,10 @@ from bitfold.experiments.pictures.similarity import psnr_db
 Pixels = NDArray[np.uint8]
 
 TABLE: Final = RESULTS / "pictures.json"
-#: The side of a drawing in pixels, and how many times as large it is looked at, too.
+#: The side of a drawing in pixels, and the factor of its enlargement.
 DRAWING_SIDES: Final = (64, 256)
 TIMES: Final = 8
-#: The bar is at the first of these.
+#: The sizes in bytes; the requirement is on the first.
 DRAWING_BYTES: Final = (300, 200, 450, 100, 600)
 BITS_PER_PIXEL: Final = (0.3, 0.2, 0.1)
 OURS: Final = "bitfold"
@@ -52,7 +52,7 @@ DRAWING_RIVALS: Final = (
     "traced SVG",
 )
 PHOTOGRAPH_RIVALS: Final = ("JPEG", "WebP", "AVIF")
-#: No number of decibels is larger: a lossless file has as many.
+#: The largest PSNR in dB, which lossless files get.
 MOST_DB: Final = 99.0
 
 
@@ -81,7 +81,7 @@ def likeness(truth: Pixels, shown: Pixels) -> tuple[float, float]:
 
 
 def measure_drawings(table: CellTable, side: int, num_bytes: int, seconds: float) -> None:
-    """Fill all cells of drawings at a side and a size."""
+    """Measure all cells of drawings at a side and a size."""
     for name in DRAWINGS:
         pixels, large = drawing(name, side), drawing(name, TIMES * side)
         named = partial(cell_name, name, side, num_bytes)
@@ -108,7 +108,7 @@ def measure_drawings(table: CellTable, side: int, num_bytes: int, seconds: float
 
 
 def measure_photographs(table: CellTable, bits_per_pixel: float, seconds: float) -> None:
-    """Fill all cells of photographs at a number of bits a pixel."""
+    """Measure all cells of photographs at a number of bits a pixel."""
     num_bytes = photograph_bytes(bits_per_pixel)
     for name in PHOTOGRAPHS:
         pixels = photograph(name)
@@ -146,7 +146,7 @@ def _photograph_rivals(name: str) -> dict[str, list[Rival]]:
 
 
 def main() -> None:
-    """Measure what is missing in the table, in the order of its worth."""
+    """Measure the missing cells of the table, the most important first."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="processor time of a search")
     parser.add_argument("--parts", default="drawings,photographs")

@@ -30,7 +30,7 @@ TEMPLATE: Final = Path(__file__).with_suffix(".md")
 FIGURES: Final = DOCS / "figures"
 _TILE, _CAPTION, _GAP = 160, 16, 6
 _NONE = "none"
-#: The measures that are compared, and how a table names them.
+#: The compared measures, and their names in a table.
 MEASURES: Final = {
     "psnr_db": "PSNR", "ssim": "SSIM", "large_psnr_db": "PSNR at 8 times",
     "large_ssim": "SSIM at 8 times",
@@ -89,7 +89,7 @@ def _shown(cell: Cell, measures: Sequence[str], digits: Sequence[int], *, is_bes
 
 
 def wins(rows: dict[str, Row], measures: Sequence[str]) -> str:
-    """Return in how many pictures bitfold is best alone, by each measure."""
+    """Return the number of pictures in which bitfold alone is best, by each measure."""
     counts = [
         f"{sum(best_method(row, one) == formats.OURS for row in rows.values())} by {MEASURES[one]}"
         for one in measures
@@ -98,7 +98,7 @@ def wins(rows: dict[str, Row], measures: Sequence[str]) -> str:
 
 
 def effort(rows: dict[str, Row]) -> str:
-    """Return the time of encoding and decoding of bitfold's files, the median over pictures."""
+    """Return the median times of encoding and decoding of bitfold's files over pictures."""
     ours = [row[formats.OURS] for row in rows.values()]
     encoding = np.median([cell["encoding_seconds"] for cell in ours])
     decoding = np.median([cell["decoding_ms"] for cell in ours])
@@ -149,7 +149,7 @@ class Sheet:
     """A figure: a row for each picture, with itself, bitfold, and the two best rivals.
 
     Args:
-        pictures: their names.
+        pictures: names of the pictures.
         side: of a picture in pixels.
         num_bytes: of the files.
         methods: the rivals.

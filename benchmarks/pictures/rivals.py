@@ -1,4 +1,4 @@
-"""Pictures in the formats that people use, each at all its qualities, and as traced drawings."""
+"""Pictures in common formats at all their qualities, and as traced drawings."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _Files = Iterator[tuple[int, Callable[[int], Pixels]]]
 
 
 def _raster(data: bytes) -> tuple[int, Callable[[int], Pixels]]:
-    """A file of pixels: enlarged by bicubic interpolation, as viewers do."""
+    """Return a file of pixels, which enlarges by bicubic interpolation, as viewers do."""
     decoded = Image.open(io.BytesIO(data)).convert("RGB")
 
     def draw(side: int) -> Pixels:
@@ -78,7 +78,7 @@ def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def _png(picture: Image.Image) -> _Files:
-    """Palettes of 2 to 16 colours, chosen in two ways."""
+    """Yield palettes of 2 to 16 colours, chosen in two ways."""
     ways = (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE)
     for colours, way in product(range(2, 17), ways):
         yield _raster(_saved(picture.quantize(colours, way, dither=Image.Dither.NONE), "PNG",
@@ -86,7 +86,7 @@ def _png(picture: Image.Image) -> _Files:
 
 
 def _webp_lossless(picture: Image.Image) -> _Files:
-    """The picture as it is, and with palettes of 2 to 16 colours."""
+    """Yield the unchanged picture, and palettes of 2 to 16 colours."""
     palettes = [picture.quantize(count, dither=Image.Dither.NONE) for count in range(2, 17)]
     for one in (picture, *(palette.convert("RGB") for palette in palettes)):
         yield _raster(_saved(one, "WEBP", lossless=True, quality=100, method=6))
@@ -111,7 +111,7 @@ def _avif(picture: Image.Image) -> _Files:
 
 
 def _jpeg_xl(picture: Image.Image) -> _Files:
-    """Lossy at all qualities, and lossless with and without a palette."""
+    """Yield lossy files at all qualities, and lossless ones with and without a palette."""
     import pillow_jxl  # noqa: F401, PLC0415 - registers the format
 
     for quality in range(1, 100, 4):
@@ -121,13 +121,13 @@ def _jpeg_xl(picture: Image.Image) -> _Files:
         yield _raster(_saved(one, "JXL", lossless=True, effort=9))
 
 
-# Of vtracer: the drawing is traced at these many times its size.
+# For vtracer: the enlargements at which the drawing is traced.
 _TIMES, _MODES, _COLOUR_BITS = (1, 4), ("spline", "polygon"), (2, 4, 6)
 _COLOUR_STEPS, _SPECKLES, _CORNERS = (16, 64), (2, 16), (30, 60)
 
 
 def _traced(picture: Image.Image) -> _Files:
-    """Paths of vtracer at many settings, in the shortest header, compressed by Brotli."""
+    """Yield paths of vtracer at many settings, with the shortest header, compressed by Brotli."""
     import brotli  # noqa: PLC0415 - of the extra
     import vtracer  # noqa: PLC0415 - of the extra
 
@@ -158,7 +158,7 @@ def _drawer(svg: str) -> Callable[[int], Pixels]:
     return draw
 
 
-#: By name: all files of a picture.
+#: All files of a picture, by the format's name.
 FORMATS: Final[dict[str, Callable[[Image.Image], _Files]]] = {
     "PNG, 16 colours": _png,
     "WebP, lossless": _webp_lossless,

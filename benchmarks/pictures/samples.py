@@ -1,4 +1,4 @@
-"""Photographs and drawings for the benchmarks: scikit-image's, and twelve drawings of our own."""
+"""Photographs and drawings for the benchmarks: scikit-image's, and twelve of our own."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _mail(pen: ImageDraw.ImageDraw) -> None:
     pen.line([(60, 130), (256, 280), (452, 130)], fill=_PAPER, width=24)
 
 
-#: By name: each draws on a square of 512 pixels.
+#: Functions by name, each of which draws on a square of 512 pixels.
 DRAWINGS: Final[dict[str, Callable[[ImageDraw.ImageDraw], None]]] = {
     "disk": _disk,
     "target": _target,

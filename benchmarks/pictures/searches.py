@@ -18,7 +18,7 @@ from bitfold.experiments.pictures.search import decoded_picture
 from bitfold.training import Session
 from bitfold.training.time_budget import TimeBudget
 
-#: Of each, the fastest of so many drawings of a file counts as its time.
+#: The number of times that a file is drawn; the fastest counts.
 _DRAWN = 5
 
 
@@ -41,13 +41,13 @@ def searched(pixels: NDArray[np.uint8], num_bytes: int, seconds: float) -> dict[
         start = time.process_time()
 
         def counted(session: Session, start: float) -> TimeBudget:
-            del start  # in other seconds
+            del start  # this search counts processor seconds instead
             return TimeBudget(session, clock=time.process_time)
 
         with mock.patch("bitfold.training.new_run.TimeBudget", counted):
             found = compress_picture(source, output, Goal(num_bytes=num_bytes), seconds / 60)
         spent = time.process_time() - start
-        if found.exit_code:  # a search that was stopped is no result
+        if found.exit_code:  # a stopped search has no result
             raise KeyboardInterrupt
         best = found.best
         assert best is not None
@@ -65,7 +65,7 @@ def searched(pixels: NDArray[np.uint8], num_bytes: int, seconds: float) -> dict[
 
 
 def drawn(file: str, side: int) -> NDArray[np.uint8]:
-    """Draw a file that `searched` found, uint8 (side, side, 3)."""
+    """Draw the file of a result of `searched`, as uint8 (side, side, 3)."""
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         path = Path(folder) / "picture.bitfold"
         path.write_bytes(base64.b64decode(file))

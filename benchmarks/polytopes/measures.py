@@ -33,15 +33,15 @@ from bitfold.polytopes.measuring.nearness import NUM_FOLD_POINTS
 
 RESULTS = DOCS / "results" / "measures.json"
 NUM_POINTS = 5000
-#: Shapes, seconds that partition and measures together may take, and how often both take turns.
+#: Shapes, the limit of seconds for partition and measures together, and the number of turns.
 CASES = (("[10]*8", 0.006, 9), ("[64]*4", 0.1, 3), ("[100]*5", 0.5, 1))
-_CHUNK = 2**22  # distances held at a time
+_CHUNK = 2**22  # distances in memory at a time
 
 Doubles = NDArray[np.float64]
 
 
 def nearest(points: Doubles, segments: Doubles) -> Doubles:
-    """Return each point's distance from the nearest segment, trying all."""
+    """Return each point's distance from the nearest segment, by trying all segments."""
     starts, along = segments[:, 0], segments[:, 1] - segments[:, 0]
     squares = np.maximum((along**2).sum(1), 1e-300)
     found = []
@@ -55,7 +55,7 @@ def nearest(points: Doubles, segments: Doubles) -> Doubles:
 
 
 def straightforward(found: bitfold.Partition, points: Doubles) -> dict[str, float]:
-    """Return the numbers that take time."""
+    """Return those measures that take time to compute."""
     ends = found.vertices[found.edges]
     lengths = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
     inner = found.neighbours.min(1) >= 0
@@ -85,7 +85,7 @@ def straightforward(found: bitfold.Partition, points: Doubles) -> dict[str, floa
 
 
 def measure(shape: str, rounds: int) -> dict[str, Any]:
-    """Return times of both and of the partition, and by how much their numbers differ."""
+    """Return times of both and of the partition, and the difference of their numbers."""
     generator = torch.Generator().manual_seed(0)
     network = bitfold.PolytopeNet(2, shape, 3, generator=generator).eval()
     with torch.no_grad():
@@ -93,7 +93,7 @@ def measure(shape: str, rounds: int) -> dict[str, Any]:
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (NUM_POINTS, 2))
     partition = bitfold.partition(network)
     ours, theirs = measure_folds(partition, points).numbers(), straightforward(partition, points)
-    # Nothing is kept from before.
+    # No result of the previous turn is cached.
     fresh = [bitfold.partition(network) for _ in range(rounds)]
     of_ours = [bitfold.partition(network, with_outputs=True) for _ in range(3 * rounds)]
     slow, fast = alternate(
@@ -134,7 +134,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def main() -> int:
-    """Measure, compare, write the page's table."""
+    """Measure, compare, and write the page's table."""
     arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
     if arguments.output is None and not arguments.quick:
         arguments.output = RESULTS

@@ -1,4 +1,4 @@
-"""Random networks of mixed kinds, with coincidences and zeros, to cut into polytopes."""
+"""Random networks of mixed kinds, with coinciding folds and zeros, to cut into polytopes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ACTIVATIONS: tuple[Callable[[], nn.Module], ...] = (
     nn.ReLU6,
     nn.Hardtanh,
 )
-# Of an image, and numbers that are rounded, so that folds coincide and weights vanish.
+# The side of an image, and the rounding of weights, which makes folds coincide and weights vanish.
 _SIDE, _ROUNDED_SHARE = 6, 0.2
 
 
 class Mixed(NamedTuple):
-    """A network and where to cut it.
+    """A network, and the domain in which it is cut.
 
     Attributes:
         kind: its name.
@@ -39,7 +39,7 @@ class Mixed(NamedTuple):
 
 
 class Residual(nn.Module):
-    """A block that adds what a layer makes of its input."""
+    """A block that adds a layer's output to its input."""
 
     def __init__(self, width: int, activation: Callable[[], nn.Module]) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Residual(nn.Module):
 
 
 class Maxout(nn.Module):
-    """The largest of every three outputs of a layer."""
+    """The largest of each three outputs of a layer."""
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ from bitfold.networks import parse_shape
 
 SAVED = RESULTS / "polytopes.json"
 MEMORY_RESULTS = SAVED.with_name("polytopes_memory.json")
-#: Widths, how many times as fast is required, and how often the two take turns.
+#: Widths, required speed-up, and number of turns.
 SPEED_CASES = (
     ("[10]*8", [10] * 8, 8.0, 15),
     ("[64]*4", [64] * 4, 8.0, 7),
@@ -46,8 +46,8 @@ SPEED_CASES = (
     ("[512]", [512], 12.0, 5),
 )
 COUNT_WIDTHS = ([4], [8, 8], [16] * 3, [10] * 8, [32, 16, 8], [64], [24] * 4, [6] * 12)
-#: For single calls: widths, how many times as fast is required, pairs of calls, and the side of the
-#: matrices that are multiplied in between.
+#: Single calls: widths, required speed-up, pairs of calls, and the side of the matrices that are
+#: multiplied in between.
 SINGLE_WIDTHS, SINGLE_REQUIRED, NUM_SINGLE, PRODUCT_SIDE = [10] * 8, 4.0, 500, 300
 TURN_SECONDS = 0.02
 NUM_COUNTED, NUM_CHECKED = 64, 1000
@@ -80,7 +80,7 @@ def peer(network: nn.Sequential) -> Any:
 
 
 def repeated(once: Callable[[], Any]) -> Callable[[], list[float]]:
-    """Return a turn: calls for about TURN_SECONDS, at least one, that gives their times."""
+    """Return a function that calls for about TURN_SECONDS, at least once, and returns its times."""
     count = max(1, round(TURN_SECONDS / min(seconds_of(once) for _ in range(3))))
     return lambda: [seconds_of(once) for _ in range(count)]
 
@@ -90,7 +90,7 @@ def measure_speed(widths: list[int], rounds: int) -> dict[str, Any]:
     torch.manual_seed(0)
     network = dense(widths, nn.ReLU)
     ours, theirs = bitfold.partition(network), peer(network)
-    # A turn of either takes about as long, so that neither meets the other's caches more often.
+    # Both turns take about equally long, so that neither meets the other's caches more often.
     slow, fast = alternate(
         repeated(lambda: peer(network)), repeated(lambda: bitfold.partition(network)), rounds
     )
@@ -134,7 +134,7 @@ def measure_single(count: int) -> dict[str, Any]:
 
 
 def print_single(quick: bool) -> tuple[dict[str, Any], bool]:
-    """Print and return single calls, and whether they are too slow."""
+    """Print and return single calls, and whether one is too slow."""
     row = measure_single(50 if quick else NUM_SINGLE)
     times = row["times_as_fast"]
     is_short = times["median"] < SINGLE_REQUIRED
@@ -149,7 +149,7 @@ def print_single(quick: bool) -> tuple[dict[str, Any], bool]:
 
 
 def compare_counts(count: int) -> list[dict[str, Any]]:
-    """Return vertices, edges and faces by both, for networks where they differ."""
+    """Return both engines' vertices, edges and faces, for networks where they differ."""
     different = []
     for seed in range(count):
         torch.manual_seed(seed)
@@ -167,7 +167,7 @@ def compare_counts(count: int) -> list[dict[str, Any]]:
 
 
 def check_many(count: int) -> list[str]:
-    """Return what is wrong with partitions of random networks of mixed kinds."""
+    """Return the failures of partitions of random networks of mixed kinds."""
     wrong = []
     for seed in range(count):
         kind, network, domain, plane = mixed_network(seed)
@@ -179,7 +179,7 @@ def check_many(count: int) -> list[str]:
 
 
 def measure_wide() -> int:
-    """Print what one layer of 4096 takes; 1 if that is more than 60 s or 12 GB."""
+    """Print time and memory of one layer of 4096; return 1 if it takes over 60 s or 12 GB."""
     torch.manual_seed(0)
     bitfold.partition(dense([4], nn.ReLU))  # loads the loops
     network, found = dense([4096], nn.ReLU), []
@@ -209,13 +209,13 @@ MEMORY_CASES = (
     ("[4096]", 1.0, 10**6),
     ("[20000]", 1.0, 10**6),
 )
-#: What docs/polytopes.md promises: bytes before the first polytope, and for each of them, of which
-#: so many for each neuron of the widest layer, if there is more than one.
+#: The promise of docs/polytopes.md: bytes before the first polytope and for each polytope, part of
+#: them for each neuron of the widest of several layers.
 START_BYTES, POLYTOPE_BYTES, NEURON_BYTES = 500e6, 250, 16
 
 
 def measure_memory(path: Path) -> int:
-    """Print and write the largest memory of each case; 1 if one takes more than is promised."""
+    """Print and write each case's largest memory; return 1 if a case takes over the promise."""
     rows = []
     for shape, side, most in MEMORY_CASES:
         command = [sys.executable, "-m", "benchmarks.polytopes.partitions", "--memory-of", shape]
@@ -237,7 +237,7 @@ def measure_memory(path: Path) -> int:
 
 
 def print_memory(shape: str, side: float, most: int) -> int:
-    """Print what became of one partition, how many polytopes, and bytes at the most."""
+    """Print one partition's outcome, number of polytopes and peak bytes."""
     torch.set_num_threads(2)
     torch.manual_seed(0)
     network = dense(list(parse_shape(shape)), nn.ReLU)
@@ -254,7 +254,7 @@ def print_memory(shape: str, side: float, most: int) -> int:
 
 
 def print_speed(quick: bool) -> tuple[dict[str, Any], list[str]]:
-    """Print and return the loops of calls, and the names of those that are too slow."""
+    """Print and return the loops of calls, and the names of the cases that are too slow."""
     rows: dict[str, Any] = {}
     missed: list[str] = []
     for name, widths, required, rounds in SPEED_CASES:

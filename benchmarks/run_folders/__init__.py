@@ -1,1 +1,1 @@
-"""What strangers may put into the folder of a run."""
+"""What a stranger can do with the folder of a run."""

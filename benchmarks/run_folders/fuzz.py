@@ -29,14 +29,14 @@ from benchmarks.harness.timing import argument_parser, write_results
 
 NUM_RUNS, QUICK_RUNS = 10_000, 500
 MOST_SECONDS, MOST_MEGABYTES = 10.0, 1024.0
-# A process that says nothing for so long hangs; other work on the machine counts too.
+# A process without output for this long hangs; other programs may slow it down.
 HANGS_SECONDS = 600.0
 # Loops are compiled and libraries imported before the first attempt.
 START_SECONDS = 3600.0
 
 
 def main() -> int:
-    """Make all attempts, and print what became of them."""
+    """Make all attempts, and print their outcomes."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, help=f"changed folders; {NUM_RUNS:,}")
     parser.add_argument("--first", type=int, default=0, help="number of the first folder")
@@ -108,7 +108,7 @@ def _hand_on(source: IO[str], lines: queue.Queue[str]) -> None:
 
 
 def _next(lines: queue.Queue[str], patience: float) -> str:
-    """Return the next line; empty after the last one, or if none comes."""
+    """Return the next line; empty after the last one, or if no line comes in time."""
     try:
         return lines.get(timeout=patience)
     except queue.Empty:
@@ -121,7 +121,7 @@ def _lost(number: int, reason: str) -> dict[str, Any]:
 
 
 def fault_of(found: dict[str, Any]) -> str:
-    """Return what is wrong with an outcome; empty if nothing is."""
+    """Return the fault of an outcome; empty if there is none."""
     if found["fault"]:
         return str(found["fault"])
     if found["seconds"] > MOST_SECONDS:
@@ -130,7 +130,7 @@ def fault_of(found: dict[str, Any]) -> str:
 
 
 def rows(outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row for each command, and one for all."""
+    """Return a row for each command, and one row for all."""
     commands = sorted({found["command"] for found in outcomes})
     groups = {name: [f for f in outcomes if f["command"] == name] for name in commands}
     return [
@@ -147,7 +147,7 @@ def rows(outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def table(outcomes: list[dict[str, Any]]) -> str:
-    """Return the rows as a table of Markdown."""
+    """Return the rows as a Markdown table."""
     lines = [
         "| command | folders | refused in one line | faults | most seconds | most MB |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

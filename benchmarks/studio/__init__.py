@@ -1,1 +1,1 @@
-"""The studio: how soon and how often a page sees new polytopes, and what that costs."""
+"""The studio: how soon and how often a page gets new polytopes, and the cost of that."""

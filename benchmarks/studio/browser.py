@@ -20,7 +20,7 @@ FLAGS = (
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--js-flags=--expose-gc", "--disable-background-networking", "--no-first-run",
 )  # fmt: skip
-#: About 1,100 and 80,000 polytopes before they have learned anything.
+#: About 1,100 and 80,000 polytopes before any training.
 NARROW, WIDE = "[16]*8", "[120]*5"
 _PATIENCE_MS = 300_000.0
 # The page measures each update: from the message to the last draw call.
@@ -38,7 +38,7 @@ _HAS_PICTURE = "() => document.querySelector('#folds-caption').textContent !== '
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Open a browser; the variable ``CHROMIUM`` names another one than Debian's."""
+    """Open a browser; the variable ``CHROMIUM`` names another browser than Debian's."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
@@ -77,7 +77,7 @@ def update_ms(browser: Browser, shape: str, num_updates: int) -> tuple[Spread, i
     with serving(shape=shape) as studio:
         page = _opened(browser, studio)
         page.wait_for_function(_HAS_PICTURE)
-        # Another window of the same network is cut anew, with as many polytopes.
+        # Another window of the same network is cut again, with as many polytopes.
         for number in range(num_updates):
             page.evaluate("zoom => window.bitfold.zoomTo(0, 0, zoom)", 1.05 + 1e-6 * number)
             page.wait_for_function("() => window.bitfold.isCurrent()")
@@ -89,11 +89,11 @@ def update_ms(browser: Browser, shape: str, num_updates: int) -> tuple[Spread, i
 
 @dataclass(frozen=True)
 class Growth:
-    """Memory that grew while a page was updated.
+    """The memory that grew while a page was updated.
 
     Args:
         num_updates: between the two measurements.
-        num_epochs: whose metrics the server and the page keep.
+        num_epochs: epochs whose metrics the server and the page keep.
         mib: process to the growth; ``page`` is the JavaScript's own heap.
     """
 
@@ -103,7 +103,7 @@ class Growth:
 
 
 def memory_growth(browser: Browser, num_updates: int) -> Growth:
-    """Return how much memory grows in the second half of some updates."""
+    """Return the growth of memory in the second half of some updates."""
     with serving(shape="[8]*3", points=500) as studio:
         page = _opened(browser, studio)
         page.wait_for_function(_HAS_PICTURE)

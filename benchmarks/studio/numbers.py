@@ -27,13 +27,13 @@ from benchmarks.studio.browser import (
 from benchmarks.studio.rates import LARGE, SMALL, partitions_a_second, share_of_epochs
 from bitfold.studio.built_page import PAGE
 
-# What the live page loads; `replay.js` is part of saved pages alone.
+# The files that the live page loads; only saved pages have `replay.js`.
 _ASSETS = ("index.html", "studio.css", "studio.js")
-#: Of rows by processor time, which other programs of the machine hardly change.
+#: The suffix of rows by processor time, on which other programs have little effect.
 PROCESSOR = ", by the processor"
-# A row of metrics is kept by the server, and twice as much room by the page's growing table.
+# The server keeps a row of metrics, and the page's growing table reserves twice its size.
 EPOCH_BYTES = 1000
-#: What the allocators of Python and of the browser hold back now and then.
+#: The most memory that the allocators of Python and of the browser keep back.
 SLACK_MIB = 3.0
 
 
@@ -42,10 +42,10 @@ class Row:
     """A number with its limit.
 
     Args:
-        what: is measured.
+        what: the measured quantity.
         unit: of the number.
         limit: that must hold.
-        aim: what would be better.
+        aim: a better value.
         found: the measurement.
         is_least: whether the limit is the least number, not the most.
     """
@@ -59,12 +59,12 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Whether the limit holds."""
+        """Return whether the limit holds."""
         value = self.found.median
         return value >= self.limit if self.is_least else value <= self.limit
 
     def record(self) -> dict[str, Any]:
-        """Return it as the results hold it."""
+        """Return the row as the results hold it."""
         return {
             "unit": self.unit,
             "limit": self.limit,
@@ -75,7 +75,7 @@ class Row:
         }
 
     def line(self) -> str:
-        """Return it for a person."""
+        """Return the row as text."""
         word = "at least" if self.is_least else "at most"
         wanted = f"{word} {self.limit:g}" + ("" if self.aim is None else f", aim {self.aim:g}")
         verdict = "PASS" if self.holds else "SHORT"
@@ -83,13 +83,13 @@ class Row:
 
 
 def compressed_kilobytes() -> Spread:
-    """Return the size of all that the live page loads, by gzip."""
+    """Return the gzip size of all files that the live page loads."""
     sizes = [len(gzip.compress((PAGE / name).read_bytes(), 9)) for name in _ASSETS]
     return Spread.of([sum(sizes) / 1e3])
 
 
 def rows(seconds: float, rounds: int, num_updates: int) -> Iterator[Row]:
-    """Measure one after the other.
+    """Measure all rows in turn.
 
     Args:
         seconds: of each measurement of a rate.
@@ -118,7 +118,7 @@ def rows(seconds: float, rounds: int, num_updates: int) -> Iterator[Row]:
 
 
 def rows_of_memory(growth: Growth) -> Iterator[Row]:
-    """Return a row for each process; what stays of an epoch are its metrics."""
+    """Return a row for each process, whose memory grows only by an epoch's metrics."""
     allowed = SLACK_MIB + growth.num_epochs * EPOCH_BYTES / 2**20
     for name, mib in growth.mib.items():
         what = f"growth of the {name} over {growth.num_updates:,} updates"
@@ -126,7 +126,7 @@ def rows_of_memory(growth: Growth) -> Iterator[Row]:
 
 
 def main() -> int:
-    """Measure everything, print a table, and say what is missed."""
+    """Measure everything, print a table, and name missed limits."""
     arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
     found = []
     for row in rows(*((2.0, 2, 600) if arguments.quick else (5.0, 5, 10_000))):

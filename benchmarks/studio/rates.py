@@ -1,4 +1,4 @@
-"""How often a page sees a new partition, and what a page costs the training."""
+"""How often a page gets a new partition, and how much a page slows training."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from benchmarks.harness.timing import Spread
 from benchmarks.studio.serving import Client, Serving, epoch_of, serving, wait_for_epoch
 
 SMALL, LARGE = "[10]*8", "[100]*5"
-# Epochs that are trained before a measurement: loops are compiled, and folds lie where they act.
+# Epochs to train before a measurement, so that loops are compiled and folds are in place.
 _WARM_EPOCHS = {SMALL: 300, LARGE: 3}
 
 
 def partitions_a_second(shape: str, seconds: float, rounds: int) -> tuple[Spread, Spread]:
-    """Return how many new exact partitions a client gets while a run trains.
+    """Return the number of new exact partitions that a client gets in a second of training.
 
     Returns:
         The number in a second of wall time; and in a second of the processor time of the server and
@@ -39,7 +39,7 @@ def _cutting_seconds(studio: Serving) -> float:
 
 
 def share_of_epochs(seconds: float, rounds: int) -> tuple[Spread, Spread]:
-    """Return the epochs a second with one client over those with none.
+    """Return the epochs a second with one client over those without a client.
 
     Returns:
         The ratio by wall time; and by the trainer's own processor time, which other programs of the

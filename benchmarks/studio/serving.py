@@ -1,4 +1,4 @@
-"""A studio in a process of its own, and pages without a browser that talk to it."""
+"""A studio in a process of its own, and clients without a browser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from bitfold.studio.wire.message import VERSION, Message, decode
 
-#: The first settings of each run; epochs never end within a measurement.
+#: The first settings of each run; its epochs do not end within a measurement.
 RUN: Mapping[str, Any] = {
     "target": "ring",
     "points": 5000,
@@ -42,7 +42,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Serving:
-    """A running studio with one run, which waits at epoch 0.
+    """A running studio with one run, paused at epoch 0.
 
     Args:
         url: of its page, with the token.
@@ -53,7 +53,7 @@ class Serving:
     pid: int
 
     def processes(self) -> dict[str, int]:
-        """Return the server's process, and those that it has started, by their modules."""
+        """Return the server's process and its child processes, by module."""
         found = {"server": self.pid}
         listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         for child in map(int, listed.split()):
@@ -62,7 +62,7 @@ class Serving:
         return found
 
     def processor_seconds(self, process: str) -> float:
-        """Return the processor time of one of `processes` so far."""
+        """Return one process's processor time so far."""
         text = Path(f"/proc/{self.processes()[process]}/stat").read_text()
         user, system = text.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / _TICKS
@@ -72,14 +72,14 @@ class Serving:
         return sum(self.processor_seconds(name) for name in self.processes())
 
     def resident_bytes(self, process: str) -> int:
-        """Return the memory that one of `processes` holds."""
+        """Return the memory of one process."""
         status = Path(f"/proc/{self.processes()[process]}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 @contextmanager
 def serving(**settings: Any) -> Iterator[Serving]:
-    """Start a studio with a run, and end it."""
+    """Start a studio with a run; stop it at the end of the block."""
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         given = json.dumps({**RUN, **settings})
         command = [sys.executable, "-c", _SERVER, f"{folder}/runs", given]
@@ -91,10 +91,10 @@ def serving(**settings: Any) -> Iterator[Serving]:
 
 
 class Client:
-    """A page without a browser: it reads everything at once, and acknowledges each partition.
+    """A client without a browser, which reads all messages and acknowledges each partition.
 
     Args:
-        studio: to connect to.
+        studio: the studio to connect to.
     """
 
     def __init__(self, studio: Serving) -> None:
@@ -121,7 +121,7 @@ class Client:
         self._socket.send(json.dumps({"kind": kind, **fields}))
 
     def look(self) -> None:
-        """Ask for the whole picture, from now on."""
+        """Ask for the whole picture from now on."""
         self.say("look", run=NAME, **WINDOW)
 
     def hear(self, kind: str) -> Message:
@@ -133,7 +133,7 @@ class Client:
         raise TimeoutError(kind)
 
     def messages(self, until: float) -> Iterator[Message]:
-        """Yield messages up to a moment of the monotonic clock."""
+        """Yield messages until a moment of the monotonic clock."""
         while (left := until - time.monotonic()) > 0:
             try:
                 data = self._socket.recv(timeout=left)
@@ -153,7 +153,7 @@ def epoch_of(studio: Serving) -> int:
 
 
 def wait_for_epoch(studio: Serving, epoch: int) -> None:
-    """Connect, train, and leave the run training once it has reached an epoch."""
+    """Connect, train until an epoch, and leave the run training."""
     with Client(studio) as client:
         client.say("play", run=NAME)
         while int(client.hear("moment").facts["epoch"]) < epoch:

@@ -1,1 +1,1 @@
-"""How fast, how steady and how good training is."""
+"""The speed, steadiness and quality of training."""

@@ -33,7 +33,7 @@ _EPOCH = re.compile(r"epoch 1/|epoch \d+/\d+:")
 
 @dataclass
 class Times:
-    """Seconds since the command, of what it reached; None for what it did not.
+    """Seconds from a command's start to its outputs; None for an output that never came.
 
     Args:
         first_line: the first line of output.
@@ -53,7 +53,7 @@ class Times:
 
 
 def timed(command: Sequence[str], folder: Path, cache: Path) -> Times:
-    """Run a command that draws below a folder.
+    """Run a command that draws below a folder, and note its times.
 
     Args:
         command: the program and its arguments.
@@ -79,7 +79,7 @@ def timed(command: Sequence[str], folder: Path, cache: Path) -> Times:
     watcher.join()
     after = os.times()
     times.end = time.perf_counter() - start
-    # Processes that were waited for count with those that waited for them.
+    # A process's time includes the children for which it has waited.
     times.processor = sum(after[2:4]) - sum(before[2:4])
     if process.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with exit code {process.returncode}.")
@@ -87,7 +87,7 @@ def timed(command: Sequence[str], folder: Path, cache: Path) -> Times:
 
 
 def _watch(process: subprocess.Popen[str], folder: Path, times: Times, start: float) -> None:
-    """Note when the first frame or video appears below a folder."""
+    """Note the first frame or video below a folder."""
     while process.poll() is None and times.first_frame is None:
         found = (path for suffix in ("frame-*", "*.mp4") for path in folder.rglob(suffix))
         if any(path.stat().st_size for path in found):
@@ -96,7 +96,7 @@ def _watch(process: subprocess.Popen[str], folder: Path, times: Times, start: fl
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """Return the three commands by name; pictures lie in a folder."""
+    """Return the three commands by name, for pictures in a folder."""
     picture = folder / "ring.png"
     picture.write_bytes(encode_png(load_target("ring", size=256).picture()))
     bitfold = [sys.executable, "-m", "bitfold"]
@@ -126,7 +126,7 @@ def measure(command: Sequence[str]) -> tuple[Times, Times]:
 
 
 def main() -> int:
-    """Measure each command, and say which limits are missed."""
+    """Measure each command, and name missed limits."""
     arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
     results: dict[str, Any] = {}
     misses = []

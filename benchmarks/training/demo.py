@@ -26,7 +26,7 @@ AGREEMENT, SHARE = 0.95, 0.2
 
 
 def measure(seed: int) -> dict[str, Any]:
-    """Run the demo at one seed, with its drawing, and say what came of it."""
+    """Run the demo with its drawing at one seed, and return its results."""
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         start = time.perf_counter()
         run = bitfold.train(demo_config(seed, str(Path(folder) / "run")), [Recorder()])
@@ -57,7 +57,7 @@ def measure(seed: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure each seed and say which miss."""
+    """Measure each seed, and name the seeds that miss."""
     arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
     rows = []
     for seed in range(2 if arguments.quick else 5):

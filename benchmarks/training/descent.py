@@ -44,19 +44,19 @@ class Level:
 
 @dataclass(frozen=True)
 class Rise:
-    """How far a window lies above the lowest earlier one."""
+    """A window's rise above the lowest earlier window."""
 
     window: Level
     lowest: Level
 
     @property
     def excess(self) -> float:
-        """The difference of the two levels."""
+        """Return the difference of the two levels."""
         return self.window.mean - self.lowest.mean
 
     @property
     def num_errors(self) -> float:
-        """The difference in its own standard errors."""
+        """Return the difference in its own standard errors."""
         return self.excess / math.hypot(self.window.error, self.lowest.error)
 
 
@@ -87,7 +87,7 @@ def rises(of_windows: list[Level]) -> list[Rise]:
 
 
 def combined_losses(epochs: int, weight: float, seed: int, planted: bool) -> NDArray[np.float64]:
-    """Train as a user does, without watchdogs that end a converged run; return combined losses."""
+    """Train as users do, but without watchdogs that end a converged run; return combined losses."""
     config = bitfold.Config(
         target="ring",
         points=5000,
@@ -103,7 +103,7 @@ def combined_losses(epochs: int, weight: float, seed: int, planted: bool) -> NDA
 
 
 def verdict(worst: Rise, num_risen: int) -> str:
-    """Return the outcome in a line."""
+    """Return the verdict as a line."""
     return (
         f"Largest rise: {worst.excess:+.6f}, {worst.num_errors:+.1f} standard errors (at most "
         f"{MOST_ERRORS:g}), epochs from {worst.window.first_epoch} against those from "

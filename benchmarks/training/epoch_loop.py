@@ -46,7 +46,7 @@ class ProcessorClock:
             self._ends.append(time.process_time())
 
     def least(self) -> float:
-        """Return the least seconds an epoch, over five epochs in a row after the warm-up."""
+        """Return the least seconds an epoch over five successive epochs after the warm-up."""
         pairs = zip(self._ends[_WARM_UP:], self._ends[_WARM_UP + _WINDOW :], strict=False)
         return min(end - start for start, end in pairs) / _WINDOW
 

@@ -23,19 +23,19 @@ WARM_UP = 100
 
 
 class _EndEarly:
-    """Asks the drawing process to stop with the last epoch: what is left is not of interest."""
+    """Asks the drawing process to stop with the last epoch, as later drawing does not matter."""
 
     def __init__(self, recorder: Recorder, epochs: int) -> None:
         self._recorder, self._epochs = recorder, epochs
 
     def __call__(self, event: Event) -> None:
-        """Listen to training."""
+        """Handle an event of training."""
         if isinstance(event, EpochEnded) and event.epoch == self._epochs:
             self._recorder.stop()
 
 
 def seconds_of_epochs(epochs: int, *, draws: bool) -> float:
-    """Train once and return the mean of the epochs' seconds, but for the first ones."""
+    """Train once, and return the mean seconds of the epochs without the first ones."""
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         config = bitfold.Config(
             target="ring",
@@ -52,7 +52,7 @@ def seconds_of_epochs(epochs: int, *, draws: bool) -> float:
 
 
 def main() -> int:
-    """Train in turn, print the ratio."""
+    """Train in turn, and print the ratio."""
     arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
     epochs, rounds = (400, 2) if arguments.quick else (1500, 5)
     drawn, plain = alternate(

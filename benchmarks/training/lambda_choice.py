@@ -26,7 +26,7 @@ SHORTEST: Mapping[str, Any] = {
     "kolmogorov_range": "auto",
     "kolmogorov_targets": "linear",
 }
-#: What the table calls it, the picture, N, and what is set beside.
+#: The name in the table, the picture, N, and further settings.
 BITS_CASES: tuple[tuple[str, str, int, Mapping[str, Any]], ...] = (
     ("ring, defaults", "ring", 17_300, {}),
     ("ring, `--kolmogorov-shape [3] --kolmogorov-bins 64`", "ring", 5_600, SMALL),
@@ -56,7 +56,7 @@ OTHER_CASES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 
 
 def lambda_run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train once; return when bits:N was met and how far off it was, and how it all ended."""
+    """Train once; return when bits:N was first met, its later errors, and the final values."""
     config = bitfold.Config(
         target=job["target"],
         points=5000,
@@ -109,7 +109,7 @@ def lambda_jobs(seeds: int, epochs: int) -> list[dict[str, Any]]:
 
 
 def bits_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Return, in Markdown, how each N was met."""
+    """Return, in Markdown, how closely each N was met."""
     lines = [
         "| target, settings | N | met | outside | off, mean | off, largest | lambda, largest | "
         "lambda at the end | task loss |",
@@ -132,7 +132,7 @@ def bits_table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def other_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Return, in Markdown, how the runs with other choices of lambda began and ended."""
+    """Return, in Markdown, the first and final values of runs with other choices of lambda."""
     lines = [
         "| target, setting | lambda at the start | at the end | task loss | bits |",
         "| --- | --- | --- | --- | --- |",
@@ -158,7 +158,7 @@ def _ends(runs: Sequence[Mapping[str, Any]], names: Sequence[str], form: str) ->
 
 
 def main() -> int:
-    """Train and tabulate."""
+    """Train and write tables."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=1000)

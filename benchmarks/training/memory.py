@@ -20,8 +20,8 @@ from bitfold.training import EpochEnded, Event, Listener
 
 SETTLING_EPOCHS = 1000
 SAMPLE_INTERVAL = 10
-# Flat: the line gains less than a hundredth of what the process holds. An allocator's own noise is
-# several times smaller; one tensor of a network's size kept an epoch would be many times larger.
+# Flat: the line gains less than a hundredth of the process's memory. An allocator's own noise is
+# several times smaller; one kept tensor of a network's size an epoch would be many times larger.
 FLAT_SHARE = 0.01
 
 
@@ -59,7 +59,7 @@ def fitted_growth(epochs: list[int], megabytes: list[float]) -> tuple[float, flo
 
 
 def listeners_of(sampler: MemorySampler, with_frames: bool) -> list[Listener]:
-    """Return the sampler, and with frames the recorder that a user's run has."""
+    """Return the sampler and, with ``--frames``, the recorder of a user's run."""
     if not with_frames:
         return [sampler]
     from bitfold.recording import Recorder  # noqa: PLC0415 - without frames it is not needed
@@ -78,7 +78,7 @@ def main() -> int:
         target="ring",
         epochs=epochs,
         kolmogorov_weight=0.01,
-        no_watchdog=("stagnation",),  # a run that has converged must go on here
+        no_watchdog=("stagnation",),  # a converged run must go on here
     )
     sampler = MemorySampler()
     in_temporary_run(config, lambda run: run, *listeners_of(sampler, arguments.frames))

@@ -43,11 +43,11 @@ class EpochCase:
     """One row of the table of epochs.
 
     Args:
-        shape: as bitfold writes it.
+        shape: the hidden layers as bitfold writes them.
         widths: the same, for the straightforward program.
         has_kolmogorov: whether K is part of the loss.
-        required: how many times as fast bitfold has to be; None: only reported.
-        rounds: how often the two take turns.
+        required: bitfold's required speed-up; None only reports.
+        rounds: the number of turns of each program.
         baseline_epochs: timed in a round.
         our_epochs: timed in a round, after ``warm_up``.
         warm_up: epochs of each of our runs that are not timed.
@@ -66,12 +66,12 @@ class EpochCase:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """Return the name in the table."""
         with_k = "learned steps" if self.has_learned_steps else "K"
         return f"epoch, {self.shape}, {with_k if self.has_kolmogorov else 'no K'}"
 
     def config(self) -> bitfold.Config:
-        """Return our configuration, which draws and measures no folds, as the other program."""
+        """Return our configuration, which like the other program draws and measures no folds."""
         return bitfold.Config(
             target="ring",
             points=5000,
@@ -112,7 +112,7 @@ def time_epochs(case: EpochCase, picture: np.ndarray) -> Samples:
             program.train_epoch()
 
     def baseline() -> list[float]:
-        program.train_epoch()  # wakes up the threads that bitfold had let sleep
+        program.train_epoch()  # wakes the threads that bitfold had let sleep
         return [seconds_of(epochs) / case.baseline_epochs]
 
     return alternate(baseline, lambda: [epoch_seconds(config, case.warm_up)], case.rounds)
@@ -121,7 +121,7 @@ def time_epochs(case: EpochCase, picture: np.ndarray) -> Samples:
 def time_frames(shape: str, widths: tuple[int, ...], rounds: int, picture: np.ndarray) -> Samples:
     """Return seconds a frame of both programs, which draw the same trained network."""
     epochs = 300 if widths == SMALL else 60
-    # Three panels, as the straightforward program draws.
+    # The straightforward program also draws three panels.
     config = bitfold.Config(
         target="ring", points=5000, shape=shape, epochs=epochs, smoothing_sigma=0
     )
@@ -144,7 +144,7 @@ def _time_frames_of(run: bitfold.Run, program: StraightforwardProgram, rounds: i
 
         def ours() -> list[float]:
             threads = torch.get_num_threads()
-            torch.set_num_threads(1)  # as the process that draws does
+            torch.set_num_threads(1)  # as in the drawing process
             seconds = seconds_of(lambda: path.write_bytes(encode_png(maker.draw(moment))))
             torch.set_num_threads(threads)
             return [seconds]
@@ -183,7 +183,7 @@ def _verdict(ratio: Spread, required: float | None) -> str:
 
 
 def main() -> int:
-    """Measure everything, print a table, and say what is missed."""
+    """Measure everything, print a table, and name missed limits."""
     arguments = argument_parser(__doc__.splitlines()[0]).parse_args()
     picture, rows = ring_picture(), {}
     measured: dict[str, float] = {}

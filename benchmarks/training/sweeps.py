@@ -30,7 +30,7 @@ CONFIG = bitfold.Config(
 
 @dataclass(frozen=True)
 class Spent:
-    """What a way took.
+    """The time of one way.
 
     Args:
         elapsed: seconds.
@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument("--isolate", action="store_true", help="members in processes")
     arguments = parser.parse_args()
     num_members = 4 if arguments.quick else arguments.members
-    for loop in ("stepwise", "compiled"):  # compiles and imports, once
+    for loop in ("stepwise", "compiled"):  # compiles and imports once
         spent_on(CONFIG.replace(epochs=2, epoch_loop=loop), 1, jobs=1, isolate=False)
     reference = _in_this_process(num_members)
     jobs = arguments.jobs
@@ -93,7 +93,7 @@ def main() -> int:
 
 
 def _in_this_process(num_members: int) -> Spent:
-    """The reference way: every step by PyTorch, a run after the other, coded and measured."""
+    """The reference way: PyTorch takes every step, run by run; each run is coded and measured."""
     config = CONFIG.replace(epoch_loop="stepwise", threads=1)
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         start, before = time.perf_counter(), _processor()

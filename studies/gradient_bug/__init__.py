@@ -1,1 +1,1 @@
-"""A cut gradient, and how much of it soft targets pass on."""
+"""A cut gradient, and the share of the slope that soft targets pass on."""

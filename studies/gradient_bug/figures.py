@@ -1,4 +1,4 @@
-"""The figures of docs/gradient-bug.md: arrays in, pictures out."""
+"""The figures of docs/gradient-bug.md, drawn from arrays."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Columns = Mapping[str, NDArray[np.float64]]
 
 
 class Slopes(Protocol):
-    """What `draw_slopes` needs of one temperature."""
+    """The slopes of one temperature for `draw_slopes`."""
 
     @property
     def temperature(self) -> float:
@@ -44,17 +44,17 @@ class Slopes(Protocol):
 
     @property
     def offsets(self) -> NDArray[np.float64]:
-        """Where weights lie between two bins, 0 to 1, ascending."""
+        """Return the positions of weights between two bins, 0 to 1, ascending."""
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Passed slope over true slope, for the same weights."""
+        """Return passed slope over true slope, for the same weights."""
 
 
 def draw_runs(
     runs: Mapping[str, Sequence[Columns]], path: Path, *, smoothing: int, rise: tuple[int, int]
 ) -> None:
-    """Draw combined loss, its two parts, and the norm of K's gradient, hard bins against soft.
+    """Draw combined loss, its two parts and the norm of K's gradient, for hard and soft bins.
 
     The first seed is drawn thick and the others thin; losses as means over ``smoothing`` epochs.
     ``rise`` holds the indices of means between which the thick hard run rises most.
@@ -150,7 +150,7 @@ def _label_end(axis: Axes, x: float, y: float, text: str, colour: str) -> None:
 def _mark_rise(
     axis: Axes, combined: NDArray[np.float64], smoothing: int, rise: tuple[int, int]
 ) -> None:
-    """Name the loss with hard bins before and after its largest rise."""
+    """Label the loss with hard bins before and after its largest rise."""
     epochs, means = _means(combined, smoothing)
     for index, offset in zip(rise, (-14, 8), strict=True):
         axis.plot(epochs[index], means[index], "o", color=HARD, markersize=5, zorder=4)
@@ -165,7 +165,7 @@ def _mark_rise(
 
 
 def draw_slopes(slopes: Sequence[Slopes], path: Path) -> None:
-    """Draw the share of the true slope by place in the bin, and how many weights get how little."""
+    """Draw the passed share of the slope by position in a bin, and its distribution."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 3.7), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.45, 1))

@@ -10,7 +10,7 @@ from benchmarks.harness.pages import replace_block
 
 
 def quote_numbers(results: Mapping[str, Any], page: Path) -> None:
-    """Replace the two tables of the page by those of these results.
+    """Replace the two tables of the page with those of new results.
 
     Args:
         results: as `studies.gradient_bug.study` writes them to JSON.
@@ -22,7 +22,7 @@ def quote_numbers(results: Mapping[str, Any], page: Path) -> None:
 
 
 def runs_table(stories: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Return one row a run."""
+    """Return a table with one row for each run."""
     lines = [
         "| bins | seed | largest rise of combined | K before and after it | combined at the end "
         "| task at the end | K at the end | norm of K's gradient in the network |",
@@ -57,7 +57,7 @@ def _run_row(kind: str, seed: int, story: Mapping[str, Any]) -> str:
 
 
 def slopes_table(slopes: Sequence[Mapping[str, float]]) -> str:
-    """Return one row a temperature."""
+    """Return a table with one row for each temperature."""
     lines = [
         "| T | weights under 1 % of the true slope | under 10 % | median | largest |",
         "| --- | --- | --- | --- | --- |",

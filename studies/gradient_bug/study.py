@@ -53,20 +53,20 @@ def run_columns(epochs: int, seed: int, hard: bool) -> Columns:
 
 
 def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over 100 epochs around each epoch that has as many on both sides."""
+    """Return the mean over 100 epochs around each epoch that has enough epochs on both sides."""
     kernel = np.full(SMOOTHING_EPOCHS, 1 / SMOOTHING_EPOCHS)
     return np.convolve(values, kernel, mode="valid")
 
 
 def largest_rise(means: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the indices between which a curve gains most, the lower one first."""
+    """Return the indices between which a curve rises most, the lower value first."""
     lowest_so_far = np.minimum.accumulate(means)
     top = int((means - lowest_so_far).argmax())
     return int(means[: top + 1].argmin()), top
 
 
 def story(columns: Columns) -> dict[str, Any]:
-    """Return the combined loss's largest rise, where the run ends, and K's gradient norms."""
+    """Return the combined loss's largest rise, its final values, and K's gradient norms."""
     combined = smoothed(columns["combined_loss"])
     bottom, top = largest_rise(combined)
     norms = columns["grad_norm_kolmogorov_network"]
@@ -92,11 +92,11 @@ def _at(columns: Columns, index: int) -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class SlopeShares:
-    """What soft targets of one temperature pass on.
+    """The slopes that soft targets of one temperature pass on.
 
     Args:
         temperature: T, in bins.
-        offsets: where weights lie between two bins, 0 to 1, ascending.
+        offsets: positions of weights between two bins, 0 to 1, ascending.
         shares: passed slope over true slope, for the same weights.
     """
 

@@ -1,1 +1,1 @@
-"""The run whose gradient never arrived, done again with every way of binning."""
+"""The run whose gradient never arrived, repeated with every way of binning."""

@@ -30,7 +30,7 @@ ROWS = (
 
 
 def draw_story(results: Sequence[Mapping[str, Any]], path: Path, block: int) -> None:
-    """Draw medians over seeds as lines and the seeds' range as bands; one column an optimiser.
+    """Draw medians over seeds as lines and the seeds' range as bands, a column an optimiser.
 
     ``mse`` has a K in other units and therefore no curve for K and combined.
     """

@@ -29,10 +29,10 @@ LAMBDA = 0.003
 NUM_POINTS = 1024
 BLOCK = 24
 COLUMNS = ("combined_loss", "task_loss", "kolmogorov_loss")
-#: Points of each curve that are kept in the results, evenly spaced on a logarithmic axis.
+#: The number of points of each curve in the results, evenly spaced on a logarithmic axis.
 KEPT_POINTS = 32
 
-#: Name to what is set otherwise.
+#: Each method's name and its other settings.
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "hard": {},
     "soft 0.01": {"kolmogorov_temperature": 0.01},
@@ -48,7 +48,7 @@ OPTIMIZERS: Mapping[str, Mapping[str, Any]] = {
 
 
 def story_run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train once; return losses as means over 24 epochs, and what a decoder gets at the end."""
+    """Train once; return losses as means over 24 epochs, and the decoded network's results."""
     config = bitfold.Config(
         target="ring",
         points=NUM_POINTS,
@@ -76,7 +76,7 @@ def _blocks(values: Sequence[float | None]) -> list[float]:
 
 
 def story_jobs(seeds: int, epochs: int) -> list[dict[str, Any]]:
-    """Return the settings of all runs, those that the question names first."""
+    """Return the settings of all runs, with the question's main runs first."""
     temperatures = ("soft 0.01", "soft 1")
     return [
         {"optimizer": optimizer, "method": method, "epochs": epochs, "seed": seed}
@@ -88,12 +88,12 @@ def story_jobs(seeds: int, epochs: int) -> list[dict[str, Any]]:
 
 
 def rise_from_lowest(curve: NDArray[np.float64]) -> float:
-    """Return by how much a curve ends above its lowest point."""
+    """Return the rise of a curve's end above its lowest point."""
     return float(curve[-1] - curve.min())
 
 
 def write_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Return, in Markdown, what each method ends with under each optimiser."""
+    """Return, in Markdown, each method's final values under each optimiser."""
     lines = [
         "| optimiser | method | task loss | K | combined | above its lowest | hard bits a weight | "
         "decoded task loss | decoded combined |",
@@ -129,7 +129,7 @@ def _spread(values: Sequence[float], form: str) -> str:
 
 
 def main() -> int:
-    """Train, tabulate, draw."""
+    """Train, write the table and draw."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=24_000)
@@ -150,7 +150,7 @@ def main() -> int:
 
 
 def thinned(run: Mapping[str, Any]) -> dict[str, Any]:
-    """A run with few points of each curve; ``blocks`` says which, counted from 0."""
+    """Return a run with few points of each curve; ``blocks`` has their indices, from 0."""
     num_blocks = len(run[COLUMNS[0]])
     blocks = np.unique(np.geomspace(1, num_blocks, KEPT_POINTS).round().astype(int) - 1).tolist()
     curves = {name: [run[name][block] for block in blocks] for name in COLUMNS}

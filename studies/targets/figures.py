@@ -1,4 +1,4 @@
-"""The figure of `targets_study`: what each kind of targets reaches along lambda."""
+"""The figure of `targets_study`: the result of each kind of targets along lambda."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TITLES = {
 
 
 def draw_frontiers(results: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw loss of the decoded network over hard bits a weight: seeds as dots, medians as lines."""
+    """Draw the decoded network's loss over hard bits a weight: seeds as dots, medians as lines."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11.0, 4.0), layout="constrained")
         by_target = grouped(results, lambda r: r["target"])

@@ -32,7 +32,7 @@ PICTURE_EPOCHS, LENET_EPOCHS = 1000, 4
 
 
 def picture_run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Learn a picture."""
+    """Train on a picture."""
     settings = {
         "seed": job["seed"],
         "kolmogorov_weight": job["weight"],
@@ -43,7 +43,7 @@ def picture_run(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lenet_run(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Learn MNIST."""
+    """Train on MNIST."""
     settings = {
         "predictor": "row_column",
         "targets": job["targets"],
@@ -88,7 +88,7 @@ def lenet_jobs(seeds: int, epochs: int) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Train, tabulate, draw."""
+    """Train, write the table and draw."""
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--processes", type=int, default=default_processes())

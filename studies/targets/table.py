@@ -1,4 +1,4 @@
-"""The table of `targets_study`: medians over seeds, and who wins."""
+"""The table of `targets_study`: medians over seeds, and the winners."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Result = Mapping[str, Any]
 
 
 def label(result: Result) -> str:
-    """Return what a run's targets are called, such as ``soft 0.1``."""
+    """Return the name of a run's targets, such as ``soft 0.1``."""
     name: str = result["targets"]
     return f"{name} {result['temperature']:g}" if name == "soft" else name
 
 
 def objective(result: Result) -> float:
-    """Return what was to be minimised as it is on disk: decoded task loss + lambda * hard K."""
+    """Return the objective on disk: decoded task loss + lambda * hard K."""
     nats = math.log(2) * result["bits_per_weight"]
     return float(result["decoded_task"] + result["weight"] * nats)
 
@@ -57,7 +57,7 @@ def write_table(results: Sequence[Result]) -> str:
 
 
 def winners(results: Sequence[Result]) -> list[str]:
-    """Return how each kind of targets stands against ``soft 0.1``, and linear against the best."""
+    """Return each kind of targets against ``soft 0.1``, and linear targets against the best."""
     lines = []
     for name in dict.fromkeys(map(label, results)):
         digits = [r["seconds"] for r in results if label(r) == name and r["target"] == "mnist"]
@@ -72,7 +72,7 @@ def winners(results: Sequence[Result]) -> list[str]:
 
 
 def _against(results: Sequence[Result], name: str, other: str) -> str:
-    """Run by run, from the same start."""
+    """Compare run by run, from the same start."""
     same_start = grouped(results, lambda r: (r["target"], r["weight"], r["seed"]))
     ratios = [
         objective(by_label[name][0]) / objective(by_label[other][0])

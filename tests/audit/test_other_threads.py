@@ -1,4 +1,4 @@
-"""An audit in one thread leaves modules alone that other threads train."""
+"""An audit in one thread leaves alone the modules that other threads train."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bitfold.audit.snapshot import Snapshot
 
 
 def test_modules_that_another_thread_calls_are_not_put_back() -> None:
-    """Those that this thread calls are, as they were before its first call of them."""
+    """The audit restores modules that its thread calls, and none that another thread calls."""
     own, others = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
     points = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
     snapshot = Snapshot([])

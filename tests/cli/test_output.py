@@ -1,4 +1,4 @@
-"""Standard output that takes nothing more costs one line at most, and no traceback."""
+"""If standard output fails, a program prints one line at most and no traceback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COMMAND = [sys.executable, "-P", "-m", "bitfold", "completion", "bash"]
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
 def test_a_full_disk_is_one_line() -> None:
-    """With the reason and an exit code."""
+    """A full disk gives one line with the reason, and an exit code."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(COMMAND, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
@@ -22,7 +22,7 @@ def test_a_full_disk_is_one_line() -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
-    """As `head` does after its lines."""
+    """A reader that closes the pipe, as `head` does, causes no error."""
     with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.read(1)

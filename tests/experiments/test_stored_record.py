@@ -1,4 +1,4 @@
-"""A record of an experiment is read only if it cannot cost more memory than its size suggests."""
+"""A stored record is read only if its memory is bounded by its size."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _STORED: StoredRecord[dict[str, Any]] = StoredRecord("r.json", "a test", "test",
 
 
 def test_a_record_comes_back(tmp_path: Path) -> None:
-    """As it was written, and nothing comes back where there is none."""
+    """A record is read as it was written, and a missing record as None."""
     assert _STORED.read(tmp_path) is None
     _STORED.write(tmp_path, {"rows": [1, 2]})
     assert _STORED.read(tmp_path) == {"rows": [1, 2]}
 
 
 def test_a_record_that_would_not_be_read_is_not_written(tmp_path: Path) -> None:
-    """The one before it stays."""
+    """A record that could not be read is not written, and the old record stays."""
     _STORED.write(tmp_path, {"rows": "first"})
     with pytest.raises(RunError, match="expected at most 320 bytes, got"):
         _STORED.write(tmp_path, {"rows": "x" * 320})
@@ -30,7 +30,7 @@ def test_a_record_that_would_not_be_read_is_not_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hostile", ["[],", "{},"])
 def test_many_empty_lists_are_refused(hostile: str, tmp_path: Path) -> None:
-    """Each takes twenty times its bytes once it is parsed."""
+    """A record of many empty lists, each of twenty times its bytes once parsed, is refused."""
     text = '{"format": "test", "version": 1, "rows": [' + hostile * 11 + "0]}"
     (tmp_path / "r.json").write_text(text)
     with pytest.raises(RunError, match="too many lists"):

@@ -1,4 +1,4 @@
-"""The marks on a time line come from what a run's folder has kept."""
+"""The marks on a time line, from the files of a run's folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLE = "term  module   verdict\nK     network  reaches"
 
 
 def test_a_planted_cut_is_marked_where_the_audit_found_it(tmp_path: Path) -> None:
-    """And an audit that found nothing is no news."""
+    """A planted cut is marked at the audit's epoch, and an audit without a cut is not marked."""
     settings = {**WITH_K, "audit": True, "epochs": 2}
     bitfold.train(tiny(tmp_path / "cut", **settings, kolmogorov_targets="cut"))
     bitfold.train(tiny(tmp_path / "whole", **settings))
@@ -24,7 +24,7 @@ def test_a_planted_cut_is_marked_where_the_audit_found_it(tmp_path: Path) -> Non
 
 
 def test_monitor_and_watchdog_are_marked_and_nonsense_is_not(tmp_path: Path) -> None:
-    """By epoch; lines that no audit wrote are passed over, and a link is not followed."""
+    """Monitor and watchdog are marked by epoch; foreign lines and links are ignored."""
     path = bitfold.train(tiny(tmp_path / "run", epochs=2)).path
     (path / "audit.txt").write_text(
         f"After epoch 1, From step 2 to 5 the weighted K rose.\n{TABLE}\n\n"

@@ -1,4 +1,4 @@
-"""The server in trouble: each ends in a line on the page, and nothing that was saved is lost."""
+"""A server in trouble: the page gets a line, and no saved state is lost."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are found 
 
 
 def trainer_of(url: str, run: str = "ring") -> int:
-    """The process that trains a run of the server."""
+    """Return the process that trains a run of the server."""
     folder = f'"{parts_of(url)[2] / run}"'
     for _ in range(100):
         for path in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):  # a process that has ended
+            with suppress(OSError):  # the process has ended
                 words = path.read_text(errors="replace")
                 if "trainer.worker" in words and folder in words:
                     return int(path.parent.name)
@@ -51,22 +51,22 @@ def trainer_of(url: str, run: str = "ring") -> int:
 
 
 def opened(page: Page, run: str = "ring") -> Message:
-    """Open a run and let it train an epoch, so that a process trains it; return the moment."""
+    """Open a run, train an epoch so that a process exists, and return the moment."""
     page.say("open", run=run)
-    page.hear("settings")  # it has been made, or is read from its folder
+    page.hear("settings")  # the run is new, or is read from its folder
     epoch = page.hear("moment").facts["epoch"]
     page.say("play", run=run, epochs=1)
     return page.hear("moment", lambda m: m.facts["epoch"] > epoch and not m.facts["is_playing"])
 
 
 def problem(page: Page) -> str:
-    """Wait for a note that is a problem."""
+    """Wait for a note of a problem."""
     return str(page.hear("moment", lambda m: bool(m.facts["is_problem"])).facts["note"])
 
 
 @linux
 def test_a_trainer_that_is_killed_is_reported_and_goes_on(url: str) -> None:
-    """The page says how it ended; Play goes on from the last checkpoint."""
+    """The page names how a killed trainer ended, and Play continues from the last checkpoint."""
     with page_of(url) as page:
         opened(page)
         os.kill(trainer_of(url), signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_a_trainer_that_is_killed_is_reported_and_goes_on(url: str) -> None:
 @linux
 @pytest.mark.slow
 def test_a_run_whose_trainer_is_killed_at_once_begins_anew(url: str) -> None:
-    """Though its folder holds nothing yet."""
+    """A run whose trainer is killed at once begins again, though its folder is empty."""
     with page_of(url) as page:
         page.say("new", settings={"target": "ring", "size": 16, "points": 64, "audit": False})
         name = str(page.hear("began").facts["run"])
@@ -99,7 +99,7 @@ def test_a_run_whose_trainer_is_killed_at_once_begins_anew(url: str) -> None:
 @linux
 @pytest.mark.slow
 def test_a_trainer_that_is_stopped_is_named_until_it_goes_on(url: str) -> None:
-    """The server answers all the while."""
+    """A stopped trainer is named until it continues, and the server keeps answering."""
     with page_of(url) as page:
         opened(page)
         process = trainer_of(url)
@@ -124,7 +124,7 @@ def test_a_trainer_that_is_stopped_is_named_until_it_goes_on(url: str) -> None:
 def test_a_trainer_without_memory_says_so(
     error: Exception, is_told: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Our own faults are no want of memory."""
+    """A trainer's want of memory is named; other errors of ours are not taken for it."""
     said: list[Message] = []
     monkeypatch.setattr(worker, "own_output", io.BytesIO)
     monkeypatch.setattr(worker, "Sender", lambda _: said.append)
@@ -147,7 +147,7 @@ def test_a_trainer_without_memory_says_so(
 
 
 def test_a_run_that_another_process_trains_is_left_to_it(url: str) -> None:
-    """`bitfold resume` elsewhere has the lock; once it is free, Play trains."""
+    """While `bitfold resume` has the lock the page says so, and Play trains after it."""
     with page_of(url) as page:
         opened(page)
         page.say("stop", run="ring")
@@ -162,7 +162,7 @@ def test_a_run_that_another_process_trains_is_left_to_it(url: str) -> None:
 
 @pytest.mark.slow
 def test_a_folder_that_is_taken_away_stops_its_run(url: str) -> None:
-    """Nothing is trained in vain, and it goes on once the folder is back."""
+    """A run whose folder is moved away stops, and continues once the folder is back."""
     folder = parts_of(url)[2]
     with page_of(url) as page:
         page.say("new", settings={"target": "ring", "size": 16, "points": 64, "audit": False})
@@ -183,7 +183,7 @@ def test_a_folder_that_is_taken_away_stops_its_run(url: str) -> None:
 @linux
 @pytest.mark.slow
 def test_a_disk_without_room_is_told_and_training_goes_on(url: str) -> None:
-    """Changes are refused, since they could not be recorded; afterwards all is as before."""
+    """With a full disk, changes are refused because they cannot be recorded; later all works."""
     with page_of(url) as page:
         page.say("new", settings={"target": "ring", "size": 16, "points": 64, "audit": False})
         name = str(page.hear("began").facts["run"])
@@ -208,7 +208,7 @@ def test_a_disk_without_room_is_told_and_training_goes_on(url: str) -> None:
 
 
 def test_a_page_that_closes_in_a_stroke_leaves_the_piece(url: str) -> None:
-    """Others see it and can take it back; the next stroke is a new one."""
+    """If a page closes within a stroke, other pages see the piece and can undo it."""
     stroke = {"tool": "brush", "radius": 2}
     with page_of(url) as other:
         other.say("open", run="ring")
@@ -226,7 +226,7 @@ def test_a_page_that_closes_in_a_stroke_leaves_the_piece(url: str) -> None:
 
 @pytest.mark.slow
 def test_ten_pages_see_the_run_and_too_many_are_refused(url: str) -> None:
-    """Each gets the partition; the line says what to do."""
+    """Ten pages each get the partition, and one more is refused with advice."""
     with ExitStack() as pages:
         all_pages = [pages.enter_context(page_of(url)) for _ in range(32)]
         for page in all_pages[:10]:
@@ -240,7 +240,7 @@ def test_ten_pages_see_the_run_and_too_many_are_refused(url: str) -> None:
 
 
 def test_a_page_that_never_acknowledges_is_sent_nothing_more(url: str) -> None:
-    """It slows nobody: another page gets every moment that it asks for."""
+    """A page that never acknowledges gets no more messages, and another page gets every moment."""
     address, token, _ = parts_of(url)
     with connect(address, compression=None) as socket, page_of(url) as page:
         for command in (
@@ -279,7 +279,7 @@ def test_a_page_that_never_acknowledges_is_sent_nothing_more(url: str) -> None:
     ],
 )  # fmt: skip
 def test_commands_out_of_order_or_repeated_harm_nothing(url: str, command: dict[str, Any]) -> None:
-    """Each is answered in one line, or in none; the connection goes on."""
+    """Wrong or repeated commands get at most one line each, and the connection stays open."""
     with page_of(url) as page:
         page.hear("hello")
         page.say(**command)
@@ -294,7 +294,7 @@ def test_commands_out_of_order_or_repeated_harm_nothing(url: str, command: dict[
 
 
 def test_a_message_that_is_too_long_closes_the_connection(url: str) -> None:
-    """Unread; others go on."""
+    """A message that is too long closes its connection unread, and other pages go on."""
     with page_of(url) as page, page_of(url) as other:
         page.hear("hello")
         page.say("open", run="x" * MAX_BYTES)
@@ -307,7 +307,7 @@ def test_a_message_that_is_too_long_closes_the_connection(url: str) -> None:
 
 
 def test_a_page_of_another_version_is_told_to_load_again(url: str) -> None:
-    """It knows the token, so it may know that much."""
+    """A page of another version is told to reload, since it knows the token."""
     address, token, _ = parts_of(url)
     with connect(address) as socket:
         socket.send(json.dumps({"kind": "hello", "token": token, "version": VERSION + 1}))
@@ -321,7 +321,7 @@ def test_a_page_of_another_version_is_told_to_load_again(url: str) -> None:
 
 
 def test_a_picture_that_is_too_large_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In bytes while it comes, and in pixels before they are decoded; no file is left."""
+    """A picture of too many bytes or pixels is refused before decoding, and no file is left."""
     address, token, folder = parts_of(url)
     base = address.replace("ws:", "http:").removesuffix("/socket")
     headers = {"x-bitfold-token": token, "x-name": "large.png"}
@@ -339,7 +339,7 @@ def test_a_picture_that_is_too_large_is_refused(url: str, monkeypatch: pytest.Mo
 
 
 def test_a_picture_of_one_colour_is_learned(tmp_path: Path) -> None:
-    """It is a picture like any other."""
+    """A picture of one colour is learned like any other."""
     file = io.BytesIO()
     Image.fromarray(np.full((16, 16), 128, np.uint8)).save(file, "PNG")
     assert _kept(tmp_path / "grey.png", file.getvalue()) is None
@@ -348,7 +348,7 @@ def test_a_picture_of_one_colour_is_learned(tmp_path: Path) -> None:
 def test_pictures_are_bounded_in_number_and_by_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one line that says what to do."""
+    """Pictures beyond a number, or beyond the disk's room, are refused in one line with advice."""
     file = io.BytesIO()
     Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(file, "PNG")
     monkeypatch.setattr(pictures, "MOST_PICTURES", 1)
@@ -362,7 +362,7 @@ def test_pictures_are_bounded_in_number_and_by_the_disk(
 
 
 def test_no_clock_that_may_jump_decides_anything() -> None:
-    """The studio measures time by clocks that only go forward."""
+    """The studio measures time only by monotonic clocks."""
     folder = Path(worker.__file__).parents[1]
     for path in folder.rglob("*.py"):
         assert not re.search(r"time\.time\(|datetime\.now|utcnow", path.read_text()), path
@@ -373,7 +373,7 @@ def test_no_clock_that_may_jump_decides_anything() -> None:
 
 @pytest.mark.slow
 def test_deleting_a_run_that_trains_saves_it_first(url: str) -> None:
-    """It lies in the trash, whole, and a branch of it goes on."""
+    """A deleted run that trains is saved to the trash whole, and its branch continues."""
     folder = parts_of(url)[2]
     with page_of(url) as page:
         page.say("new", settings={"target": "ring", "size": 16, "points": 64, "audit": False})

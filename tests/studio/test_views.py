@@ -1,4 +1,4 @@
-"""What pages see beside the folds of one run, over the wire."""
+"""A page's other views of runs, as messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["url"]  # a fixture
 
 
 def test_the_seeds_bug_is_planted_and_the_audit_names_the_line(url: str) -> None:
-    """As a change like any other: recorded with what was there before."""
+    """The planted bug is a recorded change like any other, and the audit names its line."""
     with page_of(url) as page:
         settings = {"target": "ring", "size": 16, "shape": "[4]*2", "points": 64}
         page.say("new", settings={**settings, "batch_size": 64, "kolmogorov_weight": 0.1})
@@ -39,12 +39,12 @@ def test_the_seeds_bug_is_planted_and_the_audit_names_the_line(url: str) -> None
 
 
 def is_of_view(number: int, message: Message) -> bool:
-    """Whether a partition is of a view."""
+    """Return whether a partition belongs to a view."""
     return bool(message.facts["view"] == number)
 
 
 def test_a_page_is_told_of_four_runs_at_most(url: str) -> None:
-    """A fifth is refused until one is closed; of a closed one nothing more is told."""
+    """A page follows four runs; a fifth is refused until one is closed, which then is silent."""
     folder = parts_of(url)[2]
     names = [f"copy-{number}" for number in range(4)]
     with page_of(url) as page:
@@ -70,7 +70,7 @@ def test_a_page_is_told_of_four_runs_at_most(url: str) -> None:
 
 
 def test_the_points_that_are_learned_are_the_runs_own(url: str) -> None:
-    """In coordinates of the picture; another number of points is told again."""
+    """The points are the run's, in the picture's coordinates; another number sends them again."""
     with page_of(url) as page:
         page.say("open", run="ring")
         first = page.hear("points")
@@ -86,7 +86,7 @@ def test_the_points_that_are_learned_are_the_runs_own(url: str) -> None:
 
 
 def test_a_video_is_saved_and_another_one_is_cancelled(url: str) -> None:
-    """Its progress is told; after cancelling, no file comes and nothing is refused."""
+    """A video reports its progress; a cancelled video sends neither a file nor a refusal."""
     with page_of(url) as page:
         page.say("open", run="ring")
         page.say("play", run="ring", epochs=2)

@@ -1,4 +1,4 @@
-"""A run whose settings change, killed at any moment, goes on as if nothing had been."""
+"""A run with changed settings, killed at any moment, continues without a difference."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHANGES: dict[int, dict[str, Any]] = {
 
 
 def advance(folder: str, die_at: tuple[str, int] | None) -> None:
-    """Train or go on, make each change after its epoch unless it is recorded, and exit."""
+    """Train or continue, make each unrecorded change after its epoch, and exit."""
     if die_at is not None:
         sabotage(*die_at)
     path = Path(folder)
@@ -40,7 +40,7 @@ def advance(folder: str, die_at: tuple[str, int] | None) -> None:
 
 
 def check_kills(tmp_path: Path, kills: list[tuple[str, int]]) -> None:
-    """Kill a run at each of some moments; in the end it equals a run that nobody killed."""
+    """Kill a run at some moments, and compare its end with a run that nobody killed."""
     assert run_in_child(advance, str(tmp_path / "whole"), None) == 0
     for number, die_at in enumerate(kills):
         folder = tmp_path / str(number)
@@ -55,13 +55,13 @@ def check_kills(tmp_path: Path, kills: list[tuple[str, int]]) -> None:
 
 
 def test_a_kill_around_a_change_loses_nothing(tmp_path: Path) -> None:
-    """In the middle of its line, before it is synced, and before the configuration is in place."""
+    """A kill in a change's line, before its sync or before the new configuration loses nothing."""
     check_kills(tmp_path, [("half a line", 3), ("before rename", 9)])
 
 
 @pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
-    """Each kind of write, cut off at random counts."""
+    """Kills within random writes of each kind lose nothing."""
     random = np.random.default_rng(3)
     kinds = ("half a line", "sync", "before rename", "after rename", "half a record")
     check_kills(
@@ -70,7 +70,7 @@ def test_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_the_changed_run_is_repeated(tmp_path: Path) -> None:
-    """The changes of these tests lead to a run that its record repeats."""
+    """A replay of the changed run's record gives the same run."""
     assert run_in_child(advance, str(tmp_path / "whole"), None) == 0
     bitfold.load_run(tmp_path / "whole").replay(tmp_path / "again")
     assert_same_run(tmp_path / "whole", tmp_path / "again")

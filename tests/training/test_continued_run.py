@@ -1,4 +1,4 @@
-"""Continuing a run in the same process: the same bits as without a break."""
+"""A run that continues in the same process gives the bits of an unbroken run."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from tests.training.training_runs import (
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No epoch is given up, however busy the machine is."""
+    """Keep training from giving up an epoch on a busy machine."""
     monkeypatch.setattr("bitfold.training.watch.stop_request.PATIENCE_SECONDS", 1e9)
 
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounding to a number of bits stops early: both runs of a pair get as far, in less time."""
+    """Stop rounding to a number of bits early: both runs of a pair do the same, in less time."""
     monkeypatch.setattr("bitfold.kolmogorov.fitting.budget._MOST_ROUNDS", 3)
 
 
 def interrupt_after(epoch: int) -> Any:
-    """A listener that asks for a stop as the terminal does."""
+    """Return a listener that asks for a stop as the terminal does."""
     import signal
 
     from bitfold.training import EpochEnded
@@ -49,7 +49,7 @@ def interrupt_after(epoch: int) -> Any:
     return react
 
 
-#: Each kind of K, schedule and optimiser is in one of them.
+#: Settings that together cover each kind of K, schedule and optimiser.
 DAILY: tuple[dict[str, Any], ...] = (
     {},
     {**WITH_K, "kolmogorov_loss_type": "gaussian_nll", "optimizer": "muon"},
@@ -81,7 +81,7 @@ FURTHER: tuple[dict[str, Any], ...] = (
 def test_a_run_that_was_longer_from_the_start_is_the_same(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    """12 epochs and then 18 more are 30 epochs, also where no checkpoint or frame was due at 12."""
+    """12 epochs and then 18 equal 30 epochs, also without a checkpoint or frame due at 12."""
     bitfold.train(tiny(tmp_path / "whole", **{**settings, "epochs": 30}))
     bitfold.train(tiny(tmp_path / "parts", **{**settings, "epochs": 12}))
     bitfold.resume(tmp_path / "parts", epochs=30)
@@ -89,7 +89,7 @@ def test_a_run_that_was_longer_from_the_start_is_the_same(
 
 
 def test_a_cosine_goes_on_where_an_interrupted_run_stopped(tmp_path: Path) -> None:
-    """With the same number of epochs planned, the rate is the same after an interrupt."""
+    """With the planned number of epochs unchanged, the cosine continues at the same rate."""
     settings = {**WITH_K, "lr_schedule": "cosine", "epochs": 25}
     bitfold.train(tiny(tmp_path / "whole", **settings))
     heard = Heard()
@@ -102,7 +102,7 @@ def test_a_cosine_goes_on_where_an_interrupted_run_stopped(tmp_path: Path) -> No
 LEARNED: dict[str, Any] = {**WITH_K, "kolmogorov_quantise": "learned", "epochs": 25}
 
 
-#: Settings, and the epoch of the break in `make test`; `make test-all` breaks at all of them.
+#: Settings, and the epoch of the break in `make test`; `make test-all` breaks at each epoch.
 LEARNED_KINDS: tuple[tuple[dict[str, Any], int], ...] = (
     ({"audit": True}, 21),
     ({"kolmogorov_weight": "bits:700", "lr_schedule": "cosine"}, 23),
@@ -129,7 +129,7 @@ LEARNED_KINDS: tuple[tuple[dict[str, Any], int], ...] = (
 def test_learned_steps_go_on_where_an_interrupted_run_stopped(
     tmp_path: Path, settings: dict[str, Any], epoch: int
 ) -> None:
-    """Before, at and after the epoch at which steps and predictor are frozen."""
+    """A break before, at or after the freezing of steps and predictor changes nothing."""
     bitfold.train(tiny(tmp_path / "whole", **{**LEARNED, **settings}))
     heard = Heard()
     bitfold.train(
@@ -141,7 +141,7 @@ def test_learned_steps_go_on_where_an_interrupted_run_stopped(
 
 
 def test_a_finished_run_with_learned_steps_thaws_for_more_epochs(tmp_path: Path) -> None:
-    """Steps move again up to nine tenths of the new number, and are then frozen once more."""
+    """With more epochs, the steps move again, and are frozen at nine tenths of the new number."""
     heard = Heard()
     bitfold.train(tiny(tmp_path / "run", **LEARNED, checkpoint_interval=2))
     before = steps_by_epoch(tmp_path / "run")
@@ -154,7 +154,7 @@ def test_a_finished_run_with_learned_steps_thaws_for_more_epochs(tmp_path: Path)
 
 
 def steps_by_epoch(folder: Path) -> dict[int, list[float]]:
-    """The learned steps in each checkpoint there is."""
+    """Return the learned steps in each checkpoint."""
     found = {}
     for path in sorted((folder / "checkpoints").iterdir()):
         checkpoint = read_checkpoint(path)
@@ -163,7 +163,7 @@ def steps_by_epoch(folder: Path) -> dict[int, list[float]]:
 
 
 def test_resuming_a_completed_run_changes_nothing(tmp_path: Path) -> None:
-    """Without more epochs to train the run ends at once and keeps its last frame."""
+    """A completed run without more epochs ends at once and keeps its last frame."""
     bitfold.train(tiny(tmp_path / "run", save_interval="5"))
     before = metrics_of(tmp_path / "run"), frames_of(tmp_path / "run"), last_state(tmp_path / "run")
     heard = Heard()
@@ -175,7 +175,7 @@ def test_resuming_a_completed_run_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_another_optimiser_begins_afresh_and_goes_on(tmp_path: Path) -> None:
-    """Whatever of the optimiser changes, the run goes on from the same weights."""
+    """After a change of the optimiser, the run continues from the same weights."""
     bitfold.train(tiny(tmp_path / "run", **WITH_K))
     changes: list[dict[str, Any]] = [
         {"optimizer": "muon"},
@@ -200,11 +200,11 @@ def test_another_optimiser_begins_afresh_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_the_checkpoint_knows_its_own_optimiser(tmp_path: Path) -> None:
-    """A change of optimiser that was killed before its first checkpoint is taken up again."""
+    """A change of optimiser that was killed before its first checkpoint is made again."""
     bitfold.train(tiny(tmp_path / "run"))
     shutil.copytree(tmp_path / "run", tmp_path / "killed")
     bitfold.resume(tmp_path / "run", epochs=14, optimizer="muon")
-    # As a kill right after the start would have left it: the new settings, the old checkpoint.
+    # A kill right after the start leaves the new settings with the old checkpoint.
     config = bitfold.load_run(tmp_path / "run").config
     bitfold.load_run(tmp_path / "killed").folder.write_config(config)
     bitfold.resume(tmp_path / "killed")
@@ -213,7 +213,7 @@ def test_the_checkpoint_knows_its_own_optimiser(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["shape", "seed", "size", "task", "output_dir", "batch_size"])
 def test_what_makes_another_run_is_refused(tmp_path: Path, name: str) -> None:
-    """A setting that decides what the run is cannot change."""
+    """A change of a setting that identifies the run is refused."""
     bitfold.train(tiny(tmp_path / "run", epochs=1))
     changed: dict[str, Any] = {name: "4"}
     with pytest.raises(ConfigError, match=f"`{name}`"):
@@ -221,7 +221,7 @@ def test_what_makes_another_run_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_the_predictor_of_a_run_that_has_one_stays(tmp_path: Path) -> None:
-    """Its shape, bins and kind are part of K, which would not be comparable otherwise."""
+    """A predictor's shape, bins and kind cannot change, since K would not be comparable."""
     bitfold.train(tiny(tmp_path / "run", epochs=1, **WITH_K))
     for name in predictor_settings():
         changed: dict[str, Any] = {name: 4}
@@ -247,7 +247,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path: Path
 
 
 def test_a_run_without_a_whole_checkpoint_is_not_started_over(tmp_path: Path) -> None:
-    """When every checkpoint is damaged or gone, what the run has gathered is left alone."""
+    """If every checkpoint is damaged or gone, the run is refused and its files stay."""
     bitfold.train(tiny(tmp_path / "run"))
     before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
     for path in (tmp_path / "run" / "checkpoints").iterdir():
@@ -261,7 +261,7 @@ def test_a_run_without_a_whole_checkpoint_is_not_started_over(tmp_path: Path) ->
 
 
 def test_a_checkpoint_of_another_network_is_passed_over(tmp_path: Path) -> None:
-    """Its first tensor of another shape is named, in one line, and the one before is used."""
+    """Another network's checkpoint is named by its first different tensor and passed over."""
     bitfold.train(tiny(tmp_path / "run"))
     bitfold.train(tiny(tmp_path / "other", shape="[5]*2", epochs=13))
     place, heard = tmp_path / "run" / "checkpoints", Heard()
@@ -272,7 +272,7 @@ def test_a_checkpoint_of_another_network_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_network_is_refused_if_there_is_no_other(tmp_path: Path) -> None:
-    """Nothing is changed."""
+    """If the only checkpoint is another network's, it is refused and no file changes."""
     bitfold.train(tiny(tmp_path / "run"))
     bitfold.train(tiny(tmp_path / "other", shape="[5]*2", epochs=13))
     shutil.rmtree(tmp_path / "run" / "checkpoints")
@@ -295,7 +295,7 @@ def test_a_checkpoint_of_another_network_is_refused_if_there_is_no_other(tmp_pat
 def test_a_whole_checkpoint_that_is_none_of_ours_is_passed_over(
     tmp_path: Path, name: str, tensor: torch.Tensor | None
 ) -> None:
-    """A file with the right checksum that lacks a part, or has one of another shape, is named."""
+    """A checkpoint with a right checksum that lacks or reshapes a part is named and passed over."""
     bitfold.train(tiny(tmp_path / "run"))
     folder, heard = tmp_path / "run" / "checkpoints", Heard()
     found = read_checkpoint(checkpoint_path(folder, 12))
@@ -311,7 +311,7 @@ def test_a_whole_checkpoint_that_is_none_of_ours_is_passed_over(
 
 
 def test_another_split_is_refused(tmp_path: Path) -> None:
-    """Validation points never turn into training points by a mix-up of files."""
+    """A split of another run is refused, so that no validation point is trained on."""
     bitfold.train(tiny(tmp_path / "run"))
     bitfold.train(tiny(tmp_path / "other", seed=1, epochs=1))
     shutil.copy(tmp_path / "other" / "split.safetensors", tmp_path / "run")
@@ -332,7 +332,7 @@ def test_another_split_is_refused(tmp_path: Path) -> None:
 def test_a_missing_or_damaged_file_gets_one_line(
     tmp_path: Path, name: str, error: type[Exception], content: bytes | None
 ) -> None:
-    """The file is named; only a trajectory may be missing, for frames are not needed to go on."""
+    """A missing or damaged file is named in one line; only a trajectory may be missing."""
     bitfold.train(tiny(tmp_path / "run", epochs=1))
     path = tmp_path / "run" / name
     path.unlink()
@@ -347,7 +347,7 @@ def test_a_missing_or_damaged_file_gets_one_line(
 
 
 def test_a_stagnating_run_gets_a_new_chance_under_other_settings(tmp_path: Path) -> None:
-    """After a watchdog ended it, a changed rate begins with a fresh memory of what was seen."""
+    """A run that a watchdog ended continues with a changed rate and an empty watchdog memory."""
     heard = Heard()
     settings = {"learning_rate": 1e-9, "activation": "relu", "optimizer": "adam", "epochs": 100}
     run = bitfold.train(tiny(tmp_path / "run", **settings, shape="[1]*6"), [heard])
@@ -360,7 +360,7 @@ def test_a_stagnating_run_gets_a_new_chance_under_other_settings(tmp_path: Path)
 
 
 def test_a_kind_of_k_without_a_lambda_brings_one_and_says_so(tmp_path: Path) -> None:
-    """A new run is told, and so is a run that is continued with K; one line each, and no more."""
+    """A new or continued run with a kind of K and no lambda prints one line with its lambda."""
     new, later, again = Heard(), Heard(), Heard()
     kind = {"kolmogorov_predictor": "per_tensor"}
     run = bitfold.train(tiny(tmp_path / "k", epochs=1, **kind), [new])

@@ -20,7 +20,7 @@ from tests.training.training_runs import WITH_K, Heard, metrics_of, tiny
 
 
 def notices(folder: Path, **settings: Any) -> list[str]:
-    """The lines that the start of a run says."""
+    """Return the notices at the start of a run."""
     heard = Heard()
     bitfold.train(tiny(folder, epochs=1, **settings), [heard])
     return [event.message for event in heard.events if isinstance(event, Noticed)]
@@ -30,7 +30,7 @@ def notices(folder: Path, **settings: Any) -> list[str]:
 def test_a_run_with_an_encoding_is_measured_and_read_back(
     encoding: str, cells: int, tmp_path: Path
 ) -> None:
-    """Folds are measured, the configuration has the encoding, and a checkpoint is whole."""
+    """A run with an encoding is measured, configured and stored with the encoding."""
     run = bitfold.train(tiny(tmp_path / "run", encoding=encoding, measure_folds=1, **WITH_K))
     assert f'encoding = "{encoding}"' in (run.path / "config.toml").read_text()
     assert all(line["num_polytopes"] >= cells for line in metrics_of(run.path))
@@ -42,7 +42,7 @@ def test_a_run_with_an_encoding_is_measured_and_read_back(
 
 
 def test_a_continued_run_keeps_its_encoding(tmp_path: Path) -> None:
-    """Another encoding is another network, and is refused; the same network goes on."""
+    """A continued run keeps its encoding; another encoding is refused."""
     run = bitfold.train(tiny(tmp_path / "run", encoding="triangle:2"))
     with pytest.raises(ConfigError, match="another `encoding`"):
         bitfold.resume(run.path, encoding="triangle:3")
@@ -71,21 +71,21 @@ def test_a_model_file_rebuilds_the_waves(tmp_path: Path) -> None:
 
 
 def test_octaves_that_pixels_cannot_show_are_named(tmp_path: Path) -> None:
-    """A line says how many a picture can show; no line if there are no more."""
+    """A line names octaves that pixels cannot show, and the largest useful number."""
     assert notices(tmp_path / "fits", size=32, encoding="triangle:5", measure_folds=0) == []
     (line,) = notices(tmp_path / "fine", size=32, encoding="triangle:6", measure_folds=0)
     assert "more octaves than 32 pixels can show, which is 5" in line
 
 
 def test_cells_that_are_too_many_to_measure_are_named(tmp_path: Path) -> None:
-    """Nothing is measured then, and training goes on; the line gives both numbers."""
+    """For too many cells, a line gives both numbers and training measures no folds."""
     lines = notices(tmp_path / "run", size=32, encoding="triangle:9", measure_folds=1)
     assert "1,048,576 cells, and networks of at most 200,000 polytopes" in lines[-1]
     assert all("num_polytopes" not in line for line in metrics_of(tmp_path / "run"))
 
 
 def test_grids_that_ask_too_much_are_named(tmp_path: Path) -> None:
-    """More weights than pixels, and more vertices than exact polytopes are found for."""
+    """Lines name grids with more weights than pixels, or more vertices than can be cut exactly."""
     lines = " ".join(notices(tmp_path / "run", encoding="grid:5x1"))
     assert "5,709 weights, more than the" in lines
     assert "more than 2,048 vertices" in lines
@@ -93,7 +93,7 @@ def test_grids_that_ask_too_much_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["grid:1x2", "triangle:2"])
 def test_a_clip_is_learned_and_drawn_along_its_time(encoding: str, tmp_path: Path) -> None:
-    """An encoding of x, y and t; frames at two times are two pictures."""
+    """A clip with an encoding of x, y and t has different frames at two times."""
     frames = np.random.default_rng(0).integers(0, 256, (3, 12, 12, 3), np.uint8)
     pictures = [Image.fromarray(frame) for frame in frames]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=100)

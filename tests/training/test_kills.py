@@ -1,4 +1,4 @@
-"""Runs that are killed, at random moments and at the worst ones, and resumed."""
+"""Runs that are killed at random or at the worst moments, and resumed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LONG: dict[str, Any] = {**SETTINGS, "epochs": 200}
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was never interrupted."""
+    """Train a run without interruption."""
     folder = tmp_path_factory.mktemp("untouched") / "run"
     bitfold.train(tiny(folder, **SETTINGS))
     return folder
 
 
 def wait_for_epochs(folder: Path, number: int) -> None:
-    """Wait until a run that another process trains has so many more lines of metrics."""
+    """Wait for a number of further lines of metrics from another process."""
     path, start = folder / "metrics.jsonl", time.monotonic()
 
     def lines() -> int:
@@ -46,14 +46,14 @@ def wait_for_epochs(folder: Path, number: int) -> None:
 
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(tmp_path: Path) -> None:
-    """SIGKILL at seeded random moments, again and again, changes nothing but the timings."""
+    """Seeded random SIGKILLs change only the timings of a run."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     bitfold.train(tiny(whole, **LONG))
-    assert run_child(tmp_path / "first", {"epochs": 1}) == 0  # later ones start in no time
+    assert run_child(tmp_path / "first", {"epochs": 1}) == 0  # later processes start faster
     chance, num_killed = random.Random(7), 0
     for number in range(10):
         child = start_child(broken, LONG)
-        if number % 2:  # while it trains, wherever that may be on this machine
+        if number % 2:  # while it trains, at a moment that depends on this machine
             wait_for_epochs(broken, chance.randrange(1, 25))
         time.sleep(chance.uniform(0, 0.08))
         child.kill()
@@ -86,7 +86,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_never_interrupted(tmp_path: 
 def test_a_kill_in_the_middle_of_a_write_loses_nothing(
     untouched: Path, tmp_path: Path, what: str, number: int
 ) -> None:
-    """Whatever was half-written when the process died is not there for the one that goes on."""
+    """A half-written file of a killed run does not exist for the run that continues."""
     broken = tmp_path / "run"
     assert run_child(broken, SETTINGS, die_at=(what, number)) == SIGKILL
     assert run_child(broken, SETTINGS) == 0
@@ -96,7 +96,7 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing(
 def test_a_resumed_run_may_be_killed_in_the_same_place_again(
     untouched: Path, tmp_path: Path
 ) -> None:
-    """Each stretch dies in the write of its third checkpoint, and yet the run gets on."""
+    """A run that dies in the write of each stretch's third checkpoint still advances."""
     broken = tmp_path / "run"
     reached = []
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""A session is advanced by its caller, changed while it trains, and repeated bit for bit."""
+"""A session: its caller advances it, changes it, and repeats it bit for bit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAINTED = np.tri(16, dtype=np.uint8) * 255
 
 
 def train_with(session: bitfold.Session, changes: dict[int, dict[str, Any]]) -> None:
-    """Train to the end; make each change after its epoch."""
+    """Train to the end, and make each change after its epoch."""
     with session:
         for event in session:
             if isinstance(event, EpochEnded) and event.epoch in changes:
@@ -29,7 +29,7 @@ def train_with(session: bitfold.Session, changes: dict[int, dict[str, Any]]) -> 
 
 
 def test_each_step_gives_the_next_event_and_trains_no_further(tmp_path: Path) -> None:
-    """An epoch is trained only when the next event needs it."""
+    """Each step returns the next event, and trains an epoch only if that event needs it."""
     heard = Heard()
     with bitfold.Session(tiny(tmp_path / "run", epochs=3), [heard]) as session:
         assert isinstance(next(session), RunStarted)
@@ -46,7 +46,7 @@ def test_each_step_gives_the_next_event_and_trains_no_further(tmp_path: Path) ->
 
 
 def test_advanced_by_its_caller_is_the_same_as_trained_to_the_end(tmp_path: Path) -> None:
-    """`train` is a loop over a session."""
+    """A session advanced to its end equals `train`."""
     bitfold.train(tiny(tmp_path / "trained", **WITH_K))
     for _ in bitfold.Session(tiny(tmp_path / "advanced", **WITH_K)):
         pass
@@ -54,7 +54,7 @@ def test_advanced_by_its_caller_is_the_same_as_trained_to_the_end(tmp_path: Path
 
 
 def test_leaving_the_loop_saves_and_unlocks(tmp_path: Path) -> None:
-    """The run goes on from the epoch that was last seen, in another session."""
+    """Leaving the loop saves the last epoch and unlocks the folder for another session."""
     bitfold.train(tiny(tmp_path / "whole", **WITH_K))
     heard = Heard()
     session = bitfold.Session(tiny(tmp_path / "run", **WITH_K), [heard])
@@ -72,7 +72,7 @@ def test_leaving_the_loop_saves_and_unlocks(tmp_path: Path) -> None:
 
 
 def test_an_open_session_keeps_others_out(tmp_path: Path) -> None:
-    """The folder is locked from the start, and an error in a block unlocks it."""
+    """An open session locks its folder, and an error in a block unlocks it."""
     with pytest.raises(ZeroDivisionError), bitfold.Session(tiny(tmp_path / "run")) as session:
         next(session)
         with pytest.raises(RunError, match="another process is training there"):
@@ -82,9 +82,9 @@ def test_an_open_session_keeps_others_out(tmp_path: Path) -> None:
 
 
 def test_no_signal_handler_is_installed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """An interrupt is an exception in the caller's loop; the state before it is saved."""
+    """An interrupt is an exception in the caller's loop, and the state before it is saved."""
     bitfold.train(tiny(tmp_path / "whole"))
-    given = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+    given = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore SIGINT
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, given))
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), bitfold.Session(tiny(tmp_path / "run")) as session:
@@ -111,7 +111,7 @@ CHANGES: dict[str, dict[int, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_run_is_repeated_bit_for_bit(tmp_path: Path, name: str) -> None:
-    """From its start, by its record alone."""
+    """A replay of a changed run's record from its start has the same bits."""
     changes = CHANGES[name]
     train_with(bitfold.Session(tiny(tmp_path / "run", **WITH_K)), changes)
     run = bitfold.load_run(tmp_path / "run")
@@ -135,7 +135,7 @@ def test_a_changed_run_is_repeated_bit_for_bit(tmp_path: Path, name: str) -> Non
 def test_a_run_that_was_stopped_goes_on_with_its_changes(
     tmp_path: Path, name: str, stop: int
 ) -> None:
-    """Stopped right before, right after or long after a change; the last checkpoint is lost."""
+    """A run stopped before, at or after a change, without its last checkpoint, goes on with it."""
     settings = {**WITH_K, "checkpoint_interval": 5}
     train_with(bitfold.Session(tiny(tmp_path / "whole", **settings)), CHANGES[name])
     with bitfold.Session(tiny(tmp_path / "run", **settings)) as session:
@@ -163,7 +163,7 @@ def test_a_run_that_was_stopped_goes_on_with_its_changes(
 def test_a_branch_goes_on_as_its_parent_did(
     tmp_path: Path, settings: dict[str, Any], many: bool
 ) -> None:
-    """From any epoch, bit for bit, and without its parent."""
+    """A branch of any epoch continues with its parent's bits, and without its parent."""
     with_k = {n: v for n, v in WITH_K.items() if not settings or n == "kolmogorov_bins"}
     chosen = {**with_k, "epochs": 40 if many else 11, "measure_folds": 0, **settings}
     parent = bitfold.train(tiny(tmp_path / "run", **chosen))
@@ -178,7 +178,7 @@ def test_a_branch_goes_on_as_its_parent_did(
 
 
 def test_a_branch_of_a_changed_run_has_the_changes_before_it(tmp_path: Path) -> None:
-    """Those after it are its parent's alone."""
+    """A branch has its parent's changes before its epoch, and not the later ones."""
     train_with(bitfold.Session(tiny(tmp_path / "run", **WITH_K)), CHANGES["target"])
     parent = bitfold.load_run(tmp_path / "run")
     child = parent.branch(5, tmp_path / "branch")
@@ -191,7 +191,7 @@ def test_a_branch_of_a_changed_run_has_the_changes_before_it(tmp_path: Path) -> 
 
 
 def test_what_resume_is_given_is_a_change(tmp_path: Path) -> None:
-    """A completed run that goes on with other settings is repeated from its start too."""
+    """Other settings of a resumed run are changes, which a replay repeats."""
     bitfold.train(tiny(tmp_path / "run", **WITH_K))
     bitfold.resume(tmp_path / "run", epochs=18, learning_rate=0.002)
     run = bitfold.load_run(tmp_path / "run")
@@ -203,7 +203,7 @@ def test_what_resume_is_given_is_a_change(tmp_path: Path) -> None:
 
 
 def test_a_change_is_an_event_with_the_live_network(tmp_path: Path) -> None:
-    """The network before it is not trained any further."""
+    """A change is an event with the network before it, which is not trained further."""
     with bitfold.Session(tiny(tmp_path / "run")) as session:
         next(session)
         before = session.network
@@ -217,7 +217,7 @@ def test_a_change_is_an_event_with_the_live_network(tmp_path: Path) -> None:
 
 
 def test_what_changes_nothing_is_not_recorded(tmp_path: Path) -> None:
-    """A setting that has the value already, and the same picture."""
+    """A setting that has the value already, and the same picture, are not recorded."""
     with bitfold.Session(tiny(tmp_path / "run")) as session:
         session.change(learning_rate=0.01, target=session.run.target.pixels)
         session.change()
@@ -225,7 +225,7 @@ def test_what_changes_nothing_is_not_recorded(tmp_path: Path) -> None:
 
 
 def test_a_change_that_cannot_be_made_leaves_the_run_as_it_was(tmp_path: Path) -> None:
-    """Nothing of it is on disk, and training goes on."""
+    """An impossible change leaves no record, and training continues."""
     bitfold.train(tiny(tmp_path / "whole"))
     with bitfold.Session(tiny(tmp_path / "run")) as session:
         next(session)
@@ -247,7 +247,7 @@ def test_a_change_that_cannot_be_made_leaves_the_run_as_it_was(tmp_path: Path) -
 def test_strokes_at_one_moment_are_repeated_as_the_last_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those before it cost nothing when the run is trained again, and it has the same bits."""
+    """Of several strokes at one moment a replay makes only the last, with the same bits."""
     strokes = [np.roll(PAINTED, number, 0) for number in range(5)]
     with bitfold.Session(tiny(tmp_path / "run", **WITH_K)) as session:
         for event in session:
@@ -273,7 +273,7 @@ def test_strokes_at_one_moment_are_repeated_as_the_last_of_them(
 def test_what_a_reader_would_refuse_is_not_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither too many changes of one epoch nor too many bytes; strokes may follow each other."""
+    """Too many changes of an epoch, or too many bytes, are refused; strokes may follow others."""
     monkeypatch.setattr("bitfold.training.store.changes.MOST_AT_ONCE", 3)
     with bitfold.Session(tiny(tmp_path / "run", epochs=2)) as session:
         next(session)
@@ -302,7 +302,7 @@ def test_what_a_reader_would_refuse_is_not_recorded(
 
 
 def test_after_the_end_nothing_can_be_changed(tmp_path: Path) -> None:
-    """The error says how to go on."""
+    """After the end a change is refused, and the error says how to continue."""
     session = bitfold.Session(tiny(tmp_path / "run", epochs=1))
     assert isinstance(list(session)[-1], RunEnded)
     assert list(session) == []
@@ -311,7 +311,7 @@ def test_after_the_end_nothing_can_be_changed(tmp_path: Path) -> None:
 
 
 def test_a_branch_of_an_epoch_that_is_still_to_come_is_refused(tmp_path: Path) -> None:
-    """And leaves no folder."""
+    """A branch of a future epoch is refused and leaves no folder."""
     run = bitfold.train(tiny(tmp_path / "run", epochs=2))
     with pytest.raises(RunError, match="expected an epoch from 0 to 2"):
         run.branch(3, tmp_path / "branch")
@@ -327,7 +327,7 @@ def _refuse(*_: object) -> None:
 def test_a_change_that_the_disk_refuses_did_not_happen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Training goes on as before."""
+    """A change that the disk refuses is not made, and training continues as before."""
     bitfold.train(tiny(tmp_path / "whole"))
     with bitfold.Session(tiny(tmp_path / "run")) as session:
         next(session)
@@ -341,7 +341,7 @@ def test_a_change_that_the_disk_refuses_did_not_happen(
 
 
 def test_a_change_counts_from_its_line_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though the disk refuses the configuration that it leads to."""
+    """A recorded change counts, even if the disk refuses the new configuration."""
     with bitfold.Session(tiny(tmp_path / "run", epochs=2)) as session:
         next(session)
         with monkeypatch.context() as patched:

@@ -1,4 +1,4 @@
-"""`Config.minutes`: epochs follow from the measured speed, as recorded changes."""
+"""`Config.minutes`: the measured speed plans the epochs, as recorded changes."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ SMALL: dict[str, Any] = {
 
 
 class Clock:
-    """A clock that every epoch moves on."""
+    """A clock that advances with every epoch."""
 
     def __init__(self, seconds: float) -> None:
         self.now, self.seconds = 100.0, seconds
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time."""
         return self.now
 
     def listen(self, event: Event) -> None:
-        """Move on with an epoch."""
+        """Advance by an epoch."""
         if isinstance(event, EpochEnded):
             self.now += self.seconds
 
 
 def trained(session: Session, clock: Clock) -> int:
-    """Train to the end of the budget; return the number of epochs."""
+    """Train to the end of the budget, and return the number of epochs."""
     budget = TimeBudget(session, clock=clock)
     with session:
         while not session.is_over:
             next(session)
             budget.plan()
-        for _ in session:  # listeners finish
+        for _ in session:  # listeners advance the clock
             pass
         return session.epoch
 
 
 def seconds_of(run: Run) -> float:
-    """The seconds of all epochs."""
+    """Return the seconds of all epochs."""
     return sum(seconds or 0.0 for seconds in run.metrics["seconds"])
 
 
 def test_epochs_fill_the_minutes(tmp_path: Path) -> None:
-    """Epochs of three seconds fill a budget of two minutes to within a tenth."""
+    """Three-second epochs fill two minutes to within a tenth."""
     clock = Clock(3.0)
     config = Config(**SMALL, minutes=2, output_dir=str(tmp_path / "run"))
     assert trained(Session(config, [clock.listen]), clock) == pytest.approx(40, abs=4)
@@ -71,7 +71,7 @@ def test_epochs_fill_the_minutes(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_gets_slower_still_meets_the_minutes(tmp_path: Path) -> None:
-    """The last epochs are planned by the speed of the last ones."""
+    """If the machine slows down, the latest speed plans the last epochs to meet the minutes."""
     clock = Clock(1.0)
 
     def slow_down(event: Event) -> None:
@@ -85,14 +85,14 @@ def test_a_machine_that_gets_slower_still_meets_the_minutes(tmp_path: Path) -> N
 
 
 class Drawer(LateListener):
-    """Draws a frame of every fifth epoch beside the training, and a last one, more slowly."""
+    """Draws a frame of every fifth epoch beside the training, and a last frame more slowly."""
 
     def __init__(self, clock: Clock, frame_seconds: float) -> None:
         self._clock, self._frame_seconds = clock, frame_seconds
-        self._free_at = clock.now  # when all frames so far are drawn
+        self._free_at = clock.now  # the time at which all frames so far are drawn
 
     def __call__(self, event: Event) -> None:
-        """Take frames as they come, and draw what is left at the end."""
+        """Take frames as they come, and draw the rest at the end."""
         is_due = isinstance(event, EpochEnded) and event.epoch % 5 == 0
         if is_due or isinstance(event, RunEnded):
             self._free_at = max(self._free_at, self._clock.now) + self._frame_seconds
@@ -100,13 +100,13 @@ class Drawer(LateListener):
             self._clock.now = self._free_at
 
     def seconds_left(self) -> float:
-        """The frames that wait, and the last one."""
+        """Return the time for the waiting frames and the last one."""
         return max(0.0, self._free_at - self._clock.now) + self._frame_seconds
 
 
 @pytest.mark.parametrize("frame_seconds", [8.0, 20.0])
 def test_frames_are_within_the_minutes(tmp_path: Path, frame_seconds: float) -> None:
-    """Time for frames that wait, and for the last one, is left, also where drawing lags behind."""
+    """The minutes include waiting frames and the last one, also if drawing lags behind."""
     clock = Clock(3.0)
     drawer = Drawer(clock, frame_seconds)
     config = Config(**SMALL, minutes=4, output_dir=str(tmp_path / "run"))
@@ -115,7 +115,7 @@ def test_frames_are_within_the_minutes(tmp_path: Path, frame_seconds: float) -> 
 
 
 def test_a_slow_first_epoch_is_no_measure(tmp_path: Path) -> None:
-    """Loops that are compiled in the first epoch do not end the run early."""
+    """A first epoch that compiles loops does not end the run early."""
     clock = Clock(20.0)
 
     def speed_up(event: Event) -> None:
@@ -129,7 +129,7 @@ def test_a_slow_first_epoch_is_no_measure(tmp_path: Path) -> None:
 
 
 def test_the_start_counts(tmp_path: Path) -> None:
-    """Minutes begin where the caller says: loading the picture is within them."""
+    """The minutes begin at a time that the caller gives, so that loading is within them."""
     clock = Clock(3.0)
     config = Config(**SMALL, minutes=2, output_dir=str(tmp_path / "run"))
     session = Session(config, [clock.listen])
@@ -142,7 +142,7 @@ def test_the_start_counts(tmp_path: Path) -> None:
 
 
 def test_minutes_of_earlier_sessions_count(tmp_path: Path) -> None:
-    """A run that has used its minutes up ends after one more plan."""
+    """A continued run whose minutes are used up ends after one more plan."""
     config = Config(**SMALL, epochs=5, output_dir=str(tmp_path / "run"))
     with Session(config) as session:
         while not session.is_over:
@@ -158,7 +158,7 @@ def test_minutes_of_earlier_sessions_count(tmp_path: Path) -> None:
 
 
 def test_another_number_of_epochs_ends_the_budget(tmp_path: Path) -> None:
-    """Who asks for epochs gets them, also in a run that had minutes."""
+    """Asking for a number of epochs ends the budget, also in a run that had minutes."""
     clock = Clock(3.0)
     config = Config(**SMALL, minutes=0.5, output_dir=str(tmp_path / "run"))
     epochs = trained(Session(config, [clock.listen]), clock)
@@ -167,7 +167,7 @@ def test_another_number_of_epochs_ends_the_budget(tmp_path: Path) -> None:
 
 
 def test_learned_steps_have_their_last_tenth(tmp_path: Path) -> None:
-    """A budget that the first epochs use up still ends with steps that are frozen and coded."""
+    """Even if the first epochs use up the budget, the last tenth has frozen steps and is coded."""
     clock = Clock(100.0)
     config = Config(
         **SMALL,
@@ -182,6 +182,6 @@ def test_learned_steps_have_their_last_tenth(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan")])
 def test_no_time_is_refused(minutes: float) -> None:
-    """A budget is more than 0 minutes."""
+    """A budget of 0 minutes is refused."""
     with pytest.raises(ConfigError, match="minutes"):
         Config(minutes=minutes)

@@ -1,4 +1,4 @@
-"""Interrupts, full disks and numbers that are not finite: the run ends or goes on in order."""
+"""Interrupts, full disks and numbers that are not finite end a run in order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.training.training_runs import (
 def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_had_been(
     tmp_path: Path, number: int, status: str, exit_code: int
 ) -> None:
-    """The process ends by itself, with the shell's exit code, its state saved."""
+    """A signal ends the process with the shell's exit code, and the saved run can continue."""
     settings = {**WITH_K, "checkpoint_interval": 7, "save_interval": "3"}
     bitfold.train(tiny(tmp_path / "whole", **settings))
     folder = tmp_path / "run"
@@ -50,7 +50,7 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_nothing_had_been(
 
 
 def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Make each step take so long."""
+    """Make each step take some time."""
     from bitfold.training.step.learner import Learner
 
     step = Learner._step
@@ -66,8 +66,8 @@ def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 def test_a_long_epoch_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_after: int
 ) -> None:
-    """An epoch that would go on long after the request is left out; the one before it is saved."""
-    settings = {**WITH_K, "epoch_loop": "stepwise"}  # whose steps can be slowed down
+    """A long epoch is given up after the request, and the epoch before it is saved."""
+    settings = {**WITH_K, "epoch_loop": "stepwise"}  # its steps can be slowed down
     bitfold.train(tiny(tmp_path / "whole", **settings))
     heard = Heard()
 
@@ -79,7 +79,7 @@ def test_a_long_epoch_is_given_up(
             else isinstance(event, EpochEnded) and event.epoch == asked_after
         )
         if is_time:
-            # After the epoch in hand has been looked at, as if a person pressed the keys later.
+            # After the present epoch was checked, as if a person pressed the keys later.
             signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
             signal.setitimer(signal.ITIMER_REAL, 0.15)
 
@@ -101,7 +101,7 @@ def test_a_long_epoch_is_given_up(
 
 
 def test_the_second_interrupt_interrupts_at_once(tmp_path: Path) -> None:
-    """Whoever asks twice does not want to wait; what was saved is still good."""
+    """A second interrupt ends the run at once, and the saved state stays valid."""
 
     def ask(event: object) -> None:
         if isinstance(event, EpochEnded) and event.epoch == 6:
@@ -118,7 +118,7 @@ def test_the_second_interrupt_interrupts_at_once(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_does_not_end_training(tmp_path: Path) -> None:
-    """The system refuses to let files grow: each kind is named once, and all stay readable."""
+    """With a full disk training goes on, each kind of file is named once, and all stay readable."""
     settings = {"epochs": 30, "checkpoint_interval": 4, "measure_folds": 0}
     assert run_child(tmp_path / "run", settings, largest_file=3000) == 7
     assert (tmp_path / "run" / "notices").read_text().splitlines() == [
@@ -143,7 +143,7 @@ def test_a_full_disk_does_not_end_training(tmp_path: Path) -> None:
 def test_a_disk_that_is_full_at_the_start_gets_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """A run that cannot even begin says so, and leaves nothing that looks like one."""
+    """If the disk is full at the start, one line says so and no run is left."""
     write = files.write_atomically
 
     def refuse(path: Path, data: bytes) -> None:
@@ -164,7 +164,7 @@ def test_a_disk_that_is_full_at_the_start_gets_one_line(
 def test_a_disk_that_fails_when_a_run_is_continued_gets_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The files cannot be opened for writing: one line, and they are as they were."""
+    """If a continued run's files cannot be opened, one line says so and the files stay."""
     bitfold.train(tiny(tmp_path / "run"))
     before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
 
@@ -178,7 +178,7 @@ def test_a_disk_that_fails_when_a_run_is_continued_gets_one_line(
 
 
 def test_numbers_that_are_not_finite_end_the_run(tmp_path: Path) -> None:
-    """The term, the epoch and the last good checkpoint are named; that checkpoint loads."""
+    """The error names the term, the epoch and the last good checkpoint, which loads."""
     heard = Heard()
     settings = {"optimizer": "sgd", "learning_rate": 1e6, "checkpoint_interval": 1}
     run = bitfold.train(tiny(tmp_path / "run", **settings), [heard])
@@ -196,7 +196,7 @@ def test_numbers_that_are_not_finite_end_the_run(tmp_path: Path) -> None:
 
 
 def test_a_watchdog_that_is_switched_off_lets_the_run_go_on(tmp_path: Path) -> None:
-    """Without any watchdog even a broken network trains to the end, and files stay few."""
+    """Without watchdogs even a broken network trains to the end, and files stay few."""
     heard = Heard()
     settings = {"optimizer": "sgd", "learning_rate": 1e6, "checkpoint_interval": 1}
     off = ("finite", "loop", "stagnation")
@@ -208,7 +208,7 @@ def test_a_watchdog_that_is_switched_off_lets_the_run_go_on(tmp_path: Path) -> N
 
 
 def test_a_listener_that_raises_leaves_a_run_that_can_be_continued(tmp_path: Path) -> None:
-    """Its exception reaches the caller, the folder is free again, and no file is left open."""
+    """A listener's exception reaches the caller; the folder is unlocked and no file left open."""
 
     def fail(event: object) -> None:
         if isinstance(event, EpochEnded) and event.epoch == 8:
@@ -235,7 +235,7 @@ def test_a_listener_that_raises_leaves_a_run_that_can_be_continued(tmp_path: Pat
 def test_bad_input_is_refused_before_anything_is_on_disk(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    """One line, and no folder."""
+    """Bad input gives one line and creates no folder."""
     with pytest.raises(BitfoldError) as caught:
         bitfold.train(tiny(tmp_path / "run", **settings))
     assert "\n" not in str(caught.value)

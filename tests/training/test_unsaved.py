@@ -1,4 +1,4 @@
-"""States that the disk refuses: kept in memory, written at the end, or named by an exit code."""
+"""States that the disk refuses: kept in memory, written at the end, or told by an exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Refuse = Callable[[Callable[[int, int], bool]], None]
 
 @pytest.fixture
 def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
-    """Let the disk refuse checkpoints, by their epoch and the number of the attempt."""
+    """Make the disk refuse checkpoints by epoch and number of the attempt."""
 
     def install(is_refused: Callable[[int, int], bool]) -> None:
         attempts: list[int] = []
@@ -40,7 +40,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
 def test_a_run_whose_last_state_is_lost_has_an_exit_code_of_its_own(
     tmp_path: Path, refuse: Refuse
 ) -> None:
-    """The message says that training completed, and why its result is not on disk."""
+    """If the last state is lost, the exit code says so, and the message why."""
     refuse(lambda epoch, attempt: epoch > 0)
     heard = Heard()
     run = bitfold.train(tiny(tmp_path / "run"), [heard])
@@ -53,7 +53,7 @@ def test_a_run_whose_last_state_is_lost_has_an_exit_code_of_its_own(
 
 
 def test_a_run_whose_last_state_is_lost_can_be_continued(tmp_path: Path, refuse: Refuse) -> None:
-    """Once there is room, it ends as if there always had been."""
+    """A run with a lost last state continues, with room on the disk, to the usual end."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bitfold.training.run.journal.write_checkpoint", _full)
         bitfold.train(tiny(tmp_path / "run"))
@@ -73,12 +73,12 @@ def _full(folder: Path, checkpoint: Checkpoint, _: Retention) -> Path:
 def test_a_refused_state_is_written_at_the_end_of_a_run_that_goes_wrong(
     tmp_path: Path, refuse: Refuse
 ) -> None:
-    """The last good state waits in memory, as it was, and is written when there is room."""
+    """The last good state of a diverged run waits in memory and is written when there is room."""
     settings = {"optimizer": "sgd", "learning_rate": 5.0, "checkpoint_interval": 1}
     expected = bitfold.train(tiny(tmp_path / "whole", **settings))
     last = read_checkpoint(checkpoint_paths(expected.checkpoints)[-1])
     assert last.epoch > 0
-    refuse(lambda epoch, attempt: 1 <= attempt <= last.epoch + 1)  # all until the end
+    refuse(lambda epoch, attempt: 1 <= attempt <= last.epoch + 1)  # refused until the end
     heard = Heard()
     run = bitfold.train(tiny(tmp_path / "run", **settings), [heard])
     assert (heard.ended.reason, heard.ended.exit_code) == ("finite", 3)
@@ -90,7 +90,7 @@ def test_a_refused_state_is_written_at_the_end_of_a_run_that_goes_wrong(
 
 
 def test_a_checkpoint_between_that_is_refused_costs_nothing(tmp_path: Path, refuse: Refuse) -> None:
-    """The exit code is 0 if a later state is on disk."""
+    """If a later state is on disk, a refused checkpoint does not change the exit code."""
     refuse(lambda epoch, attempt: epoch == 5)
     heard = Heard()
     run = bitfold.train(tiny(tmp_path / "run"), [heard])

@@ -28,7 +28,7 @@ HOSTILE = "</script><script>alert(1)</script>\x1b[2J&"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep of four members, one of which diverges."""
+    """Train a sweep of four members, one of which diverges."""
     folder = tmp_path_factory.mktemp("compare") / "sweep"
     grid: dict[str, Any] = {"seed": [0, 1], "learning_rate": [0.01, 1e6]}
     sweep(CONFIG.replace(epochs=40, optimizer="sgd"), grid, folder, jobs=1)
@@ -36,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Parts(HTMLParser):
-    """Scripts of a page, and all that its attributes refer to."""
+    """Collects a page's scripts and everything that its attributes refer to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Parts(HTMLParser):
         self._is_script = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep what may load or run something."""
+        """Keep tags that may load or run content."""
         found = dict(attrs)
         self._is_script = tag == "script"
         if self._is_script:
@@ -57,7 +57,7 @@ class Parts(HTMLParser):
             self.policy = str(found["content"])
 
     def handle_endtag(self, tag: str) -> None:
-        """Text after a script is no part of it."""
+        """End the text of a script."""
         self._is_script = False
 
     def handle_data(self, data: str) -> None:
@@ -68,7 +68,7 @@ class Parts(HTMLParser):
 
 
 def parts_of(page: str) -> tuple[Parts, dict[str, Any]]:
-    """The parts of a page, and its data."""
+    """Return the parts of a page, and its data."""
     parts = Parts()
     parts.feed(page)
     (data, script) = parts.scripts
@@ -81,7 +81,7 @@ def parts_of(page: str) -> tuple[Parts, dict[str, Any]]:
 
 
 def test_the_page_holds_every_run_and_refers_to_nothing(trained: Path) -> None:
-    """Numbers of the table, curves, and a picture of each; only its own script may run."""
+    """The page has the table, curves and a picture of each run, and one script of its own."""
     found = compare_runs([trained])
     assert (found.path, found.num_runs) == (trained / "compare.html", 4)
     page = found.path.read_text()
@@ -99,7 +99,7 @@ def test_the_page_holds_every_run_and_refers_to_nothing(trained: Path) -> None:
 
 
 def test_hostile_names_stay_text() -> None:
-    """They end no script, run nothing, and move no cursor."""
+    """Hostile names end no script, run no code and move no cursor."""
     end = MemberEnd(HOSTILE, HOSTILE, num_bytes=5, error=0.5)
     entries = [Entry(HOSTILE, {HOSTILE: value, "seed": 0}, end, None) for value in (HOSTILE, "b")]
     page = comparison_page(entries, HOSTILE)
@@ -111,7 +111,7 @@ def test_hostile_names_stay_text() -> None:
 
 
 def test_curves_end_where_their_run_does(trained: Path) -> None:
-    """All runs share the epochs, so that medians are over runs at the same one."""
+    """Shorter runs end early on shared epochs, so that medians use runs at the same epoch."""
     epochs, curves = curves_of(gather_entries([trained]))
     run = load_sweep(trained).run(load_sweep(trained).members[0])
     assert epochs == list(range(1, 41))
@@ -120,7 +120,7 @@ def test_curves_end_where_their_run_does(trained: Path) -> None:
 
 
 def test_runs_on_their_own_stand_beside_a_sweep(trained: Path, tmp_path: Path) -> None:
-    """With the settings in which they differ; a folder that is gone keeps its numbers."""
+    """Single runs are compared by their different settings; a missing folder keeps its numbers."""
     copy = Path(shutil.copytree(trained, tmp_path / "copy"))
     shutil.rmtree(copy / "seed-0-learning_rate-0.01")
     run = train(CONFIG.replace(seed=7, shape="[4]", output_dir=str(tmp_path / "alone")))
@@ -137,7 +137,7 @@ def test_runs_on_their_own_stand_beside_a_sweep(trained: Path, tmp_path: Path) -
 def test_what_cannot_be_compared_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing, a folder of neither kind, a sweep of which nothing is trained."""
+    """No folder, a foreign folder, or a sweep without trained members is refused."""
     with pytest.raises(ConfigError, match="got none"):
         compare_runs([])
     with pytest.raises(RunError, match=r"without config\.toml"):

@@ -1,4 +1,4 @@
-"""What a setting changes, over seeds: against numbers that are worked out by hand."""
+"""The effect of a setting over seeds, against numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bitfold.experiments.sweeps.member_end import MemberEnd
 
 
 def entry(num_bytes: int | None, **settings: object) -> Entry:
-    """A run of which only the size is known."""
+    """Return a run of which only the size is known."""
     return Entry("run", settings, MemberEnd("completed", num_bytes=num_bytes), None)
 
 
 def test_an_interval_is_that_of_a_paired_t_test_of_logarithms() -> None:
-    """SciPy's own test gives the same one; the centre is the geometric mean of the ratios."""
+    """The interval is SciPy's, and its centre is the geometric mean of the ratios."""
     before, after = (100, 210, 330), (90, 200, 280)
     entries = [entry(b, shape="a", seed=s) for s, b in enumerate(before)]
     entries += [entry(b, shape="b", seed=s) for s, b in enumerate(after)]
@@ -34,7 +34,7 @@ def test_an_interval_is_that_of_a_paired_t_test_of_logarithms() -> None:
 
 
 def test_pairs_of_a_seed_are_averaged_first() -> None:
-    """Two learning rates do not make two seeds: the interval is over seeds alone."""
+    """Two learning rates of a seed are averaged, so that the interval is over seeds alone."""
     entries = [
         entry(100 * 2**lr * 3**shape, shape=shape, learning_rate=lr, seed=seed)
         for shape in (0, 1)
@@ -48,7 +48,7 @@ def test_pairs_of_a_seed_are_averaged_first() -> None:
 
 
 def test_one_seed_has_no_interval_and_runs_without_a_partner_do_not_count() -> None:
-    """Nor do runs without the number."""
+    """One seed gives no interval, and runs without a partner or the number do not count."""
     entries = [entry(100, shape="a", seed=0), entry(50, shape="b", seed=0)]
     entries += [entry(10, shape="a", seed=1), entry(None, shape="b", seed=1)]
     (found,) = paired_differences(entries)
@@ -68,6 +68,6 @@ def test_ratios_of_extreme_numbers_are_shown(before: float, after: float) -> Non
 
 
 def test_a_setting_of_many_values_is_left_out() -> None:
-    """Nine values would have thirty-six pairs."""
+    """A setting of nine values, with 36 pairs, is left out."""
     assert paired_differences([entry(100, epochs=n, seed=0) for n in range(9)]) == []
     assert paired_differences([]) == []

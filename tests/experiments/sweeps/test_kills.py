@@ -1,4 +1,4 @@
-"""A sweep that is killed at any moment ends with the table of one that was left alone."""
+"""A killed sweep ends with the table of an undisturbed sweep."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SMALL = [
 
 
 def command(folder: Path, num_seeds: int, *options: str) -> list[str]:
-    """The words of a sweep of twice as many members as seeds."""
+    """Return the words of a sweep of twice as many members as seeds."""
     seeds = f"seed=0:{num_seeds}"
     return ["sweep", *SMALL, "--vary", seeds, "-o", str(folder), "--quiet", *options]
 
 
 def kill_once(words: list[str], folder: Path, chance: random.Random) -> None:
-    """Start a sweep, and kill its process once some more members have begun."""
+    """Start a sweep, and kill its process after some more members have begun."""
     before = len(list(folder.glob("*/config.toml")))
     more = chance.randrange(1, 30)
     process = subprocess.Popen([sys.executable, "-m", "bitfold", *words], env=os.environ)
@@ -44,7 +44,7 @@ def kill_once(words: list[str], folder: Path, chance: random.Random) -> None:
 
 
 def check_kills(tmp_path: Path, num_seeds: int, num_kills: int, *options: str) -> None:
-    """Kill a sweep several times at random, and compare it with one that was left alone."""
+    """Kill a sweep several times at random, and compare it with an undisturbed sweep."""
     chance, killed, whole = random.Random(7), tmp_path / "killed", tmp_path / "whole"
     for _ in range(num_kills):
         kill_once(command(killed, num_seeds, "--jobs", "2", *options), killed, chance)
@@ -58,11 +58,11 @@ def check_kills(tmp_path: Path, num_seeds: int, num_kills: int, *options: str) -
 
 @pytest.mark.slow
 def test_two_hundred_members_survive_five_kills(tmp_path: Path) -> None:
-    """Members in threads, killed with the process in the middle of whatever they do."""
+    """Two hundred members in threads survive five kills of their process at any moment."""
     check_kills(tmp_path, 100, 5)
 
 
 @pytest.mark.slow
 def test_members_in_processes_survive_two_kills(tmp_path: Path) -> None:
-    """Their processes notice that the sweep is gone, save, and let their folders go."""
+    """If the sweep is killed, member processes save and unlock their folders."""
     check_kills(tmp_path, 12, 2, "--isolate")

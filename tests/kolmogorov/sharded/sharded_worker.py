@@ -1,4 +1,4 @@
-"""One of several processes among which FSDP2 divides a module; saves what it found.
+"""One of several processes among which FSDP2 divides a module; it saves its results.
 
 Run by test_sharded.py: python sharded_worker.py RANK PROCESSES FOLDER
 """
@@ -37,14 +37,14 @@ NUM_STEPS = 4
 
 
 def network(dtype: torch.dtype = torch.float32, *, seed: int = 0) -> nn.Sequential:
-    """Tensors of 7, 2, 3 and 1 rows, a transposed kernel, a frozen tensor and buffers."""
+    """Return tensors of 7, 2, 3 and 1 rows, a transposed kernel, a frozen tensor and buffers."""
     torch.manual_seed(seed)
     first, second, norm = nn.Linear(10, 7), nn.Linear(7, 2), nn.LayerNorm(6)
     layers = [first, nn.Tanh(), second, nn.Unflatten(1, (2, 1))]
     layers += [nn.ConvTranspose1d(2, 3, 2), nn.Flatten(), norm, nn.Linear(6, 1)]
     made = nn.Sequential(*layers).to(dtype)
     with torch.no_grad():
-        first.weight[2] = 0  # a dead row
+        first.weight[2] = 0  # outside the fixed range
         second.weight[:, 1] = 0  # a dead column
         first.weight[0, 0] = 1.5  # out of the fixed range
     norm.weight.requires_grad_(False)
@@ -53,7 +53,7 @@ def network(dtype: torch.dtype = torch.float32, *, seed: int = 0) -> nn.Sequenti
 
 
 def shard(module: nn.Module, *, layers: Iterable[int] = (0, 2), **options: Any) -> nn.Module:
-    """Divide some layers by themselves, and all others together."""
+    """Shard some layers by themselves, and all others together."""
     mesh = options.pop("mesh", None) or init_device_mesh("cpu", (dist.get_world_size(),))
     for number in layers:
         fully_shard(module.get_submodule(str(number)), mesh=mesh, **options)
@@ -62,40 +62,40 @@ def shard(module: nn.Module, *, layers: Iterable[int] = (0, 2), **options: Any) 
 
 
 def make(module: nn.Module, **settings: Any) -> KolmogorovLoss:
-    """A loss whose seed differs from process to process, as a program without care would have."""
+    """Return a loss whose seed differs between processes, as a careless program would have."""
     generator = torch.Generator().manual_seed(5 + (dist.get_rank() if is_sharded(module) else 0))
     return KolmogorovLoss(module, generator=generator, **settings)
 
 
 def is_sharded(module: nn.Module) -> bool:
-    """Whether a module's parameters are divided."""
+    """Return whether a module's parameters are sharded."""
     return any(isinstance(item, DTensor) for item in module.parameters())
 
 
 def whole(item: Tensor | None) -> Tensor:
-    """All numbers of a tensor."""
+    """Return all numbers of a tensor."""
     assert item is not None
     return (item.full_tensor() if isinstance(item, DTensor) else item).detach().clone()
 
 
 def gradients(module: nn.Module) -> list[Tensor]:
-    """The gradients of a module's trainable parameters."""
+    """Return the gradients of a module's trainable parameters."""
     return [whole(item.grad) for item in module.parameters() if item.requires_grad]
 
 
 def points(dtype: torch.dtype) -> Tensor:
-    """The same points in every process, so that the mean gradient is that of one process."""
+    """Return points that are equal in all processes, so that mean gradients equal one process's."""
     return torch.linspace(-1, 1, 50, dtype=dtype).view(5, 10)
 
 
 def optimizer_of(module: nn.Module, loss: KolmogorovLoss) -> torch.optim.Optimizer:
-    """Adam over both, in groups of their own: PyTorch does not mix their kinds of tensors."""
+    """Return Adam over both, in two groups, because PyTorch does not mix their tensor kinds."""
     trained = [item for item in module.parameters() if item.requires_grad]
     return torch.optim.Adam([{"params": trained}, {"params": [*loss.parameters()]}], lr=0.01)
 
 
 def step(module: nn.Module, loss: KolmogorovLoss, optimizer: torch.optim.Optimizer) -> float:
-    """One step on a task and K; returns K."""
+    """Take one step on a task and K; return K."""
     optimizer.zero_grad()
     dtype = next(module.parameters()).dtype
     task = module(points(dtype)).float().square().mean()
@@ -106,7 +106,7 @@ def step(module: nn.Module, loss: KolmogorovLoss, optimizer: torch.optim.Optimiz
 
 
 def look(module: nn.Module, folder: Path, **settings: Any) -> dict[str, Any]:
-    """Everything that a loss says of a module, before and after some steps."""
+    """Return all results of a loss about a module, before and after some steps."""
     loss = make(module, **settings)
     nats = loss()
     nats.backward()
@@ -126,7 +126,7 @@ def look(module: nn.Module, folder: Path, **settings: Any) -> dict[str, Any]:
 
 
 def compare(folder: Path) -> dict[str, Any]:
-    """Each case in one process and divided."""
+    """Run each case in one process and divided."""
     found: dict[str, Any] = {}
     for name, settings in CASES.items():
         for dtype in (torch.float32, torch.float64)[: 2 if name in EXACT else 1]:
@@ -137,7 +137,7 @@ def compare(folder: Path) -> dict[str, Any]:
 
 
 def check_variants(folder: Path) -> dict[str, Any]:
-    """K and gradients of divided modules that compute otherwise."""
+    """Compute K and gradients of divided modules in other modes."""
     del folder
     plain = look_at_k(network())
     policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
@@ -163,7 +163,7 @@ def check_variants(folder: Path) -> dict[str, Any]:
 
 
 def look_at_k(module: nn.Module) -> dict[str, Any]:
-    """K's gradient beside that of a task, with the task's own taken off."""
+    """Return K's gradient, as the difference of the gradients with and without K."""
     dtype = next(module.parameters()).dtype
     module(points(dtype).to(dtype)).float().square().mean().backward()
     task = gradients(module)
@@ -178,7 +178,7 @@ def look_at_k(module: nn.Module) -> dict[str, Any]:
 
 
 def resume(folder: Path) -> dict[str, Any]:
-    """Training that goes on from torch.distributed.checkpoint, beside one that was not stopped."""
+    """Continue from torch.distributed.checkpoint, and train an unbroken run beside it."""
     found = {}
     for number, is_stopped in enumerate((False, True)):
         module = shard(network())
@@ -206,7 +206,7 @@ def resume(folder: Path) -> dict[str, Any]:
 
 
 def exchange_files(folder: Path) -> dict[str, Any]:
-    """Files read into divided modules, and errors, which all processes get."""
+    """Read files into divided modules, and raise errors that all processes get."""
     module = shard(network())
     loss = make(module, predictor="row_column")
     fit_predictor(loss)
@@ -255,7 +255,7 @@ def file_of_network(folder: Path, *, is_divided: bool) -> bytes:
 
 
 def error_of(call: Callable[[], object]) -> str:
-    """The message of bitfold's error."""
+    """Return the message of bitfold's error."""
     try:
         call()
     except BitfoldError as error:
@@ -264,7 +264,7 @@ def error_of(call: Callable[[], object]) -> str:
 
 
 def refuse(folder: Path) -> dict[str, Any]:
-    """The errors of what does not go with divided modules."""
+    """Return the errors of features that divided modules lack."""
     world = dist.get_world_size()
     module, mesh = shard(network()), init_device_mesh("cpu", (world,))
     loss = make(module, predictor="row_column")
@@ -298,7 +298,7 @@ def refuse(folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run all parts and save what they found."""
+    """Run all parts and save their results."""
     rank, num_processes, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     torch.set_num_threads(1)
     # PyTorch 2.9's own checkpoints warn so.

@@ -12,14 +12,14 @@ from torch import Tensor
 
 WORKER = Path(__file__).with_name("sharded_worker.py")
 ROOT = WORKER.parents[3]
-#: Those of the worker, the first two in float64 too.
+#: The worker's cases; the first two also run in float64.
 CASES = ["per_tensor", "row_column", "fixed range", "coordinate"]
 IN_FLOAT64 = [f"{name}, float64" for name in CASES[:2]]
 ALL = [f"{name}, float32" for name in CASES] + IN_FLOAT64
-#: Sums of float32 in another order.
+#: The tolerance of float32 sums in another order.
 ROUNDING = 1e-6
 
-#: What one process found, part by part.
+#: The results of one process, part by part.
 Found = dict[str, dict[str, Any]]
 
 
@@ -27,7 +27,7 @@ Found = dict[str, dict[str, Any]]
     scope="module", params=[pytest.param(2, marks=pytest.mark.slow), 3], ids=["two", "three"]
 )
 def found(request: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Found]:
-    """The results of all processes."""
+    """Return the results of all processes."""
     folder, number = tmp_path_factory.mktemp("processes"), request.param
     processes = [
         subprocess.Popen(
@@ -43,27 +43,27 @@ def found(request: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Found]
             _, errors = process.communicate(timeout=400)
             assert process.returncode == 0, errors
     finally:
-        # One that waits for another that failed would wait for ever.
+        # A process that waits for a failed process would wait for ever.
         for process in processes:
             process.kill()
     return [torch.load(folder / f"found-{rank}.pt") for rank in range(number)]
 
 
 def distance(first: list[Tensor], second: list[Tensor]) -> float:
-    """The largest difference, over the largest number of the second."""
+    """Return the largest difference, relative to the second argument's largest number."""
     pairs = list(zip(first, second, strict=True))
     largest = max(float(other.abs().max()) for _, other in pairs)
     return max(float((one - other).abs().max()) for one, other in pairs) / largest
 
 
 def pairs(found: list[Found], name: str) -> list[tuple[Any, Any]]:
-    """What each process found of a whole module and of a divided one."""
+    """Return each process's results of a whole module and of a divided one."""
     return [item["compare"][name] for item in found]
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_k_and_its_gradients_are_those_of_one_process(name: str, found: list[Found]) -> None:
-    """By the shards, which each process gets whole and not averaged, and by predictor and steps."""
+    """K and its gradients by shards, predictor and steps are those of one process."""
     for one, divided in pairs(found, name):
         assert float(divided["K"]) == pytest.approx(float(one["K"]), rel=ROUNDING)
         assert distance(divided["gradients"], one["gradients"]) < ROUNDING
@@ -92,7 +92,7 @@ def test_the_file_is_that_of_one_process(name: str, found: list[Found]) -> None:
 
 @pytest.mark.parametrize("name", IN_FLOAT64)
 def test_training_is_that_of_one_process(name: str, found: list[Found]) -> None:
-    """In float64, some steps of Adam on a task and K lead to the same weights and scales."""
+    """Some float64 steps of Adam on a task and K give the weights and scales of one process."""
     for one, divided in pairs(found, name):
         assert divided["trained K"] == pytest.approx(one["trained K"], rel=1e-9)
         assert distance(divided["trained"], one["trained"]) < 1e-9
@@ -100,7 +100,7 @@ def test_training_is_that_of_one_process(name: str, found: list[Found]) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_parameters_of_k_stay_equal(name: str, found: list[Found]) -> None:
-    """To the bit in all processes, though they are never sent again."""
+    """The loss's parameters stay equal to the bit in all processes, without being sent again."""
     first, *others = (divided["trained"] for _, divided in pairs(found, name))
     assert all(distance(other, first) == 0 for other in others)
 
@@ -110,7 +110,7 @@ def test_k_does_not_depend_on_how_the_task_is_computed(name: str, found: list[Fo
     """Narrow types in the task, recomputed layers, replicas of shards, and parameters that stay
     gathered between forward and backward change neither K nor what its gradient adds.
     """
-    # The task's gradient is taken off, which leaves its rounding: in bfloat16 it has 8 bits.
+    # Subtracting the task's gradient leaves its rounding: in bfloat16 it has 8 bits.
     rounding = 1e-2 if name == "mixed precision" else 1e-5
     for item in found:
         plain, other = item["check_variants"][name]
@@ -139,7 +139,7 @@ def test_draws_keep_processes_equal(found: list[Found]) -> None:
 
 
 def test_training_resumes_from_a_distributed_checkpoint(found: list[Found]) -> None:
-    """Weights, scales, steps and the noise still to be drawn go on, to the bit."""
+    """From a checkpoint, weights, scales, steps and the noise to come continue to the bit."""
     for item in found:
         nats, trained = item["resume"]["undisturbed"]
         nats_again, trained_again = item["resume"]["resumed"]
@@ -156,7 +156,7 @@ def test_files_are_read_into_divided_modules(found: list[Found]) -> None:
 
 
 def test_predictors_are_fitted_to_divided_modules(found: list[Found]) -> None:
-    """By draws of their own, to within a percent of the bits of one process."""
+    """Fitting by each process's own draws reaches the bits of one process, to within a percent."""
     for item in found:
         exchanged = item["exchange_files"]
         assert exchanged["fitted"] == pytest.approx(exchanged["fitted alone"], rel=0.01)
@@ -182,7 +182,7 @@ def test_a_divided_network_is_written_with_its_recipe(found: list[Found]) -> Non
     ],
 )
 def test_all_processes_get_the_same_error(name: str, told: str, found: list[Found]) -> None:
-    """Also one that only one of them can meet; nothing hangs and no module changes."""
+    """All processes get the same error, even of one process; none hangs and no module changes."""
     messages = {item["exchange_files"][name] for item in found}
     assert len(messages) == 1
     (message,) = messages
@@ -211,7 +211,7 @@ def test_all_processes_get_the_same_error(name: str, told: str, found: list[Foun
 def test_what_does_not_go_with_divided_modules_is_refused(
     name: str, told: str, found: list[Found]
 ) -> None:
-    """In one line that says what to use."""
+    """Features that divided modules lack are refused in one line with an alternative."""
     for item in found:
         message = item["refuse"][name]
         assert "\n" not in message

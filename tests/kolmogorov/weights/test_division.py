@@ -1,4 +1,4 @@
-"""Tests of how weights are divided among processes, without processes."""
+"""Tests of dividing weights among processes, in a single process."""
 
 import copy
 from pathlib import Path
@@ -15,22 +15,22 @@ from bitfold.kolmogorov.weights.shards import RowShards
 
 
 class Group:
-    """Stands for a group of processes that sends nothing."""
+    """Stands for a group of processes, and sends nothing."""
 
     def __init__(self, rank: int, size: int) -> None:
         self._rank, self._size = rank, size
 
     def rank(self) -> int:
-        """Number of this process."""
+        """Return the number of this process."""
         return self._rank
 
     def size(self) -> int:
-        """Number of processes."""
+        """Return the number of processes."""
         return self._size
 
 
 def shards(rank: int, size: int) -> RowShards:
-    """The shards of one of several processes."""
+    """Return the shards of one of several processes."""
     group: Any = Group(rank, size)
     return RowShards(group)
 
@@ -38,7 +38,7 @@ def shards(rank: int, size: int) -> RowShards:
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
 @pytest.mark.parametrize("is_transposed", [False, True])
 def test_parts_are_disjoint_and_complete(size: int, is_transposed: bool) -> None:
-    """All processes together hold each line once, as torch.chunk divides; some hold none."""
+    """The processes hold each line once, as torch.chunk divides them; some hold no line."""
     box = Box(7, 5, 3, is_transposed)
     parts = [shards(rank, size).held(box) for rank in range(size)]
     lines = [line for part in parts for line in range(*part.lines(int(is_transposed)).indices(99))]
@@ -51,7 +51,7 @@ def test_parts_are_disjoint_and_complete(size: int, is_transposed: bool) -> None
 
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_weights_keep_their_places_in_the_whole(size: int) -> None:
-    """Rows, columns, offsets and positions are those of the whole module, part after part."""
+    """A part's rows, columns, offsets and positions are those of the whole module."""
     module = nn.ModuleList([nn.Conv1d(2, 4, 3), nn.ConvTranspose1d(3, 2, 2), nn.Linear(5, 1)])
     parameters = list(module.named_parameters())
     whole = Layout(module, parameters)
@@ -72,7 +72,7 @@ def test_weights_keep_their_places_in_the_whole(size: int) -> None:
 
 
 def test_numbers_of_own_lines_stand_among_all() -> None:
-    """Those of other processes are 0 there, so that sums over processes are those of all lines."""
+    """A process's vector of all lines is 0 at other processes' lines, so that a sum is complete."""
     held = shards(1, 3).held(Box(5, 4, 1))
     assert held.spread(torch.tensor([3.0, 4.0]), axis=0).tolist() == [0, 0, 3, 4, 0]
     columns = torch.arange(4)
@@ -80,13 +80,13 @@ def test_numbers_of_own_lines_stand_among_all() -> None:
 
 
 def test_copies_share_the_processes() -> None:
-    """Processes cannot be copied."""
+    """A copy shares the group, since processes cannot be copied."""
     one = shards(0, 2)
     assert copy.deepcopy(one) is one
 
 
 def test_flat_parameters_and_stages_are_refused(tmp_path: Path) -> None:
-    """FSDP1 and pipeline stages: the loss and the file say in one line what to use."""
+    """FSDP1 and pipeline stages are refused by loss and file, in one line with an alternative."""
     from torch.distributed.fsdp import FullyShardedDataParallel
     from torch.distributed.pipelining import PipelineStage
 

@@ -9,7 +9,7 @@ from bitfold.model_file.calibrated.moments import observe
 
 
 def test_moments_predict_what_a_change_does() -> None:
-    """For one layer the mean square of the outputs' change is that of the moments."""
+    """For one layer, the moments predict the mean square of the outputs' change."""
     torch.manual_seed(0)
     layer, inputs = nn.Linear(6, 4), torch.randn(512, 6) @ torch.randn(6, 6)
     found = observe(layer, Calibration(list(inputs.chunk(5))))
@@ -25,7 +25,7 @@ def test_moments_predict_what_a_change_does() -> None:
 def test_a_convolution_is_a_linear_layer_at_many_places(
     stride: int, padding: int, dilation: int
 ) -> None:
-    """Its columns times its weights are its outputs, so their moments agree."""
+    """A convolution's columns times its weights are its outputs, so their moments agree."""
     torch.manual_seed(0)
     layer = nn.Conv2d(2, 3, 3, stride, padding, dilation)
     inputs = torch.randn(20, 2, 7, 7)
@@ -40,7 +40,7 @@ def test_a_convolution_is_a_linear_layer_at_many_places(
 
 
 def test_slopes_are_mean_squares_of_gradients() -> None:
-    """A parameter of no layer has the mean square of the outputs' gradient."""
+    """A parameter outside a layer has the mean square of the outputs' gradient."""
     scale = nn.LayerNorm(5, bias=False)
     inputs = torch.randn(400, 5)
     found = observe(scale, Calibration(list(inputs.chunk(400))))

@@ -1,4 +1,4 @@
-"""Tests of the search for a limit."""
+"""Tests of searching for a limit."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from bitfold.model_file.calibrated.search import first_within
 @pytest.mark.parametrize("start", [-20.0, 0.0, 20.0])
 @pytest.mark.parametrize("fall", [0.25, 0.5, 2.0])
 def test_the_limit_is_nearly_reached(start: float, fall: float) -> None:
-    """Whatever the start and the slope, the value is a little below the limit."""
+    """For any start and slope, the value ends a little below the limit."""
     tried = []
 
     def value(place: float) -> float:
@@ -22,5 +22,5 @@ def test_the_limit_is_nearly_reached(start: float, fall: float) -> None:
 
 
 def test_a_limit_that_is_never_met() -> None:
-    """There is no place then."""
+    """If no value meets the limit, the search returns None."""
     assert first_within(lambda _: 10.0, 3.0, 0.0, 1.0) is None

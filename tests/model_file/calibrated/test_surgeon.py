@@ -9,19 +9,19 @@ Floats = NDArray[np.float64]
 
 
 def a_layer(num_columns: int, num_rows: int) -> tuple[Floats, Floats]:
-    """Weights (columns, rows), and second moments of inputs that depend on each other."""
+    """Return weights (columns, rows), and second moments of dependent inputs."""
     random = np.random.default_rng(0)
     inputs = random.normal(size=(500, num_columns)) @ random.normal(size=(num_columns,) * 2)
     return random.normal(size=(num_columns, num_rows)), inputs.T @ inputs / 500
 
 
 def factor_of(moments: Floats) -> Floats:
-    """The upper Cholesky factor of the inverse."""
+    """Return the upper Cholesky factor of the inverse."""
     return np.ascontiguousarray(np.linalg.cholesky(np.linalg.inv(moments)).T)
 
 
 def test_independent_inputs_and_no_rate_mean_the_nearest_bin() -> None:
-    """Then nothing makes up for errors, and nothing is gained by another bin."""
+    """With independent inputs and no rate, every weight goes to its nearest bin."""
     weights, _ = a_layer(40, 7)
     steps = (np.full(40, 0.1), np.ones(7))
     numbers, left = round_columns(weights, np.eye(40), np.ones(7), steps, 0.0)
@@ -30,7 +30,7 @@ def test_independent_inputs_and_no_rate_mean_the_nearest_bin() -> None:
 
 
 def test_later_columns_make_up_for_errors() -> None:
-    """The outputs change less than with the nearest bins; also across blocks of columns."""
+    """Outputs change less than with the nearest bins, also across blocks of columns."""
     weights, moments = a_layer(70, 5)
     steps = (np.full(70, 0.5), np.ones(5))
     numbers, _ = round_columns(weights, factor_of(moments), np.ones(5), steps, 0.0)
@@ -43,7 +43,7 @@ def test_later_columns_make_up_for_errors() -> None:
 
 
 def test_the_last_column_without_a_step_takes_the_best_value() -> None:
-    """What is left of a bias is its best value for the rounded weights."""
+    """A bias without a step gets the best value for the rounded weights."""
     weights, moments = a_layer(9, 4)
     steps = (np.full(8, 0.7), np.array([1.0, 2.0, 0.5, 1.0]))
     numbers, left = round_columns(weights, factor_of(moments), np.ones(4), steps, 0.0)
@@ -53,7 +53,7 @@ def test_the_last_column_without_a_step_takes_the_best_value() -> None:
 
 
 def test_rate_makes_zeros() -> None:
-    """A bit that is worth more leaves fewer numbers, and larger ones stay."""
+    """The higher the price of a bit, the fewer and the larger are the weights that stay."""
     weights, _ = a_layer(60, 20)
     steps = (np.full(60, 0.5), np.ones(20))
     counts = []

@@ -1,4 +1,4 @@
-"""Tests of files that are written with regard to calibration inputs."""
+"""Tests of files written for calibration inputs."""
 
 import copy
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from bitfold.errors import ModelFileError
 
 
 def a_network() -> nn.Module:
-    """Layers of both sorts that are calibrated, and others."""
+    """Return calibrated layers of both kinds, and other layers."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(2, 6, 3, padding=1, stride=2),
@@ -29,7 +29,7 @@ def a_network() -> nn.Module:
 
 
 def some_inputs() -> list[Tensor]:
-    """Inputs that depend on each other, the second channel mostly faint."""
+    """Return dependent inputs whose second channel is mostly faint."""
     generator = torch.Generator().manual_seed(1)
     smooth = torch.randn(96, 2, 4, 4, generator=generator).repeat_interleave(2, 2)
     smooth = smooth.repeat_interleave(2, 3) + 0.1 * torch.randn(96, 2, 8, 8, generator=generator)
@@ -38,7 +38,7 @@ def some_inputs() -> list[Tensor]:
 
 
 def change(path: Path, network: nn.Module, **options: Any) -> float:
-    """The relative change of outputs for `some_inputs` after a file."""
+    """Return the relative change of outputs for `some_inputs` after a file."""
     bitfold.write_model(path, network, **options)
     decoded = bitfold.read_model(path, into=copy.deepcopy(network)).eval()
     inputs = torch.cat(some_inputs())
@@ -75,7 +75,7 @@ def test_the_module_stays_as_it_was(tmp_path: Path) -> None:
 
 
 def test_inputs_that_never_occur_get_zeros(tmp_path: Path) -> None:
-    """Weights of inputs that are always 0 change nothing, and are 0."""
+    """Weights of inputs that are always 0 become 0, and no output changes."""
     torch.manual_seed(0)
     network = nn.Linear(8, 20)
     inputs = torch.randn(64, 8)
@@ -89,7 +89,7 @@ def test_inputs_that_never_occur_get_zeros(tmp_path: Path) -> None:
 
 
 class _Tied(nn.Module):
-    """Attention between an embedding and the same weights as outputs."""
+    """Attention between an embedding and an output layer with the same weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ def test_transformers_are_calibrated(tmp_path: Path, wrap: Callable[[Tensor], An
     ],
 )
 def test_errors_say_what_to_do(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    """Each is one line, and no file is written."""
+    """Each error is one line, and no file is written."""
     path = tmp_path / "a"
     with pytest.raises(ModelFileError, match=message) as found:
         bitfold.write_model(path, a_network(), **options)
@@ -144,6 +144,6 @@ def test_errors_say_what_to_do(tmp_path: Path, options: dict[str, Any], message:
 
 
 def test_tensors_by_name_have_no_outputs(tmp_path: Path) -> None:
-    """A mapping cannot be calibrated."""
+    """A mapping of tensors, which has no outputs, is refused."""
     with pytest.raises(ModelFileError, match="got tensors by name"):
         bitfold.write_model(tmp_path / "a", {"a": torch.ones(3)}, calibration=some_inputs())

@@ -1,4 +1,4 @@
-"""Variables of the environment that no library can use are left out."""
+"""Environment variables that would break a library are removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bitfold.runtime.strangers.inherited_variables import drop_wrong_variables
 def test_a_number_of_threads_that_is_none_is_dropped(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Numba would end in an exception, or warn in nine lines."""
+    """An invalid number of threads is dropped; Numba would raise or warn in nine lines."""
     monkeypatch.setenv("NUMBA_NUM_THREADS", value)
     (line,) = drop_wrong_variables()
     assert line.isprintable()
@@ -21,7 +21,7 @@ def test_a_number_of_threads_that_is_none_is_dropped(
 
 
 def test_what_numba_takes_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so does an environment without the variable."""
+    """A value that Numba accepts stays, and an environment without the variable stays unchanged."""
     monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     assert drop_wrong_variables() == []
     assert os.environ["NUMBA_NUM_THREADS"] == "2"

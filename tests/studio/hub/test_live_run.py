@@ -1,4 +1,4 @@
-"""A run as the server knows it: what pages are told of a trainer in trouble."""
+"""A run in the server: its messages to pages about a trainer in trouble."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bitfold.studio.wire.message import Message, decode, encode
 
 
 class Trainer:
-    """In the place of a process."""
+    """Stands for a trainer's process."""
 
     def order(self, _: Any) -> None:
         """Take an order."""
@@ -24,7 +24,7 @@ class Trainer:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The monotonic clock of the server, which stands until it is set."""
+    """Stop the server's monotonic clock until a test sets it."""
     now = [1000.0]
     monkeypatch.setattr(live_run, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
@@ -32,26 +32,26 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def live() -> LiveRun:
-    """A run that is trained."""
+    """Return a run in training."""
     found = LiveRun("ring", "/runs/ring")
     found.attach(Trainer())  # type: ignore[arg-type] # it is enough of one
     return found
 
 
 def facts(live: LiveRun) -> Any:
-    """What pages are told."""
+    """Return the messages to pages."""
     return decode(live.moment(0)).facts
 
 
 def hear(live: LiveRun, kind: str, **said: Any) -> list[str]:
-    """Let the trainer say something; return the kinds of what pages are told."""
+    """Pass on a trainer's message, and return the kinds of the messages to pages."""
     told: list[str] = []
     live.hear(encode(Message(kind, said)), lambda kind, _: told.append(kind))
     return told
 
 
 def test_a_silent_trainer_is_named_until_it_answers(live: LiveRun, clock: list[float]) -> None:
-    """Once, and not before it has said its first word."""
+    """A silent trainer is reported once, and not before its first message."""
     assert not live.falls_silent(clock[0] + 1000)
     assert hear(live, "alive") == []
     assert not live.falls_silent(clock[0] + SILENT_SECONDS)
@@ -64,7 +64,7 @@ def test_a_silent_trainer_is_named_until_it_answers(live: LiveRun, clock: list[f
 
 
 def test_what_a_trainer_said_last_is_clearer_than_how_it_ended(live: LiveRun) -> None:
-    """A run that is locked elsewhere, for one."""
+    """The trainer's last message, such as a lock elsewhere, is shown instead of its exit code."""
     assert hear(live, "ended", text="Cannot train ring: another process does.") == ["ended"]
     live.end("The trainer has ended: exit code 1.")
     assert facts(live)["note"] == "Cannot train ring: another process does."
@@ -75,7 +75,7 @@ def test_what_a_trainer_said_last_is_clearer_than_how_it_ended(live: LiveRun) ->
 
 
 def test_a_trainer_that_was_asked_to_end_is_no_problem(live: LiveRun) -> None:
-    """Nothing is said."""
+    """If a trainer ends on request, no page gets a message."""
     live.end("")
     assert (facts(live)["is_problem"], facts(live)["note"]) == (False, "")
 
@@ -83,7 +83,7 @@ def test_a_trainer_that_was_asked_to_end_is_no_problem(live: LiveRun) -> None:
 def test_time_that_the_machine_slept_is_not_silence(
     live: LiveRun, clock: list[float], tmp_path: Path
 ) -> None:
-    """The clock of a machine that wakes up may have jumped; a stopped trainer stays silent."""
+    """Silence during a machine's sleep does not count, and a stopped trainer stays silent."""
     hear(live, "alive")
     hub = Hub(RunsFolder(tmp_path))
     hub._live["ring"] = live

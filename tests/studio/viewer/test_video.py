@@ -1,4 +1,4 @@
-"""The video of a run's moments is what `bitfold render` draws of the page's window."""
+"""The video of a run's moments equals `bitfold render`'s video of the page's window."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDE = Window(0.0, 0.1, 0.2, 2.0)
 
 
 def test_each_recorded_moment_is_a_frame_of_the_window(tmp_path: Path) -> None:
-    """In order, with the window's aspect; each frame is told."""
+    """Each moment is a frame, in order, in the window's aspect, and each frame is reported."""
     run = bitfold.train(tiny(tmp_path / "run", epochs=2, frame_size=64, snapshot_format="png"))
     told: list[tuple[int, int]] = []
     data = video_of(str(run.path), WIDE, "none", lambda done, total: told.append((done, total)))
@@ -33,7 +33,7 @@ def test_each_recorded_moment_is_a_frame_of_the_window(tmp_path: Path) -> None:
 
 
 def test_a_run_without_moments_has_no_video(tmp_path: Path) -> None:
-    """One line says so."""
+    """A run without moments gets one line instead of a video."""
     session = bitfold.Session(tiny(tmp_path / "run"))
     session.close()
     with pytest.raises(StudioError, match="has recorded no moment"):

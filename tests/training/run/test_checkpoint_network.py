@@ -1,4 +1,4 @@
-"""The network of a checkpoint that lies anywhere."""
+"""The network of a checkpoint file outside its run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bitfold.training.store.checkpoints import Checkpoint, read_checkpoint, writ
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The newest checkpoint of a run."""
+    """Return the newest checkpoint of a run."""
     folder = tmp_path_factory.mktemp("run")
     config = Config(
         target="ring", size=16, shape="[5,4]", epochs=2, batch_size=64, output_dir=str(folder)
@@ -26,7 +26,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_network_comes_back_without_its_run(path: Path, tmp_path: Path) -> None:
-    """Bit for bit, ready to be evaluated."""
+    """A checkpoint without its run gives the network bit for bit, ready for evaluation."""
     alone = Path(shutil.copy(path, tmp_path / "alone.safetensors"))
     network, config = read_network(alone)
     expected = load_run(path.parent.parent).network()
@@ -37,12 +37,12 @@ def test_the_network_comes_back_without_its_run(path: Path, tmp_path: Path) -> N
 
 
 def with_config(text: Any) -> Callable[[Checkpoint], dict[str, Any]]:
-    """A change of the configuration in it."""
+    """Return a change of the configuration in a checkpoint."""
     return lambda checkpoint: {"facts": {**checkpoint.facts, "config": text}}
 
 
 def without(prefix: str) -> Callable[[Checkpoint], dict[str, Any]]:
-    """A change that leaves tensors out."""
+    """Return a change that omits tensors."""
     return lambda checkpoint: {
         "tensors": {n: t for n, t in checkpoint.tensors.items() if not n.startswith(prefix)}
     }
@@ -64,7 +64,7 @@ def without(prefix: str) -> Callable[[Checkpoint], dict[str, Any]]:
 def test_what_is_no_network_is_refused(
     change: Callable[[Checkpoint], dict[str, Any]], path: Path, tmp_path: Path
 ) -> None:
-    """In one line that names the file."""
+    """A file without a network is refused in one line that names the file."""
     held = read_checkpoint(path)
     parts = {"epoch": held.epoch, "tensors": held.tensors, "facts": held.facts, **change(held)}
     bad = write_checkpoint(tmp_path, Checkpoint(**parts))

@@ -1,4 +1,4 @@
-"""Tests of folds that are measured late, because their loops are not compiled yet."""
+"""Tests of folds that are measured late, after their loops are compiled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEARNED = {**WITH_K, "kolmogorov_quantise": "learned", "epochs": 24}
 
 
 class SlowLoops:
-    """Loops whose compiling takes as long as it takes to ask for them some times."""
+    """Loops that count as compiled after a number of requests."""
 
     patience = 8
 
@@ -32,22 +32,22 @@ class SlowLoops:
         """Begin to compile."""
 
     def close(self) -> None:
-        """End."""
+        """Stop compiling."""
 
     def are_ready(self) -> bool:
-        """Whether they have been asked for often enough."""
+        """Return whether the loops were requested often enough."""
         self._num_left -= 1
         return self._num_left < 0
 
     def wait(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
-        """Compile to the end, unless training is asked to stop."""
+        """Compile to the end, unless training should stop."""
         if not is_stopping():
             self._num_left = 0
 
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let loops take a while from now on."""
+    """Make the loops take a while from now on."""
 
     def use(patience: int) -> None:
         monkeypatch.setattr(SlowLoops, "patience", patience)
@@ -67,7 +67,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def test_a_first_run_leaves_the_metrics_of_a_later_one(
     tmp_path: Path, slow: Callable[[int], None], settings: dict[str, Any], patience: int
 ) -> None:
-    """Bit for bit, and in the same order of names, whenever the loops become ready."""
+    """The metrics, with their order of names, do not depend on when the loops become ready."""
     warm = bitfold.train(tiny(tmp_path / "warm", **settings))
     slow(patience)
     cold = bitfold.train(tiny(tmp_path / "cold", **settings))
@@ -84,7 +84,7 @@ def test_training_waits_for_no_loop_before_a_state_is_saved(
     most_bytes: int,
     waited_at: int,
 ) -> None:
-    """Weights between frames are remembered, as long as they take little memory."""
+    """Training saves states before the loops are ready, and keeps few weights in memory."""
     settings = {"measure_folds": 1, "save_interval": "1000", "checkpoint_interval": 10}
     warm = bitfold.train(tiny(tmp_path / "warm", **settings))
     slow(1000)
@@ -115,7 +115,7 @@ class _StopError(Exception):
 def test_a_killed_run_measures_what_is_left_when_it_is_continued(
     tmp_path: Path, slow: Callable[[int], None], settings: dict[str, Any], then: int
 ) -> None:
-    """The checkpoint names the epochs; their weights are in the trajectory."""
+    """A continued run measures the missing epochs, which its checkpoint names."""
     whole = bitfold.train(tiny(tmp_path / "whole", **settings))
 
     def die(event: Event) -> None:
@@ -133,7 +133,7 @@ def test_a_killed_run_measures_what_is_left_when_it_is_continued(
 
 
 def test_listeners_are_told_of_late_folds(tmp_path: Path, slow: Callable[[int], None]) -> None:
-    """Each late epoch has an event with the numbers that were added to its line."""
+    """Each late epoch gives an event with the numbers that were added to its line."""
     slow(9)
     heard = Heard()
     bitfold.train(tiny(tmp_path / "run"), [heard])
@@ -148,7 +148,7 @@ def test_listeners_are_told_of_late_folds(tmp_path: Path, slow: Callable[[int], 
 def test_the_process_measures_the_runs_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends by itself, without an error, and then the loops count as ready."""
+    """The process measures the run's network and ends without an error; the loops are ready."""
     run = bitfold.train(tiny(tmp_path / "run", epochs=1))
     monkeypatch.setattr(fold_loops, "_are_on_disk", lambda: False)
     loops = fold_loops.FoldLoops(run.path)
@@ -167,7 +167,7 @@ def test_the_process_measures_the_runs_network(
 def test_a_process_that_is_not_needed_any_more_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that is stopped early leaves no process behind."""
+    """A run that stops early ends its compiling process."""
     run = bitfold.train(tiny(tmp_path / "run", epochs=1))
     monkeypatch.setattr(fold_loops, "_are_on_disk", lambda: False)
     loops = fold_loops.FoldLoops(run.path)
@@ -180,7 +180,7 @@ def test_a_process_that_is_not_needed_any_more_is_ended(
 
 
 def test_loops_that_were_used_are_on_disk(tmp_path: Path) -> None:
-    """After folds were measured, no process is started by the next run."""
+    """After a run has measured folds, the next run starts no compiling process."""
     bitfold.train(tiny(tmp_path / "run", epochs=1))
     loops = fold_loops.FoldLoops(tmp_path / "run")
     loops.start()
@@ -191,7 +191,7 @@ def test_loops_that_were_used_are_on_disk(tmp_path: Path) -> None:
 def test_where_nothing_can_be_kept_the_trainer_compiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process could not hand its loops over."""
+    """If no folder can hold the loops, the trainer itself compiles them."""
     monkeypatch.setattr(fold_loops, "_are_on_disk", lambda: False)
     monkeypatch.setattr(fold_loops, "_can_be_kept", lambda: False)
     loops = fold_loops.FoldLoops(tmp_path)
@@ -203,7 +203,7 @@ def test_where_nothing_can_be_kept_the_trainer_compiles(
 def test_a_failed_process_leaves_compiling_to_the_trainer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Training measures at once, as if no process had been started."""
+    """If the compiling process fails, the trainer compiles the loops and measures at once."""
     monkeypatch.setattr(fold_loops, "_are_on_disk", lambda: False)
     loops = fold_loops.FoldLoops(tmp_path / "no run")
     loops.start()

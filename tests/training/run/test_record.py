@@ -1,4 +1,4 @@
-"""A run as a notebook sees it."""
+"""A run's record in a notebook."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.training.training_runs import TINY, WITH_K, Heard, tiny
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run with frames at 0, 1, 4, 10 and the end, and checkpoints every 5 epochs."""
+    """Train a run with frames at 0, 1, 4, 10 and the end, and checkpoints every 5 epochs."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     settings = {**WITH_K, "epochs": 21, "save_interval": "geometric:2"}
     return bitfold.train(tiny(folder, **settings))
 
 
 def test_what_train_returns_is_what_is_loaded(run: Run) -> None:
-    """Configuration, status and metrics are on disk."""
+    """The run that `train` returns equals the run loaded from disk."""
     loaded = bitfold.load_run(str(run.path))
     assert loaded == run
     assert loaded.config.kolmogorov_weight == 0.05
@@ -36,7 +36,7 @@ def test_what_train_returns_is_what_is_loaded(run: Run) -> None:
 
 
 def test_networks_come_from_frames_and_checkpoints(run: Run) -> None:
-    """By default the last; each with the weights of its epoch, so that its loss is the metrics'."""
+    """A network of any kept epoch, by default the last, gives the loss in that epoch's metrics."""
     assert {0, 1, 4, 10, 15, 20, 21} <= set(run.epochs())
     assert run.epochs() == sorted(run.epochs())
     points = torch.from_numpy(run.target.grid.coordinates(run.split.validation))
@@ -51,13 +51,13 @@ def test_networks_come_from_frames_and_checkpoints(run: Run) -> None:
 
 
 def test_an_epoch_that_was_not_kept_names_the_nearest(run: Run) -> None:
-    """So that one can be chosen."""
+    """The error for an epoch that was not kept names the nearest kept one."""
     with pytest.raises(RunError, match=r"at epoch 99: not kept\. The nearest kept epoch is 21"):
         run.network(99)
 
 
 def test_a_run_without_checkpoints_has_its_frames(run: Run, tmp_path: Path) -> None:
-    """Someone may send a folder without them; files of other names do not matter."""
+    """A run without checkpoints still has its frames' networks; foreign files do not matter."""
     shutil.copytree(run.path, tmp_path / "sent", ignore=shutil.ignore_patterns("checkpoints"))
     sent = bitfold.load_run(tmp_path / "sent")
     assert sent.epochs() == [0, 1, 4, 10, 21]
@@ -72,7 +72,7 @@ def test_a_run_without_checkpoints_has_its_frames(run: Run, tmp_path: Path) -> N
 
 
 def test_weights_of_another_network_are_refused(run: Run, tmp_path: Path) -> None:
-    """A checkpoint that was copied into the wrong folder is named in one line."""
+    """A checkpoint of another network is named in one line."""
     other = bitfold.train(tiny(tmp_path / "other", shape="[4]", epochs=2))
     shutil.copy(checkpoint_path(run.checkpoints, 20), other.checkpoints)
     with pytest.raises(CheckpointError, match="another network") as caught:
@@ -82,7 +82,7 @@ def test_weights_of_another_network_are_refused(run: Run, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
 def test_a_folder_without_a_run_gets_one_line(tmp_path: Path, make: object) -> None:
-    """Whether it is there or not."""
+    """A folder without a run, existing or missing, gives an error of one line."""
     assert callable(make)
     make(tmp_path / "run")
     with pytest.raises(RunError, match=r"got one without config\.toml"):
@@ -92,7 +92,7 @@ def test_a_folder_without_a_run_gets_one_line(tmp_path: Path, make: object) -> N
 
 
 def test_gradient_norms_are_measured_every_50_epochs(tmp_path: Path) -> None:
-    """And are null in all other lines."""
+    """Gradient norms are numbers every 50 epochs and null in all other lines."""
     run = bitfold.train(tiny(tmp_path / "run", **WITH_K, epochs=101))
     for name in ("task_network", "kolmogorov_network", "kolmogorov_predictor"):
         column = run.metrics[f"grad_norm_{name}"]
@@ -101,7 +101,7 @@ def test_gradient_norms_are_measured_every_50_epochs(tmp_path: Path) -> None:
 
 
 def test_metrics_add_up(run: Run) -> None:
-    """Combined is task plus lambda times K, in every line."""
+    """In every line, combined is task plus lambda times K."""
     columns = run.metrics
     for combined, task, nats, weight in zip(
         *(columns[f"{n}"] for n in ("combined_loss", "task_loss", "kolmogorov_loss")),
@@ -117,7 +117,7 @@ def test_metrics_add_up(run: Run) -> None:
 
 
 def test_classification_reports_its_accuracy(tmp_path: Path) -> None:
-    """And no ratio in decibels."""
+    """A classification has an accuracy and no decibels."""
     run = bitfold.train(tiny(tmp_path / "run", target="rgb-ring", epochs=3))
     assert all(0 <= (value or 0) <= 1 for value in run.metrics["accuracy"])
     assert None not in run.metrics["accuracy"]
@@ -126,7 +126,7 @@ def test_classification_reports_its_accuracy(tmp_path: Path) -> None:
 
 
 def test_events_come_in_order(tmp_path: Path) -> None:
-    """Start, then each epoch before its checkpoint, then the end."""
+    """Events come in order: the start, each epoch before its checkpoint, and the end."""
     heard = Heard()
     bitfold.train(tiny(tmp_path / "run", epochs=6, save_interval="4"), [heard])
     events = heard.events
@@ -144,7 +144,7 @@ def test_events_come_in_order(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
-    """And another seed another one."""
+    """The same seed gives the same run, and another seed another run."""
     runs = [bitfold.train(tiny(tmp_path / str(n), seed=n // 2)) for n in range(3)]
     columns = [run.metrics["task_loss"] for run in runs]
     assert columns[0] == columns[1] != columns[2]

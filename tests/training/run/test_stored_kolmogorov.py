@@ -1,4 +1,4 @@
-"""The Kolmogorov loss of a run, as it was trained."""
+"""The Kolmogorov loss of a run in its trained state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BY_SCALES: dict[str, Any] = {"kolmogorov_range": "auto", "kolmogorov_targets": "
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bitfold.Run]:
-    """A run of each predictor, and one that changed its mind about how often K is looked at."""
+    """Train a run with each predictor, and a run that changed how often steps include K."""
     folder, found = tmp_path_factory.mktemp("runs"), {}
     kinds: dict[str, dict[str, Any]] = {
         "coordinate": {},
@@ -34,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bitfold.Run]:
 
 @pytest.mark.parametrize("name", ["coordinate", "row_column", "per_tensor"])
 def test_it_counts_the_bits_that_the_run_counted(name: str, runs: dict[str, bitfold.Run]) -> None:
-    """At each checkpoint: predictor, ranges and network are those of its epoch."""
+    """At each checkpoint the loss counts the bits that the metrics have."""
     run = runs[name]
     for epoch in (10, 12, None):
         kolmogorov = run.kolmogorov(epoch)
@@ -46,7 +46,7 @@ def test_it_counts_the_bits_that_the_run_counted(name: str, runs: dict[str, bitf
 
 
 def test_it_is_what_the_end_of_the_training_handed_over(tmp_path: Path) -> None:
-    """Everything that was learned is there, number for number."""
+    """The loaded loss equals the trained one, number for number."""
     heard = Heard()
     run = bitfold.train(tiny(tmp_path, **WITH_K, epochs=3), [heard])
     expected = heard.ended.kolmogorov
@@ -59,7 +59,7 @@ def test_it_is_what_the_end_of_the_training_handed_over(tmp_path: Path) -> None:
 
 
 def test_an_epoch_before_k_began_has_none(tmp_path: Path) -> None:
-    """A checkpoint is taken up under the settings that it was written with."""
+    """An epoch before K began has no loss, as its checkpoint uses its own settings."""
     run = bitfold.train(tiny(tmp_path, epochs=10))
     with pytest.raises(RunError, match="with `kolmogorov_weight`, got one without"):
         run.kolmogorov()
@@ -70,7 +70,7 @@ def test_an_epoch_before_k_began_has_none(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_refused(runs: dict[str, bitfold.Run], tmp_path: Path) -> None:
-    """An epoch of frames alone, a predictor that is not the one that was configured."""
+    """An epoch without a checkpoint, and a predictor of another configuration, are refused."""
     run = runs["row_column"]
     with pytest.raises(RunError, match=r"Cannot load K of .* at epoch 1: not kept\. The nearest"):
         run.kolmogorov(1)

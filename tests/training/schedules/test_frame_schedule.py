@@ -1,4 +1,4 @@
-"""Which epochs get a frame."""
+"""The epochs that get a frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bitfold.training.schedules.frame_schedule import FrameSchedule
 
 @pytest.mark.parametrize("per_decade", [1, 2, 5, 60, 1000])
 def test_a_geometric_schedule_keeps_its_density(per_decade: int) -> None:
-    """Every epoch at the start, then so many for each tenfold, powers of ten always."""
+    """A geometric schedule has all first epochs, all powers of ten, and a fixed number a decade."""
     schedule = FrameSchedule.parse(f"geometric:{per_decade}")
     epochs = [epoch for epoch in range(100_001) if schedule.has(epoch)]
     assert epochs[:2] == [0, 1]
@@ -19,7 +19,7 @@ def test_a_geometric_schedule_keeps_its_density(per_decade: int) -> None:
 
 
 def test_a_linear_schedule_counts_from_the_start() -> None:
-    """Epoch 0 and every N-th."""
+    """A linear schedule has epoch 0 and every N-th epoch."""
     schedule = FrameSchedule.parse(" 3 ")
     assert [epoch for epoch in range(10) if schedule.has(epoch)] == [0, 3, 6, 9]
 
@@ -40,6 +40,6 @@ def test_a_linear_schedule_counts_from_the_start() -> None:
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
-    """The error shows what could be written."""
+    """The error for another text shows the possible forms."""
     with pytest.raises(ConfigError, match=r"expected N or geometric:N.*Write a number"):
         FrameSchedule.parse(text)

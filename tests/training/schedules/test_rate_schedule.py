@@ -1,4 +1,4 @@
-"""Which rate an epoch has."""
+"""The rate of an epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bitfold.training.schedules.rate_schedule import COSINE_END, rate_factor
 
 
 def test_a_cosine_falls_from_all_to_a_hundredth() -> None:
-    """Half-way in the middle, never rising, and no lower after the end."""
+    """A cosine has half the rate half-way, never rises, and stays at a hundredth after the end."""
     factors = [rate_factor("cosine", 101, epoch) for epoch in range(1, 102)]
     assert factors[0] == 1.0
     assert factors[50] == pytest.approx((1 + COSINE_END) / 2)

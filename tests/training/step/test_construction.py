@@ -1,4 +1,4 @@
-"""The network and K that a configuration asks for."""
+"""The network and K that a configuration describes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.training.training_runs import WITH_K, learner_of
     ids=lambda settings: "-".join(settings.values()),
 )
 def test_options_of_k_reach_it(settings: dict[str, str]) -> None:
-    """Each setting makes the KolmogorovLoss that one would make by hand."""
+    """Each setting makes the KolmogorovLoss that a user would make by hand."""
     learner = learner_of(**WITH_K, **settings)
     other = KolmogorovLoss(
         learner.network,

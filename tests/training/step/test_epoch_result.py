@@ -1,4 +1,4 @@
-"""The numbers of an epoch from the losses of its steps."""
+"""An epoch's numbers from the losses of its steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.training.training_runs import WITH_K, learner_of
 
 
 def test_an_epochs_loss_is_the_mean_over_its_points() -> None:
-    """Batches of unlike size count by their points."""
+    """An epoch's loss weights each batch by its number of points."""
     learner = learner_of(points=50, learning_rate=1e-30, optimizer="sgd")
     result = learner.run_epoch(1)
     assert result is not None
@@ -25,7 +25,7 @@ def test_an_epochs_loss_is_the_mean_over_its_points() -> None:
 def test_k_every_few_steps_is_measured_as_itself(
     every: int, in_step: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Steps see k times K or none; the epoch's K is the mean of K over the steps that have it."""
+    """If k-th steps use k times K, the epoch's K is the mean of K itself over those steps."""
     learner = learner_of(**WITH_K, kolmogorov_every=every)
     assert learner.kolmogorov is not None
     seen, whole, step = [], [], learner.kolmogorov.forward
@@ -47,7 +47,7 @@ def test_k_every_few_steps_is_measured_as_itself(
 
 
 def test_an_epoch_without_k_in_any_step_measures_it() -> None:
-    """With more steps between than an epoch has, K is that of the network after the epoch."""
+    """If no step of an epoch has K, the epoch's K is that of the network after it."""
     learner = learner_of(**WITH_K, kolmogorov_every=100)
     first, second = learner.run_epoch(1), learner.run_epoch(2)
     assert first is not None
@@ -58,13 +58,13 @@ def test_an_epoch_without_k_in_any_step_measures_it() -> None:
 
 @pytest.mark.parametrize("every", [1, 3])
 def test_steps_are_those_with_k_and_hold_k_itself(every: int) -> None:
-    """Between them there is nothing to compare, and in them K does not count ``every`` times."""
+    """Steps without K are left out, and the others have K itself, not ``every`` times K."""
     learner = learner_of(**WITH_K, points=112, kolmogorov_every=every, learning_rate=1e-30)
     assert learner.kolmogorov is not None
     with torch.no_grad():
         k = float(learner.kolmogorov())
     found = [learner.run_epoch(epoch) for epoch in (1, 2)]
-    # Steps 0 to 6 and 7 to 13: with every third, 0, 3 and 6, then 9 and 12.
+    # Of steps 0 to 6 and 7 to 13, every third is 0, 3 and 6, and then 9 and 12.
     assert [len(one.step_losses) for one in found if one] == ([7, 7] if every == 1 else [3, 2])
     for one in found:
         assert one is not None

@@ -1,4 +1,4 @@
-"""``bits:N`` in runs with learned steps: within 2 % when all is done, by count and by file."""
+"""``bits:N`` in runs with learned steps: N is met within 2 % at the end, also by the file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "measure_folds": 0,
     "kolmogorov_quantise": "learned",
 }
-#: A file's own bytes beside what is counted.
+#: A file's own bytes beside the counted ones.
 FILE_BITS = 16 * 8
 
 
@@ -44,7 +44,7 @@ FILE_BITS = 16 * 8
     ],
 )
 def test_a_number_of_bits_is_met_at_the_end(tmp_path: Path, num_bits: int, seed: int) -> None:
-    """The final description has N bits within 2 %, and the run does not say otherwise."""
+    """The final description is within 2 % of N bits, and the run prints no miss."""
     heard = Heard()
     settings = {**SETTINGS, "kolmogorov_weight": f"bits:{num_bits}", "seed": seed}
     run = bitfold.train(tiny(tmp_path / "run", **settings), [heard])
@@ -62,7 +62,7 @@ def test_a_number_of_bits_is_met_at_the_end(tmp_path: Path, num_bits: int, seed:
 
 @pytest.mark.parametrize("epochs", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_run_too_short_to_learn_meets_it_too(tmp_path: Path, epochs: int) -> None:
-    """Weights are rounded to the length where lambda had no time to lead there."""
+    """In a run too short for lambda to reach N, rounding the weights reaches N."""
     heard = Heard()
     settings = {**SETTINGS, "kolmogorov_weight": "bits:500", "epochs": epochs}
     bitfold.train(tiny(tmp_path / "run", **settings), [heard])
@@ -71,7 +71,7 @@ def test_a_run_too_short_to_learn_meets_it_too(tmp_path: Path, epochs: int) -> N
 
 
 def test_what_is_out_of_reach_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A length that no rounding of so small a network reaches is missed with a word."""
+    """A length that no rounding of so small a network reaches gives a line."""
     monkeypatch.setattr("bitfold.kolmogorov.fitting.budget._MOST_ROUNDS", 5)
     heard = Heard()
     settings = {**SETTINGS, "kolmogorov_weight": "bits:900000", "epochs": 3, "shape": "[2]"}
@@ -80,7 +80,7 @@ def test_what_is_out_of_reach_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def described() -> tuple[KolmogorovLoss, Callable[[], float]]:
-    """A small network with steps as runs begin with them, and how far its outputs are off."""
+    """Return a small network with a run's first steps, and its outputs' error."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 4))
     points = torch.randn(300, 12)
@@ -98,7 +98,7 @@ def described() -> tuple[KolmogorovLoss, Callable[[], float]]:
 
 @pytest.mark.parametrize("num_bits", [1500, 900, 400])
 def test_rounding_meets_what_is_far_away(num_bits: int) -> None:
-    """Longer or shorter than it is."""
+    """Rounding reaches a description that is much longer or much shorter."""
     kolmogorov, task = described()
     bits = round_to_bits(kolmogorov, num_bits, task)
     assert bits == kolmogorov.bits().total
@@ -107,7 +107,7 @@ def test_rounding_meets_what_is_far_away(num_bits: int) -> None:
 
 @pytest.mark.parametrize("share", [0.97, 1.03])
 def test_where_little_is_missing_the_task_is_asked(share: float) -> None:
-    """What is moved harms less than what would be moved without asking."""
+    """For a small change, the moved weights harm the task less than weights chosen without it."""
     kolmogorov, task = described()
     num_bits = round(share * kolmogorov.bits().total)
     round_to_bits(kolmogorov, num_bits, task)
@@ -117,7 +117,7 @@ def test_where_little_is_missing_the_task_is_asked(share: float) -> None:
 
 
 def test_rounding_leaves_alone_what_is_near_enough() -> None:
-    """Not a weight moves if the length is met already."""
+    """If the length is already met, rounding moves no weight."""
     torch.manual_seed(0)
     network = nn.Linear(20, 10)
     kolmogorov = KolmogorovLoss(network, quantise="learned")
@@ -129,7 +129,7 @@ def test_rounding_leaves_alone_what_is_near_enough() -> None:
 
 
 def test_rounding_needs_steps() -> None:
-    """Fixed bins are nothing that a description of a given length is rounded to."""
+    """Rounding to a length is refused for fixed bins."""
     kolmogorov = KolmogorovLoss(nn.Linear(4, 4), weight_range=(-1.0, 1.0))
     with pytest.raises(KolmogorovError, match="expected a loss that learns steps"):
         round_to_bits(kolmogorov, 100, lambda: 0.0)

@@ -1,4 +1,4 @@
-"""Runs whose task computes with the weights that a decoder gets."""
+"""Runs whose task computes with decoded weights."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LEARNED: dict[str, Any] = {
 
 
 def trained(folder: Path, **settings: Any) -> tuple[bitfold.Run, Heard]:
-    """A small run, and what it said."""
+    """Train a small run; return it with its notices."""
     heard = Heard()
     return bitfold.train(tiny(folder, **{**LEARNED, **settings}), [heard]), heard
 
 
 def test_what_is_shown_measured_and_decoded_is_one_network(tmp_path: Path) -> None:
-    """Frames, the run's network, its last metrics and its file are all the quantised network's."""
+    """Frames, the run's network, its last metrics and its file all show the decoded network."""
     run, heard = trained(tmp_path / "run")
     ended = heard.ended
     assert ended.kolmogorov is not None
@@ -52,7 +52,7 @@ def test_what_is_shown_measured_and_decoded_is_one_network(tmp_path: Path) -> No
 
 
 def test_steps_and_predictor_are_frozen_in_the_last_tenth(tmp_path: Path) -> None:
-    """They move up to epoch 36 of 40; from then on only the weights do."""
+    """Steps and predictor move up to epoch 36 of 40; then only the weights move."""
     steps, scales = "predictor.weight_range.log_steps", "predictor.predictor.log_scale"
     run, heard = trained(tmp_path / "run", checkpoint_interval=1)
     last = {epoch: read_checkpoint(checkpoint_path(run.checkpoints, epoch)) for epoch in (38, 39)}
@@ -68,7 +68,7 @@ def test_steps_and_predictor_are_frozen_in_the_last_tenth(tmp_path: Path) -> Non
 
 
 def test_a_run_keeps_what_suits_learned_steps(tmp_path: Path) -> None:
-    """What was left open stands in the run's configuration as it was trained."""
+    """The run's configuration has the settings that learned steps chose."""
     run, _ = trained(tmp_path / "run", epochs=2)
     config = run.config
     assert (config.kolmogorov_predictor, config.kolmogorov_range) == ("row_column", "auto")
@@ -79,7 +79,7 @@ def test_a_run_keeps_what_suits_learned_steps(tmp_path: Path) -> None:
 
 
 def test_a_run_without_k_can_go_on_with_learned_steps(tmp_path: Path) -> None:
-    """Its network is then trained as what a decoder gets."""
+    """A run without K can continue with learned steps, and then trains the decoded network."""
     bitfold.train(tiny(tmp_path / "run", epochs=5))
     run = bitfold.resume(
         tmp_path / "run", epochs=20, kolmogorov_quantise="learned", kolmogorov_weight=0.01
@@ -90,7 +90,7 @@ def test_a_run_without_k_can_go_on_with_learned_steps(tmp_path: Path) -> None:
 
 
 def test_one_epoch_is_enough_to_finish(tmp_path: Path) -> None:
-    """A run of a single epoch is hard from the start, and still ends as a description."""
+    """A run of one epoch is hard from the start, and still ends with a description."""
     run, heard = trained(tmp_path / "run", epochs=1)
     assert heard.ended.reason == "completed"
     assert heard.ended.kolmogorov is not None
@@ -100,7 +100,7 @@ def test_one_epoch_is_enough_to_finish(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("predictor", ["row_column", "per_tensor", "coordinate"])
 def test_a_finished_runs_k_can_be_had_again(tmp_path: Path, predictor: str) -> None:
-    """With the precision that the finish chose for its predictor."""
+    """A finished run's K has the precision that the finish chose for the predictor."""
     run, heard = trained(tmp_path / "run", kolmogorov_predictor=predictor)
     assert heard.ended.kolmogorov is not None
     found, wanted = run.kolmogorov(), heard.ended.kolmogorov
@@ -112,7 +112,7 @@ def test_a_finished_runs_k_can_be_had_again(tmp_path: Path, predictor: str) -> N
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_network_that_is_not_finite_is_left_to_the_watchdog(tmp_path: Path, value: float) -> None:
-    """Nothing is fitted to it: the run ends as one without learned steps would."""
+    """A network that is not finite is not fitted, and the run ends as one without learned steps."""
 
     def spoil(event: object) -> None:
         if isinstance(event, EpochEnded) and event.epoch == 35:
@@ -141,19 +141,19 @@ def test_a_network_that_is_not_finite_is_left_to_the_watchdog(tmp_path: Path, va
 def test_settings_that_do_not_go_together_are_refused(
     tmp_path: Path, settings: dict[str, Any], said: str
 ) -> None:
-    """Before anything is on disk, with what to do about it."""
+    """Settings that contradict each other are refused with advice before any file is written."""
     with pytest.raises(ConfigError, match=said):
         trained(tmp_path / "run", **settings)
     assert not (tmp_path / "run").exists()
 
 
 def test_rounded_targets_need_learned_steps() -> None:
-    """A network that feels no rounding has nothing to learn by them."""
+    """Rounded targets are refused without learned steps, since rounding then has no effect."""
     with pytest.raises(ConfigError, match="expected `kolmogorov_quantise='learned'`"):
         Config(kolmogorov_targets="rounded")
 
 
 def test_the_last_tenth_is_never_everything() -> None:
-    """Whatever the number of epochs above one, some train softly and at least one hard."""
+    """For any number of epochs above one, both parts of a training have at least one epoch."""
     for number in range(2, 200):
         assert 1 <= number - last_soft_epoch(number) < number

@@ -1,4 +1,4 @@
-"""What an epoch does: which gradients, which operations, what is read back."""
+"""An epoch's gradients, operations and values that are read back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.training.training_runs import WITH_K, learner_of
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch leaves it untyped
-    """Counts the operations that reach a device."""
+    """Counts the operations that a device executes."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # torch leaves it untyped
@@ -29,7 +29,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch le
 
 
 def operations_of_an_epoch(learner: Learner) -> Counter[str]:
-    """All operations of the second epoch; the first one makes the optimiser's state."""
+    """Return all operations of the second epoch; the first creates the optimiser's state."""
     learner.run_epoch(1)
     with Operations() as seen:
         learner.run_epoch(2)
@@ -43,7 +43,7 @@ def operations_of_an_epoch(learner: Learner) -> Counter[str]:
     ids=["lambda", "shape"],
 )
 def test_without_k_there_is_not_one_extra_operation(settings: dict[str, Any]) -> None:
-    """Beside a plain loop of forward, loss, backward and step an epoch has a fixed few."""
+    """Without K an epoch has only a fixed few operations beyond a plain training loop."""
     extra = []
     for num_batches in (2, 10):
         learner = learner_of(points=16 * num_batches, **settings)
@@ -59,7 +59,7 @@ def test_without_k_there_is_not_one_extra_operation(settings: dict[str, Any]) ->
                 loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
                 optimizer.step()
                 learner.network.zero_grad()
-                loss.detach()  # what the loss of an epoch is made of
+                loss.detach()  # an epoch's loss is made of these
         assert not plain.counts - found
         extra.append(found - plain.counts)
     assert extra[0] == extra[1]
@@ -67,7 +67,7 @@ def test_without_k_there_is_not_one_extra_operation(settings: dict[str, Any]) ->
 
 
 def test_k_reaches_network_and_predictor() -> None:
-    """With lambda above 0 both are moved by it, and each by its own optimiser and rate."""
+    """A lambda above 0 moves network and predictor, each by its own optimiser and rate."""
     plain, with_k = learner_of(), learner_of(**WITH_K)
     assert with_k.kolmogorov is not None
     predictor = [p.detach().clone() for p in with_k.kolmogorov.parameters()]
@@ -90,8 +90,8 @@ def test_k_reaches_network_and_predictor() -> None:
 
 @pytest.mark.parametrize("kind", ["laplacian_nll", "cross_entropy"])
 def test_values_are_read_back_once_an_epoch(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many steps it has: none of them waits for the device."""
-    # The compiled loops share the CPU's memory with PyTorch; a device never runs them.
+    """An epoch reads values back once, for any number of steps, so that no step waits."""
+    # The compiled loops share the CPU's memory with PyTorch and never run on a device.
     monkeypatch.setattr(coordinate, "has_kernels", lambda tensor: False)
     calls: Counter[str] = Counter()
 
@@ -116,13 +116,13 @@ def test_values_are_read_back_once_an_epoch(kind: str, monkeypatch: pytest.Monke
         calls.clear()
         learner.run_epoch(2)
         found.append(dict(calls))
-    # Distributions over bins are counted on the CPU, which takes the predictor there.
+    # Distributions over bins are counted on the CPU, to which the predictor is copied.
     assert found[0] == found[1]
     assert found[0] == {"tolist": 1} or kind == "cross_entropy"
 
 
 def test_random_numbers_leave_the_callers_alone() -> None:
-    """Nothing is drawn from PyTorch's global generator."""
+    """Training draws nothing from PyTorch's global generator."""
     before = torch.get_rng_state()
     learner = learner_of(**WITH_K)
     learner.run_epoch(1)
@@ -130,7 +130,7 @@ def test_random_numbers_leave_the_callers_alone() -> None:
 
 
 def test_k_leaves_the_start_of_the_network_alone() -> None:
-    """Weights and order are the same with and without a predictor, so runs can be compared."""
+    """First weights and the order of points are the same with and without a predictor."""
     plain, with_k = learner_of(), learner_of(**WITH_K)
     for one, other in zip(plain.network.parameters(), with_k.network.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -140,7 +140,7 @@ def test_k_leaves_the_start_of_the_network_alone() -> None:
 
 
 def test_what_a_result_says_is_true() -> None:
-    """Score, spread, bits and weights out of range are those of the network as it now is."""
+    """A result's score, spread, bits and weights out of range are those of the present network."""
     learner = learner_of(**WITH_K, kolmogorov_weight_min=-0.2, kolmogorov_weight_max=0.2)
     result = learner.run_epoch(1)
     assert result is not None
@@ -155,7 +155,7 @@ def test_what_a_result_says_is_true() -> None:
 
 
 def test_an_epoch_that_is_to_stop_is_given_up() -> None:
-    """It is asked before each step."""
+    """An epoch asks before each step whether to stop, and then gives up."""
     answers = iter([False, False, True])
     assert learner_of().run_epoch(1, lambda: next(answers)) is None
     assert learner_of().run_epoch(1, lambda: False) is not None

@@ -1,4 +1,4 @@
-"""Task loss and K of the network as it is, for steps and for those who look on."""
+"""Task loss and K of the present network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.training.training_runs import WITH_K, learner_of
 
 
 def test_gradient_norms_are_those_of_each_term_alone() -> None:
-    """K is not weighted by lambda, and looking changes nothing."""
+    """The gradient norm of K is not weighted by lambda, and measuring norms changes nothing."""
     learner = learner_of(**WITH_K)
     before = learner.flat_weights()
     norms = learner.objective.gradient_norms()

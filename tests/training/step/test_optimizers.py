@@ -1,4 +1,4 @@
-"""The six optimisers: each steps everything, and goes on as before from what was saved."""
+"""The six optimisers: each steps every parameter, and continues from a saved state."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ CASES: list[dict[str, Any]] = [
 
 
 def learner_of(config: Config) -> Learner:
-    """A learner at its start."""
+    """Return a learner before its first epoch."""
     target = load_target("ring", size=16)
     return Learner(config, target, sample_split(target, points=50, batch_size=16, seed=0))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
 def test_it_goes_on_bit_for_bit_from_what_was_saved(tmp_path: Path, case: dict[str, Any]) -> None:
-    """Three epochs, a checkpoint on disk, three more: the same state as six."""
+    """Three epochs, a checkpoint on disk and three more epochs give the state of six epochs."""
     config = tiny(tmp_path, **case, kolmogorov_weight=0.05, kolmogorov_bins=8)
     whole, first, second = learner_of(config), learner_of(config), learner_of(config)
     split = sample_split(load_target("ring", size=16), points=50, batch_size=16, seed=0)
@@ -66,7 +66,7 @@ def test_it_goes_on_bit_for_bit_from_what_was_saved(tmp_path: Path, case: dict[s
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())))
 def test_every_parameter_belongs_to_exactly_one(case: dict[str, Any]) -> None:
-    """Muon takes the matrices and AdamW the rest; the others take all."""
+    """Muon has the matrices and AdamW the other parameters; other optimisers have all."""
     network = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 1))
     optimizers = network_optimizers(Config(**case), network)
     stepped = [id(p) for o in optimizers for group in o.param_groups for p in group["params"]]
@@ -79,7 +79,7 @@ def test_every_parameter_belongs_to_exactly_one(case: dict[str, Any]) -> None:
 
 
 def test_options_arrive() -> None:
-    """What the configuration says is what the optimiser does."""
+    """The optimiser has the configuration's options."""
     network = nn.Linear(2, 2)
     adam = Config(learning_rate=0.3, adam_beta1=0.1, adam_beta2=0.2, adam_eps=0.4, amsgrad=True)
     (found,) = network_optimizers(adam, network)
@@ -98,14 +98,14 @@ def test_options_arrive() -> None:
 
 
 def test_a_rate_is_set_everywhere() -> None:
-    """Both optimisers of muon follow."""
+    """Setting a rate reaches both optimisers of muon."""
     optimizers = network_optimizers(Config(optimizer="muon"), nn.Linear(2, 2))
     set_rate(optimizers, 0.25)
     assert [group["lr"] for o in optimizers for group in o.param_groups] == [0.25, 0.25]
 
 
 def test_memory_is_kept_where_the_other_can_use_it() -> None:
-    """A rate may change; a kind, or averages that were not gathered, may not."""
+    """Memory survives a change of rate, and not of kind or of averages that were not gathered."""
     adam, heavy = Config(), Config(optimizer="sgd_momentum")
     assert keeps_state(adam, Config(learning_rate=0.5, weight_decay=0.1))
     assert keeps_state(heavy, heavy.replace(momentum=0.5))
@@ -115,7 +115,7 @@ def test_memory_is_kept_where_the_other_can_use_it() -> None:
 
 
 def test_a_step_is_that_of_torch() -> None:
-    """One epoch of plain SGD is the gradient times the rate."""
+    """One epoch of plain SGD changes parameters by the gradient times the rate."""
     config = Config(optimizer="sgd", learning_rate=0.1, batch_size=50, shape="[3]", threads=1)
     learner = learner_of(config)
     before = [p.detach().clone() for p in learner.network.parameters()]

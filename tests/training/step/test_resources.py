@@ -13,14 +13,14 @@ from bitfold.training.step.resources import choose_threads, usable_device
 
 @pytest.mark.parametrize("name", ["cuda:99", "meta", "toaster", ""])
 def test_a_device_that_is_not_there_gets_one_line(name: str) -> None:
-    """Whatever PyTorch says of it, and however many lines."""
+    """A missing device gives one line, for any PyTorch error of any number of lines."""
     with pytest.raises(ConfigError, match="Cannot use `device='") as caught:
         usable_device(name)
     assert "\n" not in str(caught.value)
 
 
 def test_a_small_network_gets_one_thread() -> None:
-    """Others stay free for drawing; a number that is given is obeyed."""
+    """A small network gets one thread, and leaves others for drawing, unless a number is given."""
     small = Config(size=32)
     target = load_target("ring", size=32)
     assert choose_threads(small, target) == 1

@@ -11,7 +11,7 @@ from bitfold.training.step.tasks import ClassificationTask, RegressionTask, make
 
 
 def test_regression_is_the_mean_square_over_points_and_channels() -> None:
-    """And its score the peak signal-to-noise ratio for a peak of 1."""
+    """Regression's loss is the mean square, and its score the PSNR for a peak of 1."""
     task = make_task("regression")
     assert isinstance(task, RegressionTask)
     outputs, wanted = torch.tensor([[0.0, 0.0, 0.3]]), torch.zeros(1, 3)
@@ -23,12 +23,12 @@ def test_regression_is_the_mean_square_over_points_and_channels() -> None:
 
 @pytest.mark.parametrize("loss", [0.0, math.inf, math.nan])
 def test_a_ratio_that_is_no_number_is_none(loss: float) -> None:
-    """A perfect fit has no finite ratio, a broken one none at all."""
+    """A perfect fit and a broken one have no PSNR."""
     assert RegressionTask().score(loss, 0.0) is None
 
 
 def test_classification_is_cross_entropy_in_nats_and_a_share() -> None:
-    """Of logits; the largest one decides."""
+    """Classification has the cross-entropy of logits in nats, and the share of right classes."""
     task = make_task("classification")
     assert isinstance(task, ClassificationTask)
     logits = torch.tensor([[0.0, math.log(3.0)], [0.0, 1.0], [2.0, 0.0], [0.0, 5.0]])

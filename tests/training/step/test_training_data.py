@@ -8,7 +8,7 @@ from tests.training.training_runs import learner_of
 
 
 def test_every_point_is_seen_once_an_epoch_in_a_new_order() -> None:
-    """The last batch may be short; the order is the seed's."""
+    """An epoch has every point once, in a new seeded order, and its last batch may be short."""
     learner = learner_of(points=50)
     data = learner.objective.data
     epochs = [[points for points, _ in data.shuffled_batches(learner.order)] for _ in range(2)]

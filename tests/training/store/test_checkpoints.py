@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent, every byte checked, few kept."""
+"""Checkpoints: whole or absent, with checked bytes, and few kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bitfold.training.store.checkpoints import (
 
 
 def checkpoint(epoch: int, loss: float | None = 1.0) -> Checkpoint:
-    """A state of a training that never was."""
+    """Return an invented state of a training."""
     generator = torch.Generator().manual_seed(epoch)
     tensors = {
         "network.weight": torch.randn(3, 2, generator=generator).t(),
@@ -34,7 +34,7 @@ def checkpoint(epoch: int, loss: float | None = 1.0) -> Checkpoint:
 
 
 def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
-    """Every tensor in its type and shape, and every fact."""
+    """Every tensor comes back in its dtype and shape, and every fact too."""
     wanted = checkpoint(3)
     found = read_checkpoint(write_checkpoint(tmp_path / "new", wanted))
     assert (found.epoch, found.facts) == (3, wanted.facts)
@@ -46,7 +46,7 @@ def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
-    """In one line that names it."""
+    """A file cut anywhere is refused in one line that names the file."""
     path = write_checkpoint(tmp_path, checkpoint(1))
     whole = path.read_bytes()
     for end in range(0, len(whole), 3):
@@ -57,7 +57,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_flipped_bit_is_detected(tmp_path: Path) -> None:
-    """No byte of the file may change without the checkpoint being refused."""
+    """A checkpoint with any flipped bit is refused."""
     path = write_checkpoint(tmp_path, checkpoint(1))
     whole = path.read_bytes()
     for place in range(len(whole)):
@@ -69,7 +69,7 @@ def test_every_flipped_bit_is_detected(tmp_path: Path) -> None:
 
 
 def test_the_last_three_and_the_best_are_kept(tmp_path: Path) -> None:
-    """The best is the one of the lowest validation loss, however old."""
+    """The last three and the one with the lowest validation loss are kept."""
     for epoch, loss in enumerate([5.0, 4.0, 1.0, 3.0, 2.0, math.nan, 7.0, 1.5]):
         write_checkpoint(tmp_path, checkpoint(epoch, None if epoch == 0 else loss))
     assert [path.name[-13:-12] for path in checkpoint_paths(tmp_path)] == ["2", "5", "6", "7"]
@@ -77,14 +77,14 @@ def test_the_last_three_and_the_best_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("loss", [None, math.nan, 0.5])
 def test_equal_ones_do_not_pile_up(tmp_path: Path, loss: float | None) -> None:
-    """A loss that never changes, or is no number, keeps one best and not all."""
+    """A constant or NaN loss keeps one best checkpoint and not all."""
     for epoch in range(9):
         write_checkpoint(tmp_path, checkpoint(epoch, loss))
     assert len(checkpoint_paths(tmp_path)) == 4
 
 
 def test_the_newest_whole_one_is_found_and_damaged_ones_named(tmp_path: Path) -> None:
-    """A line for each that was passed over, newest first."""
+    """The newest whole checkpoint is found, with a line for each damaged newer one."""
     paths = [write_checkpoint(tmp_path, checkpoint(epoch)) for epoch in (1, 2, 3, 4)]
     paths[3].write_bytes(paths[3].read_bytes()[:100])
     paths[2].write_bytes(paths[2].read_bytes().replace(b"F32", b"F64"))
@@ -98,13 +98,13 @@ def test_the_newest_whole_one_is_found_and_damaged_ones_named(tmp_path: Path) ->
 
 
 def test_an_empty_or_missing_folder_has_none(tmp_path: Path) -> None:
-    """There is nothing to name either."""
+    """An empty or missing folder has no checkpoint and gives no line."""
     assert list(read_checkpoints(tmp_path)) == []
     assert list(read_checkpoints(tmp_path / "nowhere")) == []
 
 
 def test_later_ones_and_leftovers_are_deleted(tmp_path: Path) -> None:
-    """A continued run finds none of an epoch that it has not seen; other files stay."""
+    """A continued run deletes checkpoints of later epochs and leftovers, and keeps other files."""
     for epoch in (1, 2, 3):
         write_checkpoint(tmp_path, checkpoint(epoch))
     others = [tmp_path / "epoch-best.safetensors", tmp_path / "notes.txt"]
@@ -115,7 +115,7 @@ def test_later_ones_and_leftovers_are_deleted(tmp_path: Path) -> None:
 
 
 def test_they_are_in_the_order_of_their_epochs(tmp_path: Path) -> None:
-    """Also beyond as many digits as a name usually has."""
+    """Checkpoints are ordered by epoch, also for epochs with more digits than usual."""
     for epoch in (10**9, 10**9 - 1, 5):
         checkpoint_path(tmp_path, epoch).write_bytes(b"")
     order = [checkpoint_path(tmp_path, epoch) for epoch in (5, 10**9 - 1, 10**9)]

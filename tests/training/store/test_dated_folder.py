@@ -21,10 +21,10 @@ STAMP = "2030-01-02-030405"
 
 
 class FrozenClock:
-    """Stands for the module ``datetime`` at one moment."""
+    """Stands for the module ``datetime``, stopped at one moment."""
 
     class datetime:  # noqa: N801 - as the module has it
-        """Always the same."""
+        """Return the stopped clock."""
 
         @staticmethod
         def now() -> real.datetime:
@@ -34,13 +34,13 @@ class FrozenClock:
 
 @pytest.fixture(autouse=True)
 def stopped_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that the tests start begins in the same second, in an empty folder."""
+    """Stop the clock, so that all runs begin in the same second, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("bitfold.training.store.dated_folder.datetime", FrozenClock)
 
 
 def test_a_folder_is_named_by_date_and_target(tmp_path: Path) -> None:
-    """A name that is taken gets a number."""
+    """A folder has the date and the target as its name; a taken name gets a number."""
     with claimed_folder(tmp_path / "runs", "a/b c.png") as path:
         assert path == tmp_path / "runs" / f"{STAMP}-b-c"
         assert path.is_dir()
@@ -49,7 +49,7 @@ def test_a_folder_is_named_by_date_and_target(tmp_path: Path) -> None:
 
 
 def test_no_two_claims_get_the_same_folder(tmp_path: Path) -> None:
-    """Eight threads claim forty folders in the same second."""
+    """Eight threads claim forty different folders in the same second."""
     with ExitStack() as kept, ThreadPoolExecutor(8) as threads:
         claims = [claimed_folder(tmp_path / "runs", "ring") for _ in range(40)]
         paths = list(threads.map(kept.enter_context, claims))
@@ -60,7 +60,7 @@ def test_no_two_claims_get_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_stays_empty_is_removed(tmp_path: Path) -> None:
-    """And the folder above it, unless it was there before; what holds a file stays."""
+    """An empty folder and a parent made for it are removed; a folder with a file stays."""
     with claimed_folder(tmp_path / "runs", "ring"):
         pass
     assert not (tmp_path / "runs").exists()
@@ -74,14 +74,14 @@ def test_a_folder_that_stays_empty_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_gets_one_line(tmp_path: Path) -> None:
-    """The parent is a file."""
+    """If the parent is a file, the error is one line."""
     (tmp_path / "runs").touch()
     with pytest.raises(RunError, match=r"Cannot make a folder in .*runs: File exists"):
         bitfold.train(tiny(tmp_path).replace(output_dir=None))
 
 
 def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
-    """The second run is trained beside the first; a name of its own is not needed."""
+    """Two runs of the same second train in two folders without a given name."""
     runs: list[Path] = []
 
     def begin_another(event: object) -> None:
@@ -109,7 +109,7 @@ def _frontier() -> object:
 
 @pytest.mark.parametrize("begin", [_train, _demo, _frontier])
 def test_bad_input_leaves_no_dated_folder(tmp_path: Path, begin: Callable[[], object]) -> None:
-    """Whoever asks for a dated folder removes it again if nothing comes of it."""
+    """After bad input, a dated folder is removed again."""
     try:
         assert begin() == 2
     except BitfoldError as error:
@@ -118,6 +118,6 @@ def test_bad_input_leaves_no_dated_folder(tmp_path: Path, begin: Callable[[], ob
 
 
 def test_the_former_function_warns(tmp_path: Path) -> None:
-    """It names the one that takes its place."""
+    """The former function warns and names its replacement."""
     with pytest.warns(DeprecationWarning, match="claimed_folder"):
         assert dated_folder(tmp_path, "a/b c.png").name == f"{STAMP}-b-c"

@@ -1,4 +1,4 @@
-"""Who may write where: nothing of anybody else's is ever deleted or mixed in."""
+"""Write access to folders: no foreign file is deleted, and no runs are mixed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.training.training_runs import Heard, assert_same_run, run_in_child, t
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """All files of a folder."""
+    """Return all files of a folder."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
-    """And the run is left as it is; the line says what can be done."""
+    """A folder with a run is refused, the run stays, and the line says what to do."""
     bitfold.train(tiny(tmp_path / "run"))
     before = files_of(tmp_path / "run")
     with pytest.raises(RunError, match=r"holds a run.*bitfold resume.*`overwrite=True`"):
@@ -29,7 +29,7 @@ def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_overwriting_deletes_the_runs_own_files_only(tmp_path: Path) -> None:
-    """Other files in the folder, and in its folders, stay; the new run has nothing of the old."""
+    """Overwriting deletes only the old run's files and keeps all others."""
     folder = tmp_path / "run"
     bitfold.train(tiny(folder, epochs=14, shape="[3]"))
     (folder / "snapshots").mkdir()
@@ -47,7 +47,7 @@ def test_overwriting_deletes_the_runs_own_files_only(tmp_path: Path) -> None:
 
 
 def test_a_damaged_run_can_be_overwritten(tmp_path: Path) -> None:
-    """Also one whose configuration cannot be read."""
+    """A damaged run, even with an unreadable configuration, can be overwritten."""
     folder = tmp_path / "run"
     bitfold.train(tiny(folder))
     (folder / "config.toml").write_text("size = 3\n")
@@ -59,7 +59,7 @@ def test_a_damaged_run_can_be_overwritten(tmp_path: Path) -> None:
     "name", ["metrics.jsonl", "trajectory.bin", "video.mp4", "checkpoints", "snapshots"]
 )
 def test_results_of_another_run_are_not_gone_on_with(tmp_path: Path, name: str) -> None:
-    """A folder without a configuration may still hold results: they are neither used nor lost."""
+    """Results in a folder without a configuration are neither used nor lost."""
     folder = tmp_path / "run"
     path = folder / name
     if name == "checkpoints":
@@ -75,7 +75,7 @@ def test_results_of_another_run_are_not_gone_on_with(tmp_path: Path, name: str) 
 
 
 def test_two_runs_never_share_an_outside_folder(tmp_path: Path) -> None:
-    """With an absolute folder for checkpoints each run has its own part; a clash is refused."""
+    """Runs with one absolute checkpoint folder have parts of their own; a clash is refused."""
     outside = str(tmp_path / "outside")
     one = bitfold.train(tiny(tmp_path / "a" / "one", checkpoint_dir=outside))
     other = bitfold.train(tiny(tmp_path / "a" / "other", checkpoint_dir=outside))
@@ -96,7 +96,7 @@ def test_two_runs_never_share_an_outside_folder(tmp_path: Path) -> None:
 
 
 def try_to_train(folder: str, overwrite: bool) -> None:
-    """Train where another process does; runs in a process of its own."""
+    """Train where another process trains; runs in a process of its own."""
     with pytest.raises(RunError, match="another process is training there"):
         bitfold.train(tiny(Path(folder), seed=1), overwrite=True) if overwrite else bitfold.resume(
             folder
@@ -104,7 +104,7 @@ def try_to_train(folder: str, overwrite: bool) -> None:
 
 
 def test_a_folder_in_use_is_refused_to_others(tmp_path: Path) -> None:
-    """Neither a resume nor an overwrite of another process touches a run that is training."""
+    """Neither a resume nor an overwrite touches a run that another process trains."""
     codes: list[int] = []
 
     def intrude(event: object) -> None:
@@ -118,7 +118,7 @@ def test_a_folder_in_use_is_refused_to_others(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_free_when_a_run_has_ended(tmp_path: Path) -> None:
-    """The lock is given back, also by a run that did not begin."""
+    """The lock is released at a run's end, also if the run did not begin."""
     folder = RunFolder(tmp_path)
     for _ in range(2):
         with folder.lock(), pytest.raises(RunError, match="another process"), folder.lock():
@@ -128,7 +128,7 @@ def test_a_folder_is_free_when_a_run_has_ended(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="a file in the way of a folder is the same anywhere")
 @pytest.mark.parametrize("where", ["file", "file/below", "/proc/none"])
 def test_an_unwritable_folder_gets_one_line(tmp_path: Path, where: str) -> None:
-    """A file stands in the way, or nothing can be made there."""
+    """A file in the way, or a read-only folder, gives an error of one line."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(RunError, match="Cannot write into") as caught:
         bitfold.train(tiny(tmp_path / where))
@@ -137,7 +137,7 @@ def test_an_unwritable_folder_gets_one_line(tmp_path: Path, where: str) -> None:
 
 
 def test_a_run_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything in it is relative to it; paths are those of where it lies now."""
+    """A moved run has relative contents, and its paths are those of its new place."""
     monkeypatch.chdir(tmp_path)
     run = bitfold.train(tiny(Path("run")))
     assert run.path == tmp_path / "run"

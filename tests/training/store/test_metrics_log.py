@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: whole lines, cut where a continued run goes on."""
+"""``metrics.jsonl``: whole lines, which a continued run cuts at its epoch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bitfold.training.store.metrics_log import MetricsLog
 
 
 def line(epoch: int) -> Metrics:
-    """Metrics of an epoch."""
+    """Return metrics of an epoch."""
     return {"epoch": epoch, "task_loss": 1 / epoch, "kolmogorov_loss": None, "seconds": 0.1}
 
 
 def log(path: Path, epochs: range, keep_until: int = 10**9) -> None:
-    """Write an epoch a line."""
+    """Write a line for each epoch."""
     metrics = MetricsLog(path, keep_until=keep_until)
     for epoch in epochs:
         metrics.append(line(epoch))
@@ -27,7 +27,7 @@ def log(path: Path, epochs: range, keep_until: int = 10**9) -> None:
 
 
 def test_what_was_written_is_read_as_columns(tmp_path: Path) -> None:
-    """One value an epoch under each of the documented names, None where there is none."""
+    """Each documented name has one value an epoch, or None where it is missing."""
     log(tmp_path / "m", range(1, 4))
     columns = read_metrics(tmp_path / "m")
     assert tuple(columns) == METRIC_NAMES
@@ -37,13 +37,13 @@ def test_what_was_written_is_read_as_columns(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:
-    """Columns are there, and empty."""
+    """A missing file gives empty columns."""
     assert set(map(len, read_metrics(tmp_path / "m").values())) == {0}
 
 
 @pytest.mark.parametrize("keep_until", [0, 1, 3, 5, 9])
 def test_later_lines_are_cut_off(tmp_path: Path, keep_until: int) -> None:
-    """A continued run finds what its checkpoint knew of, byte for byte."""
+    """A continued run keeps exactly the bytes that its checkpoint knew."""
     log(tmp_path / "m", range(1, 6))
     lines = (tmp_path / "m").read_bytes().splitlines(keepends=True)
     metrics = MetricsLog(tmp_path / "m", keep_until=keep_until)
@@ -53,7 +53,7 @@ def test_later_lines_are_cut_off(tmp_path: Path, keep_until: int) -> None:
 
 
 def test_a_torn_last_line_is_passed_over_and_cut_off(tmp_path: Path) -> None:
-    """Whatever part of it a kill left, the lines before it are read and gone on from."""
+    """For any torn last line, the lines before it are read and continued."""
     path = tmp_path / "m"
     log(path, range(1, 4))
     whole = path.read_bytes()
@@ -66,7 +66,7 @@ def test_a_torn_last_line_is_passed_over_and_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_damaged_line_does_not_hide_the_others(tmp_path: Path) -> None:
-    """Lines that are no metrics are passed over wherever they stand."""
+    """Damaged lines are skipped anywhere in the file."""
     path = tmp_path / "m"
     log(path, range(1, 3))
     with path.open("ab") as file:
@@ -76,7 +76,7 @@ def test_a_damaged_line_does_not_hide_the_others(tmp_path: Path) -> None:
 
 
 def test_a_value_that_is_not_finite_becomes_null(tmp_path: Path) -> None:
-    """Every line is JSON as its standard has it."""
+    """A value that is not finite becomes null, so that every line is standard JSON."""
     metrics = MetricsLog(tmp_path / "m", keep_until=0)
     metrics.append({"epoch": 1, "task_loss": math.nan, "psnr_db": -math.inf, "seconds": 1.5})
     metrics.close()

@@ -1,4 +1,4 @@
-"""Older checkpoints that stay: a few seconds of training apart, within a budget of disk."""
+"""Older checkpoints: some seconds of training apart, within a budget of disk space."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.training.store.test_checkpoints import checkpoint
 
 
 def taken(budget_bytes: int, num_epochs: int, seconds: float = 1.0) -> list[int]:
-    """The epochs that stay of a run that writes 100 bytes whenever a checkpoint is due."""
+    """Return the kept epochs of a run that writes 100 bytes for each checkpoint."""
     retention = Retention(budget_bytes, {})
     for epoch in range(num_epochs):
         retention.trained(seconds)
@@ -23,7 +23,7 @@ def taken(budget_bytes: int, num_epochs: int, seconds: float = 1.0) -> list[int]
 
 
 def test_within_the_budget_no_epoch_is_farther_than_the_spacing() -> None:
-    """In time of training, however long an epoch takes."""
+    """Within the budget, kept epochs are at most the spacing apart, for epochs of any length."""
     for seconds in (0.01, 0.7, 1.0, 4.9, 30.0):
         epochs = taken(10**9, 300, seconds)
         gaps = [seconds * (later - earlier) for earlier, later in pairwise(epochs)]
@@ -31,7 +31,7 @@ def test_within_the_budget_no_epoch_is_farther_than_the_spacing() -> None:
 
 
 def test_beyond_the_budget_they_are_thinned_by_their_age() -> None:
-    """The budget holds, the first and the newest stay, and gaps grow with the age."""
+    """Beyond the budget the first and the newest stay, and gaps grow with age."""
     epochs = taken(4000, 10_000)
     assert len(epochs) == 40
     assert (epochs[0], epochs[-1]) == (0, 9995)
@@ -42,12 +42,12 @@ def test_beyond_the_budget_they_are_thinned_by_their_age() -> None:
 
 
 def test_without_a_budget_none_stays() -> None:
-    """None is due either."""
+    """Without a budget no older checkpoint is due or kept."""
     assert taken(0, 50) == []
 
 
 def test_a_disk_that_refuses_is_not_asked_at_every_epoch() -> None:
-    """The next one is due after the usual time."""
+    """If the disk refuses a checkpoint, the next one is due after the usual time."""
     retention = Retention(1000, {})
     retention.trained(6.0)
     assert retention.is_due
@@ -57,7 +57,7 @@ def test_a_disk_that_refuses_is_not_asked_at_every_epoch() -> None:
 
 
 def test_chosen_files_stay_beside_the_last_three_and_the_best(tmp_path: Path) -> None:
-    """Those on disk when a run is opened again count as chosen."""
+    """Chosen files stay beside the last three and the best, also when a run is opened again."""
     retention = Retention(10**6, {})
     for epoch in range(20):
         retention.trained(SPACING_SECONDS / 4)

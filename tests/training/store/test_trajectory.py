@@ -1,4 +1,4 @@
-"""``trajectory.bin``: weights at the frame epochs, whatever happens to the file's end."""
+"""``trajectory.bin``: weights at the frame epochs, safe against any damage at the file's end."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SHAPES = {"first.weight": (3, 2), "first.bias": (3,), "scale": (), "empty": (0, 
 
 
 def weights(seed: int) -> dict[str, Tensor]:
-    """Weights of a network that never was."""
+    """Return weights of an invented network."""
     generator = torch.Generator().manual_seed(seed)
     return {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
 
 
 def write(path: Path, epochs: range, keep_until: int = 10**9) -> None:
-    """Append an epoch a moment."""
+    """Append a moment for each epoch."""
     writer = TrajectoryWriter(path, weights(0), keep_until=keep_until)
     for epoch in epochs:
         writer.append(epoch, {"epoch": epoch, "task_loss": 0.1 * epoch}, weights(epoch))
@@ -42,13 +42,13 @@ def write(path: Path, epochs: range, keep_until: int = 10**9) -> None:
 
 
 def read(path: Path) -> list[Moment]:
-    """All moments."""
+    """Return all moments."""
     with closing(TrajectoryReader(path)) as reader:
         return list(reader.moments())
 
 
 def epochs_of(path: Path) -> list[int]:
-    """The epochs of all moments, each with its own weights."""
+    """Return the epochs of all moments, and check each moment's weights."""
     moments = read(path)
     for moment in moments:
         for name, tensor in weights(moment.epoch).items():
@@ -69,7 +69,7 @@ def epochs_of(path: Path) -> list[int]:
 def test_any_weights_and_metrics_come_back(
     tmp_path_factory: pytest.TempPathFactory, arrays: list[Any], metrics: list[Any]
 ) -> None:
-    """Every bit of every tensor, NaN and infinities too; of the metrics what is finite."""
+    """All bits of all tensors come back, NaN and infinities too, and all finite metrics."""
     tensors = {f"tensor {n}": torch.from_numpy(array.copy()) for n, array in enumerate(arrays)}
     tensors = tensors or {"one": torch.zeros(1)}
     path = tmp_path_factory.mktemp("any") / "t"
@@ -119,7 +119,7 @@ def test_a_flipped_bit_is_never_taken_for_weights(tmp_path: Path) -> None:
 
 
 def test_zeros_at_the_end_are_no_record(tmp_path: Path) -> None:
-    """A power cut may leave a file longer than what was written to it."""
+    """Zeros at the end, which a power cut may leave, are no record."""
     path = tmp_path / "t"
     write(path, range(2))
     whole = path.read_bytes()
@@ -131,7 +131,7 @@ def test_zeros_at_the_end_are_no_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep_until", [-1, 0, 2, 9])
 def test_later_moments_are_cut_off(tmp_path: Path, keep_until: int) -> None:
-    """A continued run begins where its checkpoint was."""
+    """A continued run begins after its checkpoint's moment."""
     path = tmp_path / "t"
     write(path, range(0, 8, 2))
     write(path, range(20, 21), keep_until)
@@ -143,7 +143,7 @@ def test_later_moments_are_cut_off(tmp_path: Path, keep_until: int) -> None:
     "other", [{"first.weight": torch.zeros(3, 3)}, {"second.weight": torch.zeros(3, 2)}]
 )
 def test_another_networks_trajectory_is_refused(tmp_path: Path, other: dict[str, Tensor]) -> None:
-    """Names, shapes and order must be the same; the file stays as it is."""
+    """A trajectory with other names, shapes or order is refused and stays unchanged."""
     path = tmp_path / "t"
     write(path, range(2))
     before = path.read_bytes()
@@ -175,7 +175,7 @@ def test_a_reader_follows_a_growing_file(tmp_path: Path) -> None:
     [b"", MAGIC, b"\x89PNG\r\n\x1a\n" * 9, MAGIC + b"\xff\xff\xff\xff{}", MAGIC + bytes(8)],
 )
 def test_what_is_no_trajectory_is_refused(tmp_path: Path, content: bytes) -> None:
-    """In one line that names the file; an enormous size in it costs no memory."""
+    """A file that is no trajectory is refused in one line, and a claimed size takes no memory."""
     path = tmp_path / "t"
     path.write_bytes(content)
     with pytest.raises(TrajectoryError, match="header at byte 0 is damaged"):
@@ -185,7 +185,7 @@ def test_what_is_no_trajectory_is_refused(tmp_path: Path, content: bytes) -> Non
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    """In one line that names the file."""
+    """The error for a missing file is one line that names the file."""
     with pytest.raises(TrajectoryError, match="No such file"):
         TrajectoryReader(tmp_path / "t")
 

@@ -1,4 +1,4 @@
-"""What a run says of its folds: at which epochs, of which points, and after a break."""
+"""Measures of folds in a run: their epochs, their points, and their state after a break."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 def fold_names(line: dict[str, Any]) -> set[str]:
-    """The names in a line that speak of folds."""
+    """Return the names in a line that are measures of folds."""
     return {name for name in line if name in NAMES or name.startswith(LAYER_MEASURE)}
 
 
 def measured_epochs(folder: Path) -> list[int]:
-    """The epochs whose lines speak of folds."""
+    """Return the epochs whose lines have measures of folds."""
     return [line["epoch"] for line in metrics_of(folder) if fold_names(line)]
 
 
 def bits_of(run: Run, epoch: int, points: np.ndarray) -> np.ndarray:
-    """Signs of all neurons at points, by the sampled engine."""
+    """Return the signs of all neurons at points, by the sampled engine."""
     patterns = sample_patterns(run.network(epoch), points)[1]
     bits = np.unpackbits(patterns.view(np.uint8), axis=1, bitorder="little")
     return bits[:, : sum(run.network(epoch).widths)]
@@ -53,7 +53,7 @@ def bits_of(run: Run, epoch: int, points: np.ndarray) -> np.ndarray:
 def test_folds_are_measured_with_frames_or_every_n_epochs(
     tmp_path: Path, settings: dict[str, Any], epochs: list[int]
 ) -> None:
-    """By the schedule alone: the last epoch, which always has a frame, is no exception."""
+    """Folds are measured at scheduled epochs only, though the last epoch always has a frame."""
     bitfold.train(tiny(tmp_path / "run", **settings))
     assert measured_epochs(tmp_path / "run") == epochs
 
@@ -62,7 +62,7 @@ def test_folds_are_measured_with_frames_or_every_n_epochs(
 def test_a_line_holds_what_the_network_of_its_epoch_measures(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    """Each number is that of the network in the trajectory at the training points."""
+    """Each measure is that of the trajectory's network at the training points."""
     run = bitfold.train(tiny(tmp_path / "run", save_interval="3", **settings))
     points = run.target.grid.coordinates(run.split.training)
     level = 0.0 if run.config.task == "classification" else 0.5
@@ -84,7 +84,7 @@ def test_a_line_holds_what_the_network_of_its_epoch_measures(
 
 
 def test_columns_are_numbers_with_gaps(tmp_path: Path) -> None:
-    """One value an epoch, None where nothing was measured, which NumPy takes for NaN."""
+    """A column has a value an epoch, and None without a measurement, which NumPy reads as NaN."""
     run = bitfold.train(tiny(tmp_path / "run", shape="[6]*11", measure_folds=5))
     columns = bitfold.load_run(run.path).metrics
     layers = [name for name in columns if name.startswith(LAYER_MEASURE)]
@@ -99,7 +99,7 @@ def test_columns_are_numbers_with_gaps(tmp_path: Path) -> None:
 
 
 def test_lines_without_folds_are_read_as_before(tmp_path: Path) -> None:
-    """Of a run before there were such measures, every column is there and empty."""
+    """The lines of a run without measures give empty columns."""
     (tmp_path / "m").write_text('{"epoch": 1, "task_loss": 0.5}\n')
     columns = read_metrics(tmp_path / "m")
     assert columns["task_loss"] == [0.5]
@@ -119,7 +119,7 @@ def test_lines_without_folds_are_read_as_before(tmp_path: Path) -> None:
 def test_a_continued_run_measures_what_an_uninterrupted_one_does(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    """Patterns from before the break are those that flips are counted from."""
+    """A continued run counts flips from the patterns before the break."""
     bitfold.train(tiny(tmp_path / "whole", **{**settings, "epochs": 30}))
     bitfold.train(tiny(tmp_path / "parts", **{**settings, "epochs": 12}))
     bitfold.resume(tmp_path / "parts", epochs=30)
@@ -129,7 +129,7 @@ def test_a_continued_run_measures_what_an_uninterrupted_one_does(
 
 
 def test_flips_go_on_under_other_settings(tmp_path: Path) -> None:
-    """A change of the optimiser makes watchdogs begin afresh, not what the network was."""
+    """A change of the optimiser resets watchdogs and keeps the patterns for flips."""
     bitfold.train(tiny(tmp_path / "run", measure_folds=5))
     run = bitfold.resume(tmp_path / "run", epochs=16, optimizer="sgd")
     points = run.target.grid.coordinates(run.split.training)
@@ -138,7 +138,7 @@ def test_flips_go_on_under_other_settings(tmp_path: Path) -> None:
 
 
 def test_measuring_can_begin_and_end_in_a_continued_run(tmp_path: Path) -> None:
-    """The first measurement then has nothing that patterns could have flipped from."""
+    """If a continued run begins to measure, its first measurement has no flips."""
     path = tmp_path / "run"
     bitfold.train(tiny(path, measure_folds=0))
     assert not any(name.startswith("folds.") for name in last_state(path)[1])
@@ -151,7 +151,7 @@ def test_measuring_can_begin_and_end_in_a_continued_run(tmp_path: Path) -> None:
 
 
 def test_measuring_changes_nothing_else(tmp_path: Path) -> None:
-    """Weights and all other metrics are bit for bit those of a run that measures nothing."""
+    """Measuring changes no bit of the weights and the other metrics."""
     for name, every in (("with", 1), ("without", 0)):
         bitfold.train(tiny(tmp_path / name, **WITH_K, measure_folds=every))
     lines = [
@@ -166,14 +166,14 @@ def test_measuring_changes_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", [{"activation": "tanh"}, {"activation": "sine"}])
 def test_a_smooth_network_has_no_folds(tmp_path: Path, settings: dict[str, Any]) -> None:
-    """Nothing is measured, and nothing else changes."""
+    """In a smooth network no folds are measured, and training is unchanged."""
     run = bitfold.train(tiny(tmp_path / "run", **settings))
     assert run.status["status"] == "completed"
     assert measured_epochs(run.path) == []
 
 
 def test_a_sigmoid_at_the_end_folds_nothing(tmp_path: Path) -> None:
-    """The network up to it is measured; where it is 0.5, what it takes is 0."""
+    """Folds are measured without a final sigmoid, whose boundary at 0.5 is at 0 before it."""
     settings = {"final_activation": "sigmoid", "measure_folds": 6, "learning_rate": 0.05}
     run = bitfold.train(tiny(tmp_path / "run", epochs=60, **settings))
     found = bitfold.partition(run.network(60).layers[:-1].eval(), with_outputs=True)
@@ -186,7 +186,7 @@ def test_a_sigmoid_at_the_end_folds_nothing(tmp_path: Path) -> None:
 def test_too_many_polytopes_are_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Training goes on, and the line is as without measuring."""
+    """A network of too many polytopes is not measured, and training continues."""
     monkeypatch.setattr(fold_monitor, "MAX_POLYTOPES", 3)
     run = bitfold.train(tiny(tmp_path / "run"))
     assert run.status["status"] == "completed"
@@ -194,7 +194,7 @@ def test_too_many_polytopes_are_passed_over(
 
 
 def test_wide_layers_lower_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is held at once is polytopes times neurons of a layer."""
+    """The limit is on polytopes times neurons of a layer, so that wide layers lower it."""
     monkeypatch.setattr(fold_monitor, "_MAX_NUMEL", 3 * 6)
     run = bitfold.train(tiny(tmp_path / "run"))
     assert measured_epochs(run.path) == []
@@ -203,7 +203,7 @@ def test_wide_layers_lower_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_takes_long_is_measured_if_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With frames, a measurement may not take as long as one that has an interval of its own."""
+    """A measurement at frames may take less time than one with its own interval."""
     monkeypatch.setattr(fold_monitor, "_MAX_WORK", 3 * 67)
     for name, every in (("by default", None), ("asked for", 6)):
         bitfold.train(tiny(tmp_path / name, measure_folds=every))
@@ -212,7 +212,7 @@ def test_what_takes_long_is_measured_if_it_is_asked_for(
 
 
 def test_a_clip_is_measured_on_its_middle_frame(tmp_path: Path) -> None:
-    """At its time, with its own training points; flips are those of all points."""
+    """A clip is measured at its middle frame, with that frame's points; flips use all points."""
     frames = [Image.fromarray(np.full((12, 12), 20 * k, np.uint8)) for k in range(5)]
     frames[2].paste(255, (3, 3, 9, 9))
     frames[0].save(tmp_path / "clip.gif", save_all=True, append_images=frames[1:], duration=50)
@@ -233,7 +233,7 @@ def test_a_clip_is_measured_on_its_middle_frame(tmp_path: Path) -> None:
 
 
 def test_many_points_are_thinned_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Patterns are kept of every third of 50 points if there may be 20."""
+    """If 20 patterns may be kept, those of every third of 50 points are kept."""
     monkeypatch.setattr(fold_monitor, "MAX_PATTERN_POINTS", 20)
     run = bitfold.train(tiny(tmp_path / "run", measure_folds=6))
     points = run.target.grid.coordinates(run.split.training)[::3]
@@ -242,7 +242,7 @@ def test_many_points_are_thinned_evenly(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_every_name_is_documented_and_the_page_s_example_runs() -> None:
-    """Where a line is described, and where its numbers are defined."""
+    """Every measure is documented, and the page's example runs."""
     for page in ("run-folder.md", "measures.md"):
         text = (DOCS / page).read_text(encoding="utf-8")
         assert not [name for name in NAMES if f"`{name}`" not in text], page

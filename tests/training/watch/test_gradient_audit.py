@@ -1,4 +1,4 @@
-"""The audit at the first step, the trade monitor, and what they leave behind."""
+"""The audit at the first step, the trade monitor, and the records of both."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AUDITED = {**WITH_K, "audit": True}
 
 
 def learner_of(**settings: Any) -> Learner:
-    """A learner at its start."""
+    """Return a learner before its first epoch."""
     config = Config(**{**TINY, **settings})
     target = load_target(config.target, size=config.size, task=config.task)
     return Learner(
@@ -43,14 +43,14 @@ def learner_of(**settings: Any) -> Learner:
 
 
 def verdicts(table: str) -> dict[tuple[str, str], str]:
-    """Verdicts by term and module, from a table."""
+    """Return the verdicts by term and module from a table."""
     rows = [line.split()[:3] for line in table.splitlines()]
     return {(row[0], row[1]): row[2] for row in rows if row and row[0] in ("task", "K")}
 
 
 @pytest.mark.parametrize("no_audit", [False, True])
 def test_a_run_whose_k_is_cut_ends_before_it_learns(tmp_path: Path, no_audit: bool) -> None:
-    """With hard binning nothing is trained, unless the audit is switched off."""
+    """With hard binning a run ends before its first step, unless the audit is off."""
     heard = Heard()
     with hard_binning():
         run = bitfold.train(tiny(tmp_path / "run", **{**AUDITED, "audit": not no_audit}), [heard])
@@ -72,13 +72,13 @@ def test_a_run_whose_k_is_cut_ends_before_it_learns(tmp_path: Path, no_audit: bo
 
 
 def test_a_cut_that_is_planted_by_a_change_is_audited_and_trained(tmp_path: Path) -> None:
-    """The audit names the line at once, and the run goes on, also when it is continued."""
+    """The audit names a cut that a change plants, and the run and its continuation train on."""
     heard, again = Heard(), Heard()
     with bitfold.Session(tiny(tmp_path / "run", **AUDITED), [heard]) as session:
         for event in session:
             if isinstance(event, EpochEnded) and event.epoch == 4:
                 session.change(kolmogorov_targets="cut")
-                session.change(learning_rate=0.02)  # K is the same: nothing to audit
+                session.change(learning_rate=0.02)  # K is the same, so it is not audited again
             if isinstance(event, EpochEnded) and event.epoch == 6:
                 break
     assert [(audit.epoch, audit.is_ok) for audit in heard.audits] == [(0, True), (4, False)]
@@ -93,14 +93,14 @@ def test_a_cut_that_is_planted_by_a_change_is_audited_and_trained(tmp_path: Path
 
 
 def test_a_run_that_plants_the_cut_itself_is_trained(tmp_path: Path) -> None:
-    """Nobody asks for it by mistake; audit.txt says what it is."""
+    """A run configured with the cut trains, and audit.txt names the cut."""
     run = bitfold.train(tiny(tmp_path / "run", **AUDITED, kolmogorov_targets="cut"))
     assert run.status["status"] == "completed"
     assert "K -> network is cut at" in (run.path / "audit.txt").read_text()
 
 
 def test_a_run_that_was_cut_can_be_continued(tmp_path: Path) -> None:
-    """Once the bug is gone, the run is bit for bit the one that never had it."""
+    """Without the bug, a run that was cut continues to the bits of a run without the bug."""
     bitfold.train(tiny(tmp_path / "whole", **AUDITED))
     with hard_binning():
         bitfold.train(tiny(tmp_path / "run", **AUDITED))
@@ -109,7 +109,7 @@ def test_a_run_that_was_cut_can_be_continued(tmp_path: Path) -> None:
 
 
 def test_a_continued_run_is_audited_too(tmp_path: Path) -> None:
-    """A bug that came in between is found at the first step after it; what was there stays."""
+    """A continued run is audited at its first step, finds a new bug, and keeps its files."""
     bitfold.train(tiny(tmp_path / "run", **AUDITED))
     before = metrics_of(tmp_path / "run"), frames_of(tmp_path / "run"), last_state(tmp_path / "run")
     heard, again = Heard(), Heard()
@@ -140,7 +140,7 @@ def test_a_continued_run_is_audited_too(tmp_path: Path) -> None:
     ids=lambda settings: "-".join(map(str, settings.values())) or "plain",
 )
 def test_the_audit_changes_nothing(tmp_path: Path, settings: dict[str, Any]) -> None:
-    """Metrics, frames and the whole state are bit for bit those of a run without it."""
+    """Metrics, frames and state are bit for bit those of a run without the audit."""
     heard = Heard()
     bitfold.train(tiny(tmp_path / "with", **settings, audit=True), [heard])
     bitfold.train(tiny(tmp_path / "without", **settings, audit=False))
@@ -158,7 +158,7 @@ def test_the_audit_changes_nothing(tmp_path: Path, settings: dict[str, Any]) -> 
 
 
 def test_the_audit_leaves_random_numbers_alone() -> None:
-    """PyTorch's, NumPy's and Python's, the order of points, and the steps of the noise."""
+    """An audit restores PyTorch's, NumPy's and Python's random states and the order of points."""
     learner = learner_of(**WITH_K, kolmogorov_targets="noise", kolmogorov_every=2)
     learner.run_epoch(1)
     assert learner.kolmogorov is not None
@@ -183,7 +183,7 @@ def test_the_audit_leaves_random_numbers_alone() -> None:
 
 
 def test_a_completed_run_is_not_audited_again(tmp_path: Path) -> None:
-    """Where nothing is left to train, nothing is looked into."""
+    """A completed run without more epochs is not audited."""
     bitfold.train(tiny(tmp_path / "run", **AUDITED))
     heard = Heard()
     bitfold.resume(tmp_path / "run", [heard])
@@ -191,7 +191,7 @@ def test_a_completed_run_is_not_audited_again(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_is_the_watchdogs(tmp_path: Path) -> None:
-    """The audit says in a line that it could not be made, and does not end the run."""
+    """If the loss is not finite, a line says that the audit failed, and the run goes on."""
     settings = {"optimizer": "sgd", "learning_rate": 1e6}
     run = bitfold.train(tiny(tmp_path / "run", **settings, no_watchdog=("finite", "loop")))
     heard = Heard()
@@ -202,7 +202,7 @@ def test_a_loss_that_is_not_finite_is_the_watchdogs(tmp_path: Path) -> None:
 
 
 def test_audit_run_looks_at_the_newest_checkpoint(tmp_path: Path) -> None:
-    """It finds what is cut where the run stands, and changes no file."""
+    """`audit_run` finds the cut at the newest checkpoint, and changes no file."""
     bitfold.train(tiny(tmp_path / "run", **WITH_K))
     files = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
     audit = audit_run(tmp_path / "run")
@@ -222,34 +222,34 @@ def test_audit_run_looks_at_the_newest_checkpoint(tmp_path: Path) -> None:
 
 
 def test_audit_run_needs_a_run(tmp_path: Path) -> None:
-    """Any other folder is named."""
+    """`audit_run` names a folder that holds no run."""
     with pytest.raises(RunError, match="Cannot open run"):
         audit_run(tmp_path)
 
 
 class EarlyMonitor:
-    """A trade monitor that reports in the fifth epoch of four steps, once, as the real one does."""
+    """A trade monitor that reports once, in the fifth epoch of four steps."""
 
     def __init__(self) -> None:
         self.seen: list[float] = []
 
     def update(self, task: float, k: float, weight: float) -> str | None:
-        """Count, and report at the eighteenth."""
+        """Count the update, and report at the eighteenth."""
         self.seen += [task, k, weight]
         return "The weighted K rose by 0.009." if len(self.seen) == 3 * 18 else None
 
     def history(self) -> list[float]:
-        """All that it has seen."""
+        """Return all updates so far."""
         return list(self.seen)
 
     def restore(self, history: list[float]) -> None:
-        """Take up what was seen."""
+        """Restore all updates so far."""
         self.seen = list(history)
 
 
 @pytest.fixture
 def monitors(monkeypatch: pytest.MonkeyPatch) -> list[EarlyMonitor]:
-    """The trade monitors that runs make, all of them early ones."""
+    """Make runs use early trade monitors, and return the monitors."""
     made: list[EarlyMonitor] = []
 
     def make(unit: str) -> EarlyMonitor:
@@ -262,7 +262,7 @@ def monitors(monkeypatch: pytest.MonkeyPatch) -> list[EarlyMonitor]:
 
 
 def test_a_trade_is_noticed_and_audited(tmp_path: Path, monitors: list[EarlyMonitor]) -> None:
-    """It is said once, in one line, and the audit at that epoch is told, logged and kept."""
+    """A trade gives one line, and the audit at that epoch is printed, logged and kept."""
     heard = Heard()
     run = bitfold.train(tiny(tmp_path / "run", **AUDITED, kolmogorov_warmup=4), [heard])
     assert heard.notices == [
@@ -285,7 +285,7 @@ def test_a_trade_is_noticed_and_audited(tmp_path: Path, monitors: list[EarlyMoni
 
 
 def test_a_trade_is_noticed_without_an_audit(tmp_path: Path, monitors: list[EarlyMonitor]) -> None:
-    """``--no-audit`` switches off the audit and not the warning."""
+    """``--no-audit`` switches off the audit, but not the trade's warning."""
     heard = Heard()
     run = bitfold.train(tiny(tmp_path / "run", **WITH_K), [heard])
     assert heard.notices == ["The weighted K rose by 0.009."]
@@ -297,7 +297,7 @@ def test_a_trade_is_noticed_without_an_audit(tmp_path: Path, monitors: list[Earl
 def test_the_monitors_memory_is_in_the_checkpoint(
     tmp_path: Path, monitors: list[EarlyMonitor], epochs: int
 ) -> None:
-    """A continued run warns where an uninterrupted one does, and not a second time."""
+    """A continued run warns at an unbroken run's epoch, and not a second time."""
     bitfold.train(tiny(tmp_path / "whole", **AUDITED))
     first, second = Heard(), Heard()
     bitfold.train(tiny(tmp_path / "parts", **AUDITED, epochs=epochs), [first])
@@ -308,13 +308,13 @@ def test_the_monitors_memory_is_in_the_checkpoint(
 
 
 def test_without_k_there_is_nothing_to_trade(tmp_path: Path, monitors: list[EarlyMonitor]) -> None:
-    """No monitor is made."""
+    """Without K no trade monitor is made."""
     bitfold.train(tiny(tmp_path / "run"))
     assert monitors == []
 
 
 def test_the_exit_code_is_nobody_elses() -> None:
-    """A program's caller can tell an audit from a watchdog and from bad input."""
+    """The exit code of an audit differs from those of watchdogs and bad input."""
     from bitfold.training.watch.gradient_audit import AUDIT_EXIT_CODE
 
     assert AUDIT_EXIT_CODE == 6

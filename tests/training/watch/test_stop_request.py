@@ -1,4 +1,4 @@
-"""A first interrupt asks, a second one interrupts."""
+"""The first interrupt asks for a stop, and the second interrupts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bitfold.training.watch.stop_request import StopRequest, stop_requests
     [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
 )
 def test_a_signal_becomes_a_request(number: signal.Signals, reason: str, exit_code: int) -> None:
-    """With the shell's exit code; afterwards handlers are as they were."""
+    """A signal becomes a request with the shell's exit code, and the old handlers come back."""
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     request = StopRequest()
     with stop_requests(request):
@@ -30,7 +30,7 @@ def test_a_signal_becomes_a_request(number: signal.Signals, reason: str, exit_co
 
 
 def test_a_request_becomes_urgent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the seconds that an epoch's end is waited for."""
+    """A request becomes urgent after some seconds."""
     request = StopRequest("interrupted", 130, time.monotonic())
     assert not request.is_urgent()
     monkeypatch.setattr(stop_request, "PATIENCE_SECONDS", -1.0)
@@ -38,7 +38,7 @@ def test_a_request_becomes_urgent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_in_another_thread_there_are_no_signals() -> None:
-    """A request is there, and stays empty."""
+    """In another thread no handlers are set, and the request stays empty."""
     found: list[str | None] = []
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""Two learners in one state: one steps in PyTorch, the other in whole compiled epochs."""
+"""Two learners in one state: one steps in PyTorch, the other in compiled epochs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL: dict[str, Any] = {
 
 
 def learner_of(epoch_loop: str, **settings: Any) -> Learner:
-    """A new learner; ``epoch_loop`` says how it trains."""
+    """Return a new learner; ``epoch_loop`` chooses how it trains."""
     config = Config(**{**SMALL, **settings}).settled()
     target = load_target(config.target, size=config.size, task=config.task)
     split = sample_split(
@@ -33,10 +33,10 @@ def learner_of(epoch_loop: str, **settings: Any) -> Learner:
 
 
 def both(**settings: Any) -> tuple[Learner, Learner]:
-    """Two learners with the same settings, the one that steps in PyTorch first."""
+    """Return two learners with the same settings; the first steps in PyTorch."""
     return learner_of("stepwise", **settings), learner_of("compiled", **settings)
 
 
 def weights_of(learner: Learner) -> torch.Tensor:
-    """All parameters of network and predictor, in float64."""
+    """Return all parameters of network and predictor, in float64."""
     return learner.flat_weights().double()

@@ -1,4 +1,4 @@
-"""Which way a run takes, what is recorded of it, and what a continued run keeps."""
+"""A run's choice between compiled epochs and PyTorch's steps, and its record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPWISE: dict[str, dict[str, Any]] = {
 
 
 def way_of(folder: Path) -> str | None:
-    """The recorded way."""
+    """Return the recorded choice."""
     return read_config(folder / "config.toml").epoch_loop
 
 
@@ -32,7 +32,7 @@ STEPS: dict[str, Any] = {"kolmogorov_quantise": "learned", "kolmogorov_weight": 
 
 @pytest.mark.parametrize("settings", [{}, WITH_K, STEPS], ids=["no K", "K", "steps"])
 def test_a_run_is_compiled_where_it_can_be(tmp_path: Path, settings: dict[str, Any]) -> None:
-    """A new run records that its epochs are compiled, and that is how they are trained."""
+    """A new run trains in compiled epochs and records that."""
     with Session(tiny(tmp_path / "run", **settings)) as session:
         assert session.run.config.epoch_loop == "compiled"
         assert session._trainer.live.learner._epoch_loop is not None
@@ -41,7 +41,7 @@ def test_a_run_is_compiled_where_it_can_be(tmp_path: Path, settings: dict[str, A
 
 @pytest.mark.parametrize("name", STEPWISE)
 def test_everything_else_takes_pytorchs_steps(tmp_path: Path, name: str) -> None:
-    """Settings without a loop are recorded as stepwise; asking for the loop names the setting."""
+    """Settings without a loop record stepwise; asking for the loop names the setting."""
     with Session(tiny(tmp_path / "run", **STEPWISE[name])) as session:
         assert session._trainer.live.learner._epoch_loop is None
     assert way_of(tmp_path / "run") == "stepwise"
@@ -51,7 +51,7 @@ def test_everything_else_takes_pytorchs_steps(tmp_path: Path, name: str) -> None
 
 
 def test_a_run_of_an_earlier_version_goes_on_stepwise(tmp_path: Path) -> None:
-    """A configuration without the entry is one of before there was a loop."""
+    """A configuration without the entry, of an earlier version, continues stepwise."""
     folder = tmp_path / "run"
     bitfold.train(tiny(folder, epochs=3, epoch_loop="stepwise"))
     file = folder / "config.toml"
@@ -69,7 +69,7 @@ def test_a_run_of_an_earlier_version_goes_on_stepwise(tmp_path: Path) -> None:
 @pytest.mark.parametrize("k", [WITH_K, STEPS], ids=["K", "steps"])
 @pytest.mark.parametrize("way", ["compiled", "stepwise"])
 def test_a_session_works_alike_with_both(tmp_path: Path, way: str, k: dict[str, Any]) -> None:
-    """Changes between epochs, a restart, a branch and a replay give the same bits."""
+    """With either choice, changes, a restart, a branch and a replay give the same bits."""
     settings = {**k, "epoch_loop": way, "epochs": 12}
     with Session(tiny(tmp_path / "whole", **settings)) as session:
         _train_with_a_change(session)
@@ -101,12 +101,12 @@ def _step_with_a_change(session: Session) -> None:
 
 
 def test_a_continued_run_cannot_change_its_way(tmp_path: Path) -> None:
-    """Another way would give other last bits."""
+    """A continued run cannot change its choice, which would change the last bits."""
     bitfold.train(tiny(tmp_path / "run", epochs=1))
     with pytest.raises(ConfigError, match="with another `epoch_loop`"):
         Session.resume(tmp_path / "run", epoch_loop="stepwise")
 
 
 def test_the_setting_is_open_by_default() -> None:
-    """Opening a run decides; a configuration alone does not."""
+    """The setting is open in a configuration, and opening a run decides it."""
     assert Config().epoch_loop is None

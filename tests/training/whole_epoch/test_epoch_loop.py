@@ -15,12 +15,12 @@ from numba.core import runtime
 from tests.training.whole_epoch.learners import both, learner_of, weights_of
 
 EPSILON = 2.0**-23
-# Gradients have the same bits, or differ by a few roundings. A step of an optimiser rounds at most
-# ten numbers in turn, none larger than four times the largest change of a weight, and then the new
+# Gradients have the same bits, or differ by a few roundings. An optimiser's step rounds at most ten
+# numbers in turn, none larger than four times the largest change of a weight, and then the new
 # weight. PyTorch rounds as often.
 ROUNDINGS = 2 * 10 * 4
 
-# Each of eight layers is off by up to 4e-7 of its largest value, forward and backward.
+# Each of eight layers errs by up to 4e-7 of its largest value, forward and backward.
 CURVE_ERROR = 2 * 8 * 4e-7
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -59,8 +59,8 @@ KINDS_OF_K: dict[str, dict[str, Any]] = {
     "linear steps": {**STEPS, "kolmogorov_targets": "linear"},
     "tensors' steps": {**STEPS, "kolmogorov_predictor": "per_tensor"},
 }
-# An adaptive optimiser divides by the size of the gradient, and makes a large change of a gradient
-# that is all rounding. Only gradients of classes are rounded otherwise than PyTorch's.
+# An adaptive optimiser divides by the size of the gradient, and turns a gradient of pure rounding
+# into a large change. Only gradients of classes are rounded differently from PyTorch's.
 GRID = [
     pytest.param({**TASKS[task], **OPTIMIZERS[name], **KINDS_OF_K[k]}, id=f"{task}, {name}, {k}")
     for task, name, k in (
@@ -84,14 +84,15 @@ GRID = [
         ("regression", "rmsprop", "tensors' steps"),
     )
 ]
-# Its matrix products are PyTorch's in bfloat16; `optimizers/test_muon_kernels.py` has the bounds.
+# Muon's matrix products are PyTorch's in bfloat16; `optimizers/test_muon_kernels.py` has the
+# bounds.
 MUON = {"optimizer": "muon", "kolmogorov_weight": 0.1}
 
 
 @pytest.mark.parametrize("settings", GRID)
 def test_a_step_is_pytorchs(settings: dict[str, Any]) -> None:
     """From the same state a step changes each weight as PyTorch does, up to its roundings."""
-    # One step an epoch, so that each comparison is of one step.
+    # One step an epoch makes each comparison that of one step.
     stepwise, compiled = both(**settings, points=256)
     for epoch in (1, 2, 3):
         before = weights_of(stepwise)
@@ -109,7 +110,7 @@ def test_a_step_is_pytorchs(settings: dict[str, Any]) -> None:
 
 
 def test_muon_trains_as_in_pytorch() -> None:
-    """The loop's losses fall as PyTorch's do, which rounds products to 8 bits."""
+    """Losses of compiled muon fall as PyTorch's do, whose products are rounded to 8 bits."""
     losses = []
     for learner in both(**MUON, learning_rate=0.01):
         results = [learner.run_epoch(epoch) for epoch in range(1, 31)]
@@ -154,7 +155,7 @@ def test_an_epoch_is_pytorchs(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("k", ["no K", "soft", "linear", "steps", "tensors"])
 def test_gradients_have_the_very_bits(k: str) -> None:
-    """With a rate of 1 and no momentum, new weights are old ones less PyTorch's own gradient."""
+    """With rate 1 and no momentum, the new weights are the old ones minus PyTorch's gradient."""
     settings = {"optimizer": "sgd", "learning_rate": 1.0, **KINDS_OF_K[k]}
     stepwise, compiled = both(**settings, points=256)
     stepwise.run_epoch(1)
@@ -165,14 +166,14 @@ def test_gradients_have_the_very_bits(k: str) -> None:
 
 @pytest.mark.parametrize("targets", ["rounded", "linear"])
 def test_weights_beyond_the_bins_are_pytorchs_too(targets: str) -> None:
-    """With few bins weights lie in the outermost ones and beyond, which no table holds."""
+    """Weights in the outermost bins and beyond, which no table holds, change as in PyTorch."""
     settings = {**STEPS, "kolmogorov_bins": 8, "kolmogorov_targets": targets, "learning_rate": 0.01}
     stepwise, compiled = both(**settings)
     for learner in (stepwise, compiled):
         assert learner.kolmogorov is not None
         with torch.no_grad():
-            next(learner.kolmogorov.parameters()).sub_(1.5)  # the logarithms of steps
-    for epoch in (1, 2, 3, 39, 40):  # steps and predictor are frozen in the last ones
+            next(learner.kolmogorov.parameters()).sub_(1.5)  # the logarithms of the steps
+    for epoch in (1, 2, 3, 39, 40):  # the last two have frozen steps and predictor
         one, two = stepwise.run_epoch(epoch), compiled.run_epoch(epoch)
         assert one is not None
         assert two is not None
@@ -182,7 +183,7 @@ def test_weights_beyond_the_bins_are_pytorchs_too(targets: str) -> None:
 
 
 def test_a_hook_sends_an_epoch_to_pytorch_and_back() -> None:
-    """Epochs with a hook on the network step in PyTorch, from the loop's state; then the loop's."""
+    """An epoch with a hook steps in PyTorch from the loop's state, and the next one in the loop."""
     stepwise, compiled = both(kolmogorov_weight=0.1)
     seen = []
     for epoch in (1, 2, 3):
@@ -199,7 +200,7 @@ def test_a_hook_sends_an_epoch_to_pytorch_and_back() -> None:
 
 
 def test_a_loss_that_is_not_finite_stays_so() -> None:
-    """A weight that is NaN makes losses NaN, as in PyTorch, and no weight finite by accident."""
+    """A NaN weight makes the losses NaN, as in PyTorch."""
     for settings in KINDS_OF_K.values():
         learner = learner_of("compiled", **settings)
         first, *_, last = learner.network.parameters()
@@ -212,14 +213,14 @@ def test_a_loss_that_is_not_finite_stays_so() -> None:
 
 
 def test_a_request_to_stop_gives_the_epoch_up() -> None:
-    """The loop asks before it begins, and an epoch that is given up has no result."""
+    """A request to stop before an epoch gives the epoch up, without a result."""
     learner = learner_of("compiled")
     assert learner.run_epoch(1, lambda: True) is None
     assert learner.run_epoch(1, lambda: False) is not None
 
 
 def test_other_threads_run_during_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The call holds no interpreter's lock: another Python thread counts on while it runs."""
+    """Another Python thread counts on during an epoch, since the loop releases the GIL."""
     learner = learner_of("compiled", size=256, points=20000, batch_size=64)
     learner.run_epoch(1)
     counts: list[float] = []
@@ -238,7 +239,7 @@ def test_other_threads_run_during_an_epoch(monkeypatch: pytest.MonkeyPatch) -> N
         train(*arguments)
         spans.append((start, time.perf_counter()))
 
-    monkeypatch.setattr(loop, "_loop", lambda: timed)  # to see when the call itself runs
+    monkeypatch.setattr(loop, "_loop", lambda: timed)  # times the call itself
     thread = threading.Thread(target=count)
     thread.start()
     while len(spans) < 8:
@@ -251,7 +252,7 @@ def test_other_threads_run_during_an_epoch(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 class _Listening:
-    """Stands for a compiled loop; notes the types that it is compiled for and called with."""
+    """Stands for a compiled loop, and notes the types of its compilation and its calls."""
 
     def compile(self, types: Any) -> None:
         self.compiled = types
@@ -274,7 +275,7 @@ class _Listening:
 def test_the_loop_is_compiled_ahead_for_what_it_is_called_with(
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process compiles it without calling it; the trainer then finds it."""
+    """A process compiles the loop without a call, for the types of the trainer's call."""
     learner, listening = learner_of("compiled", **settings), _Listening()
     monkeypatch.setattr(learner._epoch_loop, "_loop", lambda: listening)
     learner.compile_ahead()
@@ -283,7 +284,7 @@ def test_the_loop_is_compiled_ahead_for_what_it_is_called_with(
 
 
 def test_steps_allocate_nothing() -> None:
-    """Numba's runtime counts the arrays that a call is given, and no more for more steps."""
+    """Numba allocates as many arrays for many steps as for few: those of the call itself."""
     assert _allocations(points=512) == _allocations(points=5120)
 
 

@@ -1,4 +1,4 @@
-"""The bits of an epoch whose loops were compiled by this process, and of one that loads them."""
+"""An epoch's bits do not depend on which process compiled its loops."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ for settings in ({}, {"kolmogorov_weight": 0.1}, {"kolmogorov_quantise": "learne
     "script", [_UPDATE, pytest.param(_EPOCHS, marks=pytest.mark.slow)], ids=["update", "epochs"]
 )
 def test_a_first_compilation_gives_the_same_bits(tmp_path: Path, script: str) -> None:
-    """A run that is continued by another process goes on with the same bits."""
+    """A run that another process continues, with loaded loops, has the same bits."""
     place = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", script]
     compiling, loading = (

@@ -17,14 +17,14 @@ from bitfold.training.whole_epoch.optimizers.kernels import update
 RATE, NUM_STEPS = 0.02, 3
 SHAPES = [(12, 2), (12,), (12, 12), (12,), (3, 12), (3,)]
 
-# One iteration makes an error at most `GROWTH` times as large: the largest slope of its polynomial
-# where singular values lie (0 to 1.2), and the largest quotient of its value and its argument. By
-# norm its terms add up to less than 20, each a sum of at most 13 products and rounded as often.
+# One iteration makes an error at most `GROWTH` times as large. `GROWTH` is the polynomial's largest
+# slope for singular values in 0 to 1.2, and its largest ratio of value to argument. By norm its
+# terms add up to less than 20; each is a sum of at most 13 products and rounded as often.
 LINEAR, CUBIC, QUINTIC = 3.4445, -4.7750, 2.0315
 GROWTH = LINEAR
 ROUNDINGS = 20 * 13
 FLOAT32 = 2.0**-24
-# PyTorch's products round to 8 bits: by this share of a step it was seen to be off, and not more.
+# PyTorch's products round to 8 bits: its error was never seen above this share of a step.
 BFLOAT16_SHARE = 0.1
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -48,13 +48,13 @@ class Twin:
 
 
 def gradients_of(step: int) -> list[Tensor]:
-    """Random gradients, the same for each call of a step."""
+    """Return random gradients, the same for each call of a step."""
     generator = torch.Generator().manual_seed(1 + step)
     return [torch.randn(shape, generator=generator) for shape in SHAPES]
 
 
 def exact_step(old: Tensor, slope: Tensor, average: Tensor, group: dict[str, Any]) -> Tensor:
-    """The new matrix, in float64; ``average`` holds that of the gradients, with this one."""
+    """Return the new matrix in float64, and update the gradients' ``average``."""
     part = group["momentum"]
     x = (1 - part) * slope + part * average if group["nesterov"] else average
     rows, columns = x.shape
@@ -71,7 +71,7 @@ def exact_step(old: Tensor, slope: Tensor, average: Tensor, group: dict[str, Any
 
 
 def bound(item: Tensor, group: dict[str, Any]) -> float:
-    """How far a step may lie from the exact one, by norm."""
+    """Return the largest distance of a step from the exact one, by norm."""
     iterations = sum(GROWTH**k for k in range(group["ns_steps"] + 1))
     factor = max(1.0, 0.2 * math.sqrt(max(item.shape)), math.sqrt(item.shape[0] / item.shape[1]))
     moved = RATE * factor * iterations * ROUNDINGS * FLOAT32
@@ -79,7 +79,7 @@ def bound(item: Tensor, group: dict[str, Any]) -> float:
 
 
 def step_compiled(flat: FlatLearner, slopes: list[Tensor]) -> None:
-    """Give the compiled loop these gradients."""
+    """Give these gradients to the compiled loop."""
     arrays = flat.arrays()
     torch.from_numpy(arrays[1]).copy_(torch.cat([slope.flatten() for slope in slopes]))
     update(*arrays)
@@ -88,7 +88,7 @@ def step_compiled(flat: FlatLearner, slopes: list[Tensor]) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_matrices_follow_the_formula(name: str) -> None:
-    """Tall, square and wide ones move as in float64, up to the roundings of float32."""
+    """Tall, square and wide matrices move as in float64, up to float32's roundings."""
     twin = Twin(**SETTINGS[name])
     flat, group = FlatLearner(twin.parameters, twin.optimizers), twin.muon.param_groups[0]
     averages = [torch.zeros(shape).double() for shape in SHAPES]
@@ -106,7 +106,7 @@ def test_matrices_follow_the_formula(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_step_is_pytorchs(name: str) -> None:
-    """Other parameters and states are PyTorch's; its matrices are near, and farther from exact."""
+    """Vectors and states are PyTorch's; matrices are nearer to the exact step than PyTorch's."""
     ours, theirs = Twin(**SETTINGS[name]), Twin(**SETTINGS[name])
     flat, slopes = FlatLearner(ours.parameters, ours.optimizers), gradients_of(0)
     before, group = [item.detach().double() for item in ours.parameters], ours.muon.param_groups[0]
@@ -132,7 +132,7 @@ def test_a_step_is_pytorchs(name: str) -> None:
 
 
 def test_a_loaded_state_goes_on() -> None:
-    """Steps after a state was loaded, and the rate changed, give the bits of no break at all."""
+    """After a state is loaded and the rate changed, steps have the bits of an unbroken run."""
     whole, first = Twin(), Twin()
     flats = [FlatLearner(twin.parameters, twin.optimizers) for twin in (whole, first)]
     for flat in flats:

@@ -1,4 +1,4 @@
-"""Copies of a member's files: new bytes alone are sent, and a stranger's message writes nothing."""
+"""Copies of a member's files: only new bytes are sent, and a hostile message writes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = ("a", "a.bitfold")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files below a folder, by name."""
+    """Return all files below a folder, by name."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -24,13 +24,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def message(files: list[tuple[object, object, object]], gone: list[object], data: bytes) -> bytes:
-    """A message with a header of one's own."""
+    """Return a message with a given header."""
     header = json.dumps({"files": files, "gone": gone}).encode()
     return len(header).to_bytes(4, "little") + header + data
 
 
 def test_a_copy_follows_what_is_written_appended_and_deleted(tmp_path: Path) -> None:
-    """Of a file that has grown only the end is sent, and nothing of one that stayed."""
+    """A grown file sends only its end, and an unchanged file nothing."""
     here, there = tmp_path / "here", tmp_path / "there"
     (here / "a" / "checkpoints").mkdir(parents=True)
     there.mkdir()
@@ -56,7 +56,7 @@ def test_a_copy_follows_what_is_written_appended_and_deleted(tmp_path: Path) -> 
 
 
 def test_a_file_that_was_cut_or_rewritten_is_sent_whole(tmp_path: Path) -> None:
-    """A continued run cuts its metrics back to the checkpoint; another content may be as long."""
+    """A shortened file, or one with new content of the same length, is sent whole."""
     here, there = tmp_path / "here", tmp_path / "there"
     (here / "a").mkdir(parents=True)
     there.mkdir()
@@ -74,7 +74,7 @@ def test_a_file_that_was_cut_or_rewritten_is_sent_whole(tmp_path: Path) -> None:
      "a/" + "x" * 300, "a/b/c/d/e", "a\\..\\x", "a/nul\x00"],
 )  # fmt: skip
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
-    """Whether they are written or deleted."""
+    """Names that lead outside are refused, for writing and for deleting."""
     for given in (message([(name, 0, 1)], [], b"x"), message([], [name], b"")):
         with pytest.raises(RunError, match="expected names of the member's files"):
             write_copies(tmp_path / "there", NAMES, given)
@@ -96,7 +96,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> Non
     ],
 )
 def test_damaged_messages_are_refused(tmp_path: Path, given: bytes) -> None:
-    """In one line, before anything is written."""
+    """A damaged message is refused in one line before any file is written."""
     with pytest.raises(RunError, match="Cannot take a member's files from a worker") as error:
         write_copies(tmp_path / "there", NAMES, given)
     assert "\n" not in str(error.value)
@@ -105,7 +105,7 @@ def test_damaged_messages_are_refused(tmp_path: Path, given: bytes) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
 def test_links_are_followed_nowhere(tmp_path: Path) -> None:
-    """Neither one of the sender's nor one that stands where a file is to be written."""
+    """No link is followed, neither the sender's nor one in the place of a file."""
     outside, here, there = tmp_path / "outside", tmp_path / "here", tmp_path / "there"
     outside.mkdir()
     (outside / "secret").write_bytes(b"secret")

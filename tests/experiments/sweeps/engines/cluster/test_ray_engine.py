@@ -1,4 +1,4 @@
-"""Sweeps on a real Ray of this machine: the same table as without it, whatever is lost."""
+"""Sweeps on a real local Ray give the table of a sweep without Ray, despite losses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.experiments.sweeps.sweep_runs import CONFIG, untimed
 
 pytest.importorskip("ray")
 pytestmark = [
-    pytest.mark.filterwarnings("ignore"),  # of what Ray leaves open
+    pytest.mark.filterwarnings("ignore"),  # Ray leaves resources open
     pytest.mark.skipif(os.name != "posix", reason="Ray is tested where it is at home"),
 ]
 
@@ -33,12 +33,12 @@ SEEDS = {"seed": range(3)}
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """The sweep, one member after the other, in one process."""
+    """Train the sweep in one process, one member after the other."""
     return sweep(BASE, SEEDS, tmp_path_factory.mktemp("alone") / "sweep", jobs=1)
 
 
 def assert_same(found: Sweep, expected: Sweep) -> None:
-    """All but seconds is equal to the last bit: the table, the metrics and the model files."""
+    """Assert equal tables, metrics and model files, except seconds."""
     assert found.exit_code == expected.exit_code == 0
     assert untimed(found) == untimed(expected)
     for member in expected.members:
@@ -50,7 +50,7 @@ def assert_same(found: Sweep, expected: Sweep) -> None:
 
 
 class _Killer:
-    """Kills the process of a member's worker when the member has come so far, once."""
+    """Kills the process of a member's worker once, after some progress."""
 
     def __init__(self, engine_of: Callable[[], RayEngine], epoch: int) -> None:
         self._engine_of, self._epoch, self.killed = engine_of, epoch, 0
@@ -65,7 +65,7 @@ class _Killer:
 def test_a_worker_that_is_killed_changes_nothing(
     alone: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its member goes on from the checkpoint that came home."""
+    """After its worker is killed, a member continues from the last copied checkpoint."""
     engines: list[RayEngine] = []
     begin = RayEngine._begin
 
@@ -97,7 +97,7 @@ sweep(BASE, SEEDS, sys.argv[1], jobs=2, ray=RayPlace())
 
 @pytest.mark.slow
 def test_a_lost_driver_costs_one_checkpoint(alone: Sweep, tmp_path: Path) -> None:
-    """The same call goes on from what came home, here without Ray."""
+    """After the driver is lost, the same call continues from the copied state, without Ray."""
     folder = tmp_path / "sweep"
     driver = subprocess.Popen([sys.executable, "-c", _DRIVER, str(folder)], cwd=Path.cwd())
     while not list(folder.glob("*/checkpoints/epoch-*")):
@@ -114,7 +114,7 @@ def test_a_lost_driver_costs_one_checkpoint(alone: Sweep, tmp_path: Path) -> Non
 def test_a_member_that_no_worker_survives_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After some tries without a new checkpoint; the engine of other members goes on."""
+    """A member whose workers all die is given up after some tries, and the engine goes on."""
     monkeypatch.setattr(ray_engine, "_yielding", _dying)
     found = sweep(BASE, {"seed": [0]}, tmp_path / "sweep", jobs=1, ray=RayPlace())
     (end,) = found.record.ends.values()
@@ -128,7 +128,7 @@ def _dying(*_: object) -> Iterator[bytes]:
 
 
 def test_what_cannot_be_used_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address where nothing answers, a number of GPUs that is none, and no Ray at all."""
+    """A dead address, an invalid number of GPUs, and a missing Ray are refused."""
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "nowhere", "127.0.0.1:many"):
         with pytest.raises(RunError, match=rf"Cannot reach Ray at {address}: .*`ray_address`"):
             RayEngine(1, 1, RayPlace(address))
@@ -147,7 +147,7 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.slow
 def test_reports_of_nothing_are_empty() -> None:
-    """An engine without members waits for nobody."""
+    """An engine without members returns no reports, without waiting."""
     with RayEngine(1, 1, RayPlace()) as engine:
         assert engine.reports(0.0) == []
         assert not any(isinstance(report, Finished) for report in engine.reports(0.0))

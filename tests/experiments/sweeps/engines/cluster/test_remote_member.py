@@ -1,4 +1,4 @@
-"""What a worker does, without Ray: messages from which the sweep's folder is made."""
+"""A worker without Ray: the messages from which the sweep's folder is made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.experiments.sweeps.sweep_runs import CONFIG
 
 
 def task(folder: Path, epochs: int) -> MemberTask:
-    """A member in a folder of its own."""
+    """Return a member in its own folder."""
     config = CONFIG.replace(epochs=epochs, threads=1, checkpoint_interval=5)
     return MemberTask(folder.name, config.replace(output_dir=str(folder)))
 
@@ -30,7 +30,7 @@ def task(folder: Path, epochs: int) -> MemberTask:
 def trained(
     ordered: MemberTask, expected: str, stop: tuple[str, int] | None = None
 ) -> tuple[list[bytes], MemberEnd | MemberStopped]:
-    """Take all messages, write the files, and return the kinds of messages and the end."""
+    """Take all messages, write the files, and return the messages' kinds and the end."""
     home, names = ordered.path.parent, entries(ordered.name)
     files, kinds = OutgoingFiles(home, names).news(), []
     ends: list[MemberEnd | MemberStopped] = []
@@ -46,7 +46,7 @@ def trained(
 
 
 def test_a_member_comes_home_at_each_checkpoint(tmp_path: Path) -> None:
-    """The run and its file are those of a training at home."""
+    """The copied run and its file are those of a local training."""
     kinds, end = trained(task(tmp_path / "a", 12), versions())
     assert kinds[0] == PLACE
     assert kinds.count(FILES) >= 4
@@ -59,7 +59,7 @@ def test_a_member_comes_home_at_each_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_stopped_member_goes_on_from_what_came_home(tmp_path: Path) -> None:
-    """A stop ends it after the epoch in hand, with a state."""
+    """A stop ends a member after its present epoch, with a state from which it continues."""
     ordered = task(tmp_path / "a", 10**6)
     _, end = trained(ordered, versions(), ("interrupted", 130))
     assert isinstance(end, MemberStopped)
@@ -70,7 +70,7 @@ def test_a_stopped_member_goes_on_from_what_came_home(tmp_path: Path) -> None:
 
 
 def test_a_worker_with_other_versions_is_refused(tmp_path: Path) -> None:
-    """Its results would not be the sweep's; nothing is trained."""
+    """A worker with other versions is refused and trains nothing."""
     _, end = trained(task(tmp_path / "a", 12), "bitfold 0.0.1")
     assert isinstance(end, MemberEnd)
     assert end.status == "error"
