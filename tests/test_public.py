@@ -36,6 +36,8 @@ NAMES = {
     "audit_gradients",
     "bound",
     "choose_predictor",
+    "compress",
+    "fine_tune",
     "load_partition",
     "load_run",
     "partition",

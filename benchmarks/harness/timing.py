@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("bitfold", "torch", "numpy", "numba", "opencv-python-headless")
+PACKAGES = ("bitfold", "torch", "numpy", "numba", "nncodec", "opencv-python-headless")
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from bitfold.kolmogorov import (
     PredictorChoice,
     WeightPredictor,
     choose_predictor,
+    fine_tune,
 )
-from bitfold.model_file import read_model, read_tensors, write_model
+from bitfold.model_file import compress, read_model, read_tensors, write_model
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, Plane, load_partition, partition
 from bitfold.training import Config, Run, Session, load_run
@@ -56,6 +57,8 @@ __all__ = [
     "audit_gradients",
     "bound",
     "choose_predictor",
+    "compress",
+    "fine_tune",
     "load_partition",
     "load_run",
     "load_sweep",

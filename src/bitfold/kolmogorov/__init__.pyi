@@ -1,6 +1,7 @@
 from bitfold.kolmogorov.description.description import Description
 from bitfold.kolmogorov.description.report import Report, ReportRow
 from bitfold.kolmogorov.fitting.budget import round_to_bits
+from bitfold.kolmogorov.fitting.fine_tuning import FineTuned, fine_tune
 from bitfold.kolmogorov.fitting.finishing import finish, prune_dead
 from bitfold.kolmogorov.fitting.first_steps import begin_steps
 from bitfold.kolmogorov.fitting.fit import fit_predictor
@@ -44,6 +45,7 @@ __all__ = [
     "CoordinatePredictor",
     "Description",
     "FileCoding",
+    "FineTuned",
     "FixedRange",
     "HardTargets",
     "KolmogorovLoss",
@@ -73,6 +75,7 @@ __all__ = [
     "WeightSubset",
     "begin_steps",
     "choose_predictor",
+    "fine_tune",
     "finish",
     "fit_predictor",
     "prune_dead",

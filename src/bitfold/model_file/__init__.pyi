@@ -1,4 +1,5 @@
 from bitfold.model_file.baselines import Baseline, baselines
+from bitfold.model_file.compression import Compressed, compress
 from bitfold.model_file.files import (
     read_model,
     read_tensors,
@@ -11,9 +12,11 @@ from bitfold.model_file.sources import TENSORS_SUFFIX
 __all__ = [
     "TENSORS_SUFFIX",
     "Baseline",
+    "Compressed",
     "FileItem",
     "ModelFileInfo",
     "baselines",
+    "compress",
     "model_info",
     "read_model",
     "read_tensors",

@@ -2,117 +2,133 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
 
 from torch import nn
 
 from bitfold.entropy_coding.streams import StreamWriter
 from bitfold.errors import ModelFileError
 from bitfold.model_file.calibrated.batches import Calibration
-from bitfold.model_file.calibrated.files import CalibratedFiles
-from bitfold.model_file.planning.automatic import Planner, plan_for_bytes
+from bitfold.model_file.calibrated.files import (
+    RoundedFiles,
+    blind_files,
+    calibrated_files,
+    change_of_outputs,
+)
+from bitfold.model_file.calibrated.moments import evaluation
+from bitfold.model_file.planning.automatic import Planner
 from bitfold.model_file.planning.neurons import with_sorted_neurons
+from bitfold.model_file.request import TOLERANCE, Request
 from bitfold.model_file.syntax.body import write_body
 from bitfold.model_file.syntax.coordinates import check_readable
 from bitfold.model_file.syntax.header import with_header
 from bitfold.model_file.syntax.plan import Plan
 from bitfold.model_file.syntax.recipe import Recipe, most_numbers, recipe_of, write_recipe
 from bitfold.model_file.syntax.structure import Holder
-
-# The search for a given size encodes files of up to this many bits in full to know their size.
-_MOST_BITS_TRIED = 2**21
+from bitfold.runtime.display.notices import Notify
 
 
-class FileOptions(NamedTuple):
-    """Options of a file that is written without a loss.
+def file_of(source: Holder, request: Request, notify: Notify) -> bytes:
+    """The file that was asked for, without a loss that describes the module.
 
-    Attributes:
-        rest_bits: of numbers that are on no grid.
-        names: whether names and shapes are written.
-        sort_neurons: whether hidden neurons may be sorted.
+    Args:
+        source: a module without wrappers, or tensors by name.
+        request: all options; checked.
+        notify: is told what is being done.
+
+    Raises:
+        ModelFileError: if there is none.
     """
+    request = replace(request, names=request.names or not isinstance(source, nn.Module))
+    tolerance = TOLERANCE if request.tolerance is None else request.tolerance
+    if request.calibration is not None:
+        return calibrated(source, request, tolerance, notify)
+    if request.num_bytes is not None or request.loss is not None:
+        return searched(source, request, notify)
+    return rounded(source, tolerance, request)
 
-    rest_bits: int
-    names: bool
-    sort_neurons: bool
 
-
-def rounded(holder: Holder, tolerance: float, options: FileOptions, *, keeps_grids: bool) -> bytes:
-    """The shortest file of a module or of tensors at a tolerance."""
+def rounded(holder: Holder, tolerance: float, request: Request) -> bytes:
+    """The shortest file of a module or of tensors at a tolerance of each tensor."""
     files = list[bytes]()
-    for one in _orders(holder, options):
-        plan, _ = Planner(one, options.rest_bits).plan(tolerance, keeps_grids=keeps_grids)
-        files.append(encoded(one, plan, names=options.names))
+    keeps_grids = request.tolerance is None
+    for one in _orders(holder, request):
+        plan, _ = Planner(one, request.bits_of_rest).plan(tolerance, keeps_grids=keeps_grids)
+        files.append(encoded(one, plan, names=request.names))
     return min(files, key=len)
 
 
-def in_bytes(holder: Holder, num_bytes: int, options: FileOptions) -> bytes:
-    """The most exact file of a module or of tensors of at most ``num_bytes``.
+def searched(holder: Holder, request: Request, notify: Notify) -> bytes:
+    """The file of a size or a loss, of a module or of tensors of which only numbers are known.
 
     Raises:
-        ModelFileError: if the shortest file is longer.
+        ModelFileError: if there is none.
     """
     # If neurons may be sorted, the sorted file is the shorter one at nearly all tolerances.
-    one = _orders(holder, options)[-1]
+    one = _orders(holder, request)[-1]
+    planner = Planner(one, request.bits_of_rest)
+    if request.num_bytes is not None:
+        exact = encoded(one, planner.plan(0.0)[0], names=request.names)
+        if len(exact) <= request.num_bytes:
+            return exact
 
-    def size_of(plan: Plan, bits: float) -> float:
-        if bits > _MOST_BITS_TRIED:
-            return bits / 8
-        return len(encoded(one, plan, names=options.names))
+    def encode(plan: Plan) -> bytes:
+        return encoded(one, plan, names=request.names)
 
-    data = b""
-    for plan in plan_for_bytes(Planner(one, options.rest_bits), num_bytes, size_of):
-        data = encoded(one, plan, names=options.names)
-        if len(data) <= num_bytes:
-            return data
-    raise ModelFileError(
-        f"Cannot write a model in {num_bytes:,} bytes: expected at least {len(data):,}, which it "
-        "takes with the coarsest rounding. Allow more, or rest_bits=16 if it has large buffers."
-    )
+    files = blind_files(one, planner, request.bits_of_rest, encode, notify)
+    if request.num_bytes is not None:
+        return files.within_bytes(request.num_bytes)
+    return _within_loss(files, _module(one, "loss"), request)
 
 
-def calibrated(
-    module: Holder,
-    calibration: object,
-    limits: tuple[int | None, float],
-    options: FileOptions,
-) -> bytes:
-    """The file whose outputs differ least, of a size; or the shortest one within a tolerance.
-
-    Args:
-        module: any module.
-        calibration: inputs of it, see `Calibration`.
-        limits: a number of bytes, or None, and the tolerance that is used then.
-        options: of the file.
+def calibrated(holder: Holder, request: Request, tolerance: float, notify: Notify) -> bytes:
+    """The file whose outputs differ least, of a size; or the shortest within a tolerance or loss.
 
     Raises:
         ModelFileError: if there is none, or tensors by name are given.
     """
-    if not isinstance(module, nn.Module):
-        raise ModelFileError(
-            "Cannot calibrate: expected a module, which turns inputs into outputs, got tensors by "
-            "name. Pass the module that has them, or leave out calibration."
-        )
-    if options.sort_neurons:
-        raise ModelFileError(
-            "Cannot calibrate: expected sort_neurons=False beside calibration, got True. Leave out "
-            "one of them."
-        )
+    module = _module(holder, "calibration")
 
     def encode(plan: Plan) -> bytes:
-        return encoded(module, plan, names=options.names)
+        return encoded(module, plan, names=request.names)
 
-    files = CalibratedFiles(module, Calibration(calibration), options.rest_bits, encode)
-    num_bytes, tolerance = limits
-    if num_bytes is not None:
-        return files.within_bytes(num_bytes)
-    return files.within_tolerance(tolerance)
+    calibration = Calibration(request.calibration)
+    files = calibrated_files(module, calibration, request.bits_of_rest, encode, notify)
+    if request.num_bytes is not None:
+        return files.within_bytes(request.num_bytes)
+    if request.loss is not None:
+        return _within_loss(files, module, request)
+    return files.within_loss(change_of_outputs(module, calibration), tolerance)
 
 
-def _orders(holder: Holder, options: FileOptions) -> list[Holder]:
+def _within_loss(files: RoundedFiles, module: nn.Module, request: Request) -> bytes:
+    """The shortest file within the caller's loss."""
+    if request.loss is None or request.max_loss is None:
+        raise AssertionError("a request without a limit")
+    loss, wanted = request.loss, request.max_loss
+    with evaluation(module):
+        own = float(loss(module))
+    if not own <= wanted:
+        raise ModelFileError(
+            f"Cannot write a model with a loss of at most {wanted:g}: expected a bound of at least "
+            f"that of the module itself, got {own:g} for the module. Allow more."
+        )
+    return files.within_loss(loss, wanted)
+
+
+def _module(holder: Holder, option: str) -> nn.Module:
+    if not isinstance(holder, nn.Module):
+        raise ModelFileError(
+            f"Cannot use {option}: expected a module, which turns inputs into outputs, got tensors "
+            f"by name. Pass the module that has them, or leave out {option}."
+        )
+    return holder
+
+
+def _orders(holder: Holder, request: Request) -> list[Holder]:
     """The module, and a copy with sorted neurons if they may and can be sorted."""
     other = None
-    if options.sort_neurons and isinstance(holder, nn.Module):
+    if request.sort_neurons and isinstance(holder, nn.Module):
         other = with_sorted_neurons(holder)
     return [holder] if other is None else [holder, other]
 

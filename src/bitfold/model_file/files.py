@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.model_file.request import Loss, Request
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.notices import notifying
 from bitfold.runtime.strangers.plain_files import check_size, open_plain
 
-#: Rounding errors are 36 decibels below the weights.
-TOLERANCE = 1 / 64
-MOST_TOLERANCE = 4.0
 _MAX_BYTES = 2**33
 
 
@@ -32,6 +31,9 @@ def write_model(
     sort_neurons: bool = False,
     names: bool = False,
     calibration: Iterable[Any] | None = None,
+    loss: Loss | None = None,
+    max_loss: float | None = None,
+    progress: bool | Callable[[str], None] = False,
 ) -> int:
     """Write a module's weights and buffers as a ``.bitfold`` file.
 
@@ -71,6 +73,13 @@ def write_model(
             inputs, or a mapping of inputs by name. Weights are then rounded so that the outputs
             for these inputs change as little as possible, and ``tolerance`` is the root mean square
             of that change over that of the outputs.
+        loss: without a `KolmogorovLoss`, instead of a size or a tolerance: a function of a decoded
+            module in evaluation mode, such as its error on validation samples. The shortest file
+            that was found with a value of at most ``max_loss`` is written. The function is called
+            up to 15 times, and its values should grow as files get shorter.
+        max_loss: the largest value of ``loss``, > 0.
+        progress: whether a line on standard error says what is being done; or a function that is
+            called with such lines.
         names: whether to write names and shapes too, as is always done for tensors by name. An
             error of `read_model` can then say which tensor differs.
 
@@ -83,35 +92,31 @@ def write_model(
         KolmogorovError: if the loss's module has changed.
     """
     # Numba takes 0.4 s to import: only those who write a file import it.
-    from bitfold.model_file import encoding  # noqa: PLC0415 - see above
-    from bitfold.model_file.described import write_described  # noqa: PLC0415 - as above
+    from bitfold.model_file.described import write_described  # noqa: PLC0415 - see above
+    from bitfold.model_file.encoding import file_of  # noqa: PLC0415 - as above
     from bitfold.model_file.sources import (  # noqa: PLC0415 - as above
         check_loss,
         check_undivided,
         source_of,
     )
 
-    _check_options(tolerance, num_bytes, rest_bits)
+    request = Request(
+        tolerance=tolerance,
+        num_bytes=num_bytes,
+        loss=loss,
+        max_loss=max_loss,
+        rest_bits=rest_bits,
+        sort_neurons=sort_neurons,
+        names=names,
+        calibration=calibration,
+    )
     source = source_of(module)
     if kolmogorov is not None:
-        given = (tolerance, num_bytes, rest_bits, sort_neurons or None, calibration)
-        check_loss(source, kolmogorov, given)
+        check_loss(source, kolmogorov, request.without_loss)
         return write_described(path, kolmogorov, names=names)
     check_undivided(source)
-    with_names = names or not isinstance(source, nn.Module)
-    options = encoding.FileOptions(rest_bits or 32, names=with_names, sort_neurons=sort_neurons)
-    asked = TOLERANCE if tolerance is None else tolerance
-    if calibration is not None:
-        if asked == 0 and num_bytes is None:
-            raise ModelFileError(
-                "Cannot calibrate: expected a tolerance above 0, got 0. Leave out calibration, "
-                "which exact weights do not need."
-            )
-        data = encoding.calibrated(source, calibration, (num_bytes, asked), options)
-    elif num_bytes is not None:
-        data = encoding.in_bytes(source, num_bytes, options)
-    else:
-        data = encoding.rounded(source, asked, options, keeps_grids=tolerance is None)
+    with notifying(progress) as notify:
+        data = file_of(source, request, notify)
     _write(path, data)
     return len(data)
 
@@ -207,17 +212,3 @@ def bytes_of(path: str | PathLike[str]) -> bytes:
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelFileError(f"Cannot read {path}: {reason}. Check the path.") from None
-
-
-def _check_options(tolerance: float | None, num_bytes: int | None, rest_bits: int | None) -> None:
-    found = None
-    if tolerance is not None and num_bytes is not None:
-        found = "either a tolerance or a number of bytes, got both. Leave one out"
-    elif tolerance is not None and not 0 <= tolerance <= MOST_TOLERANCE:
-        found = f"a tolerance of 0 to {MOST_TOLERANCE:g}, got {tolerance}. Pass for example 0.01"
-    elif num_bytes is not None and num_bytes < 1:
-        found = f"at least 1 byte, got {num_bytes}. Pass for example 1000"
-    elif rest_bits not in (None, 16, 32):
-        found = f"rest_bits of 16 or 32, got {rest_bits}. Choose one of these"
-    if found is not None:
-        raise ModelFileError(f"Cannot write a model file: expected {found}.")

@@ -122,7 +122,7 @@ def check_loss(source: Holder, kolmogorov: KolmogorovLoss, options: tuple[object
         _refuse("a KolmogorovLoss of the module given", got)
     if any(option is not None for option in options):
         _refuse(
-            "no tolerance, num_bytes, rest_bits, sort_neurons or calibration beside a "
+            "no tolerance, num_bytes, loss, rest_bits, sort_neurons or calibration beside a "
             "KolmogorovLoss, which says what to write",
             "some. Leave out these options or the loss",
         )

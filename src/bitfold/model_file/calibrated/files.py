@@ -1,58 +1,65 @@
-"""Plans of a module for a size or an error, with regard to calibration inputs. Imports Numba."""
+"""Files of tensors for a size, an error or a loss, by a search for lambda. Imports Numba."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import torch
 from torch import nn
 
 from bitfold.errors import ModelFileError
 from bitfold.model_file.calibrated.batches import Calibration, outputs_of
+from bitfold.model_file.calibrated.blind import BlindTensors
 from bitfold.model_file.calibrated.layers import RoundedLayers
 from bitfold.model_file.calibrated.moments import evaluation, observe
 from bitfold.model_file.calibrated.search import first_within
-from bitfold.model_file.planning.automatic import shortest_plan
+from bitfold.model_file.planning.automatic import Planner, rounded_tensors, shortest_plan
+from bitfold.model_file.planning.grids import OnGrid
 from bitfold.model_file.syntax.plan import Plan
-from bitfold.model_file.syntax.structure import tensors_of
+from bitfold.model_file.syntax.structure import Holder, tensors_of
+from bitfold.runtime.display.notices import Notify
 
-# The search begins at this share of the outputs' power per bit, in octaves, and knows about how
-# fast files get shorter and errors smaller, in octaves per octave of lambda.
+# The search begins at this share of the power per bit, in octaves, and knows about how fast files
+# get shorter and errors smaller, in octaves per octave of lambda.
 _START, _FALL_OF_BYTES, _FALL_OF_ERRORS = -20.0, 0.35, 0.4
 
 
-class CalibratedFiles:
-    """Files of a module, of all sizes.
+class RoundedFiles:
+    """Files of a module or of tensors, of all sizes.
 
     Args:
-        module: any module.
-        calibration: inputs of it.
+        holder: a module, or tensors by name.
+        grids: the tensors on grids for a share of the power that a bit is worth.
         rest_bits: of numbers that are written as they are.
         encode: makes a file of a plan.
+        notify: is told of each file that is tried.
     """
 
     def __init__(
         self,
-        module: nn.Module,
-        calibration: Calibration,
+        holder: Holder,
+        grids: Callable[[float], Mapping[str, OnGrid]],
         rest_bits: int,
         encode: Callable[[Plan], bytes],
+        notify: Notify,
     ) -> None:
-        moments = observe(module, calibration)
-        self._module, self._calibration = module, calibration
-        self._rounded = RoundedLayers(module, moments)
-        self._tensors = tensors_of(module)
-        self._rest_bits, self._encode = rest_bits, encode
-        self._power = max(moments.power, 1e-30)
+        self._holder, self._grids = holder, grids
+        self._tensors: Final = tensors_of(holder)
+        self._rest_bits, self._encode, self._notify = rest_bits, encode, notify
+        self._num_tried = 0
 
     def file(self, place: float) -> tuple[bytes, Plan]:
-        """The file for the lambda of 2^place times the outputs' power."""
-        grids = self._rounded.grids(self._power * 2.0**place)
+        """The file for a share of 2^place."""
+        grids = self._grids(2.0**place)
         chosen = [grids.get(item.name) for item, _ in self._tensors]
         plan, _ = shortest_plan(self._tensors, chosen, self._rest_bits)
-        return self._encode(plan), plan
+        data = self._encode(plan)
+        self._num_tried += 1
+        self._notify(f"file {self._num_tried}: {len(data):,} bytes")
+        return data, plan
 
     def within_bytes(self, num_bytes: int) -> bytes:
         """The most exact file of at most this size.
@@ -74,25 +81,6 @@ class CalibratedFiles:
                 "the shortest that was tried. Allow more, or rest_bits=16 if it has large buffers."
             )
         return files[found]
-
-    def within_tolerance(self, tolerance: float) -> bytes:
-        """The shortest file whose outputs differ by at most a tolerance.
-
-        Args:
-            tolerance: root mean square of the change of outputs on the calibration inputs over that
-                of the outputs.
-
-        Raises:
-            ModelFileError: if there is none.
-        """
-        wanted = self._outputs(self._module)
-        power = math.sqrt(sum(float(w.square().sum()) for w in wanted)) or 1.0
-
-        def error_of(decoded: nn.Module) -> float:
-            pairs = zip(self._outputs(decoded), wanted, strict=True)
-            return math.sqrt(sum(float((a - b).square().sum()) for a, b in pairs)) / power
-
-        return self.within_loss(error_of, tolerance)
 
     def within_loss(self, loss: Callable[[nn.Module], float], bound: float) -> bytes:
         """The shortest file whose decoded module has at most a given loss.
@@ -117,16 +105,56 @@ class CalibratedFiles:
         return files[found]
 
     def _decoded(self, plan: Plan) -> nn.Module:
-        decoded = copy.deepcopy(self._module)
+        decoded: nn.Module = copy.deepcopy(self._holder)  # type: ignore[assignment] # a module here
         with torch.no_grad():
             for tensor, (_, own) in zip(plan.tensors, tensors_of(decoded), strict=True):
                 if tensor.raw is None and len(tensor.numbers):
                     own.copy_(torch.from_numpy(plan.values(tensor)).reshape(own.shape))
-        return decoded
+        return decoded.eval()
 
-    def _outputs(self, module: nn.Module) -> list[torch.Tensor]:
-        found = list[torch.Tensor]()
-        with evaluation(module), torch.no_grad():
-            for number, batch in enumerate(self._calibration):
-                found += [part.float().cpu() for part in outputs_of(module, batch, number)]
-        return found
+
+def blind_files(
+    holder: Holder,
+    planner: Planner,
+    rest_bits: int,
+    encode: Callable[[Plan], bytes],
+    notify: Notify,
+) -> RoundedFiles:
+    """Files of a module or of tensors of which only the numbers are known."""
+    tensors = BlindTensors(rounded_tensors(holder), planner.own_grids)
+    return RoundedFiles(holder, tensors.grids, rest_bits, encode, notify)
+
+
+def calibrated_files(
+    module: nn.Module,
+    calibration: Calibration,
+    rest_bits: int,
+    encode: Callable[[Plan], bytes],
+    notify: Notify,
+) -> RoundedFiles:
+    """Files of a module that are rounded with regard to inputs of it."""
+    notify("looking at the inputs")
+    moments = observe(module, calibration)
+    power = max(moments.power, 1e-30)
+    layers = RoundedLayers(module, moments)
+    return RoundedFiles(module, lambda rate: layers.grids(rate * power), rest_bits, encode, notify)
+
+
+def change_of_outputs(module: nn.Module, calibration: Calibration) -> Callable[[nn.Module], float]:
+    """A loss: the root mean square of the change of a module's outputs over that of outputs."""
+    wanted = _outputs(module, calibration)
+    power = math.sqrt(sum(float(w.square().sum()) for w in wanted)) or 1.0
+
+    def change(decoded: nn.Module) -> float:
+        pairs = zip(_outputs(decoded, calibration), wanted, strict=True)
+        return math.sqrt(sum(float((a - b).square().sum()) for a, b in pairs)) / power
+
+    return change
+
+
+def _outputs(module: nn.Module, calibration: Calibration) -> list[torch.Tensor]:
+    found = list[torch.Tensor]()
+    with evaluation(module), torch.no_grad():
+        for number, batch in enumerate(calibration):
+            found += [part.float().cpu() for part in outputs_of(module, batch, number)]
+    return found

@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitfold.errors import ModelFileError
+from bitfold.model_file.calibrated.blind import (
+    STEP_SHARE,
+    blindly_rounded,
+    check_finite,
+    rounded_alone,
+    rounded_vector,
+)
 from bitfold.model_file.calibrated.moments import LayerMoments, Moments
 from bitfold.model_file.calibrated.surgeon import round_columns
 from bitfold.model_file.planning.grids import OnGrid, coarse
@@ -18,11 +25,11 @@ from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, tensors_of
 
 Floats = NDArray[np.float64]
 
-#: A step's square times the importance of the weight, over lambda; 12 / (2 ln 2) at high rates.
-_STEP_SHARE = 8.0
 # Added to the inputs' second moments: this share of their mean.
 _DAMPING = 1e-3
 _MOST_GRADES = 5
+# A row that never matters is still worth this share of the one that matters most.
+_LEAST_IMPORTANCE = 1e-6
 
 
 @dataclass
@@ -32,14 +39,14 @@ class _Layer:
     Attributes:
         bias: the bias's name, if the layer has one of its own.
         weights: (columns, rows), the last column the bias.
-        factor: upper triangular, see `round_columns`.
+        factor: float32, upper triangular, see `round_columns`; kept for all layers, so halved.
         importance: (rows,).
         is_used: (columns without the bias,), whether the input is ever other than 0.
     """
 
     bias: str | None
     weights: Floats
-    factor: Floats
+    factor: NDArray[np.float32]
     importance: Floats
     is_used: NDArray[np.bool_]
 
@@ -49,11 +56,11 @@ class RoundedLayers:
 
     Args:
         module: any module.
-        moments: of it, by `observe`.
+        moments: of it, by `observe`; the layers are taken out one by one, which frees their memory.
     """
 
     def __init__(self, module: nn.Module, moments: Moments) -> None:
-        self._moments = moments
+        self._slopes, self._power = moments.slopes, max(moments.power, 1e-30)
         self._tensors = [
             (item, tensor) for item, tensor in tensors_of(module) if item.kind in (REAL, TRANSPOSED)
         ]
@@ -63,7 +70,7 @@ class RoundedLayers:
         names = {key: name for name, key in self._keys.items()}
         self._layers = dict[str, _Layer]()
         for item, tensor in items:
-            found = moments.layers.get(self._keys[item.name])
+            found = moments.layers.pop(self._keys[item.name], None)
             if found is not None:
                 bias = None if found.bias is None else names[id(found.bias)]
                 self._layers[item.name] = _layer(item.name, tensor, found, bias)
@@ -80,24 +87,31 @@ class RoundedLayers:
             if layer.bias is not None:
                 biases[layer.bias] = bias
         for item, tensor in self._tensors:
-            key = self._keys.get(item.name)
-            if key is None or item.name in found or item.size == 0:
-                continue
-            values = biases.get(item.name)
-            if values is None:
-                values = tensor.reshape(-1).cpu().double().numpy()
-            slope = float(self._moments.slopes[key].mean())
-            found[item.name] = _plain(values, slope, rate)
+            if item.name in self._keys and item.name not in found and item.size:
+                found[item.name] = self._other(item.name, tensor, biases.get(item.name), rate)
         return found
+
+    def _other(self, name: str, tensor: Tensor, bias: Floats | None, rate: float) -> OnGrid:
+        """A parameter that no recorded call multiplies inputs with."""
+        check_finite(name, tensor)
+        slopes = self._slopes[self._keys[name]].cpu().double()
+        if not bool((slopes > 0).any()):
+            return blindly_rounded(tensor, rate / self._power)
+        if tensor.ndim < 2:
+            values = _numbers(tensor) if bias is None else bias
+            return rounded_vector(values, float(slopes.mean()), rate)
+        of_rows: Floats = slopes.reshape(tensor.shape).flatten(1).mean(1).numpy()
+        return rounded_alone(tensor, _floored(of_rows), rate)
 
 
 def _layer(name: str, tensor: Tensor, moments: LayerMoments, bias: str | None) -> _Layer:
+    check_finite(name, tensor)
     rows = tensor.reshape(len(tensor), -1).cpu().double().numpy()
     own = np.zeros(len(rows)) if moments.bias is None else _numbers(moments.bias)
-    if not (np.isfinite(rows).all() and np.isfinite(own).all()):
+    if not np.isfinite(own).all():
         raise ModelFileError(
-            f"Cannot write {name!r}: expected finite weights, got some that are not. Look for NaN "
-            "or infinite weights."
+            f"Cannot write the bias of {name!r}: expected finite numbers, got some that are not. "
+            "Look for NaN or infinite weights."
         )
     inputs = moments.inputs.cpu().double().numpy()
     importance = moments.outputs.cpu().double().numpy()
@@ -111,11 +125,15 @@ def _layer(name: str, tensor: Tensor, moments: LayerMoments, bias: str | None) -
     diagonal = np.diag(inputs)
     factor = _factor(name, inputs, _DAMPING * diagonal.mean() + 1e-30)
     weights = rows.T if moments.bias is None else np.concatenate([rows.T, own[None]])
-    # An output that never matters is still worth a little, so that it does not become arbitrary.
-    importance = np.maximum(importance, 1e-6 * importance.max(initial=0.0)) + 1e-30
-    return _Layer(
-        bias, weights, np.ascontiguousarray(factor), importance, diagonal[: rows.shape[1]] > 0
-    )
+    factor = np.ascontiguousarray(factor, np.float32)
+    return _Layer(bias, weights, factor, _floored(importance), diagonal[: rows.shape[1]] > 0)
+
+
+def _floored(importance: Floats) -> Floats:
+    """An output that never matters is worth a little, so that it does not become arbitrary."""
+    least = _LEAST_IMPORTANCE * importance.max(initial=0.0)
+    found: Floats = np.maximum(importance, least) + 1e-30
+    return found
 
 
 def _factor(name: str, inputs: Floats, damping: float) -> Floats:
@@ -134,25 +152,17 @@ def _factor(name: str, inputs: Floats, damping: float) -> Floats:
 
 def _rounded(layer: _Layer, rate: float) -> tuple[OnGrid, Floats]:
     num_columns = len(layer.is_used)
-    pivots = np.diag(layer.factor)[:num_columns]
+    factor = layer.factor.astype(np.float64)
+    pivots = np.diag(factor)[:num_columns]
     used = pivots[layer.is_used]
     step = 1.0
     if len(used):
         typical = math.exp(np.log(used).mean())
-        step = typical * math.sqrt(_STEP_SHARE * rate / layer.importance.mean())
+        step = typical * math.sqrt(STEP_SHARE * rate / layer.importance.mean())
     step = coarse(step)
     steps = (np.where(layer.is_used, step, 0.0), np.ones(len(layer.importance)))
-    numbers, left = round_columns(layer.weights, layer.factor, layer.importance, steps, rate)
+    numbers, left = round_columns(layer.weights, factor, layer.importance, steps, rate)
     return OnGrid(np.ascontiguousarray(numbers.T).reshape(-1), step), left[-1]
-
-
-def _plain(values: Floats, slope: float, rate: float) -> OnGrid:
-    largest = float(np.abs(values).max(initial=0.0))
-    step = math.sqrt(_STEP_SHARE * rate / max(slope, 1e-30))
-    # A vector's numbers are few: half the step costs one bit each.
-    step = coarse(min(step / 2, max(largest, 2.0**-100)))
-    step = max(step, coarse(largest * 2.0**-48))
-    return OnGrid(np.rint(values / step).astype(np.int64), step)
 
 
 def _numbers(tensor: Tensor) -> Floats:

@@ -33,8 +33,9 @@ from bitfold.runtime.inlining import inlined
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-Layer = tuple[Floats, Floats, Floats, Floats, Floats, float]
-"""What is left of weights, the factor, importance, steps of columns, factors of rows, lambda."""
+Layer = tuple[Floats, Floats, Floats, Floats, Floats, Floats, float]
+"""What is left of weights, the factor or (0, 0), its diagonal, importance, steps of columns,
+factors of rows, lambda."""
 
 Found = tuple[Ints, Floats]
 """All bins, and the errors of the block's columns."""
@@ -50,7 +51,11 @@ _MOST_BIN: Final = 2.0**40
 
 
 def round_columns(
-    weights: Floats, factor: Floats, importance: Floats, steps: tuple[Floats, Floats], rate: float
+    weights: Floats,
+    factor: Floats | None,
+    importance: Floats,
+    steps: tuple[Floats, Floats],
+    rate: float,
 ) -> tuple[Ints, Floats]:
     """Round a layer's weights.
 
@@ -58,7 +63,8 @@ def round_columns(
         weights: (columns, rows), columns being inputs; those without a step are not rounded, but
             make up for the errors of the others.
         factor: (columns, columns), upper triangular: the Cholesky factor of the inverse of the
-            inputs' second moments.
+            inputs' second moments. None: that of inputs with a mean square of 1 that do not
+            depend on each other, for which no column makes up for another.
         importance: (rows,), of an error in each row.
         steps: of the first columns, and a factor for each row. A step of 0: the column gets zeros.
         rate: lambda, distortion per bit.
@@ -69,27 +75,32 @@ def round_columns(
     left = np.array(weights, np.float64, order="C")
     num_columns, num_rows = len(steps[0]), weights.shape[1]
     numbers = np.zeros((num_columns, num_rows), np.int64)
-    layer = (left, factor, importance, *steps, rate)
+    if factor is None:
+        shares, pivots = np.zeros((0, 0)), np.ones(num_columns)
+    else:
+        shares, pivots = factor, np.ascontiguousarray(np.diag(factor))
+    layer = (left, shares, pivots, importance, *steps, rate)
     coder = (new_state(num_rows), new_scratch())
     for first in range(0, num_columns, _BLOCK):
         end = min(first + _BLOCK, num_columns)
         errors = np.zeros((end - first, num_rows))
         round_block(layer, (first, end), (numbers, errors), coder)
-        left[end:] -= factor[first:end, end:].T @ errors
+        if factor is not None:
+            left[end:] -= factor[first:end, end:].T @ errors
     return numbers, left
 
 
 @compiled
 def round_block(layer: Layer, block: tuple[int, int], found: Found, coder: Coder) -> None:
     """Round some columns, and hand their errors on to the later ones of the block."""
-    left, factor, importance, steps, factors, rate = layer
+    left, factor, pivots, importance, steps, factors, rate = layer
     numbers, errors = found
     state, scratch = coder
     first, end = block
     num_rows = left.shape[1]
     nothing = np.zeros(num_rows, np.int64)
     for column in range(first, end):
-        step, pivot = steps[column], factor[column, column]
+        step, pivot = steps[column], pivots[column]
         last = numbers[column - 1] if column > 0 else nothing
         before = numbers[column - 2] if column > 1 else nothing
         own, error = numbers[column], errors[column - first]
@@ -102,7 +113,7 @@ def round_block(layer: Layer, block: tuple[int, int], found: Found, coder: Coder
                 own[row] = _choose(state, scratch, weight, damage, rate)
                 _learn(state, scratch, last, own, row)
                 error[row] = (left[column, row] - own[row] * width) / pivot
-        for later in range(column + 1, end):
+        for later in range(column + 1, end if len(factor) else 0):
             share = factor[column, later]
             for row in range(num_rows):
                 left[later, row] -= error[row] * share

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,12 +29,9 @@ from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Holder, Item, 
 
 #: Vectors such as biases and gains are few and matter much, so they are rounded more finely.
 VECTOR_TOLERANCE = 1 / 8
-#: The tolerance for a given size is searched between these.
-FINEST, COARSEST = 2.0**-20, 4.0
-_BISECTIONS = 12
 # Weights that were rounded once have a larger root mean square by up to sqrt(1 + tolerance**2), and
 # steps are rounded to bfloat16: the step for the same tolerance may grow by about this factor.
-_SAME_STEP, _MOST_GROWTH = 1 + 2.0**-5, 0.5
+SAME_STEP, _MOST_GROWTH = 1 + 2.0**-5, 0.5
 #: Buffers of norms, which have a small error only at the largest of them. Tensors by name do not
 #: say what is a buffer.
 STATISTICS = ("running_mean", "running_var")
@@ -61,16 +58,18 @@ class Planner:
         self._own_grids = dict[str, OnGrid | None]()
         known = list[tuple[float, float]]()
         # Large tensors tell the step that all may share most exactly.
-        rounded = self._tensors[: _num_rounded(holder)]
-        for item, tensor in sorted(rounded, key=lambda pair: -pair[0].size):
-            if item.kind not in (REAL, TRANSPOSED) or item.name.endswith(STATISTICS):
-                continue
+        for item, tensor in sorted(rounded_tensors(holder), key=lambda pair: -pair[0].size):
             values = _values(tensor)
             if bool(np.isfinite(values).all()):
                 found = (own_grid(values) or shifted_grid(values, known)) if item.size else None
                 self._own_grids[item.name] = found
                 if found is not None:
                     known.append((found.step, found.offset))
+
+    @property
+    def own_grids(self) -> Mapping[str, OnGrid | None]:
+        """Of the tensors that may be rounded, by name: the grid on which the numbers lie."""
+        return self._own_grids
 
     def plan(self, tolerance: float, *, keeps_grids: bool = False) -> tuple[Plan, float]:
         """The shortest plan at a tolerance.
@@ -98,7 +97,7 @@ class Planner:
         finer = VECTOR_TOLERANCE if item.is_vector else 1.0
         found = grid_for(_values(tensor), tolerance * finer)
         # A grid of about the same step would add errors and save nothing.
-        same_step = _SAME_STEP * math.hypot(1.0, min(tolerance, _MOST_GROWTH))
+        same_step = SAME_STEP * math.hypot(1.0, min(tolerance, _MOST_GROWTH))
         is_coarse = own is not None and own.step * same_step >= found.step
         return own if is_coarse else found
 
@@ -124,33 +123,13 @@ def shortest_plan(
     return Plan(plans), total
 
 
-def plan_for_bytes(
-    planner: Planner, num_bytes: int, size_of: Callable[[Plan, float], float]
-) -> Iterator[Plan]:
-    """Yield plans of about ``num_bytes`` and less, each a little shorter than the one before.
-
-    The tolerance is found by bisection of its logarithm.
-
-    Args:
-        planner: of the module.
-        num_bytes: the size that is asked for.
-        size_of: returns a plan's size in bytes, given the plan and an estimate of its bits.
-    """
-    plan, bits = planner.plan(0.0)
-    if size_of(plan, bits) <= num_bytes:
-        yield plan
-    low, high = (math.log2(tolerance) for tolerance in (FINEST, COARSEST))
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        if size_of(*planner.plan(2**middle)) > num_bytes:
-            low = middle
-        else:
-            high = middle
-    step = 2.0**-_BISECTIONS
-    while high < math.log2(COARSEST):
-        yield planner.plan(2**high)[0]
-        high, step = high + step, 2 * step
-    yield planner.plan(COARSEST)[0]
+def rounded_tensors(holder: Holder) -> list[tuple[Item, Tensor]]:
+    """The tensors of real numbers that may be rounded: no buffers, and no statistics of norms."""
+    return [
+        (item, tensor)
+        for item, tensor in tensors_of(holder)[: _num_rounded(holder)]
+        if item.kind in (REAL, TRANSPOSED) and not item.name.endswith(STATISTICS)
+    ]
 
 
 def _num_rounded(holder: Holder) -> int:

@@ -1,0 +1,1 @@
+"""Trained networks, compressed by bitfold and by NNCodec."""

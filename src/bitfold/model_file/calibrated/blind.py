@@ -1,0 +1,107 @@
+"""Parameters of which nothing is known but their values, rounded for a given lambda. Imports Numba.
+
+A bit is worth the same share of each tensor's power: a layer's outputs are taken to lose as large
+a share of their power as its weights do, and layers to add up. So a step is as large as the root
+of the tensor's sum of squares, and tensors of many weights get longer steps than those of few.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitfold.errors import ModelFileError
+from bitfold.model_file.calibrated.surgeon import round_columns
+from bitfold.model_file.planning.automatic import SAME_STEP
+from bitfold.model_file.planning.grids import OnGrid, coarse
+from bitfold.model_file.syntax.structure import Item
+
+Floats = NDArray[np.float64]
+
+#: A step's square times the importance of the weight, over lambda; 12 / (2 ln 2) at high rates.
+STEP_SHARE = 8.0
+# No number may be further than 2^50 steps from 0.
+_MOST_STEPS = 2.0**48
+
+
+class BlindTensors:
+    """Rounds tensors by their own numbers alone.
+
+    Args:
+        tensors: with their items, of real numbers.
+        own: the grids on which tensors lie already, by name; None for those on no grid. Tensors
+            without an entry stay as they are.
+    """
+
+    def __init__(
+        self, tensors: Sequence[tuple[Item, Tensor]], own: Mapping[str, OnGrid | None]
+    ) -> None:
+        self._tensors = [(item, tensor) for item, tensor in tensors if item.size]
+        self._own = own
+
+    def grids(self, rate: float) -> dict[str, OnGrid]:
+        """Each tensor on a grid, by its name.
+
+        Args:
+            rate: lambda, the share of a tensor's power that a bit is worth.
+        """
+        found = dict[str, OnGrid]()
+        for item, tensor in self._tensors:
+            if item.name in self._own:
+                rounded, own = blindly_rounded(tensor, rate), self._own[item.name]
+                # A grid of about the same step would add errors and save nothing.
+                is_coarse = own is not None and own.step * SAME_STEP >= rounded.step
+                found[item.name] = own if own is not None and is_coarse else rounded
+        return found
+
+
+def blindly_rounded(tensor: Tensor, rate: float) -> OnGrid:
+    """A tensor on a grid; a bit is worth a share of its power."""
+    values = tensor.reshape(-1).cpu().double().numpy()
+    power = max(float(np.square(values).sum()), 1e-200)
+    if tensor.ndim < 2:
+        return rounded_vector(values, 1 / power, rate)
+    return rounded_alone(tensor, np.full(len(tensor), 1 / power), rate)
+
+
+def rounded_alone(tensor: Tensor, importance: Floats, rate: float) -> OnGrid:
+    """A tensor whose weights do not make up for each other's errors.
+
+    Args:
+        tensor: of at least two dimensions.
+        importance: (rows,), what the square of an error in each row does.
+        rate: lambda, what a bit is worth.
+    """
+    rows = tensor.reshape(len(tensor), -1).cpu().double().numpy()
+    largest = float(np.abs(rows).max(initial=0.0))
+    step = math.sqrt(STEP_SHARE * rate / importance.mean())
+    # With a longer step all numbers are 0 too.
+    step = coarse(max(min(step, 4 * largest + 2.0**-100), largest / _MOST_STEPS))
+    steps = (np.full(rows.shape[1], step), np.ones(len(rows)))
+    numbers, _ = round_columns(np.ascontiguousarray(rows.T), None, importance, steps, rate)
+    return OnGrid(np.ascontiguousarray(numbers.T).reshape(-1), step)
+
+
+def rounded_vector(values: Floats, importance: float, rate: float) -> OnGrid:
+    """A vector to its nearest grid points; its numbers are few, so half the step is taken."""
+    largest = float(np.abs(values).max(initial=0.0))
+    step = math.sqrt(STEP_SHARE * rate / max(importance, 1e-300)) / 2
+    step = coarse(max(min(step, max(largest, 2.0**-100)), largest / _MOST_STEPS))
+    return OnGrid(np.rint(values / step).astype(np.int64), step)
+
+
+def check_finite(name: str, tensor: Tensor) -> None:
+    """Check that all weights are numbers.
+
+    Raises:
+        ModelFileError: if some are not.
+    """
+    if not bool(tensor.isfinite().all()):
+        raise ModelFileError(
+            f"Cannot write {name!r}: expected finite weights, got some that are not. Look for NaN "
+            "or infinite weights."
+        )

@@ -1,0 +1,66 @@
+"""Tests of tensors that are rounded by their own numbers, and of layers that no input reaches."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import bitfold
+from bitfold.model_file.calibrated.blind import blindly_rounded
+
+
+def test_a_weight_goes_to_a_bin_that_takes_few_bits() -> None:
+    """Weights between two bins go to the one nearer to 0 where that saves bits, never away."""
+    torch.manual_seed(0)
+    tensor = torch.randn(60, 80)
+    found = blindly_rounded(tensor, 2.0**-14)
+    values = tensor.reshape(-1).double().numpy()
+    nearest = np.rint(values / found.step)
+    assert (np.abs(found.numbers) <= np.abs(nearest)).all()
+    assert np.abs(found.numbers).sum() < 0.97 * np.abs(nearest).sum()
+    assert np.abs(found.numbers * found.step - values).max() < 2 * found.step
+
+
+def test_steps_follow_from_the_power_of_a_tensor() -> None:
+    """A tensor of four times as many weights of the same size has a step twice as long."""
+    torch.manual_seed(0)
+    steps = [blindly_rounded(torch.randn(20, n), 2.0**-14).step for n in (20, 80)]
+    assert 1.8 < steps[1] / steps[0] < 2.2
+
+
+def test_zeros_are_rounded() -> None:
+    """All their numbers are 0."""
+    for tensor in (torch.zeros(3, 4), torch.zeros(5), torch.zeros(())):
+        assert not blindly_rounded(tensor, 1e-6).numbers.any()
+
+
+class Grouped(nn.Module):
+    """Convolutions with groups, an embedding, and a layer that is not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = nn.Embedding(10, 8)
+        self.first = nn.Conv1d(8, 16, 3, padding=1, groups=4)
+        self.second = nn.ConvTranspose1d(16, 8, 3)
+        self.unused = nn.Linear(8, 8)
+
+    def forward(self, letters: Tensor) -> Tensor:
+        """(N, 6) to (N, 8, 8)."""
+        found: Tensor = self.second(self.first(self.names(letters).transpose(1, 2)).relu())
+        return found
+
+
+def test_parameters_without_recorded_inputs_are_rounded_by_what_they_do(tmp_path: Path) -> None:
+    """Layers with groups, embeddings and layers that no output depends on are written too."""
+    torch.manual_seed(0)
+    network, decoded = Grouped(), Grouped()
+    letters = torch.randint(10, (40, 6))
+    path = tmp_path / "a"
+    bitfold.write_model(path, network, calibration=[letters], tolerance=0.1)
+    bitfold.read_model(path, into=decoded)
+    with torch.no_grad():
+        wanted = network(letters)
+        assert (decoded(letters) - wanted).norm() < 0.1 * wanted.norm()
+    unused = network.unused.weight.detach()
+    assert (decoded.unused.weight.detach() - unused).norm() < 0.5 * unused.norm()
