@@ -125,8 +125,8 @@ def _layer(name: str, tensor: Tensor, moments: LayerMoments, bias: str | None) -
     diagonal = np.diag(inputs)
     factor = _factor(name, inputs, _DAMPING * diagonal.mean() + 1e-30)
     weights = rows.T if moments.bias is None else np.concatenate([rows.T, own[None]])
-    factor = np.ascontiguousarray(factor, np.float32)
-    return _Layer(bias, weights, factor, _floored(importance), diagonal[: rows.shape[1]] > 0)
+    short = np.ascontiguousarray(factor, np.float32)
+    return _Layer(bias, weights, short, _floored(importance), diagonal[: rows.shape[1]] > 0)
 
 
 def _floored(importance: Floats) -> Floats:
