@@ -116,8 +116,9 @@ class Comparison:
 
     def _loaded(self, state: dict[str, Tensor]) -> nn.Module:
         network = NETWORKS[self.name]()
-        shapes = {name: item.shape for name, item in network.state_dict().items()}
-        network.load_state_dict({name: state[name].reshape(shapes[name]) for name in shapes})
+        own = network.state_dict()
+        found = {name: state[name].reshape(own[name].shape) for name in own if name in state}
+        network.load_state_dict({**own, **found})
         return network.eval()
 
     def _ours(self, kind: str, theirs: Cell) -> Cell:

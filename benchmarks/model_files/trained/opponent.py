@@ -67,7 +67,8 @@ class NNCodec:
 
     def encode(self, state: Mapping[str, Tensor], settings: Settings) -> bytes:
         """Return the file of a state dict."""
-        arrays = {name: item.numpy() for name, item in state.items()}
+        # It refuses whole numbers, such as the count of batches that a norm has seen.
+        arrays = {name: item.numpy() for name, item in state.items() if item.is_floating_point()}
         with _silence():
             return bytes(
                 self._coder.encode(

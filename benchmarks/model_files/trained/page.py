@@ -34,7 +34,10 @@ def _sizes(table: CellTable, allowed: Sequence[float]) -> Iterator[str]:
             row = [name, _bytes_and_error(plain)] if is_first else ["", ""]
             row.append(_bytes_and_error(theirs))
             for kind in _KINDS:
-                ours = table.get(f"{name}/{points}/{kind}") or {"bytes": None}
+                ours = table.get(f"{name}/{points}/{kind}")
+                if ours is None:
+                    row += ["not measured", ""]
+                    continue
                 row += [_bytes_and_error(ours), _ratio(ours, theirs)]
             yield "| " + " | ".join(row) + " |"
 
@@ -63,7 +66,7 @@ def _times(table: CellTable) -> Iterator[str]:
     for network in NETWORKS:
         found = table.get(f"{network}/seconds")
         if found is not None:
-            times = (f"{found[name]:.3f} s" for name in names)
+            times = (f"{found[name]:.3f} s" if name in found else "" for name in names)
             yield f"| {network} | " + " | ".join(times) + " |"
 
 

@@ -1,4 +1,4 @@
-"""Tests of tensors that are rounded by their own numbers, and of layers that no input reaches."""
+"""Tests of parameters whose inputs are not known."""
 
 from pathlib import Path
 

@@ -1,14 +1,12 @@
-"""Parameters of which nothing is known but their values, rounded for a given lambda. Imports Numba.
+"""Parameters whose inputs are not known, rounded for a given lambda. Importing this imports Numba.
 
-A bit is worth the same share of each tensor's power: a layer's outputs are taken to lose as large
-a share of their power as its weights do, and layers to add up. So a step is as large as the root
-of the tensor's sum of squares, and tensors of many weights get longer steps than those of few.
+What an error does is known by gradients. For a parameter that no output depends on, a bit is worth
+the same share of the parameter's sum of squares as it is worth of that of the outputs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +14,7 @@ from torch import Tensor
 
 from bitfold.errors import ModelFileError
 from bitfold.model_file.calibrated.surgeon import round_columns
-from bitfold.model_file.planning.automatic import SAME_STEP
 from bitfold.model_file.planning.grids import OnGrid, coarse
-from bitfold.model_file.syntax.structure import Item
 
 Floats = NDArray[np.float64]
 
@@ -26,37 +22,6 @@ Floats = NDArray[np.float64]
 STEP_SHARE = 8.0
 # No number may be further than 2^50 steps from 0.
 _MOST_STEPS = 2.0**48
-
-
-class BlindTensors:
-    """Rounds tensors by their own numbers alone.
-
-    Args:
-        tensors: with their items, of real numbers.
-        own: the grids on which tensors lie already, by name; None for those on no grid. Tensors
-            without an entry stay as they are.
-    """
-
-    def __init__(
-        self, tensors: Sequence[tuple[Item, Tensor]], own: Mapping[str, OnGrid | None]
-    ) -> None:
-        self._tensors = [(item, tensor) for item, tensor in tensors if item.size]
-        self._own = own
-
-    def grids(self, rate: float) -> dict[str, OnGrid]:
-        """Each tensor on a grid, by its name.
-
-        Args:
-            rate: lambda, the share of a tensor's power that a bit is worth.
-        """
-        found = dict[str, OnGrid]()
-        for item, tensor in self._tensors:
-            if item.name in self._own:
-                rounded, own = blindly_rounded(tensor, rate), self._own[item.name]
-                # A grid of about the same step would add errors and save nothing.
-                is_coarse = own is not None and own.step * SAME_STEP >= rounded.step
-                found[item.name] = own if own is not None and is_coarse else rounded
-        return found
 
 
 def blindly_rounded(tensor: Tensor, rate: float) -> OnGrid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +31,7 @@ from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Holder, Item, 
 VECTOR_TOLERANCE = 1 / 8
 # Weights that were rounded once have a larger root mean square by up to sqrt(1 + tolerance**2), and
 # steps are rounded to bfloat16: the step for the same tolerance may grow by about this factor.
-SAME_STEP, _MOST_GROWTH = 1 + 2.0**-5, 0.5
+_SAME_STEP, _MOST_GROWTH = 1 + 2.0**-5, 0.5
 #: Buffers of norms, which have a small error only at the largest of them. Tensors by name do not
 #: say what is a buffer.
 STATISTICS = ("running_mean", "running_var")
@@ -66,10 +66,13 @@ class Planner:
                 if found is not None:
                     known.append((found.step, found.offset))
 
-    @property
-    def own_grids(self) -> Mapping[str, OnGrid | None]:
-        """Of the tensors that may be rounded, by name: the grid on which the numbers lie."""
-        return self._own_grids
+    def grids(self, tolerance: float) -> dict[str, OnGrid]:
+        """The tensors that are rounded, on grids for a tolerance, by name; see `plan`."""
+        found = {
+            item.name: self._grid(item, tensor, tolerance, keeps_grids=False)
+            for item, tensor in self._tensors
+        }
+        return {name: grid for name, grid in found.items() if grid is not None}
 
     def plan(self, tolerance: float, *, keeps_grids: bool = False) -> tuple[Plan, float]:
         """The shortest plan at a tolerance.
@@ -83,11 +86,11 @@ class Planner:
         Returns:
             The plan, and an estimate of its bits.
         """
-        grids = [self._grid(*pair, tolerance, keeps_grids) for pair in self._tensors]
+        grids = [self._grid(*pair, tolerance, keeps_grids=keeps_grids) for pair in self._tensors]
         return shortest_plan(self._tensors, grids, self._rest_bits)
 
     def _grid(
-        self, item: Item, tensor: Tensor, tolerance: float, keeps_grids: bool
+        self, item: Item, tensor: Tensor, tolerance: float, *, keeps_grids: bool
     ) -> OnGrid | None:
         if item.name not in self._own_grids or item.size == 0:
             return None
@@ -97,7 +100,7 @@ class Planner:
         finer = VECTOR_TOLERANCE if item.is_vector else 1.0
         found = grid_for(_values(tensor), tolerance * finer)
         # A grid of about the same step would add errors and save nothing.
-        same_step = SAME_STEP * math.hypot(1.0, min(tolerance, _MOST_GROWTH))
+        same_step = _SAME_STEP * math.hypot(1.0, min(tolerance, _MOST_GROWTH))
         is_coarse = own is not None and own.step * same_step >= found.step
         return own if is_coarse else found
 
