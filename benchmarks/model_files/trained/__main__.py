@@ -55,7 +55,7 @@ class Comparison:
         training, self.validation = load_training(mnist)
         self.test = load_test(mnist)
         self.network = trained(name, training, cache)
-        self.calibration = list(training.pictures[:NUM_CALIBRATION].split(BATCH))
+        self.calibration = list(torch.split(training.pictures[:NUM_CALIBRATION], BATCH))
         self.path, self.codec = folder / "network.bitfold", NNCodec(folder)
 
     def run(self, *, has_times: bool) -> None:

@@ -88,9 +88,8 @@ def percent_wrong(network: nn.Module, digits: Digits) -> float:
     """Return the error of a network in evaluation mode."""
     wrong = 0
     with torch.no_grad():
-        for pictures, labels in zip(
-            digits.pictures.split(MANY), digits.labels.split(MANY), strict=True
-        ):
+        parts = (torch.split(digits.pictures, MANY), torch.split(digits.labels, MANY))
+        for pictures, labels in zip(*parts, strict=True):
             wrong += int((network.eval()(pictures).argmax(1) != labels).sum())
     return 100 * wrong / len(digits.labels)
 
@@ -101,9 +100,9 @@ def _train(network: nn.Module, digits: Digits) -> None:
     num_steps = EPOCHS * -(-len(digits.labels) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
     for _ in range(EPOCHS):
-        for some in torch.randperm(len(digits.labels)).split(BATCH):
+        for some in torch.split(torch.randperm(len(digits.labels)), BATCH):
             loss = functional.cross_entropy(network(digits.pictures[some]), digits.labels[some])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
             optimizer.step()
             schedule.step()

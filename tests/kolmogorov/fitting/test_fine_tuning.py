@@ -24,9 +24,12 @@ def task() -> tuple[nn.Module, list[tuple[Tensor, Tensor]]]:
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     for _ in range(60):
         optimizer.zero_grad()
-        functional.cross_entropy(network(points), classes).backward()
+        loss = functional.cross_entropy(network(points), classes)
+        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         optimizer.step()
-    return network.eval(), list(zip(points.split(128), classes.split(128), strict=True))
+    return network.eval(), list(
+        zip(torch.split(points, 128), torch.split(classes, 128), strict=True)
+    )
 
 
 def share_wrong(network: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> float:
