@@ -95,6 +95,7 @@ train(config, [Recorder(), slow])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is a POSIX signal")
 def test_killed_trainer_leaves_a_video_that_plays_and_can_be_completed(tmp_path: Path) -> None:
     """After SIGKILL the encoded part plays, the drawer ends, and a continued run completes it."""
@@ -117,6 +118,7 @@ def test_killed_trainer_leaves_a_video_that_plays_and_can_be_completed(tmp_path:
     assert len(list(snapshots.iterdir())) == len(run.frame_epochs())
 
 
+@pytest.mark.slow
 def test_nothing_is_dropped_when_drawing_lags(tmp_path: Path) -> None:
     """If drawing is slower than training, training ends first and no frame is dropped."""
     recorder = Recorder()

@@ -56,6 +56,7 @@ def _run(folder: Path, how: str) -> tuple[int, list[str], list[list[int]]]:
     return number, new, reports
 
 
+@pytest.mark.slow
 def test_after_warming_up_the_main_job_needs_no_further_loop(tmp_path: Path) -> None:
     """After warming up, training, measuring, drawing and coding find all their loops compiled."""
     number, new, reports = _run(tmp_path, "warm")

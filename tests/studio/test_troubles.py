@@ -146,6 +146,7 @@ def test_a_trainer_without_memory_says_so(
             worker.main()
 
 
+@pytest.mark.slow
 def test_a_run_that_another_process_trains_is_left_to_it(url: str) -> None:
     """While `bitfold resume` has the lock the page says so, and Play trains after it."""
     with page_of(url) as page:

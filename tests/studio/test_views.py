@@ -6,6 +6,7 @@ import shutil
 from functools import partial
 
 import numpy as np
+import pytest
 
 from bitfold.studio.wire.message import Message
 from bitfold.training import load_run
@@ -85,6 +86,7 @@ def test_the_points_that_are_learned_are_the_runs_own(url: str) -> None:
     np.testing.assert_array_equal(first.arrays["training"], expected)
 
 
+@pytest.mark.slow
 def test_a_video_is_saved_and_another_one_is_cancelled(url: str) -> None:
     """A video reports its progress; a cancelled video sends neither a file nor a refusal."""
     with page_of(url) as page:

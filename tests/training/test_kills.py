@@ -93,6 +93,7 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing(
     assert_same_run(untouched, broken)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_may_be_killed_in_the_same_place_again(
     untouched: Path, tmp_path: Path
 ) -> None:

@@ -146,6 +146,7 @@ def test_a_curve_that_is_killed_ends_as_one_never_interrupted(
     assert results(folder) == results(curve)
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_with_a_word_on_how_to_go_on(curve: Path, tmp_path: Path) -> None:
     """An interrupt exits with 130 and prints, without a traceback, the command that continues."""
     folder = tmp_path / "curve"

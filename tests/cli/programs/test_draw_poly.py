@@ -40,6 +40,7 @@ FULL = shlex.split(
 )
 
 
+@pytest.mark.slow
 def test_while_training_takes_its_users_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

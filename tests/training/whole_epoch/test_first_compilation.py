@@ -32,9 +32,8 @@ for settings in ({}, {"kolmogorov_weight": 0.1}, {"kolmogorov_quantise": "learne
 """
 
 
-@pytest.mark.parametrize(
-    "script", [_UPDATE, pytest.param(_EPOCHS, marks=pytest.mark.slow)], ids=["update", "epochs"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [_UPDATE, _EPOCHS], ids=["update", "epochs"])
 def test_a_first_compilation_gives_the_same_bits(tmp_path: Path, script: str) -> None:
     """A run that another process continues, with loaded loops, has the same bits."""
     place = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}

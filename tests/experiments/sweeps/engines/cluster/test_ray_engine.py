@@ -62,6 +62,7 @@ class _Killer:
             os.kill(self.killed, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_changes_nothing(
     alone: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
