@@ -60,7 +60,7 @@ class Notebook:
         page.evaluate("text => window.mount(text)", (PAGE / "widget.js").read_text("utf-8"))
 
     def pump(self) -> None:
-        """Hand on what both sides have said, as a kernel does between two cells."""
+        """Pass on the messages of both sides, as a kernel does between two cells."""
         for command in self._page.evaluate("() => window.commands.splice(0)"):
             self.python.hear(command)
         if self.python.is_playing:
@@ -70,7 +70,7 @@ class Notebook:
         self._waiting.clear()
 
     def until(self, condition: str) -> None:
-        """Hand on messages until something is true in the page."""
+        """Pass on messages until a condition holds in the page."""
         for _ in range(400):
             self.pump()
             if self._page.evaluate(condition):
@@ -81,7 +81,7 @@ class Notebook:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """An empty notebook; errors in its console fail."""
+    """Open an empty notebook; errors in its console fail."""
     problems: list[str] = []
     opened = browser.new_page(viewport={"width": 1000, "height": 900})
     opened.set_default_timeout(PATIENCE_MS)
@@ -93,7 +93,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def session_of(folder: Path) -> Session:
-    """A new session."""
+    """Return a new session."""
     config = Config(
         target="ring", size=32, shape="[8]*2", points=300, epochs=100, kolmogorov_weight=0.003,
         batch_size=300, output_dir=str(folder), audit=False, snapshot_format="none",
@@ -103,7 +103,7 @@ def session_of(folder: Path) -> Session:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run of three epochs."""
+    """Train a run of three epochs."""
     with session_of(tmp_path / "ring") as session:
         for event in session:
             if isinstance(event, EpochEnded) and event.epoch == 3:
@@ -115,14 +115,14 @@ HAS_PICTURE = "() => window.find('#folds-caption').textContent.includes('polytop
 
 
 def sees_folds(page: Page) -> bool:
-    """Whether the canvas has the orange of folds, and more than one grey."""
+    """Return whether the canvas has the orange of folds and several greys."""
     pixels = shown(page).astype(int)
     is_orange = (pixels[..., 0] - pixels[..., 2]) > 60
     return bool(is_orange.mean() > 0.01 and pixels.std() > 20)
 
 
 def test_a_run_is_seen_with_folds_curves_and_bits_of_the_page(page: Page, run: Run) -> None:
-    """In the notebook's dark theme; its recorded moments play, and nothing offers to train."""
+    """A run's folds, curves, bits and moments are shown in the dark theme, without training."""
     notebook = Notebook(page, run)
     notebook.until(HAS_PICTURE)
     assert page.evaluate(HAS_PICTURE)
@@ -141,7 +141,7 @@ def test_a_run_is_seen_with_folds_curves_and_bits_of_the_page(page: Page, run: R
 
 
 def test_a_session_is_trained_from_the_widget(page: Page, tmp_path: Path) -> None:
-    """Step, then lambda; leaving the cell ends all that listens."""
+    """Step and lambda train a session, and leaving the cell stops all listeners."""
     with session_of(tmp_path / "ring") as session:
         notebook = Notebook(page, session)
         notebook.until(HAS_PICTURE)
@@ -158,7 +158,7 @@ def test_a_session_is_trained_from_the_widget(page: Page, tmp_path: Path) -> Non
 
 
 def test_a_partition_of_any_module_is_panned_zoomed_and_picked(page: Page) -> None:
-    """A plane through three inputs; curves, time and targets are left out."""
+    """A partition on a plane can be panned, zoomed and picked, without curves, time or targets."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(9, 20), nn.ReLU(), nn.Linear(20, 3)).eval()
     found: Partition = partition(network, ((-3, -3), (3, 3)), Plane.through(*torch.eye(9)[:3]))

@@ -1,4 +1,4 @@
-"""When is the seed's bug found that a user of the studio plants in a correct run?
+"""When do audit and monitor find the seed's bug after a user plants it in a correct run?
 
 ``python -m benchmarks.audit.planted_live`` trains seven runs, plants the bug by a change of
 ``kolmogorov_targets`` to ``cut``, and notes when audit and trade monitor report. It writes the

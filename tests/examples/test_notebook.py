@@ -18,7 +18,7 @@ NOTEBOOK = Path(__file__).parents[2] / "examples" / "folds_and_bits.ipynb"
 def test_the_notebook_runs_and_holds_no_outputs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a comm: each widget is the page that answers it."""
+    """The notebook runs without a comm and is committed without outputs."""
     shown: list[NotebookPage] = []
 
     def widget(found: Any) -> None:

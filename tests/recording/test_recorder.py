@@ -138,7 +138,7 @@ def test_nothing_is_dropped_when_drawing_lags(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_time_that_drawing_still_takes_is_told(tmp_path: Path) -> None:
-    """Before the first frame the estimate is the wait so far; then it counts the missing frames."""
+    """The estimate grows until the first frame is drawn, and is above 0 at the end."""
     left: list[tuple[int, float]] = []
     recorder = Recorder()
 

@@ -165,7 +165,7 @@ def test_files_larger_than_the_disk_are_not_copied(name: str, place: Place) -> N
 def test_a_model_file_in_the_run_is_no_trap(
     command: str, what: str, place: Place, call: Call
 ) -> None:
-    """A model file that a stranger put into the run is read or refused safely."""
+    """A link, FIFO or endless file in a model file's place is refused by its name."""
     path = place.run / "net.bitfold"
     if what == "sparse":
         with path.open("wb") as file:

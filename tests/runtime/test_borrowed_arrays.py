@@ -52,7 +52,7 @@ print(found.num_polytopes, found.vertices.tobytes().hex(), found.edges.tobytes()
 
 
 def test_a_partition_is_the_same_bit_for_bit_without_borrowed_arrays() -> None:
-    """With counted arrays the partition has the same bits, and one line says so."""
+    """Interpreted, with counted arrays, the partition has the same bits, and one line says so."""
     plain = subprocess.run(
         [sys.executable, "-c", SCRIPT, "plain"],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},

@@ -50,7 +50,7 @@ def trained(session: Session, clock: Clock) -> int:
         while not session.is_over:
             next(session)
             budget.plan()
-        for _ in session:  # listeners advance the clock
+        for _ in session:  # lets the listeners finish
             pass
         return session.epoch
 

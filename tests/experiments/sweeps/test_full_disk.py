@@ -1,4 +1,4 @@
-"""Sweeps whose disk is full in the middle: members and the record, and what is lost by it."""
+"""Sweeps whose disk fills up: the members, the record and the work that is lost."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ GRID: dict[str, Any] = {"seed": range(3)}
 
 
 def full(path: Path) -> OSError:
-    """What the system says of a file that finds no room."""
+    """Return the system's error for a file without room."""
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def date_of(run: Path) -> int:
-    """When a run's metrics were written last."""
+    """Return the time at which a run's metrics were last written."""
     return (run / "metrics.jsonl").stat().st_mtime_ns
 
 
 def test_a_member_that_cannot_be_saved_stops_the_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call ends with the code of an unsaved run; with room again it comes to the same table."""
+    """A sweep stops with an unsaved run's code, and with room again gives the same table."""
     whole = sweep(CONFIG, GRID, tmp_path / "whole", jobs=1)
 
     def refuse(folder: Path, *given: Any) -> Path:
@@ -55,7 +55,7 @@ def test_a_member_that_cannot_be_saved_stops_the_sweep(
 def test_a_record_that_cannot_be_written_is_said_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """At the start nothing is trained; at the end the next call finds the trained members."""
+    """A record that cannot be written gives one line, and a later call finds trained members."""
     write, seen = atomic_files.write_atomically, []
 
     def refuse(path: Path, *given: Any, **named: Any) -> None:

@@ -16,18 +16,18 @@ from torch.distributed.fsdp import fully_shard
 
 from bitfold import KolmogorovLoss, read_model, write_model
 
-#: Sides and number of the tensors.
+#: The side and the number of the tensors.
 SIDE, COUNT = 2048, 10
 
 
 def megabytes(name: str) -> float:
-    """What Linux says of this process's memory, in MB of 10^6 bytes."""
+    """Return a value of this process's /proc status, in MB of 10^6 bytes."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(name))
 
 
 def peak(call: Callable[[], object]) -> float:
-    """The peak of a call above what was held before, in MB."""
+    """Return the memory that a call adds at its peak, in MB."""
     gc.collect()
     held = megabytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -36,7 +36,7 @@ def peak(call: Callable[[], object]) -> float:
 
 
 def make(side: int, count: int) -> tuple[nn.Module, KolmogorovLoss]:
-    """A divided module, and its loss."""
+    """Return a divided module and its loss."""
     torch.manual_seed(0)
     module = nn.Sequential(*[nn.Linear(side, side, bias=False) for _ in range(count)])
     if dist.get_world_size() > 1:

@@ -1,4 +1,4 @@
-"""The memory that writing and reading a large module take, in one process and divided among two."""
+"""The memory of writing and reading a large module, in one process and divided among two."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 WORKER = Path(__file__).with_name("memory_worker.py")
 ROOT = WORKER.parents[3]
-#: Of one of the worker's 10 tensors, in MB.
+#: Size of one of the worker's 10 tensors, in MB.
 TENSOR = 2048**2 * 4 / 1e6
 
 
@@ -18,7 +18,7 @@ TENSOR = 2048**2 * 4 / 1e6
 @pytest.mark.parametrize("num_processes", [1, 2])
 def test_one_tensor_at_a_time_is_held(num_processes: int, tmp_path: Path) -> None:
     """The first process needs at most 8 times the largest tensor; to read, beside the file."""
-    # Without these the allocator keeps up to 64 MB that are free.
+    # By default the allocator keeps up to 64 MB of free memory.
     kept = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**20))
     processes = [
         subprocess.Popen(

@@ -53,7 +53,7 @@ def test_the_last_column_without_a_step_takes_the_best_value() -> None:
 
 
 def test_rate_makes_zeros() -> None:
-    """The higher the price of a bit, the fewer and the larger are the weights that stay."""
+    """The higher the price of a bit, the fewer numbers are not 0."""
     weights, _ = a_layer(60, 20)
     steps = (np.full(60, 0.5), np.ones(20))
     counts = []

@@ -1,4 +1,4 @@
-"""A current folder that was deleted ends in one line of bitfold's own."""
+"""In a deleted current folder, bitfold ends with one line of its own."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LOSE = "import os; os.mkdir('lost'); os.chdir('lost'); os.rmdir('../lost'); "
 
 @pytest.fixture(autouse=True)
 def folder() -> None:
-    """Loops are kept where all tests keep them: nothing is compiled here."""
+    """Use the compiled loops of all tests, since no test here compiles any."""
 
 
 @pytest.fixture
 def lost_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path of the current folder, which was deleted."""
+    """Return the path of the current folder, which was deleted."""
     lost = tmp_path / "lost"
     lost.mkdir()
     monkeypatch.chdir(lost)
@@ -38,7 +38,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_program_refuses_to_begin_there(tmp_path: Path) -> None:
-    """PyTorch would end it with a line about one of its own files."""
+    """A program refuses to start in a deleted folder, before PyTorch would fail there."""
     done = run("from bitfold.cli.main import main; raise SystemExit(main(['demo']))", tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -46,21 +46,21 @@ def test_a_program_refuses_to_begin_there(tmp_path: Path) -> None:
 
 
 def test_the_version_needs_no_folder(tmp_path: Path) -> None:
-    """Nor do help and a misspelt command."""
+    """The version, help and a misspelt command need no folder."""
     done = run("from bitfold.cli.main import main; main(['--version'])", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("bitfold ")
 
 
 def test_the_library_can_be_imported_there(tmp_path: Path) -> None:
-    """Calls that need no path work; the process stands in the same folder as before."""
+    """The library can be imported there, calls without paths work, and the folder stays current."""
     code = "import bitfold; print(bitfold.PolytopeNet(2, [3], 1).num_parameters, len(os.listdir()))"
     done = run(code, tmp_path)
     assert (done.stdout, done.stderr) == ("13 0\n", "")
 
 
 def test_processes_that_bitfold_starts_leave_it(lost_folder: Path) -> None:
-    """They are given whole paths, and so need no current folder; PyTorch can be imported."""
+    """Child processes get whole paths, leave the deleted folder and can import PyTorch."""
     done = subprocess.run(
         isolated_command("bitfold.runtime.tensor_kinds"),
         input="",
@@ -74,7 +74,7 @@ def test_processes_that_bitfold_starts_leave_it(lost_folder: Path) -> None:
 def test_a_folder_that_exists_stays_the_current_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is left, not even within the block."""
+    """An existing current folder stays current, also within the block."""
     monkeypatch.chdir(tmp_path)
     leave_lost_folder()
     with standing_somewhere():
@@ -83,7 +83,7 @@ def test_a_folder_that_exists_stays_the_current_one(
 
 
 def test_a_lost_folder_is_the_current_one_again(lost_folder: Path) -> None:
-    """A block that stands elsewhere ends there, also if it ends in an error."""
+    """After a block in another folder, even with an error, the lost folder is current again."""
     inode = Path().stat().st_ino
     with pytest.raises(KeyError), standing_somewhere():
         assert Path.cwd().exists()

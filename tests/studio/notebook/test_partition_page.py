@@ -19,7 +19,7 @@ DOMAIN = (-1.0, -2.0), (3.0, 2.0)
 
 
 def network_of(num_inputs: int, num_outputs: int) -> nn.Module:
-    """A small network."""
+    """Return a small network."""
     generator = torch.Generator().manual_seed(3)
     layers = (nn.Linear(num_inputs, 12), nn.ReLU(), nn.Linear(12, num_outputs))
     network = nn.Sequential(*layers).eval()
@@ -30,7 +30,7 @@ def network_of(num_inputs: int, num_outputs: int) -> nn.Module:
 
 @pytest.fixture
 def found() -> Partition:
-    """On a plane through three inputs of five numbers."""
+    """Return a partition on a plane through three inputs of five numbers."""
     plane = Plane.through(*torch.eye(5)[:3])
     return partition(network_of(5, 3), DOMAIN, plane)
 
@@ -55,19 +55,19 @@ class Page:
 
 
 def test_the_whole_partition_is_shown(found: Partition) -> None:
-    """All polytopes; y grows upwards, and the page has the domain's aspect."""
+    """The page shows all polytopes with y upwards, in the domain's aspect."""
     answer = Page(found).look()
     assert answer.facts["num_polytopes"] == found.num_polytopes
     assert answer.facts["picture_aspect"] == 1.0
     assert len(answer.facts["class_colours"]) == 3
-    # The corner of the page at the top left is the domain's (-1, 2).
+    # The page's top left corner is the domain's (-1, 2).
     corner = np.abs(answer.arrays["corners"] - (-1, -1)).max(1).argmin()
     expected = found.evaluate([[-1.0, 2.0]])[0]
     np.testing.assert_allclose(answer.arrays["outputs"][corner], expected, rtol=1e-5)
 
 
 def test_a_window_is_cut_anew_and_picked_exactly(found: Partition) -> None:
-    """A million times enlarged, values and maps are those of the partition."""
+    """A window at a millionfold zoom has the partition's values and maps."""
     page = Page(found)
     x, y = 0.123, -0.077
     answer = page.look(x, y, 0.5e-6)
@@ -84,7 +84,7 @@ def test_a_window_is_cut_anew_and_picked_exactly(found: Partition) -> None:
 
 @pytest.mark.parametrize("num_outputs", [1, 40])
 def test_any_number_of_outputs_is_shown(num_outputs: int) -> None:
-    """One as a share of its range, many as the colour of the largest."""
+    """One output is shown as a share of its range, and many as the colour of the largest."""
     found = partition(network_of(2, num_outputs), DOMAIN)
     arrays = Page(found).look().arrays
     if num_outputs == 1:
@@ -96,7 +96,7 @@ def test_any_number_of_outputs_is_shown(num_outputs: int) -> None:
 
 
 def test_a_partition_from_a_file_is_shown_too(found: Partition, tmp_path: Path) -> None:
-    """Its places, outputs and maps are those of the one with its network."""
+    """A partition from a file has the positions, outputs and maps of the one with its network."""
     path = tmp_path / "found.npz"
     found.save(path)
     page, other = Page(load_partition(path)), Page(found)
@@ -110,7 +110,7 @@ def test_a_partition_from_a_file_is_shown_too(found: Partition, tmp_path: Path) 
 
 
 def test_what_is_seen_is_saved(found: Partition, tmp_path: Path) -> None:
-    """In coordinates of the plane; training is refused in one line."""
+    """The visible window is saved in the plane's coordinates; training is refused in one line."""
     page = Page(found)
     page.look(0.1, 0.1, 0.05)
     path = tmp_path / "seen.npz"

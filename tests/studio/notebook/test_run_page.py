@@ -1,4 +1,4 @@
-"""A run or a session in a notebook: the messages are those of the wire."""
+"""A run or a session in a notebook, by the server's messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Page:
         self.page: RunPage | None = None
 
     def send(self, data: bytes) -> None:
-        """Take a message; a page says when it has drawn a partition."""
+        """Take a message; acknowledge each partition as a page does."""
         self.heard.append(decode(data))
 
     def say(self, kind: str, **fields: Any) -> None:
@@ -36,16 +36,16 @@ class Page:
         self.page.hear(json.dumps({"kind": kind, **fields}))
 
     def last(self, kind: str, fits: Callable[[Message], bool] = lambda _: True) -> Message:
-        """The last message of a kind."""
+        """Return the last message of a kind."""
         return next(m for m in reversed(self.heard) if m.kind == kind and fits(m))
 
     def count(self, kind: str) -> int:
-        """The number of messages of a kind."""
+        """Return the number of messages of a kind."""
         return sum(message.kind == kind for message in self.heard)
 
 
 def opened(folder: Path) -> Session:
-    """A new session with K."""
+    """Return a new session with K."""
     config = Config(
         target="ring", size=16, shape="[4]*2", points=64, epochs=50, kolmogorov_weight=0.01,
         batch_size=64, output_dir=str(folder), audit=False, snapshot_format="none",
@@ -55,7 +55,7 @@ def opened(folder: Path) -> Session:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run of three epochs."""
+    """Train a run of three epochs."""
     with opened(tmp_path / "ring") as session:
         for event in session:
             if isinstance(event, EpochEnded) and event.epoch == 3:
@@ -64,7 +64,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def page_of(shown: Run | Session) -> Page:
-    """A page that has said hello, and looks at the newest moment."""
+    """Return a page that has said hello and looks at the newest moment."""
     page = Page()
     record = shown.run if isinstance(shown, Session) else shown
     page.page = RunPage(page.send, record, shown if isinstance(shown, Session) else None)
@@ -75,7 +75,7 @@ def page_of(shown: Run | Session) -> Page:
 
 
 def test_a_run_is_told_as_the_server_tells_it(run: Run) -> None:
-    """Its partition equals what the cutting process answers, byte for byte."""
+    """A run's partition equals the cutting process's answer, byte for byte."""
     page = page_of(run)
     hello = page.last("hello").facts
     assert (hello["run"], hello["shows"]) == ("ring", "run")
@@ -96,7 +96,7 @@ def test_a_run_is_told_as_the_server_tells_it(run: Run) -> None:
 
 
 def test_earlier_moments_of_a_run_are_shown(run: Run) -> None:
-    """And what lies under a point of them is what the network computes there."""
+    """An earlier moment is shown, and a point's values there are its network's."""
     page = page_of(run)
     page.say("ack", view=0)
     page.say("look", run="ring", **{**LOOK, "epoch": 1})
@@ -112,7 +112,7 @@ def test_earlier_moments_of_a_run_are_shown(run: Run) -> None:
 
 
 def test_bits_follow_the_moment_that_is_shown(run: Run) -> None:
-    """At a checkpoint with the price of each weight, else with a line on why there is none."""
+    """At a checkpoint each weight's bits are shown, and elsewhere a line says why not."""
     page = page_of(run)
     page.say("bits", run="ring", epoch=3)
     newest = page.last("bits")
@@ -130,14 +130,14 @@ def test_bits_follow_the_moment_that_is_shown(run: Run) -> None:
 
 
 def test_a_run_is_not_trained(run: Run) -> None:
-    """One line says what is."""
+    """Training a run is refused in one line that says what can be trained."""
     page = page_of(run)
     page.say("play", run="ring")
     assert "expected a session that goes on, got a run" in page.last("refused").facts["text"]
 
 
 def test_a_session_plays_steps_and_pauses_between_cells(tmp_path: Path) -> None:
-    """Its own epochs are what is shown; nothing is trained before it is asked for."""
+    """A session trains and shows its own epochs only on request: play, step and pause."""
     with opened(tmp_path / "ring") as session:
         page = page_of(session)
         assert page.page is not None
@@ -158,7 +158,7 @@ def test_a_session_plays_steps_and_pauses_between_cells(tmp_path: Path) -> None:
 
 
 def test_lambda_and_the_target_of_a_session_are_changed(tmp_path: Path) -> None:
-    """As recorded changes; a value that is refused is explained."""
+    """Changes of lambda and target are recorded, and a refused value is explained."""
     with opened(tmp_path / "ring") as session:
         page = page_of(session)
         page.say("change", run="ring", settings={"kolmogorov_weight": 0.5})
@@ -178,7 +178,7 @@ def test_lambda_and_the_target_of_a_session_are_changed(tmp_path: Path) -> None:
 
 
 def test_a_loop_elsewhere_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though the page cannot say that it has drawn the picture before."""
+    """A session advanced by a user's loop is shown, even before the page acknowledges a picture."""
     monkeypatch.setattr("bitfold.studio.notebook.run_page._WATCHED_SECONDS", 0.0)
     with opened(tmp_path / "ring") as session:
         page = page_of(session)
@@ -191,7 +191,7 @@ def test_a_loop_elsewhere_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_network_is_saved_in_the_size_that_was_told(tmp_path: Path) -> None:
-    """And the window that is seen, as a partition."""
+    """A network's file has the announced size, and the visible window is saved as a partition."""
     with opened(tmp_path / "ring") as session:
         page = page_of(session)
         page.say("bits", run="ring")
@@ -203,7 +203,7 @@ def test_a_network_is_saved_in_the_size_that_was_told(tmp_path: Path) -> None:
 
 
 def test_a_malformed_command_is_answered_in_one_line(run: Run) -> None:
-    """As by the server."""
+    """A malformed command is answered in one line, as by the server."""
     page = page_of(run)
     assert page.page is not None
     for text in (

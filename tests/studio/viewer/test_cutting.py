@@ -74,7 +74,7 @@ def test_a_place_has_the_partitions_own_map(view: NetworkView) -> None:
 
 
 def test_outside_the_window_there_is_nothing(view: NetworkView) -> None:
-    """A point outside the window has a face number that says so."""
+    """A point outside the window has the face -1."""
     assert place_at(cut(view, WHOLE), WHOLE, 2.0, 0.0)["face"] == -1
 
 

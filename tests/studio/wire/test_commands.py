@@ -75,6 +75,6 @@ def test_points_of_a_stroke_are_pairs_of_bounded_numbers() -> None:
 
 
 def test_every_other_command_names_a_run_or_a_view() -> None:
-    """Each other command names a run or a view, except that a page cancels its own files."""
+    """Every command but ``hello``, ``new`` and ``cancel`` names a run or a view."""
     for kind, fields in COMMANDS.items():
         assert kind in {"hello", "new", "cancel"} or {"run", "view"} & set(fields), kind

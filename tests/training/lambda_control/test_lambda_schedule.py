@@ -64,7 +64,7 @@ def test_a_warm_up_is_what_the_steps_see() -> None:
 
 
 def test_a_warm_up_of_mdl_shows_it_every_epoch() -> None:
-    """Under a warm-up, mdl still learns its noise in every epoch."""
+    """A warm-up scales mdl's lambda, which follows the observed error all the while."""
     settings = {**WITH_K, "kolmogorov_weight": "mdl"}
     warming, plain = learner_of(**settings, kolmogorov_warmup=2), learner_of(**settings)
     assert warming.weight_schedule.weight(1) == plain.weight_schedule.weight(1) / 2
@@ -74,7 +74,7 @@ def test_a_warm_up_of_mdl_shows_it_every_epoch() -> None:
 
 
 def test_memory_passes_through_a_warm_up() -> None:
-    """A constant has no memory, and a warm-up has the memory of the schedule after it."""
+    """A constant has no memory, and neither has a warm-up to a constant."""
     for schedule in (ConstantLambda(1.0), WarmUp(ConstantLambda(1.0), 3)):
         assert schedule.history().numel() == 0
         schedule.restore(schedule.history())

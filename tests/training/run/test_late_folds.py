@@ -148,7 +148,7 @@ def test_listeners_are_told_of_late_folds(tmp_path: Path, slow: Callable[[int], 
 def test_the_process_measures_the_runs_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process measures the run's network and ends without an error; the loops are ready."""
+    """The process has a lower priority, ends without an error and leaves the loops ready."""
     run = bitfold.train(tiny(tmp_path / "run", epochs=1))
     monkeypatch.setattr(fold_loops, "_are_on_disk", lambda: False)
     loops = fold_loops.FoldLoops(run.path)

@@ -70,7 +70,7 @@ def test_an_epoch_before_k_began_has_none(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_refused(runs: dict[str, bitfold.Run], tmp_path: Path) -> None:
-    """An epoch without a checkpoint, and a predictor of another configuration, are refused."""
+    """An epoch without a checkpoint, and a checkpoint without a predictor, are refused."""
     run = runs["row_column"]
     with pytest.raises(RunError, match=r"Cannot load K of .* at epoch 1: not kept\. The nearest"):
         run.kolmogorov(1)

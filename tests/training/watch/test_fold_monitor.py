@@ -203,7 +203,7 @@ def test_wide_layers_lower_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_takes_long_is_measured_if_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A measurement at frames may take less time than one with its own interval."""
+    """Folds that take too long to measure at frames are measured at a given interval."""
     monkeypatch.setattr(fold_monitor, "_MAX_WORK", 3 * 67)
     for name, every in (("by default", None), ("asked for", 6)):
         bitfold.train(tiny(tmp_path / name, measure_folds=every))
