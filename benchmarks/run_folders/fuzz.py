@@ -1,10 +1,12 @@
 """Does a run folder from a stranger ever end in more than one line, or reach outside?
 
 ``python -m benchmarks.run_folders.fuzz [--runs N] [--first M]`` lets strangers change the folders
-of four small runs and of a frontier 10,000 times, mostly in the right format and with the right
-checksum, and calls a command on each. It prints a table with a row for each command, where *frame*
-is ``bitfold render --epoch``, *folds* ``bitfold plot --what folds``, and *studio* what the studio
-does for a page that lists the runs, opens one, looks at it and saves; *branch* has no command.
+of four small runs, of a frontier and of a sweep 10,000 times, mostly in the right format and with
+the right checksum, and calls a command on each. It prints a table with a row for each command,
+where *frame* is ``bitfold render --epoch``, *folds* ``bitfold plot --what folds``, *merge*
+``bitfold sweep --merge``, and *studio* what the studio does for a page that lists the runs, opens
+one, looks at it and saves; *branch*, *plan* and *read-sweep* are functions of Python. With
+``--log FILE`` outcomes are kept, and the same call goes on where it was stopped.
 Exit code 1 if any ends in a traceback, in more than one line of error or in
 control characters, takes more than 10 s of processor time or 1 GB of memory, hangs, or changes
 anything outside of the run. ``--quick`` tries 500.
@@ -41,25 +43,39 @@ def main() -> int:
     parser.add_argument("--runs", type=int, help=f"changed folders; {NUM_RUNS:,}")
     parser.add_argument("--first", type=int, default=0, help="number of the first folder")
     parser.add_argument("--seed", type=int, default=0, help="of all changes")
+    parser.add_argument("--log", type=Path, help="file of outcomes, from which a call goes on")
     parser.add_argument("--child", type=int, nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        from tests.run_folders.attempts import main_of_child  # noqa: PLC0415 - imports PyTorch
+        from tests.run_folders.fuzzing.attempts import main_of_child  # noqa: PLC0415 - imports PyTorch
 
         first, last = arguments.child
         main_of_child(arguments.folder, first, last, arguments.seed)
         return 0
     total = arguments.runs or (QUICK_RUNS if arguments.quick else NUM_RUNS)
-    outcomes = []
-    for found in attempts(arguments.first, arguments.first + total, arguments.seed):
+    outcomes = kept_outcomes(arguments.log)
+    first, last = arguments.first + len(outcomes), arguments.first + total
+    for found in attempts(first, last, arguments.seed):
         outcomes.append(found)
+        if arguments.log is not None:
+            with arguments.log.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(found) + "\n")
         if fault := fault_of(found):
             print(f"{found['number']} {found['command']} ({found['done']}): {fault}", flush=True)
     print(table(outcomes))
     num_faults = sum(bool(fault_of(found)) for found in outcomes)
     write_results(arguments.output, {"outcomes": rows(outcomes), "faults": num_faults})
     return int(num_faults > 0)
+
+
+def kept_outcomes(log: Path | None) -> list[dict[str, Any]]:
+    """Return the outcomes of earlier calls; a line that was torn counts as missing."""
+    if log is None or not log.exists():
+        return []
+    lines = [line for line in log.read_text(encoding="utf-8").splitlines(True) if line[-1:] == "\n"]
+    log.write_text("".join(lines), encoding="utf-8")
+    return [json.loads(line) for line in lines]
 
 
 def attempts(first: int, last: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 
 from bitfold import recording
 from bitfold.training import train
-from tests.run_folders.attempts import DrawnHere, tiny_config
+from tests.run_folders.fuzzing.attempts import DrawnHere, tiny_config
 from tests.run_folders.stranger_runs import Call, Place, Said, exit_code
 
 _SETTINGS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bitfold.cli.main import main
-from tests.run_folders.mutations import blocks_of
+from tests.run_folders.fuzzing.mutations import blocks_of
 
 _MOST_SECONDS = 60
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.run_folders.attempts import Attempts
-from tests.run_folders.commands import COMMANDS, REFUSED
+from tests.run_folders.fuzzing.attempts import Attempts
+from tests.run_folders.fuzzing.commands import COMMANDS, REFUSED
 
 NUM_ATTEMPTS = 300
 # Reading takes a hundredth of the time of most commands.

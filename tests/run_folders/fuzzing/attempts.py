@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from bitfold import recording
 from bitfold.cli.main import main
 from bitfold.errors import BitfoldError
 from bitfold.experiments import frontier
+from bitfold.experiments.sweeps.engines import choice
+from bitfold.experiments.sweeps.engines.threads import ThreadEngine
 from bitfold.recording import Drawing, DrawingPaths, FrameStyle
 from bitfold.training import (
     Config,
@@ -30,7 +32,7 @@ from bitfold.training import (
     Session,
     load_run,
 )
-from tests.run_folders.commands import (
+from tests.run_folders.fuzzing.commands import (
     COMMANDS,
     FRONTIER,
     GOOD_CODES,
@@ -38,8 +40,10 @@ from tests.run_folders.commands import (
     arguments_of,
     call,
 )
-from tests.run_folders.kinds import OF_FRONTIERS, OF_RUNS
-from tests.run_folders.mutations import Stranger
+from tests.run_folders.fuzzing.kinds import OF_FRONTIERS, OF_RUNS
+from tests.run_folders.fuzzing.mutations import Stranger
+from tests.run_folders.fuzzing.sweep_commands import SWEEP_COMMANDS, TRAINING, make_sweep
+from tests.run_folders.fuzzing.sweep_kinds import OF_PLANS, OF_READ_SWEEPS, OF_SWEEPS
 
 _GREY = {"kolmogorov_weight": 0.01, "kolmogorov_bins": 8, "kolmogorov_shape": "[3]"}
 #: Runs to change: grey with K, learned steps, classes, and a repainted target.
@@ -49,6 +53,10 @@ RUNS: dict[str, dict[str, Any]] = {
     "classes": {"target": "rgb-ring", "optimizer": "muon"},
     "painted": {"learning_rate": 0.01},
 }
+
+
+_SWEEP = "sweep"
+_MOST_DATA_BYTES = 6 * 2**30
 
 
 @dataclass(frozen=True)
@@ -101,21 +109,20 @@ class Attempts:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._firsts = {name: place / "first" / name for name in (*RUNS, FRONTIER)}
-        for name, first in self._firsts.items():
-            if name == FRONTIER:
-                frontier(tiny_config(first, RUNS["classes"]), [0.01], [0], first)
-                continue
-            _train(first, RUNS[name], is_painted=name == "painted")
-            _draw(first)
+        self._firsts = {name: place / "first" / name for name in (*RUNS, FRONTIER, _SWEEP)}
+        frontier(tiny_config(place, RUNS["classes"]), [0.01], [0], self._firsts[FRONTIER])
+        make_sweep(self._firsts[_SWEEP], tiny_config(place, _GREY))
+        for name, settings in RUNS.items():
+            _train(self._firsts[name], settings, is_painted=name == "painted")
+            _draw(self._firsts[name])
 
     def warm_up(self) -> None:
         """Call each command once on unchanged runs, so that all code is compiled and imported."""
         for name, first in self._firsts.items():
-            run = self._place / "warm" / name
+            run = self._place / "warm" / name / "run"
             shutil.copytree(first, run)
             for command in COMMANDS:
-                if (command == FRONTIER) != (name == FRONTIER):
+                if name not in _suitable(command):
                     continue
                 code, said = call(arguments_of(command, run, self._place / f"out-{name}"))
                 assert code in GOOD_CODES, (name, command, said)
@@ -130,14 +137,14 @@ class Attempts:
         shutil.rmtree(place, ignore_errors=True)
         run, outside, here = place / "runs" / "run", place / "outside", place / "here"
         command = chance.choice(commands)
-        first = FRONTIER if command == FRONTIER else chance.choice(sorted(RUNS))
+        first = chance.choice(_suitable(command))
         shutil.copytree(self._firsts[first], run)
         for folder in (outside / "taken", here, place / "home"):
             folder.mkdir(parents=True)
         (outside / "victim").write_bytes(b"precious\n")
         (outside / "loop").symlink_to(outside / "loop")
         stranger = Stranger(run, outside, chance)
-        stranger.mutate(OF_FRONTIERS if command == FRONTIER else OF_RUNS)
+        stranger.mutate(_kinds(command, first))
         guarded = (outside, here, place / "home", place / "runs")
         before = fingerprint(*guarded, but=run)
         with _standing_in(here, place / "home"):
@@ -146,6 +153,26 @@ class Attempts:
         if fingerprint(*guarded, but=run) != before:
             fault = f"wrote outside the run; {fault}"
         return Outcome(command, "; ".join(stranger.done), code, fault)
+
+
+def _suitable(command: str) -> list[str]:
+    """The runs, frontier or sweep on which a command can be called."""
+    if command == "compare":
+        return sorted((*RUNS, FRONTIER, _SWEEP))
+    if command in (FRONTIER, *SWEEP_COMMANDS):
+        return [FRONTIER if command == FRONTIER else _SWEEP]
+    return sorted(RUNS)
+
+
+def _kinds(command: str, first: str) -> Sequence[Callable[[Stranger], str]]:
+    """The changes that a stranger makes."""
+    if first == FRONTIER:
+        return OF_FRONTIERS
+    if first != _SWEEP:
+        return OF_RUNS
+    if command == "plan":
+        return OF_PLANS
+    return OF_SWEEPS if command in TRAINING else OF_READ_SWEEPS
 
 
 def tiny_config(folder: Path, settings: dict[str, Any]) -> Config:
@@ -193,6 +220,7 @@ def _standing_in(here: Path, home: Path) -> Iterator[None]:
         with (
             patch.dict(os.environ, {"HOME": str(home)}),
             patch.object(recording, "Recorder", DrawnHere),
+            patch.object(choice, "ProcessEngine", ThreadEngine),
         ):
             yield
     finally:
@@ -217,8 +245,11 @@ def fingerprint(*folders: Path, but: Path) -> str:
 def main_of_child(place: Path, first: int, last: int, seed: int) -> None:
     """Make attempts, and print a line of JSON before and after each."""
     import json
+    import resource
     import time
 
+    # What takes far too much ends in a traceback, and not in a machine without memory.
+    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_DATA_BYTES, _MOST_DATA_BYTES))
     attempts = Attempts(place)
     with contextlib.redirect_stdout(io.StringIO()), _standing_in(place, place):
         attempts.warm_up()

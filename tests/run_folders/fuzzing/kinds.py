@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bitfold.training import RunFolder
-from tests.run_folders.mutations import (
+from tests.run_folders.fuzzing.mutations import (
     DEEP,
     Stranger,
     change_arrays,

@@ -19,6 +19,12 @@ from bitfold.studio.hub.runs_folder import RunsFolder
 from bitfold.studio.viewer.worker import Viewer
 from bitfold.studio.wire.message import Message, decode, encode
 from bitfold.training import Run, load_run
+from tests.run_folders.fuzzing.sweep_commands import (
+    SWEEP_COMMANDS,
+    continue_sweep,
+    read_plans,
+    read_sweep,
+)
 
 #: The command for a folder of its own kind.
 FRONTIER = "frontier"
@@ -41,6 +47,7 @@ COMMANDS = (
     "export",
     "studio",
     FRONTIER,
+    *SWEEP_COMMANDS,
 )
 _WINDOW = {"x": 0.0, "y": 0.0, "half": 0.5, "aspect": 1.0, "time": None}
 _PAGE_FILES = {"index.html": "<head></head><body></body>", "studio.css": "", "replay.js": ""}
@@ -67,6 +74,11 @@ def arguments_of(command: str, run: Path, output: Path) -> list[str]:
         "studio": ["studio", path],
         FRONTIER: ["frontier", "-o", path, "--lambdas", "0.02"],
         "read": ["read", path],
+        "sweep": ["continue-sweep", path],
+        "merge": ["sweep", "--merge", path, "-o", out + "-merged"],
+        "compare": ["compare", path, "-o", out + ".html"],
+        "read-sweep": ["read-sweep", path],
+        "plan": ["plan", path],
     }[command]
 
 
@@ -151,6 +163,9 @@ _FUNCTIONS: dict[str, Callable[..., int]] = {
     "branch": _branch,
     "export": _export,
     "studio": _studio,
+    "continue-sweep": continue_sweep,
+    "read-sweep": read_sweep,
+    "plan": read_plans,
 }
 
 
