@@ -108,8 +108,10 @@ def change_plan(stranger: Stranger) -> str:
             lambda: f"members = {shown}\nvary = {shown}",
             lambda: "".join(f"[[members]]\nseed = {number}\n" for number in range(2000)),
         )
-    path.write_text(chance.choice(hostile)(), encoding="utf-8", errors="surrogatepass")
-    return f"{path.name}: {path.read_text(encoding='utf-8', errors='replace')[:60]}"
+    text = chance.choice(hostile)()
+    path.unlink(missing_ok=True)  # an earlier change may have put a link there
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    return f"{path.name}: {text[:60]}"
 
 
 def _whole(stranger: Stranger, record: dict[str, Any]) -> str:
