@@ -129,7 +129,7 @@ def test_a_trainer_without_memory_says_so(
     monkeypatch.setattr(worker, "own_output", io.BytesIO)
     monkeypatch.setattr(worker, "Sender", lambda _: said.append)
     monkeypatch.setattr(worker, "_say_alive", lambda _: None)
-    monkeypatch.setattr(worker, "Orders", lambda _: None)
+    monkeypatch.setattr(worker, "OrdersOfServer", lambda _: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["worker", '{"run": "ring"}'])
 
