@@ -63,8 +63,14 @@ function render({ model, el }: { readonly model: Model; readonly el: HTMLElement
     setText(root.element("span", "connection"), "");
     wire.send({ kind: "open", run: state.run });
   };
+  let hasBegun = false;
   const hear = (message: Message): void => {
-    if (message.kind === "hello") begin(message.facts);
+    // The answer to another view of this widget comes here too.
+    if (message.kind === "hello" && hasBegun) return;
+    if (message.kind === "hello") {
+      hasBegun = true;
+      begin(message.facts);
+    }
     page.hear(message);
     if (message.kind === "hello") state.changed("run");
   };

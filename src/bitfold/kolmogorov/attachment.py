@@ -11,6 +11,7 @@ from torch import nn
 
 from bitfold.errors import KolmogorovError
 from bitfold.runtime.module_state import first_difference
+from bitfold.runtime.sharding.sharded_modules import is_sharded, restore_shards
 
 Copied = TypeVar("Copied", bound=nn.Module)
 
@@ -27,7 +28,8 @@ def copied_onto(
         group: processes that share the work; they are not copied either.
 
     Raises:
-        KolmogorovError: if ``other`` is no module, or of another structure; it says what differs.
+        KolmogorovError: if ``other`` is no module, or of another structure, which the error names;
+            or if ``fully_shard`` divides one of the two alone.
     """
     if not isinstance(other, nn.Module):
         raise KolmogorovError(
@@ -39,6 +41,15 @@ def copied_onto(
         raise KolmogorovError(
             f"Cannot attach a loss to another module: expected {found[0]}, got {found[1]}. "
             "Pass a module of the same structure."
+        )
+    for module in (described, other):
+        restore_shards(module)
+    pairs = zip(described.parameters(), other.parameters(), strict=True)
+    if any(is_sharded(one) != is_sharded(two) for one, two in pairs):
+        raise KolmogorovError(
+            "Cannot attach a loss to another module: expected both divided by fully_shard or both "
+            "whole, got one of each. Divide the other module too, or load the trained state into a "
+            "whole copy and make a loss for it."
         )
     memo: dict[int, Any] = {id(group): group}
     parts = zip(described.modules(), other.modules(), strict=True)

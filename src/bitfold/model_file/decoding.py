@@ -27,6 +27,8 @@ from bitfold.model_file.syntax.structure import (
     Item,
     tensors_of,
 )
+from bitfold.runtime.sharding.sharded_modules import restore_shards
+from bitfold.runtime.wrapped_modules import unwrap
 
 #: Decoded numbers that are kept at a time, beside those of the largest tensor.
 MOST_KEPT = 2**24
@@ -144,6 +146,8 @@ def decoded_from(read: Callable[[], bytes], into: nn.Module | None = None) -> nn
             f"Cannot read a model file: expected into=a torch.nn.Module, got a "
             f"{type(into).__name__}. read_tensors(path) returns tensors by their names."
         )
+    if into is not None:
+        restore_shards(unwrap(into))  # a forward pass may have gathered them
     if into is not None and is_divided(into):
         read_divided(lambda: Decoding(read(), into), into)
         return into

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from bitfold.entropy_coding.streams import StreamWriter
-from bitfold.errors import ModelFileError
+from bitfold.errors import ModelFileError, printable
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.model_file.planning.from_kolmogorov import plan_of_kolmogorov
 from bitfold.model_file.syntax.body import write_body
@@ -39,17 +39,19 @@ def write_described(path: str | PathLike[str], loss: KolmogorovLoss, *, names: b
     Raises:
         ModelFileError: as `write_model`, in all processes.
     """
+    path = Path(path)  # in all processes, which then refuse the same
     shards, recipe = loss.table.shards, recipe_of(loss.table.module)
     while True:
         turns = _Turns(plan_of_kolmogorov(loss))
         outcome = ""
         if shards.is_first:
             try:
-                outcome = _attempt(Path(path), turns.plan, recipe, names=names)
-            except ModelFileError as error:
+                outcome = _attempt(path, turns.plan, recipe, names=names)
+            except Exception as error:
                 if shards.is_whole:
                     raise
-                outcome = f"{_FAILED} {error}"
+                is_ours = isinstance(error, ModelFileError)
+                outcome = f"{_FAILED} {error if is_ours else printable(repr(error))}"
         if not shards.is_whole:
             turns.take_the_rest()
         word, _, told = shards.send_text(outcome).partition(" ")

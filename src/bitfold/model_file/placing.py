@@ -8,12 +8,12 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from bitfold.errors import ModelFileError
+from bitfold.errors import KolmogorovError, ModelFileError, printable
 from bitfold.kolmogorov.weights.division import row_shards, shards_of
 from bitfold.kolmogorov.weights.shards import RowShards
 from bitfold.model_file.matching import memory_of
 from bitfold.model_file.syntax.structure import tensors_of
-from bitfold.runtime.sharding.sharded_modules import is_sharded, local_part, restore_shards
+from bitfold.runtime.sharding.sharded_modules import is_sharded, local_part
 from bitfold.runtime.wrapped_modules import unwrap
 
 
@@ -42,11 +42,13 @@ def read_divided(open_source: Callable[[], Source], into: nn.Module) -> None:
     Raises:
         ModelFileError: as `read_model`, in all processes.
     """
-    module = unwrap(into)
-    restore_shards(module)
-    own = [tensor for _, tensor in tensors_of(module)]
-    divided = {str(number): item for number, item in enumerate(own) if is_sharded(item)}
-    shards_of(divided)  # refuses other divisions
+    named = tensors_of(unwrap(into))
+    own = [tensor for _, tensor in named]
+    divided = {item.name: tensor for item, tensor in named if is_sharded(tensor)}
+    try:
+        shards_of(divided)  # refuses other divisions
+    except KolmogorovError as error:
+        raise ModelFileError(f"Cannot read into the module: {error}") from None
     shards = row_shards(next(iter(divided.values())))
     source, order, told = None, list[int](), ""
     if shards.is_first:
@@ -54,8 +56,8 @@ def read_divided(open_source: Callable[[], Source], into: nn.Module) -> None:
             source = open_source()
             numbers = {memory_of(tensor): number for number, tensor in enumerate(own)}
             order = [numbers[memory_of(tensor)] for tensor in source.tensors]
-        except ModelFileError as error:
-            told = str(error)
+        except Exception as error:
+            told = str(error) if isinstance(error, ModelFileError) else printable(repr(error))
     told = shards.send_text(told)
     if told:
         raise ModelFileError(told)

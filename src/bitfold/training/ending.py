@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 #: Exit code of a run whose last state could not be written.
 UNSAVED_EXIT_CODE = 7
+#: Its reason, and its status on disk.
+UNSAVED = "unsaved"
 
 
 @dataclass(frozen=True)
@@ -34,4 +36,4 @@ class Ending:
     def unsaved(self, epoch: int, reason: str) -> Ending:
         """The same ending of a run whose state after an epoch could not be written."""
         message = f"{self.message} Cannot write the state after epoch {epoch}: {reason}."
-        return Ending("unsaved", message, UNSAVED_EXIT_CODE, self.is_healthy)
+        return Ending(UNSAVED, message, UNSAVED_EXIT_CODE, self.is_healthy)

@@ -149,6 +149,10 @@ class Session:
         """Let one more listener hear of the events from now on."""
         self._listeners = (*self._listeners, listener)
 
+    def unlisten(self, listener: Listener) -> None:
+        """Tell a listener nothing more; without effect if it does not listen."""
+        self._listeners = tuple(other for other in self._listeners if other != listener)
+
     @property
     def run(self) -> RunRecord:
         """The record of the run, with all its changes."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from bitfold import load_sweep, sweep
-from bitfold.errors import RunError
+from bitfold import load_run, load_sweep, sweep
+from bitfold.errors import CheckpointError, RunError
+from bitfold.experiments.frontiers.training import train_point
 from bitfold.runtime import atomic_files
 from bitfold.training.ending import UNSAVED_EXIT_CODE
 from bitfold.training.store import checkpoints
@@ -49,6 +50,18 @@ def test_a_member_that_cannot_be_saved_stops_the_sweep(
     again = sweep(None, (), tmp_path / "sweep", jobs=1)
     assert again.exit_code == 0, again.table["reason"]
     assert untimed(again) == untimed(whole)
+
+
+def test_checkpoints_that_went_away_are_asked_for(tmp_path: Path) -> None:
+    """A run that was saved is never begun again: an error says that its checkpoints are missing."""
+    sweep(CONFIG, {"seed": [0]}, tmp_path / "sweep", jobs=1)
+    run = tmp_path / "sweep" / "seed-0"
+    (run / "checkpoints").rename(tmp_path / "away")
+    metrics = (run / "metrics.jsonl").read_bytes()
+    config = load_run(run).config
+    with pytest.raises(CheckpointError, match="holds none"):
+        train_point(config.replace(epochs=3), [])
+    assert (run / "metrics.jsonl").read_bytes() == metrics
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -190,6 +190,19 @@ def test_a_loop_elsewhere_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "got one that is over" in page.last("refused").facts["text"]
 
 
+def test_a_closed_page_hears_nothing_of_its_session(tmp_path: Path) -> None:
+    """After three pages are closed, the session trains on and sends none of them a message."""
+    with opened(tmp_path / "ring") as session:
+        pages = [page_of(session) for _ in range(3)]
+        for page in pages:
+            assert page.page is not None
+            page.page.close()
+        before = [len(page.heard) for page in pages]
+        for _ in range(8):
+            next(session)
+        assert [len(page.heard) for page in pages] == before
+
+
 def test_a_network_is_saved_in_the_size_that_was_told(tmp_path: Path) -> None:
     """A network's file has the announced size, and the visible window is saved as a partition."""
     with opened(tmp_path / "ring") as session:

@@ -20,12 +20,12 @@ from bitfold.experiments.sweeps.member_run import MemberStopped, MemberTask
 from bitfold.experiments.sweeps.plans.member import Member
 from bitfold.experiments.sweeps.record import SweepRecord
 from bitfold.training import Config
+from bitfold.training.ending import UNSAVED
 from bitfold.training.watch.stop_request import StopRequest
 
 _WAIT_SECONDS = 0.2
 # A member whose end is not yet on disk is found as a finished run by the next command.
 _RECORD_SECONDS = 2.0
-_UNSAVED = "unsaved"
 
 
 class Conductor:
@@ -82,7 +82,7 @@ class Conductor:
     def _finish(self, report: Finished) -> None:
         member, end = self._running.pop(report.name), report.end
         if isinstance(end, MemberStopped):
-            if end.reason == _UNSAVED:
+            if end.reason == UNSAVED:
                 self._stop("interrupted", end.exit_code)
                 return
             if self._is_stopping:

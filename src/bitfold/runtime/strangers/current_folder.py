@@ -42,7 +42,11 @@ def standing_somewhere() -> Iterator[None]:
     if not _is_lost():
         yield
         return
-    lost = os.open(".", os.O_RDONLY)
+    try:
+        lost = os.open(".", os.O_RDONLY)
+    except OSError:  # there is no way back
+        yield
+        return
     os.chdir(_ROOT)
     try:
         yield
@@ -59,4 +63,6 @@ def _is_lost() -> bool:
         Path.cwd()
     except FileNotFoundError:
         return True
+    except OSError:  # it exists, or so it seems
+        return False
     return False

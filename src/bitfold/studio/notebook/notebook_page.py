@@ -43,6 +43,9 @@ class NotebookPage(ABC):
         """Whether `advance` trains."""
         return False
 
+    def close(self) -> None:  # noqa: B027 - most pages have nothing to let go
+        """Let go of what the page looks at."""
+
     def advance(self) -> float:
         """Train for a moment, and show it.
 

@@ -58,20 +58,30 @@ class RunPage(NotebookPage):
         self._announcer = Announcer(clients, live, self._views)
         self._trainer = _LocalTrainer()
         self._driver: Driver | None = None
+        self._listening: list[Listener] = []
         self._is_advancing, self._shown_seconds = False, 0.0
         if session is not None:
             self._live.attach(self._trainer)
             self._driver = Driver(self._joined(session), self._trainer, self._hear_driver)
-            session.listen(self._watch)
+            self._listen(session, self._watch)
             self._driver.describe()
 
     def _joined(self, session: Session) -> Callable[[Sequence[Listener]], Session]:
         def join(listeners: Sequence[Listener]) -> Session:
             for listener in listeners:
-                session.listen(listener)
+                self._listen(session, listener)
             return session
 
         return join
+
+    def _listen(self, session: Session, listener: Listener) -> None:
+        session.listen(listener)
+        self._listening.append(listener)
+
+    def close(self) -> None:
+        """Let the session train on without this page."""
+        while self._session is not None and self._listening:
+            self._session.unlisten(self._listening.pop())
 
     def hello(self) -> Message:
         """Return the first message to a page."""

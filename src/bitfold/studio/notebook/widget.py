@@ -30,6 +30,9 @@ if TYPE_CHECKING or not _HAS_ANYWIDGET:
         def on_msg(self, callback: Any) -> None:
             """Let a function hear the page."""
 
+        def close(self) -> None:
+            """Take the page away."""
+
 else:
     from anywidget import AnyWidget as _Base
 
@@ -70,6 +73,11 @@ class Widget(_Base):
         self._playing: asyncio.Task[None] | None = None
         super().__init__(_esm=_SCRIPT.read_text(encoding="utf-8"))
         self.on_msg(self._hear)
+
+    def close(self) -> None:
+        """Take the page away; a session then trains on without cutting folds for it."""
+        self._page.close()
+        super().close()
 
     def _send_wire(self, data: bytes) -> None:
         self.send({"wire": VERSION}, buffers=[data])
