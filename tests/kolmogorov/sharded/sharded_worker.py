@@ -220,7 +220,10 @@ def exchange_files(folder: Path) -> dict[str, Any]:
     path = folder / "exchanged.bitfold"
     write_model(path, module, loss, names=True)
     decoded = [whole(item) for item in loss.decoded_state().values()]
-    into = {"whole": network(seed=1), "divided": shard(network(seed=1))}
+    gathered = shard(network(seed=1), layers=())
+    with torch.no_grad():  # without a backward pass, the outermost parameters stay gathered
+        gathered(points(torch.float32))
+    into = {"whole": network(seed=1), "divided": shard(network(seed=1)), "gathered": gathered}
     for name, other in into.items():
         read_model(path, other)
         found[name] = [whole(item) for item in other.state_dict().values()]
@@ -291,6 +294,8 @@ def refuse(folder: Path) -> dict[str, Any]:
         "columns": lambda: KolmogorovLoss(columns),
         "tensor parallel": lambda: KolmogorovLoss(rows),
         "half": lambda: KolmogorovLoss(half),
+        "attached": lambda: loss.attached_to(network()),
+        "attached to parts": lambda: make(network()).attached_to(module),
         "without a loss": lambda: write_model(folder / "a", module),
         "tensors": lambda: write_model(folder / "a", module.state_dict()),
     }

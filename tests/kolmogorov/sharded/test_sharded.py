@@ -148,10 +148,10 @@ def test_training_resumes_from_a_distributed_checkpoint(found: list[Found]) -> N
 
 
 def test_files_are_read_into_divided_modules(found: list[Found]) -> None:
-    """Whole and divided modules get the decoded state of the loss, buffers too."""
+    """Whole, divided and gathered modules get the decoded state of the loss, buffers too."""
     for item in found:
         exchanged = item["exchange_files"]
-        for name in ("whole", "divided"):
+        for name in ("whole", "divided", "gathered"):
             assert distance(exchanged[name], exchanged["decoded"]) == 0
 
 
@@ -204,6 +204,8 @@ def test_all_processes_get_the_same_error(name: str, told: str, found: list[Foun
         ("columns", "Cannot describe parameter .weight.: expected whole rows .* got .*Shard"),
         ("tensor parallel", "got .*Shard.*fully_shard alone, without tensor parallelism"),
         ("half", r"parameter '0\.weight': .* beside '1\.weight', which is divided"),
+        ("attached", "expected both divided by fully_shard or both whole, got one of each"),
+        ("attached to parts", "expected both divided by fully_shard or both whole"),
         ("without a loss", "expected a KolmogorovLoss beside a module that fully_shard divides"),
         ("tensors", "got a DTensor, whose numbers lie in other tensors"),
     ],

@@ -15,7 +15,7 @@ _TENSORS: Final = "torch.distributed.tensor"
 _FSDP2: Final = "FSDPModule"
 _FSDP1: Final = "FullyShardedDataParallel"
 _STAGE: Final = "_PipelineStageBase"
-_WHERE: Final = "torch.distributed.fsdp."
+_WHERE: Final = "torch.distributed.fsdp"
 
 
 def is_sharded(tensor: Tensor) -> bool:
