@@ -48,7 +48,7 @@ def searched(pixels: NDArray[np.uint8], num_bytes: int, seconds: float) -> dict[
             found = compress_picture(source, output, Goal(num_bytes=num_bytes), seconds / 60)
         spent = time.process_time() - start
         if found.exit_code:  # a stopped search has no result
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(f"exit code {found.exit_code}")
         best = found.best
         assert best is not None
         height, width, _ = pixels.shape
