@@ -47,7 +47,7 @@ def test_points_are_drawn_where_they_are_learned(page: Page, studio: Studio) -> 
 def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: Studio) -> None:
     """The switch is a recorded change, the audit names the line that cuts, and a mark shows it."""
     step(page, 2)
-    page.check("#cut")
+    page.click("#cut")  # which shows it once the trainer has confirmed it
     page.wait_for_selector("#audit .verdict-cut")
     assert "cut.py:" in page.inner_text("#audit .site >> nth=0")
     assert "problem" in (page.get_attribute("#audit-verdict", "class") or "")
@@ -58,7 +58,7 @@ def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: S
     page.wait_for_function(
         "() => document.querySelector('#mark-text').textContent.includes('kolmogorov_targets cut')"
     )
-    page.uncheck("#cut")
+    page.click("#cut")
     page.wait_for_selector("#audit:not(:has(.verdict-cut)) .verdict-reaches")
     changes = kept_run(page, studio).changes.items
     assert [change.settings["kolmogorov_targets"] for change in changes] == ["cut", "rounded"]
