@@ -10,7 +10,6 @@ from torch import nn
 
 from bitfold.errors import ModelFileError
 from bitfold.model_file.request import Loss, Request
-from bitfold.runtime.display.notices import notifying
 from bitfold.runtime.wrapped_modules import unwrap
 
 
@@ -73,7 +72,7 @@ def compress(
     # Numba takes 0.4 s to import: only those who write a file import it.
     from bitfold.model_file.decoding import decoded  # noqa: PLC0415 - see above
     from bitfold.model_file.encoding import file_of  # noqa: PLC0415 - as above
-    from bitfold.model_file.sources import check_undivided, source_of  # noqa: PLC0415 - as above
+    from bitfold.model_file.sources import source_of  # noqa: PLC0415 - as above
 
     if not isinstance(module, nn.Module):
         raise ModelFileError(
@@ -88,8 +87,5 @@ def compress(
         rest_bits=rest_bits,
         calibration=calibration,
     )
-    source = source_of(module)
-    check_undivided(source)
-    with notifying(progress) as notify:
-        data = file_of(source, request, notify)
+    data = file_of(source_of(module), request, progress)
     return Compressed(data, decoded(data, copy.deepcopy(unwrap(module))))

@@ -19,33 +19,36 @@ from bitfold.model_file.calibrated.moments import evaluation
 from bitfold.model_file.planning.automatic import Planner
 from bitfold.model_file.planning.neurons import with_sorted_neurons
 from bitfold.model_file.request import TOLERANCE, Request
+from bitfold.model_file.sources import check_undivided
 from bitfold.model_file.syntax.body import write_body
 from bitfold.model_file.syntax.coordinates import check_readable
 from bitfold.model_file.syntax.header import with_header
 from bitfold.model_file.syntax.plan import Plan
 from bitfold.model_file.syntax.recipe import Recipe, most_numbers, recipe_of, write_recipe
 from bitfold.model_file.syntax.structure import Holder
-from bitfold.runtime.display.notices import Notify
+from bitfold.runtime.display.notices import Notify, notifying
 
 
-def file_of(source: Holder, request: Request, notify: Notify) -> bytes:
+def file_of(source: Holder, request: Request, progress: bool | Notify) -> bytes:
     """The file that was asked for, without a loss that describes the module.
 
     Args:
         source: a module without wrappers, or tensors by name.
         request: all options; checked.
-        notify: is told what is being done.
+        progress: see `write_model`.
 
     Raises:
-        ModelFileError: if there is none.
+        ModelFileError: if there is none, or ``fully_shard`` divides the module.
     """
+    check_undivided(source)
     request = replace(request, names=request.names or not isinstance(source, nn.Module))
     tolerance = TOLERANCE if request.tolerance is None else request.tolerance
-    if request.calibration is not None:
-        return calibrated(source, request, tolerance, notify)
-    if request.num_bytes is not None or request.loss is not None:
-        return searched(source, request, notify)
-    return rounded(source, tolerance, request)
+    with notifying(progress) as notify:
+        if request.calibration is not None:
+            return calibrated(source, request, tolerance, notify)
+        if request.num_bytes is not None or request.loss is not None:
+            return searched(source, request, notify)
+        return rounded(source, tolerance, request)
 
 
 def rounded(holder: Holder, tolerance: float, request: Request) -> bytes:

@@ -14,7 +14,6 @@ from bitfold.errors import ModelFileError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.model_file.request import Loss, Request
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.runtime.display.notices import notifying
 from bitfold.runtime.strangers.plain_files import check_size, open_plain
 
 _MAX_BYTES = 2**33
@@ -94,11 +93,7 @@ def write_model(
     # Numba takes 0.4 s to import: only those who write a file import it.
     from bitfold.model_file.described import write_described  # noqa: PLC0415 - see above
     from bitfold.model_file.encoding import file_of  # noqa: PLC0415 - as above
-    from bitfold.model_file.sources import (  # noqa: PLC0415 - as above
-        check_loss,
-        check_undivided,
-        source_of,
-    )
+    from bitfold.model_file.sources import check_loss, source_of  # noqa: PLC0415 - as above
 
     request = Request(
         tolerance=tolerance,
@@ -114,9 +109,7 @@ def write_model(
     if kolmogorov is not None:
         check_loss(source, kolmogorov, request.without_loss)
         return write_described(path, kolmogorov, names=names)
-    check_undivided(source)
-    with notifying(progress) as notify:
-        data = file_of(source, request, notify)
+    data = file_of(source, request, progress)
     _write(path, data)
     return len(data)
 
