@@ -156,7 +156,9 @@ def test_ssim_is_one_for_equal_pictures_and_falls_with_noise() -> None:
 def test_opponents_fit_the_size() -> None:
     """Each other format's file is within the size, or absent."""
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
-    for one in opponents(pixels, 1500):
+    found = opponents(pixels, 1500)
+    assert any(one.data for one in found)
+    for one in found:
         assert one.data is None or len(one.data) <= 1500
         assert (one.data is None) == (one.pixels is None)
     assert all(one.data is None for one in opponents(pixels, 20))
