@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -18,7 +21,7 @@ from bitfold.polytopes.drawing.raster import Raster, fold_segments
 from bitfold.recording.network_view import without_sigmoid
 from bitfold.studio.export.replay_page import write_replay_page
 from bitfold.training import Run, load_run
-from tests_page.conftest import Studio
+from tests_page.conftest import PATIENCE_MS, Studio
 
 
 def epoch_of(page: Page) -> int:
@@ -48,6 +51,14 @@ def shown(page: Page) -> NDArray[np.uint8]:
     page.evaluate("() => window.scrollTo(0, 0)")  # the header would cover a part
     data = page.locator("#folds").screenshot()
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def shown_once(page: Page, holds: Callable[[NDArray[np.uint8]], Any]) -> NDArray[np.uint8]:
+    """Return the pixels of the canvas once they are as wanted, else the last ones."""
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not holds(pixels := shown(page)) and time.monotonic() < end:
+        page.wait_for_timeout(100)
+    return pixels
 
 
 def kept_run(page: Page, studio: Studio, name: str = "ring") -> Run:

@@ -6,7 +6,7 @@ import numpy as np
 from playwright.sync_api import Page
 
 from tests_page.conftest import Studio
-from tests_page.test_page import kept_run, shown, step, wait_for_epoch
+from tests_page.test_page import kept_run, shown, shown_once, step, wait_for_epoch
 
 
 def test_two_runs_stand_side_by_side_in_one_window(page: Page, studio: Studio) -> None:
@@ -35,13 +35,10 @@ def test_points_are_drawn_where_they_are_learned(page: Page, studio: Studio) -> 
     page.wait_for_timeout(500)
     before = shown(page)
     page.check("#points")
-    page.wait_for_timeout(500)
-    after = shown(page)
-    changed = (before != after).any(-1)
-    assert 0.01 < changed.mean() < 0.9
+    after = shown_once(page, lambda pixels: (pixels != before).any(-1).mean() > 0.01)
+    assert 0.01 < (before != after).any(-1).mean() < 0.9
     page.uncheck("#points")
-    page.wait_for_timeout(500)
-    assert (shown(page) == before).all()
+    assert (shown_once(page, lambda pixels: (pixels == before).all()) == before).all()
 
 
 def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: Studio) -> None:

@@ -44,10 +44,10 @@ class Page:
         return sum(message.kind == kind for message in self.heard)
 
 
-def opened(folder: Path) -> Session:
+def opened(folder: Path, epochs: int = 50) -> Session:
     """Return a new session with K."""
     config = Config(
-        target="ring", size=16, shape="[4]*2", points=64, epochs=50, kolmogorov_weight=0.01,
+        target="ring", size=16, shape="[4]*2", points=64, epochs=epochs, kolmogorov_weight=0.01,
         batch_size=64, output_dir=str(folder), audit=False, snapshot_format="none",
     )  # fmt: skip
     return Session(config)
@@ -180,10 +180,11 @@ def test_lambda_and_the_target_of_a_session_are_changed(tmp_path: Path) -> None:
 def test_a_loop_elsewhere_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session advanced by a user's loop is shown, even before the page acknowledges a picture."""
     monkeypatch.setattr("bitfold.studio.notebook.run_page._WATCHED_SECONDS", 0.0)
-    with opened(tmp_path / "ring") as session:
+    with opened(tmp_path / "ring", epochs=5000) as session:
         page = page_of(session)
         for event in session:
-            if isinstance(event, EpochEnded) and event.epoch == 3:
+            # The driver tells moments at a steady rate; a fast machine trains several between two.
+            if isinstance(event, EpochEnded) and page.last("partition").facts["epoch"] >= 2:
                 break
     assert page.last("partition").facts["epoch"] >= 2
     page.say("play", run="ring")
