@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.kolmogorov.sums.fused.scratch_map import BATCH, PANEL, ScratchMap
-from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 from bitfold.runtime.vector_lanes import (
     LANES,
     add,
@@ -38,7 +38,7 @@ _FAR_BELOW = np.float32(-1e38)
 _SAFE_POWER = np.float32(64)
 
 
-@compiled
+@inlined
 def load_head(layers: Floats, m: Floats, p: ScratchMap) -> None:
     """Copy the last layer to scratch memory by columns, with the largest size in each column."""
     biases = layers.shape[0] - p.num_bins
@@ -57,7 +57,7 @@ def load_head(layers: Floats, m: Floats, p: ScratchMap) -> None:
     m[p.hidden + p.num_hidden * BATCH : p.hidden + (p.num_hidden + 1) * BATCH] = np.float32(1)
 
 
-@compiled
+@inlined
 def scale_hidden(m: Floats, p: ScratchMap) -> None:
     """Write a batch's hidden values times log2(e), and bounds of the logits' sizes."""
     scale = splat(_LOG2_E)
@@ -72,7 +72,7 @@ def scale_hidden(m: Floats, p: ScratchMap) -> None:
         store(m, p.bounds + r, bound)
 
 
-@compiled
+@inlined
 def _shift(m: Floats, p: ScratchMap, r: int) -> np.float32:
     """Return the shift of a weight's logits: 0 if that is safe, otherwise minus the largest."""
     if m[p.bounds + r] < _SAFE_POWER:
@@ -88,7 +88,7 @@ def _shift(m: Floats, p: ScratchMap, r: int) -> np.float32:
     return shift
 
 
-@compiled
+@inlined
 def exponentiate(m: Floats, p: ScratchMap, r: int) -> None:
     """Write logits, exponentials and their sums for the tile of weights from row ``r`` on."""
     s0, s1 = splat(_shift(m, p, r)), splat(_shift(m, p, r + 1))
@@ -115,7 +115,7 @@ def exponentiate(m: Floats, p: ScratchMap, r: int) -> None:
     m[k], m[k + 1], m[k + 2], m[k + 3] = total(m0), total(m1), total(m2), total(m3)
 
 
-@compiled
+@inlined
 def _exponentiate_pair(m: Floats, p: ScratchMap, j: int, a: Any, b: Any) -> Any:
     """Write two registers of logits and their exponentials; return the exponentials' sum."""
     store(m, p.logits + j, a)
@@ -126,7 +126,7 @@ def _exponentiate_pair(m: Floats, p: ScratchMap, j: int, a: Any, b: Any) -> Any:
     return add(a, b)
 
 
-@compiled
+@inlined
 def add_head_gradients(m: Floats, p: ScratchMap, r: int, used: int) -> None:
     """Add a tile's gradient by the last layer, and write its gradient by the hidden values.
 
@@ -164,14 +164,21 @@ def add_head_gradients(m: Floats, p: ScratchMap, r: int, used: int) -> None:
             p2, q2 = multiply_add(e2, c, p2), multiply_add(e2, d, q2)
             p3, q3 = multiply_add(e3, c, p3), multiply_add(e3, d, q3)
         k = p.grad_hidden + h * BATCH + r
-        m[k], m[k + 1] = total(p0) * i0, total(p1) * i1
-        m[k + 2], m[k + 3] = total(p2) * i2, total(p3) * i3
+        _store_used(m, k, used, (total(p0) * i0, total(p1) * i1, total(p2) * i2, total(p3) * i3))
         k += BATCH
-        m[k], m[k + 1] = total(q0) * i0, total(q1) * i1
-        m[k + 2], m[k + 3] = total(q2) * i2, total(q3) * i3
+        _store_used(m, k, used, (total(q0) * i0, total(q1) * i1, total(q2) * i2, total(q3) * i3))
 
 
-@compiled
+@inlined
+def _store_used(
+    m: Floats, k: int, used: int, values: tuple[np.float32, np.float32, np.float32, np.float32]
+) -> None:
+    """Write the values of a tile's weights: what follows the last one belongs to other weights."""
+    for row in range(used):
+        m[k + row] = values[row]
+
+
+@inlined
 def flush_gradients(m: Floats, p: ScratchMap, grad_layers: Doubles) -> None:
     """Add the gradients summed in float32 to those in float64, and reset them to 0."""
     biases = grad_layers.shape[0] - p.num_bins

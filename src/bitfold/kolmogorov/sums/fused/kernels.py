@@ -23,9 +23,22 @@ from bitfold.kolmogorov.sums.fused.soft_targets import (
     load_near_bins,
     share_linear,
     share_soft,
+    sinks_of,
+)
+from bitfold.kolmogorov.sums.fused.stretches import (
+    SHORTEST,
+    add_gathered,
+    begin_stretch,
+    find_bends,
+    gather_at_ends,
+    next_exponentials,
+    stretch_end,
+    write_near_logits,
 )
 from bitfold.kolmogorov.sums.fused.trunk import backward, forward
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -62,9 +75,10 @@ def sum_rows(  # noqa: PLR0917 - arrays in one tuple would be counted one by one
     Returns:
         Nats.
     """
-    index, positions = weights
-    layers, widths = predictor
-    grad_index, grad_layers = gradients
+    index, positions = borrowed(weights[0]), borrowed(weights[1])
+    layers, widths = borrowed(predictor[0]), borrowed(predictor[1])
+    grad_index, grad_layers = borrowed(gradients[0]), borrowed(gradients[1])
+    m = borrowed(m)
     with_gradients = grad_layers.shape[0] > 0
     p = make_map(widths, targets[0], targets[1])
     m[:] = np.float32(0)
@@ -75,6 +89,7 @@ def sum_rows(  # noqa: PLR0917 - arrays in one tuple would be counted one by one
         last = min(first + BATCH, rows[1])
         _load_batch(positions[first:last], m, p)
         forward(layers, widths, m, p)
+        find_bends(widths, m, p)
         nats += _sum_batch(index[first:last], grad_index[first:last], m, p, with_gradients)
         if with_gradients:
             backward(layers, widths, m, p)
@@ -118,7 +133,7 @@ def bin_rows(bins: Ints, positions: Floats, predictor: tuple[Floats, Ints], nats
             nats[i] = math.log(m[p.masses + row]) - _LN_2 * logit
 
 
-@compiled
+@inlined
 def _load_batch(positions: Floats, m: Floats, p: ScratchMap) -> None:
     """Copy a batch's positions, one coordinate a row; zeros follow the last weight."""
     size = positions.shape[0]
@@ -129,7 +144,7 @@ def _load_batch(positions: Floats, m: Floats, p: ScratchMap) -> None:
         m[start + size : start + BATCH] = np.float32(0)
 
 
-@compiled
+@inlined
 def _sum_batch(
     index: Floats, grad_index: Floats, m: Floats, p: ScratchMap, with_gradients: bool
 ) -> float:
@@ -137,28 +152,70 @@ def _sum_batch(
     size = index.shape[0]
     nats = find_bins(index, m, p)
     scale_hidden(m, p)
-    for start in range(0, size, TILE):
-        exponentiate(m, p, start)
-        used = min(TILE, size - start)
-        # The product of four masses of at most 2^80 fits float64, so one logarithm serves all four.
-        mass, logits = 1.0, 0.0
-        for row in range(used):
-            r = start + row
-            mass *= float(m[p.masses + row])
-            if p.rate == 0:
-                logit, slope = share_linear(m, p, r, row)
-            else:
-                logit, slope = share_soft(m, p, r, row)
-            logits += float(logit)
-            grad_index[r] = m[p.escapes + r] - np.float32(_LN_2) * slope * m[p.gates + r]
-        nats += math.log(mass) - _LN_2 * logits
-        if with_gradients:
-            add_head_gradients(m, p, start, used)
+    start = 0
+    while start < size:
+        end = stretch_end(m, p, start, size)
+        if end - start >= SHORTEST:
+            nats += _sum_stretch(grad_index, m, p, (start, end), with_gradients)
+        else:
+            end = min(start + TILE, size)
+            exponentiate(m, p, start)
+            nats += _sum_tile(grad_index, m, p, (start, end), (0.0, 0.0))
+            if with_gradients:
+                add_head_gradients(m, p, start, end - start)
+        start = end
     _clear_rest(m, p, size)
     return nats
 
 
-@compiled
+@inlined
+def _sum_stretch(
+    grad_index: Floats, m: Floats, p: ScratchMap, rows: tuple[int, int], with_gradients: bool
+) -> float:
+    """Sum the cost of a stretch of a batch's weights, with the same gradients as `_sum_batch`."""
+    first, end = rows
+    begin_stretch(m, p, first, end)
+    distance = 1 / (end - 1 - first)
+    nats = 0.0
+    for start in range(first, end, TILE):
+        used = min(TILE, end - start)
+        next_exponentials(m, p, start == first)
+        for row in range(used):
+            write_near_logits(m, p, start + row, row, first)
+        places = ((start - first) * distance, distance)
+        nats += _sum_tile(grad_index, m, p, (start, start + used), places)
+        if with_gradients:
+            gather_at_ends(m, p, used, places)
+    if with_gradients:
+        add_gathered(m, p, first, end)
+    return nats
+
+
+@inlined
+def _sum_tile(
+    grad_index: Floats,
+    m: Floats,
+    p: ScratchMap,
+    rows: tuple[int, int],
+    places: tuple[float, float],
+) -> float:
+    """Sum a tile's cost, write its gradients by index, and add shares to their `sinks_of`."""
+    # The product of four masses of at most 2^80 fits float64, so one logarithm serves all four.
+    mass, logits = 1.0, 0.0
+    for row in range(rows[1] - rows[0]):
+        r = rows[0] + row
+        mass *= float(m[p.masses + row])
+        sinks = sinks_of(m, p, row, places)
+        if p.rate == 0:
+            logit, slope = share_linear(m, p, r, row, sinks)
+        else:
+            logit, slope = share_soft(m, p, r, row, sinks)
+        logits += float(logit)
+        grad_index[r] = m[p.escapes + r] - np.float32(_LN_2) * slope * m[p.gates + r]
+    return math.log(mass) - _LN_2 * logits
+
+
+@inlined
 def _clear_rest(m: Floats, p: ScratchMap, size: int) -> None:
     """Set the gradients by hidden values to zero behind the last weight."""
     for h in range(p.num_hidden):

@@ -54,6 +54,13 @@ class ScratchMap(NamedTuple):
         logits: (TILE, pitch), times log2(e) and minus a shift; LANES more as padding.
         exponentials: as ``logits``: 2^logits, later the gradient by the logits times their sum.
         masses: (TILE,), sums of the exponentials.
+        first_logits: (pitch,), of the first weight of a stretch; see `stretches` for these six.
+        steps: (pitch,), growth of the logits from one weight to the next; LANES more as padding.
+        factors: (pitch,), growth of the exponentials over a tile.
+        ends: (2, pitch), gradients by the logits, gathered at a stretch's first and last weight;
+            LANES more as padding.
+        kinks: (BATCH,), not 0 where a hidden value's side differs from that of the weight before.
+        bends: (BATCH,), not 0 where a weight's coordinates are not the mean of its neighbours'.
         falls: (2 num_near, and LANES more as padding), exp(-k / T) backwards, then zeros.
         rises: as ``falls``: zeros, then exp(-k / T).
         inside: (num_near, and LANES more as padding), 1 for each near bin, then zeros.
@@ -86,6 +93,12 @@ class ScratchMap(NamedTuple):
     logits: int
     exponentials: int
     masses: int
+    first_logits: int
+    steps: int
+    factors: int
+    ends: int
+    kinks: int
+    bends: int
     falls: int
     rises: int
     inside: int
@@ -118,8 +131,10 @@ def make_map(widths: Ints, rate: float, reach: int) -> ScratchMap:
         trunk += (widths[level] + 1) * widths[level + 1]
     batch = _batch_offsets(before, num_columns * BATCH)
     head = _head_offsets(batch[-1] + BATCH, num_hidden, num_columns * pitch)
-    rows = _row_offsets(head[-1] + _rounded(trunk, LANES), TILE * pitch + LANES, num_near)
-    return ScratchMap(*(sizes + batch + head + rows))
+    rows = _row_offsets(head[-1] + _rounded(trunk, LANES), TILE * pitch + LANES)
+    stretch = _stretch_offsets(rows[-1] + LANES, pitch)
+    targets = _target_offsets(stretch[-1] + BATCH, num_near)
+    return ScratchMap(*(sizes + batch + head + rows + stretch + targets))
 
 
 @compiled
@@ -139,12 +154,26 @@ def _head_offsets(columns: int, num_hidden: int, size: int) -> tuple[int, int, i
 
 
 @compiled
-def _row_offsets(
-    logits: int, size: int, num_near: int
-) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]:
-    """Offsets from ``logits`` to the end of the memory; ``size`` is that of ``logits``."""
-    masses = logits + 2 * size
-    falls = masses + LANES
+def _row_offsets(logits: int, size: int) -> tuple[int, int, int]:
+    """Offsets from ``logits`` to ``masses``; ``size`` is that of ``logits``."""
+    return logits, logits + size, logits + 2 * size
+
+
+@compiled
+def _stretch_offsets(first_logits: int, pitch: int) -> tuple[int, int, int, int, int, int]:
+    """Offsets from ``first_logits`` to ``bends``."""
+    steps = first_logits + pitch + LANES
+    factors = steps + pitch + LANES
+    ends = factors + pitch
+    kinks = ends + 2 * pitch + LANES
+    return first_logits, steps, factors, ends, kinks, kinks + BATCH
+
+
+@compiled
+def _target_offsets(
+    falls: int, num_near: int
+) -> tuple[int, int, int, int, int, int, int, int, int, int]:
+    """Offsets from ``falls`` to the end of the memory."""
     rises = falls + _rounded(2 * num_near, LANES) + LANES
     inside = rises + _rounded(2 * num_near, LANES) + LANES
     sums = inside + _rounded(num_near, LANES)
@@ -152,7 +181,7 @@ def _row_offsets(
     ratios, escapes = floors + 2 * BATCH, floors + 4 * BATCH
     tables = (falls, rises, inside, sums)
     weights = (floors, floors + BATCH, ratios, ratios + BATCH, escapes, escapes + BATCH)
-    return (logits, logits + size, masses, *tables, *weights)
+    return (*tables, *weights)
 
 
 @compiled

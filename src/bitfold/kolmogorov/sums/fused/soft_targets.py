@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.kolmogorov.sums.fused.scratch_map import BATCH, ScratchMap
-from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 from bitfold.runtime.vector_lanes import (
     LANES,
     add,
@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 _LN_2 = math.log(2)
 
 
-@compiled
+@inlined
 def load_near_bins(m: Floats, p: ScratchMap) -> None:
     """Write the powers of exp(-1/T) that make up the shares of near bins."""
     ratio = math.exp(-p.rate)
@@ -41,7 +41,7 @@ def load_near_bins(m: Floats, p: ScratchMap) -> None:
         power *= ratio
 
 
-@compiled
+@inlined
 def find_bins(index: Floats, m: Floats, p: ScratchMap) -> float:
     """Find the bins of a batch of weights; return the nats of those that leave the range.
 
@@ -74,32 +74,85 @@ def find_bins(index: Floats, m: Floats, p: ScratchMap) -> float:
     return nats
 
 
-@compiled
-def share_linear(m: Floats, p: ScratchMap, r: int, row: int) -> tuple[np.float32, np.float32]:
+@inlined
+def sinks_of(
+    m: Floats, p: ScratchMap, row: int, places: tuple[float, float]
+) -> tuple[int, int, np.float32, np.float32]:
+    """Return the rows that shares are added to, with factors, for the weight in ``row`` of a tile.
+
+    Shares times minus the mass turn the exponentials into the gradient by the logits, (softmax -
+    share) times the mass. In a stretch the exponentials go on to the next tile, so shares go to the
+    gradients of its ends.
+
+    Args:
+        m: the scratch memory.
+        p: its map.
+        row: of the tile.
+        places: of the tile's first weight in its stretch, from 0 to 1, and the distance of two;
+            the distance is 0 if there is no stretch.
+
+    Returns:
+        Offsets of both rows, -1 for none; and their factors.
+    """
+    if places[1] == 0:
+        return p.exponentials + row * p.pitch, -1, -m[p.masses + row], np.float32(0)
+    place = np.float32(places[0] + row * places[1])
+    return p.ends, p.ends + p.pitch, place - np.float32(1), -place
+
+
+@inlined
+def share_linear(
+    m: Floats, p: ScratchMap, r: int, row: int, sinks: tuple[int, int, np.float32, np.float32]
+) -> tuple[np.float32, np.float32]:
     """Share weight ``r`` of a batch, in ``row`` of its tile, between its two nearest bins.
+
+    Args:
+        m: the scratch memory.
+        p: its map.
+        r: the weight.
+        row: of its tile.
+        sinks: see `sinks_of`.
 
     Returns:
         Sum of share * logit, in powers of two, and its derivative by the index.
     """
-    at = row * p.pitch + int(m[p.floors + r])
-    mass = m[p.masses + row]
+    floor = int(m[p.floors + r])
+    at = row * p.pitch + floor
     right = m[p.fractions + r]
     left = np.float32(1) - right
-    m[p.exponentials + at] -= left * mass
-    m[p.exponentials + at + 1] -= right * mass
+    _add_share(m, floor, left, sinks)
+    _add_share(m, floor + 1, right, sinks)
     z0, z1 = m[p.logits + at], m[p.logits + at + 1]
     return left * z0 + right * z1, z1 - z0
 
 
-@compiled
-def share_soft(m: Floats, p: ScratchMap, r: int, row: int) -> tuple[np.float32, np.float32]:
+@inlined
+def _add_share(
+    m: Floats, j: int, share: np.float32, sinks: tuple[int, int, np.float32, np.float32]
+) -> None:
+    """Add a share of bin ``j`` to the rows of `sinks_of`."""
+    m[sinks[0] + j] += share * sinks[2]
+    if sinks[1] >= 0:
+        m[sinks[1] + j] += share * sinks[3]
+
+
+@inlined
+def share_soft(
+    m: Floats, p: ScratchMap, r: int, row: int, sinks: tuple[int, int, np.float32, np.float32]
+) -> tuple[np.float32, np.float32]:
     """Share weight ``r`` of a batch, in ``row`` of its tile, by a softmax of distances.
 
     Let f be the weight's fraction and q = exp(-1/T). The bins k = 0, 1, ... to the left have shares
     proportional to q^(f + k), and those to the right shares proportional to q^(1 - f + k). Both are
     divided by the larger of q^f and q^(1 - f), so that they start with 1 or exp(-abs(1 - 2 f) / T),
-    and no share that counts underflows. Subtracting shares times the mass turns the exponentials
-    into the gradient by the logits, (softmax - share) times the mass.
+    and no share that counts underflows.
+
+    Args:
+        m: the scratch memory.
+        p: its map.
+        r: the weight.
+        row: of its tile.
+        sinks: see `sinks_of`.
 
     Returns:
         Sum of share * logit, in powers of two, and its derivative by the index.
@@ -121,12 +174,12 @@ def share_soft(m: Floats, p: ScratchMap, r: int, row: int) -> tuple[np.float32, 
         # The weight lies on a bin, which then is neither to its left nor to its right.
         at = row * p.pitch + floor
         centre, level = left, left * m[p.logits + at]
-        m[p.exponentials + at] -= centre * m[p.masses + row]
+        _add_share(m, floor, centre, sinks)
         left *= m[p.rises + p.num_near + 1]
         left_share = left * m[p.sums + num_left - 1]
         falls += 1
-    scales = (left, right, -m[p.masses + row])
-    below, above = _share_near_bins(m, p, row * p.pitch + first, (falls, rises), scales)
+    tables = (falls, rises, row * p.pitch + first)
+    below, above = _share_near_bins(m, p, first, tables, (left, right), sinks)
     two = np.float32(2)
     # The derivative of a share is the share times its pull (-1/T on the left, 0 at the centre, 1/T
     # on the right) minus the mean pull, (right_share - left_share) / T. All shares add up to 1,
@@ -137,25 +190,30 @@ def share_soft(m: Floats, p: ScratchMap, r: int, row: int) -> tuple[np.float32, 
     return below + above + level, slope * np.float32(p.rate)
 
 
-@compiled
-def _share_near_bins(
+@inlined
+def _share_near_bins(  # noqa: PLR0917 - tuples of other types would be counted one by one
     m: Floats,
     p: ScratchMap,
-    start: int,
-    tables: tuple[int, int],
-    scales: tuple[np.float32, np.float32, np.float32],
+    first: int,
+    offsets: tuple[int, int, int],
+    scales: tuple[np.float32, np.float32],
+    sinks: tuple[int, int, np.float32, np.float32],
 ) -> tuple[np.float32, np.float32]:
-    """Subtract the shares from a row's exponentials; return share * logit left and right."""
-    falls, rises = tables
-    left, right, minus_mass = splat(scales[0]), splat(scales[1]), splat(scales[2])
+    """Add the shares of near bins to their sinks; return share * logit left and right."""
+    falls, rises, logits = offsets
+    left, right = splat(scales[0]), splat(scales[1])
+    factor, other = splat(sinks[2]), splat(sinks[3])
     below = splat(np.float32(0))
     above = below
     for k in range(0, p.num_near, LANES):
-        at = start + k
-        logits = load(m, p.logits + at)
+        logit = load(m, p.logits + logits + k)
         a = multiply(left, load(m, falls + k))
         b = multiply(multiply(right, load(m, p.inside + k)), load(m, rises + k))
-        below, above = multiply_add(a, logits, below), multiply_add(b, logits, above)
-        at += p.exponentials
-        store(m, at, multiply_add(add(a, b), minus_mass, load(m, at)))
+        below, above = multiply_add(a, logit, below), multiply_add(b, logit, above)
+        share = add(a, b)
+        at = sinks[0] + first + k
+        store(m, at, multiply_add(share, factor, load(m, at)))
+        if sinks[1] >= 0:
+            at = sinks[1] + first + k
+            store(m, at, multiply_add(share, other, load(m, at)))
     return total(below), total(above)

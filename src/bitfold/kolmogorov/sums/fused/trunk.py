@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.kolmogorov.sums.fused.scratch_map import BATCH, ScratchMap
-from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 from bitfold.runtime.vector_lanes import (
     LANES,
     add,
@@ -28,7 +28,7 @@ Ints = NDArray[np.int64]
 _SLOPE = np.float32(0.01)
 
 
-@compiled
+@inlined
 def forward(layers: Floats, widths: Ints, m: Floats, p: ScratchMap) -> None:
     """Compute all hidden values of a batch.
 
@@ -62,7 +62,7 @@ def forward(layers: Floats, widths: Ints, m: Floats, p: ScratchMap) -> None:
         source, weights = target, biases + fan_out
 
 
-@compiled
+@inlined
 def backward(layers: Floats, widths: Ints, m: Floats, p: ScratchMap) -> None:
     """Add a batch's gradient by the hidden layers.
 
@@ -89,7 +89,7 @@ def backward(layers: Floats, widths: Ints, m: Floats, p: ScratchMap) -> None:
         target = source
 
 
-@compiled
+@inlined
 def _rectify(shape: tuple[int, int], m: Floats, values: int, grads: int, grad_layer: int) -> None:
     """Take gradients by a layer's values back through LeakyReLU, and add those by its biases."""
     fan_in, fan_out = shape
@@ -105,7 +105,7 @@ def _rectify(shape: tuple[int, int], m: Floats, values: int, grads: int, grad_la
         m[grad_layer + fan_in * fan_out + o] += total(summed)
 
 
-@compiled
+@inlined
 def _collect(shape: tuple[int, int], m: Floats, values: int, grads: int, grad_layer: int) -> None:
     """Add a layer's gradient by its weights: gradients of outputs times values of inputs."""
     fan_in, fan_out = shape
@@ -122,7 +122,7 @@ def _collect(shape: tuple[int, int], m: Floats, values: int, grads: int, grad_la
             m[grad_layer + o * fan_in + i] += total(add(a, b))
 
 
-@compiled
+@inlined
 def _pull_back(
     shape: tuple[int, int], layer: Floats, m: Floats, grads: int, grad_inputs: int
 ) -> None:

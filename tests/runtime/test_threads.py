@@ -1,0 +1,74 @@
+"""Tests of work that is shared among threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from bitfold.runtime.threads import in_order
+
+
+@pytest.fixture(autouse=True)
+def three_threads() -> Iterator[None]:
+    """Let PyTorch use three threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_results_are_in_the_order_of_the_parts() -> None:
+    """Three threads, which meet at a barrier, give the results of one."""
+    barrier = threading.Barrier(3)
+
+    def work(part: int) -> tuple[int, int]:
+        if part < 3:
+            barrier.wait(60)
+        return part * part, threading.get_ident()
+
+    found = in_order(work, range(50))
+    assert [result for result, _ in found] == [part * part for part in range(50)]
+    assert len({thread for _, thread in found[:3]}) == 3
+    assert in_order(work, []) == []
+
+
+def test_an_error_in_any_part_reaches_the_caller() -> None:
+    """The error of a part is raised, whoever worked on it."""
+    for broken in range(6):
+
+        def work(part: int, broken: int = broken) -> int:
+            return 1 // (part - broken)
+
+        with pytest.raises(ZeroDivisionError):
+            in_order(work, range(6))
+
+
+def test_many_callers_at_once_wait_for_none_but_their_own() -> None:
+    """Parts that share out parts of their own end, though all helpers are taken."""
+
+    def inner(part: int) -> int:
+        return part
+
+    def outer(part: int) -> int:
+        return sum(in_order(inner, range(part)))
+
+    assert in_order(outer, range(40)) == [sum(range(part)) for part in range(40)]
+
+
+def _shared(number: int) -> list[int]:
+    torch.set_num_threads(2)
+    return in_order(lambda part: part + number, range(4))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_has_helpers_of_its_own() -> None:
+    """After a fork the helpers of the parent are gone, and new ones are started."""
+    in_order(lambda part: part, range(4))
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(_shared, (1,)).get(60) == [1, 2, 3, 4]
