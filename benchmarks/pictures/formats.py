@@ -73,7 +73,7 @@ def photograph_bytes(bits_per_pixel: float) -> int:
 def likeness(truth: Pixels, shown: Pixels) -> tuple[float, float]:
     """Return PSNR in dB, at most 99, and SSIM as scikit-image computes it with Gaussian windows."""
     quality = min(psnr_db(truth, shown), MOST_DB)
-    similarity = structural_similarity(
+    similarity = structural_similarity(  # type: ignore[no-untyped-call, unused-ignore] # as it has it
         truth, shown, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
         data_range=255,
     )  # fmt: skip

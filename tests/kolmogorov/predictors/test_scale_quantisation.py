@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bitfold.entropy_coding.scales.whole_scales import ALIVE
+from bitfold.entropy_coding.scales.whole_scales import ALIVE, DEAD
 from bitfold.kolmogorov import (
     KolmogorovLoss,
     RowColumnPredictor,
     SentPredictor,
     fit_predictor,
 )
+from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor
 from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
 from bitfold.kolmogorov.predictors.scale_quantisation import quantise_scales
 from tests.kolmogorov.narrowing import learned_range
@@ -156,3 +157,36 @@ def test_a_tensor_of_nothing_but_zeros_and_weights_not_finite() -> None:
     with torch.no_grad():
         module.weight[1, 1] = math.nan
     assert math.isnan(loss.bits().total)
+
+
+@pytest.mark.parametrize("quantise", ["learned", None])
+def test_lines_are_dead_where_all_their_weights_are_the_location(quantise: Any) -> None:
+    """Rows and columns of any layer are dead exactly where each weight has the location's bin."""
+    torch.manual_seed(1)
+    layers: list[Any] = [
+        nn.Conv2d(3, 5, 3),
+        nn.ConvTranspose2d(5, 4, 2),
+        nn.ConvTranspose2d(4, 6, 3, groups=2),
+        nn.Linear(6, 7),
+        nn.Embedding(9, 4),
+    ]
+    module = nn.ModuleList(layers)
+    with torch.no_grad():
+        for item in module.parameters():
+            item[torch.rand(len(item)) < 0.4] = 0
+            if item.ndim > 1:
+                item[:, torch.rand(item.shape[1]) < 0.4] = 0
+        layers[3].weight[0, 1] = 1e6  # far beyond the range
+    loss = KolmogorovLoss(module, quantise=quantise, predictor=RowColumnPredictor())
+    predictor, table = loss.predictor, loss.table
+    assert isinstance(predictor, ScalePredictor)
+    found = quantise_scales(predictor.learned_scales(), table, loss.weight_range, 8)
+    num_dead = 0
+    for number, (scale, block) in enumerate(zip(found, table.layout.blocks, strict=True)):
+        numbers = torch.cat(list(numbers_of_tensor(table, loss.weight_range, number)))
+        used = block.box.unflatten(numbers != scale.location).any(2)
+        for axis, lines in enumerate(scale.lines):
+            dead = torch.from_numpy(lines.exponents == DEAD)
+            assert torch.equal(dead, ~used.any(1 - axis))
+            num_dead += int(dead.sum())
+    assert num_dead > 5

@@ -23,6 +23,7 @@ from bitfold.entropy_coding.numbers.golomb import get_golomb, put_golomb
 from bitfold.entropy_coding.rans.coder import SOUND, State, Words, slot, take
 from bitfold.entropy_coding.rans.symbols import Symbols, packed
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.threads import in_order, parts_of
 
@@ -105,7 +106,8 @@ def put_bins(
     Returns:
         The count of symbols.
     """
-    room = make_room(network)
+    made = make_room(network)
+    network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(made)
     cumulative = room[2]
     last = len(cumulative) - 2
     shift, at = group_bits(last + 1), 0
@@ -133,7 +135,8 @@ def get_bins(
 ) -> None:
     """Read numbers that `put_bins` wrote, until ``numbers`` is full or a fault is met."""
     state, words = stream
-    room = make_room(network)
+    made = make_room(network)
+    network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(made)
     cumulative = room[2]
     last = len(cumulative) - 2
     shift = group_bits(last + 1)
@@ -161,7 +164,8 @@ def count_bits(
         bins: (n,).
         bits: (n,), written.
     """
-    room = make_room(network)
+    made = make_room(network)
+    network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(made)
     cumulative = room[2]
     num_bins = len(cumulative) - 1
     shift = group_bits(num_bins)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bitfold.entropy_coding.fixed_point.network import FixedNetwork
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Ints = NDArray[np.int64]
 
@@ -36,6 +37,7 @@ _C3: Final = 57_046_302
 _C4: Final = 7_278_155
 _MOST_GROUPS: Final = 1 << 10
 _ALL: Final = 1 << 16
+_32_BITS: Final = (1 << 32) - 1
 
 
 @compiled
@@ -56,7 +58,7 @@ def group_bits(num_bins: int) -> int:
     return bits
 
 
-@compiled
+@inlined
 def weigh_bins(network: FixedNetwork, coordinates: Ints, room: Room) -> None:
     """Work out the masses of a weight's bins.
 
@@ -83,7 +85,7 @@ def weigh_bins(network: FixedNetwork, coordinates: Ints, room: Room) -> None:
     _add_masses(sums[: widths[last + 1]], cumulative)
 
 
-@compiled
+@inlined
 def _add_inputs(numbers: NDArray[np.int32], hidden: NDArray[np.int32], sums: Ints) -> None:
     """Add up the products of each input with its row of numbers."""
     num_outputs = len(sums)
@@ -94,7 +96,7 @@ def _add_inputs(numbers: NDArray[np.int32], hidden: NDArray[np.int32], sums: Int
             sums[j] += value * np.int64(numbers[i * num_outputs + j])
 
 
-@compiled
+@inlined
 def _scale(sums: Ints, factor: int, shift: int, biases: Ints) -> None:
     """Turn sums in steps into fixed point, add biases, and keep the results within bounds."""
     for j in range(len(sums)):
@@ -102,7 +104,7 @@ def _scale(sums: Ints, factor: int, shift: int, biases: Ints) -> None:
         sums[j] = min(max(total, -_LARGEST), _LARGEST)
 
 
-@compiled
+@inlined
 def _add_masses(logits: Ints, cumulative: Ints) -> None:
     """Running sums of masses: exp(logit - largest) * 2^30, plus 1."""
     top = logits[0]
@@ -110,11 +112,13 @@ def _add_masses(logits: Ints, cumulative: Ints) -> None:
         top = max(top, logits[j])
     # Apart from the sum, so that the compiler works on several at a time.
     for j in range(len(logits)):
-        octaves = (min(top - logits[j], _NOTHING) * _OCTAVES) >> _FRACTION
+        # Masks change nothing. They show that factors have 32 bits, whose products are fast.
+        distance = min(top - logits[j], _NOTHING) & _32_BITS
+        octaves = (distance * _OCTAVES) >> _FRACTION
         part = octaves & (_ALL - 1)
-        power = _C3 - ((_C4 * part) >> _FRACTION)
-        power = _C2 - ((power * part) >> _FRACTION)
-        power = _C1 - ((power * part) >> _FRACTION)
+        power = (_C3 - ((_C4 * part) >> _FRACTION)) & _32_BITS
+        power = (_C2 - ((power * part) >> _FRACTION)) & _32_BITS
+        power = (_C1 - ((power * part) >> _FRACTION)) & _32_BITS
         power = _ONE - ((power * part) >> _FRACTION)
         cumulative[j + 1] = (power >> (octaves >> _FRACTION)) + 1
     total = 0

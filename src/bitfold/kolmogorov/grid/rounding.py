@@ -57,14 +57,41 @@ def count_plainly(
     """
     from bitfold.kolmogorov.grid.rounding_kernels import count_bins  # noqa: PLC0415 - see above
 
-    limits = (bins.minimum, bins.maximum)
-    rounding = (1.0 / step, limits, bins.width, bins.num_bins - 1, bins.origin)
+    rounding = _rounding(step, bins)
     flat = array(weights.detach().view(-1))
     for first in range(0, len(flat), part):
         some = flat[first : first + part]
         numbers = np.empty(len(some), np.int64)
         are_finite = bool(count_bins(some, rounding, numbers))
         yield numbers, are_finite
+
+
+def used_plainly(
+    weights: Tensor, step: float, bins: Bins, location: int, sides: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Which lines of a tensor have a weight that decodes as another number than the location.
+
+    Args:
+        weights: contiguous float32 on the CPU.
+        step: as for `count_plainly`.
+        bins: the grid.
+        location: a number as `bin_numbers` counts them.
+        sides: sizes of the first two dimensions in memory; what follows them is one more.
+
+    Returns:
+        bool, of these two sizes.
+    """
+    from bitfold.kolmogorov.grid.rounding_kernels import mark_used  # noqa: PLC0415 - see above
+
+    found = np.zeros(sides[0], np.bool_), np.zeros(sides[1], np.bool_)
+    mark_used(array(weights.detach().view(-1)), _rounding(step, bins), location, found)
+    return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+
+
+def _rounding(step: float, bins: Bins) -> tuple[float, tuple[float, float], float, int, int]:
+    """What `rounding_kernels.Rounding` says."""
+    limits = (bins.minimum, bins.maximum)
+    return 1.0 / step, limits, bins.width, bins.num_bins - 1, bins.origin
 
 
 @torch.no_grad()

@@ -5,9 +5,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Weights = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 Rounding = tuple[float, tuple[float, float], float, int, int]
 """1 over the step; the lowest and highest bin's value; the distance of bins; the index of the last
@@ -54,20 +57,52 @@ def count_bins(weights: Weights, rounding: Rounding, numbers: NDArray[np.int64])
     Returns:
         Whether all weights are finite.
     """
-    inverse, (minimum, maximum), width, last, origin = rounding
     are_finite = True
     for i in range(weights.shape[0]):
-        value = np.float64(weights[i]) * inverse
-        if not np.isfinite(value):
-            are_finite = False
-            numbers[i] = -origin
-            continue
-        inside = min(max(value, minimum), maximum)
-        index = min(max(np.rint((inside - minimum) / width), 0.0), np.float64(last))
-        beyond = np.rint(abs(value - inside) / width)
-        index += -beyond if index == 0 else beyond
-        numbers[i] = np.int64(min(max(index, -MOST_NUMBER), MOST_NUMBER)) - origin
+        value = np.float64(weights[i]) * rounding[0]
+        are_finite = are_finite and np.isfinite(value)
+        numbers[i] = _number_of(value, rounding)
     return are_finite
+
+
+@compiled(error_model="numpy")
+def mark_used(
+    weights: Weights, rounding: Rounding, location: int, sides: tuple[Flags, Flags]
+) -> None:
+    """Mark the rows and columns in which a weight decodes as another number than the location.
+
+    Args:
+        weights: (n,), of a tensor with the lines of ``sides`` as its first dimensions in memory.
+        rounding: of the tensor.
+        location: a number of a bin.
+        sides: flags of the first and of the second dimension, set where a weight differs.
+    """
+    first, second = borrowed(sides[0]), borrowed(sides[1])
+    weights = borrowed(weights)
+    num_offsets = weights.shape[0] // max(first.shape[0] * second.shape[0], 1)
+    at = 0
+    for i in range(first.shape[0]):
+        for j in range(second.shape[0]):
+            is_used = False
+            for _ in range(num_offsets):
+                number = _number_of(np.float64(weights[at]) * rounding[0], rounding)
+                is_used = is_used or number != location
+                at += 1
+            first[i] |= is_used
+            second[j] |= is_used
+
+
+@inlined
+def _number_of(value: float, rounding: Rounding) -> int:
+    """The number of the bin that a value in steps decodes as; minus the origin if not finite."""
+    _, (minimum, maximum), width, last, origin = rounding
+    if not np.isfinite(value):
+        return -origin
+    inside = min(max(value, minimum), maximum)
+    index = min(max(np.rint((inside - minimum) / width), 0.0), np.float64(last))
+    beyond = np.rint(abs(value - inside) / width)
+    index += -beyond if index == 0 else beyond
+    return int(np.int64(min(max(index, -MOST_NUMBER), MOST_NUMBER)) - origin)
 
 
 @compiled(error_model="numpy", fastmath={"reassoc", "contract"})

@@ -127,10 +127,24 @@ def straight_through(
     Returns:
         For each parameter a tensor of its shape and dtype, bit for bit the decoded one.
     """
+    if not torch.is_grad_enabled():
+        return tuple(_rounded(table, weight_range, subset))
     # PyTorch leaves Function.apply without types.
     apply: Callable[..., tuple[Tensor, ...]] = _StraightThrough.apply
     learned = list(weight_range.parameters())
     return apply((table, weight_range, subset), *learned, *table.parameters)
+
+
+def _rounded(
+    table: ParameterTable, weight_range: WeightRange, subset: WeightSubset
+) -> list[Tensor]:
+    """The weights that a decoder gets, without a history."""
+    steps = weight_range.steps(as_sent=True)
+    if steps is not None and can_round_plainly(table.parameters):
+        return round_plainly(table.parameters, steps, weight_range.bins)
+    flat = decoded_weights(table, weight_range, subset)
+    # Without clones the pieces would be views of one tensor, and share its history.
+    return [piece.clone() for piece in table.pieces(flat)]
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -140,13 +154,7 @@ class _StraightThrough(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         table, weight_range, subset = work
         ctx.set_materialize_grads(False)
-        steps = weight_range.steps(as_sent=True)
-        if steps is not None and can_round_plainly(table.parameters):
-            rounded = round_plainly(table.parameters, steps, weight_range.bins)
-        else:
-            flat = decoded_weights(table, weight_range, subset)
-            # Without clones the pieces would be views of one tensor, and share its history.
-            rounded = [piece.clone() for piece in table.pieces(flat)]
+        rounded = _rounded(table, weight_range, subset)
         ctx.num_learned = len(inputs) - len(rounded)
         # Not saved by PyTorch: checkpointing, which makes them again, would count what is saved.
         ctx.weights, ctx.rounded = inputs[ctx.num_learned :], [item.detach() for item in rounded]

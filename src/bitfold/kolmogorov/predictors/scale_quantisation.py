@@ -20,6 +20,7 @@ from bitfold.entropy_coding.scales.whole_scales import (
 )
 from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor
 from bitfold.kolmogorov.grid.bins import Bins
+from bitfold.kolmogorov.grid.rounding import can_round_plainly, used_plainly
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.parameters import ParameterTable
@@ -89,10 +90,18 @@ def _used_lines(
 ) -> list[Tensor]:
     """Whether each row, then each column of each tensor has a weight that is not the location."""
     flags = list[Tensor]()
-    for number, (held, location) in enumerate(zip(table.layout.held, locations, strict=True)):
-        used = _is_used(location, table, weight_range, number)
-        in_lines = held.box.unflatten(used).any(2)
-        flags += [held.spread(in_lines.any(1 - axis), axis) for axis in (0, 1)]
+    steps = weight_range.steps(as_sent=True)
+    lengths = [1.0] * len(locations) if steps is None else steps.tolist()
+    whole = zip(table.held(), table.layout.held, locations, lengths, strict=True)
+    for number, (weights, held, location, step) in enumerate(whole):
+        box = held.box
+        if can_round_plainly([weights]):
+            sides = used_plainly(weights, step, weight_range.bins, location, box.in_memory[:2])
+            lines = sides[::-1] if box.is_transposed else sides
+        else:
+            used = box.unflatten(_is_used(location, table, weight_range, number)).any(2)
+            lines = used.any(1), used.any(0)
+        flags += [held.spread(lines[axis], axis) for axis in (0, 1)]
     return table.shards.any(flags)
 
 
