@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
@@ -115,11 +116,17 @@ class Locator:
 def _forwards(base: type[Any]) -> Iterator[tuple[CodeType, str]]:
     """The code of each custom Function's own forward, and the Function's name."""
     for function in base.__subclasses__():
-        forward = vars(function).get("forward")
-        unwrapped = inspect.unwrap(getattr(forward, "__func__", forward)) if forward else None
-        if isinstance(unwrapped, FunctionType):
-            yield unwrapped.__code__, function.__name__
+        code = _code_of(vars(function).get("forward"))
+        if code is not None:
+            yield code, function.__name__
         yield from _forwards(function)
+
+
+@lru_cache(maxsize=1024)
+def _code_of(forward: Any) -> CodeType | None:
+    """The code of a Function's forward, below its decorators; looked for at each unknown frame."""
+    unwrapped = inspect.unwrap(getattr(forward, "__func__", forward)) if forward else None
+    return unwrapped.__code__ if isinstance(unwrapped, FunctionType) else None
 
 
 def _carries_out(file: str) -> bool:

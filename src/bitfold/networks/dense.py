@@ -83,7 +83,7 @@ class CompiledNet:
             and points.shape[1] == self._network.in_features
             and not points.requires_grad
             and is_plain(points)
-            and self._memory.is_plain
+            and self._memory.views is not None
             and not any(map(has_any_hooks, self._modules))
         )
 

@@ -19,7 +19,8 @@ class FlatMemory:
         parameters: in the order in which they are copied.
 
     Attributes:
-        is_plain: whether all are contiguous float32 on the CPU; only then `flat` works.
+        views: float32 (n,) of each parameter's own memory, if all are contiguous float32 on the
+            CPU; else None, and `flat` does not work.
 
     >>> parameters = [torch.ones(2, 2), torch.zeros(1)]
     >>> memory = FlatMemory(parameters)
@@ -29,9 +30,10 @@ class FlatMemory:
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self.is_plain = all(is_plain(p) and p.is_contiguous() for p in parameters)
         self._addresses = _addresses(parameters)
-        self._views = [p.detach().view(-1).numpy() for p in parameters if self.is_plain]
+        self.views: list[NDArray[np.float32]] | None = None
+        if all(is_plain(p) and p.is_contiguous() for p in parameters):
+            self.views = [p.detach().view(-1).numpy() for p in parameters]
 
     def is_that_of(self, parameters: Sequence[Tensor]) -> bool:
         """Whether parameters still lie there."""
@@ -39,7 +41,8 @@ class FlatMemory:
 
     def flat(self) -> NDArray[np.float32]:
         """Return a copy of the parameters as they now are, one behind the other."""
-        return np.concatenate(self._views)
+        assert self.views is not None
+        return np.concatenate(self.views)
 
 
 def _addresses(parameters: Sequence[Tensor]) -> list[int]:

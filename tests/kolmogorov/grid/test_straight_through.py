@@ -199,6 +199,7 @@ def test_compiled_loops_round_as_a_decoder_does(
     for is_plain in (True, False):
         if not is_plain:
             monkeypatch.setattr(quantised_module, "can_round_plainly", lambda tensors: False)
+            monkeypatch.setattr(loss.table, "plain_views", lambda: None)
         loss.weight_range.log_steps.grad = None
         with loss.quantised():
             weights: list[Any] = [item for layer in module for item in layer._parameters.values()]

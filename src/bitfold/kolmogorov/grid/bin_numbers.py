@@ -12,6 +12,7 @@ from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.accumulation_dtype import accumulation_dtype
+from bitfold.runtime.threads import array
 
 _LIMIT = 2.0**51
 # Number of weights that are rounded at a time, which bounds the memory.
@@ -59,7 +60,8 @@ def numbers_of_tensor(
     if can_round_plainly([weights]):
         steps = weight_range.steps(as_sent=True)
         step = 1.0 if steps is None else float(steps[number])
-        for numbers, _ in count_plainly(weights, step, weight_range.bins, _CHUNK):
+        flat = array(weights).reshape(-1)
+        for numbers, _ in count_plainly(flat, step, weight_range.bins, _CHUNK):
             yield torch.from_numpy(numbers)
         return
     layout, flat = table.layout, weights.reshape(-1)

@@ -21,11 +21,14 @@ def can_round_plainly(tensors: Sequence[Tensor]) -> bool:
 
 
 @torch.no_grad()
-def round_plainly(weights: Sequence[Tensor], steps: Tensor, bins: Bins) -> list[Tensor]:
+def round_plainly(
+    weights: Sequence[Tensor], views: Sequence[NDArray[np.float32]], steps: Tensor, bins: Bins
+) -> list[Tensor]:
     """Round each tensor to whole steps of its own, bit for bit as `decoded_weights` does.
 
     Args:
         weights: contiguous float32 tensors on the CPU.
+        views: their memory, (n,) each.
         steps: floating (tensors,), as sent.
         bins: the grid, 1 apart.
 
@@ -35,19 +38,19 @@ def round_plainly(weights: Sequence[Tensor], steps: Tensor, bins: Bins) -> list[
     from bitfold.kolmogorov.grid.rounding_kernels import round_to_steps  # noqa: PLC0415 - see above
 
     rounded = [torch.empty_like(item) for item in weights]
-    for item, result, step in zip(weights, rounded, steps.double().tolist(), strict=True):
-        limits = (bins.minimum, bins.maximum)
-        round_to_steps(array(item.view(-1)), step, limits, array(result.view(-1)))
+    limits = (bins.minimum, bins.maximum)
+    for view, result, step in zip(views, rounded, steps.double().tolist(), strict=True):
+        round_to_steps(view, step, limits, result.view(-1).numpy())
     return rounded
 
 
 def count_plainly(
-    weights: Tensor, step: float, bins: Bins, part: int
+    weights: NDArray[np.float32], step: float, bins: Bins, part: int
 ) -> Iterator[tuple[NDArray[np.int64], bool]]:
     """The bin numbers of a tensor's weights, part by part, as `bin_numbers` counts them.
 
     Args:
-        weights: contiguous float32 on the CPU.
+        weights: (n,).
         step: of the bins in the units of the weights, as sent; 1 if the bins are in these units.
         bins: the grid.
         part: how many weights to count at a time.
@@ -58,21 +61,20 @@ def count_plainly(
     from bitfold.kolmogorov.grid.rounding_kernels import count_bins  # noqa: PLC0415 - see above
 
     rounding = _rounding(step, bins)
-    flat = array(weights.detach().view(-1))
-    for first in range(0, len(flat), part):
-        some = flat[first : first + part]
+    for first in range(0, len(weights), part):
+        some = weights[first : first + part]
         numbers = np.empty(len(some), np.int64)
         are_finite = bool(count_bins(some, rounding, numbers))
         yield numbers, are_finite
 
 
 def used_plainly(
-    weights: Tensor, step: float, bins: Bins, location: int, sides: tuple[int, int]
+    weights: NDArray[np.float32], step: float, bins: Bins, location: int, sides: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Which lines of a tensor have a weight that decodes as another number than the location.
 
     Args:
-        weights: contiguous float32 on the CPU.
+        weights: (n,).
         step: as for `count_plainly`.
         bins: the grid.
         location: a number as `bin_numbers` counts them.
@@ -84,7 +86,7 @@ def used_plainly(
     from bitfold.kolmogorov.grid.rounding_kernels import mark_used  # noqa: PLC0415 - see above
 
     found = np.zeros(sides[0], np.bool_), np.zeros(sides[1], np.bool_)
-    mark_used(array(weights.detach().view(-1)), _rounding(step, bins), location, found)
+    mark_used(weights, _rounding(step, bins), location, found)
     return torch.from_numpy(found[0]), torch.from_numpy(found[1])
 
 

@@ -140,8 +140,9 @@ def _rounded(
 ) -> list[Tensor]:
     """The weights that a decoder gets, without a history."""
     steps = weight_range.steps(as_sent=True)
-    if steps is not None and can_round_plainly(table.parameters):
-        return round_plainly(table.parameters, steps, weight_range.bins)
+    views = None if steps is None else table.plain_views()
+    if steps is not None and views is not None:
+        return round_plainly(table.parameters, views, steps, weight_range.bins)
     flat = decoded_weights(table, weight_range, subset)
     # Without clones the pieces would be views of one tensor, and share its history.
     return [piece.clone() for piece in table.pieces(flat)]

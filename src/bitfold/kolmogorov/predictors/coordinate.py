@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitfold.entropy_coding.fixed_point.network import (
@@ -31,7 +30,6 @@ from bitfold.kolmogorov.sums.fused.coordinate_sums import (
     fused_sum,
 )
 from bitfold.kolmogorov.sums.prediction import Prediction
-from bitfold.kolmogorov.weights.fixed_coordinates import fixed_coordinates
 from bitfold.kolmogorov.weights.layout import Layout, varying_coordinates
 from bitfold.kolmogorov.weights.parameters import ParameterTable
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
@@ -192,17 +190,12 @@ class CoordinatePredictor(WeightPredictor):
         network = fixed_network_of(as_sent)
         indices = self.bins.nearest(values)
         bits = [
-            bin_bits(network, self._fixed_coordinates(some), array(indices[part].cpu()))
+            bin_bits(network, some.fixed_coordinates(self.coordinates), array(indices[part].cpu()))
             for part, some in subset.split(_FIXED_CHUNK)
         ]
         not_finite = torch.stack([(0 * item.detach()).sum() for item in self.parameters()]).sum()
         counted = torch.from_numpy(np.concatenate(bits)).to(values)
         return counted + 0 * values + not_finite, escape_bits(values, self.bins)
-
-    def _fixed_coordinates(self, subset: WeightSubset) -> NDArray[np.int64]:
-        located = (subset.block_numbers, subset.outputs, subset.inputs, subset.offsets)
-        chosen = [array(item.cpu()) for item in located]
-        return fixed_coordinates(self.layout.blocks, chosen, self.coordinates)
 
     def layers(self) -> list[Tensor]:
         """Weights and biases in turn, in the order of `parameters`."""

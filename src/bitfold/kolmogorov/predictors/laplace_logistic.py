@@ -19,7 +19,6 @@ from bitfold.entropy_coding.scales.whole_scales import (
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor, numbers_of_values
 from bitfold.kolmogorov.grid.bins import Bins
-from bitfold.kolmogorov.grid.rounding import can_round_plainly
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.predictors.scale_fit import NATS_AN_EIGHTH, SCALE_FLOOR, fit_tensor
@@ -263,8 +262,6 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         self, table: ParameterTable, weight_range: WeightRange, as_sent: SentPredictor
     ) -> list[tuple[float, float]] | None:
         """The bits of each tensor by compiled loops, where these can read the weights."""
-        if not can_round_plainly(table.held()):
-            return None
         return scaled_bits(table, weight_range, as_sent.scales, self.distribution)
 
     def summed(

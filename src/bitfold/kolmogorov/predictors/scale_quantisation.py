@@ -20,7 +20,7 @@ from bitfold.entropy_coding.scales.whole_scales import (
 )
 from bitfold.kolmogorov.grid.bin_numbers import numbers_of_tensor
 from bitfold.kolmogorov.grid.bins import Bins
-from bitfold.kolmogorov.grid.rounding import can_round_plainly, used_plainly
+from bitfold.kolmogorov.grid.rounding import used_plainly
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.parameters import ParameterTable
@@ -92,11 +92,12 @@ def _used_lines(
     flags = list[Tensor]()
     steps = weight_range.steps(as_sent=True)
     lengths = [1.0] * len(locations) if steps is None else steps.tolist()
-    whole = zip(table.held(), table.layout.held, locations, lengths, strict=True)
-    for number, (weights, held, location, step) in enumerate(whole):
-        box = held.box
-        if can_round_plainly([weights]):
-            sides = used_plainly(weights, step, weight_range.bins, location, box.in_memory[:2])
+    views = table.plain_views()
+    tensors = zip(table.layout.held, locations, lengths, strict=True)
+    for number, (held, location, step) in enumerate(tensors):
+        box, bins = held.box, weight_range.bins
+        if views is not None:
+            sides = used_plainly(views[number], step, bins, location, box.in_memory[:2])
             lines = sides[::-1] if box.is_transposed else sides
         else:
             used = box.unflatten(_is_used(location, table, weight_range, number)).any(2)

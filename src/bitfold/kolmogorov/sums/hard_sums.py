@@ -22,18 +22,22 @@ def scaled_bits(
     weight_range: WeightRange,
     scales: Sequence[SentScale],
     distribution: str,
-) -> list[tuple[float, float]]:
+) -> list[tuple[float, float]] | None:
     """The bits that a model file takes for the weights of each tensor.
 
     Args:
-        table: the described parameters, contiguous float32 on the CPU.
+        table: the described parameters.
         weight_range: turns them into values.
         scales: of each tensor.
         distribution: of the integer tables.
 
     Returns:
-        The bits of symbols and of escapes of each whole tensor; NaN if a weight is not finite.
+        The bits of symbols and of escapes of each whole tensor, NaN if a weight is not finite; None
+        if compiled loops cannot read the weights.
     """
+    views = table.plain_views()
+    if views is None:
+        return None
     # Numba takes 0.4 s to import: only those who count bits import it.
     from bitfold.entropy_coding.laplace.tables import table_bits  # noqa: PLC0415 - see above
     from bitfold.entropy_coding.laplace.tensors import (  # noqa: PLC0415 - see above
@@ -44,9 +48,7 @@ def scaled_bits(
     costs, steps = table_bits(distribution), weight_range.steps(as_sent=True)
     lengths = [1.0] * len(scales) if steps is None else steps.tolist()
     found = list[tuple[float, float]]()
-    for weights, held, scale, step in zip(
-        table.held(), table.layout.held, scales, lengths, strict=True
-    ):
+    for weights, held, scale, step in zip(views, table.layout.held, scales, lengths, strict=True):
         box, own = held.box, _of_part(scale, held)
         model = model_of(own, box.in_memory, box.is_transposed, distribution)
         together = model[1][4]

@@ -7,7 +7,9 @@ from itertools import chain
 from operator import is_
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -182,13 +184,22 @@ class ParameterTable:
 
     def values(self) -> Tensor:
         """A copy of all weights that lie here as one vector without a graph: (n,)."""
-        held = self.held()
-        if not self._memory.is_that_of(held):
-            self._memory = FlatMemory(held)
-        if self._memory.is_plain:
+        if self.plain_views() is not None:
             return torch.from_numpy(self._memory.flat())
         with torch.no_grad():
             return self.flatten()
+
+    def plain_views(self) -> list[NDArray[np.float32]] | None:
+        """The memory of each tensor's weights that lie here, if compiled loops can read them.
+
+        Returns:
+            float32 (n,) of each tensor; None unless all are contiguous float32 on the CPU. They are
+            made once, since making them takes as long as the loops take for a small tensor.
+        """
+        held = self.held()
+        if not self._memory.is_that_of(held):
+            self._memory = FlatMemory(held)
+        return self._memory.views
 
     def split(self, vector: Tensor) -> dict[str, Tensor]:
         """Cut a vector in the order of `flatten` into parameters, by name.

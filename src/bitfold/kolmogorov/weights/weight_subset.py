@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from bitfold.kolmogorov.weights.fixed_coordinates import fixed_coordinates
 from bitfold.kolmogorov.weights.layout import Layout
+from bitfold.runtime.threads import array
 
 # Up to this number of weights positions, of 20 bytes each, are computed once and kept.
 _MOST_KEPT = 2**20
@@ -46,6 +50,7 @@ class WeightSubset:
         self._located: Tensor | None = None
         self._positions: Tensor | None = None
         self._coordinates: dict[tuple[int, ...], Tensor] = {}
+        self._fixed: dict[tuple[int, ...], NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         return self.stop - self.start if self.chosen is None else len(self.chosen)
@@ -102,6 +107,17 @@ class WeightSubset:
             columns = torch.stack([self.positions[:, number] for number in numbers], 1)
         if len(self) <= _MOST_KEPT:
             self._coordinates[numbers] = columns
+        return columns
+
+    def fixed_coordinates(self, numbers: tuple[int, ...]) -> NDArray[np.int64]:
+        """Chosen coordinates in fixed point, on the CPU: int64 (n, columns); see the function."""
+        if numbers in self._fixed:
+            return self._fixed[numbers]
+        located = (self.block_numbers, self.outputs, self.inputs, self.offsets)
+        chosen = [array(item.cpu()) for item in located]
+        columns = fixed_coordinates(self.layout.blocks, chosen, numbers)
+        if len(self) <= _MOST_KEPT:
+            self._fixed[numbers] = columns
         return columns
 
     def take(self, vector: Tensor) -> Tensor:

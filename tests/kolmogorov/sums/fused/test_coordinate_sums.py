@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
@@ -141,6 +141,7 @@ def in_rows(problem: Problem, width: int) -> Problem:
     temperature=st.sampled_from([None, 0.01, 0.25, 5.0, 300.0]),
     spread=st.sampled_from([0.1, 1.0, 8.0, 40.0]),
 )
+@example(weights=(62, 6, 218), widths=(2, 1, 1), num_bins=235, temperature=None, spread=8.0)
 def test_rows_of_a_matrix_cost_what_each_weight_costs(
     weights: Any, widths: Any, num_bins: Any, temperature: Any, spread: Any
 ) -> None:

@@ -90,9 +90,13 @@ def _shift(m: Floats, p: ScratchMap, r: int) -> np.float32:
 
 @inlined
 def exponentiate(m: Floats, p: ScratchMap, r: int) -> None:
-    """Write logits, exponentials and their sums for the tile of weights from row ``r`` on."""
-    s0, s1 = splat(_shift(m, p, r)), splat(_shift(m, p, r + 1))
-    s2, s3 = splat(_shift(m, p, r + 2)), splat(_shift(m, p, r + 3))
+    """Write logits, exponentials and their sums for the tile of weights from row ``r`` on.
+
+    Where a tile reaches beyond the batch, the batch's last weight stands in for what is not there.
+    """
+    r1, r2, r3 = min(r + 1, BATCH - 1), min(r + 2, BATCH - 1), min(r + 3, BATCH - 1)
+    s0, s1 = splat(_shift(m, p, r)), splat(_shift(m, p, r1))
+    s2, s3 = splat(_shift(m, p, r2)), splat(_shift(m, p, r3))
     m0 = splat(np.float32(0))
     m1, m2, m3 = m0, m0, m0
     for j in range(0, p.pitch, PANEL):
@@ -101,8 +105,8 @@ def exponentiate(m: Floats, p: ScratchMap, r: int) -> None:
         for h in range(p.num_hidden + 1):
             k = p.columns + h * p.pitch + j
             c, d = load(m, k), load(m, k + LANES)
-            k = p.scaled + h * BATCH + r
-            x0, x1, x2, x3 = splat(m[k]), splat(m[k + 1]), splat(m[k + 2]), splat(m[k + 3])
+            k = p.scaled + h * BATCH
+            x0, x1, x2, x3 = splat(m[k + r]), splat(m[k + r1]), splat(m[k + r2]), splat(m[k + r3])
             a0, b0 = multiply_add(x0, c, a0), multiply_add(x0, d, b0)
             a1, b1 = multiply_add(x1, c, a1), multiply_add(x1, d, b1)
             a2, b2 = multiply_add(x2, c, a2), multiply_add(x2, d, b2)

@@ -6,7 +6,8 @@ and its exponential by equal factors. From the exponentials of four weights, tho
 follow by one multiplication. Gradients are linear in the logits' gradients, so those of all weights
 of a stretch may be gathered at its two ends.
 
-An exponential is off by at most one rounding for each of up to 10 factors, 1e-6 of itself.
+An exponential is off by at most two and a half roundings for each of up to 11 factors, 2e-6 of
+itself.
 
 In all functions ``m`` is the scratch memory and ``p`` its map. Importing this module imports Numba.
 """

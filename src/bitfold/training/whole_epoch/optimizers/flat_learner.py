@@ -62,7 +62,9 @@ class FlatLearner:
         # Parameters whose optimiser counts steps.
         self._counted = [i for i, owner in enumerate(self._owners) if _counts_steps(owner)]
         self._count = np.zeros(1)
+        # Views of the arrays, and the states of the parameters, which hold them.
         self._views: list[dict[str, Tensor]] = []
+        self._states: list[dict[str, Any]] = []
         self._addresses: list[int] = []
 
     @property
@@ -91,16 +93,16 @@ class FlatLearner:
     def _is_bound(self) -> bool:
         if not self._views or [item.data_ptr() for item in self._parameters] != self._addresses:
             return False
-        bound = zip(self._parameters, self._owners, self._views, strict=True)
+        # Looked through in their order: to look one up, the hash of a tensor takes longest.
+        held = {id(state) for owner in set(self._owners) for state in owner.state.values()}
         return all(
-            owner.state[item].get(name) is view
-            for item, owner, views in bound
-            for name, view in views.items()
+            id(state) in held and all(state.get(name) is view for name, view in views.items())
+            for state, views in zip(self._states, self._views, strict=True)
         )
 
     @torch.no_grad()
     def _bind(self) -> None:
-        self._views = []
+        self._views, self._states = [], []
         for number, item in enumerate(self._parameters):
             part, owner = self._slices[number], self._owners[number]
             place = self._flat[part].view(item.shape)
@@ -116,6 +118,7 @@ class FlatLearner:
                 view.copy_(torch.zeros_like(view) if before is None else before)
                 state[name] = view
             self._views.append(views)
+            self._states.append(state)
         self._addresses = [item.data_ptr() for item in self._parameters]
 
 
