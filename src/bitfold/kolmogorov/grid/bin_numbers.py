@@ -60,8 +60,8 @@ def numbers_of_tensor(
     if can_round_plainly([weights]):
         steps = weight_range.steps(as_sent=True)
         step = 1.0 if steps is None else float(steps[number])
-        flat = array(weights).reshape(-1)
-        for numbers, _ in count_plainly(flat, step, weight_range.bins, _CHUNK):
+        memory = array(weights).reshape(-1)
+        for numbers, _ in count_plainly(memory, step, weight_range.bins, _CHUNK):
             yield torch.from_numpy(numbers)
         return
     layout, flat = table.layout, weights.reshape(-1)
