@@ -18,6 +18,11 @@ const UNREADABLE = "A message of the server cannot be read. Load this page again
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
 
+/** The socket's address: beside the page, which a proxy may serve below a path of its own. */
+export function socketAddress(page: string): string {
+  return new URL("socket", page).href.replace(/^http/, "ws");
+}
+
 export class Connection implements Link {
   private socket: WebSocket | null = null;
   private waitMs = FIRST_WAIT_MS;
@@ -39,7 +44,7 @@ export class Connection implements Link {
   }
 
   open(): void {
-    const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/socket`);
+    const socket = new WebSocket(socketAddress(location.href));
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.socket = socket;

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
+
 import pytest
+from PIL import Image
 
 import bitfold
 from bitfold.errors import RunError
@@ -87,11 +92,37 @@ def test_the_folder_is_where_it_lies_now(place: Place, call: Call) -> None:
     assert len(bitfold.load_run(place.run).metrics["epoch"]) == 6
 
 
-def test_a_picture_that_config_toml_names_is_not_read(place: Place, call: Call) -> None:
-    """A run uses its own picture, and does not read the path in config.toml."""
-    place.set(f'target = "{place.outside / "victim"}"')
-    assert call("resume", place.run, "--epochs", "6").code == 0
+def test_a_picture_that_config_toml_names_is_not_learned(
+    place: Place, call: Call, trained: Path, tmp_path: Path
+) -> None:
+    """A run learns its own picture, although another one lies at the path in config.toml."""
+    picture, as_it_was = tmp_path / "other.png", tmp_path / "as it was" / "run"
+    Image.new("RGB", (32, 32), "red").save(picture)
+    place.set(f'target = "{picture}"')
+    shutil.copytree(trained, as_it_was)
+    for run in (place.run, as_it_was):
+        assert call("resume", run, "--epochs", "6").code == 0
+    losses = [bitfold.load_run(run).metrics["task_loss"] for run in (place.run, as_it_was)]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 6
     assert place.is_untouched()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs")
+def test_a_picture_that_config_toml_names_is_not_opened(
+    place: Place, call: Call, tmp_path: Path
+) -> None:
+    """No command opens the path in config.toml: a reader of this FIFO would wait for ever."""
+    os.mkfifo(tmp_path / "picture.png")
+    place.set(f'target = "{tmp_path / "picture.png"}"')
+    here = place.here.parent
+    for words in (
+        ["resume", "--epochs", "6"], ["render"], ["audit"], ["plot", "-o", here / "a.png"],
+        ["report", "-o", here / "a.html"], ["compress", "-o", here / "a.bitfold"],
+        ["polytopes", "-o", here / "a.npz"],
+    ):  # fmt: skip
+        said = call(words[0], place.run, *words[1:])
+        assert said.code == 0, said
 
 
 def test_a_run_is_trained_again_without_its_checkpoints(place: Place, call: Call) -> None:

@@ -14,7 +14,7 @@ export function followDrops(root: Root, state: State, connection: Link, token: s
     }
     state.say(`Reading ${file.name}.`);
     const headers = { "x-bitfold-token": token, "x-name": encodeURIComponent(file.name) };
-    const answer = await fetch("/picture", { method: "POST", headers, body: file });
+    const answer = await fetch("picture", { method: "POST", headers, body: file });
     const found = (await answer.json()) as { name?: string; problem?: string };
     if (found.name === undefined) state.say(found.problem ?? "The picture was refused.", true);
     else connection.send({ kind: "new", settings: { target: found.name } });

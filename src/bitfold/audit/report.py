@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bitfold.runtime.display.html_tables import html_table
+from bitfold.runtime.strangers.current_folder import current_folder
 
 # Cut sites that the table lists for one pair; the first ones are enough to start with.
 MAX_SITES = 12
@@ -49,8 +50,8 @@ class CutSite:
 
     def __str__(self) -> str:
         shown = f": {self.code}" if self.code else ""
-        path, here = Path(self.file), Path.cwd()
-        file = path.relative_to(here) if path.is_relative_to(here) else path
+        path, here = Path(self.file), current_folder()
+        file = path.relative_to(here) if here and path.is_relative_to(here) else path
         return f"{file}:{self.line}: {self.operation} {self.mechanism}{shown}"
 
 

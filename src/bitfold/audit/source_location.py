@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import linecache
 import sys
@@ -132,7 +133,9 @@ def _code_of(forward: Any) -> CodeType | None:
 def _carries_out(file: str) -> bool:
     if file.startswith("<"):
         return True
-    path = Path(file).resolve()
+    path = Path(file)
+    with contextlib.suppress(OSError):  # the current folder was deleted
+        path = path.resolve()
     installed = {"site-packages", "dist-packages"} & set(path.parts)
     return any(Path(folder) in path.parents for folder in _INSIDE) or (
         _LIBRARY in path.parents and not installed

@@ -21,6 +21,7 @@ from bitfold.targets.frames import (
     composite_over_white,
     drop_equal_channels,
 )
+from bitfold.targets.png_chunks import without_texts
 from bitfold.targets.signature import Kind, damaged_file, one_line
 
 WIDTH_TAG = 256
@@ -83,8 +84,9 @@ def open_picture(data: bytes, kind: Kind, where: str) -> Image.Image:
             f"Cannot load {where}: expected a Pillow with its decoder of {kind} pictures, got one "
             "without. Install a newer Pillow, or convert the picture to PNG."
         )
+    stream = io.BytesIO(without_texts(data) if kind == "PNG" else data)
     try:
-        image = Image.open(io.BytesIO(data), formats=(kind,))
+        image = Image.open(stream, formats=(kind,))
     except Image.DecompressionBombError as error:
         raise TargetError(
             f"Cannot load {where}: expected at most {MAX_PICTURE_PIXELS} pixels, got far more "

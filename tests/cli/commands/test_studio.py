@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import sys
+import threading
+import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,43 @@ def test_another_host_is_served_with_a_warning(
     assert main(["studio", "--host", "0.0.0.0", "--no-browser"]) == 0
     assert "plain HTTP hides nothing" in capsys.readouterr().err
     assert served["host"] == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("command", "is_opened"),
+    [("firefox", True), ("/usr/bin/w3m", False), ("lynx", False), ("/opt/editor/browser.sh", True)],
+)
+def test_no_browser_takes_over_the_terminal(
+    command: str, is_opened: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page opens in the user's browser, beside the server, unless it runs in the terminal."""
+    opened: queue.Queue[tuple[str, bool]] = queue.Queue()
+
+    class Browser(webbrowser.GenericBrowser):
+        def open(self, url: str, *_: object) -> bool:
+            opened.put((url, threading.current_thread() is threading.main_thread()))
+            return True
+
+    monkeypatch.setattr(studio, "serve", lambda folder, ready, **given: ready("http://a/"))
+    monkeypatch.setattr(webbrowser, "get", lambda: Browser(command))
+    assert main(["studio"]) == 0
+    if is_opened:
+        assert opened.get(timeout=60) == ("http://a/", False)
+    assert opened.empty()
+
+
+def test_without_a_browser_the_address_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a machine without any browser, the page's address is printed."""
+
+    def fail() -> None:
+        raise webbrowser.Error("could not locate runnable browser")
+
+    monkeypatch.setattr(studio, "serve", lambda folder, ready, **given: ready("http://a/"))
+    monkeypatch.setattr(webbrowser, "get", fail)
+    assert main(["studio"]) == 0
+    assert capsys.readouterr().out == "http://a/\n"
 
 
 @pytest.mark.parametrize(

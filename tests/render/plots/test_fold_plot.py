@@ -153,6 +153,11 @@ def test_a_run_without_folds_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_measurement_is_drawn(tmp_path: Path) -> None:
-    """A run of a single epoch is drawn as dots, without a warning."""
+def test_one_measurement_is_drawn(tmp_path: Path, drawn: list[Figure]) -> None:
+    """A run of a single epoch is drawn as a dot in every panel, and two epochs as a line."""
     plot_losses({"one": run(1), "two": run(2, "1")}, tmp_path / "folds.png", what="folds")
+    panels = [axes for axes in drawn[0].axes if axes.get_title("left")]
+    assert len(panels) > len(FOLDS) / 2
+    for axes in panels:
+        dots = [line for line in axes.lines if line.get_marker() == "."]
+        assert [np.asarray(line.get_xdata()).tolist() for line in dots] == [[1], []]

@@ -11,6 +11,7 @@ from PIL import Image
 
 from bitfold.errors import RenderError
 from bitfold.render import plot_losses
+from bitfold.render.plots.loss_plot import draw_losses
 from bitfold.render.plots.series import as_floats, envelope
 
 Columns = dict[str, list[float | None]]
@@ -106,9 +107,20 @@ def test_names_are_no_formulas(tmp_path: Path) -> None:
     assert "$\\frac{" in titles(path)
 
 
+def test_names_that_begin_with_an_underscore_are_in_the_legend(tmp_path: Path) -> None:
+    """The legend names every run, without a warning."""
+    path = tmp_path / "loss.svg"
+    plot_losses({"_first": run(5), "__second": run(5)}, path)
+    assert {"_first", "__second"} <= set(titles(path))
+
+
 def test_one_epoch_is_drawn(tmp_path: Path) -> None:
     """A run of a single epoch is drawn as a dot, without a warning."""
-    plot_losses({"one": {"epoch": [1], "task_loss": [0.5]}}, tmp_path / "loss.png")
+    runs: dict[str, Columns] = {"one": {"epoch": [1], "task_loss": [0.5]}}
+    plot_losses(runs, tmp_path / "loss.png")
+    (axes,) = draw_losses(runs).axes
+    (dot,) = (line for line in axes.lines if line.get_marker() == ".")
+    assert [np.asarray(values).tolist() for values in dot.get_data()] == [[1], [0.5]]
 
 
 def test_equal_metrics_give_equal_pictures(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bitfold.audit.report import CutSite
 from bitfold.runtime.strangers.current_folder import leave_lost_folder, standing_somewhere
 from bitfold.runtime.strangers.isolated_start import isolated_command
 
@@ -57,6 +58,24 @@ def test_the_library_can_be_imported_there(tmp_path: Path) -> None:
     code = "import bitfold; print(bitfold.PolytopeNet(2, [3], 1).num_parameters, len(os.listdir()))"
     done = run(code, tmp_path)
     assert (done.stdout, done.stderr) == ("13 0\n", "")
+
+
+def test_loops_are_compiled_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that no cache holds is compiled there, and the folder stays current."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    code = (
+        "import bitfold; value = bitfold.KolmogorovLoss(bitfold.PolytopeNet(2, [3], 1))(); "
+        "value.backward(); print(value.item() > 0, len(os.listdir()))"
+    )
+    done = run(code, tmp_path)
+    assert (done.stdout, done.stderr) == ("True 0\n", "")
+    assert list((tmp_path / "cache").rglob("*.nbc"))
+
+
+def test_an_audit_names_files_in_full_there(lost_folder: Path, tmp_path: Path) -> None:
+    """In a deleted folder, the place of a cut is a whole path, not one from here."""
+    cut = CutSite("Tensor.detach", "detaches", str(tmp_path / "loss.py"), 3)
+    assert str(cut) == f"{tmp_path / 'loss.py'}:3: Tensor.detach detaches"
 
 
 def test_processes_that_bitfold_starts_leave_it(lost_folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -27,6 +28,35 @@ def test_a_signal_becomes_a_request(number: signal.Signals, reason: str, exit_co
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
+def test_a_closed_terminal_asks_once() -> None:
+    """The signals of a closed terminal, from the system and the shell, are one request."""
+    request = StopRequest()
+    with stop_requests(request):
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
+        assert (request.reason, request.exit_code) == ("terminated", 129)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_that_is_ignored_stays_so(name: str) -> None:
+    """Under ``nohup``, and in the background of a script, signals that are ignored ask nothing."""
+    if not hasattr(signal, name):
+        pytest.skip("Windows has no such signal")
+    number = signal.Signals[name]
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        request = StopRequest()
+        with stop_requests(request):
+            signal.raise_signal(number)
+        assert request.reason is None
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_request_becomes_urgent(monkeypatch: pytest.MonkeyPatch) -> None:

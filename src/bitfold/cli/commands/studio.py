@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,9 @@ from bitfold.studio.hosts import LOCAL_HOSTS
 
 if TYPE_CHECKING:
     from bitfold.training import Config
+
+# Browsers that `webbrowser` finds where there is no display, and that take over the terminal.
+_TERMINAL_BROWSERS = {"www-browser", "links", "elinks", "lynx", "w3m"}
 
 
 def add_to(commands: Any) -> None:
@@ -86,10 +90,23 @@ def _serve(folder: str | Path, *, is_shown: bool, **given: Any) -> int:
     def ready(url: str) -> None:
         print(url, flush=True)
         if is_shown:
-            webbrowser.open(url)
+            _open_browser(url)
 
     serve(folder, ready=ready, **given)
     return 0
+
+
+def _open_browser(url: str) -> None:
+    """Open a page in the user's browser, unless the only one would take over the terminal.
+
+    The server goes on meanwhile: some browsers are waited for until they have shown the page.
+    """
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return
+    if browser.basename not in _TERMINAL_BROWSERS:
+        threading.Thread(target=browser.open, args=(url,), daemon=True).start()
 
 
 def _first_settings(target: str | None) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from bitfold.errors import RenderError
 from bitfold.render.colours import INK, MUTED, RULE, VERMILLION, Colour
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.runtime.display.figure_text import figure_bytes, set_plain
+from bitfold.runtime.display.figure_text import figure_bytes, name_legend, set_plain
 
 WIDTH_INCHES: Final = 6.4
 HEIGHT_INCHES: Final = 4.2
@@ -116,8 +117,10 @@ def _draw(points: Sequence[SizePoint], title: str, axis: QualityAxis) -> Figure:
         "-", color=_hex(RULE), linewidth=1.3, zorder=2,
     )  # fmt: skip
     labels = list(dict.fromkeys(point.label for point in points))
-    for label, colour in zip(labels, _colours(len(labels)), strict=True):
+    handles = [
         _draw_label(axes, [point for point in points if point.label == label], colour)
+        for label, colour in zip(labels, _colours(len(labels)), strict=True)
+    ]
     if best is not None:
         axes.plot(
             [best.num_bytes], [best.quality], "o", markersize=12, markerfacecolor="none",
@@ -126,16 +129,16 @@ def _draw(points: Sequence[SizePoint], title: str, axis: QualityAxis) -> Figure:
     axes.margins(0.08, 0.1)
     num_columns = -(-len(labels) // MOST_IN_COLUMN)
     legend = axes.legend(
-        loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8,
-        ncols=num_columns, handletextpad=0.3, labelcolor=_hex(INK),
+        handles, [""] * len(labels), loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False,
+        fontsize=8, ncols=num_columns, handletextpad=0.3, labelcolor=_hex(INK),
     )  # fmt: skip
     legend.set_zorder(1)
-    set_plain(legend.get_texts())
+    name_legend(legend, labels)
     return figure
 
 
-def _draw_label(axes: Axes, points: Sequence[SizePoint], colour: str) -> None:
-    """Draw the dots of one label: full on the front, hollow if beaten."""
+def _draw_label(axes: Axes, points: Sequence[SizePoint], colour: str) -> Line2D:
+    """Draw the dots of one label: full on the front, hollow if beaten. Return the legend's dot."""
     for is_full in (True, False):
         some = [point for point in points if point.is_on_front == is_full]
         axes.plot(
@@ -143,7 +146,8 @@ def _draw_label(axes: Axes, points: Sequence[SizePoint], colour: str) -> None:
             markersize=6.5 if is_full else 5, zorder=4 if is_full else 3,
             color=colour, markerfacecolor=colour if is_full else "white",
         )  # fmt: skip
-    axes.plot([], [], "o", markersize=6.5, color=colour, label=points[0].label)
+    (dot,) = axes.plot([], [], "o", markersize=6.5, color=colour)
+    return dot
 
 
 def _colours(number: int) -> list[str]:

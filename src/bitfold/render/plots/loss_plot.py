@@ -26,7 +26,7 @@ from bitfold.render.plots.quantities import (
 )
 from bitfold.render.plots.series import Floats, as_floats, envelope, lone
 from bitfold.runtime.atomic_files import write_atomically
-from bitfold.runtime.display.figure_text import figure_bytes, set_plain
+from bitfold.runtime.display.figure_text import figure_bytes, name_legend
 
 PANEL_WIDTH_INCHES: Final = 3.3
 PANEL_HEIGHT_INCHES: Final = 2.4
@@ -271,14 +271,14 @@ def _draw_legend(figure: Figure, names: Sequence[str]) -> None:
     ]  # fmt: skip
     legend = figure.legend(
         handles,
-        [_shortened(name) for name in names],
+        [""] * len(names),
         loc="outside upper left",
         ncols=min(len(names), MOST_COLUMNS),
         frameon=False,
         fontsize=9,
         labelcolor=_hex(INK),
     )
-    set_plain(legend.get_texts())
+    name_legend(legend, map(_shortened, names))
 
 
 def _shortened(name: str) -> str:

@@ -27,6 +27,15 @@ def previous_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
+def file_url(path: Path) -> str:
+    """Return the URL of a file for FFmpeg, which takes what precedes a colon for a protocol.
+
+    >>> file_url(Path("10:30/video.mp4"))
+    'file:10:30/video.mp4'
+    """
+    return f"file:{path}"
+
+
 def sync(path: Path) -> None:
     """Wait until the bytes of a file are on the disk.
 
@@ -57,8 +66,8 @@ def remux(path: Path) -> None:
     try:
         make_way(partial)
         with (
-            av.open(str(path), format=_FORMAT) as old,
-            av.open(str(partial), "w", format="mp4", options={"movflags": "faststart"}) as new,
+            av.open(file_url(path), format=_FORMAT) as old,
+            av.open(file_url(partial), "w", format="mp4", options={"movflags": "faststart"}) as new,
         ):
             source = old.streams.video[0]
             stream = new.add_stream_from_template(source)

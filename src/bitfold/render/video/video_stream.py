@@ -13,6 +13,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 
+from bitfold.render.video.video_file import file_url
+
 LARGEST_WIDTH_PX: Final = 3840
 # Level 5.1 of H.264 (ITU-T H.264, table A-1) allows 36,864 macroblocks of 256 pixels in a frame;
 # decoders of browsers support no more.
@@ -75,7 +77,7 @@ def open_fragmented(
         av.error.FFmpegError or OSError: the file cannot be written.
     """
     # The path may have another suffix, so the format is given.
-    container = av.open(str(path), "w", format="mp4", options=FRAGMENTED)
+    container = av.open(file_url(path), "w", format="mp4", options=FRAGMENTED)
     stream = container.add_stream("libx264", rate=rate)
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"

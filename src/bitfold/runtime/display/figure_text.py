@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from bitfold.errors import printable
@@ -24,6 +25,28 @@ def set_plain(texts: Iterable[Text]) -> None:
     for text in texts:
         text.set_parse_math(False)
         text.set_text(printable(text.get_text()))
+
+
+def name_legend(legend: Legend, names: Iterable[str]) -> None:
+    """Show names in a legend as they stand.
+
+    Matplotlib leaves out entries whose labels begin with an underscore. So the legend is made with
+    other labels, and gets its names here.
+
+    Args:
+        legend: it has an entry for each name.
+        names: in the order of the entries.
+
+    >>> from matplotlib.lines import Line2D
+    >>> legend = Figure().legend([*map(Line2D, [[0], [1]], [[0], [1]])], ["", ""])
+    >>> name_legend(legend, ["_first", "second"])
+    >>> [text.get_text() for text in legend.get_texts()]
+    ['_first', 'second']
+    """
+    texts = legend.get_texts()
+    for text, name in zip(texts, names, strict=True):
+        text.set_text(name)
+    set_plain(texts)
 
 
 def figure_bytes(figure: Figure, **options: Any) -> bytes:

@@ -13,6 +13,7 @@ from numba.core.registry import CPUDispatcher
 from bitfold.runtime.loop_cache.cache import LoopCache
 from bitfold.runtime.loop_cache.digest import DOOR_OPTION
 from bitfold.runtime.loop_cache.unfinished_code import unfinished_helpers
+from bitfold.runtime.strangers.current_folder import standing_somewhere
 
 
 class LoopDispatcher(CPUDispatcher):
@@ -44,7 +45,12 @@ class LoopDispatcher(CPUDispatcher):
                 existing: Any = self.overloads[arguments]
                 return existing.entry_point
             self.overloads.pop(arguments, None)
-            with self._variant(), self._cache.locking(), unfinished_helpers():
+            with (
+                standing_somewhere(),  # Numba asks for the current folder
+                self._variant(),
+                self._cache.locking(),
+                unfinished_helpers(),
+            ):
                 return super().compile(sig)
 
     def is_stored(self) -> bool:

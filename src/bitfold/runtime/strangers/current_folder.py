@@ -37,7 +37,7 @@ def leave_lost_folder() -> None:
 def standing_somewhere() -> Iterator[None]:
     """Stand at the root within the block if the current folder was deleted, and there again after.
 
-    Libraries can be loaded within.
+    Libraries can be loaded and loops compiled within.
     """
     if not _is_lost():
         yield
@@ -53,6 +53,14 @@ def standing_somewhere() -> Iterator[None]:
     finally:
         os.fchdir(lost)
         os.close(lost)
+
+
+def current_folder() -> Path | None:
+    """Return the current folder; None if it was deleted or cannot be told."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 _ROOT = Path(__file__).resolve().anchor

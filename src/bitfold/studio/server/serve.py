@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -60,6 +61,7 @@ def serve(
         hub = Hub(RunsFolder(Path(folder), [Path(run) for run in runs]))
         app = make_app(hub, assets, token=token, hosts=[*hosts, *allowed_hosts])
         shown = LOOPBACK if host in LOCAL_HOSTS else host
+        server = uvicorn.Server(_configuration(app))
 
         async def run() -> None:
             first = next(iter(hub.runs.names()), "")
@@ -67,9 +69,24 @@ def serve(
                 first = hub.begin(begin, is_playing=is_playing)
             ready(f"http://{shown}:{number}/#token={token}&run={first}")
             # The server shuts down in order before it hands an interrupt on.
-            await uvicorn.Server(_configuration(app)).serve(sockets=[listening])
+            await server.serve(sockets=[listening])
 
-        asyncio.run(run())
+        _run(run, server)
+
+
+def _run(serving: Callable[[], Coroutine[Any, Any, None]], server: uvicorn.Server) -> None:
+    """Run the server here; in a notebook, whose own loop runs here, in a thread beside it."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(serving())
+        return
+    with ThreadPoolExecutor(1) as threads:
+        served = threads.submit(lambda: asyncio.run(serving()))
+        try:
+            served.result()
+        finally:  # in a thread the server itself sees no interrupt
+            server.should_exit = True
 
 
 def _configuration(app: ASGIApp) -> uvicorn.Config:

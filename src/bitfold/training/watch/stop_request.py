@@ -15,6 +15,10 @@ from typing import Any
 #: An epoch is given up if it goes on for longer than this after a request.
 PATIENCE_SECONDS = 2.0
 _SIGNALS = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
+# Of a terminal that is closed: from the system, and often once more from the shell.
+_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+if _HANGUP is not None:
+    _SIGNALS[_HANGUP] = ("terminated", 129)
 
 
 @dataclass
@@ -45,7 +49,10 @@ class StopRequest:
 def stop_requests(request: StopRequest) -> Iterator[None]:
     """Turn the first signal into a request; a second one raises `KeyboardInterrupt`.
 
-    Only the main thread can catch signals; in other threads the request stays empty.
+    The signal of a terminal that is closed comes twice, and raises nothing.
+
+    Only the main thread can catch signals; in other threads the request stays empty. A signal that
+    is ignored stays so, as ``nohup`` and a shell's background jobs want it.
 
     Args:
         request: takes the reason and the exit code that a shell expects after the signal.
@@ -55,12 +62,15 @@ def stop_requests(request: StopRequest) -> Iterator[None]:
         return
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if request.reason is not None:
+        if request.reason is None:
+            request.ask(*_SIGNALS[signal.Signals(number)])
+        elif number != _HANGUP:
             raise KeyboardInterrupt
-        request.ask(*_SIGNALS[signal.Signals(number)])
 
     before: dict[signal.Signals, Callable[..., Any] | int | None] = {
-        number: signal.signal(number, ask) for number in _SIGNALS
+        number: signal.signal(number, ask)
+        for number in _SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield

@@ -1,0 +1,64 @@
+"""The server in a thread that already runs a loop, as the cells of a notebook do."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from bitfold.errors import StudioError
+from bitfold.studio.server import serve as serving
+from bitfold.studio.server.assets import Assets
+
+
+@pytest.fixture(autouse=True)
+def page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve a page of one line."""
+    assets = Assets({"/": ("text/html", b"<!doctype html>")})
+    monkeypatch.setattr(Assets, "built", classmethod(lambda cls: assets))
+
+
+def in_a_loop(*arguments: object, **options: object) -> None:
+    """Serve from within a running loop, as a notebook's cell does."""
+
+    async def cell() -> None:
+        serving.serve(*arguments, **options)  # type: ignore[arg-type] # given through
+
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(cell())
+    finally:
+        loop.close()
+
+
+def test_a_notebooks_cell_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    """Within a running loop the page is served, and an interrupt ends the server."""
+    found: list[bytes] = []
+
+    def ready(url: str) -> None:
+        def ask_and_interrupt() -> None:
+            with urlopen(url, timeout=60) as answer:
+                found.append(answer.read())
+            main = threading.main_thread().ident
+            assert main is not None
+            signal.pthread_kill(main, signal.SIGINT)
+
+        threading.Thread(target=ask_and_interrupt).start()
+
+    in_a_loop(tmp_path, ready=ready)
+    assert found == [b"<!doctype html>"]
+    assert not [one for one in threading.enumerate() if one.name.startswith("ThreadPoolExecutor")]
+
+
+def test_an_error_reaches_the_cell(tmp_path: Path) -> None:
+    """An error while the server begins is raised within a running loop too."""
+
+    def ready(_: str) -> None:
+        raise StudioError("Cannot show the page.")
+
+    with pytest.raises(StudioError, match="Cannot show the page"):
+        in_a_loop(tmp_path, ready=ready)
