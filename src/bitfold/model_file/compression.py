@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from torch import nn
 
 from bitfold.errors import ModelFileError
 from bitfold.model_file.request import Loss, Request
+from bitfold.runtime.module_copies import copied
 from bitfold.runtime.wrapped_modules import unwrap
 
 
@@ -88,4 +88,4 @@ def compress(
         calibration=calibration,
     )
     data = file_of(source_of(module), request, progress)
-    return Compressed(data, decoded(data, copy.deepcopy(unwrap(module))))
+    return Compressed(data, decoded(data, copied(unwrap(module))))

@@ -93,7 +93,11 @@ def write_model(
     # Numba takes 0.4 s to import: only those who write a file import it.
     from bitfold.model_file.described import write_described  # noqa: PLC0415 - see above
     from bitfold.model_file.encoding import file_of  # noqa: PLC0415 - as above
-    from bitfold.model_file.sources import check_loss, source_of  # noqa: PLC0415 - as above
+    from bitfold.model_file.sources import (  # noqa: PLC0415 - as above
+        check_loss,
+        check_place,
+        source_of,
+    )
 
     request = Request(
         tolerance=tolerance,
@@ -106,6 +110,7 @@ def write_model(
         calibration=calibration,
     )
     source = source_of(module)
+    check_place(path, module)
     if kolmogorov is not None:
         check_loss(source, kolmogorov, request.without_loss)
         return write_described(path, kolmogorov, names=names)
@@ -177,7 +182,8 @@ def write_safetensors(path: str | PathLike[str], source: str | PathLike[str]) ->
     """
     from safetensors.torch import save  # noqa: PLC0415 - only who writes such a file needs it
 
-    data: bytes = save(read_tensors(source))
+    # Some programs read no file that does not say whose tensors it holds.
+    data: bytes = save(read_tensors(source), {"format": "pt"})
     _write(path, data)
     return len(data)
 

@@ -88,6 +88,22 @@ def tensors_in(path: str | PathLike[Any]) -> dict[str, Tensor]:
         ) from None
 
 
+def check_place(path: str | PathLike[Any], given: object) -> None:
+    """Check that a file does not take the place of the one that it is made of.
+
+    Raises:
+        ModelFileError: if both are one file.
+    """
+    if not isinstance(given, str | PathLike):
+        return
+    place, where = Path(fspath(path)), Path(fspath(given))
+    if place.exists() and place.samefile(where):
+        _refuse(
+            f"another path than that of {where}, whose numbers it rounds",
+            "the same. Choose another name, such as net.bitfold",
+        )
+
+
 def check_undivided(source: Holder) -> None:
     """Check that a module without a loss lies in one process.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from bitfold.kolmogorov.fitting.first_steps import begin_steps
 from bitfold.kolmogorov.fitting.fit import fit_predictor
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.runtime.display.notices import Notify, notifying
+from bitfold.runtime.module_copies import copied
 from bitfold.runtime.wrapped_modules import unwrap
 
 # A trained network works with steps of a quarter of the root mean square; K makes them longer.
@@ -90,7 +90,7 @@ def fine_tune(
         True
     """
     _check(loader, epochs, strength, rate)
-    tuned = copy.deepcopy(unwrap(module))
+    tuned = copied(unwrap(module))
     modes = [(part, part.training) for part in tuned.modules()]
     num_batches, num_samples = _count(loader)
     kolmogorov = KolmogorovLoss(tuned, quantise="learned")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -20,6 +19,7 @@ from bitfold.model_file.planning.grids import OnGrid
 from bitfold.model_file.syntax.plan import Plan
 from bitfold.model_file.syntax.structure import Holder, tensors_of
 from bitfold.runtime.display.notices import Notify
+from bitfold.runtime.module_copies import copied
 
 # The search begins at this share of the power per bit, in octaves, and knows about how fast files
 # get shorter and errors smaller, in octaves per octave of lambda.
@@ -106,7 +106,8 @@ class RoundedFiles:
         return files[found]
 
     def _decoded(self, plan: Plan) -> nn.Module:
-        decoded: nn.Module = copy.deepcopy(self._holder)  # type: ignore[assignment] # a module here
+        holder: nn.Module = self._holder  # type: ignore[assignment] # a module here
+        decoded = copied(holder)
         with torch.no_grad():
             for tensor, (_, own) in zip(plan.tensors, tensors_of(decoded), strict=True):
                 if tensor.raw is None and len(tensor.numbers):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 
 import torch
@@ -10,6 +9,7 @@ from torch import nn
 
 from bitfold.networks import PolytopeNet
 from bitfold.networks.activations import ACTIVATIONS
+from bitfold.runtime.module_copies import copied
 
 # Activations that map each number by itself, all by the same function.
 _ELEMENTWISE = (
@@ -49,7 +49,7 @@ def with_sorted_neurons(module: nn.Module) -> nn.Module | None:
     """
     if not any(True for _ in _pairs(module)):
         return None
-    sorted_module = copy.deepcopy(module)
+    sorted_module = copied(module)
     with torch.no_grad():
         for first, second in _pairs(sorted_module):
             own = first.weight.abs().sum(1)

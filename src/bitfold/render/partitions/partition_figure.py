@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
@@ -18,6 +17,7 @@ from bitfold.polytopes import Partition
 from bitfold.polytopes.drawing.filling import FaceColouring
 from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.figure_style import own_style
 from bitfold.runtime.display.figure_text import figure_bytes
 
 SUFFIXES: Final = (".svg", ".pdf", ".png")
@@ -88,7 +88,7 @@ def draw_partition(found: Partition, path: Path, style: FigureStyle | None = Non
             f"{', '.join(SUFFIXES)}, got {path.suffix or 'no ending'}. Rename it."
         )
     metadata = {"Date": None} if kind == ".svg" else {"CreationDate": None}
-    with rc_context(_SETTINGS):
+    with own_style(_SETTINGS):
         content = figure_bytes(
             _figure(found, style, in_pixels=kind == ".png"),
             format=kind[1:],

@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from bitfold.errors import RenderError
 from bitfold.render.colours import INK, MUTED, RULE, VERMILLION, Colour
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.figure_style import own_style
 from bitfold.runtime.display.figure_text import figure_bytes, name_legend, set_plain
 
 WIDTH_INCHES: Final = 6.4
@@ -89,9 +90,10 @@ def plot_frontier(
         raise RenderError(
             "Cannot plot a frontier: expected at least one trained network, got none. Train one."
         )
-    figure = _draw(points, title, axis)
     metadata: dict[str, str | None] = {"Date": None} if kind == "svg" else {"Software": None}
-    content = figure_bytes(figure, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
+    with own_style():
+        figure = _draw(points, title, axis)
+        content = figure_bytes(figure, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
     try:
         write_atomically(path, content)
     except OSError as error:

@@ -26,6 +26,7 @@ from bitfold.render.plots.quantities import (
 )
 from bitfold.render.plots.series import Floats, as_floats, envelope, lone
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.figure_style import own_style
 from bitfold.runtime.display.figure_text import figure_bytes, name_legend
 
 PANEL_WIDTH_INCHES: Final = 3.3
@@ -77,7 +78,9 @@ def plot_losses(runs: Mapping[str, Columns], path: Path | str, *, what: str = "l
             f"got {path.suffix or 'no ending'}. Rename it."
         )
     figure = draw_losses(runs, what=what)
-    _replace(path, figure_bytes(figure, format=kind, dpi=DOTS_PER_INCH, metadata=_metadata(kind)))
+    with own_style():
+        content = figure_bytes(figure, format=kind, dpi=DOTS_PER_INCH, metadata=_metadata(kind))
+    _replace(path, content)
 
 
 def draw_losses(runs: Mapping[str, Columns], *, what: str = "losses") -> Figure:
@@ -91,7 +94,8 @@ def draw_losses(runs: Mapping[str, Columns], *, what: str = "losses") -> Figure:
         RenderError: no run has a number to draw, ``what`` is unknown, or columns differ in length.
     """
     rows = present(runs, what)
-    return _draw(runs, rows, _scale(runs) if what == "folds" else None)
+    with own_style():
+        return _draw(runs, rows, _scale(runs) if what == "folds" else None)
 
 
 def _metadata(kind: str) -> dict[str, str | None]:

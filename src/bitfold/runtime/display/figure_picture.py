@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.figure_style import own_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +48,8 @@ class FigurePicture:
     def _bytes(self, **options: Any) -> bytes:
         from bitfold.runtime.display.figure_text import figure_bytes  # noqa: PLC0415 - slow import
 
-        return figure_bytes(self.figure, **options)
+        with own_style():
+            return figure_bytes(self.figure, **options)
 
 
 def new_figure(width_inches: float, height_inches: float) -> FigurePicture:
@@ -60,7 +62,8 @@ def new_figure(width_inches: float, height_inches: float) -> FigurePicture:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.add_subplot()
+    with own_style():
+        figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.add_subplot()
     return FigurePicture(figure)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -46,6 +47,41 @@ def test_options_of_runs_are_refused(
     """Options of runs are refused for tensors, in one line and with code 2."""
     assert main(["compress", str(model), "-o", str(tmp_path / "a.bitfold"), *option]) == 2
     assert "at most --bytes with a .safetensors file" in capsys.readouterr().err
+
+
+def test_programs_that_ask_whose_tensors_they_are_can_read_them(
+    model: Path, tmp_path: Path
+) -> None:
+    """The tensors that come back are said to be PyTorch's, as other programs want it."""
+    packed, back = tmp_path / "net.bitfold", tmp_path / "back.safetensors"
+    assert main(["compress", str(model), "-o", str(packed), "--quiet"]) == 0
+    assert main(["decompress", str(packed), "-o", str(back), "--quiet"]) == 0
+    with safe_open(back, "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_a_model_is_not_replaced_by_its_rounded_self(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Writing over the file that is read is refused, also by a link to it; the file stays."""
+    before = model.read_bytes()
+    (tmp_path / "link").symlink_to(model)
+    for name in (model.name, "link"):
+        assert main(["compress", str(model), "-o", str(tmp_path / name)]) == 2
+        assert "expected another path than that of" in capsys.readouterr().err
+    assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.onnx", "model.safetensors.index.json"])
+def test_another_file_is_no_run_without_a_configuration(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error for another kind of file says how its tensors can be written."""
+    (tmp_path / name).write_bytes(b"PK")
+    assert main(["compress", str(tmp_path / name), "-o", str(tmp_path / "a.bitfold")]) == 2
+    said = capsys.readouterr().err
+    assert "got another file. Save its tensors with safetensors.torch.save_file" in said
+    assert said.count("\n") == 1
 
 
 def test_info_says_what_can_be_known_without_the_module(

@@ -68,6 +68,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.run.suffix == model_file.TENSORS_SUFFIX:
         return _compress_tensors(arguments, goal)
+    require(
+        not arguments.run.is_file(),
+        f"Cannot compress {arguments.run}: expected the folder of a run or a .safetensors file, "
+        "got another file. Save its tensors with safetensors.torch.save_file, or call "
+        "bitfold.write_model with the module.",
+    )
     found = training.load_run(arguments.run, **given_places(arguments))
     coded = experiments.code_run(found, arguments.epoch, goal, as_trained=as_trained)
     try:
