@@ -138,7 +138,7 @@ class Judge:
             return 0.0
         generator = torch.Generator().manual_seed(num_without)
         indices = torch.cat([mask.reshape(-1).cpu() for mask in without]).nonzero().squeeze(1)
-        order = torch.randperm(len(indices), generator=generator)[:NUM_SAMPLES]
+        order = torch.randperm(len(indices), generator=generator, device="cpu")[:NUM_SAMPLES]
         chosen = indices[order].tolist()
         hits = sum(self._changes(probed, 0, probed.masks_of([index])) for index in chosen)
         # At least one, since moving all of them together changed the value.

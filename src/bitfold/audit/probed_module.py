@@ -71,7 +71,9 @@ class ProbedModule:
                 if parameter.is_complex()
                 else (parameter.shape)
             )
-            uniform = 2 * torch.rand(shape, generator=generator, dtype=torch.float32) - 1
+            uniform = (
+                2 * torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu") - 1
+            )
             steps = uniform.sign() * _SMALLEST_STEP + uniform * (1 - _SMALLEST_STEP)
             steps = (steps * (size * self._sizes[number])).to(parameter.device)
             move = torch.view_as_complex(steps) if parameter.is_complex() else steps
@@ -91,7 +93,9 @@ class ProbedModule:
 
     def masks_of(self, indices: Sequence[int]) -> list[Tensor]:
         """Return masks of single elements; indices count through all parameters."""
-        masks = [torch.zeros(item.numel(), dtype=torch.bool) for item in self.parameters]
+        masks = [
+            torch.zeros(item.numel(), dtype=torch.bool, device="cpu") for item in self.parameters
+        ]
         for index in indices:
             left = index
             for mask in masks:
@@ -106,7 +110,7 @@ class ProbedModule:
     def few(self, draw: int, count: int) -> list[Tensor]:
         """Return masks of ``count`` random elements; the same draw gives the same elements."""
         generator = torch.Generator().manual_seed(self._seed + draw)
-        indices = torch.randint(self.num_weights, (count,), generator=generator)
+        indices = torch.randint(self.num_weights, (count,), generator=generator, device="cpu")
         return self.masks_of(indices.tolist())
 
     def slope(

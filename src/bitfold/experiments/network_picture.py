@@ -50,7 +50,7 @@ def draw_picture(view: NetworkView, width: int, height: int, time: float) -> NDA
         pixels = np.arange(start, min(start + _CHUNK, len(picture)))
         points = torch.from_numpy(grid.coordinates(pixels))
         if view.in_features == 3:
-            points = torch.cat([points, torch.full((len(points), 1), time)], 1)
+            points = torch.cat([points, torch.full((len(points), 1), time, device="cpu")], 1)
         shown = view.colours(network(points).double().numpy())
         picture[pixels] = np.rint(255 * np.nan_to_num(shown)).astype(np.uint8)
     return picture.reshape(height, width, 3)
@@ -106,7 +106,7 @@ def _classes_at(
 ) -> NDArray[np.int64]:
     given = torch.from_numpy(points)
     if network.in_features == 3:
-        given = torch.cat([given, torch.full((len(given), 1), time)], 1)
+        given = torch.cat([given, torch.full((len(given), 1), time, device="cpu")], 1)
     found: NDArray[np.int64] = network(given).argmax(1).numpy()
     return found
 

@@ -96,7 +96,7 @@ class QualityMeter:
     @torch.no_grad()
     def measure(self, network: nn.Module) -> Quality:
         """Evaluate a network, which lies on the CPU, at all pixels."""
-        total = torch.zeros(4, dtype=torch.float64)
+        total = torch.zeros(4, dtype=torch.float64, device="cpu")
         for start in range(0, len(self._pixels), _CHUNK):
             pixels = self._pixels[start : start + _CHUNK]
             points = torch.from_numpy(self._target.grid.coordinates(pixels))

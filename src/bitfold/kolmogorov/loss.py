@@ -354,7 +354,7 @@ class KolmogorovLoss(nn.Module):
 
     def _place(self) -> None:
         # Has the device and the dtype of the loss, whether or not the loss learns anything.
-        self.register_buffer("like", torch.empty(0), persistent=False)
+        self.register_buffer("like", torch.empty(0, device="cpu"), persistent=False)
         self.to(self.table.device, self.table.dtype())
 
     def _mean_nats(self) -> Tensor:

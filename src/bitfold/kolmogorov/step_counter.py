@@ -32,7 +32,7 @@ class StepCounter(nn.Module):
     @classmethod
     def drawn(cls, generator: torch.Generator | None) -> "StepCounter":
         """A counter with a seed from a generator on the CPU; None: the global one."""
-        return cls(int(torch.randint(2**62, (), generator=generator)))
+        return cls(int(torch.randint(2**62, (), generator=generator, device="cpu")))
 
     def draw(self, purpose: str, rank: int = 0) -> int:
         """The seed of one draw in this step, 0 to 2^63 - 1.
@@ -48,7 +48,7 @@ class StepCounter(nn.Module):
 
     def get_extra_state(self) -> Tensor:
         """Seed and count for ``state_dict``: int64 (2,)."""
-        return torch.tensor([self.seed, self.steps])
+        return torch.tensor([self.seed, self.steps], device="cpu")
 
     def set_extra_state(self, state: Tensor) -> None:
         """Restore seed and count."""

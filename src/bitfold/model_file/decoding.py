@@ -165,7 +165,7 @@ def decoded_tensors(data: bytes) -> dict[str, Tensor]:
     plan = parsed(data).plan
     decoded = dict[str, Tensor]()
     for tensor in plan.tensors:
-        like = torch.empty(tensor.item.shape, dtype=_TYPES[tensor.item.kind])
+        like = torch.empty(tensor.item.shape, dtype=_TYPES[tensor.item.kind], device="cpu")
         value = _values(plan, tensor, like)
         if value is not None:
             decoded[tensor.item.name] = value

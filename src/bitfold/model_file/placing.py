@@ -69,11 +69,11 @@ def read_divided(open_source: Callable[[], Source], into: nn.Module) -> None:
 
 def _place(own: Tensor, value: Tensor | None, shards: RowShards) -> None:
     """Overwrite a tensor, or the part of it that lies here, with the first process's value."""
-    is_absent = torch.tensor([value is None])
+    is_absent = torch.tensor([value is None], device="cpu")
     shards.send(is_absent)
     if is_absent:
         return
-    whole = torch.empty(own.shape, dtype=own.dtype) if value is None else value
+    whole = torch.empty(own.shape, dtype=own.dtype, device="cpu") if value is None else value
     shards.send(whole)
     part = local_part(own)
     if is_sharded(own):

@@ -208,7 +208,7 @@ def chain_of(network: PolytopeNet) -> DenseLoops:
 
 def _buffer(*shape: int) -> _Floats:
     # PyTorch aligns memory to 64 bytes, which makes the rows of a tile faster.
-    buffer: _Floats = torch.empty(shape, dtype=torch.float32).numpy()
+    buffer: _Floats = torch.empty(shape, dtype=torch.float32, device="cpu").numpy()
     return buffer
 
 

@@ -70,7 +70,7 @@ class GridFeatures(nn.Module):
         self.out_features = encoding.num_features(in_features)
         std = _INITIAL_FEATURES / FEATURE_GAIN
         self.tables = nn.ParameterList(
-            nn.Parameter(torch.empty(shape).normal_(0.0, std, generator=generator))
+            nn.Parameter(torch.empty(shape, device="cpu").normal_(0.0, std, generator=generator))
             for shape in encoding.table_shapes(in_features)
         )
 
@@ -129,7 +129,7 @@ class GridFeatures(nn.Module):
 
 def _vertices(dimensions: int, cells: int) -> Tensor:
     """Return the coordinates (V, d) of a grid's vertices in cells; x changes fastest."""
-    side = torch.arange(cells + 1, dtype=torch.float64) - cells / 2
+    side = torch.arange(cells + 1, dtype=torch.float64, device="cpu") - cells / 2
     mesh = torch.meshgrid(*[side] * dimensions, indexing="ij")
     return torch.stack([axis.reshape(-1) for axis in reversed(mesh)], 1)
 
@@ -153,8 +153,11 @@ def _by_loops(points: Tensor, flat: Tensor, cells: int) -> tuple[Tensor, Tensor,
     from bitfold.networks.grid_kernels import interpolate  # noqa: PLC0415 - Numba is slow to import
 
     shape = len(points), points.shape[1] + 1
-    vertices, shares = torch.empty(shape, dtype=torch.int32), torch.empty(shape)
-    features = torch.empty(len(points), flat.shape[1])
+    vertices, shares = (
+        torch.empty(shape, dtype=torch.int32, device="cpu"),
+        torch.empty(shape, device="cpu"),
+    )
+    features = torch.empty(len(points), flat.shape[1], device="cpu")
     place = vertices.numpy(), shares.numpy()
     given = points.contiguous().numpy(), flat.detach().numpy()
     interpolate(*given, (cells, FEATURE_GAIN), place, features.numpy())
@@ -211,6 +214,6 @@ def _spread_by_loops(ctx: Any, grad: Tensor, size: int) -> Tensor:
     from bitfold.networks import grid_kernels  # noqa: PLC0415 - Numba is slow to import
 
     place = tuple(saved.numpy() for saved in ctx.saved_tensors)
-    flat = torch.zeros(size, grad.shape[1])
+    flat = torch.zeros(size, grad.shape[1], device="cpu")
     grid_kernels.spread(place, grad.contiguous().numpy(), FEATURE_GAIN, flat.numpy())
     return unpadded(flat, ctx.cells, ctx.dimensions)

@@ -86,7 +86,7 @@ def _patterns(program: Program, inputs: Tensor, sizes: Tensor) -> NDArray[np.uin
     with torch.no_grad():
         recording = _Recording(program, inputs, sizes)
         recording.run()
-        signs = recording.signs or [torch.zeros((len(inputs), 0), dtype=torch.bool)]
+        signs = recording.signs or [torch.zeros((len(inputs), 0), dtype=torch.bool, device="cpu")]
         return np.ascontiguousarray(pack_signs(torch.cat(signs, dim=1)).T)
 
 

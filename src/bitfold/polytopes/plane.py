@@ -170,9 +170,9 @@ def _triangle(u: Tensor, v: Tensor) -> tuple[float, float]:
 
 def _precision(items: tuple[Any, ...]) -> float:
     """The largest relative rounding error of the types of some points."""
-    types = [torch.as_tensor(item).dtype for item in items]
+    types = [torch.as_tensor(item, device="cpu").dtype for item in items]
     return max((torch.finfo(kind).eps for kind in types if kind.is_floating_point), default=0.0)
 
 
 def _real(item: Any) -> Tensor:
-    return torch.as_tensor(item).detach().cpu().to(torch.float64).clone()
+    return torch.as_tensor(item, device="cpu").detach().cpu().to(torch.float64).clone()

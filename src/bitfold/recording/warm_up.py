@@ -131,10 +131,15 @@ def warm_up_files(run: Run) -> None:
 def _of_few_values() -> PolytopeNet:
     """A network whose weights have four values, which a code by counts describes best."""
     generator = torch.Generator().manual_seed(0)
-    network, values = PolytopeNet(2, [40, 40], 1), torch.tensor([-8.0, -1.0, 0.0, 5.0])
+    network, values = (
+        PolytopeNet(2, [40, 40], 1),
+        torch.tensor([-8.0, -1.0, 0.0, 5.0], device="cpu"),
+    )
     with torch.no_grad():
         for item in network.parameters():
-            item.copy_(values[torch.randint(len(values), item.shape, generator=generator)])
+            item.copy_(
+                values[torch.randint(len(values), item.shape, generator=generator, device="cpu")]
+            )
     return network
 
 

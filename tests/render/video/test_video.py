@@ -105,19 +105,6 @@ def test_a_video_shows_its_frames_in_order(tmp_path: Path) -> None:
     assert times == [Fraction(number, RATE) for number in range(25)]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
-def test_a_colon_in_a_path_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A video is written, continued and finished in a folder like ``10:30`` beside the user."""
-    monkeypatch.chdir(tmp_path)
-    path = Path("10:30") / "a%d:b.mp4"
-    path.parent.mkdir()
-    write(path, range(3))
-    with continued(path, 3) as writer:
-        writer.append(picture(3))
-    with path.open("rb") as file, av.open(file) as container:
-        assert container.streams.video[0].frames == 4
-
-
 def test_a_finished_video_has_its_index_first(tmp_path: Path) -> None:
     """A closed video can be played before it is loaded, has no fragments, and is the only file."""
     path = tmp_path / "video.mp4"

@@ -101,7 +101,7 @@ def whole_parameters(parameters: Mapping[str, Tensor], precision_bits: int) -> d
         # Only parameters that have diverged beyond the longest step reach further.
         within = numbers.clip(max=numbers.min() + 2**precision - 1)
         whole[name] = torch.from_numpy(within.astype(np.int64))
-    return whole | {STEPS: torch.tensor(codes, dtype=torch.int64)}
+    return whole | {STEPS: torch.tensor(codes, dtype=torch.int64, device="cpu")}
 
 
 @cache

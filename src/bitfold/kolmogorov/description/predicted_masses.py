@@ -50,4 +50,4 @@ def predicted_masses(
 def _neighbours(found: Tensor, most_values: int) -> Tensor:
     """Return neighbouring numbers of the grid around the median of those that were found."""
     first = max(int(found.min()), int(found.median()) - most_values // 2)
-    return torch.arange(first, min(int(found.max()), first + most_values - 1) + 1)
+    return torch.arange(first, min(int(found.max()), first + most_values - 1) + 1, device="cpu")

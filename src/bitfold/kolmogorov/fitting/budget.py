@@ -127,14 +127,16 @@ class _Moves:
             chosen = self._order[: wanted // 2]
         else:
             measured = self._order[:_MEASURED]
-            losses = torch.tensor([self._measure(int(index), task) for index in measured])
+            losses = torch.tensor(
+                [self._measure(int(index), task) for index in measured], device="cpu"
+            )
             chosen = measured[losses.argsort(stable=True)[: math.ceil(wanted * _SHARE)]]
         self._move(chosen)
         return len(chosen)
 
     def _measure(self, index: int, task: Callable[[], float]) -> float:
         before = _weights(self._loss)
-        self._move(torch.tensor([index]))
+        self._move(torch.tensor([index], device="cpu"))
         found = task()
         _put(self._loss, before)
         return found

@@ -54,7 +54,9 @@ class Bins:
                 f"got {limits}. Choose another weight range."
             )
         for name, limit in zip(("minimum", "maximum"), limits, strict=True):
-            object.__setattr__(self, name, torch.tensor(limit, dtype=torch.float32).item())
+            object.__setattr__(
+                self, name, torch.tensor(limit, dtype=torch.float32, device="cpu").item()
+            )
         if self.width < MIN_WIDTH:
             raise KolmogorovError(
                 f"Cannot make bins: expected minimum < maximum in float32, got {limits}. "

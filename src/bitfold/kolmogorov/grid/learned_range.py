@@ -130,7 +130,7 @@ class TaskRange(LearnedRange):
 
     def __init__(self, table: ParameterTable, num_bins: int) -> None:
         super().__init__(table, num_bins)
-        dimensions = torch.tensor([item.ndim for item in table.parameters])
+        dimensions = torch.tensor([item.ndim for item in table.parameters], device="cpu")
         to_rms = torch.where(dimensions > 1, TASK_STEPS_TO_RMS, TASK_VECTOR_STEPS_TO_RMS)
         finest = min(STEPS_TO_RMS, num_bins / 2 / LEAST_REACH)
         longer = (finest / to_rms.to(self.reference.device)).clamp(min=1).log()

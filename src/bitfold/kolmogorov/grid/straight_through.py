@@ -188,7 +188,9 @@ def _by_steps(
         if gradient is None:
             slopes.append(weight.new_zeros((), dtype=torch.float32))
         elif can_round_plainly([weight, gradient]):
-            slopes.append(torch.tensor(slopes_plainly(weight, centre, gradient)).float())
+            slopes.append(
+                torch.tensor(slopes_plainly(weight, centre, gradient), device="cpu").float()
+            )
         else:
             dtype = accumulation_dtype(weight.device, weight.dtype)
             products = gradient.to(dtype) * (centre.to(dtype) - weight.to(dtype))

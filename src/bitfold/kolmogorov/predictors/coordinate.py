@@ -218,7 +218,7 @@ class CoordinatePredictor(WeightPredictor):
         by_index = found.grad_index.div_(self.bins.width)
         if moves is not None and with_gradients:
             by_index *= moves
-        nats = torch.tensor(found.total, dtype=torch.float64)
+        nats = torch.tensor(found.total, dtype=torch.float64, device="cpu")
         return Summed(nats, by_index, found.grad_layers)
 
     def _fused(

@@ -110,9 +110,9 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         """Make a location and a scale for each tensor."""
         super().attach(layout, bins, generator)
         # Set by `fit` and not learned: K is flat where weights gather half-way between two bins.
-        zeros = torch.zeros(len(layout.blocks))
+        zeros = torch.zeros(len(layout.blocks), device="cpu")
         self.register_buffer("location", zeros, persistent=not self.is_centred)
-        self.log_scale = nn.Parameter(torch.zeros(len(layout.blocks)))
+        self.log_scale = nn.Parameter(torch.zeros(len(layout.blocks), device="cpu"))
         self.first_rows: list[int | None] = [None] * len(layout.blocks)
         self.first_columns: list[int | None] = [None] * len(layout.blocks)
         self.table = scale_table(layout, self.first_rows, self.first_columns)
@@ -285,7 +285,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         if not can_read_table(model, self.bins, weights, lengths, targets):
             return None
         found = sum_by_table(model, weights, lengths, targets)
-        nats = torch.tensor(found.total, dtype=torch.float64)
+        nats = torch.tensor(found.total, dtype=torch.float64, device="cpu")
         own = self._by_parameters(found.grad_log_factors)
         return Summed(nats, found.grad_weights, own), found.grad_log_steps
 

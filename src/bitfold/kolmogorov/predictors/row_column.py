@@ -50,8 +50,8 @@ class RowColumnPredictor(ScalePredictor):
         # Kept on the device, so that no step waits for a transfer.
         self.register_buffer("row_starts", _starts(self.first_rows), persistent=False)
         self.register_buffer("column_starts", _starts(self.first_columns), persistent=False)
-        self.row_log_scale = nn.Parameter(torch.zeros(rows))
-        self.column_log_scale = nn.Parameter(torch.zeros(columns))
+        self.row_log_scale = nn.Parameter(torch.zeros(rows, device="cpu"))
+        self.column_log_scale = nn.Parameter(torch.zeros(columns, device="cpu"))
 
     def log_factors(self) -> list[Tensor]:
         """The logarithms of the tensors' scales, of the rows' and of the columns'."""
@@ -114,7 +114,7 @@ def _padded(vector: Tensor) -> Tensor:
 
 def _starts(firsts: list[int | None]) -> Tensor:
     """Number of each tensor's first row or column; -1 if it has none."""
-    return torch.tensor([-1 if first is None else first for first in firsts])
+    return torch.tensor([-1 if first is None else first for first in firsts], device="cpu")
 
 
 def _numbers(starts: Tensor, within: Tensor, count: int) -> Tensor:

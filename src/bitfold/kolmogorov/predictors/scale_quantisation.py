@@ -114,8 +114,11 @@ def sent_locations(learned: LearnedScales) -> Tensor:
 
 def sent_parameters(learned: LearnedScales, scales: Sequence[SentScale]) -> dict[str, Tensor]:
     """Sent scales as one vector for each parameter, by its name: int64, on the module's device."""
-    own = torch.tensor([scale.own for scale in scales])
-    found = {"location": torch.tensor([scale.location for scale in scales]), "log_scale": own}
+    own = torch.tensor([scale.own for scale in scales], device="cpu")
+    found = {
+        "location": torch.tensor([scale.location for scale in scales], device="cpu"),
+        "log_scale": own,
+    }
     for axis, name in enumerate(learned.lines):
         pieces = []
         for number, scale in enumerate(scales):

@@ -59,7 +59,7 @@ def scaled_bits(
             first += len(numbers)
         symbols, escapes = map(math.fsum, zip(*sums, strict=True))
         found.append((symbols, escapes))
-    (sums_of_all,) = table.shards.totals([torch.tensor(found, dtype=torch.float64)])
+    (sums_of_all,) = table.shards.totals([torch.tensor(found, dtype=torch.float64, device="cpu")])
     return [(symbols, escapes) for symbols, escapes in sums_of_all.tolist()]
 
 

@@ -174,7 +174,7 @@ def code_bins(model: ScaleModel, bins: Bins, subset: WeightSubset, indices: Tens
     """
     from bitfold.kolmogorov.sums.scale_kernels import code_stretch  # noqa: PLC0415 - see can_sum_scales
 
-    nats = torch.empty(indices.shape, dtype=torch.float64)
+    nats = torch.empty(indices.shape, dtype=torch.float64, device="cpu")
     arrays, spreads = (array(indices), array(nats)), _spreads(model, bins)
     last = bins.num_bins - 1
 

@@ -84,7 +84,9 @@ def sum_by_table(
     from bitfold.kolmogorov.sums.table_kernels import sum_tensor  # noqa: PLC0415 - see can_sum_scales
 
     factors = array(model.log_factors.float())
-    grad_weights = torch.empty(sum(item.numel() for item in weights), dtype=torch.float32)
+    grad_weights = torch.empty(
+        sum(item.numel() for item in weights), dtype=torch.float32, device="cpu"
+    )
     slopes, gradient, by_steps = array(grad_weights), np.zeros(len(factors)), []
     table = cost_table(model.floor)
     is_rounded, nats = targets.sharing == NEAREST, 0.0
@@ -100,7 +102,7 @@ def sum_by_table(
         nats += found[0]
         gradient[number] += found[1]
         by_steps.append(-found[2])
-    by_log_steps = torch.tensor(by_steps, dtype=torch.float64)
+    by_log_steps = torch.tensor(by_steps, dtype=torch.float64, device="cpu")
     return TableSum(nats, grad_weights, by_log_steps, torch.from_numpy(gradient))
 
 

@@ -111,10 +111,10 @@ class Shards(abc.ABC):
         """The text of the first process, everywhere."""
         if self.is_whole:
             return text
-        data = torch.tensor(list(text.encode()), dtype=torch.uint8)
-        size = torch.tensor([len(data)])
+        data = torch.tensor(list(text.encode()), dtype=torch.uint8, device="cpu")
+        size = torch.tensor([len(data)], device="cpu")
         self.send(size)
-        data = data if self.is_first else torch.zeros(int(size), dtype=torch.uint8)
+        data = data if self.is_first else torch.zeros(int(size), dtype=torch.uint8, device="cpu")
         self.send(data)
         return bytes(data.tolist()).decode()
 

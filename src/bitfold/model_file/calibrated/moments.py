@@ -88,7 +88,7 @@ def observe(module: nn.Module, calibration: Calibration) -> Moments:
                 outputs = outputs_of(module, batch, number)
             total = torch.zeros((), device=outputs[0].device)
             for output in outputs:
-                probe = torch.randn(output.shape, generator=random).to(output)
+                probe = torch.randn(output.shape, generator=random, device="cpu").to(output)
                 total = total + (output * probe).sum().float()
                 power += float(output.detach().cpu().double().square().sum())
             if not parameters or not total.requires_grad:

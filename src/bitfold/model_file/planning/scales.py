@@ -57,7 +57,7 @@ def row_scales(plan: TensorPlan) -> TensorPlan:
 
 
 def _own(mean: float) -> int:
-    return min(int(best_scale(torch.tensor(mean))), MOST_OWN)
+    return min(int(best_scale(torch.tensor(mean, device="cpu"))), MOST_OWN)
 
 
 def _lines(by_side: NDArray[np.float64], alive: NDArray[np.bool_], count: int) -> Lines:

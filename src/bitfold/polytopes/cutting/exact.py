@@ -203,7 +203,9 @@ class Cutting(Bounded):
             if not isinstance(value, Tensor) or not value.is_floating_point():
                 continue
             num_old = len(value)
-            whole = torch.empty((num_old + len(along), *value.shape[1:]), dtype=torch.float64)
+            whole = torch.empty(
+                (num_old + len(along), *value.shape[1:]), dtype=torch.float64, device="cpu"
+            )
             whole[:num_old] = value
             extend_rows(whole.reshape(len(whole), -1).numpy(), ends, along, num_old)
             self.values[index] = whole

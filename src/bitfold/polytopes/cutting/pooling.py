@@ -109,9 +109,9 @@ class WinnerCut:
             some = slice(begin, begin + step)
             count = torch.from_numpy(sizes[some]).long()
             firsts = count.cumsum(0) - count
-            owner = torch.repeat_interleave(torch.arange(len(count)), count)
+            owner = torch.repeat_interleave(torch.arange(len(count), device="cpu"), count)
             at = torch.from_numpy(starts[faces[some]]).long()
-            rows = corners[(at - firsts)[owner] + torch.arange(len(owner))].long()
+            rows = corners[(at - firsts)[owner] + torch.arange(len(owner), device="cpu")].long()
             chosen = torch.from_numpy(windows[some])
             best = values[rows[:, None], self._choice.windows[chosen][owner]] * self._choice.sign
             found[some] = _tournament(best, owner, firsts, self._slack[chosen])
@@ -128,7 +128,7 @@ def _tournament(best: Tensor, owner: Tensor, firsts: Tensor, slack: Tensor) -> L
         slack: of each pair.
     """
     num_places = best.shape[1]
-    places = torch.arange(num_places).expand(len(slack), num_places).clone()
+    places = torch.arange(num_places, device="cpu").expand(len(slack), num_places).clone()
     half = 1
     while half < num_places:
         first, second = slice(None, num_places - half, 2 * half), slice(half, None, 2 * half)

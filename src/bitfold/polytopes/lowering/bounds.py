@@ -99,7 +99,7 @@ class Bounds:
         if isinstance(leaf, Ref) and leaf.index in self.rows:
             rows = self.rows[leaf.index]
             return torch.cat([rows, torch.zeros_like(rows[:1])])
-        size = torch.as_tensor(self._size(leaf), dtype=torch.float64)
+        size = torch.as_tensor(self._size(leaf), dtype=torch.float64, device="cpu")
         if size.ndim >= max(num_dimensions, 1):
             size = size.amax(0)  # with a batch of its own
         size = size.reshape(*[1] * (num_dimensions - 1 - size.ndim), *size.shape)
@@ -160,7 +160,7 @@ class Bounds:
         shape = (-1, *[1] * (rows.ndim - 2))
         rows = rows * slope.reshape(shape)
         rows[SIZE] += shift.reshape(shape)
-        nothing = torch.zeros(2, 0, dtype=torch.float64)
+        nothing = torch.zeros(2, 0, dtype=torch.float64, device="cpu")
         return [_with_rounding(rows, 8), nothing, nothing]
 
 

@@ -90,7 +90,7 @@ class Choice:
     def pick(self, values: Tensor, winners: Tensor) -> Tensor:
         """Return the elements at places (N, windows) of the windows, in the shape of the result."""
         count = len(self.windows)
-        elements = self.windows[torch.arange(count), winners]
+        elements = self.windows[torch.arange(count, device="cpu"), winners]
         return values.reshape(len(values), -1).gather(1, elements).reshape(-1, *self.shape)
 
     def result(self, values: Any) -> Any:

@@ -72,9 +72,11 @@ def verify(
 def _inputs_like(example: Tensor) -> Tensor:
     """Return the example, noise around it, and noise of two sizes: float64 (4, ...), on the CPU."""
     generator = torch.Generator().manual_seed(_SEED)
-    noise = torch.randn((_NUM_INPUTS, *example.shape), generator=generator, dtype=torch.float64)
-    size = torch.tensor([0.0, 1.0, 1.0, 4.0]).reshape(-1, *[1] * example.ndim)
-    centre = torch.tensor([1.0, 1.0, 0.0, 0.0]).reshape(-1, *[1] * example.ndim)
+    noise = torch.randn(
+        (_NUM_INPUTS, *example.shape), generator=generator, dtype=torch.float64, device="cpu"
+    )
+    size = torch.tensor([0.0, 1.0, 1.0, 4.0], device="cpu").reshape(-1, *[1] * example.ndim)
+    centre = torch.tensor([1.0, 1.0, 0.0, 0.0], device="cpu").reshape(-1, *[1] * example.ndim)
     inputs = centre * example.detach().cpu().double() + size * noise
     # Rounded to the module's own type, so that both get the same inputs.
     return inputs.to(example.dtype).double()
@@ -98,7 +100,9 @@ def _stirred(items: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, item in items.items():
         if item.is_floating_point():
             fan_in = max(1, item[0].numel()) if item.ndim > 1 and len(item) else 1
-            more = 0.5 + torch.rand(item.shape, generator=generator, dtype=torch.float64)
+            more = 0.5 + torch.rand(
+                item.shape, generator=generator, dtype=torch.float64, device="cpu"
+            )
             item = item.detach().cpu().double() + more / fan_in  # noqa: PLW2901
         found[name] = item
     return found

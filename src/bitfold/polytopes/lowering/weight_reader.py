@@ -72,5 +72,5 @@ def _flattened(weights: Sequence[Tensor]) -> Tensor:
     if len(pieces) > 1 and len({item.dtype for item in pieces}) == 1:
         flat: Tensor = _flatten_dense_tensors(pieces)  # type: ignore[no-untyped-call] # torch leaves it so
     else:
-        flat = torch.cat([item.reshape(-1) for item in [torch.empty(0), *pieces]])
+        flat = torch.cat([item.reshape(-1) for item in [torch.empty(0, device="cpu"), *pieces]])
     return flat.to(device="cpu", dtype=torch.float64)

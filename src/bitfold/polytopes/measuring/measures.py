@@ -171,7 +171,7 @@ def patterns_of_inputs(found: Partition, inputs: Any) -> NDArray[np.uint64]:
     Raises:
         PolytopeError: the partition comes from a file, which does not contain the network.
     """
-    whole = torch.as_tensor(inputs).detach().to("cpu", torch.float64)
+    whole = torch.as_tensor(inputs, device="cpu").detach().to("cpu", torch.float64)
     return found.backend.patterns_of_inputs(whole)
 
 

@@ -164,7 +164,7 @@ def evaluate_module(
     Raises:
         PolytopeError: the module has an operation without polytopes.
     """
-    chunk = _chunk_size(points_like(module, torch.empty(0, points.shape[0])))
+    chunk = _chunk_size(points_like(module, torch.empty(0, points.shape[0], device="cpu")))
     values, patterns = [], []
     for start in range(0, points.shape[1], chunk):
         rows = np.ascontiguousarray(points[:, start : start + chunk].T)

@@ -25,6 +25,6 @@ def blank_linear(fan_in: int, fan_out: int, *, dtype: torch.dtype | None = None)
         (torch.Size([2, 3]), 'cpu')
     """
     layer = nn.Linear(fan_in, fan_out, device="meta")
-    layer.weight = nn.Parameter(torch.empty(fan_out, fan_in, dtype=dtype))
-    layer.bias = nn.Parameter(torch.empty(fan_out, dtype=dtype))
+    layer.weight = nn.Parameter(torch.empty(fan_out, fan_in, dtype=dtype, device="cpu"))
+    layer.bias = nn.Parameter(torch.empty(fan_out, dtype=dtype, device="cpu"))
     return layer

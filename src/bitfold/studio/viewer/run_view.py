@@ -47,7 +47,7 @@ class RunView:
                 f"Cannot show epoch {epoch}: expected the weights of {self.run.config.shape}, got "
                 f"{len(weights)} numbers."
             )
-        flat = torch.tensor(weights)
+        flat = torch.tensor(weights, device="cpu")
         for tensor in state.values():
             part, flat = flat[: tensor.numel()], flat[tensor.numel() :]
             tensor.copy_(part.reshape(tensor.shape))

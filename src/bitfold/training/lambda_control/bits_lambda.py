@@ -217,7 +217,7 @@ class BitsLambda(LambdaSchedule):
 
     def history(self) -> Tensor:
         """Return its history."""
-        return torch.tensor(list(asdict(self._state).values()), dtype=torch.float64)
+        return torch.tensor(list(asdict(self._state).values()), dtype=torch.float64, device="cpu")
 
     def restore(self, history: Tensor) -> None:
         """Load a history; if its target differs, load only lambda."""

@@ -41,7 +41,7 @@ class LambdaSchedule(ABC):
 
     def history(self) -> Tensor:
         """Return its history as a flat tensor."""
-        return torch.zeros(0, dtype=torch.float64)
+        return torch.zeros(0, dtype=torch.float64, device="cpu")
 
     def restore(self, history: Tensor) -> None:  # noqa: B027 - most schedules keep no history
         """Load a tensor from `history`."""

@@ -102,7 +102,7 @@ class MdlLambda(LambdaSchedule):
     def history(self) -> Tensor:
         """Return the last mean squared error; empty before the first."""
         known = [] if self._task is None else [self._task]
-        return torch.tensor(known, dtype=torch.float64)
+        return torch.tensor(known, dtype=torch.float64, device="cpu")
 
     def restore(self, history: Tensor) -> None:
         """Load a mean squared error."""

@@ -133,7 +133,9 @@ def _named_optimizers(learner: Learner) -> Iterator[tuple[str, Optimizer]]:
 def _optimizer_tensors(name: str, optimizer: Optimizer) -> dict[str, Tensor]:
     states = optimizer.state_dict()["state"]
     return {
-        f"{name}.{index}.{key}": value if isinstance(value, Tensor) else torch.tensor(float(value))
+        f"{name}.{index}.{key}": value
+        if isinstance(value, Tensor)
+        else torch.tensor(float(value), device="cpu")
         for index, state in states.items()
         for key, value in state.items()
         if value is not None

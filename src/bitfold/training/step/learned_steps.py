@@ -115,7 +115,7 @@ class LearnedSteps:
         score, weights = self._best or ((math.nan, math.nan), [])
         facts = [float(self.is_hard), float(self._kolmogorov.predictor_bits), *score]
         kept = {f"steps.best.{number}": item for number, item in enumerate(weights)}
-        return {FINISH_FACTS: torch.tensor(facts, dtype=torch.float64), **kept}
+        return {FINISH_FACTS: torch.tensor(facts, dtype=torch.float64, device="cpu"), **kept}
 
     def restore(self, kept: Mapping[str, Tensor]) -> None:
         """Load the tensors from `history`.

@@ -49,7 +49,7 @@ class TrainingData:
 
     def shuffled_order(self, order: torch.Generator) -> Tensor:
         """Return an order of the training points drawn from a generator: int64 (N,), on the CPU."""
-        return torch.randperm(len(self.points), generator=order)
+        return torch.randperm(len(self.points), generator=order, device="cpu")
 
     def shuffled_batches(self, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (points, values) of each batch in an order drawn from a generator."""

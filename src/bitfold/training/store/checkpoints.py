@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import save
 from safetensors.torch import load
@@ -120,7 +121,8 @@ def read_checkpoint(path: Path, max_bytes: int = MAX_FILE_BYTES) -> Checkpoint:
     """
     try:
         data = read_plain(path, max_bytes)
-        tensors = load(data)
+        with torch.device("cpu"):  # whatever the caller's default is
+            tensors = load(data)
         metadata = _metadata(data)
         facts, epoch = _facts(metadata["bitfold"])
         intact = metadata["sha256"] == _digest(tensors, metadata["bitfold"])

@@ -101,7 +101,7 @@ class FoldMonitor:
         if self._patterns is not None:
             kept["folds.patterns"] = torch.from_numpy(self._patterns.view(np.int64).copy())
         if self.postponed:
-            kept["folds.postponed"] = torch.tensor(self.postponed)
+            kept["folds.postponed"] = torch.tensor(self.postponed, device="cpu")
         return kept
 
     def restore(self, kept: Mapping[str, Tensor]) -> None:

@@ -41,7 +41,9 @@ class Oversight:
         """Return the histories of all observers as tensors, by name."""
         kept = {f"watchdog.{w.name}": w.history() for w in self.watchdogs}
         if self.monitor is not None:
-            kept["trade.monitor"] = torch.tensor(self.monitor.history(), dtype=torch.float64)
+            kept["trade.monitor"] = torch.tensor(
+                self.monitor.history(), dtype=torch.float64, device="cpu"
+            )
         if self.folds is not None:
             kept |= self.folds.history()
         return kept

@@ -55,7 +55,7 @@ class Watchdog(ABC):
 
     def history(self) -> Tensor:
         """Return its history as a flat tensor."""
-        return torch.zeros(0, dtype=torch.float64)
+        return torch.zeros(0, dtype=torch.float64, device="cpu")
 
     def restore(self, history: Tensor) -> None:  # noqa: B027 - most watchdogs keep no history
         """Load a tensor from `history`."""
@@ -107,7 +107,7 @@ class LoopWatchdog(Watchdog):
 
     def history(self) -> Tensor:
         """Return digests and epochs, alternating."""
-        return torch.tensor(self._seen, dtype=torch.int64)
+        return torch.tensor(self._seen, dtype=torch.int64, device="cpu")
 
     def restore(self, history: Tensor) -> None:
         """Load digests and epochs."""
@@ -149,7 +149,9 @@ class StagnationWatchdog(Watchdog):
 
     def history(self) -> Tensor:
         """Return the count of constant epochs and the window of losses."""
-        return torch.tensor([float(self._num_constant), *self._losses], dtype=torch.float64)
+        return torch.tensor(
+            [float(self._num_constant), *self._losses], dtype=torch.float64, device="cpu"
+        )
 
     def restore(self, history: Tensor) -> None:
         """Load a count and a window."""

@@ -45,7 +45,7 @@ class CoordinateSum(EpochSum):
         room = np.zeros(num_weights, np.float32), np.zeros(num_weights, np.float32)
         by_layers = np.zeros((len(parts), num_own))
         starts = np.array(parts, np.int64)
-        scratch = torch.empty(scratch_size(widths, (rate, reach))).numpy()
+        scratch = torch.empty(scratch_size(widths, (rate, reach)), device="cpu").numpy()
         self.arrays = positions, widths, (rate, reach), starts, *room, by_layers, grid, scratch
 
     def loop(self) -> Any:

@@ -66,7 +66,7 @@ class EpochLoop:
         self._points = _array(encoded), _array(as_numbers)
         size = min(batch_size, len(points))
         self._batch = tuple(
-            torch.zeros(size, width).numpy()
+            torch.zeros(size, width, device="cpu").numpy()
             for width in (encoded.shape[1], as_numbers.shape[1], *[network.out_features] * 2)
         )
         self._room: DenseRoom = loops.room(size)

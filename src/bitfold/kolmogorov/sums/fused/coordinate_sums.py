@@ -113,13 +113,15 @@ def fused_sum(  # noqa: PLR0917 - its caller has all of these apart
 
     def sum_part(number: int) -> float:
         gradients = (grad_index, grad_layers[number])
-        scratch = torch.empty(num_scratch).numpy()  # aligned, and for one thread alone
+        scratch = torch.empty(
+            num_scratch, device="cpu"
+        ).numpy()  # aligned, and for one thread alone
         nats: float = sum_rows(weights, predictor, (rate, reach), parts[number], gradients, scratch)
         return nats
 
     total = sum(in_order(sum_part, range(len(parts))))
     if not with_gradients:
-        return FusedSum(total, torch.empty(0), [])
+        return FusedSum(total, torch.empty(0, device="cpu"), [])
     shaped = _unpacked(grad_layers.sum(axis=0).astype(np.float32), layers)
     return FusedSum(total, torch.from_numpy(grad_index), shaped)
 
@@ -179,7 +181,7 @@ def fused_bin_nats(bins: Tensor, positions: Tensor, layers: Sequence[Tensor]) ->
             f"{int(bins.max())}. Clamp them to the grid."
         )
     packed = torch.cat([layer.flatten() for layer in layers]).numpy()
-    nats = torch.empty(len(bins))
+    nats = torch.empty(len(bins), device="cpu")
     bin_rows(array(bins), array(positions), (packed, widths), nats.numpy())
     return nats
 

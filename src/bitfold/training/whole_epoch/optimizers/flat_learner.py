@@ -56,9 +56,12 @@ class FlatLearner:
         self._names = [state_names(owner) for owner in self._owners]
         num_moments = max(map(len, self._names))
         # PyTorch aligns memory to 64 bytes.
-        self._flat, self._gradient = torch.zeros(size), torch.zeros(size)
-        self._moments = torch.zeros(max(1, num_moments), size)
-        self._steps = torch.zeros(len(self._parameters))
+        self._flat, self._gradient = (
+            torch.zeros(size, device="cpu"),
+            torch.zeros(size, device="cpu"),
+        )
+        self._moments = torch.zeros(max(1, num_moments), size, device="cpu")
+        self._steps = torch.zeros(len(self._parameters), device="cpu")
         # Parameters whose optimiser counts steps.
         self._counted = [i for i, owner in enumerate(self._owners) if _counts_steps(owner)]
         self._count = np.zeros(1)
