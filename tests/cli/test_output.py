@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,3 +30,29 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         process.stdout.close()
         said = process.stderr.read()
     assert (process.returncode, said) == (0, b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_a_terminal_that_was_closed_is_no_error(tmp_path: Path) -> None:
+    """A program goes on after its terminal was closed, and keeps its exit code."""
+    code = (
+        "import os, signal, sys; from bitfold.cli.main import run_command\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "def say():\n"
+        "    while os.isatty(0):\n"
+        "        signal.sigtimedwait([], 0.01)\n"
+        "    for stream in (sys.stdout, sys.stderr):\n"
+        "        print('lost', file=stream, flush=True)\n"
+        "    open(sys.argv[1], 'w').close()\n"
+        "    return 129\n"
+        "print('ready', flush=True)\n"
+        "sys.exit(run_command(say, debug=False))"
+    )
+    here, there = os.openpty()
+    command = [sys.executable, "-c", code, str(tmp_path / "done")]
+    with subprocess.Popen(command, stdin=there, stdout=there, stderr=there) as process:
+        os.close(there)
+        assert os.read(here, 100).startswith(b"ready")
+        os.close(here)
+    assert process.returncode == 129
+    assert (tmp_path / "done").exists()

@@ -30,6 +30,7 @@ from bitfold.cli.commands.sweeps import compare, frontier, sweep
 from bitfold.cli.console.examples import EXAMPLES
 from bitfold.cli.console.parser import OneLineParser, unknown_command
 from bitfold.cli.console.spelling import spell_options
+from bitfold.cli.console.terminal import outliving_terminal
 from bitfold.errors import BitfoldError, printable
 from bitfold.runtime.display.figure_backend import drop_backend
 from bitfold.runtime.strangers.current_folder import check_current_folder
@@ -61,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_command(command: Callable[[], int], *, debug: bool) -> int:
     """Call a command. Report an error of bitfold in one line and by the exit code 2."""
+    with outliving_terminal():
+        return _run(command, debug=debug)
+
+
+def _run(command: Callable[[], int], *, debug: bool) -> int:
     drop_backend()
     ignore_folder_settings()
     for line in drop_wrong_variables():

@@ -38,14 +38,16 @@ def in_a_loop(*arguments: object, **options: object) -> None:
 def test_a_notebooks_cell_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     """Within a running loop the page is served, and an interrupt ends the server."""
     found: list[bytes] = []
+    main = threading.main_thread().ident
+    assert main is not None
 
     def ready(url: str) -> None:
         def ask_and_interrupt() -> None:
-            with urlopen(url, timeout=60) as answer:
-                found.append(answer.read())
-            main = threading.main_thread().ident
-            assert main is not None
-            signal.pthread_kill(main, signal.SIGINT)
+            try:
+                with urlopen(url, timeout=60) as answer:
+                    found.append(answer.read())
+            finally:
+                signal.pthread_kill(main, signal.SIGINT)
 
         threading.Thread(target=ask_and_interrupt).start()
 
