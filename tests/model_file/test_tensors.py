@@ -44,6 +44,18 @@ def test_a_state_dict_is_read_back_by_name(tmp_path: Path) -> None:
         assert torch.equal(found[name], given[name].to(found[name].dtype))
 
 
+def test_tensors_without_numbers_come_back(tmp_path: Path) -> None:
+    """Empty tensors keep name, place, shape and kind, also if there is nothing else."""
+    empty = {"mask": torch.zeros(0, 3), "indices": torch.zeros(2, 0, dtype=torch.int32)}
+    given = {"first": torch.ones(2), **empty, "last": torch.tensor(3.0)}
+    for tensors in (given, empty):
+        write_model(tmp_path / "a.bitfold", tensors)
+        found = read_tensors(tmp_path / "a.bitfold")
+        assert list(found) == list(tensors)
+        assert all(found[name].shape == item.shape for name, item in tensors.items())
+        assert all(found[name].dtype == item.dtype for name, item in tensors.items())
+
+
 def test_a_state_dict_is_read_into_a_module(tmp_path: Path) -> None:
     """A state dict is read into a module of another tensor order with a tied weight."""
     module = network()
