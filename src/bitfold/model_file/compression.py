@@ -9,7 +9,7 @@ from torch import nn
 
 from bitfold.errors import ModelFileError
 from bitfold.model_file.request import Loss, Request
-from bitfold.runtime.module_copies import copied
+from bitfold.runtime.module_state import copied
 from bitfold.runtime.wrapped_modules import unwrap
 
 

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import TextIO
 
 import torch
-from filelock import FileLock
 
 from bitfold.errors import BitfoldError
 from bitfold.recording.drawing import Drawing
@@ -33,7 +32,7 @@ from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
 from bitfold.recording.warm_up import warm_up_files
-from bitfold.runtime.strangers.plain_files import check_lock_file
+from bitfold.runtime.strangers.lock_files import locked
 from bitfold.training import Run, load_run
 
 _LOCK_SECONDS = 120.0  # an earlier worker ends within one frame of its trainer's death
@@ -99,8 +98,7 @@ def main() -> int:
     path, snapshot_dir = Path(sys.argv[1]), next(iter(sys.argv[2:]), None)
     orders = Orders(sys.stdin)
     try:
-        with FileLock(path / ".drawing.lock", timeout=_LOCK_SECONDS):
-            check_lock_file(path / ".drawing.lock")
+        with locked(path / ".drawing.lock", _LOCK_SECONDS):
             follow(load_run(path, snapshot_dir=snapshot_dir), orders)
     except BitfoldError as error:
         _say({"problem": str(error)})

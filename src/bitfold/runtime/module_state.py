@@ -1,9 +1,10 @@
-"""What a module saves beside its parameters and buffers."""
+"""What a module saves or keeps beside its parameters and buffers."""
 
 from __future__ import annotations
 
+import copy
 from itertools import chain, zip_longest
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves
 
 from bitfold.runtime.wrapped_modules import plain_names
+
+Module = TypeVar("Module", bound=nn.Module)
 
 _EXTRA: Final = "_extra_state"
 # Packed weights of convolutions are objects of TorchScript.
@@ -78,3 +81,22 @@ def _shapes(module: nn.Module) -> list[str]:
         f"{plain(name)} {'lazy' if is_lazy(item) else 'x'.join(map(str, item.shape)) or 'scalar'}"
         for name, item in chain(module.named_parameters(), module.named_buffers())
     ]
+
+
+def copied(module: Module) -> Module:
+    """Return a deep copy of a module, also of one that keeps tensors of its last call.
+
+    `copy.deepcopy` refuses tensors that know how they were computed. The older ``weight_norm``
+    keeps its weight so, and modules keep outputs for figures. The copy has their values.
+
+    Args:
+        module: stays as it is.
+
+    >>> layer = nn.Linear(2, 3)
+    >>> layer.last = [layer.weight * 2]
+    >>> copied(layer).last[0].requires_grad
+    False
+    """
+    kept = (item for part in module.modules() for item in tree_leaves(vars(part)))
+    computed = [item for item in kept if isinstance(item, Tensor) and not item.is_leaf]
+    return copy.deepcopy(module, {id(item): item.detach().clone() for item in computed})

@@ -16,7 +16,7 @@ from bitfold.kolmogorov.fitting.first_steps import begin_steps
 from bitfold.kolmogorov.fitting.fit import fit_predictor
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.runtime.display.notices import Notify, notifying
-from bitfold.runtime.module_copies import copied
+from bitfold.runtime.module_state import copied
 from bitfold.runtime.wrapped_modules import unwrap
 
 # A trained network works with steps of a quarter of the root mean square; K makes them longer.

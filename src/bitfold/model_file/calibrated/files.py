@@ -19,7 +19,7 @@ from bitfold.model_file.planning.grids import OnGrid
 from bitfold.model_file.syntax.plan import Plan
 from bitfold.model_file.syntax.structure import Holder, tensors_of
 from bitfold.runtime.display.notices import Notify
-from bitfold.runtime.module_copies import copied
+from bitfold.runtime.module_state import copied
 
 # The search begins at this share of the power per bit, in octaves, and knows about how fast files
 # get shorter and errors smaller, in octaves per octave of lambda.

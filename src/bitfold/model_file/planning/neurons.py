@@ -9,7 +9,7 @@ from torch import nn
 
 from bitfold.networks import PolytopeNet
 from bitfold.networks.activations import ACTIVATIONS
-from bitfold.runtime.module_copies import copied
+from bitfold.runtime.module_state import copied
 
 # Activations that map each number by itself, all by the same function.
 _ELEMENTWISE = (

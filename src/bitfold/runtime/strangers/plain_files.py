@@ -95,16 +95,6 @@ def check_plain(path: Path, max_bytes: int) -> None:
         check_size(file, max_bytes)
 
 
-def check_lock_file(path: Path) -> None:
-    """Refuse a lock that is a link: filelock before 3.20 follows it, and empties the file.
-
-    Raises:
-        OSError: it is there, and is no plain file.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        open_plain(path, "rb").close()
-
-
 def is_plain(path: Path) -> bool:
     """Whether a path is a plain file, and no link to one; False where it cannot be looked up."""
     try:

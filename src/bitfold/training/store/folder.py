@@ -7,7 +7,7 @@ import json
 import platform
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from bitfold.errors import ConfigError, RunError, TargetError
 from bitfold.runtime.atomic_files import delete_temporary_files, write_atomically
 from bitfold.runtime.strangers.bounded_json import parse_json
-from bitfold.runtime.strangers.plain_files import check_lock_file, is_plain, read_plain
+from bitfold.runtime.strangers.lock_files import locked
+from bitfold.runtime.strangers.plain_files import is_plain, read_plain
 from bitfold.targets import Split, Target, read_target, write_target
 from bitfold.training.config.config_file import config_toml, read_config
 from bitfold.training.config.configuration import Config
@@ -109,13 +110,18 @@ class RunFolder:
     def lock(self) -> Iterator[None]:
         """Lock the folder against training by other processes while the block lasts.
 
+        Where the file system has no locks, nothing is locked.
+
         Raises:
             RunError: another process holds the lock, or the folder cannot be written.
         """
-        lock = FileLock(self.path / ".lock")
+        with ExitStack() as stack:
+            self._enter_lock(stack)
+            yield
+
+    def _enter_lock(self, stack: ExitStack) -> None:
         try:
-            check_lock_file(self.path / ".lock")
-            lock.acquire(timeout=0)
+            stack.enter_context(locked(self.path / ".lock", 0))
         except Timeout:
             raise RunError(
                 f"Cannot train in {self.path}: another process is training there. Wait for it, or "
@@ -123,10 +129,6 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise self._unwritable(error) from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     def make(self) -> None:
         """Create the folder.
