@@ -51,8 +51,8 @@ def stop_requests(request: StopRequest) -> Iterator[None]:
 
     The signal of a terminal that is closed comes twice, and raises nothing.
 
-    Only the main thread can catch signals; in other threads the request stays empty. A signal that
-    is ignored stays so, as ``nohup`` and a shell's background jobs want it.
+    Only the main thread can catch signals; in other threads the request stays empty. Under
+    ``nohup`` a closed terminal stays ignored.
 
     Args:
         request: takes the reason and the exit code that a shell expects after the signal.
@@ -70,7 +70,7 @@ def stop_requests(request: StopRequest) -> Iterator[None]:
     before: dict[signal.Signals, Callable[..., Any] | int | None] = {
         number: signal.signal(number, ask)
         for number in _SIGNALS
-        if signal.getsignal(number) is not signal.SIG_IGN
+        if number != _HANGUP or signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield
