@@ -43,7 +43,7 @@ def network() -> nn.Sequential:
     )
 
 
-@pytest.mark.parametrize("predictor", ["per_tensor", "row_column", "coordinate"])
+@pytest.mark.parametrize("predictor", ["per_tensor", "row_column", "coordinate", "adaptive"])
 @pytest.mark.parametrize("targets", ["linear", "soft"])
 def test_k_and_its_gradients(device: torch.device, predictor: str, targets: str) -> None:
     """K, its gradients by network and predictor, and the bits agree up to float32 rounding."""

@@ -69,6 +69,7 @@ def seeds() -> list[tuple[bytes, Any]]:
                 bitfold.KolmogorovLoss(module, **settings)
                 for settings in (
                     {"predictor": "row_column"},
+                    {"predictor": "adaptive"},
                     {"predictor": "per_tensor", "rest_bits": 16},
                     {"quantise": "learned"},
                     {"weight_range": (-0.1, 0.2), "bins": 17},

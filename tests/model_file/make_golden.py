@@ -76,6 +76,7 @@ def main() -> None:
             "rows": {"predictor": RowColumnPredictor("laplace")},
             "logistic": {"predictor": PerTensorPredictor("logistic")},
             "learned": {"quantise": "learned"},
+            "mixed": {"predictor": "adaptive"},
             "fixed": {"predictor": "per_tensor", "weight_range": (-1.0, 2.0), "bins": 64},
             "places": {"predictor": CoordinatePredictor((5, 4)), "bins": 128},
         }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 
-from tests.model_file import plain_grids, plain_network
+from tests.model_file import plain_grids, plain_mixed, plain_network
 from tests.model_file.plain_network import as_float, value
 
 ONE = 1 << 96
@@ -198,7 +198,7 @@ def decode(
     """Return each tensor's numbers, by given or recipe shapes; None for an absent tensor."""
     assert data[:2] == b"\xb1F"
     version = data[2] // 4
-    assert version in {1, 2}
+    assert version in {1, 2, 3}
     assert zlib.crc32(data[7:]) == int.from_bytes(data[3:7], "little")
     at = 7 if data[2] & 1 else 11
     if data[2] & 2:
@@ -272,19 +272,20 @@ def body(
         sort = len(shape) < 2
         method = last.get(sort, last.get(not sort))
         if method is None or d.flag(15 * 2**12):
-            method = d.bits(2 + version)
+            method = d.bits(min(2 + version, 4))
         last[sort] = method
         methods.append(method)
-    gridded = [i for i, method in enumerate(methods) if 4 <= method <= 8]
+    gridded = [i for i, method in enumerate(methods) if 4 <= method <= 8 or method == 11]
     is_logistic, steps, fixed = plain_grids.grids(d, gridded, tensors, version)
     scaled = [i for i in gridded if methods[i] < 6]
     sent = scales(d, scaled, [i for i in scaled if methods[i] == 5], tensors)
     by_place = coordinate_numbers(d, [i for i in gridded if methods[i] == 7], tensors, names, fixed)
     found: list[list[float] | None] = []
+    mixed = plain_mixed.Mixed(d)
     for i, (shape, kind) in enumerate(tensors):
         outer, inner, *_ = (*shape, 1, 1)
         together, size = math.prod(shape[2:]), math.prod(shape)
-        if methods[i] > 8:
+        if 8 < methods[i] < 11:
             count = size * (2 if kind == "complex" else 1)
             found.append(plain_grids.counted_plain(d, methods[i], count))
             continue
@@ -293,6 +294,8 @@ def body(
             continue
         if methods[i] == 8:
             numbers = plain_grids.counted(d, size)
+        elif methods[i] == 11:
+            numbers = mixed.tensor(outer, inner, together)
         elif methods[i] == 6:
             numbers = d.context(outer, inner, together)
         elif methods[i] == 7:
@@ -306,7 +309,7 @@ def body(
                 numbers.append(location + (0 if s is None else d.distance(s, is_logistic)))
         step, offset = steps.get(i, (None, 0.0))
         values = [value(q, step, fixed, offset) for q in numbers]
-        if version == 2:
+        if version > 1 and methods[i] < 9:
             plain_grids.exceptions(d, values)
         found.append(values)
     return found

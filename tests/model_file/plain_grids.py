@@ -31,7 +31,7 @@ def grids(
         sort = len(tensors[i][0]) < 2
         if not (has_forms and d.bits(1)):
             is_long = has_forms and d.bits(1)
-            if is_long and version == 2 and d.bits(1):
+            if is_long and version > 1 and d.bits(1):
                 words = struct.pack("<8H", *(d.bits(16) for _ in range(8)))
                 last[sort] = struct.unpack("<2d", words)
             else:

@@ -31,7 +31,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, nn.Modu
     norm = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Linear(7, 6))
     found: list[tuple[bytes, nn.Module | None]] = []
     for module, into in ((network, None), (norm, norm)):
-        for predictor in ("row_column", "per_tensor"):
+        for predictor in ("row_column", "per_tensor", "adaptive"):
             loss = bitfold.KolmogorovLoss(module, predictor=predictor)
             write_checked(path, module, loss, names=predictor == "per_tensor")
             found.append((path.read_bytes(), into))
@@ -192,9 +192,9 @@ def test_a_later_version_and_a_missing_file_say_so(
     """A later version and a missing file have different errors."""
     path = tmp_path / "net.bitfold"
     data = bytearray(files[0][0])
-    data[2] += 8
+    data[2] += 12
     path.write_bytes(data)
-    with pytest.raises(bitfold.ModelFileError, match="version 1 or 2, got 3 at byte 2"):
+    with pytest.raises(bitfold.ModelFileError, match="version 1 to 3, got 4 at byte 2"):
         bitfold.read_model(path)
     with pytest.raises(bitfold.ModelFileError, match="No such file"):
         bitfold.read_model(tmp_path / "other.bitfold")

@@ -59,6 +59,7 @@ DAILY: tuple[dict[str, Any], ...] = (
     {**WITH_K, "kolmogorov_weight": "bits:1200", "kolmogorov_warmup": 14},
     {**WITH_K, "kolmogorov_targets": "noise", "kolmogorov_every": 3, "audit": True},
     {**WITH_K, "kolmogorov_predictor": "row_column", "kolmogorov_range": "auto"},
+    {**WITH_K, "kolmogorov_predictor": "adaptive", "audit": True},
 )
 FURTHER: tuple[dict[str, Any], ...] = (
     WITH_K,
@@ -108,6 +109,7 @@ LEARNED_KINDS: tuple[tuple[dict[str, Any], int], ...] = (
     ({"kolmogorov_weight": "bits:700", "lr_schedule": "cosine"}, 23),
     ({"kolmogorov_weight": "mdl", "kolmogorov_predictor": "per_tensor", "optimizer": "muon"}, 12),
     ({"kolmogorov_predictor": "coordinate"}, 23),
+    ({"kolmogorov_predictor": "adaptive", "kolmogorov_every": 2}, 23),
     ({"kolmogorov_predictor": "coordinate", "kolmogorov_loss_type": "gaussian_nll"}, 21),
     ({"kolmogorov_targets": "linear", "kolmogorov_every": 3, "target": "rgb-ring"}, 12),
 )

@@ -23,6 +23,7 @@ from bitfold.kolmogorov.grid.soft_assignment import (
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.options.registry import PREDICTORS, TARGETS
+from bitfold.kolmogorov.predictors.adaptive import AdaptivePredictor
 from bitfold.kolmogorov.predictors.code_length import KINDS, CodeLength
 from bitfold.kolmogorov.predictors.coordinate import CoordinatePredictor
 from bitfold.kolmogorov.predictors.laplace_logistic import ScalePredictor
@@ -39,6 +40,7 @@ __all__ = [
     "KINDS",
     "PREDICTORS",
     "TARGETS",
+    "AdaptivePredictor",
     "Bins",
     "ChoiceRow",
     "CodeLength",

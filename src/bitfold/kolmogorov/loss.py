@@ -66,7 +66,8 @@ class KolmogorovLoss(nn.Module):
             among which ``fully_shard`` divides the module call each method together.
         predictor: ``"row_column"`` (a scale for each tensor, row and column), ``"per_tensor"`` (a
             location and a scale for each tensor), ``"coordinate"`` (a small network from a weight's
-            position to a distribution), or your own `WeightPredictor`.
+            position to a distribution), ``"adaptive"`` (all weights before it; neither with
+            ``sample`` nor in several processes), or your own `WeightPredictor`.
         predictor_shape: hidden widths of the coordinate predictor: 1 to 32 of them, each 1 to
             4,096; None: two of 5.
         kind: of the coordinate predictor: ``"cross_entropy"`` (nats; also None), ``"mse"``
@@ -151,7 +152,7 @@ class KolmogorovLoss(nn.Module):
         self.table = ParameterTable(unwrap(module), include, exclude)
         self.weight_range = make_range(self.table, bins, weight_range, by_task=by_task)
         self.predictor = make_predictor(predictor, predictor_shape, kind, is_centred=by_task)
-        check_division(self.table, self.predictor, process_group, quantise)
+        check_division(self.table, self.predictor, process_group, quantise, sample)
         self.predictor.attach(self.table.layout, self.bins, generator)
         self.targets = make_targets(targets, temperature, bins, by_task=by_task)
         self.counter = self._make_counter(sample, every, generator)

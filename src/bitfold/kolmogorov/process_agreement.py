@@ -10,6 +10,7 @@ from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from bitfold.kolmogorov.step_counter import StepCounter
 from bitfold.kolmogorov.weights.division import check_whole
 from bitfold.kolmogorov.weights.parameters import ParameterTable
+from bitfold.runtime.sharding.sharded_modules import is_sharded
 from bitfold.runtime.wrapped_modules import layers_of
 
 
@@ -21,6 +22,11 @@ def group_of(module: nn.Module) -> dist.ProcessGroup | None:
             group: dist.ProcessGroup = layer.process_group
             return group
     return None
+
+
+def is_shared(module: nn.Module) -> bool:
+    """Whether several processes hold or describe a module's weights together."""
+    return group_of(module) is not None or any(map(is_sharded, module.parameters()))
 
 
 def agree(learned: nn.Module, counter: StepCounter | None, group: dist.ProcessGroup | None) -> None:
@@ -48,18 +54,29 @@ def check_division(
     predictor: WeightPredictor,
     group: dist.ProcessGroup | None,
     quantise: str | None,
+    sample: int | None,
 ) -> None:
-    """Refuse settings that do not go with parameters that ``fully_shard`` divides.
+    """Refuse settings that do not go together when weights or work are divided.
 
     Args:
         table: the described parameters.
         predictor: of the loss.
         group: that was passed to the loss, or that of data-parallel training.
         quantise: as it was passed to the loss.
+        sample: likewise.
 
     Raises:
-        KolmogorovError: if one of them does not.
+        KolmogorovError: if ``quantise``, a group or the predictor does not go with parameters that
+            ``fully_shard`` divides; or if a sample or a group does not go with the predictor.
     """
+    given = {"sample": sample, "process_group": group}
+    parts = [name for name, item in given.items() if item is not None]
+    if predictor.needs_all_weights and parts:
+        raise KolmogorovError(
+            f"Cannot make a Kolmogorov loss: expected no {parts[0]} with predictor="
+            f"{predictor.label!r}, which predicts each weight from all weights before it, got one. "
+            "Leave it out, or choose predictor='row_column'."
+        )
     if table.shards.is_whole:
         return
     if group is not None:

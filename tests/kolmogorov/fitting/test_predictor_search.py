@@ -261,7 +261,11 @@ def test_large_modules_try_networks_only_on_request(
     """On large modules the coordinate predictor is skipped, and the table says so."""
     monkeypatch.setattr(CoordinatePredictor, "most_weights_unasked", 100)
     found = choose_predictor(plain)
-    assert {row.name.split(",")[0] for row in found.rows} == {"per_tensor", "row_column"}
+    assert {row.name.split(",")[0] for row in found.rows} == {
+        "per_tensor",
+        "row_column",
+        "adaptive",
+    }
     assert "with more than 100 weights it takes long" in str(found)
     monkeypatch.setattr(CoordinatePredictor, "most_weights_unasked", 10)
     assert len(choose_predictor(nn.Linear(4, 4), candidates=["coordinate"]).rows) == 4

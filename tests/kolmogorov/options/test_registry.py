@@ -141,7 +141,7 @@ def network() -> nn.Module:
 
 def test_the_registry_lists_options_by_rank() -> None:
     """Names stand in the order in which help texts and errors show them."""
-    assert list(PREDICTORS) == ["coordinate", "row_column", "per_tensor"]
+    assert list(PREDICTORS) == ["coordinate", "row_column", "per_tensor", "adaptive"]
     assert list(TARGETS) == ["soft", "linear", "noise", "rounded", "hard", "cut"]
     registered: list[tuple[str, Any]] = [*PREDICTORS.items(), *TARGETS.items()]
     for name, kind in registered:
@@ -181,7 +181,7 @@ def test_a_predictor_without_a_method_in_files_says_so(tmp_path: Path) -> None:
         bitfold.write_model(tmp_path / "model.bitfold", module, loss)
 
 
-@pytest.mark.parametrize("predictor", ["row_column", "per_tensor", "coordinate"])
+@pytest.mark.parametrize("predictor", ["row_column", "per_tensor", "coordinate", "adaptive"])
 def test_targets_of_one_class_do_everything(predictor: str) -> None:
     """For targets defined here, K, gradients, coverage and bits work with all predictors."""
     module = network()

@@ -290,6 +290,7 @@ def refuse(folder: Path) -> dict[str, Any]:
         "quantised": lambda: loss.quantised().__enter__(),
         "kind": lambda: KolmogorovLoss(module, predictor="coordinate", kind="mse"),
         "own predictor": lambda: KolmogorovLoss(module, predictor=Even()),
+        "adaptive": lambda: KolmogorovLoss(module, predictor="adaptive"),
         "group": lambda: KolmogorovLoss(module, process_group=dist.group.WORLD),
         "columns": lambda: KolmogorovLoss(columns),
         "tensor parallel": lambda: KolmogorovLoss(rows),

@@ -200,6 +200,7 @@ def test_all_processes_get_the_same_error(name: str, told: str, found: list[Foun
         ("quantised", "Cannot compute with rounded weights: expected all weights in each process"),
         ("kind", "expected predictor='row_column', 'per_tensor' or 'coordinate' .* got coordinate"),
         ("own predictor", "expected predictor='row_column', .* got Even. Choose one of these"),
+        ("adaptive", "expected predictor='row_column', .* got adaptive. Choose one of these"),
         ("group", "expected no process_group beside parameters that fully_shard divides"),
         ("columns", "Cannot describe parameter .weight.: expected whole rows .* got .*Shard"),
         ("tensor parallel", "got .*Shard.*fully_shard alone, without tensor parallelism"),

@@ -25,6 +25,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bitfold.Run]:
         "coordinate": {},
         "row_column": BY_SCALES,
         "per_tensor": {**BY_SCALES, "kolmogorov_every": 2, "kolmogorov_targets": "noise"},
+        "adaptive": BY_SCALES,
     }
     for name, settings in kinds.items():
         config = tiny(folder / name, **WITH_K, **settings, kolmogorov_predictor=name, epochs=12)
@@ -32,7 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bitfold.Run]:
     return found
 
 
-@pytest.mark.parametrize("name", ["coordinate", "row_column", "per_tensor"])
+@pytest.mark.parametrize("name", ["coordinate", "row_column", "per_tensor", "adaptive"])
 def test_it_counts_the_bits_that_the_run_counted(name: str, runs: dict[str, bitfold.Run]) -> None:
     """At each checkpoint the loss counts the bits that the metrics have."""
     run = runs[name]

@@ -98,7 +98,7 @@ def test_one_epoch_is_enough_to_finish(tmp_path: Path) -> None:
     assert run.metrics["description_bits"][0] == pytest.approx(bits)
 
 
-@pytest.mark.parametrize("predictor", ["row_column", "per_tensor", "coordinate"])
+@pytest.mark.parametrize("predictor", ["row_column", "per_tensor", "coordinate", "adaptive"])
 def test_a_finished_runs_k_can_be_had_again(tmp_path: Path, predictor: str) -> None:
     """A finished run's K has the precision that the finish chose for the predictor."""
     run, heard = trained(tmp_path / "run", kolmogorov_predictor=predictor)

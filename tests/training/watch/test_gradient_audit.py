@@ -136,6 +136,7 @@ def test_a_continued_run_is_audited_too(tmp_path: Path) -> None:
             marks=pytest.mark.slow,
         ),
         {**WITH_K, "kolmogorov_predictor": "row_column", "kolmogorov_range": "auto"},
+        {**WITH_K, "kolmogorov_predictor": "adaptive", "kolmogorov_range": "auto"},
     ],
     ids=lambda settings: "-".join(map(str, settings.values())) or "plain",
 )

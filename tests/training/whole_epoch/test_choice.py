@@ -18,6 +18,11 @@ STEPWISE: dict[str, dict[str, Any]] = {
     "noise": {**WITH_K, "kolmogorov_targets": "noise"},
     "a density": {**WITH_K, "kolmogorov_loss_type": "gaussian_nll"},
     "soft scales": {"kolmogorov_weight": 0.1, "kolmogorov_predictor": "row_column"},
+    "predictions from weights": {"kolmogorov_weight": 0.1, "kolmogorov_predictor": "adaptive"},
+    "predictions from weights in steps": {
+        "kolmogorov_quantise": "learned",
+        "kolmogorov_predictor": "adaptive",
+    },
     "every second step": {**WITH_K, "kolmogorov_every": 2},
 }
 

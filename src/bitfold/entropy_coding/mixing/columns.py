@@ -5,7 +5,7 @@ how large it is, and a sign. Each bit of the count is predicted by several adapt
 contexts are the numbers around it, how large numbers were in its row and in its column, and the row
 itself. The predictions are mixed in the logistic domain, with weights that learn as well.
 
-Source: logistic mixing of adaptive predictions as in PAQ (Mahoney 2005).
+Source: logistic mixing of adaptive predictions as in PAQ (Mahoney 2005); see `chances`.
 """
 
 from typing import Final
@@ -13,14 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.entropy_coding.mixing.tables import (
-    LEAST,
-    MOST_LOGIT,
-    NUM_PACES,
-    chances_of_logits,
-    logits_of_chances,
-    paces,
-)
+from bitfold.entropy_coding.mixing.chances import chance_of, learned, logit_of, within
+from bitfold.entropy_coding.mixing.tables import NUM_PACES
 from bitfold.runtime.inlining import inlined
 
 Ints = NDArray[np.int64]
@@ -36,9 +30,6 @@ _FIRST_CHANCE, _FIRST_WEIGHT = 20000, 22938
 _LEARNING: Final = 12
 _HALF: Final = 1 << 15
 
-_CHANCES: Final = chances_of_logits()
-_LOGITS: Final = logits_of_chances()
-_PACES: Final = paces()
 # A chance forgets: its pace is at least that of this many bits. The row's forgets earlier.
 _SLOWEST: Final = NUM_PACES - 1
 _SLOWEST_ROW: Final = 60
@@ -107,13 +98,12 @@ def predict(state: State, scratch: Scratch, place: int) -> int:
     contexts, logits = scratch[0], scratch[1]
     total = 0
     for number in range(NUM_PREDICTIONS):
-        logit = _LOGITS[chances[number, place, contexts[number]] >> 4]
+        logit = logit_of(chances[number, place, contexts[number]])
         logits[place, number] = logit
         total += weights[place, number] * logit
-    mixed = min(max(total >> 16, -MOST_LOGIT), MOST_LOGIT)
-    chance = _CHANCES[mixed + MOST_LOGIT + 1]
+    chance = chance_of(total)
     scratch[2][place] = chance
-    return int(chance)
+    return chance
 
 
 @inlined
@@ -127,7 +117,7 @@ def learn(state: State, scratch: Scratch, place: int, bit: int) -> None:
         context = contexts[number]
         seen = counts[number, place, context]
         chance = chances[number, place, context]
-        chances[number, place, context] = chance + (((bit * 65535 - chance) * _PACES[seen]) >> 16)
+        chances[number, place, context] = learned(chance, bit, seen)
         slowest = _SLOWEST_ROW if number == NUM_PREDICTIONS - 1 else _SLOWEST
         counts[number, place, context] = min(seen + 1, slowest)
 
@@ -161,7 +151,7 @@ def leave(state: State, size: int, row: int) -> None:
 @inlined
 def sign_chance(state: State, context: int) -> int:
     """The chance among 2^16 that a number is below 0."""
-    return int(min(max(state[3][context], LEAST), (1 << 16) - LEAST))
+    return within(state[3][context])
 
 
 @inlined

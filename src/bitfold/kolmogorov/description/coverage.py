@@ -33,6 +33,7 @@ def gradient_coverage(
     """
     if not predictor.uses_targets:
         return 1.0
+    predictor.observe(values)
     bins = predictor.bins
     index = bins.continuous_index(values)
     inside = ((index >= 0) & (index <= bins.num_bins - 1)).nonzero().squeeze(1)

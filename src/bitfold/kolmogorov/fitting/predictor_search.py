@@ -15,6 +15,7 @@ from bitfold.kolmogorov.fitting.predictor_choice import ChoiceRow, PredictorChoi
 from bitfold.kolmogorov.loss import KolmogorovLoss
 from bitfold.kolmogorov.options.registry import PREDICTORS
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
+from bitfold.kolmogorov.process_agreement import is_shared
 from bitfold.kolmogorov.weights.selection import Pattern
 
 _DEFAULTS: Final = {
@@ -114,6 +115,9 @@ class _Trial:
     def run(self, predictor: WeightPredictor) -> None:
         began = perf_counter()
         name = self._name(predictor)
+        if self._is_open and predictor.needs_all_weights and is_shared(self._module):
+            self._skipped.append(Skipped(name, "it needs all weights in one process"))
+            return
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)
             loss = KolmogorovLoss(

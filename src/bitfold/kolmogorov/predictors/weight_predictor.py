@@ -50,8 +50,9 @@ class WeightPredictor(nn.Module, abc.ABC):
 
     All parameters are learned together with the module and are sent, rounded, to a decoder. The
     decoder then reads the weights in flat order. A prediction may therefore depend on the weight's
-    position and on the predictor's parameters, never on weights. Count everything else that a
-    decoder needs in `side_bits`. A predictor describes one module: make another for another loss.
+    position and on the predictor's parameters, and on weights only with `needs_all_weights`. Count
+    everything else that a decoder needs in `side_bits`. A predictor describes one module: make
+    another for another loss.
 
     Example:
         >>> class OneHistogram(WeightPredictor):
@@ -90,6 +91,10 @@ class WeightPredictor(nn.Module, abc.ABC):
     """Whether it describes weights that are divided among processes. Then `fit`, `send` and
     `side_bits` depend on weights only through sums by ``layout.shards``, and weights of a subset
     are those that lie here."""
+
+    needs_all_weights: ClassVar[bool] = False
+    """Whether a weight's prediction depends on the weights before it, as `observe` was told them.
+    Then each call looks at all weights, in one process."""
 
     bits_follow_weights: ClassVar[bool] = False
     """Whether the predictor's own bits change with the weights, such as those of dead rows."""
@@ -167,6 +172,14 @@ class WeightPredictor(nn.Module, abc.ABC):
             subset: all weights.
             values: floating (N,), in the units of the bins and within their range.
         """
+
+    def observe(self, values: Tensor) -> None:
+        """Take note of all weights as they are, before `forward` is called.
+
+        Args:
+            values: floating (N,), in the units of the bins.
+        """
+        del values
 
     def fit_sent(
         self, table: ParameterTable, weight_range: WeightRange, precision_bits: int
@@ -261,8 +274,8 @@ class WeightPredictor(nn.Module, abc.ABC):
         """
         del table, weight_range, precision_bits
         raise ModelFileError(
-            "Cannot write a model file: expected the predictor per_tensor, row_column or "
-            f"coordinate, got {type(self).__name__}. Write it without the loss, or fit "
+            "Cannot write a model file: expected the predictor per_tensor, row_column, "
+            f"coordinate or adaptive, got {type(self).__name__}. Write it without the loss, or fit "
             "another predictor by bitfold.choose_predictor(loss)."
         )
 

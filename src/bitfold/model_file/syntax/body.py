@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bitfold.entropy_coding.contexts.tensors import ContextReader, ContextWriter
 from bitfold.entropy_coding.laplace.tensors import read_numbers, write_numbers
+from bitfold.entropy_coding.mixing.tensors import MixedReader, MixedWriter
 from bitfold.entropy_coding.scales.syntax import read_scales, write_scales
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.entropy_coding.value_counts import read_counted, values_of, write_counted
@@ -33,9 +34,11 @@ from bitfold.model_file.syntax.plan import (
     FLOATS,
     GRID,
     HALVES,
+    MIXED,
     ROWS,
     SCALED,
     WHOLES,
+    WITH_EXCEPTIONS,
     Plan,
     TensorPlan,
     compact,
@@ -59,7 +62,7 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
     if plan.coordinate is not None:
         write_network(writer, plan)
         coordinates = CoordinateCoder(plan)
-    contexts = ContextWriter()
+    contexts, mixed = ContextWriter(), MixedWriter(_shapes(plan))
     for planned in plan.tensors:
         tensor = planned.loaded()
         if tensor.method in COUNTED_PLAIN:
@@ -70,11 +73,13 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
             write_numbers(writer, tensor.numbers.astype(np.int64), plan.model(tensor))
         elif tensor.method == CONTEXT:
             contexts.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
+        elif tensor.method == MIXED:
+            mixed.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.write(writer, tensor)
         elif tensor.method == COUNTS:
             _write_counted(writer, tensor)
-        if version > 1 and tensor.method in GRID:
+        if version > 1 and tensor.method in WITH_EXCEPTIONS:
             write_exceptions(writer, tensor.exceptions)
         del tensor  # before the next one is made
 
@@ -110,7 +115,7 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
         Each tensor's plan with its numbers.
     """
     coordinates = None if plan.coordinate is None else CoordinateCoder(plan)
-    contexts = ContextReader()
+    contexts, mixed = ContextReader(), MixedReader(_shapes(plan))
     for tensor in plan.tensors:
         reader.enter((tensor.item.name,))
         if tensor.method in COUNTED_PLAIN:
@@ -122,14 +127,21 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
             tensor.numbers = _read_scaled(reader, plan, tensor)
         elif tensor.method == CONTEXT:
             tensor.numbers = compact(contexts.read(reader, tensor.item.box.in_memory))
+        elif tensor.method == MIXED:
+            tensor.numbers = compact(mixed.read(reader, tensor.item.box.in_memory))
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.read(reader, tensor)
         elif tensor.method == COUNTS:
             tensor.numbers = compact(read_counted(reader, tensor.item.size))
-        if version > 1 and tensor.method in GRID:
+        if version > 1 and tensor.method in WITH_EXCEPTIONS:
             tensor.exceptions = read_exceptions(reader, tensor.item.size)
         yield tensor
     reader.finish()
+
+
+def _shapes(plan: Plan) -> list[tuple[int, int, int]]:
+    """The shapes of the tensors that mixed predictions code."""
+    return [tensor.item.box.in_memory for tensor in plan.coded_by((MIXED,))]
 
 
 def _read_scaled(reader: StreamReader, plan: Plan, tensor: TensorPlan) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from bitfold.model_file.syntax.names import names_bytes, read_names
 from bitfold.model_file.syntax.structure import HASH_BYTES, Item, structure_hash
 from bitfold.model_file.syntax.varints import read_bytes
 
-MAGIC, NEWEST = b"\xb1F", 2
+MAGIC, NEWEST = b"\xb1F", 3
 _CHECKSUM_AT, _AFTER_CHECKSUM = 3, 7
 # The third byte is 4 times the version, plus two flags.
 _FLAGS, _HAS_RECIPE, _HAS_NAMES = 4, 1, 2
@@ -23,7 +23,7 @@ class Header(NamedTuple):
     """Everything before the stream.
 
     Attributes:
-        version: 1 or 2.
+        version: 1 to 3.
         has_recipe: whether the stream begins with the recipe of the network.
         structure: hash of the items; empty with a recipe.
         items: names and shapes, if the file has them.
@@ -109,7 +109,7 @@ def read_header(data: bytes) -> Header:
         raise damaged(f"expected at least {_AFTER_CHECKSUM} bytes, got {len(data)}", len(data))
     version, flags = divmod(data[2], _FLAGS)
     if not 1 <= version <= NEWEST:
-        raise damaged(f"expected version 1 or {NEWEST}, got {version}", 2)
+        raise damaged(f"expected version 1 to {NEWEST}, got {version}", 2)
     found = zlib.crc32(memoryview(data)[_AFTER_CHECKSUM:])
     expected = int.from_bytes(data[_CHECKSUM_AT:_AFTER_CHECKSUM], "little")
     if found != expected:

@@ -2,8 +2,8 @@
 
 A flag says whether a tensor's method differs from the expected method, which is that of the last
 tensor of its sort: vectors are one sort, all other tensors the other. For the first tensor of a
-sort it is that of the last tensor of the other sort. 3 bits, 4 in version 2, hold a method that
-differs, and the method of the very first tensor.
+sort it is that of the last tensor of the other sort. 3 bits, 4 from version 2 on, hold a method
+that differs, and the method of the very first tensor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bitfold.model_file.syntax.plan import (
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, WHOLE, Item
 
 # By version.
-_METHOD_BITS = {1: 3, 2: 4}
+_METHOD_BITS = {1: 3, 2: 4, 3: 4}
 # Frequency in 2^16 of a method that is the expected one.
 _SAME = 15 << 12
 

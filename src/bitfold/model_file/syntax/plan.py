@@ -16,7 +16,7 @@ from bitfold.model_file.syntax.structure import Item
 
 # Methods by their number in a file. New ones come at the end.
 ABSENT, FLOATS, HALVES, WHOLES, SCALES, ROWS, CONTEXT, COORDINATE, COUNTS = range(9)
-LISTED, COUNTED_WHOLES = 9, 10
+LISTED, COUNTED_WHOLES, MIXED = 9, 10, 11
 METHODS = (
     "absent",
     "float32",
@@ -29,9 +29,13 @@ METHODS = (
     "counts",
     "listed values",
     "counted whole numbers",
+    "mixed predictions",
 )
 #: Methods that code numbers on a grid.
-GRID = (SCALES, ROWS, CONTEXT, COORDINATE, COUNTS)
+GRID = (SCALES, ROWS, CONTEXT, COORDINATE, COUNTS, MIXED)
+
+#: Methods of a grid whose tensors may have numbers off it, from version 2 on.
+WITH_EXCEPTIONS = (SCALES, ROWS, CONTEXT, COORDINATE, COUNTS)
 
 #: Methods with scales: integer tables code their numbers.
 SCALED = (SCALES, ROWS)
@@ -149,7 +153,9 @@ class Plan:
 
     @property
     def version(self) -> int:
-        """Of a file that can hold this plan: the first one, 1 or 2."""
+        """Of a file that can hold this plan: the first one, 1 to 3."""
+        if self.coded_by((MIXED,)):
+            return 3
         return 1 + any(tensor.needs_version_2 for tensor in self.tensors)
 
     def coded_by(self, methods: Collection[int]) -> list[TensorPlan]:

@@ -197,9 +197,9 @@ class Config:
     )
     kolmogorov_predictor: str | None = _PREDICTOR.word(
         None,
-        "weight predictor: a network of the weights' positions, scales of rows and columns, or "
-        "scales of tensors; by default row_column in `bitfold train` and with learned steps, else "
-        "coordinate",
+        "weight predictor: a network of the weights' positions, scales of rows and columns, "
+        "scales of tensors, or all weights before it; by default row_column in `bitfold train` and "
+        "with learned steps, else coordinate",
         choices=tuple(PREDICTOR_OPTIONS),
     )
     kolmogorov_shape: str = _PREDICTOR.word(

@@ -65,9 +65,10 @@ class Learner:
         )
         self.learned_steps = self._begin_learned_steps()
         self.optimizers = network_optimizers(config, self.network)
-        self.predictor_optimizers = (
-            [predictor_optimizer(config, self.kolmogorov)] if self.kolmogorov is not None else []
-        )
+        self.predictor_optimizers: list[torch.optim.Optimizer] = []
+        # A loss may learn nothing itself, and PyTorch has no optimiser of nothing.
+        if self.kolmogorov is not None and any(True for _ in self.kolmogorov.parameters()):
+            self.predictor_optimizers = [predictor_optimizer(config, self.kolmogorov)]
         modules = [self.network] if self.kolmogorov is None else [self.network, self.kolmogorov]
         self._parameters = [p for module in modules for p in module.parameters()]
         self.order = random_stream(config.seed, "order")

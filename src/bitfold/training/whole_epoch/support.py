@@ -97,7 +97,8 @@ def _wrong_kolmogorov(config: Config) -> str | None:
         return None
     settings = config.kolmogorov
     kind = settings.quantise if settings.is_quantised else settings.predictor
-    for name, taken in _KINDS_OF_K[kind].items():
+    known_predictors = tuple(name for name in _KINDS_OF_K if name != "learned")
+    for name, taken in _KINDS_OF_K.get(kind, {"predictor": known_predictors}).items():
         found = getattr(settings, name)
         if found not in taken:
             known = ", ".join(map(str, taken))
