@@ -26,6 +26,8 @@ def grids(
         bins = d.bits(16) + 1 if d.bits(1) else 256
         low, high = (as_float(d.bits(16) + (d.bits(16) << 16)) for _ in range(2))
         return is_logistic, {}, (bins, low, high)
+    if version > 2 and d.bits(1):
+        return is_logistic, close_steps(d, gridded, tensors), None
     steps, last, has_forms = {}, dict[bool, tuple[float, float]](), d.bits(1)
     for i in gridded:
         sort = len(tensors[i][0]) < 2
@@ -38,6 +40,19 @@ def grids(
                 last[sort] = as_float(d.bits(32) if is_long else d.bits(16) << 16), 0.0
         steps[i] = last[sort]
     return is_logistic, steps, None
+
+
+def close_steps(
+    d: Decoder, gridded: Sequence[int], tensors: Sequence[tuple[Sides, str]]
+) -> dict[int, tuple[float, float]]:
+    """Read steps as differences from the steps before."""
+    unit, steps, last = d.bits(3), {}, dict[bool, int]()
+    for i in gridded:
+        sort = len(tensors[i][0]) < 2
+        before = last.get(sort, last.get(not sort, 0x3D80 >> unit))
+        last[sort] = before + d.signed(7 - unit)
+        steps[i] = as_float(last[sort] << unit << 16), 0.0
+    return steps
 
 
 def counted(d: Decoder, size: int) -> list[int]:

@@ -242,7 +242,7 @@ class KolmogorovLoss(nn.Module):
         - ``weights``: each weight's nearest bin under the predictor *as sent*;
         - ``out_of_range``: the escape codes, see `WeightPredictor.hard_bits`;
         - ``predictor``: its tensors at ``predictor_bits``, see `WeightPredictor.send`;
-        - ``ranges``: the two limits of the bins in float32, or each tensor's step as a bfloat16;
+        - ``ranges``: the two limits of the bins in float32, or each tensor's step, a bfloat16;
         - ``residual_variance`` (`mse`): in float32;
         - ``frozen``, ``excluded``, ``buffers``, if there are any: at ``rest_bits``.
 

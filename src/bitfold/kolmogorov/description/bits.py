@@ -107,7 +107,7 @@ def count_items(
         "weights": bits,
         "out_of_range": escapes,
         "predictor": as_sent.bits,
-        "ranges": weight_range.side_bits,
+        "ranges": weight_range.sent_bits(are_close=predictor.has_close_steps),
     }
     if predictor.side_bits:
         items["residual_variance"] = predictor.side_bits

@@ -64,11 +64,22 @@ class LearnedRange(WeightRange):
         sizes = torch.tensor(table.sizes, dtype=steps.dtype, device=steps.device)
         self.register_buffer("sizes", sizes, persistent=False)
         self.side_bits = STEP_BITS * len(steps)
+        self._are_vectors = [item.ndim < 2 for item in table.parameters]
 
     def steps(self, *, as_sent: bool = False) -> Tensor:
         """Each tensor's step, in the units of its weights: (tensors,)."""
         steps = self.log_steps.detach().exp()
         return steps.to(torch.bfloat16).to(steps.dtype) if as_sent else steps
+
+    def sent_bits(self, *, are_close: bool) -> int:
+        """A bfloat16 for each step, or the differences of steps."""
+        if not are_close:
+            return self.side_bits
+        # Numba takes 0.4 s to import: only those who count bits import it.
+        from bitfold.entropy_coding.close_steps import close_step_bits  # noqa: PLC0415 - see above
+
+        short = self.steps(as_sent=True).to(torch.bfloat16).view(torch.int16)
+        return close_step_bits(short.tolist(), self._are_vectors)
 
     def values(self, weights: Tensor, subset: WeightSubset, *, as_sent: bool = False) -> Tensor:
         """The weights in steps, clamped to the largest number."""

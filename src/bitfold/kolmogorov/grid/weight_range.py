@@ -71,6 +71,15 @@ class WeightRange(nn.Module, abc.ABC):
         del as_sent
         return None
 
+    def sent_bits(self, *, are_close: bool) -> int:
+        """The bits that describe the range to a decoder.
+
+        Args:
+            are_close: whether steps are sent as their differences, see `close_steps`.
+        """
+        del are_close
+        return self.side_bits
+
     def begin(self, table: ParameterTable, steps_to_rms: float) -> None:
         """Set the steps before training; see `begin_steps`.
 

@@ -50,6 +50,7 @@ class AdaptivePredictor(WeightPredictor):
     is_quick_to_fit = True
     needs_all_weights: ClassVar[bool] = True
     bits_follow_weights: ClassVar[bool] = True
+    has_close_steps: ClassVar[bool] = True
     bits_chunk = 2**62
 
     numbers: Tensor

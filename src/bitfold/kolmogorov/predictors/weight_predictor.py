@@ -99,6 +99,9 @@ class WeightPredictor(nn.Module, abc.ABC):
     bits_follow_weights: ClassVar[bool] = False
     """Whether the predictor's own bits change with the weights, such as those of dead rows."""
 
+    has_close_steps: ClassVar[bool] = False
+    """Whether files send learned steps as the differences between them."""
+
     side_bits: int = 0
     """Bits that a decoder needs beside the predictor's parameters, such as those of buffers."""
 

@@ -3,7 +3,8 @@
 One bit says whether steps have forms. Without forms each step is a bfloat16. With them, one bit
 says that a step is that of the last tensor of its sort (vectors or others); if not, one bit says
 whether a float32 or a bfloat16 follows. In version 2 another bit before the float32 says whether
-two float64 follow instead, the step and an offset.
+two float64 follow instead, the step and an offset. In version 3 another bit before everything says
+whether all steps are `close_steps`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bitfold.entropy_coding.close_steps import read_close_steps, write_close_steps
 from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.model_file.syntax.plan import TensorPlan
@@ -26,6 +28,13 @@ Step = tuple[float, float]
 
 def write_steps(writer: StreamWriter, tensors: Sequence[TensorPlan], version: int) -> None:
     """Append the steps of tensors, with forms if a step needs them or forms save bits."""
+    if version > 2:
+        are_close = all(_is_short((tensor.step, tensor.offset)) for tensor in tensors)
+        writer.write_bits(int(are_close), 1)
+        if are_close:
+            numbers = [int(np.float32(tensor.step).view(np.uint32)) >> 16 for tensor in tensors]
+            write_close_steps(writer, numbers, [tensor.item.is_vector for tensor in tensors])
+            return
     has_forms = _pay_forms(tensors)
     writer.write_bits(int(has_forms), 1)
     last = dict[bool, Step]()
@@ -40,6 +49,11 @@ def write_steps(writer: StreamWriter, tensors: Sequence[TensorPlan], version: in
 
 def read_steps(reader: StreamReader, tensors: Sequence[TensorPlan], version: int) -> None:
     """Read the steps that `write_steps` wrote into the tensors' plans."""
+    if version > 2 and reader.read_bits(1):
+        sorts = [tensor.item.is_vector for tensor in tensors]
+        for tensor, number in zip(tensors, read_close_steps(reader, sorts), strict=True):
+            tensor.step = float(np.uint32(number << 16).view(np.float32))
+        return
     has_forms = bool(reader.read_bits(1))
     last = dict[bool, Step]()
     for tensor in tensors:
@@ -86,13 +100,18 @@ def _float32_bits(step: Step) -> int | None:
     return int(short.view(np.uint32)) if step[1] == 0 and float(short) == step[0] else None
 
 
+def _is_short(step: Step) -> bool:
+    """Whether a step is a bfloat16 without an offset."""
+    number = _float32_bits(step)
+    return number is not None and not number & _LOW_BITS
+
+
 def _pay_forms(tensors: Sequence[TensorPlan]) -> bool:
     """Whether any step is no bfloat16, or enough steps repeat those before them."""
     last, repeats = dict[bool, Step](), 0
     for tensor in tensors:
         step = (tensor.step, tensor.offset)
-        number = _float32_bits(step)
-        if number is None or number & _LOW_BITS:
+        if not _is_short(step):
             return True
         repeats += last.get(tensor.item.is_vector) == step
         last[tensor.item.is_vector] = step
