@@ -291,7 +291,10 @@ def test_global_random_state_is_spared(
         ({"temperature": math.nan}, "temperature > 0"),
         ({"kind": "hinge"}, "cross_entropy, mse, gaussian_nll, laplacian_nll, got 'hinge'"),
         ({"targets": "one_hot"}, "one of soft, linear, noise, rounded, hard, cut, got 'one_hot'"),
-        ({"predictor": "oracle"}, "one of coordinate, row_column, per_tensor, got 'oracle'"),
+        (
+            {"predictor": "oracle"},
+            "one of coordinate, row_column, per_tensor, adaptive, got 'oracle'",
+        ),
         ({"predictor_shape": ()}, "whole numbers"),
         ({"predictor_bits": 1}, "2 to 16 or 32, got 1"),
     ],

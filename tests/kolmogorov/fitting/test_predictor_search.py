@@ -250,7 +250,7 @@ def test_what_cannot_pay_is_left_out_and_named() -> None:
     small = filled(nn.Linear(5, 5), lambda item, generator: item.normal_(generator=generator))
     found = choose_predictor(small)
     assert [name.split(",")[0] for name, _ in found.skipped] == ["coordinate"] * 4
-    assert "more than the whole description by per_tensor" in str(found)
+    assert "more than the whole description by adaptive" in str(found)
     asked = choose_predictor(small, candidates=["per_tensor", "coordinate"])
     assert not asked.skipped
 

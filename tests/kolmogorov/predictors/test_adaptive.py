@@ -173,3 +173,22 @@ def test_a_number_out_of_range_costs_its_escape() -> None:
     assert gradient_of(module.weight)[1, 1] > 0
     assert loss.bits().items["out_of_range"] == 0
     assert loss.decoded_state()["weight"][1, 1] == 5
+
+
+def test_a_network_that_was_trained_with_scales_is_described_anew(tmp_path: Path) -> None:
+    """On the grid that another loss learned it describes the same weights, in fewer bytes."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(30, 40), nn.ReLU(), nn.Linear(40, 20))
+    with torch.no_grad():
+        for item in module.parameters():
+            item.mul_(torch.rand(len(item)).view(-1, *[1] * (item.ndim - 1)) < 0.4)
+            item.mul_(torch.rand_like(item) < 0.3)
+    scales = KolmogorovLoss(module, quantise="learned")
+    fit_predictor(scales)
+    found = choose_predictor(scales, candidates=["adaptive"]).kolmogorov
+    before, after = scales.decoded_state(), found.decoded_state()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    sizes = [
+        bitfold.write_model(tmp_path / "net.bitfold", module, loss) for loss in (scales, found)
+    ]
+    assert sizes[1] < 0.95 * sizes[0]
