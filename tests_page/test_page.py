@@ -61,6 +61,23 @@ def shown_once(page: Page, holds: Callable[[NDArray[np.uint8]], Any]) -> NDArray
     return pixels
 
 
+def settled(page: Page) -> NDArray[np.uint8]:
+    """Return the pixels of the canvas once two pictures in a row are the same."""
+    is_current(page)
+    before = [np.zeros(0, np.uint8)]
+
+    def stays(pixels: NDArray[np.uint8]) -> bool:
+        before.append(pixels)
+        return np.array_equal(before[-2], pixels)
+
+    return shown_once(page, stays)
+
+
+def is_current(page: Page) -> None:
+    """Wait until the window that is looked at is drawn."""
+    page.wait_for_function("() => window.bitfold.isCurrent()")
+
+
 def kept_run(page: Page, studio: Studio, name: str = "ring") -> Run:
     """Return the run, saved and closed, so that its files hold the epoch on the page."""
     page.click(f"#run-list li:has(button:text-is('{name}')) button:text('Save and close')")
@@ -75,9 +92,8 @@ def test_a_newcomer_plays_and_pauses(page: Page) -> None:
     wait_for_epoch(page, 5)
     page.click("#play")
     page.wait_for_function("() => document.querySelector('#play').textContent === 'Play'")
-    page.wait_for_timeout(300)
     stopped = epoch_of(page)
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(500)  # in which it would train on
     assert epoch_of(page) == stopped
     assert (shown(page) != before).mean() > 0.05
     assert "PSNR" in page.inner_text("#summary")
@@ -95,7 +111,7 @@ def test_the_picture_agrees_with_the_raster(page: Page, studio: Studio, zoom: fl
     vertices = partition(network).vertices
     vertex = vertices[np.abs(vertices - (0.11, -0.23)).max(1).argmin()].tolist()
     page.evaluate("([x, y, zoom]) => window.bitfold.zoomTo(x, y, zoom)", [*vertex, zoom])
-    page.wait_for_function("() => window.bitfold.isCurrent()")
+    is_current(page)
     page.mouse.move(5, 5)
     window = page.evaluate("() => window.bitfold.camera()")
     pixels = shown(page)
@@ -164,11 +180,9 @@ def test_the_pointer_finds_the_partitions_own_values(page: Page, studio: Studio)
     x, y = box["x"] + 0.45 * box["width"], box["y"] + 0.4 * box["height"]
     page.mouse.move(x, y)
     page.wait_for_selector("#place dd")
-    page.mouse.move(x + 1, y)
-    page.wait_for_timeout(500)
     output = float(page.locator("#place dd").first.inner_text().replace(",", ""))
     camera = page.evaluate("() => window.bitfold.camera()")
-    u, v = 2 * (0.45 + 1 / box["width"]) - 1, 2 * 0.4 - 1
+    u, v = 2 * 0.45 - 1, 2 * 0.4 - 1
     point = [camera["x"] + u * camera["aspect"] * camera["half"], camera["y"] + v * camera["half"]]
     epoch = epoch_of(page)
     network, _ = without_sigmoid(kept_run(page, studio).network(epoch))
@@ -195,7 +209,7 @@ def test_rewind_shows_an_earlier_moment_and_branch_begins_there(page: Page) -> N
 def test_each_format_is_saved(page: Page, kind: str, tmp_path: Path) -> None:
     """Each format is saved, and the network's file has the size that the page told."""
     step(page)
-    page.wait_for_function("() => document.querySelector('#saved-now').textContent !== ''")
+    page.wait_for_selector("#saved-now:text('saved now')")
     page.select_option("#format", kind)
     with page.expect_download() as coming:
         page.click("#save")
@@ -242,6 +256,34 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     )
 
 
+def test_the_space_bar_belongs_to_the_control_that_has_the_focus(page: Page) -> None:
+    """The space bar turns a focused checkbox on, and plays and pauses from elsewhere."""
+    page.focus("#points")
+    page.keyboard.press("Space")
+    assert page.is_checked("#points")
+    page.focus("#folds")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#play:text-is('Pause')")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#play:text-is('Play')")
+
+
+def test_as_many_epochs_as_are_asked_for_are_trained(page: Page) -> None:
+    """A number of epochs is trained, then the run is paused; a number that is none is explained."""
+    page.fill("#step-count", "7")
+    page.click("#step-many")
+    wait_for_epoch(page, 7)
+    page.wait_for_selector("#play:text-is('Play')")
+    assert epoch_of(page) == 7
+    for text in ("0", "", "2.5"):
+        page.fill("#step-count", text)
+        page.click("#step-many")
+        page.wait_for_selector(f"#line:text('got {text or 'no number'}')")
+    page.fill("#step-count", "2")
+    page.press("#step-count", "Enter")
+    wait_for_epoch(page, 9)
+
+
 def test_the_replay_page_opens_from_disk(studio: Studio, page: Page, tmp_path: Path) -> None:
     """A replay page opened from disk makes no request, shows the run's moments and plays them."""
     step(page, 3)
@@ -259,7 +301,7 @@ def test_the_replay_page_opens_from_disk(studio: Studio, page: Page, tmp_path: P
     replay.wait_for_function("() => document.querySelector('#folds-caption').textContent !== ''")
     number = int(replay.inner_text("#folds-caption").split()[0].replace(",", ""))
     assert number == partition(run.network(3)).num_polytopes
-    assert (shown(replay) != 128).mean() > 0.3
+    assert shown(replay).std() > 20
     replay.locator("#timeline").fill("0")
     replay.click("#play")
     replay.wait_for_function("() => document.querySelector('#play').textContent === 'Play'")

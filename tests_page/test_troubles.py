@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
 
 from tests_page.conftest import FLAGS, PATIENCE_MS, Studio
-from tests_page.test_page import shown, shown_once, step, wait_for_epoch
+from tests_page.test_page import is_current, shown, shown_once, step, wait_for_epoch
 
 AXE = Path(__file__).resolve().parents[1] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 HAS_PICTURE = "() => document.querySelector('#folds-caption').textContent !== ''"
@@ -73,7 +73,7 @@ def test_without_webgl_the_picture_is_plain_and_a_line_says_so(
     for faces in ("value", "error", "identity"):
         for one in (page, plain):
             one.select_option("#faces", faces)
-        page.wait_for_timeout(1000)
+            is_current(one)
         # The error varies most within a polytope, where the plain picture has one colour.
         limit = 12 if faces != "error" else 255
         is_equal = partial(alike, shown(page), limit)
@@ -216,7 +216,7 @@ def test_everybody_can_use_the_page(studio: Studio, browser: Browser, scheme: An
     has_text(page, "#line", "more than 0")
     found["looking back, with a problem"] = violations(page)
     page.set_viewport_size({"width": 390, "height": 800})
-    page.wait_for_timeout(300)
+    page.wait_for_function("() => document.querySelector('#folds').clientWidth < 390")
     found["on a phone"] = violations(page)
     context.close()
     assert {state: lines for state, lines in found.items() if lines} == {}

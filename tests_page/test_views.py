@@ -6,7 +6,7 @@ import numpy as np
 from playwright.sync_api import Page
 
 from tests_page.conftest import Studio
-from tests_page.test_page import kept_run, shown, shown_once, step, wait_for_epoch
+from tests_page.test_page import kept_run, settled, shown, shown_once, step, wait_for_epoch
 
 
 def test_two_runs_stand_side_by_side_in_one_window(page: Page, studio: Studio) -> None:
@@ -32,8 +32,8 @@ def test_two_runs_stand_side_by_side_in_one_window(page: Page, studio: Studio) -
 
 def test_points_are_drawn_where_they_are_learned(page: Page, studio: Studio) -> None:
     """Points are drawn where they are learned, and the picture changes only there."""
-    page.wait_for_timeout(500)
-    before = shown(page)
+    page.wait_for_function("() => document.querySelector('#target-caption').textContent !== ''")
+    before = settled(page)
     page.check("#points")
     after = shown_once(page, lambda pixels: (pixels != before).any(-1).mean() > 0.01)
     assert 0.01 < (before != after).any(-1).mean() < 0.9

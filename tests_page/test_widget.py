@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 from torch import nn
 
@@ -18,7 +20,7 @@ from bitfold.studio.notebook.notebook_page import NotebookPage
 from bitfold.studio.notebook.widget import page_of
 from bitfold.training import Config, EpochEnded, Run, Session, load_run
 from tests_page.conftest import PATIENCE_MS
-from tests_page.test_page import shown
+from tests_page.test_page import shown_once
 
 MODEL = """
 window.commands = [];
@@ -114,10 +116,9 @@ def run(tmp_path: Path) -> Run:
 HAS_PICTURE = "() => window.find('#folds-caption').textContent.includes('polytopes')"
 
 
-def sees_folds(page: Page) -> bool:
-    """Return whether the canvas has the orange of folds and several greys."""
-    pixels = shown(page).astype(int)
-    is_orange = (pixels[..., 0] - pixels[..., 2]) > 60
+def has_folds(pixels: NDArray[np.uint8]) -> bool:
+    """Return whether a picture has the orange of folds and several greys."""
+    is_orange = (pixels[..., 0].astype(int) - pixels[..., 2]) > 60
     return bool(is_orange.mean() > 0.01 and pixels.std() > 20)
 
 
@@ -128,7 +129,7 @@ def test_a_run_is_seen_with_folds_curves_and_bits_of_the_page(page: Page, run: R
     assert page.evaluate(HAS_PICTURE)
     number = partition(run.network(3)).num_polytopes
     assert f"{number} polytopes at epoch 3" in page.inner_text("#folds-caption")
-    assert sees_folds(page)
+    assert has_folds(shown_once(page, has_folds))
     assert page.evaluate("() => window.find('.studio').dataset.theme") == "dark"
     assert page.locator("#chart-losses canvas").is_visible()
     for hidden in ("#step", "#run-list", "#link", "#branch", "#live-settings", ".tools"):
@@ -164,8 +165,7 @@ def test_a_partition_of_any_module_is_panned_zoomed_and_picked(page: Page) -> No
     found: Partition = partition(network, ((-3, -3), (3, 3)), Plane.through(*torch.eye(9)[:3]))
     notebook = Notebook(page, found)
     notebook.until(HAS_PICTURE)
-    page.wait_for_timeout(300)
-    assert sees_folds(page)
+    assert has_folds(shown_once(page, has_folds))
     for hidden in ("#play", "#timeline", "#target", "#curves", "#bits"):
         assert not page.locator(hidden).first.is_visible(), hidden
     page.evaluate("() => document.querySelector('#cell').bitfold.zoomTo(0.01, 0.02, 1000)")

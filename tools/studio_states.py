@@ -31,6 +31,7 @@ def main() -> int:
             page.emulate_media(color_scheme=scheme)
 
             def keep(name: str, page: Page = page, scheme: str = scheme) -> None:
+                page.evaluate("() => window.scrollTo(0, 0)")
                 page.wait_for_timeout(1500)
                 page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=name == "phone")
                 print(name, scheme, flush=True)
@@ -51,7 +52,7 @@ def photograph(page: Page, keep: Callable[[str], None]) -> None:
     keep("paused")
     paint(page)
     keep("painted")
-    page.evaluate("() => window.bitfold.zoomTo(0.11, -0.23, 1000)")
+    page.evaluate("() => window.bitfold.zoomTo(0.11, -0.23, 12)")
     keep("zoomed")
     page.evaluate("() => window.bitfold.zoomTo(0, 0, 1)")
     page.locator("#timeline").fill("10")
@@ -59,8 +60,9 @@ def photograph(page: Page, keep: Callable[[str], None]) -> None:
     page.click("#newest")
     four_runs(page)
     keep("four-runs")
-    for button in page.locator("#run-list button[aria-pressed=true]:text('Beside')").all():
-        button.click()
+    beside = page.locator("#run-list button[aria-pressed=true]:text('Beside')")
+    while beside.count():
+        beside.first.click()
     for name, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         keep(name)

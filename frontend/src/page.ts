@@ -2,17 +2,18 @@
 
 import { BitsPane } from "./bits/bits_pane.ts";
 import { Curves } from "./curves/curves.ts";
+import { showNeuron } from "./bits/neuron_pane.ts";
 import { setText, type Root } from "./dom.ts";
 import { FoldsPane } from "./folds/pane.ts";
 import { showPlace } from "./folds/place_pane.ts";
 import { GradientsPane } from "./gradients/gradients_pane.ts";
 import { fragmentOf } from "./link.ts";
-import { short } from "./numbers.ts";
 import { receive } from "./receive.ts";
 import { SaveMenu } from "./save/save_menu.ts";
 import { bitsPerPolytope, followSummary } from "./summary.ts";
 import { Beside } from "./runs/beside.ts";
 import { Brush } from "./target/brush.ts";
+import { ClassChoice } from "./target/class_choice.ts";
 import { TargetPane } from "./target/target_pane.ts";
 import { followMarks } from "./time/marks.ts";
 import { Transport } from "./time/transport.ts";
@@ -35,9 +36,10 @@ export class Page {
   ) {
     this.bits = new BitsPane(root, state, link);
     this.save = new SaveMenu(root, link);
-    const brush = new Brush(root, state, link, (points, tool) => target.preview(points, tool));
-    const target = new TargetPane(root, state, brush, link);
-    this.folds = new FoldsPane(root, state, link, brush, this.hover(), (neuron) => this.name(neuron));
+    const classes = new ClassChoice(root);
+    const brush = new Brush(root, state, link, classes, (points, tool) => target.preview(points, tool));
+    const target = new TargetPane(root, state, brush, classes, link);
+    this.folds = new FoldsPane(root, state, link, brush, this.hover(), (neuron, isChosen) => this.name(neuron, isChosen));
     this.beside = new Beside(root, state, link, this.folds);
     const transport = new Transport(root, state, link, () => this.folds.look());
     new Curves(root, state);
@@ -77,15 +79,8 @@ export class Page {
     }
   }
 
-  private name(neuron: readonly [number, number] | null): void {
-    if (neuron === null) {
-      setText(this.root.element("p", "neuron"), "");
-      return;
-    }
-    const [layer, index] = neuron;
-    const price = this.bits.neuronBits(layer, index);
-    const cost = Number.isFinite(price) ? `: its weights and bias cost ${short(price)} bits` : "";
-    setText(this.root.element("p", "neuron"), `neuron ${index + 1} of layer ${layer + 1}${cost}`);
+  private name(neuron: readonly [number, number] | null, isChosen: boolean): void {
+    showNeuron(this.root, neuron, neuron === null ? [] : this.bits.neuron(...neuron), isChosen);
   }
 
   private hover(): (u: number, v: number) => void {
@@ -108,8 +103,9 @@ export class Page {
 
   private followKeys(transport: Transport): void {
     this.root.body.addEventListener("keydown", (event) => {
-      const isTyping = (event.target as HTMLElement).matches("input[type=text], select, button");
-      if (event.key === " " && !isTyping) {
+      // Controls have a use of their own for the space bar.
+      const isControl = (event.target as HTMLElement).matches("input, select, button, summary");
+      if (event.key === " " && !isControl) {
         event.preventDefault();
         transport.toggle();
       }

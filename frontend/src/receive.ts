@@ -103,6 +103,7 @@ function receiveTarget(run: RunState, message: Message): void {
     task: String(facts["task"]),
     canUndo: facts["can_undo"] === true,
     classColours: facts["class_colours"] as number[][] | null,
+    shownColours: facts["shown_colours"] as number[][] | null,
     width,
     height,
     channels,

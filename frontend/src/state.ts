@@ -59,7 +59,9 @@ export interface TargetPicture {
   readonly name: string;
   readonly task: string;
   readonly canUndo: boolean;
+  /** Of a target with classes: the colours that paint them, and those that they are shown in. */
   readonly classColours: readonly (readonly number[])[] | null;
+  readonly shownColours: readonly (readonly number[])[] | null;
   readonly width: number;
   readonly height: number;
   readonly channels: number;

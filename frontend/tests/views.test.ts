@@ -17,9 +17,10 @@ import { isForDark } from "../src/notebook/theme.ts";
 import { nearest, short } from "../src/numbers.ts";
 import { differences } from "../src/runs/differences.ts";
 import { locate } from "../src/replay/locate.ts";
+import { hintOf } from "../src/settings/controls.ts";
 import { unpacked } from "../src/replay/unpack.ts";
 import { RunState, State, Table } from "../src/state.ts";
-import { bitsPerPolytope } from "../src/summary.ts";
+import { paintedClasses } from "../src/target/class_choice.ts";
 import { marksOf, near } from "../src/time/marks.ts";
 import { floats, wholes } from "../src/wire.ts";
 
@@ -296,12 +297,15 @@ test("a polytope's pattern has a digit for each neuron", () => {
   assert.equal(patternOf([[0, 2], []], [3, 2]), "101 00");
 });
 
-test("bits a polytope are those of the epoch that is shown", () => {
-  const state = new State();
-  state.columns = ["epoch", "description_bits", "num_polytopes"];
-  state.run = "ring";
-  state.current.table.take(0, Float64Array.of(1, 900, 30, 2, 800, 40));
-  assert.equal(bitsPerPolytope(state), 20);
-  state.shownEpoch = 1;
-  assert.equal(bitsPerPolytope(state), 30);
+test("a class is painted in its own colour and shown in the colour of its prediction", () => {
+  const found = paintedClasses({ classColours: [[255, 0, 0], [9, 9, 9]], shownColours: [[213, 94, 0], [9, 9, 9]] });
+  assert.deepEqual(found, [{ paint: "#ff0000", shown: "#d55e00" }, { paint: "#090909", shown: "#090909" }]);
+  assert.deepEqual(paintedClasses({ classColours: null, shownColours: null }), []);
+});
+
+test("a setting shows its unit, and its default where it has another value", () => {
+  assert.equal(hintOf({ unit: "MB", default: 0 }, 200), "MB, default 0");
+  assert.equal(hintOf({ unit: "MB", default: 0 }, 0), "MB");
+  assert.equal(hintOf({ unit: "", default: 0.01 }, 0.02), "default 0.01");
+  assert.equal(hintOf({ unit: "", default: null }, 0.02), "");
 });

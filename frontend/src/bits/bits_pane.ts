@@ -3,24 +3,31 @@
 import { make, setText, type Root } from "../dom.ts";
 import { short } from "../numbers.ts";
 import { diverging, sequential } from "./colours.ts";
+import { neuronWeights, type NeuronWeight, type Tensor } from "./neuron.ts";
+import { isNow, isOf, lookedMoment, versionOf, type Moment } from "./moment.ts";
 import { floats, type Message } from "../wire.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
+const TICK_MS = 100;
+/** Shortest time between two questions while a run trains. */
 const INTERVAL_MS = 2000;
+/** The answer is made by the trainer: it gets at most one in so many parts of its time. */
+const SHARE = 10;
+const REST_MS = 150;
 const CELL_PX = 7;
 const MOST_CELLS = 20_000;
-const WITHOUT_K = "Without K, weights have no price. Set lambda above 0.";
-
-interface Tensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-}
 
 export class BitsPane {
   private readonly details: HTMLDetailsElement;
+  /** What is drawn. */
   private last: Message | null = null;
+  /** Whether it came since the present moment was looked at. */
+  private isFresh = false;
+  private looked: Moment | null = null;
   private asked = "";
+  private askedMs = 0;
+  private waitMs = INTERVAL_MS;
 
   constructor(
     private readonly root: Root,
@@ -28,35 +35,54 @@ export class BitsPane {
     private readonly connection: Link,
   ) {
     this.details = root.element("details", "bits");
-    const timer = setInterval(() => this.ask(), INTERVAL_MS);
+    const timer = setInterval(() => this.ask(), TICK_MS);
     root.closed.addEventListener("abort", () => clearInterval(timer));
     root.onTheme(() => this.draw());
-    this.details.addEventListener("toggle", () => this.ask(true));
+    this.details.addEventListener("toggle", () => this.askAnew());
     this.root.element("select", "weight-colour").addEventListener("change", () => this.draw());
-    state.on(["run"], () => this.ask(true));
+    state.on(["moment", "run", "pointed", "changes"], () => this.look());
+    state.on(["connection"], () => this.askAnew());
   }
 
   take(message: Message): void {
-    if (message.facts["run"] !== this.state.run) return;
+    const moment = lookedMoment(this.state);
+    if (moment === null || !isOf(message, moment)) return;
+    this.waitMs = Math.max(INTERVAL_MS, SHARE * (performance.now() - this.askedMs));
     this.last = message;
+    this.isFresh = true;
     this.draw();
   }
 
-  /** Ask for the costs of the moment that is shown, if somebody looks and it is another one. */
-  private ask(isForced = false): void {
-    const run = this.state.run;
-    if (!this.details.open || run === "" || document.hidden) return;
-    const { epoch, isTrained, frames, settings } = this.state.current;
-    const looked = this.state.lookedEpoch ?? (isTrained ? null : epoch);
-    const key = `${run} ${looked ?? epoch} ${isTrained}`;
-    if (key === this.asked && !isForced) return;
-    if (looked === null && Number(settings["kolmogorov_weight"] ?? 0) === 0) {
-      this.note(WITHOUT_K);
-      return;
+  /** Follow the moment that is looked at. */
+  private look(): void {
+    const moment = lookedMoment(this.state);
+    if (moment?.run !== this.looked?.run || moment?.epoch !== this.looked?.epoch) {
+      this.isFresh = false;
+      if (moment?.run !== this.last?.facts["run"]) this.clear();
+      // Many moments pass under a pointer; the one where it rests is asked for.
+      this.waitMs = REST_MS;
+      this.askedMs = performance.now();
     }
-    if (looked !== null && !frames.includes(looked)) return;
-    this.asked = key;
-    this.connection.send({ kind: "bits", run, epoch: looked });
+    this.looked = moment;
+    this.drawSize();
+  }
+
+  private askAnew(): void {
+    this.asked = "";
+    this.waitMs = 0;
+    this.ask();
+  }
+
+  /** Ask for the costs of the moment that is looked at, if somebody looks and they are not known. */
+  private ask(): void {
+    const moment = lookedMoment(this.state);
+    if (moment === null || !this.details.open || document.hidden) return;
+    const version = versionOf(moment, this.state.current);
+    const waitMs = this.state.current.isPlaying ? this.waitMs : Math.min(this.waitMs, REST_MS);
+    if (version === this.asked || performance.now() - this.askedMs < waitMs) return;
+    this.asked = version;
+    this.askedMs = performance.now();
+    this.connection.send({ kind: "bits", ...moment });
   }
 
   private note(text: string): void {
@@ -65,13 +91,19 @@ export class BitsPane {
     note.hidden = text === "";
   }
 
+  private clear(): void {
+    this.last = null;
+    this.asked = "";
+    this.note("");
+    setText(this.root.element("p", "saved-now"), "");
+    this.root.element("div", "bits-views").hidden = true;
+  }
+
   private draw(): void {
     const message = this.last;
     if (message === null) return;
-    const bytes = Number(message.facts["num_bytes"]);
-    const isNow = this.state.lookedEpoch === null && this.state.current.isTrained;
-    const epoch = Number(message.facts["epoch"]).toLocaleString("en");
-    setText(this.root.element("p", "saved-now"), `${isNow ? "saved now" : `epoch ${epoch} saved`}: ${short(bytes)} bytes`);
+    this.root.element("div", "bits-views").hidden = false;
+    this.drawSize();
     this.note(String(message.facts["how"] ?? ""));
     this.drawPicture(message);
     this.drawItems(message);
@@ -79,25 +111,17 @@ export class BitsPane {
     this.drawMatrices(message);
   }
 
-  /** What the weights and the bias of a neuron cost, in bits; NaN where that is not known. */
-  neuronBits(layer: number, index: number): number {
-    if (this.last === null) return Number.NaN;
-    const costs = floats(this.last, "costs");
-    if (costs.length === 0) return Number.NaN;
-    const tensors = this.last.facts["tensors"] as Tensor[];
-    const modules = tensors.filter(({ shape }) => shape.length === 2).map(({ name }) => moduleOf(name));
-    let first = 0;
-    let sum = 0;
-    for (const { name, shape } of tensors) {
-      const count = shape.reduce((product, side) => product * side, 1);
-      const width = count / (shape[0] ?? 1);
-      if (moduleOf(name) === modules[layer] && index < (shape[0] ?? 1)) {
-        const part = costs.subarray(first + index * width, first + (index + 1) * width);
-        sum += part.reduce((total, one) => total + one, 0);
-      }
-      first += count;
-    }
-    return sum;
+  private drawSize(): void {
+    if (this.last === null) return;
+    const isPresent = this.isFresh && isNow(this.last, this.looked, this.state.current);
+    const epoch = Number(this.last.facts["epoch"]).toLocaleString("en");
+    const bytes = short(Number(this.last.facts["num_bytes"]));
+    setText(this.root.element("p", "saved-now"), `${isPresent ? "saved now" : `epoch ${epoch} saved`}: ${bytes} bytes`);
+  }
+
+  /** The weights of a neuron with their costs, as far as they are known. */
+  neuron(layer: number, index: number): NeuronWeight[] {
+    return this.last === null ? [] : neuronWeights(this.last, layer, index);
   }
 
   private drawPicture(message: Message): void {
@@ -172,11 +196,6 @@ export class BitsPane {
     });
     this.root.element("div", "matrices").replaceChildren(...figures);
   }
-}
-
-/** The module of a tensor: its name without the last part. */
-function moduleOf(name: string): string {
-  return name.slice(0, name.lastIndexOf("."));
 }
 
 function doubles(message: Message, name: string): Float64Array {

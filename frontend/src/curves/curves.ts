@@ -4,6 +4,7 @@ import uPlot from "uplot";
 
 import { CHARTS, type Curve } from "./charts.ts";
 import type { Root } from "../dom.ts";
+import { short } from "../numbers.ts";
 import { series, thinned } from "./thinning.ts";
 import { marksOf } from "../time/marks.ts";
 import type { State } from "../state.ts";
@@ -41,7 +42,7 @@ export class Curves {
         cursor: { sync: { key: "epoch" }, points: { size: 5 } },
         hooks: { draw: [(plot) => this.drawMarks(plot)], ready: [(plot) => this.follow(plot)] },
         scales: { x: { time: false }, y: { distr: isLog && chart.isLog ? 3 : 1 } },
-        axes: [axis, { ...axis, size: 54 }],
+        axes: [{ ...axis, size: 26 }, { ...axis, size: 54 }],
         series: [
           { label: "epoch" },
           ...chart.curves.map((curve) => ({
@@ -49,6 +50,7 @@ export class Curves {
             stroke: curve.colour,
             width: 1.5,
             spanGaps: true,
+            value: (_: uPlot, value: number | null) => (value === null ? "–" : short(value, 4)),
           })),
         ],
       };

@@ -1,5 +1,6 @@
 /** A run beside the one that is looked at: its folds in the same window. */
 
+import { counted } from "./drawing.ts";
 import { Camera } from "./camera.ts";
 import { Stage } from "./stage.ts";
 import { make, setText } from "../dom.ts";
@@ -68,7 +69,7 @@ export class BesidePane {
     const table = this.state.of(this.run).table;
     const last = (name: string): number => table.last(this.state.column(name), legend.epoch);
     const [psnr, bits] = [last("psnr_db"), last("description_bits")];
-    const words = [`${legend.numPolytopes.toLocaleString("en")} polytopes at epoch ${legend.epoch.toLocaleString("en")}`];
+    const words = [counted(legend)];
     if (Number.isFinite(psnr)) words.push(`${short(psnr, 4)} dB`);
     if (Number.isFinite(bits)) words.push(`${short(Math.ceil(bits / 8))} bytes`);
     setText(this.caption, `${this.run}: ${words.join(", ")}`);

@@ -41,6 +41,12 @@ export function legendOf(message: Message): Legend {
   };
 }
 
+/** How many polytopes are drawn, and of which epoch. */
+export function counted(legend: Pick<Legend, "numPolytopes" | "epoch">): string {
+  const noun = legend.numPolytopes === 1 ? "polytope" : "polytopes";
+  return `${legend.numPolytopes.toLocaleString("en")} ${noun} at epoch ${legend.epoch.toLocaleString("en")}`;
+}
+
 /** Buffers of one partition. Each update reuses them. */
 export class Drawing {
   legend: Legend | null = null;

@@ -1,6 +1,7 @@
 /** The pane with the folds: what is looked at, and what the pointer and the keys do. */
 
 import { Camera, LEAST_HALF } from "./camera.ts";
+import { counted } from "./drawing.ts";
 import type { Style } from "./renderer.ts";
 import { Stage } from "./stage.ts";
 import type { FoldColour } from "./palette.ts";
@@ -38,7 +39,7 @@ export class FoldsPane {
     private readonly connection: Link,
     private readonly brush: Brush,
     private readonly hovered: (u: number, v: number) => void,
-    private readonly chosen: (neuron: readonly [number, number] | null) => void,
+    private readonly chosen: (neuron: readonly [number, number] | null, isChosen: boolean) => void,
   ) {
     this.canvas = root.element("canvas", "folds");
     this.caption = root.element("p", "folds-caption");
@@ -50,6 +51,7 @@ export class FoldsPane {
     }
     this.root.element("input", "points").addEventListener("change", () => this.redraw());
     state.on(["points"], () => this.redraw());
+    root.onTheme(() => this.redraw());
     this.listen();
     state.on(["run", "connection"], () => this.look(true));
     state.on(["pointed"], () => this.look());
@@ -76,8 +78,8 @@ export class FoldsPane {
     const run = this.state.run;
     if (run === "") return;
     if (run !== this.shownRun) {
+      if (this.shownRun !== "") this.camera.reset(); // the first run's window may come from a link
       this.shownRun = run;
-      this.camera.reset();
     }
     const window = this.camera.window();
     if (window === null) return;
@@ -105,11 +107,12 @@ export class FoldsPane {
     this.redraw();
   }
 
-  /** Whether the window that is drawn is the one that is looked at. */
+  /** Whether the window that is drawn is the one that is looked at, with its filling of the faces. */
   isCurrent(): boolean {
-    const drawn = this.renderer.drawing.legend?.window;
+    const legend = this.renderer.drawing.legend;
+    const drawn = legend?.window;
     const wanted = this.camera.window();
-    if (drawn === undefined || wanted === null || this.isDue) return false;
+    if (drawn === undefined || wanted === null || this.isDue || legend?.faces !== this.faces) return false;
     return drawn.x === wanted.x && drawn.y === wanted.y && drawn.half === wanted.half;
   }
 
@@ -161,8 +164,7 @@ export class FoldsPane {
     if (legend === null) return;
     const limit = this.camera.half <= LEAST_HALF ? ", where float64 ends" : "";
     const zoom = this.camera.zoom > 1.05 ? `, ${short(this.camera.zoom)} times enlarged${limit}` : "";
-    const count = legend.numPolytopes.toLocaleString("en");
-    setText(this.caption, `${count} polytopes at epoch ${legend.epoch.toLocaleString("en")}${zoom}`);
+    setText(this.caption, `${counted(legend)}${zoom}`);
   }
 
   style(): Style {
@@ -174,6 +176,7 @@ export class FoldsPane {
       showsError: this.root.element("select", "faces").value === "error",
       showsFolds: colour !== "none",
       neuron: this.neuron,
+      ground: this.root.colour("--stage"),
       points: this.root.element("input", "points").checked ? this.state.current.points : null,
     };
   }
@@ -189,9 +192,8 @@ export class FoldsPane {
     const box = this.canvas.getBoundingClientRect();
     this.canvas.width = Math.max(1, Math.round(box.width * scale));
     this.canvas.height = Math.max(1, Math.round(box.height * scale));
-    const before = this.camera.aspect;
     this.camera.aspect = this.canvas.width / this.canvas.height / this.pictureAspect;
-    if (this.camera.zoom <= 1.05 || before !== this.camera.aspect) this.camera.reset();
+    if (this.camera.zoom <= 1.05) this.camera.reset();
     this.redraw();
   }
 
@@ -267,7 +269,7 @@ export class FoldsPane {
 
   private tell(neuron: number | null): void {
     const sizes = this.renderer.drawing.legend?.layerSizes ?? [];
-    this.chosen(neuron === null ? null : layerOf(neuron, sizes));
+    this.chosen(neuron === null ? null : layerOf(neuron, sizes), neuron !== null && neuron === this.neuron);
   }
 
   /** Name the neuron of the fold under the pointer, or the chosen one. */

@@ -10,7 +10,6 @@ import { floats, wholes, type Message } from "../wire.ts";
 
 type Colour = readonly [number, number, number];
 
-const PAPER = "#808080";
 const EMPTY: Float32Array = new Float32Array(0);
 const [RIGHT, WRONG]: readonly [Colour, Colour] = [[247, 246, 243], [213, 94, 0]];
 
@@ -45,7 +44,7 @@ export class PlainRenderer implements Painter {
 
   draw(camera: Camera, style: Style): void {
     const { canvas } = this.context;
-    this.context.fillStyle = PAPER;
+    this.context.fillStyle = style.ground;
     this.context.fillRect(0, 0, canvas.width, canvas.height);
     const legend = this.drawing.legend;
     if (legend === null) return;
@@ -87,7 +86,8 @@ export class PlainRenderer implements Painter {
       y + half * mean(this.corners, first, stop, 2, 1) + 0.5,
     );
     const off = Math.max(...shown.map((channel, i) => Math.abs(channel - (wanted[i] as number))));
-    const error = Math.min(1, (2 * off) / 255);
+    const isWrong = off > 1 ? 1 : 0;
+    const error = legend.classColours !== null ? isWrong : Math.min(1, (2 * off) / 255);
     return RIGHT.map((channel, i) => channel + error * ((WRONG[i] as number) - channel)) as unknown as Colour;
   }
 

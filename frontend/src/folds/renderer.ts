@@ -9,6 +9,8 @@ import type { Message } from "../wire.ts";
 import type { TargetPicture } from "../state.ts";
 
 export interface Style {
+  /** What surrounds the picture, as #rrggbb. */
+  readonly ground: string;
   readonly foldColour: FoldColour;
   readonly foldWidth: number;
   readonly showsError: boolean;
@@ -24,7 +26,6 @@ interface Program {
   readonly at: (name: string) => WebGLUniformLocation | null;
 }
 
-const PAPER = [0.5, 0.5, 0.5] as const;
 
 export class Renderer {
   readonly drawing: Drawing;
@@ -64,7 +65,7 @@ export class Renderer {
     const gl = this.gl;
     const legend = this.drawing.legend;
     gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
-    gl.clearColor(...PAPER, 1);
+    gl.clearColor(...shares(style.ground), 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
     if (legend === null) return;
     const place = placeOf(camera, legend);
@@ -226,4 +227,10 @@ function link(gl: WebGL2RenderingContext, [vertex, fragment]: readonly [string, 
     return places.get(name) ?? null;
   };
   return { program, at };
+}
+
+/** Red, green and blue of #rrggbb, from 0 to 1. */
+function shares(colour: string): readonly [number, number, number] {
+  const number = Number.parseInt(colour.slice(1), 16);
+  return [(number >> 16) / 255, ((number >> 8) & 255) / 255, (number & 255) / 255];
 }

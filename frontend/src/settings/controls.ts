@@ -1,6 +1,6 @@
 /** Settings that can be changed while a run trains, and those of a new run. */
 
-import { make, type Root } from "../dom.ts";
+import { make, setText, type Root } from "../dom.ts";
 import type { Link } from "../connection.ts";
 import type { SettingRow, State } from "../state.ts";
 
@@ -79,6 +79,9 @@ export class Controls {
       for (const input of inputs(form)) {
         if (input === this.root.node.activeElement) continue;
         const value = settings[input.name];
+        const row = this.rowOf(input.name);
+        const hint = input.labels?.[0]?.querySelector("small");
+        if (row !== undefined && hint) setText(hint, hintOf(row, value));
         input.value = value === null || value === undefined ? "" : String(value);
       }
     }
@@ -103,8 +106,12 @@ export class Controls {
     this.connection.send({ kind: "new", settings });
   }
 
+  private rowOf(name: string): SettingRow | undefined {
+    return this.state.settings.find((one) => one.name === name);
+  }
+
   private valueOf(input: HTMLInputElement | HTMLSelectElement): unknown {
-    const row = this.state.settings.find((one) => one.name === input.name);
+    const row = this.rowOf(input.name);
     if (input.value === "") return null;
     const number = Number(input.value);
     const isNumber = row?.kind === "int" || row?.kind === "float";
@@ -116,9 +123,19 @@ function inputs(form: HTMLFormElement): (HTMLInputElement | HTMLSelectElement)[]
   return [...form.querySelectorAll<HTMLInputElement | HTMLSelectElement>("input, select")];
 }
 
+/** What stands below the name of a setting: its unit, and its default where it has another value. */
+export function hintOf(row: Pick<SettingRow, "unit" | "default">, value: unknown): string {
+  const words = row.unit === "" || row.unit === "points" ? [] : [row.unit];
+  const isOther = row.default !== null && value !== undefined && value !== null && value !== row.default;
+  if (isOther) words.push(`default ${String(row.default)}`);
+  return words.join(", ");
+}
+
 function field(row: SettingRow): HTMLElement {
   const label = make("label", "", { title: row.help });
-  label.append(make("span", NAMES[row.name] ?? row.name.replaceAll("_", " ")));
+  const name = make("span", NAMES[row.name] ?? row.name.replaceAll("_", " "));
+  name.append(make("small", hintOf(row, row.default)));
+  label.append(name);
   const isWord = row.kind === "str" && row.choices.length > 0;
   const input = isWord ? make("select") : make("input", "", { type: "text", autocomplete: "off" });
   input.name = row.name;
@@ -127,8 +144,7 @@ function field(row: SettingRow): HTMLElement {
     if (row.default === null) input.append(make("option", "default", { value: "" }));
     for (const word of row.choices) input.append(make("option", word, { value: word }));
   } else {
-    const unit = row.unit === "" ? "" : ` ${row.unit}`;
-    input.placeholder = row.default === null ? "default" : `${String(row.default)}${unit}`;
+    input.placeholder = row.default === null ? "default" : String(row.default);
   }
   label.append(input);
   return label;

@@ -1,5 +1,6 @@
 /** The tool in hand: strokes that go to the server piece by piece, so that folds follow at once. */
 
+import type { ClassChoice } from "./class_choice.ts";
 import type { Root } from "../dom.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
@@ -16,6 +17,7 @@ export class Brush {
     private readonly root: Root,
     private readonly state: State,
     private readonly connection: Link,
+    private readonly classes: ClassChoice,
     private readonly showed: (points: readonly Point[], tool: string) => void,
   ) {
     this.root.element("button", "undo").addEventListener("click", () => this.undo());
@@ -36,8 +38,14 @@ export class Brush {
     return Number(this.root.element("input", "brush-size").value) / 200;
   }
 
+  /** The colour that is painted. */
   get colour(): string {
-    return this.root.element("input", "colour").value;
+    return this.classes.chosen?.paint ?? this.root.element("input", "colour").value;
+  }
+
+  /** The colour in which it is shown. */
+  get shownColour(): string {
+    return this.classes.chosen?.shown ?? this.colour;
   }
 
   begin(point: Point): void {

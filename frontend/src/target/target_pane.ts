@@ -2,6 +2,7 @@
 
 import { make, setText, type Root } from "../dom.ts";
 import type { Brush } from "./brush.ts";
+import type { ClassChoice } from "./class_choice.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
@@ -13,6 +14,7 @@ export class TargetPane {
     private readonly root: Root,
     private readonly state: State,
     private readonly brush: Brush,
+    private readonly classes: ClassChoice,
     connection: Link,
   ) {
     this.canvas = root.element("canvas", "target");
@@ -48,7 +50,7 @@ export class TargetPane {
     const first = points[0];
     if (context === null || first === undefined || (tool !== "brush" && tool !== "eraser")) return;
     const { width, height } = this.canvas;
-    context.strokeStyle = tool === "brush" ? this.brush.colour : "#888888";
+    context.strokeStyle = tool === "brush" ? this.brush.shownColour : "#888888";
     context.lineCap = context.lineJoin = "round";
     context.lineWidth = 2 * this.brush.radius * height;
     context.beginPath();
@@ -83,6 +85,7 @@ export class TargetPane {
       image.data[4 * i + 3] = 255;
     }
     this.canvas.getContext("2d")?.putImageData(image, 0, 0);
+    this.classes.offer(target);
     this.root.element("button", "undo").disabled = !target.canUndo;
     setText(this.root.element("p", "target-caption"), `${target.name}, ${target.width} x ${target.height}`);
   }

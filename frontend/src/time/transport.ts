@@ -8,6 +8,7 @@ import type { State } from "../state.ts";
 export class Transport {
   private readonly play: HTMLButtonElement;
   private readonly line: HTMLInputElement;
+  private readonly count: HTMLInputElement;
 
   constructor(
     private readonly root: Root,
@@ -17,9 +18,13 @@ export class Transport {
   ) {
     this.play = root.element("button", "play");
     this.line = root.element("input", "timeline");
+    this.count = root.element("input", "step-count");
     this.play.addEventListener("click", () => this.toggle());
     this.root.element("button", "step").addEventListener("click", () => this.step(1));
-    this.root.element("button", "step-many").addEventListener("click", () => this.step(100));
+    this.root.element("button", "step-many").addEventListener("click", () => this.stepMany());
+    this.count.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.stepMany();
+    });
     this.root.element("button", "branch").addEventListener("click", () => this.branch());
     this.root.element("select", "speed").addEventListener("change", (event) => this.setSpeed(event));
     this.line.addEventListener("input", () => this.rewind(Number(this.line.value)));
@@ -36,6 +41,12 @@ export class Transport {
   private step(epochs: number): void {
     this.rewind(Infinity);
     this.connection.send({ kind: "play", run: this.state.run, epochs });
+  }
+
+  /** Train as many epochs as the field says; a text that is no such number is explained. */
+  private stepMany(): void {
+    if (this.count.checkValidity() && this.count.value !== "") this.step(this.count.valueAsNumber);
+    else this.state.say(`Cannot train: expected 1 to ${this.count.max} epochs, got ${this.count.value || "no number"}.`, true);
   }
 
   private setSpeed(event: Event): void {

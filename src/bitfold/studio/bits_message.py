@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitfold.errors import RunError
-from bitfold.experiments import code_run
+from bitfold.experiments import CodedRun, code_run
 from bitfold.experiments.network_picture import draw_picture
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.kolmogorov.description.predicted_masses import predicted_masses
@@ -54,6 +54,20 @@ def bits_message(
     return _message(facts, {name: state[name] for name in costs}, arrays)
 
 
+def size_message(network: nn.Module, epoch: int, coded: CodedRun, target: Target) -> Message:
+    """Describe the file of a network whose weights have no prices: size, picture and weights.
+
+    Args:
+        network: with the weights of the moment.
+        epoch: of the moment.
+        coded: the file; its ``how`` says why there are no prices.
+        target: what the network learns.
+    """
+    facts = {"epoch": epoch, "num_bytes": len(coded.data), "items": {}, "how": coded.how}
+    arrays = {"picture": _picture(coded.network, target)}
+    return _message(facts, dict(network.named_parameters()), arrays)
+
+
 def bits_of_moment(run: Run, epoch: int) -> Message:
     """Return the message of a recorded moment.
 
@@ -72,9 +86,7 @@ def bits_of_moment(run: Run, epoch: int) -> Message:
     try:
         loss = run.kolmogorov(epoch)
     except RunError:
-        facts = {"epoch": epoch, "num_bytes": len(coded.data), "items": {}, "how": coded.how}
-        state = dict(run.network(epoch).named_parameters())
-        return _message(facts, state, {"picture": _picture(coded.network, target)})
+        return size_message(run.network(epoch), epoch, coded, target)
     return bits_message(loss, epoch, len(coded.data), coded.network, target)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from bitfold.studio.wire.message import Message
 from bitfold.targets import Target
+from bitfold.targets.classes import display_class_colours, with_display_colours
+from bitfold.targets.frames import to_eight_bits
 from bitfold.training import Changes, Config, RunRecord
 
 #: Marks on a time line; those of earlier epochs are left out.
@@ -20,19 +22,28 @@ _MOST_POINTS: Final = 20_000
 def target_message(target: Target, *, can_undo: bool = False) -> Message:
     """Return the message of a target: its pixels, and what they mean.
 
+    Classes are shown in the colours that their predictions have, and painted in their own.
+
     Args:
         target: what is learned.
         can_undo: whether there is a stroke to take back.
     """
-    colours = None if target.class_colours is None else target.class_colours.tolist()
-    facts = {
+    facts: dict[str, Any] = {
         "name": target.name,
         "task": target.task,
-        "class_colours": colours,
+        "class_colours": None,
+        "shown_colours": None,
         "is_clip": target.is_clip,
         "can_undo": can_undo,
     }
-    return Message("target", facts, {"pixels": target.pixels})
+    colours, classes, pixels = target.class_colours, target.classes, target.pixels
+    if colours is not None and classes is not None:
+        facts["class_colours"] = colours.tolist()
+        facts["shown_colours"] = display_class_colours(colours).tolist()
+        eight_bits = to_eight_bits(pixels)
+        rgb = np.repeat(eight_bits, 3, -1) if pixels.shape[-1] == 1 else eight_bits
+        pixels = with_display_colours(rgb, classes.reshape(rgb.shape[:-1]), colours)
+    return Message("target", facts, {"pixels": pixels})
 
 
 def settings_message(config: Config) -> Message:

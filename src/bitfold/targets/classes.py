@@ -8,7 +8,7 @@ detail is smeared, only the first sort counts.
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,3 +227,26 @@ def display_class_colours(class_colours: NDArray[np.uint8]) -> NDArray[np.uint8]
         for colour in own
     ]
     return np.array(shown, dtype=np.uint8).reshape(-1, 3)
+
+
+def with_display_colours(
+    pixels: NDArray[np.uint8], classes: NDArray[np.integer[Any]], class_colours: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Show each pixel in the display colour of its class.
+
+    Args:
+        pixels: uint8 (..., 3), the picture; the argument stays as it is.
+        classes: (...), class of each pixel; pixels without a known class keep their colour.
+        class_colours: uint8 (K, 3), colours of the classes in the picture.
+
+    Returns:
+        uint8 (..., 3).
+
+    >>> red = np.array([[255, 0, 0], [250, 0, 0]], np.uint8)
+    >>> with_display_colours(red, np.array([0, -1]), red[:1]).tolist()
+    [[213, 94, 0], [250, 0, 0]]
+    """
+    colours, found = display_class_colours(class_colours), pixels.copy()
+    has_class = (classes >= 0) & (classes < len(colours))
+    found[has_class] = colours[classes[has_class]]
+    return found

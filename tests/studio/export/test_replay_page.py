@@ -86,6 +86,24 @@ def test_a_page_has_all_moments_and_metrics(run: Run, tmp_path: Path) -> None:
     assert (said["target"].arrays["pixels"] == run.target.pixels).all()
 
 
+def test_a_small_picture_of_classes_keeps_the_class_of_each_pixel(tmp_path: Path) -> None:
+    """A large target of classes is thinned out together with its classes."""
+    config = Config(
+        target="rgb-ring", size=300, shape="[4]", points=64, epochs=1, audit=False,
+        output_dir=str(tmp_path / "run"), snapshot_format="none",
+    )  # fmt: skip
+    run = train(config)
+    write_replay_page(tmp_path / "run.html", run.path)
+    said = recorded_in((tmp_path / "run.html").read_text())["said"]
+    target = next(one for one in map(message_of, said) if one.kind == "target")
+    shown = target.arrays["pixels"][0]
+    assert len(shown) < 300
+    assert run.target.classes is not None
+    step = -(-300 // len(shown))
+    classes = run.target.classes.reshape(300, 300)[::step, ::step]
+    assert (shown == np.array(target.facts["shown_colours"])[classes]).all()
+
+
 def numbers(message: Message, name: str) -> list[int]:
     """Unpack numbers of a moment, whose first bytes are stored together."""
     found = [0] * len(message.arrays[f"{name}_0"])

@@ -116,6 +116,7 @@ def test_bits_follow_the_moment_that_is_shown(run: Run) -> None:
     page = page_of(run)
     page.say("bits", run="ring", epoch=3)
     newest = page.last("bits")
+    assert not newest.facts["is_present"]
     assert newest.facts["num_bytes"] == len(code_run(run, 3).data)
     priced = sum(
         run.kolmogorov(3).weight_bits()[one["name"]].sum().item() for one in newest.facts["tensors"]
@@ -148,6 +149,7 @@ def test_a_session_plays_steps_and_pauses_between_cells(tmp_path: Path) -> None:
             page.say("ack", view=0)
             page.page.advance()
         assert session.epoch == 2
+        assert page.last("moment").facts["frames"] == [0, 1, 2]
         page.say("ack", view=0)
         page.say("look", run="ring", **LOOK)
         assert page.last("partition").facts["epoch"] == 2
@@ -155,6 +157,23 @@ def test_a_session_plays_steps_and_pauses_between_cells(tmp_path: Path) -> None:
         page.say("play", run="ring")
         page.say("pause", run="ring")
         assert not page.page.is_playing
+
+
+def test_a_session_waits_at_the_chosen_speed(tmp_path: Path) -> None:
+    """At a tenth of an epoch a second the next epoch is waited for; at full speed it is not."""
+    with opened(tmp_path / "ring") as session:
+        page = page_of(session)
+        assert page.page is not None
+        page.say("speed", run="ring", epochs_per_second=0.1)
+        page.say("play", run="ring")
+        while session.epoch == 0:
+            page.page.advance()
+        assert page.page.advance() > 0
+        assert session.epoch == 1
+        page.say("speed", run="ring", epochs_per_second=None)
+        while session.epoch == 1:
+            page.page.advance()
+        assert session.epoch >= 2
 
 
 def test_lambda_and_the_target_of_a_session_are_changed(tmp_path: Path) -> None:
@@ -175,6 +194,64 @@ def test_lambda_and_the_target_of_a_session_are_changed(tmp_path: Path) -> None:
         assert "names files" in page.last("refused").facts["text"]
         page.say("target", run="ring", name="/etc/passwd")
         assert "Cannot learn" in page.last("refused").facts["text"]
+
+
+def bits_are_of(page: Page) -> tuple[int, bool]:
+    """Return the epoch of the last bits, and whether they are of the present."""
+    facts = page.last("bits").facts
+    return facts["epoch"], facts["is_present"]
+
+
+def test_bits_say_whether_they_are_of_the_present(tmp_path: Path) -> None:
+    """Bits of the session are of the present, also once it is over; recorded ones are not."""
+    with opened(tmp_path / "ring") as session:
+        page = page_of(session)
+        page.say("play", run="ring", epochs=2)
+        assert page.page is not None
+        while page.page.is_playing:
+            page.page.advance()
+        page.say("bits", run="ring")
+        assert bits_are_of(page) == (2, True)
+        page.say("bits", run="ring", epoch=1)
+        assert bits_are_of(page) == (1, False)
+    page.say("bits", run="ring")
+    assert bits_are_of(page) == (2, True)
+
+
+def test_without_k_the_size_of_the_file_is_told(tmp_path: Path) -> None:
+    """A session without K tells size and picture of its file, and why weights have no prices."""
+    config = Config(
+        target="ring", size=16, shape="[4]*2", points=64, epochs=5, kolmogorov_weight=0.0,
+        output_dir=str(tmp_path / "ring"), audit=False, snapshot_format="none",
+    )  # fmt: skip
+    with Session(config) as session:
+        page = page_of(session)
+        page.say("bits", run="ring")
+        page.say("save", view=0, format="bitfold")
+        found = page.last("bits")
+        assert found.facts["num_bytes"] == len(page.last("file").arrays["data"])
+        assert "Set lambda above 0" in found.facts["how"]
+        assert "costs" not in found.arrays
+        assert found.arrays["picture"].shape == (16, 16, 3)
+
+
+def test_a_class_is_painted(tmp_path: Path) -> None:
+    """A stroke in a class's colour is learned as that class, and shown in its display colour."""
+    config = Config(
+        target="rgb-ring", size=16, shape="[4]*2", points=64, epochs=5,
+        output_dir=str(tmp_path / "ring"), audit=False, snapshot_format="none",
+    )  # fmt: skip
+    with Session(config) as session:
+        page = page_of(session)
+        target = page.last("target").facts
+        for number in (0, 1, 2):
+            colour = "#" + bytes(target["class_colours"][number]).hex()
+            stroke = {"tool": "brush", "points": [[0, 0]], "radius": 0.1, "colour": colour}
+            page.say("paint", run="ring", **stroke, begins=True)
+            assert session.run.target.classes is not None
+            assert session.run.target.classes.reshape(16, 16)[8, 8] == number
+            shown = page.last("target").arrays["pixels"][0, 8, 8].tolist()
+            assert shown == target["shown_colours"][number]
 
 
 def test_a_loop_elsewhere_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

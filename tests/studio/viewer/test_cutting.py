@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -94,3 +97,17 @@ def test_faces_have_the_colours_of_frames_at_any_zoom(view: NetworkView, faces: 
     assert len(inner) > 20
     difference = colours["part"][inner].astype(int) - colours["whole"][same]
     assert np.abs(difference).max() <= 1
+
+
+def test_the_boundary_is_where_a_grey_picture_is_half_bright(view: NetworkView) -> None:
+    """On both ends of each piece of the boundary the network's output is the middle of grey."""
+    window, centre = Window(0.1, -0.2, 0.2, 1.0), torch.tensor([[0.1, -0.2]])
+    network = copy.deepcopy(view.network)
+    with torch.no_grad():
+        network.get_parameter("layers.6.bias").add_(0.5 - network(centre)[0])
+    shifted = dataclasses.replace(view, network=network)
+    ends = drawable(cut(shifted, window), shifted, window, "value")["boundary"].reshape(-1, 2)
+    assert len(ends) > 2
+    with torch.no_grad():
+        values = network.double()(torch.from_numpy(ends.astype(np.float64)) * 0.2 + centre)
+    np.testing.assert_allclose(values.numpy(), 0.5, atol=1e-6)

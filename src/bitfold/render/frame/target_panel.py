@@ -16,7 +16,7 @@ from bitfold.render.colours import (
 )
 from bitfold.render.frame.panels import Picture
 from bitfold.render.frame.scene import Scene
-from bitfold.targets.classes import display_class_colours
+from bitfold.targets.classes import display_class_colours, with_display_colours
 
 # Largest share of the panel under dots; with more points, dots shrink, then turn transparent.
 LARGEST_DOT_SHARE: Final = 0.10
@@ -98,18 +98,15 @@ def class_picture(scene: Scene, width: int, height: int) -> Picture:
     shown = scaled(scene.picture, width, height, is_flat=True)
     if scene.class_colours is None:
         return shown
-    colours = display_class_colours(scene.class_colours)
     if scene.classes is None:
         original = shown.copy()
+        colours = display_class_colours(scene.class_colours)
         for own, colour in zip(scene.class_colours, colours, strict=True):
             shown[(original == own).all(axis=-1)] = colour
         return shown
     rows = centres(height, scene.classes.shape[0])
     columns = centres(width, scene.classes.shape[1])
-    classes = scene.classes[rows[:, None], columns]
-    has_class = (classes >= 0) & (classes < len(colours))
-    shown[has_class] = colours[classes[has_class]]
-    return shown
+    return with_display_colours(shown, scene.classes[rows[:, None], columns], scene.class_colours)
 
 
 def draw_points(panel: Picture, scene: Scene) -> None:

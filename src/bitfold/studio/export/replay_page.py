@@ -154,7 +154,10 @@ def _small(target: Target) -> Target:
     _, height, width, _ = target.pixels.shape
     step = -(-max(height, width) // _TARGET_PX)
     pixels = target.pixels[:1, ::step, ::step].copy()
-    classes = None if target.classes is None else np.zeros(pixels[..., 0].size, np.int64)
+    classes = target.classes
+    if classes is not None:
+        by_place = classes.reshape(target.pixels.shape[:-1])[:1, ::step, ::step]
+        classes = np.ascontiguousarray(by_place).reshape(-1)
     return dataclasses.replace(
         target, pixels=pixels, classes=classes, is_clip=False, frame_edges=None,
         frames_per_second=None,

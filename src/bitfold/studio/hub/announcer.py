@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from bitfold.studio.hub.live_run import LiveRun
+from bitfold.studio.hub.live_run import NEWEST, LiveRun
 from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.hub.views import NOBODY, Views
 from bitfold.studio.wire.message import decode, header_of
@@ -44,7 +44,7 @@ class Announcer:
             return
         for client in self._clients.values():
             if live.name in client.runs:
-                if kind in live.states:
+                if kind in NEWEST:
                     client.put(f"{kind} {live.name}", data)
                 else:
                     client.put_line(data)

@@ -206,7 +206,7 @@ class Hub:
         if live.is_open and epoch in (None, live.epoch):
             live.order({"kind": "bits"})
         else:
-            self._views.ask_bits(client, live, live.epoch if epoch is None else epoch)
+            self._views.ask_bits(client, live, epoch)
 
     def _look(self, client: PageClient, command: Command) -> None:
         self.live(command["run"])

@@ -18,8 +18,10 @@ _SILENCE: Final = (
     "The trainer does not answer: it is stopped, or the machine is busy. What it has saved is "
     "safe; Save and close ends it."
 )
-#: Kinds of messages of a trainer of which pages get the newest alone.
-STATES = ("target", "settings", "audit", "bits", "changes", "marks", "points")
+#: Kinds of messages of a trainer that a page is told when it opens the run.
+STATES = ("target", "settings", "audit", "changes", "marks", "points")
+#: Kinds of which pages get the newest alone.
+NEWEST = (*STATES, "bits")
 
 
 class Trainer(Protocol):

@@ -60,9 +60,15 @@ class Views:
         }
         self._questions[f"locate {key}"] = Message("locate", facts)
 
-    def ask_bits(self, client: PageClient, live: LiveRun, epoch: int) -> None:
-        """Ask what the weights of a recorded moment cost."""
-        facts = {"client": client.number, "run": live.name, "path": live.path, "epoch": epoch}
+    def ask_bits(self, client: PageClient, live: LiveRun, epoch: int | None) -> None:
+        """Ask what the weights of a recorded moment cost; None: of the newest one."""
+        facts = {
+            "client": client.number,
+            "run": live.name,
+            "path": live.path,
+            "epoch": live.epoch if epoch is None else epoch,
+            "is_present": epoch is None,
+        }
         self._questions[f"bits {client.number}"] = Message("bits", facts)
 
     def read_record(self, live: LiveRun) -> None:

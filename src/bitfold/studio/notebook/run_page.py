@@ -167,8 +167,9 @@ class RunPage(NotebookPage):
             self._driver.obey()
 
     def _bits(self, command: Command) -> None:
-        epoch = self._live.epoch if command["epoch"] is None else command["epoch"]
-        if self._session is not None and not self._session.is_over and epoch == self._live.epoch:
+        epoch, session = command["epoch"], self._session
+        is_newest = epoch in (None, self._live.epoch)
+        if is_newest and session is not None and not session.is_over:
             self._order({"kind": "bits"})
         else:
             self._views.ask_bits(self._client, self._live, epoch)

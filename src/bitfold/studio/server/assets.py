@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,8 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
 }
 _INDEX: Final = "index.html"
+# Those of the system differ: Windows may call a script text, which browsers then refuse to run.
+_KINDS: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Assets:
             )
         files = {}
         for path in sorted(folder.iterdir()):
-            if path.suffix in {".html", ".js", ".css", ".svg", ".txt"}:
-                kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+            kind = _KINDS.get(path.suffix)
+            if kind is not None:
                 files["/" if path.name == _INDEX else f"/{path.name}"] = (kind, path.read_bytes())
         return cls(files)
 

@@ -6,12 +6,14 @@ import copy
 import tempfile
 from pathlib import Path
 
-from bitfold.errors import StudioError
+from bitfold.experiments import CodedRun
 from bitfold.model_file import write_model
 from bitfold.model_file.decoding import decoded
-from bitfold.studio.bits_message import bits_message
+from bitfold.studio.bits_message import bits_message, size_message
 from bitfold.studio.wire.message import Message
 from bitfold.training import Session
+
+_WITHOUT_K = "Without K, weights have no price. Set lambda above 0."
 
 
 def file_of(session: Session) -> bytes:
@@ -30,14 +32,11 @@ def bits_of(session: Session) -> Message:
     """Return the message of `bits_message` for the present moment.
 
     Raises:
-        StudioError: the run has no K.
         ModelFileError: as `file_of`.
     """
-    loss = session.kolmogorov
-    if loss is None:
-        raise StudioError(
-            "Cannot show bits: expected a run with K, got one without. Set lambda above 0."
-        )
+    loss, epoch, target = session.kolmogorov, session.epoch, session.run.target
     data = file_of(session)
     network = decoded(data, into=copy.deepcopy(session.network))
-    return bits_message(loss, session.epoch, len(data), network, session.run.target)
+    if loss is None:
+        return size_message(session.network, epoch, CodedRun(data, network, _WITHOUT_K), target)
+    return bits_message(loss, epoch, len(data), network, target)

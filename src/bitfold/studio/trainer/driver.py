@@ -24,6 +24,7 @@ from bitfold.training import (
     LoopsCompiled,
     Noticed,
     RunEnded,
+    RunStarted,
     Session,
 )
 
@@ -179,7 +180,9 @@ class Driver:
         self._report.moment(is_urgent=True)
 
     def _listen(self, event: Event) -> None:
-        if isinstance(event, EpochEnded):
+        if isinstance(event, RunStarted):
+            self._report.begin(event)
+        elif isinstance(event, EpochEnded):
             self._report.add(event)
         elif isinstance(event, LoopsCompiled):
             self._standing.note = f"Compiling loops, {event.num_compiled} of {event.num_known}."
@@ -247,7 +250,8 @@ class Driver:
         self._report.changes()
 
     def _tell_bits(self, _: Mapping[str, Any]) -> None:
-        self._send(bits_of(self._session))
+        found = bits_of(self._session)
+        self._send(Message(found.kind, {**found.facts, "is_present": True}, found.arrays))
 
     def _save(self, order: Mapping[str, Any]) -> None:
         session = self._session

@@ -20,7 +20,7 @@ from bitfold.studio.described import (
 )
 from bitfold.studio.marks import Mark, marks_message, marks_of
 from bitfold.studio.wire.message import Message
-from bitfold.training import Audited, EpochEnded, Session
+from bitfold.training import Audited, EpochEnded, RunStarted, Session
 from bitfold.training.store.metrics import METRIC_NAMES
 
 #: Columns of the rows of a moment, in order.
@@ -68,6 +68,11 @@ class Report:
         self._marks: list[Mark] = []
         self._sent_split: int | None = None
         self._last_seconds = 0.0
+
+    def begin(self, started: RunStarted) -> None:
+        """Keep the first frame of a new run for the next moment."""
+        if started.epoch == 0:
+            self._frames.append(0)
 
     def add(self, ended: EpochEnded) -> None:
         """Keep the metrics of an epoch for the next moment."""

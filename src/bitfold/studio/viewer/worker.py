@@ -111,7 +111,9 @@ class Viewer:
 
     def _bits(self, request: Message) -> Message:
         facts = request.facts
-        return _addressed(request, bits_of_moment(load_run(facts["path"]), facts["epoch"]))
+        found = bits_of_moment(load_run(facts["path"]), facts["epoch"])
+        told = {**found.facts, "is_present": facts["is_present"]}
+        return _addressed(request, Message(found.kind, told, found.arrays))
 
     def _run(self, path: str) -> RunView:
         if path not in self._runs:

@@ -1,0 +1,155 @@
+"""Controls of the page: tools, pictures, links, speed, runs, and the end of the zoom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+from bitfold.training import load_run
+from tests_page.conftest import Studio
+from tests_page.test_page import (
+    epoch_of,
+    is_current,
+    kept_run,
+    shown,
+    step,
+)
+
+
+def centre(page: Page, selector: str) -> tuple[float, float]:
+    """Return the centre of an element in the window."""
+    page.locator(selector).scroll_into_view_if_needed()
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_every_tool_paints_and_undo_takes_back(page: Page, studio: Studio) -> None:
+    """Letters, fill, brush and eraser change the target, and undo and Original take that back."""
+    has_stroke = "() => !document.querySelector('#undo').disabled"
+    page.fill("#colour", "#808080")
+    for tool in ("letter", "fill", "brush"):
+        page.locator(f"input[name=tool][value={tool}]").check()
+        x, y = centre(page, "#target")
+        page.mouse.click(x + (100 if tool == "fill" else 0), y)  # not on the letter
+        page.wait_for_function(has_stroke)
+        step(page)
+    page.locator("input[name=tool][value=eraser]").check()
+    page.mouse.click(*centre(page, "#target"))
+    step(page)
+    page.click("#undo")
+    step(page)
+    page.click("#clear")
+    step(page)
+    run = kept_run(page, studio)
+    original = run.at(0).target.pixels
+    painted = [run.at(epoch).target.pixels for epoch in range(1, 7)]
+    grey = [(pixels == 128).mean() for pixels in painted]
+    assert 0 < grey[0] < grey[1]
+    assert grey[3] < grey[2]
+    assert (painted[4] == painted[2]).all()
+    assert (painted[5] == original).all()
+
+
+def test_the_folds_are_painted_too(page: Page, studio: Studio) -> None:
+    """With the brush in hand, a stroke on the folds is painted at that place of the target."""
+    page.check("#tool-brush")
+    page.fill("#colour", "#ffffff")
+    page.evaluate("() => window.scrollTo(0, 0)")
+    page.mouse.click(*centre(page, "#folds"))
+    page.wait_for_function("() => !document.querySelector('#undo').disabled")
+    step(page)
+    run = kept_run(page, studio)
+    assert run.target.pixels[0, 32, 32, 0] == 255
+    assert run.at(0).target.pixels[0, 32, 32, 0] == 0
+
+
+def test_a_picture_becomes_a_run_and_a_built_in_is_learned(
+    page: Page, studio: Studio, tmp_path: Path
+) -> None:
+    """A chosen picture begins a run of its own; *learn* takes a built-in one in the same run."""
+    path = tmp_path / "slope.png"
+    Image.fromarray(np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))).save(path)
+    page.set_input_files("#picture", path)
+    page.wait_for_selector("#run-list button[aria-pressed=true]:text('slope')")
+    page.wait_for_function(
+        "() => document.querySelector('#target-caption').textContent.includes('64 x 64')"
+    )
+    page.click("#run-list button:text-is('ring')")
+    page.wait_for_selector("#target-caption:text('ring')")
+    page.fill("#target-name", "disk")
+    page.press("#target-name", "Enter")
+    page.wait_for_selector("#target-caption:text('disk')")
+    step(page)
+    assert load_run(studio.folder / "ring").target.name == "disk"
+
+
+def test_a_link_restores_run_epoch_and_view(page: Page) -> None:
+    """The address that Link makes opens the same window at the same epoch."""
+    step(page, 2)
+    page.locator("#timeline").fill("1")
+    page.evaluate("() => window.bitfold.zoomTo(0.1, -0.2, 100)")
+    is_current(page)
+    camera = page.evaluate("() => window.bitfold.camera()")
+    page.click("#link")
+    assert "token" not in page.url
+    page.reload()
+    page.wait_for_selector("#epoch:text-is('looking back at epoch 1')")
+    page.wait_for_function("() => document.querySelector('#folds-caption').textContent !== ''")
+    is_current(page)
+    assert page.evaluate("() => window.bitfold.camera()") == pytest.approx(camera)
+    assert "epoch 1, 100 times enlarged" in page.inner_text("#folds-caption")
+
+
+def test_zoom_ends_where_float64_does(page: Page) -> None:
+    """Beyond 10^12 the page stays where it is and says that float64 ends."""
+    page.hover("#folds")
+    for _ in range(60):
+        page.mouse.wheel(0, -800)
+    page.wait_for_selector("#folds-caption:text('where float64 ends')")
+    is_current(page)
+    assert shown(page).std() >= 0
+
+
+def test_a_run_is_deleted_only_after_a_question(page: Page, studio: Studio) -> None:
+    """Delete asks, and moves the run to the trash folder."""
+    step(page)
+    row = "#run-list li:has(button:text-is('ring')) button:text('Delete')"
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.click(row)
+    assert (studio.folder / "ring").is_dir()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click(row)
+    page.wait_for_function("() => document.querySelectorAll('#run-list li').length === 0")
+    assert (studio.folder / ".trash" / "ring" / "config.toml").is_file()
+    assert not (studio.folder / "ring").exists()
+
+
+def test_losses_are_shown_on_both_scales(page: Page) -> None:
+    """The chart of losses is redrawn when its scale changes."""
+    step(page, 3)
+    before = page.locator("#chart-losses").screenshot()
+    page.select_option("#scale", "linear")
+    page.wait_for_selector("#chart-losses canvas")
+    assert page.locator("#chart-losses").screenshot() != before
+
+
+def test_a_clicked_fold_lists_its_neurons_weights(page: Page) -> None:
+    """A click on a fold lists the weights of its neuron with their bits, which add up."""
+    page.wait_for_selector("#saved-now:text('saved now')")
+    page.evaluate("() => window.scrollTo(0, 0)")
+    pixels = shown(page).astype(int)
+    y, x = np.argwhere(pixels[..., 0] - pixels[..., 2] > 100)[5000].tolist()
+    box = page.locator("#folds").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + x, box["y"] + y)
+    page.wait_for_selector("#neuron-weights dt:text-is('bias')")
+    parts = page.locator("#neuron-weights dd").all_inner_texts()
+    bits = [float(part.split(", ")[1].split()[0]) for part in parts]
+    told = float(page.inner_text("#neuron").split("cost ")[1].split()[0].replace(",", ""))
+    assert sum(bits) == pytest.approx(told, rel=0.05)
+    assert epoch_of(page) == 0
