@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-PATIENCE_MS = 100_000
+PATIENCE_MS = 180_000
 #: Software rendering, and a browser that makes no connections of its own.
 FLAGS = (
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
