@@ -24,6 +24,9 @@ from bitfold.training import Run, load_run
 from tests_page.conftest import PATIENCE_MS, Studio
 
 
+RATE = "#live-settings input[name=learning_rate]"
+
+
 def epoch_of(page: Page) -> int:
     """Return the epoch that the page shows."""
     return int(page.inner_text("#epoch").split()[-1].replace(",", ""))
@@ -169,6 +172,9 @@ def test_lambda_is_changed_and_a_wrong_value_is_explained(page: Page, studio: St
         "() => document.querySelector('#line').textContent.includes('more than 0')"
     )
     assert "problem" in (page.get_attribute("#line", "class") or "")
+    page.wait_for_function("name => document.querySelector(name).value === '0.005'", arg=RATE)
+    step(page)  # anything else takes the line away
+    assert page.inner_text("#line") == ""
     assert kept_run(page, studio).config.kolmogorov_weight == 0.05
 
 

@@ -8,6 +8,7 @@ import { RunList } from "./runs/run_list.ts";
 import { Controls } from "./settings/controls.ts";
 import { State } from "./state.ts";
 import { followDrops } from "./target/drop.ts";
+import { clearing } from "./told.ts";
 
 const TOKEN = "bitfold-token";
 
@@ -35,10 +36,11 @@ const connection = new Connection(token, (message) => page.hear(message), (isCon
   setText(root.element("span", "connection"), "not connected");
   state.say(reason, true);
 });
-const page = new Page(root, state, connection);
-new Controls(root, state, connection);
-new RunList(root, state, connection, (run) => page.choose(run));
-followDrops(root, state, connection, token);
+const link = clearing(connection, state);
+const page = new Page(root, state, link);
+new Controls(root, state, link);
+new RunList(root, state, link, (run) => page.choose(run));
+followDrops(root, state, link, token);
 if (place.zoom > 1) page.folds.zoomTo(place.x, place.y, place.zoom);
 page.exposeTo(window);
 connection.open();

@@ -5,6 +5,7 @@ import { Root, setText } from "../dom.ts";
 import { Page } from "../page.ts";
 import { Controls } from "../settings/controls.ts";
 import { State } from "../state.ts";
+import { clearing } from "../told.ts";
 import { Playback } from "../time/playback.ts";
 import { VERSION, type Message } from "../wire.ts";
 import type { Command, Link } from "../connection.ts";
@@ -48,8 +49,9 @@ function render({ model, el }: { readonly model: Model; readonly el: HTMLElement
       if (playback?.obey(command.kind, command["epochs_per_second"]) !== true) wire.send(command);
     },
   };
-  const page = new Page(root, state, link);
-  new Controls(root, state, link);
+  const told = clearing(link, state);
+  const page = new Page(root, state, told);
+  new Controls(root, state, told);
   page.exposeTo(el);
 
   const begin = (facts: Message["facts"]): void => {

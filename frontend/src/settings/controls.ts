@@ -51,6 +51,10 @@ export class Controls {
     this.fresh = root.element("form", "new-settings");
     state.on(["connection"], () => this.build());
     state.on(["settings", "run"], () => this.fill());
+    // A refused value did not take effect.
+    state.on(["line"], () => {
+      if (state.isProblem) this.fillForm(this.live);
+    });
     this.live.addEventListener("change", (event) => this.change(event));
     this.live.addEventListener("submit", (event) => event.preventDefault());
     this.fresh.addEventListener("submit", (event) => {
@@ -73,17 +77,19 @@ export class Controls {
   }
 
   private fill(): void {
+    for (const form of [this.live, this.fresh]) this.fillForm(form);
+  }
+
+  private fillForm(form: HTMLFormElement): void {
     if (this.state.run === "") return;
     const settings = this.state.current.settings;
-    for (const form of [this.live, this.fresh]) {
-      for (const input of inputs(form)) {
-        if (input === this.root.node.activeElement) continue;
-        const value = settings[input.name];
-        const row = this.rowOf(input.name);
-        const hint = input.labels?.[0]?.querySelector("small");
-        if (row !== undefined && hint) setText(hint, hintOf(row, value));
-        input.value = value === null || value === undefined ? "" : String(value);
-      }
+    for (const input of inputs(form)) {
+      if (input === this.root.node.activeElement) continue;
+      const value = settings[input.name];
+      const row = this.rowOf(input.name);
+      const hint = input.labels?.[0]?.querySelector("small");
+      if (row !== undefined && hint) setText(hint, hintOf(row, value));
+      input.value = value === null || value === undefined ? "" : String(value);
     }
   }
 
