@@ -23,7 +23,6 @@ from bitfold.studio.export.replay_page import write_replay_page
 from bitfold.training import Run, load_run
 from tests_page.conftest import PATIENCE_MS, Studio
 
-
 RATE = "#live-settings input[name=learning_rate]"
 
 
