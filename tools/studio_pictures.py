@@ -6,6 +6,7 @@ that of a real studio, which learns the demo's ring and then a letter that is pa
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -15,12 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, Playwright, sync_playwright
 
 FIGURES = Path(__file__).resolve().parents[1] / "docs" / "figures"
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-RING_EPOCHS, LETTER_EPOCHS, BUG_EPOCHS = 300, 400, 500
+RING_EPOCHS, LETTER_EPOCHS, BUG_EPOCHS = 300, 1500, 500
 PATIENCE_MS = 300_000
+_MOST_COLOURS = 255
 SERVER = """
 import sys
 from bitfold.experiments import DEMO
@@ -75,10 +78,8 @@ def photograph_bug(page: Page) -> None:
     page.check("#cut")
     page.wait_for_selector("#audit .verdict-cut")
     train(page, RING_EPOCHS + BUG_EPOCHS)
-    page.locator("#curves").screenshot(path=FIGURES / "studio_bug_curves.png")
-    page.locator("section[aria-labelledby=gradients-heading]").screenshot(
-        path=FIGURES / "studio_bug_audit.png"
-    )
+    keep(page, "studio_bug_curves", "#curves")
+    keep(page, "studio_bug_audit", "section[aria-labelledby=gradients-heading]")
 
 
 def photograph(page: Page) -> None:
@@ -86,7 +87,7 @@ def photograph(page: Page) -> None:
     train(page, RING_EPOCHS)
     page.locator("input[name=tool][value=letter]").check()
     page.locator("#letter").fill("b")
-    page.locator("#brush-size").fill("9")
+    page.locator("#brush-size").fill("7")
     box = page.locator("#target").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -95,8 +96,21 @@ def photograph(page: Page) -> None:
     page.select_option("#fold-colour", "layer")
     page.mouse.move(420, 420)
     page.wait_for_timeout(2500)
-    page.screenshot(path=FIGURES / "studio.png")
-    page.locator("#bits").screenshot(path=FIGURES / "studio_bits.png")
+    keep(page, "studio")
+    keep(page, "studio_bits", "#bits")
+
+
+def keep(page: Page, name: str, selector: str | None = None) -> None:
+    """Keep a picture of the page, or of an element, in few bytes."""
+    if selector is None:
+        data = page.screenshot()
+    else:
+        # The header stays in sight and would cover the element.
+        page.add_style_tag(content="header { position: static !important; }")
+        data = page.locator(selector).screenshot()
+    with Image.open(io.BytesIO(data)) as picture:
+        few = picture.convert("RGB").quantize(_MOST_COLOURS, dither=Image.Dither.NONE)
+        few.save(FIGURES / f"{name}.png", optimize=True)
 
 
 def train(page: Page, epoch: int) -> None:

@@ -25,7 +25,7 @@ export function followSummary(root: Root, state: State): void {
     const words = parts
       .filter(([, value]) => Number.isFinite(value))
       .map(([name, value, unit]) => `${name} ${short(value, 4)} ${unit}`);
-    if (Number.isFinite(bits)) words.push(`${short(Math.round(bits))} bits, ${short(Math.ceil(bits / 8))} bytes`);
+    if (Number.isFinite(bits)) words.push(`${short(Math.round(bits))} bits`);
     const each = bitsPerPolytope(state);
     if (Number.isFinite(each)) words.push(`${short(each)} bits a polytope`);
     setText(root.element("p", "summary"), words.length > 0 ? words.join("   ") : "Press Play to train.");

@@ -71,7 +71,7 @@ export class BesidePane {
     const [psnr, bits] = [last("psnr_db"), last("description_bits")];
     const words = [counted(legend)];
     if (Number.isFinite(psnr)) words.push(`${short(psnr, 4)} dB`);
-    if (Number.isFinite(bits)) words.push(`${short(Math.ceil(bits / 8))} bytes`);
+    if (Number.isFinite(bits)) words.push(`${short(Math.round(bits))} bits`);
     setText(this.caption, `${this.run}: ${words.join(", ")}`);
   }
 
