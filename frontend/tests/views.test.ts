@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-import { series, thinned } from "../src/curves/thinning.ts";
+import { lastKnown, series, thinned } from "../src/curves/thinning.ts";
 import { Camera, LEAST_HALF } from "../src/folds/camera.ts";
 import { foldPalette, hue } from "../src/folds/palette.ts";
 import { cornerColours, triangulate } from "../src/folds/triangles.ts";
@@ -86,6 +86,12 @@ test("thinned curves keep their ends", () => {
   assert.ok(rows.length <= 102);
   assert.equal(rows[0], 0);
   assert.equal(rows[rows.length - 1], 10_000);
+});
+
+test("a legend has the last number that was measured", () => {
+  assert.equal(lastKnown([1, null, 3, null], 3), 3);
+  assert.equal(lastKnown([1, null, 3, null], 1), 1);
+  assert.equal(lastKnown([null], 5), null);
 });
 
 test("a logarithmic curve leaves out what has no logarithm", () => {

@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import { CHARTS, type Curve } from "./charts.ts";
 import type { Root } from "../dom.ts";
 import { short } from "../numbers.ts";
-import { series, thinned } from "./thinning.ts";
+import { lastKnown, series, thinned } from "./thinning.ts";
 import { marksOf } from "../time/marks.ts";
 import type { State } from "../state.ts";
 
@@ -50,7 +50,11 @@ export class Curves {
             stroke: curve.colour,
             width: 1.5,
             spanGaps: true,
-            value: (_: uPlot, value: number | null) => (value === null ? "–" : short(value, 4)),
+            // Some numbers are not measured in each epoch.
+            value: (plot: uPlot, _: number | null, at: number, place: number | null) => {
+              const known = place === null ? null : lastKnown(plot.data[at] ?? [], place);
+              return known === null ? "–" : short(known, 4);
+            },
           })),
         ],
       };

@@ -23,3 +23,12 @@ export function series(
     return Number.isFinite(value) && (!isLog || value > 0) ? value : null;
   });
 }
+
+/** The last number of a curve up to a place; null if there is none. */
+export function lastKnown(curve: ArrayLike<number | null | undefined>, place: number): number | null {
+  for (let i = Math.min(place, curve.length - 1); i >= 0; i--) {
+    const value = curve[i];
+    if (value !== null && value !== undefined) return value;
+  }
+  return null;
+}
