@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -70,12 +71,18 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+def new_page(browser: Browser, **options: Any) -> Page:
+    """Open an empty page that waits as long as a slow machine needs."""
+    opened = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
+    opened.set_default_timeout(PATIENCE_MS)
+    return opened
+
+
 @pytest.fixture
 def page(studio: Studio, browser: Browser) -> Iterator[Page]:
     """Open the studio's page with its first partition drawn; errors in its console fail."""
     problems: list[str] = []
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(PATIENCE_MS)
+    opened = new_page(browser)
     opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on(
         "console",

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute
 
 from bitfold.studio.wire.message import header_of
-from tests_page.conftest import PATIENCE_MS, Studio
+from tests_page.conftest import Studio, new_page
 from tests_page.test_page import step
 
 CAPTIONS = """() => { const caption = document.querySelector("#saved-now");
@@ -39,8 +39,7 @@ def slow_page(studio: Studio, browser: Browser, held: list[Any]) -> Any:
 
         server.on_message(hear)
 
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(PATIENCE_MS)
+    opened = new_page(browser)
     opened.route_web_socket("**/socket", route)
     opened.goto(studio.url)
     yield opened

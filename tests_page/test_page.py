@@ -22,7 +22,7 @@ from bitfold.polytopes.drawing.raster import Raster, fold_segments
 from bitfold.recording.network_view import without_sigmoid
 from bitfold.studio.export.replay_page import write_replay_page
 from bitfold.training import Run, load_run
-from tests_page.conftest import PATIENCE_MS, Studio
+from tests_page.conftest import PATIENCE_MS, Studio, new_page
 
 RATE = "#live-settings input[name=learning_rate]"
 
@@ -299,7 +299,7 @@ def test_the_replay_page_opens_from_disk(studio: Studio, page: Page, tmp_path: P
     asked: list[str] = []
     context = page.context.browser
     assert context is not None
-    replay = context.new_page(viewport={"width": 1280, "height": 900})
+    replay = new_page(context)
     problems: list[str] = []
     replay.on("request", lambda request: asked.append(request.url))
     replay.on("pageerror", lambda error: problems.append(str(error)))

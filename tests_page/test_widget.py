@@ -19,7 +19,7 @@ from bitfold.studio.built_page import PAGE
 from bitfold.studio.notebook.notebook_page import NotebookPage
 from bitfold.studio.notebook.widget import page_of
 from bitfold.training import Config, EpochEnded, Run, Session, load_run
-from tests_page.conftest import PATIENCE_MS
+from tests_page.conftest import new_page
 from tests_page.test_page import shown_once
 
 MODEL = """
@@ -85,8 +85,7 @@ class Notebook:
 def page(browser: Browser) -> Iterator[Page]:
     """Open an empty notebook; errors in its console fail."""
     problems: list[str] = []
-    opened = browser.new_page(viewport={"width": 1000, "height": 900})
-    opened.set_default_timeout(PATIENCE_MS)
+    opened = new_page(browser, viewport={"width": 1000, "height": 900})
     opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.set_content(NOTEBOOK.format(paper="#111", ink="#eee"))
     yield opened
