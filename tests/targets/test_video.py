@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from bitfold.errors import TargetError
+from bitfold.render import VideoWriter
 from bitfold.targets import Target, load_target
 from bitfold.targets.file import read_target, write_target
+from bitfold.targets.video import read_video
 
 ONE = 1 << 16
 
@@ -196,3 +198,14 @@ def test_more_than_eight_bits_keep_white_white(tmp_path: Path, pixel_format: str
         assert np.abs(found[:, 20:] - level).max() <= 1
         if pixel_format != "gray16le":
             assert np.abs(found[:, 2:12] - np.array([level, level, 0])).max() <= 2
+
+
+def test_the_matrix_that_a_video_states_is_obeyed(tmp_path: Path) -> None:
+    """Colours of a video in BT.709 are those that were written, with every version of PyAV."""
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (213, 94, 0)]
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, width=64, height=32, frames_per_second=10) as video:
+        for colour in colours:
+            video.append(np.full((32, 64, 3), colour, np.uint8))
+    shown = read_video(path, "MP4").pixels.reshape(len(colours), -1, 3).mean(axis=1)
+    assert np.abs(shown - colours).max() <= 4

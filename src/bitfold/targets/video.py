@@ -8,6 +8,7 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -27,6 +28,8 @@ from bitfold.targets.signature import Kind, damaged_file
 _ROUNDING_TICKS = 1.0
 # Bits of a component up to which frames are converted to colours in one go.
 _EIGHT_BITS = 8
+# The number of the matrix of BT.709 in ITU-T H.273.
+_BT709 = 1
 
 
 def read_video(path: Path, kind: Kind) -> Frames:
@@ -144,10 +147,10 @@ def _best_stream(container: InputContainer, where: str) -> VideoStream:
 
 def _upright_pixels(frame: VideoFrame) -> NDArray[np.uint8]:
     has_alpha = any(component.is_alpha for component in frame.format.components)
-    pixels = np.asarray(frame.to_ndarray(format="rgba" if has_alpha else "rgb24"), np.uint8)
+    pixels = _colours(frame, "rgba" if has_alpha else "rgb24")
     if max(component.bits for component in frame.format.components) > _EIGHT_BITS:
         # FFmpeg's quick way from more bits to interleaved colours turns white into 253.
-        pixels[..., :3] = frame.to_ndarray(format="gbrp")
+        pixels[..., :3] = _colours(frame, "gbrp")
     if has_alpha:
         pixels = composite_over_white(pixels).astype(np.uint8, copy=False)
     stored: object = frame.side_data.get("DISPLAYMATRIX")
@@ -155,6 +158,17 @@ def _upright_pixels(frame: VideoFrame) -> NDArray[np.uint8]:
         return np.ascontiguousarray(pixels)
     a, b, _, c, d = np.frombuffer(bytes(stored), np.int32)[:5].tolist()  # type: ignore[call-overload]
     return orient_frame(pixels, (a, b, c, d))
+
+
+def _colours(frame: VideoFrame, layout: str) -> NDArray[np.uint8]:
+    """Convert a frame to colours by the matrix that it states."""
+    if frame.colorspace != _BT709:
+        return np.asarray(frame.to_ndarray(format=layout), np.uint8)
+    # PyAV 15 and 16 take BT.601 unless both matrices are given and differ; colours have none.
+    shown = frame.to_ndarray(
+        format=layout, src_colorspace=Colorspace.ITU709, dst_colorspace=Colorspace.ITU601
+    )
+    return np.asarray(shown, np.uint8)
 
 
 def _edges_of_times(times: list[tuple[int | None, int]]) -> tuple[float, ...] | None:

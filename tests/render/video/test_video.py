@@ -13,6 +13,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from av.video.reformatter import Colorspace
 
 import bitfold.render.video.video
 from bitfold.errors import RenderError
@@ -67,12 +68,17 @@ def continued(path: Path, num_frames: int, width: int = WIDTH) -> VideoWriter:
     )
 
 
+def _shown(frame: av.VideoFrame) -> av.VideoFrame:
+    """Convert a frame as players do, by its own matrix; PyAV before 17 takes another by default."""
+    source, other = Colorspace.ITU709, Colorspace.ITU601
+    return frame.reformat(format="rgb24", src_colorspace=source, dst_colorspace=other)
+
+
 def decoded(path: Path) -> list[npt.NDArray[np.uint8]]:
     """Decode all frames of a video."""
     with av.open(str(path)) as container:
         return [
-            np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-            for frame in container.decode(video=0)
+            np.asarray(_shown(frame).to_ndarray(), np.uint8) for frame in container.decode(video=0)
         ]
 
 

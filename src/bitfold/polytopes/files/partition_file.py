@@ -97,10 +97,12 @@ def write_partition(path: Path, content: PartitionContent) -> None:
         "plane": np.stack([item.numpy() for item in (plane.origin, plane.u, plane.v)]),
         "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
     }
-    stored = {name: np.ascontiguousarray(arrays[name], ARRAYS[name][0]) for name in ARRAYS}
+    stored: dict[str, Any] = {
+        name: np.ascontiguousarray(arrays[name], ARRAYS[name][0]) for name in ARRAYS
+    }
     try:
         with replacing(path) as file:
-            np.savez(file, allow_pickle=False, **stored)
+            np.savez(file, **stored)  # numbers alone, so that nothing is pickled
     except OSError as error:
         raise PolytopeError(
             f"Cannot write partition {path}: {error.strerror}. Free some space, or choose another "

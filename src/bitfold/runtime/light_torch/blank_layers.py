@@ -10,7 +10,7 @@ def blank_linear(fan_in: int, fan_out: int, *, dtype: torch.dtype | None = None)
     """Return a linear layer on the CPU whose weights and biases hold arbitrary numbers.
 
     PyTorch's own way, ``to_empty`` of a layer on the meta device, imports SymPy, which takes half a
-    second.
+    second; PyTorch 2.9 does so for any layer there.
 
     Args:
         fan_in: inputs of the layer.
@@ -24,7 +24,13 @@ def blank_linear(fan_in: int, fan_out: int, *, dtype: torch.dtype | None = None)
         >>> layer.weight.shape, layer.bias.device.type
         (torch.Size([2, 3]), 'cpu')
     """
-    layer = nn.Linear(fan_in, fan_out, device="meta")
-    layer.weight = nn.Parameter(torch.empty(fan_out, fan_in, dtype=dtype, device="cpu"))
-    layer.bias = nn.Parameter(torch.empty(fan_out, dtype=dtype, device="cpu"))
+    layer: nn.Linear = _BlankLinear(fan_in, fan_out, device="cpu", dtype=dtype)
+    layer.__class__ = nn.Linear
     return layer
+
+
+class _BlankLinear(nn.Linear):
+    """A linear layer that draws no initial values."""
+
+    def reset_parameters(self) -> None:
+        """Leave the numbers that are there."""
