@@ -51,7 +51,8 @@ def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: S
     page.wait_for_selector("#marks .audit")
     box = page.locator("#timeline").bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + box["width"] - 9, box["y"] + box["height"] / 2)
+    # It may have scrolled below the header.
+    page.hover("#timeline", position={"x": box["width"] - 9, "y": box["height"] / 2})
     page.wait_for_function(
         "() => document.querySelector('#mark-text').textContent.includes('kolmogorov_targets cut')"
     )
