@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bitfold.errors import StudioError
+from bitfold.studio import Widget
 from bitfold.studio.wire.message import VERSION, decode
 from bitfold.training import Config, Session
 
@@ -68,3 +72,16 @@ def test_the_example_notebook_runs_in_a_kernel(tmp_path: Path) -> None:
     ]
     assert sum("application/vnd.jupyter.widget-view+json" in one for one in data) >= 3
     assert sum("text/html" in one for one in data) >= 3
+
+
+def test_a_widget_of_nothing_is_refused_and_dropped_in_silence() -> None:
+    """What no widget can show is refused; Python drops the rest of it without a complaint."""
+    dropped: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, dropped.append
+    try:
+        with pytest.raises(StudioError, match="Cannot"):
+            Widget("nothing")  # type: ignore[arg-type] # is refused
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
+    assert dropped == []

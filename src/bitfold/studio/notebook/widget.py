@@ -59,6 +59,9 @@ class Widget(_Base):
             else.
     """
 
+    # Also what could not be made is closed, when Python drops it.
+    _has_page = False
+
     def __init__(self, shown: Session | RunRecord | Partition) -> None:
         if not _HAS_ANYWIDGET:
             raise StudioError(
@@ -70,13 +73,15 @@ class Widget(_Base):
                 "`python tools/build_page.py` in a checkout, or install a wheel."
             )
         self._page = page_of(shown, self._send_wire)
+        self._has_page = True
         self._playing: asyncio.Task[None] | None = None
         super().__init__(_esm=_SCRIPT.read_text(encoding="utf-8"))
         self.on_msg(self._hear)
 
     def close(self) -> None:
         """Take the page away; a session then trains on without cutting folds for it."""
-        self._page.close()
+        if self._has_page:
+            self._page.close()
         super().close()
 
     def _send_wire(self, data: bytes) -> None:
