@@ -48,6 +48,12 @@ _RUNS: tuple[dict[str, Any], ...] = (
         "kolmogorov_predictor": "row_column",
         "kolmogorov_targets": "linear",
     },
+    {
+        "target": "ring",
+        "kolmogorov_weight": 0.01,
+        "kolmogorov_quantise": "learned",
+        "kolmogorov_predictor": "adaptive",
+    },
     {"target": "ring", "polytope_engine": "sampled"},
 )
 
@@ -109,6 +115,7 @@ def _write_files(network: PolytopeNet) -> None:
     losses = (
         KolmogorovLoss(network),
         KolmogorovLoss(network, quantise="learned"),
+        KolmogorovLoss(network, quantise="learned", predictor="adaptive"),
         KolmogorovLoss(network, predictor="coordinate", weight_range=(-3.0, 3.0)),
     )
     _write_and_read(network, (None, *losses))
