@@ -56,7 +56,7 @@ def test_every_new_tensor_is_said_to_be_somewhere(path: Path) -> None:
 
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("quantise", [None, "learned"])
-@pytest.mark.parametrize("predictor", ["coordinate", "row_column", "per_tensor"])
+@pytest.mark.parametrize("predictor", ["coordinate", "row_column", "per_tensor", "adaptive"])
 def test_k_and_its_files(predictor: str, quantise: str | None, tmp_path: Path) -> None:
     """K, its gradients, bits and file are those of a module's own device."""
     module = network()

@@ -104,7 +104,8 @@ export class Page {
   private followKeys(transport: Transport): void {
     this.root.body.addEventListener("keydown", (event) => {
       // Controls have a use of their own for the space bar.
-      const isControl = (event.target as HTMLElement).matches("input, select, button, summary");
+      const own = "input:not([type=range], [type=number]), select, button, summary";
+      const isControl = (event.target as HTMLElement).matches(own);
       if (event.key === " " && !isControl) {
         event.preventDefault();
         transport.toggle();

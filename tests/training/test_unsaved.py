@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import bitfold
+from bitfold.training import EpochEnded, Event
 from bitfold.training.store import checkpoints
 from bitfold.training.store.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint
 from bitfold.training.store.retention import Retention
@@ -50,6 +51,22 @@ def test_a_run_whose_last_state_is_lost_has_an_exit_code_of_its_own(
         "device."
     )
     assert (run.status["status"], run.status["exit_code"]) == ("unsaved", 7)
+
+
+def test_a_folder_that_is_moved_away_is_not_made_again(tmp_path: Path) -> None:
+    """No checkpoint makes a new folder in the place of a run's folder that was moved away."""
+
+    def move(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.epoch == 2:
+            (tmp_path / "run").rename(tmp_path / "elsewhere")
+
+    heard = Heard()
+    with pytest.raises(bitfold.BitfoldError, match="got one without config"):
+        bitfold.train(tiny(tmp_path / "run", checkpoint_interval=3), [move, heard])
+    assert heard.ended.exit_code == 7
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "elsewhere").rename(tmp_path / "run")
+    assert bitfold.resume(tmp_path / "run").last_epoch == 12
 
 
 def test_a_run_whose_last_state_is_lost_can_be_continued(tmp_path: Path, refuse: Refuse) -> None:

@@ -9,10 +9,10 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -57,6 +57,10 @@ class Application:
 
 
 UNKNOWN = SourceLocation("<unknown>", 0)
+
+
+# Of Functions that exist: those that a term defines as it runs are not kept.
+_CODES: WeakKeyDictionary[type[Any], CodeType | None] = WeakKeyDictionary()
 
 
 class Locator:
@@ -117,17 +121,19 @@ class Locator:
 def _forwards(base: type[Any]) -> Iterator[tuple[CodeType, str]]:
     """The code of each custom Function's own forward, and the Function's name."""
     for function in base.__subclasses__():
-        code = _code_of(vars(function).get("forward"))
+        code = _code_of(function)
         if code is not None:
             yield code, function.__name__
         yield from _forwards(function)
 
 
-@lru_cache(maxsize=1024)
-def _code_of(forward: Any) -> CodeType | None:
+def _code_of(function: type[Any]) -> CodeType | None:
     """The code of a Function's forward, below its decorators; looked for at each unknown frame."""
-    unwrapped = inspect.unwrap(getattr(forward, "__func__", forward)) if forward else None
-    return unwrapped.__code__ if isinstance(unwrapped, FunctionType) else None
+    if function not in _CODES:
+        forward = vars(function).get("forward")
+        unwrapped = inspect.unwrap(getattr(forward, "__func__", forward)) if forward else None
+        _CODES[function] = unwrapped.__code__ if isinstance(unwrapped, FunctionType) else None
+    return _CODES[function]
 
 
 def _carries_out(file: str) -> bool:

@@ -73,9 +73,9 @@ def check_division(
     parts = [name for name, item in given.items() if item is not None]
     if predictor.needs_all_weights and parts:
         raise KolmogorovError(
-            f"Cannot make a Kolmogorov loss: expected no {parts[0]} with predictor="
-            f"{predictor.label!r}, which predicts each weight from all weights before it, got one. "
-            "Leave it out, or choose predictor='row_column'."
+            f"Cannot make a Kolmogorov loss: expected neither a sample nor training in several "
+            f"processes with predictor={predictor.label!r}, which predicts each weight from all "
+            f"weights before it, got a {parts[0]}. Choose predictor='row_column'."
         )
     if table.shards.is_whole:
         return

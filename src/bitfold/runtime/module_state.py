@@ -97,6 +97,9 @@ def copied(module: Module) -> Module:
     >>> copied(layer).last[0].requires_grad
     False
     """
-    kept = (item for part in module.modules() for item in tree_leaves(vars(part)))
+    try:
+        kept = [item for part in module.modules() for item in tree_leaves(vars(part))]
+    except RecursionError:  # a container that holds itself
+        return copy.deepcopy(module)
     computed = [item for item in kept if isinstance(item, Tensor) and not item.is_leaf]
     return copy.deepcopy(module, {id(item): item.detach().clone() for item in computed})

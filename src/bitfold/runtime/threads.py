@@ -58,7 +58,11 @@ def in_order(work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> list[_
                 number = waiting.popleft()
             except IndexError:
                 return
-            results[number] = work(parts[number])
+            try:
+                results[number] = work(parts[number])
+            except BaseException:
+                waiting.clear()  # nobody needs the rest
+                raise
 
     num_helpers = min(torch.get_num_threads(), len(parts)) - 1
     helpers = [_pool().submit(take_parts) for _ in range(num_helpers)]
@@ -75,7 +79,7 @@ def in_order(work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> list[_
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="bitfold-parts")
+    return ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="bitfold-parts")
 
 
 if hasattr(os, "register_at_fork"):

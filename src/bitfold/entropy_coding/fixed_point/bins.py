@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.entropy_coding.fixed_point.masses import (
+    Room,
     group_bits,
     make_room,
     span_of,
@@ -106,8 +107,16 @@ def put_bins(
     Returns:
         The count of symbols.
     """
-    made = make_room(network)
-    network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(made)
+    return _put_bins(out, network, coordinates, (numbers, first), make_room(network))
+
+
+@compiled
+def _put_bins(
+    out: Symbols, network: FixedNetwork, coordinates: Ints, coded: tuple[Ints, int], room: Room
+) -> int:
+    """Do what `put_bins` says; the caller keeps the arrays."""
+    network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(room)
+    numbers, first = coded
     cumulative = room[2]
     last = len(cumulative) - 2
     shift, at = group_bits(last + 1), 0
@@ -134,9 +143,21 @@ def get_bins(
     first: int,
 ) -> None:
     """Read numbers that `put_bins` wrote, until ``numbers`` is full or a fault is met."""
+    _get_bins(stream, network, coordinates, (numbers, first), make_room(network))
+
+
+@compiled
+def _get_bins(
+    stream: tuple[State, Words],
+    network: FixedNetwork,
+    coordinates: Ints,
+    coded: tuple[Ints, int],
+    room: Room,
+) -> None:
+    """Do what `get_bins` says; the caller keeps the arrays."""
+    network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(room)
     state, words = stream
-    made = make_room(network)
-    network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(made)
+    numbers, first = coded
     cumulative = room[2]
     last = len(cumulative) - 2
     shift = group_bits(last + 1)
@@ -164,8 +185,15 @@ def count_bits(
         bins: (n,).
         bits: (n,), written.
     """
-    made = make_room(network)
-    network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(made)
+    _count_bits(network, coordinates, bins, bits, make_room(network))
+
+
+@compiled
+def _count_bits(
+    network: FixedNetwork, coordinates: Ints, bins: Ints, bits: NDArray[np.float64], room: Room
+) -> None:
+    """Do what `count_bits` says; the caller keeps the arrays."""
+    network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(room)
     cumulative = room[2]
     num_bins = len(cumulative) - 1
     shift = group_bits(num_bins)

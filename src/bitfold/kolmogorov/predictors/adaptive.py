@@ -52,6 +52,8 @@ class AdaptivePredictor(WeightPredictor):
     bits_follow_weights: ClassVar[bool] = True
     has_close_steps: ClassVar[bool] = True
     bits_chunk = 2**62
+    # All weights are counted at once: 120 bytes for each, and 400 while it trains.
+    most_weights_unasked = 2**20
 
     numbers: Tensor
 
@@ -63,7 +65,7 @@ class AdaptivePredictor(WeightPredictor):
     def attach(self, layout: Layout, bins: Bins, generator: torch.Generator | None) -> None:
         """Make room for the weights as they were last observed."""
         super().attach(layout, bins, generator)
-        numbers = torch.zeros(layout.num_weights, dtype=torch.int64)
+        numbers = torch.zeros(layout.num_weights, dtype=torch.int64, device="cpu")
         self.register_buffer(_NUMBERS, numbers, persistent=False)
 
     def fit(self, subset: WeightSubset, values: Tensor) -> None:

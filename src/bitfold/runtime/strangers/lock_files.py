@@ -36,12 +36,9 @@ def locked(path: Path, timeout_seconds: float) -> Iterator[None]:
     try:
         with warnings.catch_warnings():  # newer filelock makes a mark of its own then, and warns
             warnings.filterwarnings("ignore", "flock not supported")
-            lock.acquire(timeout=timeout_seconds)
+            _acquire(lock, path, timeout_seconds)
     except NotImplementedError:  # what filelock makes of ENOSYS
         pass
-    except Timeout:
-        if _can_lock(path):
-            raise
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
@@ -49,6 +46,16 @@ def locked(path: Path, timeout_seconds: float) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, path: Path, timeout_seconds: float) -> None:
+    """Acquire a lock; where the file system has none, older filelock would wait in vain."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not _can_lock(path):
+            return
+        lock.acquire(timeout=timeout_seconds)
 
 
 def _can_lock(path: Path) -> bool:

@@ -23,7 +23,7 @@ from bitfold.studio.viewer.run_view import RunView
 from bitfold.studio.viewer.video import video_of
 from bitfold.studio.viewer.window import Window
 from bitfold.studio.wire.message import Message
-from bitfold.studio.wire.pipe import Sender, own_output, received
+from bitfold.studio.wire.pipe import Sender, leave_signals_to_server, own_output, received
 from bitfold.training import load_run
 
 #: Formats of a window's partition.
@@ -114,7 +114,7 @@ def _partition_file(request: Message) -> bytes:
 
 def main() -> int:
     """Answer one request."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_server()
     # Whoever waits for the file has gone: its temporary folder goes too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     send = Sender(own_output())

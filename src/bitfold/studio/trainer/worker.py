@@ -7,7 +7,6 @@ output, each after its length in four bytes. The end of the input is the order t
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from bitfold.studio.trainer.beginning import Beginning
 from bitfold.studio.trainer.driver import Driver
 from bitfold.studio.trainer.orders import OrdersOfServer
 from bitfold.studio.wire.message import Message
-from bitfold.studio.wire.pipe import Sender, own_output
+from bitfold.studio.wire.pipe import Sender, leave_signals_to_server, own_output
 
 # The server takes a process that is silent for six times as long for a stopped one.
 _BEAT_SECONDS = 2.0
@@ -29,8 +28,7 @@ _MEMORY = (
 
 def main() -> int:
     """Train the run that the first argument, an object of JSON, describes: see `Beginning`."""
-    # Ctrl-C in the server's terminal reaches this process too; the server says when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_server()
     send = Sender(own_output())
     threading.Thread(target=_say_alive, args=(send,), daemon=True).start()
     try:

@@ -6,7 +6,6 @@ It reads requests from its standard input and answers each with one message on i
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections import OrderedDict
 from typing import Any
@@ -28,7 +27,7 @@ from bitfold.studio.viewer.places import place_at
 from bitfold.studio.viewer.run_view import RunView
 from bitfold.studio.viewer.window import Window
 from bitfold.studio.wire.message import Message
-from bitfold.studio.wire.pipe import Sender, own_output, received
+from bitfold.studio.wire.pipe import Sender, leave_signals_to_server, own_output, received
 from bitfold.training import load_run
 from bitfold.training.store.metrics import METRIC_NAMES
 
@@ -146,7 +145,7 @@ def _keep(kept: OrderedDict[str, Any], key: str, value: Any, most: int) -> None:
 
 def main() -> int:
     """Answer requests until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_server()
     if hasattr(os, "nice"):
         os.nice(5)  # training comes first
     send, viewer = Sender(own_output()), Viewer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -31,6 +32,16 @@ class Sender:
                 self._stream.flush()
             except OSError:
                 return  # the server has died; the end of the orders says so too
+
+
+def leave_signals_to_server() -> None:
+    """Ignore Ctrl-C and the end of the terminal, which reach the server's processes too.
+
+    The server says when to stop; where it is gone, the orders end.
+    """
+    for name in ("SIGINT", "SIGHUP"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def own_output() -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -131,6 +132,9 @@ class Journal:
         def write() -> None:
             self._metrics.sync()
             self._trajectory.sync()
+            if not self._run.path.is_dir():
+                # Else a new folder of this name would stand where the old one is to be put back.
+                raise FileNotFoundError(errno.ENOENT, "its folder was moved or deleted")
             write_checkpoint(folder, checkpoint, self._retention)
 
         if not self._try("a checkpoint", write):
