@@ -39,6 +39,7 @@ def test_a_terminal_that_was_closed_is_no_error(tmp_path: Path) -> None:
         "import os, signal, sys, time; from bitfold.cli.main import run_command\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         "def say():\n"
+        "    print('ready', flush=True)\n"
         "    for _ in range(6000):\n"
         "        if not os.isatty(0): break\n"
         "        time.sleep(0.01)\n"
@@ -46,7 +47,6 @@ def test_a_terminal_that_was_closed_is_no_error(tmp_path: Path) -> None:
         "        print('lost', file=stream, flush=True)\n"
         "    open(sys.argv[1], 'w').close()\n"
         "    return 129\n"
-        "print('ready', flush=True)\n"
         "sys.exit(run_command(say, debug=False))"
     )
     here, there = os.openpty()
