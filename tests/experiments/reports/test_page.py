@@ -196,6 +196,30 @@ def test_errors_are_those_of_what_is_decoded(
         assert float(cells[4].replace(",", "")) == pytest.approx(_mse(first, trial), rel=1e-3)
 
 
+def test_a_page_says_what_was_measured_and_how_it_was_chosen(
+    first: bitfold.Run, report: Callable[[str], Page]
+) -> None:
+    """The page names the pixels of each measurement, and the rules for weights and code."""
+    page = report(first.path.name)
+    assert "all bytes of the file, as it lies on a disk" in page.row("size")[1]
+    assert f"{first.target.num_usable:,} pixels of the whole picture" in page.row("errors")[1]
+    assert page.cells.count(["training", f"{len(first.split.training):,} pixels, which the "
+                             "network learned"]) == 1  # fmt: skip
+    assert f"epoch {first.epochs()[-1]:,}, the last" in page.row("weights")[1]
+    assert page.row("code")[1].startswith(code_run(first).how)
+
+
+def test_a_page_says_that_learned_steps_keep_the_best_epoch(tmp_path: Path) -> None:
+    """A training with learned steps chooses among its last epochs, and the page says how."""
+    settings = {**SMALL, "target": "ring", "size": 24, "epochs": 2, "kolmogorov_weight": 0.003,
+                "kolmogorov_quantise": "learned", "output_dir": str(tmp_path / "run")}  # fmt: skip
+    del settings["kolmogorov_lr"]
+    run = bitfold.train(bitfold.Config(**settings))
+    assert main(["report", str(run.path), "--quiet"]) == 0
+    page = Page((run.path / "report.html").read_text(encoding="utf-8"))
+    assert "in its last tenth of the epochs" in page.row("weights")[1]
+
+
 def _mse(run: bitfold.Run, network: torch.nn.Module) -> float:
     points = torch.from_numpy(run.target.grid.coordinates(run.target.usable))
     wanted = torch.from_numpy(run.target.values(run.target.usable))

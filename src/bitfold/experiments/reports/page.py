@@ -14,6 +14,7 @@ from bitfold.errors import RenderError, RunError
 from bitfold.experiments.reports import formats
 from bitfold.experiments.reports.facts import DELTA, Facts, gather_facts
 from bitfold.experiments.reports.figures import curve, image, last_frame, pictures
+from bitfold.experiments.reports.measured import measured
 from bitfold.experiments.reports.sections import (
     bound_nats,
     byte_groups,
@@ -129,6 +130,7 @@ def _values(facts: Facts) -> dict[str, Any]:
         "pictures": [image(picture) for picture in pictures(facts)],
         "curve": curve(facts.run),
         "frame": image(last_frame(facts)),
+        "measured": measured(facts),
         "groups": byte_groups(facts.info.items),
         "total": total(facts),
         "nats": bound_nats(facts),
