@@ -1,13 +1,14 @@
 """How well do encodings learn a photograph, beside random Fourier features and SIREN?
 
-``python -m benchmarks.pictures.encodings [--quick] [--seconds 180] [--seeds 0,1,2]``
+``python -m benchmarks.pictures.encodings [--quick] [--seconds 180] [--choice 0] [--seeds 0,1,2]``
 
 Every method has about as many weights, and trains for as many CPU seconds in one thread, with Adam,
 a cosine schedule and batches of 2,048 pixels. Each is shown at the best of three rates; random
 Fourier features and SIREN also at the best of three scales. CPU seconds are those of the process,
 so that a busy machine does not change the comparison. Rates and scales are chosen on the first
-seed. Each training is a cell of ``docs/results/encodings.json``, written as soon as it is over, so
-that the command can be stopped and goes on; the first seed of all pictures comes first.
+seed, in trainings of ``--choice`` seconds, or of ``--seconds``. Each training is a cell of
+``docs/results/encodings.json``, written as soon as it is over, so that the command can be stopped
+and goes on; the first seed of all pictures comes first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -144,6 +145,16 @@ def learned_db(
     return -10 * math.log10(float((shown - values).square().mean())), num_steps
 
 
+class Training(NamedTuple):
+    """A method on a picture, with its settings."""
+
+    picture: str
+    name: str
+    scale: float
+    rate: float
+    seed: int
+
+
 @dataclass(frozen=True)
 class Trainings:
     """Trainings of a table, each measured once.
@@ -151,13 +162,19 @@ class Trainings:
     Args:
         table: keeps them.
         seconds: CPU time of each.
+        choice_seconds: CPU time of the trainings in which scales and rates are chosen.
     """
 
     table: CellTable
     seconds: float
+    choice_seconds: float
 
-    def psnr_db(self, picture: str, name: str, scale: float, rate: float, seed: int) -> float:
-        """Return the PSNR of a method; measure it first if the table lacks it."""
+    def psnr_db(self, training: Training) -> float:
+        """Return the PSNR of a training; measure it first if the table lacks it."""
+        return self._after(self.seconds, training)
+
+    def _after(self, seconds: float, training: Training) -> float:
+        picture, name, scale, rate, seed = training
 
         def measure() -> dict[str, object]:
             quality, steps = learned_db(
@@ -165,26 +182,28 @@ class Trainings:
                 METHODS[name],
                 scale=scale,
                 rate=rate,
-                seconds=self.seconds,
+                seconds=seconds,
                 seed=seed,
             )
             return {"psnr_db": round(quality, 2), "steps": steps}
 
-        cell = f"{picture}, {name}, scale {scale:g}, rate {rate:g}, seed {seed}, {self.seconds:g} s"
+        cell = f"{picture}, {name}, scale {scale:g}, rate {rate:g}, seed {seed}, {seconds:g} s"
         return float(self.table.measured(cell, measure)["psnr_db"])
 
     def best_settings(self, picture: str, name: str, seed: int) -> tuple[float, float]:
         """Return the scale and the rate of the highest PSNR."""
         return max(
             product(METHODS[name].scales, RATES),
-            key=lambda one: self.psnr_db(picture, name, one[0], one[1], seed),
+            key=lambda one: self._after(
+                self.choice_seconds, Training(picture, name, one[0], one[1], seed)
+            ),
         )
 
 
 def row(trainings: Trainings, picture: str, name: str, seeds: list[int]) -> str:
     """Return a line of the best settings and the PSNR of all seeds."""
     scale, rate = trainings.best_settings(picture, name, seeds[0])
-    found = [trainings.psnr_db(picture, name, scale, rate, seed) for seed in seeds]
+    found = [trainings.psnr_db(Training(picture, name, scale, rate, seed)) for seed in seeds]
     num_weights = sum(item.numel() for item in METHODS[name].make(scale).parameters())
     shown = ", ".join(f"{one:.2f}" for one in found)
     return f"{picture}: {name}, {num_weights:,} weights, scale {scale:g}, rate {rate:g}: {shown} dB"
@@ -194,6 +213,7 @@ def main() -> None:
     """Measure the missing cells, and print a line for each method and photograph."""
     parser = argument_parser(str(__doc__))
     parser.add_argument("--seconds", type=float, default=180.0, help="CPU seconds of a training")
+    parser.add_argument("--choice", type=float, help="CPU seconds of a training that chooses")
     parser.add_argument("--pictures", default=",".join(PHOTOGRAPHS))
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--methods", default=",".join(METHODS), help="some of the methods")
@@ -204,9 +224,11 @@ def main() -> None:
     seeds = [0] if given.quick else [int(word) for word in given.seeds.split(",")]
     path = given.output or TABLE
     table = CellTable(path.with_suffix(".quick.json") if given.quick else path)
-    trainings, methods = Trainings(table, seconds), given.methods.split(",")
-    for picture, name in product(pictures, methods):
-        trainings.best_settings(picture, name, seeds[0])
+    trainings = Trainings(table, seconds, given.choice or seconds)
+    methods = given.methods.split(",")
+    for seed, picture, name in product(seeds, pictures, methods):
+        scale, rate = trainings.best_settings(picture, name, seeds[0])
+        trainings.psnr_db(Training(picture, name, scale, rate, seed))
     lines = [row(trainings, *one, seeds) for one in product(pictures, methods)]
     print("\n".join(lines))
 

@@ -80,9 +80,11 @@ def likeness(truth: Pixels, shown: Pixels) -> tuple[float, float]:
     return round(quality, 2), round(float(similarity), 4)
 
 
-def measure_drawings(table: CellTable, side: int, num_bytes: int, seconds: float) -> None:
+def measure_drawings(
+    table: CellTable, names: list[str], side: int, num_bytes: int, seconds: float
+) -> None:
     """Measure all cells of drawings at a side and a size."""
-    for name in DRAWINGS:
+    for name in names:
         pixels, large = drawing(name, side), drawing(name, TIMES * side)
         named = partial(cell_name, name, side, num_bytes)
 
@@ -152,6 +154,7 @@ def main() -> None:
     parser.add_argument("--parts", default="drawings,photographs")
     parser.add_argument("--sides", default=",".join(map(str, DRAWING_SIDES)), help="of drawings")
     parser.add_argument("--bytes", default=",".join(map(str, DRAWING_BYTES)), help="of drawings")
+    parser.add_argument("--drawings", default=",".join(DRAWINGS), help="some of them")
     given = parser.parse_args()
     torch.set_num_threads(1)
     sides, sizes = ([int(word) for word in text.split(",")] for text in (given.sides, given.bytes))
@@ -163,7 +166,7 @@ def main() -> None:
     if "drawings" in given.parts:
         for num_bytes in sizes:
             for side in sides:
-                measure_drawings(table, side, num_bytes, seconds)
+                measure_drawings(table, given.drawings.split(","), side, num_bytes, seconds)
     if "photographs" in given.parts:
         for bits_per_pixel in rates:
             measure_photographs(table, bits_per_pixel, seconds)

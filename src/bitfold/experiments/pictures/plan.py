@@ -12,11 +12,15 @@ from bitfold.networks import Encoding, count_parameters
 #: Smaller files cannot hold a picture: the recipe and the scales of the smallest network take this.
 LEAST_BYTES: Final = 40
 # A first guess of the bits of a weight, of the quality, and of the cross-entropy of classes.
-_BITS_PER_WEIGHT, _GUESSED_DB, _GUESSED_LOSS = 4.5, 25.0, 0.005
+_BITS_PER_WEIGHT, _GUESSED_DB, _GUESSED_LOSS = 4.5, 25.0, 0.002
 # The share of the bits for the layers behind grids: most features of fine grids become 0.
 _BEHIND_GRIDS: Final = 0.15
 # The share of the minutes of each trial but the last one, which gets the rest.
 _FIRST: Final = 0.12
+# Bytes of classes fall for a long time: the second trial of a kind is as long as the last one.
+_FLAT_SECOND: Final = 0.32
+# Bytes of classes after a long trial, as a share of those after a short one.
+_FLAT_SHRINKS: Final = 0.85
 # Files should fill this share of the wanted size: a network that is a bit too large is lost.
 _FILLED: Final = 0.95
 _LEAST_WIDTH, _MOST_WIDTH = 3, 64
@@ -29,6 +33,7 @@ _LARGE: Final = (("grid:5x1", 2), ("grid:5x2", 2), ("grid:6x1", 2))
 _SMALL_BYTES, _MIDDLE_BYTES = 700, 1600
 # Decibels that four times the bytes bring, about. The error then falls as bytes^-0.66.
 _DB_PER_FACTOR_4: Final = 4.0
+_FLAT_DB_PER_FACTOR_4: Final = 10.0
 _POWER: Final = _DB_PER_FACTOR_4 * math.log(10) / 10 / math.log(4)
 
 
@@ -59,7 +64,8 @@ def next_trial(record: SearchRecord, num_pixels: int) -> Trial | None:
     num_improved = 1 if record.goal.psnr_db is None else 2  # a PSNR has to be found, too
     is_last = len(done) >= len(kinds) + num_improved
     best = max(done, key=lambda trial: _score(trial, wanted))
-    return _improved(best, wanted, left if is_last else _FIRST * record.minutes)
+    share = _FLAT_SECOND if record.is_flat else _FIRST
+    return _improved(best, wanted, left if is_last else min(left, share * record.minutes))
 
 
 def usual_bytes(num_pixels: int) -> int:
@@ -107,6 +113,8 @@ def _improved(best: Trial, wanted: int, minutes: float) -> Trial:
     """A trial with a width, and a lambda, that would have made the best file as large as wanted."""
     num_weights = _num_weights(best.encoding, *_depth_and_width(best.shape))
     bits = 8 * best.trained_size / num_weights
+    if best.task == "classification" and best.minutes < minutes / 2:
+        bits *= _FLAT_SHRINKS
     depth, _ = _depth_and_width(best.shape)
     width = _width(best.encoding, depth, 8 * _FILLED * wanted, bits)
     excess = _num_weights(best.encoding, depth, width) * bits / (8 * _FILLED * wanted)
@@ -152,5 +160,7 @@ def _depth_and_width(shape: str) -> tuple[int, int]:
 
 
 def _score(trial: Trial, wanted: int) -> float:
-    """The PSNR that a trial would have at a size, about."""
-    return trial.quality_db + _DB_PER_FACTOR_4 * math.log(wanted / trial.size, 4)
+    """The PSNR that a trial's network would have at a size, about."""
+    is_flat = trial.task == "classification"
+    slope = _FLAT_DB_PER_FACTOR_4 if is_flat else _DB_PER_FACTOR_4
+    return trial.trained_quality_db + slope * math.log(wanted / trial.trained_size, 4)

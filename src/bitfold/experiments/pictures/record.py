@@ -30,6 +30,7 @@ class Trial:
         psnr_db: of the picture that the file decodes to, over all pixels; None until then.
         trained_bytes: the size of the network as it was trained. If that is too large, the file
             holds coarser weights, which cost quality.
+        trained_db: the PSNR of the network as it was trained.
     """
 
     shape: str
@@ -40,6 +41,7 @@ class Trial:
     num_bytes: int | None = None
     psnr_db: float | None = None
     trained_bytes: int | None = None
+    trained_db: float | None = None
 
     @property
     def is_done(self) -> bool:
@@ -56,6 +58,11 @@ class Trial:
     def trained_size(self) -> int:
         """The size as trained of a trial that is done."""
         return self.trained_bytes or self.size
+
+    @property
+    def trained_quality_db(self) -> float:
+        """The PSNR as trained of a trial that is done."""
+        return self.quality_db if self.trained_db is None else self.trained_db
 
     @property
     def quality_db(self) -> float:
@@ -158,6 +165,7 @@ def _checked(trial: Trial) -> Trial:
         trial.num_bytes,
         trial.psnr_db,
         trial.trained_bytes,
+        trial.trained_db,
     )
     is_whole = all(number is None or is_number(number) for number in numbers)
     words = (trial.shape, trial.encoding, trial.task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from bitfold.experiments.frontiers.training import train_point
 from bitfold.experiments.goal import Goal
 from bitfold.experiments.network_picture import draw_network
 from bitfold.experiments.picture_settings import MOST_LOST, lost_share
+from bitfold.experiments.pictures.finer_classes import TIMES, finer_classes
 from bitfold.experiments.pictures.plan import check_goal, next_trial, usual_bytes
 from bitfold.experiments.pictures.record import SearchRecord, Trial, read_search
 from bitfold.experiments.pictures.similarity import psnr_db
@@ -30,6 +32,10 @@ from bitfold.training import Config, Event, Run, RunFolder, load_run
 
 #: In the folder of a search: the picture as it stands.
 SHOWN: Final = "picture.png"
+#: In the folder of a search for a drawing: its classes within pixels, from which networks learn.
+LEARNED: Final = "learned.png"
+# So many pixels are learned quickly enough.
+_MOST_LEARNED_PX: Final = 2**20
 _STOPPED = ("interrupted", "terminated", "unsaved")
 _MOST_DB = 100.0
 # By task: points in a step, and the learning rate. Edges between classes are found in many steps.
@@ -168,7 +174,7 @@ def _record_for(
         goal = Goal(psnr_db=-10 * math.log10(goal.error))
     if goal == Goal():
         goal = Goal(num_bytes=usual_bytes(target.grid.num_pixels))
-    is_flat = _is_flat(source)
+    is_flat = _as_drawing(source) is not None
     new = SearchRecord(str(absolute_path(source)), goal, minutes, is_flat=is_flat)
     check_goal(new)
     before = read_search(_folder_of(path))
@@ -182,10 +188,24 @@ def _record_for(
     return replace(before, minutes=minutes)
 
 
-def _is_flat(source: str) -> bool:
-    """Whether a picture is a drawing that is learned well as classes."""
+def _as_drawing(source: str) -> Target | None:
+    """A picture with its classes, if it is a drawing that is learned well as classes."""
     found = load_target(source)
-    return found.class_colours is not None and lost_share(found) <= MOST_LOST
+    is_flat = found.class_colours is not None and lost_share(found) <= MOST_LOST
+    return found if is_flat else None
+
+
+def _learned_path(record: SearchRecord, folder: Path) -> str:
+    """The picture that networks learn: the original, or a drawing's classes within its pixels."""
+    target = _as_drawing(record.target) if record.is_flat else None
+    if target is None:
+        return record.target
+    path = folder / LEARNED
+    times = min(TIMES, max(1, math.isqrt(_MOST_LEARNED_PX // target.grid.num_pixels)))
+    with io.BytesIO() as file:
+        Image.fromarray(finer_classes(target, times)).save(file, "PNG")
+        _write(path, file.getvalue())
+    return str(path)
 
 
 def _search(
@@ -195,6 +215,7 @@ def _search(
     target: Target,
     listeners: Sequence[SearchListener],
 ) -> tuple[SearchRecord, int]:
+    learned = _learned_path(record, folder)
     while True:
         trial = record.trials[-1] if record.trials and not record.trials[-1].is_done else None
         trial = trial or next_trial(record, target.grid.num_pixels)
@@ -205,10 +226,10 @@ def _search(
         number = len(record.trials)
         _tell(listeners, TrialStarted(number, trial))
         run = folder / f"trial-{number}"
-        ended = train_point(_config(record, trial, run), listeners)
+        ended = train_point(_config(learned, trial, run), listeners)
         if ended.reason in _STOPPED:
             return record, ended.exit_code
-        done, coded, pixels = _measured(load_run(run), record, trial)
+        done, coded, pixels = _measured(load_run(run), record, trial, target.picture())
         record = record.with_trial(done)
         is_best = record.is_better(done)
         if is_best:
@@ -218,10 +239,10 @@ def _search(
         _tell(listeners, TrialEnded(number, done, is_best))
 
 
-def _config(record: SearchRecord, trial: Trial, run: Path) -> Config:
+def _config(learned: str, trial: Trial, run: Path) -> Config:
     batch_size, rate = _STEPS[trial.task]
     return Config(
-        target=record.target,
+        target=learned,
         task=trial.task,
         shape=trial.shape,
         encoding=trial.encoding,
@@ -240,21 +261,30 @@ def _config(record: SearchRecord, trial: Trial, run: Path) -> Config:
 
 
 def _measured(
-    run: Run, record: SearchRecord, trial: Trial
+    run: Run, record: SearchRecord, trial: Trial, original: NDArray[np.uint8]
 ) -> tuple[Trial, CodedRun, NDArray[np.uint8]]:
     """A trained trial with its numbers, its file, and the picture that the file decodes to."""
     as_trained = code_run(run, with_palette=True)
     coded = _within_goal(run, record, as_trained)
-    grid = run.target.grid
-    assert isinstance(coded.network, PolytopeNet)
-    pixels = draw_network(coded.network, grid.width, grid.height)
+    pixels = _drawn(coded, original)
+    quality = min(psnr_db(original, pixels), _MOST_DB)
+    trained = quality
+    if coded is not as_trained:
+        trained = min(psnr_db(original, _drawn(as_trained, original)), _MOST_DB)
     done = replace(
         trial,
         num_bytes=len(coded.data),
-        psnr_db=min(psnr_db(run.target.picture(), pixels), _MOST_DB),
+        psnr_db=quality,
         trained_bytes=len(as_trained.data),
+        trained_db=trained,
     )
     return done, coded, pixels
+
+
+def _drawn(coded: CodedRun, original: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    assert isinstance(coded.network, PolytopeNet)
+    height, width, _ = original.shape
+    return draw_network(coded.network, width, height)
 
 
 def _within_goal(run: Run, record: SearchRecord, as_trained: CodedRun) -> CodedRun:
@@ -269,9 +299,15 @@ def _within_goal(run: Run, record: SearchRecord, as_trained: CodedRun) -> CodedR
 
 
 def _keep(path: Path, folder: Path, coded: CodedRun, pixels: NDArray[np.uint8]) -> None:
+    _write(path, coded.data)
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, "PNG")
+        _write(folder / SHOWN, file.getvalue())
+
+
+def _write(path: Path, data: bytes) -> None:
     try:
-        write_atomically(path, coded.data)
-        Image.fromarray(pixels).save(folder / SHOWN)
+        write_atomically(path, data)
     except OSError as error:
         raise RunError(
             f"Cannot write {path}: {error.strerror}. Make room, then give the same command again."
