@@ -62,6 +62,22 @@ def test_folds_are_coloured_by_their_owner(ring_run: Run, fold_colour: str) -> N
     assert (frames[0] != frames[1]).any()
 
 
+@pytest.mark.parametrize("encoding", ["triangle:2", "grid:1x2"])
+def test_folds_of_an_encoding_are_faint_or_left_out(encoding: str, tmp_path: Path) -> None:
+    """What only the encoding folds is faint, or left out; folds of neurons stay as they are."""
+    run = train(tiny(tmp_path / "run", encoding=encoding, epochs=2))
+    covers = {
+        how: slicer(run, encoding_folds=how).slice(None).piece.fold_overlay.cover.astype(int)
+        for how in ("plain", "faint", "none")
+    }
+    only = (covers["none"] == 0) & (covers["plain"] > 0)  # pixels of the encoding's folds alone
+    assert only.mean() > 0.1
+    assert (covers["faint"][only] < 0.4 * covers["plain"][only] + 1).all()
+    assert (covers["faint"][only] > 0).mean() > 0.9
+    assert (covers["faint"] >= covers["none"]).all()
+    assert (covers["none"] > 0).any()
+
+
 @pytest.mark.parametrize("faces", ["area", "slope", "identity"])
 def test_faces_are_filled_by_what_they_are(ring_run: Run, faces: str) -> None:
     """Each polytope has one colour; two polytopes may have equal colours."""

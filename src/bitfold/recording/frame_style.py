@@ -25,6 +25,8 @@ class FrameStyle:
             ``slope`` those of polytopes; ``identity`` gives each activation pattern a colour, which
             is the same in every frame.
         fold_colour: ``plain``, by ``layer`` or by ``neuron``.
+        encoding_folds: folds of the encoding's own waves or grids: ``plain`` as all others,
+            ``faint``, or ``none``. Panels of single layers show them all.
         engine: ``auto``: exact where the exact engine supports the network, else sampled;
             ``sampled``: found at the pixels.
         image_format: ``png``, ``jpg`` or ``none``.
@@ -41,6 +43,7 @@ class FrameStyle:
     layout: str = "full"
     faces: str = "value"
     fold_colour: str = "plain"
+    encoding_folds: str = "faint"
     engine: str = "auto"
     image_format: str = "png"
     png_compression: int = 2
@@ -58,6 +61,7 @@ class FrameStyle:
             layout=config.layout,
             faces=config.faces,
             fold_colour=config.fold_colour,
+            encoding_folds=config.encoding_folds,
             engine=config.polytope_engine,
             image_format=config.snapshot_format,
             png_compression=config.png_compression,

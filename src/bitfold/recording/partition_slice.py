@@ -32,6 +32,8 @@ _BOUNDARY, _CASING = 1.8, 3.4
 _BLACK, _WHITE = np.zeros((1, 3), np.uint8), np.full((1, 3), 255, np.uint8)
 # Most colours that tell neurons or layers apart: overlays number them in a byte.
 _MOST_NUMBERS = 255
+# The folds of an encoding are covered by this share of those of other folds.
+_FAINT = 0.3
 # Steps by the golden ratio around the colour circle keep all colours apart.
 _GOLDEN = 0.618034
 
@@ -177,8 +179,21 @@ class PartitionSlicer:
             numbers = _layers_of(found, neurons)
         elif self._style.fold_colour == "neuron":
             numbers = (neurons % _MOST_NUMBERS).astype(np.uint8)
-        lines = self._raster.lines(segments, self._line_width, numbers)
-        return LineOverlay(lines.cover, lines.numbers, self._palette)
+        if self._style.encoding_folds == "plain":
+            lines = self._raster.lines(segments, self._line_width, numbers)
+            return LineOverlay(lines.cover, lines.numbers, self._palette)
+        is_own = _layers_of(found, neurons) >= _num_encoding_layers(found, self._network)
+        lines = self._raster.lines(segments[is_own], self._line_width, numbers[is_own])
+        if self._style.encoding_folds == "none" or is_own.all():
+            return LineOverlay(lines.cover, lines.numbers, self._palette)
+        others = self._raster.lines(segments[~is_own], self._line_width, numbers[~is_own])
+        faint = (_FAINT * others.cover).astype(others.cover.dtype)
+        is_behind = faint > lines.cover
+        return LineOverlay(
+            np.where(is_behind, faint, lines.cover),
+            np.where(is_behind, others.numbers, lines.numbers),
+            self._palette,
+        )
 
     def _layer_overlays(self, found: Partition) -> tuple[LineOverlay, ...]:
         segments, neurons = fold_segments(found.subdivision)
@@ -229,6 +244,14 @@ class PartitionSlicer:
             hues = np.arange(_MOST_NUMBERS) * _GOLDEN % 1
             return mapped("hsv", hues)
         return None
+
+
+def _num_encoding_layers(found: Partition, network: PolytopeNet) -> int:
+    """Return how many of the first layers of a partition are the folds of an encoding's own.
+
+    Each octave of triangle waves is a layer, and each level of grids is five.
+    """
+    return 0 if network.encoding.is_none else len(found.layer_sizes) - len(network.widths)
 
 
 def _layers_of(found: Partition, neurons: NDArray[np.int32]) -> NDArray[np.uint8]:

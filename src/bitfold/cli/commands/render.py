@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from bitfold.training import Moment, Run
 
 _SETTINGS = (
-    "frame_size", "layout", "faces", "fold_colour", "polytope_engine", "snapshot_format",
-    "png_compression", "jpeg_quality", "clip_slices", "slice_times", "video_fps",
+    "frame_size", "layout", "faces", "fold_colour", "encoding_folds", "polytope_engine",
+    "snapshot_format", "png_compression", "jpeg_quality", "clip_slices", "slice_times", "video_fps",
     "smoothing_sigma",
 )  # fmt: skip
 

@@ -292,6 +292,11 @@ class Config:
         "colour of the folds: one for all, by layer or by neuron",
         choices=("plain", "layer", "neuron"),
     )
+    encoding_folds: str = _FRAMES.word(
+        "faint",
+        "folds of the encoding's own waves or grids: drawn as all others, faintly, or left out",
+        choices=("plain", "faint", "none"),
+    )
     polytope_engine: str = _FRAMES.word(
         "auto",
         "auto: exact polytopes where the network allows it; sampled: at the pixels",

@@ -27,6 +27,7 @@ class DrawingSettings:
         layout: which panels a frame has.
         faces: the values that fill the panel with folds.
         fold_colour: how folds are coloured.
+        encoding_folds: how the folds of the encoding are drawn.
         polytope_engine: ``auto`` or ``sampled``.
         clip_slices: number of slices of a clip in a frame.
         slice_times: the times of these slices; `times` is the same, parsed.
@@ -43,6 +44,7 @@ class DrawingSettings:
     layout: str
     faces: str
     fold_colour: str
+    encoding_folds: str
     polytope_engine: str
     clip_slices: int
     slice_times: str | None
