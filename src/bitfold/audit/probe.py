@@ -69,6 +69,7 @@ class Probe:
                 self._masks[id(parameter)] = self._masks.get(id(parameter), 0) | (1 << bit)
         self.snapshot = Snapshot(modules.values())
         self._fingerprints = Fingerprints()
+        self._locator = Locator(Probe._call.__code__)  # one, as it keeps what it found of code
         self.num_evaluations = 0
 
     def value(self, name: str, moves: Moves | None = None) -> float:
@@ -111,8 +112,8 @@ class Probe:
             )
 
     def _logged(self, name: str) -> tuple[float, Tensor | None, OperationLog]:
-        locator = Locator(Probe._call.__code__)
-        recorder = OperationRecorder(Graph(self._masks), locator, self._fingerprints, self.snapshot)
+        graph = Graph(self._masks)
+        recorder = OperationRecorder(graph, self._locator, self._fingerprints, self.snapshot)
         with recorder:
             number, tensor = self._call(name)
         if tensor is not None:

@@ -7,12 +7,10 @@ import inspect
 import linecache
 import sys
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -59,12 +57,8 @@ class Application:
 UNKNOWN = SourceLocation("<unknown>", 0)
 
 
-# Of Functions that exist: those that a term defines as it runs are not kept.
-_CODES: WeakKeyDictionary[type[Any], CodeType | None] = WeakKeyDictionary()
-
-
 class Locator:
-    """Finds the line from which an operation was called.
+    """Finds the line from which an operation was called; for one audit.
 
     Args:
         root: code of the function that calls the term; frames beyond it do not belong to the term.
@@ -73,7 +67,9 @@ class Locator:
     def __init__(self, root: CodeType) -> None:
         self._root = root
         self._is_inside: dict[str, bool] = {}
-        self._forwards: dict[CodeType, str | None] = {}
+        self._known: set[type[Any]] = set()
+        self._names: dict[CodeType, str] = {}  # of the Functions that are known, by their forwards
+        self._plain: set[CodeType] = set()  # code that is no forward
 
     def locate(self) -> tuple[SourceLocation, Application | None]:
         """Return the innermost line outside libraries, and the outermost custom Function."""
@@ -106,10 +102,24 @@ class Locator:
 
         Since PyTorch 2.14, `Function.apply` itself leaves no frame, so this looks for forwards.
         """
-        if code not in self._forwards:
-            # A term may define Functions while it runs: list the classes anew for unknown code.
-            self._forwards[code] = dict(_forwards(torch.autograd.Function)).get(code)
-        return self._forwards[code]
+        if code in self._plain:
+            return None
+        if code not in self._names:
+            # A term may define Functions while it runs: look for new ones for unknown code.
+            self._learn(torch.autograd.Function)
+            if code not in self._names:
+                self._plain.add(code)
+        return self._names.get(code)
+
+    def _learn(self, base: type[Any]) -> None:
+        """Take note of all custom Functions that are new, and of the code of their own forwards."""
+        for function in base.__subclasses__():
+            if function not in self._known:
+                self._known.add(function)
+                code = _code_of(function)
+                if code is not None:
+                    self._names[code] = function.__name__
+            self._learn(function)
 
     def _inside(self, file: str) -> bool:
         known = self._is_inside.get(file)
@@ -118,22 +128,11 @@ class Locator:
         return known
 
 
-def _forwards(base: type[Any]) -> Iterator[tuple[CodeType, str]]:
-    """The code of each custom Function's own forward, and the Function's name."""
-    for function in base.__subclasses__():
-        code = _code_of(function)
-        if code is not None:
-            yield code, function.__name__
-        yield from _forwards(function)
-
-
 def _code_of(function: type[Any]) -> CodeType | None:
-    """The code of a Function's forward, below its decorators; looked for at each unknown frame."""
-    if function not in _CODES:
-        forward = vars(function).get("forward")
-        unwrapped = inspect.unwrap(getattr(forward, "__func__", forward)) if forward else None
-        _CODES[function] = unwrapped.__code__ if isinstance(unwrapped, FunctionType) else None
-    return _CODES[function]
+    """The code of a Function's forward, below its decorators."""
+    forward = vars(function).get("forward")
+    unwrapped = inspect.unwrap(getattr(forward, "__func__", forward)) if forward else None
+    return unwrapped.__code__ if isinstance(unwrapped, FunctionType) else None
 
 
 def _carries_out(file: str) -> bool:

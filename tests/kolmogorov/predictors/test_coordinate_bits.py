@@ -12,6 +12,7 @@ from torch import nn
 from bitfold.entropy_coding.fixed_point.network import STEPS
 from bitfold.entropy_coding.fixed_point.syntax import parameter_bits
 from bitfold.kolmogorov import CoordinatePredictor, KolmogorovLoss
+from bitfold.kolmogorov.description.bits import coded_weights
 from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from tests.model_file.plain_network import (
     coordinates,
@@ -131,3 +132,26 @@ def test_the_predictor_takes_the_same_bits_whatever_it_has_learned(
     with torch.no_grad():
         taken[8].predictor.get_parameter("head.weight")[:, 1:] *= 0.1
     assert taken[8].bits().items["predictor"] == bits[8]
+
+
+@pytest.mark.parametrize("bins", [2, 17, 256, 1030])
+@pytest.mark.parametrize("odd", [None, 1e38, -1e20, math.nan, math.inf])
+def test_one_call_for_all_tensors_counts_what_is_counted_weight_by_weight(
+    bins: int, odd: float | None
+) -> None:
+    """The sums are equal to the last bit, with weights in, beyond and at the ends of the range."""
+    torch.manual_seed(bins)
+    module = nn.Sequential(nn.Linear(7, 9), nn.Linear(9, 2))
+    predictor = CoordinatePredictor((3, 2))
+    loss = KolmogorovLoss(module, predictor=predictor, bins=bins, weight_range=(-0.3, 0.35))
+    with torch.no_grad():
+        for item in predictor.parameters():
+            item.mul_(3)
+        if odd is not None:
+            module[0].get_parameter("weight")[0, 0] = odd
+    described, places = loss.described, loss.subsampling.all_weights()
+    as_sent = described.send_predictor(loss.predictor_bits)
+    found = predictor.total_bits(described.table, described.weight_range, as_sent, places)
+    one_by_one = coded_weights(described, as_sent, places)
+    expected = (float(one_by_one.bits.sum()), float(one_by_one.escapes.sum()))
+    assert found == pytest.approx(expected, rel=0, abs=0, nan_ok=True)

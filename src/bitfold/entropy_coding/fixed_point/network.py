@@ -90,18 +90,19 @@ def whole_parameters(parameters: Mapping[str, Tensor], precision_bits: int) -> d
         >>> found["bias"].tolist(), found[STEPS].tolist()
         ([0, 5, -9], [198])
     """
-    lengths, whole, codes = step_lengths(), dict[str, Tensor](), list[int]()
-    for name, item in parameters.items():
-        values = np.nan_to_num(item.detach().cpu().double().numpy(), posinf=0.0, neginf=0.0)
-        spread, largest = float(np.ptp(values)), float(np.abs(values).max())
-        precision = min(precision_bits, MAX_PREDICTOR_BITS)
-        least = max(spread / (2**precision - 2), largest / MAX_NUMBER)
-        codes.append(min(int(np.searchsorted(lengths, least)), len(lengths) - 1))
-        numbers = np.rint(values / lengths[codes[-1]]).clip(-MAX_NUMBER, MAX_NUMBER)
-        # Only parameters that have diverged beyond the longest step reach further.
-        within = numbers.clip(max=numbers.min() + 2**precision - 1)
-        whole[name] = torch.from_numpy(within.astype(np.int64))
-    return whole | {STEPS: torch.tensor(codes, dtype=torch.int64, device="cpu")}
+    # Importing Numba takes 0.4 s, so it is imported only when something is sent.
+    from bitfold.entropy_coding.fixed_point.rounding import round_tensors  # noqa: PLC0415 - above
+
+    items = [item.detach() for item in parameters.values()]
+    sizes = [item.numel() for item in items]
+    values = torch.cat([item.reshape(-1) for item in items]).cpu().double()
+    num_numbers = 2 ** min(precision_bits, MAX_PREDICTOR_BITS)
+    numbers = torch.empty(sum(sizes), dtype=torch.int64, device="cpu")
+    codes = torch.empty(len(sizes), dtype=torch.int64, device="cpu")
+    bounds, out = (num_numbers, MAX_NUMBER), (numbers.numpy(), codes.numpy())
+    round_tensors(values.numpy(), np.array(sizes), step_lengths(), bounds, out)
+    parts = zip(parameters, items, numbers.split(sizes), strict=True)
+    return {name: part.view(item.shape) for name, item, part in parts} | {STEPS: codes}
 
 
 @cache

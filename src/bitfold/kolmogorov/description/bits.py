@@ -1,6 +1,5 @@
 """The hard bits of weights: the cost of each weight's nearest bin under the predictor as sent."""
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -123,10 +122,9 @@ def _total_bits(
 ) -> tuple[Tensor | float, Tensor | float]:
     """The bits of all weights and of their escapes."""
     table, weight_range, predictor = described
-    found = predictor.bits_by_tensor(table, weight_range, as_sent)
+    found = predictor.total_bits(table, weight_range, as_sent, all_weights)
     if found is not None:
-        bits, escapes = map(math.fsum, zip(*found, strict=True))
-        return bits, escapes
+        return found
     coded = coded_weights(described, as_sent, all_weights)
     of_bins, of_escapes = table.shards.totals([coded.bits.sum(), coded.escapes.sum()])
     return of_bins, of_escapes

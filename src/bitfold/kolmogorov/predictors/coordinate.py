@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitfold.entropy_coding.fixed_point.network import (
@@ -18,10 +19,11 @@ from bitfold.entropy_coding.fixed_point.network import (
 from bitfold.errors import KolmogorovError, ModelFileError
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.escape import escape_bits
+from bitfold.kolmogorov.grid.rounding import count_plainly
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.predictors.code_length import KINDS, CodeLength
-from bitfold.kolmogorov.predictors.sent_predictor import FileCoding
+from bitfold.kolmogorov.predictors.sent_predictor import FileCoding, SentPredictor
 from bitfold.kolmogorov.predictors.weight_predictor import Summed, WeightPredictor
 from bitfold.kolmogorov.sums.fused.coordinate_sums import (
     FusedSum,
@@ -113,6 +115,8 @@ class CoordinatePredictor(WeightPredictor):
             layers += [_affine(fan_in, fan_out, generator), nn.LeakyReLU(0.01)]
         self.trunk = nn.Sequential(*layers)
         self.head = _affine(widths[-1], self.code.num_outputs, generator)
+        # Listed once, since walking over modules takes as long as counting some bits.
+        self._names = tuple(name for name, _ in self.named_parameters())
 
     def predict(self, subset: WeightSubset) -> Prediction:
         """The network's outputs for weights."""
@@ -140,7 +144,7 @@ class CoordinatePredictor(WeightPredictor):
         """Whole numbers if bins are coded, see `whole_parameters`; rounded floats for densities."""
         if self.kind != "cross_entropy":
             return super().sent(precision_bits)
-        return whole_parameters(dict(self.named_parameters()), precision_bits)
+        return whole_parameters(dict(zip(self._names, self.layers(), strict=True)), precision_bits)
 
     def sending_bits(self, precision_bits: int) -> Tensor | float:
         """Bits of the parameters, and of the shape for a distribution over bins."""
@@ -152,7 +156,7 @@ class CoordinatePredictor(WeightPredictor):
             shape_bits,
         )
 
-        sizes = [item.numel() for item in self.parameters()]
+        sizes = [item.numel() for item in self.layers()]
         return parameter_bits(sizes, precision_bits) + shape_bits(self.shape, self.bins.num_bins)
 
     @torch.no_grad()
@@ -193,14 +197,56 @@ class CoordinatePredictor(WeightPredictor):
             bin_bits(network, some.fixed_coordinates(self.coordinates), array(indices[part].cpu()))
             for part, some in subset.split(_FIXED_CHUNK)
         ]
-        not_finite = torch.stack([(0 * item.detach()).sum() for item in self.parameters()]).sum()
+        not_finite = (0 * self._flat()).sum()  # 0, or NaN
         counted = torch.from_numpy(np.concatenate(bits)).to(values)
         return counted + 0 * values + not_finite, escape_bits(values, self.bins)
+
+    def total_bits(
+        self,
+        table: ParameterTable,
+        weight_range: WeightRange,
+        as_sent: SentPredictor,
+        all_weights: WeightSubset,
+    ) -> tuple[float, float] | None:
+        """The sums of `hard_bits`, by compiled loops that take all tensors at once."""
+        weights = self._plain_weights(table, weight_range)
+        if weights is None:
+            return None
+        from bitfold.entropy_coding.fixed_point.bins import bin_bits  # noqa: PLC0415 - imports Numba
+
+        ((numbers, are_finite),) = count_plainly(weights, 1.0, self.bins, len(weights))
+        if not (are_finite and bool(torch.isfinite(self._flat()).all())):
+            return math.nan, math.nan
+        indices = (numbers + self.bins.origin).clip(0, self.bins.num_bins - 1)
+        places = all_weights.fixed_coordinates(self.coordinates)
+        bits = bin_bits(fixed_network_of(as_sent.parameters), places, indices)
+        # PyTorch's sum, so that both ways give the same bits.
+        total = float(torch.from_numpy(bits).sum())
+        if indices.min() > 0 and indices.max() < self.bins.num_bins - 1:
+            return total, 0.0
+        return total, float(escape_bits(torch.from_numpy(weights).double(), self.bins).sum())
+
+    def _plain_weights(
+        self, table: ParameterTable, weight_range: WeightRange
+    ) -> NDArray[np.float32] | None:
+        """All weights as one vector, if they are few and compiled loops can count them."""
+        is_countable = (
+            self.kind == "cross_entropy"
+            and table.num_weights <= _FIXED_CHUNK
+            and table.shards.is_whole
+            and weight_range.steps() is None
+        )
+        return table.plain_values() if is_countable else None
 
     def layers(self) -> list[Tensor]:
         """Weights and biases in turn, in the order of `parameters`."""
         affine = [layer for layer in (*self.trunk, self.head) if isinstance(layer, nn.Linear)]
         return [item for layer in affine for item in (layer.weight, layer.bias)]
+
+    @torch.no_grad()
+    def _flat(self) -> Tensor:
+        """A copy of all parameters, one behind the other."""
+        return torch.cat([item.reshape(-1) for item in self.layers()])
 
     def summed(
         self, subset: WeightSubset, values: Tensor, targets: Targets, *, with_gradients: bool

@@ -265,12 +265,7 @@ class WeightPredictor(nn.Module, abc.ABC):
     def file_coding(
         self, table: ParameterTable, weight_range: WeightRange, precision_bits: int
     ) -> FileCoding:
-        """How a model file codes the weights under this predictor.
-
-        Args:
-            table: the described parameters.
-            weight_range: turns them into values.
-            precision_bits: of the sent parameters.
+        """How a model file codes the weights under this predictor; arguments as of `send`.
 
         Raises:
             ModelFileError: if the file format has no method for the predictor.
@@ -309,10 +304,7 @@ class WeightPredictor(nn.Module, abc.ABC):
     ) -> list[tuple[float, float]] | None:
         """The sums of `hard_bits` over each tensor, without a number for each weight.
 
-        Args:
-            table: the described parameters.
-            weight_range: turns them into values.
-            as_sent: of `send`.
+        Args as of `send`, which gave ``as_sent``.
 
         Returns:
             Bits of bins and of escapes, NaN if a weight is not finite; None if there is no quicker
@@ -320,6 +312,21 @@ class WeightPredictor(nn.Module, abc.ABC):
         """
         del table, weight_range, as_sent
         return None
+
+    def total_bits(
+        self,
+        table: ParameterTable,
+        weight_range: WeightRange,
+        as_sent: SentPredictor,
+        all_weights: WeightSubset,
+    ) -> tuple[float, float] | None:
+        """The sums of `hard_bits` over all weights, as `bits_by_tensor` says of each tensor."""
+        del all_weights
+        found = self.bits_by_tensor(table, weight_range, as_sent)
+        if found is None:
+            return None
+        bits, escapes = map(math.fsum, zip(*found, strict=True))
+        return bits, escapes
 
     def smooth_nats(self, subset: WeightSubset, values: Tensor, targets: Targets) -> Tensor:
         """The cost of weights that are shared among bins, with its graph.

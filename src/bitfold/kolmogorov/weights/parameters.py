@@ -184,10 +184,15 @@ class ParameterTable:
 
     def values(self) -> Tensor:
         """A copy of all weights that lie here as one vector without a graph: (n,)."""
-        if self.plain_views() is not None:
-            return torch.from_numpy(self._memory.flat())
+        plain = self.plain_values()
+        if plain is not None:
+            return torch.from_numpy(plain)
         with torch.no_grad():
             return self.flatten()
+
+    def plain_values(self) -> NDArray[np.float32] | None:
+        """What `values` gives, where `plain_views` gives something."""
+        return None if self.plain_views() is None else self._memory.flat()
 
     def plain_views(self) -> list[NDArray[np.float32]] | None:
         """The memory of each tensor's weights that lie here, if compiled loops can read them.

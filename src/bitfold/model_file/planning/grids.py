@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.model_file.planning.step_search import least_count
 from bitfold.model_file.syntax.plan import NO_EXCEPTIONS, Exceptions
 
 # The search for a grid begins with this many of the numbers.
@@ -16,8 +17,6 @@ _SAMPLE = 64
 _MOST_STEPS = 2**15
 # The relative error of a quotient of two numbers in float32.
 _ROUNDING = 2.0**-22
-# The sample is tried in this many parts: few counts are left for all but the first.
-_PARTS = 16
 
 
 class OnGrid(NamedTuple):
@@ -58,12 +57,8 @@ def own_grid(values: NDArray[np.float32]) -> OnGrid | None:
     used = values[values != 0]
     sample = used[:: max(1, len(used) // _SAMPLE)][:_SAMPLE].astype(np.float64)
     # Let the largest value lie this many steps from 0: does the sample lie on that grid?
-    counts = np.arange(1, _MOST_STEPS + 1)
-    for part in np.array_split(sample / top, _PARTS):
-        steps = part[:, None] * counts
-        is_near = np.abs(steps - np.rint(steps)) <= counts * _ROUNDING
-        counts = counts[is_near.all(axis=0)]
-    return _proved(values, top / float(counts[0])) if len(counts) else None
+    count = least_count(sample / top, _MOST_STEPS, _ROUNDING, 1.0)
+    return _proved(values, top / count) if count else None
 
 
 def _proved(values: NDArray[np.float32], common: float) -> OnGrid | None:

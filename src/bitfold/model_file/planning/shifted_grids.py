@@ -10,6 +10,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from bitfold.model_file.planning.grids import OnGrid
+from bitfold.model_file.planning.step_search import least_count
 from bitfold.model_file.syntax.plan import NO_EXCEPTIONS, Exceptions
 
 Floats = NDArray[np.float64]
@@ -80,13 +81,9 @@ def _step_of_sample(exact: Floats) -> float | None:
     # An outlier is likely to be the largest of all.
     top = float(differences[int(_SHARE_ON_GRID * (len(differences) - 1))])
     error = _ROUNDING * float(np.quantile(np.abs(sample), _SHARE_ON_GRID)) / top + _ROUNDING
-    counts = np.arange(1, min(_MOST_STEPS, int(_LARGEST_ERROR / error)) + 1)
-    # A quarter of the sample leaves few counts to try the rest with.
-    for part in (differences[::4], differences):
-        places = part[:, None] / top * counts
-        is_near = np.abs(places - np.rint(places)) <= counts * error
-        counts = counts[is_near.mean(axis=0) >= _SHARE_ON_GRID]
-    return top / float(counts[0]) if len(counts) else None
+    most = min(_MOST_STEPS, int(_LARGEST_ERROR / error))
+    count = least_count(differences / top, most, error, _SHARE_ON_GRID)
+    return top / count if count else None
 
 
 def _fitted(values: NDArray[np.float32], numbers: Floats) -> tuple[float, float] | None:
