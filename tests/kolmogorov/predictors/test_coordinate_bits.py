@@ -136,14 +136,15 @@ def test_the_predictor_takes_the_same_bits_whatever_it_has_learned(
 
 @pytest.mark.parametrize("bins", [2, 17, 256, 1030])
 @pytest.mark.parametrize("odd", [None, 1e38, -1e20, math.nan, math.inf])
+@pytest.mark.parametrize("limits", [(-0.3, 0.35), (-3.0, 3.0)])
 def test_one_call_for_all_tensors_counts_what_is_counted_weight_by_weight(
-    bins: int, odd: float | None
+    bins: int, odd: float | None, limits: tuple[float, float]
 ) -> None:
     """The sums are equal to the last bit, with weights in, beyond and at the ends of the range."""
     torch.manual_seed(bins)
     module = nn.Sequential(nn.Linear(7, 9), nn.Linear(9, 2))
     predictor = CoordinatePredictor((3, 2))
-    loss = KolmogorovLoss(module, predictor=predictor, bins=bins, weight_range=(-0.3, 0.35))
+    loss = KolmogorovLoss(module, predictor=predictor, bins=bins, weight_range=limits)
     with torch.no_grad():
         for item in predictor.parameters():
             item.mul_(3)

@@ -101,7 +101,7 @@ def whole_parameters(parameters: Mapping[str, Tensor], precision_bits: int) -> d
     codes = torch.empty(len(sizes), dtype=torch.int64, device="cpu")
     bounds, out = (num_numbers, MAX_NUMBER), (numbers.numpy(), codes.numpy())
     round_tensors(values.numpy(), np.array(sizes), step_lengths(), bounds, out)
-    parts = zip(parameters, items, numbers.split(sizes), strict=True)
+    parts = zip(parameters, items, torch.split(numbers, sizes), strict=True)
     return {name: part.view(item.shape) for name, item, part in parts} | {STEPS: codes}
 
 
