@@ -54,13 +54,14 @@ def _opened(browser: Browser, studio: Serving) -> Page:
     return page
 
 
-def first_picture_seconds(browser: Browser, rounds: int) -> tuple[Spread, Spread]:
+def first_picture_seconds(browser: Browser, rounds: int) -> tuple[Spread, Spread, Spread]:
     """Return the time from asking for the page to its first partition; each server is new.
 
     Returns:
-        Wall time; and processor time of server, trainer and cutter since the page was asked for.
+        Wall time; processor time of server, trainer and cutter since the page was asked for; and
+        wall time from the server's start until it told the page's URL.
     """
-    by_wall, by_processor = [], []
+    by_wall, by_processor, starts = [], [], []
     for _ in range(rounds):
         with serving(shape=SMALL) as studio:
             began, used = time.monotonic(), studio.all_processor_seconds()
@@ -68,8 +69,9 @@ def first_picture_seconds(browser: Browser, rounds: int) -> tuple[Spread, Spread
             page.wait_for_function(_HAS_PICTURE)
             by_wall.append(time.monotonic() - began)
             by_processor.append(studio.all_processor_seconds() - used)
+            starts.append(studio.seconds)
             page.close()
-    return Spread.of(by_wall), Spread.of(by_processor)
+    return Spread.of(by_wall), Spread.of(by_processor), Spread.of(starts)
 
 
 def update_ms(browser: Browser, shape: str, num_updates: int) -> tuple[Spread, int]:

@@ -25,6 +25,7 @@ from benchmarks.studio.browser import (
     update_ms,
 )
 from benchmarks.studio.rates import LARGE, SMALL, partitions_a_second, share_of_epochs
+from benchmarks.studio.steps import longest_step_ms
 from bitfold.studio.built_page import PAGE
 
 # The files that the live page loads; only saved pages have `replay.js`.
@@ -33,6 +34,8 @@ _ASSETS = ("index.html", "studio.css", "studio.js")
 PROCESSOR = ", by the processor"
 # The server keeps a row of metrics, and the page's growing table reserves twice its size.
 EPOCH_BYTES = 1000
+# After so long the page is named even if it cannot show anything yet.
+_LONGEST_START = 10.0
 #: The most memory that the allocators of Python and of the browser keep back.
 SLACK_MIB = 3.0
 
@@ -106,8 +109,11 @@ def rows(seconds: float, rounds: int, num_updates: int) -> Iterator[Row]:
         what = f"new partitions at a client while {shape} trains"
         yield Row(what, "a second", limit, aim, wall, True)
         yield Row(f"{what}{PROCESSOR}", "a second", limit, aim, processor, True)
+    what = f"longest step of the server{PROCESSOR}"
+    yield Row(what, "ms", 5, None, longest_step_ms(rounds))
     with chromium() as browser:
-        wall, processor = first_picture_seconds(browser, rounds)
+        wall, processor, start = first_picture_seconds(browser, rounds)
+        yield Row("the studio's start until it names its page", "s", _LONGEST_START, None, start)
         what = "first picture after the page was asked for"
         yield Row(what, "s", 2, 1, wall)
         yield Row(f"{what}{PROCESSOR}", "s", 2, 1, processor)

@@ -47,10 +47,12 @@ class Serving:
     Args:
         url: of its page, with the token.
         pid: of the server.
+        seconds: from its start until it told the URL.
     """
 
     url: str
     pid: int
+    seconds: float
 
     def processes(self) -> dict[str, int]:
         """Return the server's process and its child processes, by module."""
@@ -78,14 +80,21 @@ class Serving:
 
 
 @contextmanager
-def serving(**settings: Any) -> Iterator[Serving]:
-    """Start a studio with a run; stop it at the end of the block."""
+def serving(*, before: str = "", **settings: Any) -> Iterator[Serving]:
+    """Start a studio with a run; stop it at the end of the block.
+
+    Args:
+        before: a program that the server's process runs first.
+        settings: of the run, beside those of `RUN`.
+    """
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         given = json.dumps({**RUN, **settings})
-        command = [sys.executable, "-c", _SERVER, f"{folder}/runs", given]
+        command = [sys.executable, "-c", before + _SERVER, f"{folder}/runs", given]
+        began = time.monotonic()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
-            yield Serving(server.stdout.readline().strip(), server.pid)
+            url = server.stdout.readline().strip()
+            yield Serving(url, server.pid, time.monotonic() - began)
             server.terminate()
             server.wait(_PATIENCE_SECONDS)
 

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from bitfold.networks.activations import ACTIVATION_CODES
 from bitfold.networks.polytope_net import PolytopeNet
 from bitfold.networks.triangle_waves import TriangleWaves
-from bitfold.runtime.parameter_memory import FlatMemory, is_plain
+from bitfold.runtime.memory.parameter_memory import FlatMemory, is_plain
 
 # Measured limits within which the loops are faster than PyTorch: the width of the widest layer, and
 # the width up to which they are faster even for a few points that do not fill a tile.

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from bitfold.errors import PolytopeError
 from bitfold.networks.encoding import MAX_EXACT_VERTICES, Encoding
 from bitfold.networks.grid_interpolation import Corners, corners, is_near, padded, spread, unpadded
-from bitfold.runtime.parameter_memory import is_plain
+from bitfold.runtime.memory.parameter_memory import is_plain
 from bitfold.runtime.plain_operations import uses_plain_operations
 
 # Features are this many times the weights. Adam's steps do not depend on the size of a gradient,

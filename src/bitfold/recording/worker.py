@@ -32,6 +32,7 @@ from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.recording.loss_figure import draw_loss_figure
 from bitfold.recording.warm_up import warm_up_files
+from bitfold.runtime.memory.kept_memory import keep_freed_memory
 from bitfold.runtime.strangers.lock_files import locked
 from bitfold.training import Run, load_run
 
@@ -94,6 +95,7 @@ def follow(run: Run, orders: Orders) -> None:
 def main() -> int:
     """Follow the run whose folder is the first argument; the second is its ``snapshot_dir``."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     logging.getLogger("bitfold").addHandler(_Teller())
     path, snapshot_dir = Path(sys.argv[1]), next(iter(sys.argv[2:]), None)
     orders = Orders(sys.stdin)

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 import pytest
 
 from bitfold.errors import StudioError
+from bitfold.studio.hub.hub import Hub
 from bitfold.studio.server import serve as serving
 from bitfold.studio.server.assets import Assets
 
@@ -64,3 +65,25 @@ def test_an_error_reaches_the_cell(tmp_path: Path) -> None:
 
     with pytest.raises(StudioError, match="Cannot show the page"):
         in_a_loop(tmp_path, ready=ready)
+
+
+@pytest.mark.parametrize("is_shown_at", [3, None])
+def test_the_page_is_named_once_it_can_show_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_shown_at: int | None
+) -> None:
+    """The URL is told at the first moment at which a picture can be had, or after some seconds."""
+    asked: list[str] = []
+
+    def can_show(_: Hub, name: str) -> bool:
+        asked.append(name)
+        return len(asked) == is_shown_at
+
+    def ready(_: str) -> None:
+        raise StudioError(f"Asked {len(asked)} times.")
+
+    monkeypatch.setattr(Hub, "can_show", can_show)
+    monkeypatch.setattr(serving, "_MOST_SECONDS", 60.0 if is_shown_at else 0.1)
+    with pytest.raises(StudioError, match=r"Asked \d times") as caught:
+        in_a_loop(tmp_path, ready=ready)
+    if is_shown_at:
+        assert str(caught.value) == "Asked 3 times."

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.kolmogorov.grid.bins import Bins
-from bitfold.runtime.parameter_memory import is_plain
+from bitfold.runtime.memory.parameter_memory import is_plain
 from bitfold.runtime.threads import array
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from bitfold.kolmogorov.grid.bins import Bins
 from bitfold.kolmogorov.grid.soft_assignment import LINEAR, NEAREST, Targets
 from bitfold.kolmogorov.sums.scale_sums import ScaleModel
-from bitfold.runtime.parameter_memory import is_plain
+from bitfold.runtime.memory.parameter_memory import is_plain
 from bitfold.runtime.threads import array
 
 # Logarithms of scales: below the first only the floor counts; at the last a scale spans any grid.

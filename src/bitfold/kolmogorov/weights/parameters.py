@@ -18,8 +18,8 @@ from bitfold.kolmogorov.weights.division import shards_of
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.selection import Pattern, select
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
+from bitfold.runtime.memory.parameter_memory import FlatMemory
 from bitfold.runtime.module_state import hidden_weights
-from bitfold.runtime.parameter_memory import FlatMemory
 from bitfold.runtime.sharding.sharded_modules import (
     is_gathered,
     is_sharded,

@@ -9,6 +9,7 @@ Libraries take no settings from the current folder either.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import json
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = "bitfold"
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 def isolated_command(module: str, *arguments: str) -> list[str]:
@@ -83,6 +85,8 @@ def _is_current(folder: str) -> bool:
 
 
 def _main() -> None:
+    # Imports leave hardly any garbage, and looking for it takes an eighth of their time.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
     given, module = json.loads(sys.argv[1]), sys.argv[2]
     del sys.argv[1:3]
     sys.path[:] = given["folders"]

@@ -31,6 +31,8 @@ class Cutter:
         self._choose, self._hear, self._fail = choose, hear, fail
         self._news = asyncio.Event()
         self._child: Child | None = None
+        #: Whether the process has loaded what it needs to cut at once.
+        self.is_loaded = False
 
     def wake(self) -> None:
         """Look for something to do."""
@@ -42,7 +44,7 @@ class Cutter:
         The process starts before there is anything to do: it takes seconds to load, for which the
         first picture of a page would wait.
         """
-        self._child = await self._start()
+        await self._start()
         while True:
             request = self._choose()
             if request is None:
@@ -50,7 +52,8 @@ class Cutter:
                 await self._news.wait()
                 continue
             if self._child is None or not self._child.is_running:
-                self._child = await self._start()
+                await self._start()
+            assert self._child is not None
             self._child.request(request)
             answer = await self._child.receive()
             if answer is not None:
@@ -61,8 +64,10 @@ class Cutter:
             self._fail(request, reason)
             await asyncio.sleep(_REST_SECONDS)
 
-    async def _start(self) -> Child:
-        return await Child.start(_WORKER, name="the cutting process")
+    async def _start(self) -> None:
+        self._child = await Child.start(_WORKER, name="the cutting process")
+        self._child.request(Message("load"))
+        self.is_loaded = await self._child.receive() is not None
 
     async def close(self) -> None:
         """End the process."""

@@ -182,6 +182,15 @@ class Hub:
         elif kind == "settings":
             self.tell_runs()
 
+    def can_show(self, name: str) -> bool:
+        """Whether a page would get its first picture of a run at once.
+
+        Args:
+            name: of the run; empty if there is none.
+        """
+        live = self._live.get(name)
+        return self._cutter.is_loaded and not (live is not None and live.is_coming)
+
     # --- commands
 
     def _order(self, client: PageClient, command: Command) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,6 +26,9 @@ from bitfold.studio.wire.commands import MAX_BYTES
 LOOPBACK: Final = "127.0.0.1"
 _LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 _TOKEN_BYTES: Final = 32
+# The page is named once it can show something, or after so long: loops may have to be compiled.
+_MOST_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.02
 
 
 def serve(
@@ -48,7 +52,8 @@ def serve(
         host: the address to listen on.
         port: 0 for a free one.
         allowed_hosts: further names, each with its port, by which browsers may reach the server.
-        ready: called with the URL of the page, which holds the token.
+        ready: called with the URL of the page, which holds the token, once the page would get its
+            first picture at once, or after 10 seconds.
 
     Raises:
         StudioError: the port is taken, or the page was not built.
@@ -67,9 +72,16 @@ def serve(
             first = next(iter(hub.runs.names()), "")
             if begin is not None:
                 first = hub.begin(begin, is_playing=is_playing)
-            ready(f"http://{shown}:{number}/#token={token}&run={first}")
             # The server shuts down in order before it hands an interrupt on.
-            await server.serve(sockets=[listening])
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            try:
+                await _until(lambda: hub.can_show(first) or serving.done())
+                ready(f"http://{shown}:{number}/#token={token}&run={first}")
+            except BaseException:
+                server.should_exit = True
+                raise
+            finally:
+                await serving
 
         _run(run, server)
 
@@ -87,6 +99,13 @@ def _run(serving: Callable[[], Coroutine[Any, Any, None]], server: uvicorn.Serve
             served.result()
         finally:  # in a thread the server itself sees no interrupt
             server.should_exit = True
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, or for `_MOST_SECONDS`."""
+    end = time.monotonic() + _MOST_SECONDS
+    while not is_so() and time.monotonic() < end:
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _configuration(app: ASGIApp) -> uvicorn.Config:

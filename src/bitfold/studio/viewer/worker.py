@@ -11,9 +11,11 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from bitfold.errors import BitfoldError
-from bitfold.polytopes import Partition
+from bitfold.polytopes import Partition, partition
+from bitfold.runtime.memory.kept_memory import keep_freed_memory
 from bitfold.studio.bits_message import bits_of_moment
 from bitfold.studio.described import (
     changes_message,
@@ -42,6 +44,7 @@ class Viewer:
         self._runs: OrderedDict[str, RunView] = OrderedDict()
         self._windows: OrderedDict[str, tuple[Partition, Window]] = OrderedDict()
         self._answers = {
+            "load": self._load,
             "cut": self._cut,
             "locate": self._locate,
             "history": self._history,
@@ -59,6 +62,12 @@ class Viewer:
             return self._answers[request.kind](request)
         except BitfoldError as error:
             return Message("refused", {**_address(request), "text": str(error)})
+
+    def _load(self, _: Message) -> Message:
+        """Load what the first cut needs; this takes longer than to cut."""
+        network = nn.Sequential(nn.Linear(2, 2), nn.LeakyReLU(), nn.Linear(2, 1))
+        partition(network, ((-1.0, -1.0), (1.0, 1.0)), with_outputs=True)
+        return Message("loaded")
 
     def _cut(self, request: Message) -> Message:
         facts = request.facts
@@ -148,6 +157,7 @@ def main() -> int:
     leave_signals_to_server()
     if hasattr(os, "nice"):
         os.nice(5)  # training comes first
+    keep_freed_memory()
     send, viewer = Sender(own_output()), Viewer()
     for request in received(sys.stdin.buffer):
         send(viewer.answer(request))
