@@ -139,20 +139,28 @@ def test_options_out_of_bounds_are_refused(tmp_path: Path, options: Any) -> None
 
 
 def test_the_shortest_code_is_chosen(tmp_path: Path) -> None:
-    """Own scales of rows and columns, clusters, and one scale for all: each gets its code."""
+    """Scales of rows and columns, clusters, many in clusters, one scale: each gets its code."""
     torch.manual_seed(0)
     rowed, clustered, plain = (nn.Linear(200, 200, bias=False) for _ in range(3))
+    large = nn.Linear(300, 300, bias=False)
     with torch.no_grad():
         sizes = torch.linspace(-2, 2, 200).exp()[torch.randperm(200)]
         rowed.weight.normal_().mul_(sizes).mul_(sizes.unsqueeze(1))
-        clustered.weight.normal_()
-        clustered.weight[:, :] *= torch.rand(20, 20).gt(0.7).repeat_interleave(10, 0).repeat(1, 10)
+        for one, count in ((clustered, 20), (large, 30)):
+            used = torch.rand(count, count).gt(0.7).repeat_interleave(10, 0).repeat(1, 10)
+            one.weight.normal_().mul_(used)
         plain.weight.copy_(torch.distributions.Laplace(0, 1).sample((200, 200)))
     found = {}
-    for name, module in (("rowed", rowed), ("clustered", clustered), ("plain", plain)):
+    given = {"rowed": rowed, "clustered": clustered, "large": large, "plain": plain}
+    for name, module in given.items():
         info = write_checked(tmp_path / "net.bitfold", module, tolerance=0.1)
         found[name] = info.items[-1].method
-    assert found == {"rowed": "rows and columns", "clustered": "context", "plain": "one scale"}
+    assert found == {
+        "rowed": "rows and columns",
+        "clustered": "mixed predictions",
+        "large": "context",
+        "plain": "one scale",
+    }
 
 
 def test_zero_rows_and_columns_cost_next_to_nothing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from bitfold.model_file.calibrated.batches import Calibration, outputs_of
 from bitfold.model_file.calibrated.layers import RoundedLayers
 from bitfold.model_file.calibrated.moments import evaluation, observe
 from bitfold.model_file.calibrated.search import first_within
+from bitfold.model_file.calibrated.unaided import UnaidedTensors
 from bitfold.model_file.planning.automatic import Planner, shortest_plan
 from bitfold.model_file.planning.grids import OnGrid
 from bitfold.model_file.syntax.plan import Plan
@@ -24,8 +25,6 @@ from bitfold.runtime.module_state import copied
 # The search begins at this share of the power per bit, in octaves, and knows about how fast files
 # get shorter and errors smaller, in octaves per octave of lambda.
 _START, _FALL_OF_BYTES, _FALL_OF_ERRORS = -20.0, 0.35, 0.4
-# Without inputs the search begins at a tolerance of a quarter.
-_TOLERANCE_OF_RATE = 2.0**8
 
 
 class RoundedFiles:
@@ -122,12 +121,9 @@ def blind_files(
     encode: Callable[[Plan], bytes],
     notify: Notify,
 ) -> RoundedFiles:
-    """Files of a module or of tensors of which only the numbers are known, by one tolerance."""
-
-    def grids(rate: float) -> Mapping[str, OnGrid]:
-        return planner.grids(_TOLERANCE_OF_RATE * math.sqrt(rate))
-
-    return RoundedFiles(holder, grids, rest_bits, encode, notify)
+    """Files of a module or of tensors of which only the numbers are known."""
+    tensors = UnaidedTensors(holder, planner)
+    return RoundedFiles(holder, tensors.grids, rest_bits, encode, notify)
 
 
 def calibrated_files(

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bitfold.entropy_coding.contexts.tensors import ContextWriter
-from bitfold.entropy_coding.laplace.tables import table_bits
-from bitfold.entropy_coding.laplace.tensors import tensor_bits
-from bitfold.entropy_coding.rans.symbols import symbol_bits
-from bitfold.entropy_coding.scales.syntax import scale_bits
-from bitfold.entropy_coding.scales.whole_scales import DEAD
-from bitfold.entropy_coding.value_counts import values_of
 from bitfold.model_file.planning.counted import shorter_plain
 from bitfold.model_file.planning.from_kolmogorov import plain
 from bitfold.model_file.planning.grids import OnGrid, grid_for, own_grid
-from bitfold.model_file.planning.scales import one_scale_for, row_scales
+from bitfold.model_file.planning.methods import shortest_on_grids
 from bitfold.model_file.planning.shifted_grids import shifted_grid
-from bitfold.model_file.syntax.grids import exception_bits
-from bitfold.model_file.syntax.plan import CONTEXT, COUNTS, SCALES, Plan, TensorPlan, compact
+from bitfold.model_file.syntax.plan import Plan, TensorPlan
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Holder, Item, tensors_of
 
 #: Vectors such as biases and gains are few and matter much, so they are rounded more finely.
@@ -35,13 +26,6 @@ _SAME_STEP, _MOST_GROWTH = 1 + 2.0**-5, 0.5
 #: Buffers of norms, which have a small error only at the largest of them. Tensors by name do not
 #: say what is a buffer.
 STATISTICS = ("running_mean", "running_var")
-
-
-# Counts of values need a file of version 2, which earlier releases cannot read. They have to save
-# this much.
-_VERSION_2_SHARE, _VERSION_2_BITS = 1 / 200, 64
-# About what the values themselves take.
-_VALUES_BITS = 32
 
 
 class Planner:
@@ -66,13 +50,19 @@ class Planner:
                 if found is not None:
                     known.append((found.step, found.offset))
 
-    def grids(self, tolerance: float) -> dict[str, OnGrid]:
-        """The tensors that are rounded, on grids for a tolerance, by name; see `plan`."""
-        found = {
-            item.name: self._grid(item, tensor, tolerance, keeps_grids=False)
-            for item, tensor in self._tensors
-        }
-        return {name: grid for name, grid in found.items() if grid is not None}
+    def grids(self, rounded: Callable[[Item, Tensor], OnGrid]) -> dict[str, OnGrid]:
+        """The tensors that are rounded, on grids, by name.
+
+        Args:
+            rounded: a tensor on a grid. Weights that lie on a grid of about this step, or of a
+                longer one, stay there.
+        """
+        found = dict[str, OnGrid]()
+        for item, tensor in self._tensors:
+            if item.name in self._own_grids and item.size:
+                new, own = rounded(item, tensor), self._own_grids[item.name]
+                found[item.name] = _kept(own, new, _SAME_STEP)
+        return found
 
     def plan(self, tolerance: float, *, keeps_grids: bool = False) -> tuple[Plan, float]:
         """The shortest plan at a tolerance.
@@ -101,8 +91,12 @@ class Planner:
         found = grid_for(_values(tensor), tolerance * finer)
         # A grid of about the same step would add errors and save nothing.
         same_step = _SAME_STEP * math.hypot(1.0, min(tolerance, _MOST_GROWTH))
-        is_coarse = own is not None and own.step * same_step >= found.step
-        return own if is_coarse else found
+        return _kept(own, found, same_step)
+
+
+def _kept(own: OnGrid | None, new: OnGrid, same_step: float) -> OnGrid:
+    """The grid on which weights lie already, unless the new one has a longer step."""
+    return own if own is not None and own.step * same_step >= new.step else new
 
 
 def shortest_plan(
@@ -115,14 +109,13 @@ def shortest_plan(
         grids: of each; None: its numbers are written as they are.
         rest_bits: of these numbers, 16 or 32.
     """
-    contexts, plans, total = ContextWriter(), list[TensorPlan](), 0.0
+    gridded = [(i, g) for (i, _), g in zip(tensors, grids, strict=True) if g is not None]
+    found = iter(shortest_on_grids(gridded))
+    plans, total = list[TensorPlan](), 0.0
     for (item, tensor), grid in zip(tensors, grids, strict=True):
-        if grid is None:
-            chosen, bits = shorter_plain(plain(item, tensor, rest_bits))
-        else:
-            chosen, bits = _shortest(item, grid, contexts)
-        plans.append(chosen)
-        total += bits
+        chosen = shorter_plain(plain(item, tensor, rest_bits)) if grid is None else next(found)
+        plans.append(chosen[0])
+        total += chosen[1]
     return Plan(plans), total
 
 
@@ -144,37 +137,3 @@ def _num_rounded(holder: Holder) -> int:
 
 def _values(tensor: Tensor) -> NDArray[np.float32]:
     return tensor.reshape(-1).to(torch.float32).cpu().resolve_neg().numpy()
-
-
-def _shortest(item: Item, grid: OnGrid, contexts: ContextWriter) -> tuple[TensorPlan, float]:
-    """The plan of the method that takes the fewest bits, and these bits."""
-    planned = TensorPlan(
-        item,
-        CONTEXT,
-        compact(grid.numbers),
-        step=grid.step,
-        offset=grid.offset,
-        exceptions=grid.exceptions,
-    )
-    plans = [replace(planned, method=SCALES, scale=one_scale_for(grid.numbers))]
-    if item.box.line_counts and plans[0].scale.own != DEAD:
-        plans.append(row_scales(plans[0]))
-    found = [(_scale_cost(plan), number) for number, plan in enumerate(plans)]
-    before = contexts.contexts.copy()
-    plans.append(planned)
-    found.append(
-        (sum(map(symbol_bits, contexts.symbols(grid.numbers, item.box.in_memory))), len(plans) - 1)
-    )
-    bits, chosen = min(found)
-    counted = values_of(grid.numbers)
-    if counted is not None and counted[1] * (1 + _VERSION_2_SHARE) + _VERSION_2_BITS < bits:
-        plans, bits, chosen = [replace(planned, method=COUNTS)], counted[1] + _VALUES_BITS, 0
-    if plans[chosen].method != CONTEXT:
-        contexts.contexts = before
-    return plans[chosen], bits + exception_bits(grid.exceptions)
-
-
-def _scale_cost(plan: TensorPlan) -> float:
-    model = Plan([plan]).model(plan)
-    of_weights = tensor_bits(plan.numbers.astype(np.int64), model, table_bits("laplace"))
-    return float(of_weights) + scale_bits([plan.scale])

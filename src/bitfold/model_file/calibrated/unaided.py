@@ -1,0 +1,69 @@
+"""Tensors of which only the numbers are known, rounded for a given lambda. Imports Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from bitfold.model_file.calibrated.blind import rounded_alone, rounded_vector
+from bitfold.model_file.planning.automatic import Planner, rounded_tensors
+from bitfold.model_file.planning.grids import OnGrid
+from bitfold.model_file.syntax.structure import Holder, Item
+
+# An error matters by the tensor's mean square to the power of minus this, and by its count of
+# weights likewise: where weights are small, small errors matter, and a layer of many weights adds
+# up more of them before they are looked at again, but each costs a bit.
+_POWER_SHARE, _SIZE_SHARE = 0.5, 0.5
+_LEAST = 1e-30
+
+
+class UnaidedTensors:
+    """Rounds each weight to the bin with the least sum of damage and lambda times bits.
+
+    Each tensor has a step of its own, by its mean square and its size. A vector, such as a bias,
+    counts as part of the table before it, but with half the step.
+
+    Args:
+        holder: a module, or tensors by name.
+        planner: of the holder.
+    """
+
+    def __init__(self, holder: Holder, planner: Planner) -> None:
+        self._planner = planner
+        self._importance = _importance(rounded_tensors(holder))
+
+    def grids(self, rate: float) -> dict[str, OnGrid]:
+        """The tensors on grids, by name.
+
+        Args:
+            rate: lambda: a bit is worth this share of the sum of all squares.
+        """
+
+        def rounded(item: Item, tensor: Tensor) -> OnGrid:
+            importance = self._importance[item.name]
+            if item.is_vector:
+                values = tensor.reshape(-1).cpu().double().numpy()
+                return rounded_vector(values, importance, rate)
+            return rounded_alone(tensor, np.full(len(tensor), importance), rate)
+
+        return self._planner.grids(rounded)
+
+
+def _importance(tensors: Sequence[tuple[Item, Tensor]]) -> dict[str, float]:
+    """The damage of the square of an error in each tensor, as a share of the sum of squares."""
+    squares = {
+        item.name: float(tensor.detach().double().square().sum()) for item, tensor in tensors
+    }
+    sizes = {item.name: item.size for item, _ in tensors}
+    total = max(sum(squares.values()), _LEAST)
+    mean = total / max(sum(sizes.values()), 1)
+    found, table = dict[str, float](), max(sizes.values(), default=1)
+    for item, _ in tensors:
+        if not item.is_vector:
+            table = item.size
+        own = max(squares[item.name] / max(item.size, 1), _LEAST)
+        smaller = max(sizes.values()) / max(table, 1)
+        found[item.name] = (mean / own) ** _POWER_SHARE * smaller**_SIZE_SHARE / total
+    return found
