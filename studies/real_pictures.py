@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 from bitfold.cli.main import main as bitfold
 from bitfold.experiments.network_picture import draw_network
 from bitfold.experiments.pictures.similarity import psnr_db
-from bitfold.experiments.run_coding import code_run
-from bitfold.networks import PolytopeNet
+from bitfold.networks import Picture
 from bitfold.training import load_run
 
 _TILE, _CAPTION, _COLUMNS = 400, 18, 5
@@ -145,8 +145,10 @@ def learned(folder: Path, name: str, minutes: float) -> tuple[Image.Image, Image
     if not place.exists():
         bitfold(["train", str(path), "--minutes", str(minutes), "--output-dir", str(place)])
     run = load_run(place)
-    network = code_run(run, with_palette=True).network
-    assert isinstance(network, PolytopeNet)
+    network, colours = run.network().eval(), run.target.class_colours
+    if colours is not None:
+        palette = tuple((int(red), int(green), int(blue)) for red, green, blue in colours)
+        network.picture = replace(network.picture or Picture(), palette=palette)
     truth = run.target.picture()
     time = run.target.grid.frame_time(0) if run.target.is_clip else 0.0
     shown: NDArray[np.uint8] = draw_network(network, truth.shape[1], truth.shape[0], time)
@@ -176,6 +178,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=0.7)
     parser.add_argument("--only", help="names without suffix, separated by commas")
+    parser.add_argument("--figure", type=Path, help="also write the sheet here, half as large")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     wanted = given.only.split(",") if given.only else [Path(name).stem for name in PICTURES]
@@ -185,6 +188,10 @@ def main() -> None:
             rows.append(learned(given.folder, name, given.minutes))
             print(rows[-1][2], flush=True)
             sheet(rows).save(given.folder / "sheet.png")
+    if given.figure is not None:
+        whole = sheet(rows)
+        half = whole.resize((whole.width // 2, whole.height // 2), Image.Resampling.LANCZOS)
+        half.save(given.figure, quality=88)
 
 
 if __name__ == "__main__":

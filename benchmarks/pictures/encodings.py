@@ -111,7 +111,7 @@ METHODS: Final = {
 }
 
 
-def learned_db(
+def learned_picture(
     pixels: NDArray[np.uint8],
     method: Method,
     *,
@@ -119,8 +119,8 @@ def learned_db(
     rate: float,
     seconds: float,
     seed: int,
-) -> tuple[float, int]:
-    """Train for CPU seconds; return the PSNR over all pixels, and the steps."""
+) -> tuple[Tensor, int]:
+    """Train for CPU seconds; return all pixels (height, width, 3), 0 to 1, and the steps."""
     torch.manual_seed(seed)
     height, width, _ = pixels.shape
     points = torch.from_numpy(Grid(width, height).coordinates(np.arange(height * width)))
@@ -142,7 +142,13 @@ def learned_db(
         num_steps += 1
     with torch.no_grad():
         shown = torch.cat([network(part) for part in torch.split(points, 2**14)]).clamp(0, 1)
-    return -10 * math.log10(float((shown - values).square().mean())), num_steps
+    return shown.reshape(height, width, 3), num_steps
+
+
+def psnr_db(pixels: NDArray[np.uint8], shown: Tensor) -> float:
+    """Return the PSNR of what a network shows, before it is rounded."""
+    values = torch.from_numpy(pixels.astype(np.float32) / 255)
+    return -10 * math.log10(float((shown - values).square().mean()))
 
 
 class Training(NamedTuple):
@@ -177,15 +183,16 @@ class Trainings:
         picture, name, scale, rate, seed = training
 
         def measure() -> dict[str, object]:
-            quality, steps = learned_db(
-                photograph(picture),
+            pixels = photograph(picture)
+            shown, steps = learned_picture(
+                pixels,
                 METHODS[name],
                 scale=scale,
                 rate=rate,
                 seconds=seconds,
                 seed=seed,
             )
-            return {"psnr_db": round(quality, 2), "steps": steps}
+            return {"psnr_db": round(psnr_db(pixels, shown), 2), "steps": steps}
 
         cell = f"{picture}, {name}, scale {scale:g}, rate {rate:g}, seed {seed}, {seconds:g} s"
         return float(self.table.measured(cell, measure)["psnr_db"])

@@ -165,3 +165,14 @@ def test_tensorboard_gets_every_metric(tmp_path: Path) -> None:
     assert "kolmogorov_loss" in events.Tags()["scalars"]
     combined = [event.value for event in events.Scalars("combined_loss")]
     assert combined == pytest.approx(run.metrics["combined_loss"], rel=1e-6)
+
+
+def test_drawing_that_was_slowed_by_training_is_expected_to_speed_up() -> None:
+    """After training, a frame takes its processor time, times the slowness that training saw."""
+    now, spent = 0.0, 0.0
+    recorder = Recorder(clock=lambda: now, processor_clock=lambda: spent)
+    now, spent = 20.0, 10.0  # half of the processor's time went to others
+    assert recorder._once_alone(3.0, 0.5) == 1.0
+    assert recorder._once_alone(0.8, 0.5) == 0.8
+    spent = 40.0  # training has two processors
+    assert recorder._once_alone(3.0, 0.5) == 0.5

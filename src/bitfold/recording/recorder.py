@@ -38,6 +38,7 @@ class Recorder(LateListener):
         expects_file: whether a model file is written after training: the process compiles its loops
             when it has drawn all frames that there are.
         clock: returns the time in seconds.
+        processor_clock: returns the processor time of this process in seconds.
 
     >>> recorder = Recorder()
     >>> recorder.num_drawn
@@ -52,14 +53,16 @@ class Recorder(LateListener):
         *,
         expects_file: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        processor_clock: Callable[[], float] = time.process_time,
     ) -> None:
         self._expects_file, self._clock = expects_file, clock
+        self._processor_clock = processor_clock
         self._on_progress, self._on_problem, self._on_notice = on_progress, on_problem, on_notice
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._num_asked = 0
         self._has_problem = False
-        self._started = clock()
+        self._started, self._spent = clock(), processor_clock()
         self._opening_seconds = self._frame_seconds = 0.0  # to the first frame; of the last one
         self.num_drawn = 0
 
@@ -89,13 +92,23 @@ class Recorder(LateListener):
         num_missing = self._num_asked - self.num_drawn + 1  # the last epoch gets a frame, too
         return num_missing * self._frame_seconds + _CLOSING * self._opening_seconds
 
+    def _once_alone(self, seconds: float, processor_seconds: float) -> float:
+        """Return about how long drawing takes after training, when it gets training's processor.
+
+        On a busy machine training leaves drawing little time. Other work goes on: it slows drawing
+        as it slows training.
+        """
+        spent = self._processor_clock() - self._spent
+        slowness = max(1.0, (self._clock() - self._started) / max(spent, 1e-9))
+        return min(seconds, slowness * processor_seconds)
+
     def _start(self, event: RunStarted) -> None:
         run = event.run
         epochs = run.frame_epochs()
         delete_other_frames(DrawingPaths.of(run).frames, set(epochs))
         self._num_asked = len(epochs) or 1  # a new run appends its first moment right away
         named = [run.config.snapshot_dir] if "snapshot_dir" in run.named else []
-        self._started = self._clock()
+        self._started, self._spent = self._clock(), self._processor_clock()
         self._process = subprocess.Popen(
             isolated_command("bitfold.recording.worker", str(run.path), *named),
             stdin=subprocess.PIPE,
@@ -118,8 +131,11 @@ class Recorder(LateListener):
             answer = json.loads(line)
             if "drawn" in answer:
                 if self.num_drawn == 0:
-                    self._opening_seconds = self._clock() - self._started
-                self._frame_seconds = answer["seconds"]
+                    opening = self._clock() - self._started
+                    self._opening_seconds = self._once_alone(opening, answer["spent"])
+                self._frame_seconds = self._once_alone(
+                    answer["seconds"], answer["processor_seconds"]
+                )
                 self.num_drawn += 1
             if "notice" in answer:
                 self._on_notice(answer["notice"])

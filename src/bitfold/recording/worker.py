@@ -10,7 +10,8 @@ Each line of its standard input is one word:
 
 If the input ends without ``finish`` or ``stop``, the trainer has died, and the worker stops too.
 The frames that it has drawn are kept, and a later worker continues from them. It answers in lines
-of JSON: ``drawn`` with the ``seconds`` that the frame took, ``notice`` or ``problem``.
+of JSON: ``drawn`` with the ``seconds`` that the frame took, its ``processor_seconds`` and those
+``spent`` since the process began; ``notice`` or ``problem``.
 """
 
 from __future__ import annotations
@@ -73,11 +74,13 @@ def follow(run: Run, orders: Orders) -> None:
     """Draw a run's frames until told to finish or to stop."""
     with closing(Drawing(run, FrameStyle.of(run.config), DrawingPaths.of(run))) as drawing:
         while not orders.is_stopping:
-            finishing, start = orders.is_finishing, time.monotonic()
+            finishing = orders.is_finishing
+            start, before = time.monotonic(), time.process_time()
             for epoch in drawing.draw_new():
-                now = time.monotonic()
-                _say({"drawn": epoch, "seconds": now - start})
-                start = now
+                now, spent = time.monotonic(), time.process_time()
+                took = {"seconds": now - start, "processor_seconds": spent - before, "spent": spent}
+                _say({"drawn": epoch, **took})
+                start, before = now, spent
                 if orders.is_stopping:
                     break
             if finishing:

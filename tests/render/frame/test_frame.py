@@ -98,6 +98,21 @@ def test_folds_contrast_with_colours(values: tuple[float, ...], ink: int) -> Non
     assert (folded[np.eye(48, dtype=np.bool_)] == ink).all()
 
 
+def test_many_folds_leave_the_picture_visible() -> None:
+    """Folds at every pixel are light; a few folds have their full colour."""
+    bright = np.broadcast_to(np.array([1.0, 0.5, 0.5], np.float32), (48, 48, 3))
+    shown = []
+    for folds in (np.ones((48, 48), np.bool_), np.eye(48, dtype=np.bool_)):
+        made = painter([scene()])
+        shown.append(
+            panel(made.paint([Slice(bright, folds)], LEGEND), made.layout.slices[0][0].room)
+        )
+    many, few = shown
+    assert many[0, 0, 0] > 180
+    assert (many == many[0, 0]).all()
+    assert few[0, 0, 0] == 0
+
+
 @pytest.mark.parametrize(("side", "thickness"), [(512, 1), (1024, 2), (2048, 3)])
 def test_folds_thicken_with_the_panel(side: int, thickness: int) -> None:
     """A straight fold is one, two or three pixels thick, depending on the panel's size."""

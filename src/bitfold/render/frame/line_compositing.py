@@ -12,6 +12,8 @@ from bitfold.render.colours import LIGHT_LUMA
 # Panels with such long sides are usually shown scaled down, where thinner folds would fade.
 TWO_PIXEL_FOLDS_FROM_PX = 1024
 THREE_PIXEL_FOLDS_FROM_PX = 2048
+# Lines that cover more of a panel than this hide the picture under them.
+_MOST_COVERED = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,20 @@ class LineOverlay:
         [[255, 0], [0, 255]]
         """
         return cls(thickened(folds).astype(np.uint8) * np.uint8(255))
+
+    def lightened(self) -> LineOverlay:
+        """Return lines so light that, in all, they cover at most a quarter of the panel.
+
+        A network with fine grids folds nearly every pixel, and the picture must stay visible.
+
+        >>> LineOverlay.of_folds(np.ones((2, 2), np.bool_)).lightened().cover.tolist()
+        [[63, 63], [63, 63]]
+        """
+        covered = float(self.cover.mean()) / 255
+        if covered <= _MOST_COVERED:
+            return self
+        lighter = (self.cover * (_MOST_COVERED / covered)).astype(np.uint8)
+        return LineOverlay(lighter, self.numbers, self.palette)
 
     def draw(
         self, panel: npt.NDArray[np.uint8], colour: tuple[int, int, int] | None = None

@@ -113,13 +113,13 @@ def draw_ground(panel: Picture, piece: Slice) -> None:
 
 
 def draw_lines(panel: Picture, piece: Slice, colour: Colour | None) -> None:
-    """Draw folds, and over them the decision boundary.
+    """Draw folds, lightly where they are many, and over them the decision boundary.
 
     Args:
         panel: uint8 (H, W, 3), changed in place.
         piece: the slice to draw.
         colour: colour of folds without a palette; None: black or white, by contrast.
     """
-    piece.fold_overlay.draw(panel, colour)
+    piece.fold_overlay.lightened().draw(panel, colour)
     for overlay in piece.boundary:
         overlay.draw(panel)

@@ -21,6 +21,8 @@ from bitfold.targets.classes import display_class_colours, with_display_colours
 # Largest share of the panel under dots; with more points, dots shrink, then turn transparent.
 LARGEST_DOT_SHARE: Final = 0.10
 FAINTEST_DOT: Final = 0.30
+# Points on nearly every pixel say nothing by their places, and would only tint the target.
+EVERYWHERE, TINT = 0.9, 0.05
 # A dot on light ground is darkened by this factor, which keeps its hue and adds contrast.
 DARKENED: Final = 0.72
 # (Shorter side of a panel from this on, diameter of a dot), in pixels.
@@ -146,6 +148,8 @@ def _dot(panel: Picture, num_points: int) -> _Dot:
         if num_points * len(offsets) <= LARGEST_DOT_SHARE * area:
             return _Dot(offsets, 1.0)
     share = num_points / area
+    if share > EVERYWHERE:
+        return _Dot(_disc(1), TINT)
     return _Dot(_disc(1), max(FAINTEST_DOT, min(1.0, 2 * LARGEST_DOT_SHARE / share)))
 
 
