@@ -1,6 +1,6 @@
 """How many members an hour does a sweep train, beside the reference way one after the other?
 
-``python -m benchmarks.training.sweeps [--members 64] [--jobs 2] [--isolate] [--quick] [--output
+``python -m benchmarks.training.sweeps [--members 64] [--jobs 2] [--quick] [--output
 docs/results/sweeps.json]``. Members are [10]*8 with K by the coordinate predictor, 300 epochs
 each, without frames, each coded as a model file. The reference way steps every batch in PyTorch, in
 this process, one member after the other. On a machine that does other work as well, elapsed
@@ -41,12 +41,12 @@ class Spent:
     processor: float
 
 
-def spent_on(config: bitfold.Config, num_members: int, *, jobs: int, isolate: bool) -> Spent:
+def spent_on(config: bitfold.Config, num_members: int, *, jobs: int) -> Spent:
     """Train a sweep over seeds in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="bitfold-benchmark-") as folder:
         start, before = time.perf_counter(), _processor()
         grid = {"seed": range(num_members)}
-        found = bitfold.sweep(config, grid, Path(folder) / "sweep", jobs=jobs, isolate=isolate)
+        found = bitfold.sweep(config, grid, Path(folder) / "sweep", jobs=jobs)
         assert found.exit_code == 0, found.table["reason"]
         return Spent(time.perf_counter() - start, _processor() - before)
 
@@ -61,14 +61,13 @@ def main() -> int:
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, default=64)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--isolate", action="store_true", help="members in processes")
     arguments = parser.parse_args()
     num_members = 4 if arguments.quick else arguments.members
     for loop in ("stepwise", "compiled"):  # compiles and imports once
-        spent_on(CONFIG.replace(epochs=2, epoch_loop=loop), 1, jobs=1, isolate=False)
+        spent_on(CONFIG.replace(epochs=2, epoch_loop=loop), 1, jobs=1)
     reference = _in_this_process(num_members)
     jobs = arguments.jobs
-    ours = spent_on(CONFIG, num_members, jobs=jobs, isolate=arguments.isolate)
+    ours = spent_on(CONFIG, num_members, jobs=jobs)
     elapsed = reference.elapsed / ours.elapsed
     processor = reference.processor / ours.processor
     load = os.getloadavg()[0]

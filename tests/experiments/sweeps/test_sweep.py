@@ -93,7 +93,7 @@ def test_a_deleted_folder_is_trained_again_to_the_same_end(trained: Path) -> Non
     before = untimed(load_sweep(trained))
     shutil.rmtree(trained / "lambda-0.01-seed-1")
     events: list[SweepEvent] = []
-    found = sweep(None, (), trained, listeners=[events.append])
+    found = sweep(None, (), trained, jobs=1, listeners=[events.append])
     assert [e.member.name for e in events if isinstance(e, MemberEnded)] == ["lambda-0.01-seed-1"]
     assert untimed(found) == before
 
@@ -110,14 +110,14 @@ def test_members_fail_alone_and_are_tried_again(trained: Path) -> None:
     config.write_text(right.replace("epochs = 2", "epochs = 1"))
     shutil.rmtree(trained / "lambda-0-seed-1")
     (trained / "lambda-0-seed-1").write_text("in the way")
-    found = sweep(None, (), trained)
+    found = sweep(None, (), trained, jobs=1)
     assert found.exit_code == 1
     assert found.table["status"] == ["error", "error", "completed", "completed"]
     assert "expected a run with `epochs` 2, got one with 1" in found.table["reason"][0]
     assert all("\n" not in reason for reason in found.table["reason"])
     config.write_text(right)
     (trained / "lambda-0-seed-1").unlink()
-    again = sweep(None, (), trained)
+    again = sweep(None, (), trained, jobs=1)
     assert again.exit_code == 0
     assert untimed(again) == before
 
@@ -126,7 +126,7 @@ def test_a_member_that_diverges_is_recorded_with_its_reason(tmp_path: Path) -> N
     """A diverged member is recorded with its reason, is not tried again, and ends no sweep."""
     grid = {"learning_rate": [1e6, 0.001]}
     config = CONFIG.replace(epochs=60, optimizer="sgd")
-    found = sweep(config, grid, tmp_path / "sweep")
+    found = sweep(config, grid, tmp_path / "sweep", jobs=1)
     assert found.table["status"] == ["finite", "completed"]
     assert "Stopped by the watchdog 'finite'" in found.table["reason"][0]
     assert (found.exit_code, found.missing) == (1, [])
@@ -148,7 +148,7 @@ def test_a_program_error_is_a_member_that_crashed(
         found = sweep(CONFIG, {"seed": range(3)}, tmp_path / "sweep", jobs=1)
     assert found.table["status"] == ["completed", "crashed", "completed"]
     assert found.table["reason"][1] == r"ZeroDivisionError: of a\nbug"
-    assert sweep(None, (), found.path).exit_code == 0
+    assert sweep(None, (), found.path, jobs=1).exit_code == 0
 
 
 def test_two_sweeps_do_not_share_a_folder(trained: Path, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_nothing_is_trained_outside_of_the_folder(trained: Path, tmp_path: Path)
     (tmp_path / "outside").mkdir()
     shutil.rmtree(trained / member["name"])
     (trained / member["name"]).symlink_to(tmp_path / "outside")
-    found = sweep(None, (), trained)
+    found = sweep(None, (), trained, jobs=1)
     assert "a symbolic link" in found.table["reason"][0]
     record["settings"]["checkpoint_dir"] = str(tmp_path / "outside")
     (trained / "sweep.json").write_text(json.dumps(record))

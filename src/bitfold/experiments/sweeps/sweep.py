@@ -136,8 +136,8 @@ def sweep(
         folder: by default a new dated one under ``runs/``.
         combinations: settings that belong together; each is combined with the whole grid.
         jobs: members at a time; by default as many as fit on the processor's cores.
-        isolate: whether each member has a process, so that one that crashes ends alone. Processes
-            are taken anyhow where epochs are not compiled calls.
+        isolate: whether members have a process also where one is trained at a time, so that one
+            that crashes ends alone.
         ray: where Ray trains the members, on this machine or a cluster; their files come to
             ``folder`` at each checkpoint. None for this machine, without Ray.
         files: whether completed members are coded as model files, whose size and error are in the

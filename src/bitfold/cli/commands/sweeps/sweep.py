@@ -63,7 +63,7 @@ def _add_members(group: Any) -> None:
     group.add_argument("--jobs", "-j", metavar="N", type=int,
                        help="members at a time (default: as the processor has cores)")  # fmt: skip
     group.add_argument("--isolate", action="store_true",
-                       help="give each member a process: a crash ends it alone")  # fmt: skip
+                       help="with one job too, a crash ends its member alone")  # fmt: skip
     group.add_argument("--engine", choices=("local", "ray"), default="local",
                        help="what trains the members (default: local)")  # fmt: skip
     group.add_argument("--ray-address", metavar="ADDRESS",

@@ -1,4 +1,4 @@
-"""Members in threads of this process."""
+"""Members in threads of this process; the choice of an engine takes it for one at a time."""
 
 from __future__ import annotations
 
