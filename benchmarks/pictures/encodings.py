@@ -105,6 +105,7 @@ METHODS: Final = {
     "triangle:5": Method(_encoded("[60]*4", "triangle:5")),
     "triangle:6": Method(_encoded("[70]*3", "triangle:6")),
     "grid:4x3": Method(_encoded("[80]*2", "grid:4x3")),
+    "grid:4x6": Method(_encoded("[50]*2", "grid:4x6")),
     "grid:5x2": Method(_encoded("[28]*2", "grid:5x2")),
     "Fourier features": Method(fourier, (3.0, 6.0, 12.0)),
     "SIREN": Method(siren, (10.0, 20.0, 30.0)),

@@ -58,21 +58,21 @@ def results(table: CellTable, seconds: float) -> dict[tuple[str, str], Result]:
 
 
 def markdown(found: dict[tuple[str, str], Result]) -> str:
-    """Return a table with a line for each photograph whose methods are all measured."""
-    methods = [one for one in METHODS if any(method == one for _, method in found)]
+    """Return a table with a line for each photograph, of the methods that all of them have."""
+    pictures = [one for one in PHOTOGRAPHS if (one, PLAIN) in found]
+    methods = [one for one in METHODS if all((picture, one) in found for picture in pictures)]
     ours = [one for one in methods if one not in (PLAIN, *SMOOTH)]
     lines = [
         f"| photograph | {' | '.join(methods)} | above coordinates | above the better of both |",
         f"| --- |{' ---: |' * (len(methods) + 2)}",
     ]
-    for picture in PHOTOGRAPHS:
-        row = {one: found[picture, one] for one in methods if (picture, one) in found}
-        if len(row) == len(methods):
-            best = max(row[one].mean_db for one in ours)
-            smooth = max(row[one].mean_db for one in SMOOTH)
-            shown = [" ".join(f"{value:.2f}" for value in row[one].found_db) for one in methods]
-            gains = [f"{best - row[PLAIN].mean_db:+.2f}", f"{best - smooth:+.2f}"]
-            lines.append(f"| {picture} | {' | '.join([*shown, *gains])} |")
+    for picture in pictures:
+        row = {one: found[picture, one] for one in methods}
+        best = max(row[one].mean_db for one in ours)
+        smooth = max(row[one].mean_db for one in SMOOTH)
+        shown = [" ".join(f"{value:.2f}" for value in row[one].found_db) for one in methods]
+        gains = [f"{best - row[PLAIN].mean_db:+.2f}", f"{best - smooth:+.2f}"]
+        lines.append(f"| {picture} | {' | '.join([*shown, *gains])} |")
     return "\n".join(lines)
 
 

@@ -30,6 +30,9 @@ TEMPLATE: Final = Path(__file__).with_suffix(".md")
 FIGURES: Final = DOCS / "figures"
 _TILE, _CAPTION, _GAP = 160, 16, 6
 _NONE = "none"
+_PHOTOGRAPHS_FIGURE: Final = (
+    "![Each row: a photograph, bitfold, and the two best rivals](figures/formats-photographs.png)"
+)
 #: The compared measures, and their names in a table.
 MEASURES: Final = {
     "psnr_db": "PSNR", "ssim": "SSIM", "large_psnr_db": "PSNR at 8 times",
@@ -141,6 +144,8 @@ def photographs_text(table: CellTable) -> str:
                 f"{wins(rows, ('psnr_db', 'ssim'))} {effort(rows)}",
                 markdown(rows, ("psnr_db", "ssim"), (1, 3)),
             ]
+            if num_bytes == SHEETS["formats-photographs"].num_bytes:
+                parts.append(_PHOTOGRAPHS_FIGURE)
     return "\n\n".join(parts)
 
 
@@ -196,31 +201,34 @@ def _caption(method: str, row: Row) -> str:
     return f"{method}: " + ("lossless" if quality == formats.MOST_DB else f"{quality:.1f} dB")
 
 
+#: The figures by name.
+SHEETS: Final = {
+    "formats-drawings": Sheet(
+        list(DRAWINGS),
+        formats.DRAWING_SIDES[-1],
+        formats.DRAWING_BYTES[0],
+        formats.DRAWING_RIVALS,
+        drawing,
+        2 * _TILE,
+    ),
+    "formats-photographs": Sheet(
+        PHOTOGRAPHS,
+        SIDE,
+        formats.photograph_bytes(formats.BITS_PER_PIXEL[0]),
+        formats.PHOTOGRAPH_RIVALS,
+        photograph,
+        SIDE,
+    ),
+}
+
+
 def main() -> None:
     """Fill the page and draw its figures."""
     table = CellTable(formats.TABLE)
     PAGE.write_text(TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
     replace_block(PAGE, "drawings", drawings_text(table) or "Not measured yet.")
     replace_block(PAGE, "photographs", photographs_text(table) or "Not measured yet.")
-    sheets = {
-        "formats-drawings": Sheet(
-            list(DRAWINGS),
-            formats.DRAWING_SIDES[0],
-            formats.DRAWING_BYTES[0],
-            formats.DRAWING_RIVALS,
-            drawing,
-            2 * _TILE,
-        ),
-        "formats-photographs": Sheet(
-            PHOTOGRAPHS,
-            SIDE,
-            formats.photograph_bytes(formats.BITS_PER_PIXEL[0]),
-            formats.PHOTOGRAPH_RIVALS,
-            photograph,
-            SIDE,
-        ),
-    }
-    for name, sheet in sheets.items():
+    for name, sheet in SHEETS.items():
         figure = sheet.draw(table)
         if figure is not None:
             figure.save(FIGURES / f"{name}.png", optimize=True)
