@@ -36,6 +36,7 @@ class RoundedFiles:
         rest_bits: of numbers that are written as they are.
         encode: makes a file of a plan.
         notify: is told of each file that is tried.
+        guess: about the bits of the tensors for a share, see `guessed_bits`.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class RoundedFiles:
         rest_bits: int,
         encode: Callable[[Plan], bytes],
         notify: Notify,
+        *,
+        guess: Callable[[float], float],
     ) -> None:
-        self._holder, self._grids = holder, grids
+        self._holder, self._grids, self._guess = holder, grids, guess
         self._tensors: Final = tensors_of(holder)
         self._rest_bits, self._encode, self._notify = rest_bits, encode, notify
         self._num_tried = 0
@@ -73,7 +76,13 @@ class RoundedFiles:
             files[place], _ = self.file(place)
             return len(files[place])
 
-        found = first_within(value, num_bytes, _START, _FALL_OF_BYTES)
+        found = first_within(
+            value,
+            num_bytes,
+            _START,
+            _FALL_OF_BYTES,
+            guess_of=lambda place: self._guess(2.0**place) / 8,
+        )
         if found is None:
             least = min(map(len, files.values()))
             raise ModelFileError(
@@ -123,7 +132,9 @@ def blind_files(
 ) -> RoundedFiles:
     """Files of a module or of tensors of which only the numbers are known."""
     tensors = UnaidedTensors(holder, planner)
-    return RoundedFiles(holder, tensors.grids, rest_bits, encode, notify)
+    return RoundedFiles(
+        holder, tensors.grids, rest_bits, encode, notify, guess=tensors.guessed_bits
+    )
 
 
 def calibrated_files(
@@ -138,7 +149,14 @@ def calibrated_files(
     moments = observe(module, calibration)
     power = max(moments.power, 1e-30)
     layers = RoundedLayers(module, moments)
-    return RoundedFiles(module, lambda rate: layers.grids(rate * power), rest_bits, encode, notify)
+    return RoundedFiles(
+        module,
+        lambda rate: layers.grids(rate * power),
+        rest_bits,
+        encode,
+        notify,
+        guess=lambda rate: layers.guessed_bits(rate * power),
+    )
 
 
 def change_of_outputs(module: nn.Module, calibration: Calibration) -> Callable[[nn.Module], float]:

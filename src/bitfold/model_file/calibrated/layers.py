@@ -18,6 +18,7 @@ from bitfold.model_file.calibrated.blind import (
     rounded_alone,
     rounded_vector,
 )
+from bitfold.model_file.calibrated.guess import Sampled, guessed_bits, sample_of
 from bitfold.model_file.calibrated.moments import LayerMoments, Moments
 from bitfold.model_file.calibrated.surgeon import round_columns
 from bitfold.model_file.planning.grids import OnGrid, coarse
@@ -68,12 +69,17 @@ class RoundedLayers:
         items = tensors_of(module)[: len(parameters)]
         self._keys = {item.name: id(p) for (item, _), (_, p) in zip(items, parameters, strict=True)}
         names = {key: name for name, key in self._keys.items()}
-        self._layers = dict[str, _Layer]()
+        self._layers, self._samples = dict[str, _Layer](), list[Sampled]()
         for item, tensor in items:
             found = moments.layers.pop(self._keys[item.name], None)
             if found is not None:
                 bias = None if found.bias is None else names[id(found.bias)]
-                self._layers[item.name] = _layer(item.name, tensor, found, bias)
+                layer = _layer(item.name, tensor, found, bias)
+                self._layers[item.name] = layer
+                used = layer.weights[: len(layer.is_used)][layer.is_used]
+                self._samples.append(
+                    sample_of(torch.from_numpy(used), 1 / _squared_step(layer, 1 / STEP_SHARE))
+                )
 
     def grids(self, rate: float) -> dict[str, OnGrid]:
         """Each parameter on a grid, by its name.
@@ -90,6 +96,10 @@ class RoundedLayers:
             if item.name in self._keys and item.name not in found and item.size:
                 found[item.name] = self._other(item.name, tensor, biases.get(item.name), rate)
         return found
+
+    def guessed_bits(self, rate: float) -> float:
+        """About the bits of all layers, see `grids`."""
+        return guessed_bits(self._samples, rate)
 
     def _other(self, name: str, tensor: Tensor, bias: Floats | None, rate: float) -> OnGrid:
         """A parameter that no recorded call multiplies inputs with."""
@@ -141,7 +151,7 @@ def _factor(name: str, inputs: Floats, damping: float) -> Floats:
     for grade in range(_MOST_GRADES):
         damped = inputs + np.eye(len(inputs)) * damping * 10.0**grade
         try:
-            return np.linalg.cholesky(np.linalg.inv(damped)).T
+            return _inverse_factor(damped)
         except np.linalg.LinAlgError:
             continue
     raise ModelFileError(
@@ -150,19 +160,33 @@ def _factor(name: str, inputs: Floats, damping: float) -> Floats:
     )
 
 
+def _inverse_factor(matrix: Floats) -> Floats:
+    """The upper factor U of the inverse U' U of a matrix R R': the inverse of its upper factor R.
+
+    R is the Cholesky factor of the matrix with both axes reversed.
+    """
+    upper = np.linalg.cholesky(matrix[::-1, ::-1])[::-1, ::-1]
+    one = torch.eye(len(matrix), dtype=torch.float64, device="cpu")
+    found = torch.linalg.solve_triangular(torch.from_numpy(upper.copy()), one, upper=True)
+    inverse: Floats = found.numpy()
+    return inverse
+
+
 def _rounded(layer: _Layer, rate: float) -> tuple[OnGrid, Floats]:
-    num_columns = len(layer.is_used)
     factor = layer.factor.astype(np.float64)
-    pivots = np.diag(factor)[:num_columns]
-    used = pivots[layer.is_used]
-    step = 1.0
-    if len(used):
-        typical = math.exp(np.log(used).mean())
-        step = typical * math.sqrt(STEP_SHARE * rate / layer.importance.mean())
-    step = coarse(step)
+    step = coarse(math.sqrt(_squared_step(layer, rate)))
     steps = (np.where(layer.is_used, step, 0.0), np.ones(len(layer.importance)))
     numbers, left = round_columns(layer.weights, factor, layer.importance, steps, rate)
     return OnGrid(np.ascontiguousarray(numbers.T).reshape(-1), step), left[-1]
+
+
+def _squared_step(layer: _Layer, rate: float) -> float:
+    """The square of a layer's step for a lambda; 1 if none of its inputs is ever used."""
+    used = np.diag(layer.factor)[: len(layer.is_used)][layer.is_used].astype(np.float64)
+    if not len(used):
+        return 1.0
+    typical = math.exp(np.log(used).mean())
+    return float(typical**2 * STEP_SHARE * rate / layer.importance.mean())
 
 
 def _numbers(tensor: Tensor) -> Floats:

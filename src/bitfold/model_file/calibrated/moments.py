@@ -185,12 +185,21 @@ class _Recorder:
             self._sums[key] = LayerMoments(*zeros, own)
             self._places[key] = 0
         sums = self._sums[key]
-        sums.inputs += wide.T @ wide
+        sums.inputs += _second_moments(wide)
         self._places[key] += len(wide)
         if result.requires_grad:
             axis = -1 if weight.ndim == 2 else 1
             add = _adding(sums.outputs, axis)
             result.register_hook(add)  # type: ignore[no-untyped-call]  # PyTorch has no types here
+
+
+def _second_moments(rows: Tensor) -> Tensor:
+    """The product of a matrix's transpose with the matrix: (N, n) to (n, n)."""
+    if rows.device.type != "cpu":
+        return rows.T @ rows
+    # NumPy sees that both are one array, and computes half of the product, as it is symmetric.
+    own = rows.numpy()
+    return torch.from_numpy(own.T @ own)
 
 
 def _adding(sums: Tensor, axis: int) -> Callable[[Tensor], None]:

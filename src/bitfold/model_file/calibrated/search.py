@@ -10,6 +10,10 @@ _MOST_TRIED = 14
 _CLOSE = 0.995
 # Steps in octaves before the limit lies between two places that were tried.
 _FIRST_STEP, _LONGEST_STEP = 0.25, 16.0
+# Places that a guess leads to, how far from the one before they are sought, and how exactly.
+_MOST_GUIDED, _FARTHEST, _HALVINGS = 6, 64.0, 15
+# Guesses that differ by less, in octaves, do not tell the power; and its bounds.
+_LEAST_MOVE, _POWERS = 1e-3, (0.3, 4.0)
 # Values below this are taken for it.
 _LEAST = 1e-300
 
@@ -18,7 +22,12 @@ Tried = tuple[float, float]
 
 
 def first_within(
-    value_of: Callable[[float], float], limit: float, start: float, slope: float
+    value_of: Callable[[float], float],
+    limit: float,
+    start: float,
+    slope: float,
+    *,
+    guess_of: Callable[[float], float] | None = None,
 ) -> float | None:
     """Find about the first place from which on a falling function is at most a limit.
 
@@ -29,6 +38,8 @@ def first_within(
         limit: above 0.
         start: a place to begin at.
         slope: about how many octaves the function falls per unit of place, > 0.
+        guess_of: positive and falling; about a power of the function near the limit, at first
+            about the function itself. It leads to the places that are tried first.
 
     Returns:
         The best place that was tried and is within the limit; None if none was.
@@ -39,7 +50,8 @@ def first_within(
     """
     above: Tried | None = None
     below: Tried | None = None
-    place = start
+    guided = None if guess_of is None else _Guided(guess_of, limit)
+    place = start if guided is None else guided.first(start)
     for number in range(_MOST_TRIED):
         value = value_of(place)
         if value <= limit:
@@ -48,7 +60,10 @@ def first_within(
                 break
         else:
             above = (place, value)
-        if above is None or below is None:
+        proposed = None if guided is None or number > _MOST_GUIDED else guided.next(place, value)
+        if proposed is not None and _is_between(above, proposed, below):
+            place = proposed
+        elif above is None or below is None:
             place += _outwards(value, limit, slope, number)
         elif number % 2:
             # A line through both may miss a function with a floor again and again.
@@ -56,6 +71,50 @@ def first_within(
         else:
             place = _between(above, below, limit)
     return None if below is None else below[0]
+
+
+class _Guided:
+    """Finds places by a guess of which the function is about a power.
+
+    Args:
+        guess_of: positive and falling.
+        limit: of the function.
+    """
+
+    def __init__(self, guess_of: Callable[[float], float], limit: float) -> None:
+        self._guess_of, self._aim = guess_of, _aim(limit)
+        self._last: tuple[float, float] | None = None
+        self._power = 1.0
+
+    def first(self, start: float) -> float:
+        """Where the guess itself reaches the limit, within 64 octaves of a place."""
+        return self._place_of(self._aim, start)
+
+    def next(self, place: float, value: float) -> float:
+        """Where the function should reach the limit, after it has been tried at a place."""
+        now = self._log_guess(place), math.log2(max(value, _LEAST))
+        if self._last is not None and abs(now[0] - self._last[0]) > _LEAST_MOVE:
+            power = (now[1] - self._last[1]) / (now[0] - self._last[0])
+            self._power = min(max(power, _POWERS[0]), _POWERS[1])
+        self._last = now
+        return self._place_of(now[0] + (self._aim - now[1]) / self._power, place)
+
+    def _log_guess(self, place: float) -> float:
+        return math.log2(max(self._guess_of(place), _LEAST))
+
+    def _place_of(self, wanted: float, start: float) -> float:
+        low, high = start - _FARTHEST, start + _FARTHEST
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            if self._log_guess(middle) > wanted:
+                low = middle
+            else:
+                high = middle
+        return high
+
+
+def _is_between(above: Tried | None, place: float, below: Tried | None) -> bool:
+    return (above is None or above[0] < place) and (below is None or place < below[0])
 
 
 def _between(above: Tried, below: Tried, limit: float) -> float:

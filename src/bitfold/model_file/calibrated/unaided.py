@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from bitfold.model_file.calibrated.blind import rounded_alone, rounded_vector
+from bitfold.model_file.calibrated.guess import guessed_bits, sample_of
 from bitfold.model_file.planning.automatic import Planner, rounded_tensors
 from bitfold.model_file.planning.grids import OnGrid
 from bitfold.model_file.syntax.structure import Holder, Item
@@ -32,7 +33,17 @@ class UnaidedTensors:
 
     def __init__(self, holder: Holder, planner: Planner) -> None:
         self._planner = planner
-        self._importance = _importance(rounded_tensors(holder))
+        tensors = rounded_tensors(holder)
+        self._importance = _importance(tensors)
+        self._samples = [
+            sample_of(tensor, self._importance[item.name])
+            for item, tensor in tensors
+            if not item.is_vector
+        ]
+
+    def guessed_bits(self, rate: float) -> float:
+        """About the bits of all tables, see `grids`."""
+        return guessed_bits(self._samples, rate)
 
     def grids(self, rate: float) -> dict[str, OnGrid]:
         """The tensors on grids, by name.
