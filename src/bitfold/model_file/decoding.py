@@ -106,7 +106,12 @@ class Decoding:
             )
         for item, own in zip(found.items, found.tensors, strict=True):
             _check_writable(item, own)
-        self.module, self.tensors, self._data = found.module, found.tensors, data
+        self.module, self.tensors, self._data, self._found = (
+            found.module,
+            found.tensors,
+            data,
+            found,
+        )
         is_small = sum(item.size for item in found.items) <= MOST_KEPT
         checked = _decoded_values(found)
         self._kept = list(checked) if is_small else None
@@ -118,7 +123,15 @@ class Decoding:
         if self._kept is not None:
             yield from self._kept
         else:
-            yield from _decoded_values(opened(self._data, self.module))
+            yield from _decoded_values(_reopened(self._data, self._found))
+
+
+def _reopened(data: bytes, found: Opened) -> Opened:
+    """A file whose stream is read from the start again; its network is not built again."""
+    reader = StreamReader(data, found.header.end)
+    if found.header.has_recipe:
+        read_recipe(reader, len(data))
+    return found._replace(reader=reader)
 
 
 def _decoded_values(found: Opened) -> Iterator[Tensor | None]:

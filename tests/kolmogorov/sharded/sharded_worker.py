@@ -271,6 +271,9 @@ def refuse(folder: Path) -> dict[str, Any]:
     world = dist.get_world_size()
     module, mesh = shard(network()), init_device_mesh("cpu", (world,))
     loss = make(module, predictor="row_column")
+    replaced = shard(network())
+    about_replaced = make(replaced, predictor="row_column")
+    replaced.get_submodule("0").weight = nn.Parameter(torch.zeros(7, 10))
     columns = nn.Linear(2 * world, 3)
     from torch.distributed.tensor import Shard
 
@@ -292,6 +295,7 @@ def refuse(folder: Path) -> dict[str, Any]:
         "own predictor": lambda: KolmogorovLoss(module, predictor=Even()),
         "adaptive": lambda: KolmogorovLoss(module, predictor="adaptive"),
         "group": lambda: KolmogorovLoss(module, process_group=dist.group.WORLD),
+        "replaced": about_replaced,
         "columns": lambda: KolmogorovLoss(columns),
         "tensor parallel": lambda: KolmogorovLoss(rows),
         "half": lambda: KolmogorovLoss(half),

@@ -202,6 +202,7 @@ def test_all_processes_get_the_same_error(name: str, told: str, found: list[Foun
         ("own predictor", "expected predictor='row_column', .* got Even. Choose one of these"),
         ("adaptive", "expected predictor='row_column', .* got adaptive. Choose one of these"),
         ("group", "expected no process_group beside parameters that fully_shard divides"),
+        ("replaced", "Cannot describe FSDPLinear: expected the parameters it had .* replaced"),
         ("columns", "Cannot describe parameter .weight.: expected whole rows .* got .*Shard"),
         ("tensor parallel", "got .*Shard.*fully_shard alone, without tensor parallelism"),
         ("half", r"parameter '0\.weight': .* beside '1\.weight', which is divided"),

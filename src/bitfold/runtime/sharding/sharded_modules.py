@@ -54,18 +54,38 @@ def restore_shards(module: nn.Module) -> None:
             fsdp.reshard()
 
 
-def is_gathered(held: object, kept: object) -> bool:
+def is_gathered(held: object, kept: object, module: nn.Module) -> bool:
     """Whether a module holds the gathered form of a sharded parameter in its place.
 
     FSDP2 exchanges them between a forward and a backward pass.
 
     Args:
-        held: by the module now.
+        held: by the module, or a part of it, now.
         kept: the parameter that it held.
+        module: all that was divided together.
     """
     if not (isinstance(held, Tensor) and isinstance(kept, Tensor)):
         return False
-    return is_sharded(kept) and not is_sharded(held) and held.shape == kept.shape
+    if not is_sharded(kept) or is_sharded(held) or held.shape != kept.shape:
+        return False
+    try:
+        return any(one is held for one in _gathered_parameters(module))
+    except AttributeError:
+        return True  # another version of PyTorch keeps them elsewhere
+
+
+def _gathered_parameters(module: nn.Module) -> list[Tensor]:
+    """The gathered forms of all parameters, which FSDP2 makes once and uses again."""
+    found: list[Any] = []
+    for part in module.modules():
+        if _is_a(part, _FSDP2):
+            fsdp: Any = part
+            state = fsdp._get_fsdp_state()
+            # PyTorch before 2.12 has one group.
+            groups = getattr(state, "_fsdp_param_groups", None) or [state._fsdp_param_group]
+            items = [item for group in groups if group is not None for item in group.fsdp_params]
+            found += [getattr(item, "_unsharded_param", None) for item in items]
+    return found
 
 
 def refused_division(given: object) -> str | None:
