@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from bitfold import PolytopeNet, read_model, write_model
 from bitfold.model_file import decoding
@@ -18,11 +19,15 @@ def test_a_large_file_builds_its_network_once(
     path = tmp_path / "net.bitfold"
     write_model(path, network)
     expected = read_model(path).state_dict()
-    built = []
-    build = Recipe.build
-    monkeypatch.setattr(Recipe, "build", lambda recipe: built.append(1) or build(recipe))
+    built, build = list[nn.Module](), Recipe.build
+
+    def counted(recipe: Recipe) -> nn.Module:
+        built.append(build(recipe))
+        return built[-1]
+
+    monkeypatch.setattr(Recipe, "build", counted)
     monkeypatch.setattr(decoding, "MOST_KEPT", 0)
     found = read_model(path).state_dict()
-    assert built == [1]
+    assert len(built) == 1
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
