@@ -126,7 +126,7 @@ class RayEngine(Engine):
         except Exception as error:
             where = "here" if place.address is None else f"at {printable(place.address)}"
             raise RunError(
-                f"Cannot reach Ray {where}: {_line(error)}. Check `ray_address`, or leave it out "
+                f"Cannot reach Ray {where}: {_reason(error)}. Check `ray_address`, or leave it out "
                 "to start Ray here."
             ) from None
 
@@ -283,6 +283,13 @@ def _imported() -> Any:
             "it with: pip install 'bitfold[ray]'"
         ) from None
     return ray
+
+
+def _reason(error: Exception) -> str:
+    """Why Ray does not begin; of two versions, which Ray tells in lines of their own, both."""
+    if "mismatch" not in str(error).split("\n", 1)[0]:
+        return _line(error)
+    return printable(" ".join(str(error).split()))[:_MAX_REASON]
 
 
 def _line(error: BaseException) -> str:
