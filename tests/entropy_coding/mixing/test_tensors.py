@@ -97,7 +97,7 @@ def test_smooth_bits_are_on_lines() -> None:
     shape = (6, 8, 1)
     numbers = some_numbers(shape, 3)
     asked = np.arange(129)[:, None].repeat(len(numbers), axis=1)
-    bits, smooth, _ = MixedWriter([shape]).count(numbers, asked, shape)
+    bits, smooth, _ = MixedWriter([shape]).count(numbers, asked, shape, asked)
     for exact in (0, 64, 128):
         assert np.array_equal(bits[exact], smooth[exact])
     bends = np.abs(np.diff(smooth, n=2, axis=0)) > 1e-9

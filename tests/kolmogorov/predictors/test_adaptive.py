@@ -192,3 +192,21 @@ def test_a_network_that_was_trained_with_scales_is_described_anew(tmp_path: Path
         bitfold.write_model(tmp_path / "net.bitfold", module, loss) for loss in (scales, found)
     ]
     assert sizes[1] < 0.95 * sizes[0]
+
+
+@pytest.mark.parametrize("targets", ["rounded", "linear"])
+def test_tensors_are_counted_one_after_the_other(
+    targets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more weights than the largest tensor has are shared among bins at a time."""
+    loss = loss_of(all_shapes(torch.float64), targets=targets, weight_range=(-2.0, 2.0), bins=5)
+    kind, lengths = type(loss.targets), list[int]()
+    shares = kind.shares
+
+    def watched(self: Any, index: Tensor) -> Any:
+        lengths.append(len(index))
+        return shares(self, index)
+
+    monkeypatch.setattr(kind, "shares", watched)
+    assert loss().isfinite()
+    assert lengths == [item.numel() for item in all_shapes(torch.float64).parameters()]

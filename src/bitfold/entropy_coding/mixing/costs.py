@@ -39,12 +39,11 @@ _TOTAL: Final = 1 << 16
 @compiled
 def count_table(
     numbers: Ints,
-    asked: Ints,
+    asked: tuple[Ints, Ints],
     table: Table,
     state: State,
     scratch: Scratch,
-    bits: Floats,
-    smooth: Floats,
+    found: tuple[Floats, Floats],
 ) -> None:
     """Count the bits that each of some numbers would take in each place of a tensor.
 
@@ -55,14 +54,15 @@ def count_table(
 
     Args:
         numbers: int64 (n,), all of the tensor.
-        asked: int64 (k, n), below 2^51 in size.
+        asked: int64 (j, n) and (k, n), below 2^51 in size.
         table: what a decoder knows of the tensor; all rows.
         state: learns ``numbers``.
         scratch: room.
-        bits: (k, n), written.
-        smooth: (k, n), written: the bits, but linear from 0 to the usual size of numbers, see
-            `usual_size`, and from there between each power of 2 and the next.
+        found: (j, n) and (k, n), written: the bits of the first numbers asked for; and those of the
+            second ones, but linear from 0 to the usual size of numbers, see `usual_size`, and from
+            there between each power of 2 and the next.
     """
+    (costing, sloping), (bits, smooth) = asked, found
     rows, columns, _, is_vector, _, _ = table
     begin_tensor(state, is_vector)
     in_row, room = len(columns), np.empty(SYMBOLS_EACH, np.uint32)
@@ -81,11 +81,13 @@ def count_table(
                 more = (0 if rows[row] else num_columns) + (0 if columns[column] else num_rows)
                 toll = more * _cost(_TOTAL - chance)
             nothing = _cost(_TOTAL - chance) if is_coded else 0.0
-            for number in range(len(asked)):
-                one = asked[number, at]
+            for number in range(len(costing)):
+                one = costing[number, at]
                 bits[number, at] = (
                     nothing if one == 0 else toll + _bits(state, scratch, chance, one)
                 )
+            for number in range(len(sloping)):
+                one = sloping[number, at]
                 smooth[number, at] = _smooth(state, scratch, chance, one, nothing, toll)
             if is_coded:
                 put_number(room, 0, state, scratch, int(numbers[at]))

@@ -97,21 +97,27 @@ class MixedWriter(_Learned):
             end = put_table(room, numbers, part, self.state, self.scratch)
             writer.write_symbols(room[:end].copy())
 
-    def count(self, numbers: Ints, asked: Ints, shape: Shape) -> tuple[Floats, Floats, float]:
+    def count(
+        self, numbers: Ints, costing: Ints, shape: Shape, sloping: Ints | None = None
+    ) -> tuple[Floats, Floats, float]:
         """Count the bits of some numbers in each place, and learn those that are there.
 
         Args:
             numbers: int64 (n,), below 2^51 in size.
-            asked: int64 (k, n), likewise.
+            costing: int64 (j, n), likewise.
             shape: n as a product.
+            sloping: int64 (k, n), likewise; None: none.
 
         Returns:
-            Bits of the numbers asked for, (k, n), and those on lines; see
+            Bits of ``costing``, (j, n), and those of ``sloping`` on lines, (k, n); see
             `count_table`. The bits of flags.
         """
         lines, table = self._flags(numbers, shape)
-        bits, smooth = np.empty(asked.shape), np.empty(asked.shape)
-        count_table(numbers, asked, table, self.state, self.scratch, bits, smooth)
+        if sloping is None:
+            sloping = np.empty((0, len(numbers)), np.int64)
+        bits, smooth = np.empty(costing.shape), np.empty(sloping.shape)
+        asked = (costing, sloping)
+        count_table(numbers, asked, table, self.state, self.scratch, (bits, smooth))
         return bits, smooth, symbol_bits(lines)
 
     def _flags(self, numbers: Ints, shape: Shape) -> tuple[Symbols, Table]:
