@@ -219,5 +219,9 @@ def _array(tensor: Tensor) -> _Floats:
 
 def has_any_hooks(module: nn.Module) -> bool:
     """Whether someone looks into a module's passes."""
-    hooks = module._forward_hooks, module._forward_pre_hooks
-    return any(hooks) or any((module._backward_hooks, module._backward_pre_hooks))
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )

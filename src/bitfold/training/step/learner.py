@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bitfold.kolmogorov import KolmogorovLoss
+from bitfold.runtime.memory.parameter_memory import FlatMemory
 from bitfold.targets import Split, Target
 from bitfold.training.config.configuration import Config
 from bitfold.training.lambda_control.lambda_choice import Problem, choose_schedule
@@ -71,6 +72,7 @@ class Learner:
             self.predictor_optimizers = [predictor_optimizer(config, self.kolmogorov)]
         modules = [self.network] if self.kolmogorov is None else [self.network, self.kolmogorov]
         self._parameters = [p for module in modules for p in module.parameters()]
+        self._memory = FlatMemory(())
         self.order = random_stream(config.seed, "order")
         self._epoch_loop = self._make_loop(target)
         self.weight_schedule = self._choose_weight()
@@ -257,4 +259,8 @@ class Learner:
 
     def flat_weights(self) -> Tensor:
         """Return all parameters of network and predictor, flat, on the CPU."""
+        if not self._memory.is_that_of(self._parameters):
+            self._memory = FlatMemory(self._parameters)
+        if self._memory.views is not None:
+            return torch.from_numpy(self._memory.flat())
         return torch.cat([p.detach().reshape(-1) for p in self._parameters]).cpu()

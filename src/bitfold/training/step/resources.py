@@ -48,11 +48,17 @@ def usable_device(name: str) -> torch.device:
 def limited_threads(number: int) -> Iterator[None]:
     """Let PyTorch use this number of threads while the block lasts, but no more than processors."""
     before = torch.get_num_threads()
-    torch.set_num_threads(min(number, os.cpu_count() or 1))
+    _set_threads(min(number, os.cpu_count() or 1))
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _set_threads(before)
+
+
+def _set_threads(number: int) -> None:
+    """Set the number of threads, which takes a while also if it stays as it is."""
+    if torch.get_num_threads() != number:
+        torch.set_num_threads(number)
 
 
 def choose_threads(config: Config, target: Target) -> int:
