@@ -74,6 +74,7 @@ dist: $(VENV)/.installed-dist
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.training.speed
+	$(BIN)/python -m benchmarks.training.sweeps
 
 $(VENV)/.created:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'bitfold needs Python 3.11 or newer; set PYTHON=...')"
