@@ -1,5 +1,6 @@
 """The adaptive predictor: K is the length of the file's code, and its gradient that of the code."""
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,24 @@ def test_tensors_are_counted_one_after_the_other(
     monkeypatch.setattr(kind, "shares", watched)
     assert loss().isfinite()
     assert lengths == [item.numel() for item in all_shapes(torch.float64).parameters()]
+
+
+def test_a_finish_leaves_eight_steps_in_an_octave(tmp_path: Path) -> None:
+    """Steps move by at most a sixteenth, take about half the bits, and are those of the file."""
+    torch.manual_seed(0)
+    module = nn.Sequential(*(nn.Linear(8, 8) for _ in range(6)))
+    loss = loss_of(module, quantise="learned")
+    before, bits = loss.weight_range.steps(), loss.bits().items["ranges"]
+    finish(loss)
+    steps = loss.weight_range.steps(as_sent=True)
+    assert steps is not None
+    assert before is not None
+    assert ((steps / before).log().abs() <= 0.0625 + 2.0**-8).all()
+    mantissas = torch.frexp(steps)[0] * 16
+    assert torch.equal(mantissas, mantissas.round())
+    assert loss.bits().items["ranges"] < 0.65 * bits
+    num_bytes = bitfold.write_model(tmp_path / "a", module, loss)
+    assert 8 * num_bytes == pytest.approx(loss.bits().total, abs=8 * (11 + 6 + 4))
+    found = bitfold.read_model(tmp_path / "a", into=copy.deepcopy(module)).state_dict()
+    for name, item in loss.decoded_state().items():
+        assert torch.equal(found[name], item), name

@@ -19,7 +19,8 @@ def finish(loss: KolmogorovLoss) -> None:
 
     Training afterwards moves only the weights, under exactly the code that they are sent in. Give
     it the last tenth of a training or less, at a falling rate, and call `fit_predictor` once more
-    at its end. Frozen parameters get no gradient, so optimisers leave them alone.
+    at its end. Frozen parameters get no gradient, so optimisers leave them alone. With the
+    predictor ``adaptive``, steps are set to eighths of an octave, which take fewer bits.
 
     Source: train soft, finish hard (Guo et al. 2021).
 
@@ -36,7 +37,7 @@ def finish(loss: KolmogorovLoss) -> None:
     with torch.enable_grad():
         fit_predictor(loss)
     loss.predictor.finish(loss.table, loss.weight_range, loss.predictor_bits)
-    loss.weight_range.finish()
+    loss.weight_range.finish(are_close=loss.predictor.has_close_steps)
     lengthen_directions(loss.table, loss.weight_range)
     for item in loss.parameters():
         item.requires_grad_(False)

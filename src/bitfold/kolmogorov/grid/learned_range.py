@@ -24,6 +24,8 @@ TASK_STEPS_TO_RMS = 0.5
 TASK_VECTOR_STEPS_TO_RMS = 4.0
 # A step needs no precision, both sides only need the same one: it is sent as a bfloat16.
 STEP_BITS = 16
+# The bits of a bfloat16, as a whole number, from one eighth of an octave to the next.
+EIGHTH = 16
 
 
 class LearnedRange(WeightRange):
@@ -108,9 +110,14 @@ class LearnedRange(WeightRange):
         self.log_steps.copy_(finest + math.log(max(1.0, share / steps_to_rms)))
 
     @torch.no_grad()
-    def finish(self) -> None:
-        """Set the steps to those that a decoder gets."""
-        self.log_steps.copy_(self.steps(as_sent=True).log())
+    def finish(self, *, are_close: bool = False) -> None:
+        """Set the steps to those that a decoder gets, or to the nearest eighth of an octave."""
+        steps = self.steps(as_sent=True)
+        if are_close:
+            bits = steps.to(torch.bfloat16).view(torch.int16)
+            nearest = (bits + EIGHTH // 2) // EIGHTH * EIGHTH
+            steps = nearest.to(torch.int16).view(torch.bfloat16).to(steps.dtype)
+        self.log_steps.copy_(steps.log())
 
     def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
         """Half the square of step over s, for each weight."""

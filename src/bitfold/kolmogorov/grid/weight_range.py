@@ -96,9 +96,14 @@ class WeightRange(nn.Module, abc.ABC):
             "Pass weight_range='auto'."
         )
 
-    def finish(self) -> None:
-        """Set the range's parameters to what a decoder gets."""
-        return
+    def finish(self, *, are_close: bool = False) -> None:
+        """Set the range's parameters to what a decoder gets.
+
+        Args:
+            are_close: whether steps are sent as their differences, which are short where there are
+                eight steps in an octave.
+        """
+        del are_close
 
     def precision_nats(self) -> tuple[Tensor | float, list[Tensor]]:
         """The cost of rounding to the task in nats for all weights, and its gradients."""
