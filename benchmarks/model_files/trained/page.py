@@ -44,18 +44,20 @@ def _sizes(table: CellTable, allowed: Sequence[float]) -> Iterator[str]:
 
 def _summary(table: CellTable, allowed: Sequence[float]) -> Iterator[str]:
     for kind, words in _KINDS.items():
-        found = list[float]()
+        found, num_missing = list[float](), 0
         for name in NETWORKS:
             for points in allowed:
                 ours = table.get(f"{name}/{points}/{kind}")
                 theirs = table.get(f"{name}/{points}/nncodec")
                 if ours and theirs and ours["bytes"]:
                     found.append(ours["bytes"] / theirs["bytes"])
+                elif ours:
+                    num_missing += 1
         if found:
             middle = statistics.median(found)
             yield (
                 f"Bytes over NNCodec's, {words}: median {middle:.2f}, {min(found):.2f} to "
-                f"{max(found):.2f}, {len(found)} points."
+                f"{max(found):.2f}, {len(found)} points; none found at {num_missing}."
             )
 
 
