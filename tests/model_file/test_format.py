@@ -49,3 +49,29 @@ def test_the_examples_of_the_page_run() -> None:
     found = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
     assert found.attempted > 15
     assert found.failed == 0
+
+
+@pytest.mark.parametrize("size", [3, 40])
+def test_the_plain_decoder_reads_mixed_predictions_without_a_loss(
+    tmp_path: Path, size: int
+) -> None:
+    """A small module that was written without a loss in version 3 is read alike by both."""
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(100, 100), torch.nn.Linear(100, 50))
+    with torch.no_grad():
+        for item in module.parameters():
+            used = torch.rand([-(-side // 10) for side in item.shape]).gt(0.7)
+            for axis, side in enumerate(item.shape):
+                used = used.repeat_interleave(10, axis).narrow(axis, 0, side)
+            numbers = (size * torch.randn(item.shape)).round() * used
+            item.copy_((numbers.double() * 0.0123).float())
+    path = tmp_path / "net.bitfold"
+    bitfold.write_model(path, module)
+    assert path.read_bytes()[2] // 4 == 3  # the version
+    names = [name for name, _ in module.named_parameters()]
+    tensors = [(tuple(item.shape), "real") for item in module.parameters()]
+    found = decode(path.read_bytes(), tensors, names)
+    for item, decoded in zip(module.parameters(), found, strict=True):
+        assert torch.equal(
+            item, torch.tensor(decoded, dtype=torch.float64).float().view(item.shape)
+        )
