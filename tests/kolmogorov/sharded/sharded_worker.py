@@ -5,7 +5,7 @@ Run by test_sharded.py: python sharded_worker.py RANK PROCESSES FOLDER
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +205,33 @@ def resume(folder: Path) -> dict[str, Any]:
     return found
 
 
+def divide_parent(folder: Path) -> dict[str, Any]:
+    """Compute K of a part of a divided module, and of the whole, after a forward pass."""
+    del folder
+    body = network()
+    plain = make(network(), predictor="row_column")()
+    parent = nn.Sequential(body, nn.Linear(1, 3))
+    shard(parent, layers=())
+    part, whole_loss = make(body, predictor="row_column"), make(parent, predictor="row_column")
+    at_first = [part().detach(), whole_loss().detach()]
+    parent(points(torch.float32))  # the parameters stay gathered until a backward pass
+    assert not is_sharded(parent)
+    found = {"plain": plain.detach(), "part": (at_first[0], part().detach())}
+    num_walks = [0]
+    walk = parent.modules
+
+    def counted(remove_duplicate: bool = True) -> Iterator[nn.Module]:
+        num_walks[0] += 1
+        return walk(remove_duplicate)
+
+    parent.modules = counted  # type: ignore[method-assign]
+    whole_loss.table.check()
+    found |= {"walks": num_walks[0], "whole": (at_first[1], whole_loss().detach())}
+    parent[1].weight = nn.Parameter(torch.zeros(3, 1))
+    found["replaced"] = error_of(whole_loss.table.check)
+    return found
+
+
 def exchange_files(folder: Path) -> dict[str, Any]:
     """Read files into divided modules, and raise errors that all processes get."""
     module = shard(network())
@@ -315,7 +342,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", "TypedStorage is deprecated")
     where = f"file://{folder / 'meeting'}"
     dist.init_process_group("gloo", init_method=where, rank=rank, world_size=num_processes)
-    parts = (compare, check_variants, resume, exchange_files, refuse)
+    parts = (compare, check_variants, divide_parent, resume, exchange_files, refuse)
     found = {part.__name__: part(folder) for part in parts}
     torch.save(found, folder / f"found-{rank}.pt")
     dist.destroy_process_group()

@@ -120,6 +120,24 @@ def test_k_does_not_depend_on_how_the_task_is_computed(name: str, found: list[Fo
         assert distance(other["gradients"], plain["gradients"]) < rounding
 
 
+def test_k_of_a_part_goes_on_while_its_divided_parent_is_gathered(found: list[Found]) -> None:
+    """A part of a divided module, or all of it, keeps its K between forward and backward."""
+    for item in found:
+        parent = item["divide_parent"]
+        for name in ("part", "whole"):
+            before, after = parent[name]
+            assert torch.equal(after, before)
+        assert float(parent["part"][0]) == pytest.approx(float(parent["plain"]), rel=ROUNDING)
+
+
+def test_gathered_parameters_are_looked_up_in_one_walk(found: list[Found]) -> None:
+    """A check walks all modules once, not once a parameter, and sees a replaced parameter."""
+    for item in found:
+        parent = item["divide_parent"]
+        assert parent["walks"] == 1
+        assert "expected the parameters it had" in parent["replaced"]
+
+
 def test_weights_of_two_bytes_are_described(found: list[Found]) -> None:
     """K of a module in bfloat16 is computed in float32 and equals one process's."""
     for item in found:

@@ -21,7 +21,7 @@ from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.memory.parameter_memory import FlatMemory
 from bitfold.runtime.module_state import hidden_weights
 from bitfold.runtime.sharding.sharded_modules import (
-    is_gathered,
+    GatheredParameters,
     is_sharded,
     local_part,
     refused_division,
@@ -49,7 +49,7 @@ class _Node:
         shapes = [None if item is None else item.shape for item in parameters]
         return cls(module, tuple(module._modules.values()), parameters, shapes)
 
-    def is_unchanged(self, root: nn.Module) -> bool:
+    def is_unchanged(self, gathered: GatheredParameters) -> bool:
         children, parameters = self.module._modules, self.module._parameters
         if len(children) != len(self.children) or len(parameters) != len(self.parameters):
             return False
@@ -62,7 +62,7 @@ class _Node:
             return False
         pairs = zip(parameters.values(), self.parameters, strict=True)
         return all(map(is_, parameters.values(), self.parameters)) or all(
-            held is kept or is_gathered(held, kept, root) for held, kept in pairs
+            held is kept or gathered.has_exchanged(kept, held) for held, kept in pairs
         )
 
 
@@ -151,8 +151,9 @@ class ParameterTable:
         Raises:
             KolmogorovError: if a parameter or submodule was added, removed, replaced or resized.
         """
+        gathered = GatheredParameters(self.module)
         for node in () if self.is_replaced else self._nodes:
-            if not node.is_unchanged(self.module):
+            if not node.is_unchanged(gathered):
                 raise KolmogorovError(
                     f"Cannot describe {type(node.module).__name__}: expected the parameters it had "
                     "when it was wrapped, got added, removed, replaced or resized ones. "

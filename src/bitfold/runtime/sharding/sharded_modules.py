@@ -7,6 +7,8 @@ import them takes seconds, and without them no module is divided.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Final
 
 from torch import Tensor, nn
@@ -54,38 +56,58 @@ def restore_shards(module: nn.Module) -> None:
             fsdp.reshard()
 
 
-def is_gathered(held: object, kept: object, module: nn.Module) -> bool:
-    """Whether a module holds the gathered form of a sharded parameter in its place.
+class GatheredParameters:
+    """The gathered forms of a module's parameters, which FSDP2 holds between forward and backward.
 
-    FSDP2 exchanges them between a forward and a backward pass.
+    FSDP2 makes them once and uses them again. They are read when they are first asked for, and
+    once: to read them for each parameter takes a time that grows with the square of their number.
 
     Args:
-        held: by the module, or a part of it, now.
-        kept: the parameter that it held.
-        module: all that was divided together.
+        module: all that is described. FSDP2 may have divided it, parts of it, or a parent.
     """
-    if not (isinstance(held, Tensor) and isinstance(kept, Tensor)):
-        return False
-    if not is_sharded(kept) or is_sharded(held) or held.shape != kept.shape:
-        return False
-    try:
-        return any(one is held for one in _gathered_parameters(module))
-    except AttributeError:
-        return True  # another version of PyTorch keeps them elsewhere
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def has_exchanged(self, kept: object, held: object) -> bool:
+        """Whether a sharded parameter's gathered form is held in its place.
+
+        If no part of the module owns the parameter, because a parent was divided, every whole
+        tensor of its shape passes.
+
+        Args:
+            kept: the parameter that a module held.
+            held: by that module now.
+        """
+        if not (isinstance(held, Tensor) and isinstance(kept, Tensor)):
+            return False
+        if not is_sharded(kept) or is_sharded(held) or held.shape != kept.shape:
+            return False
+        return self._by_parameter.get(id(kept), held) is held
+
+    @cached_property
+    def _by_parameter(self) -> dict[int, object]:
+        try:
+            return {id(item.sharded_param): _gathered(item) for item in _divided(self._module)}
+        except AttributeError:
+            return {}  # another version of PyTorch keeps them elsewhere
 
 
-def _gathered_parameters(module: nn.Module) -> list[Tensor]:
-    """The gathered forms of all parameters, which FSDP2 makes once and uses again."""
-    found: list[Any] = []
+def _gathered(divided: Any) -> object:
+    """The gathered form of a parameter; None before the first time."""
+    return getattr(divided, "_unsharded_param", None)
+
+
+def _divided(module: nn.Module) -> Iterator[Any]:
+    """FSDP2's records of the parameters that it divides within a module."""
     for part in module.modules():
         if _is_a(part, _FSDP2):
             fsdp: Any = part
             state = fsdp._get_fsdp_state()
             # PyTorch before 2.12 has one group.
             groups = getattr(state, "_fsdp_param_groups", None) or [state._fsdp_param_group]
-            items = [item for group in groups if group is not None for item in group.fsdp_params]
-            found += [getattr(item, "_unsharded_param", None) for item in items]
-    return found
+            for group in groups:
+                yield from () if group is None else group.fsdp_params
 
 
 def refused_division(given: object) -> str | None:
