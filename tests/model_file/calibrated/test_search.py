@@ -21,6 +21,29 @@ def test_the_limit_is_nearly_reached(start: float, fall: float) -> None:
     assert len(tried) <= 15
 
 
+def test_a_guess_of_nothing_leads_nowhere() -> None:
+    """With a guess of 0 everywhere, a limit is met as without one."""
+
+    def value(place: float) -> float:
+        return float(1000 + 2.0 ** (-0.5 * place))
+
+    plain = first_within(value, 1500.0, -20.0, 0.4)
+    assert first_within(value, 1500.0, -20.0, 0.4, guess_of=lambda _: 0.0) == plain
+
+
+@pytest.mark.parametrize(("least", "limit"), [(20.0, 10.0), (2.0, 10.0)])
+def test_a_value_that_no_longer_changes_ends_the_search(least: float, limit: float) -> None:
+    """Outwards of a floor above the limit, or of a ceiling below it, few places are tried."""
+    tried = []
+
+    def value(place: float) -> float:
+        tried.append(place)
+        return least + float(-10.0 < place < -9.0)
+
+    assert (first_within(value, limit, 0.0, 1.0) is None) == (least > limit)
+    assert len(tried) < 12
+
+
 def test_a_limit_that_is_never_met() -> None:
     """If no value meets the limit, the search returns None."""
     assert first_within(lambda _: 10.0, 3.0, 0.0, 1.0) is None

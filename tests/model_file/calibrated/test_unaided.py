@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import bitfold
+from bitfold.errors import ModelFileError
 from bitfold.model_file.calibrated.guess import guessed_bits, sample_of
 from bitfold.model_file.calibrated.search import first_within
 from bitfold.model_file.calibrated.unaided import UnaidedTensors
@@ -31,6 +32,50 @@ def test_a_size_takes_fewer_errors_than_the_nearest_bins_do(tmp_path: Path) -> N
     nearest = _error(module, bitfold.read_model(path, into=network()))
     assert bitfold.write_model(path, module, num_bytes=size) <= size
     assert _error(module, bitfold.read_model(path, into=network())) < 0.9 * nearest
+
+
+class Vector(nn.Module):
+    """A module of a single vector."""
+
+    def __init__(self, weights: torch.Tensor) -> None:
+        super().__init__()
+        self.vector = nn.Parameter(weights)
+
+
+def test_vectors_alone_reach_every_size(tmp_path: Path) -> None:
+    """A module of vectors takes about any size, down to the header's, with none of its weights."""
+    module = Vector(torch.randn(2000, generator=torch.Generator().manual_seed(0)))
+    for num_bytes in (20, 60, 300, 2000):
+        size = bitfold.write_model(tmp_path / "a", module, num_bytes=num_bytes)
+        assert 0.8 * num_bytes < size <= num_bytes
+    with pytest.raises(ModelFileError, match="at least about 17,"):
+        bitfold.write_model(tmp_path / "a", module, num_bytes=16)
+
+
+@pytest.mark.parametrize("size", [1e-20, 1e-30, 1e-36, 1e-38])
+def test_tiny_weights_take_the_bytes_that_they_may(size: float, tmp_path: Path) -> None:
+    """Weights far below 1 get as exact a file of a size as others do."""
+    weights = torch.randn(40, 30, generator=torch.Generator().manual_seed(0))
+    module = nn.Linear(30, 40, bias=False)
+    with torch.no_grad():
+        module.weight.copy_(weights * size)
+    assert 290 < bitfold.write_model(tmp_path / "a", module, num_bytes=300) <= 300
+    bitfold.read_model(tmp_path / "a", into=module)
+    with torch.no_grad():
+        error = (module.weight.double() / size - weights).square().mean() / weights.square().mean()
+    assert 0.01 < float(error) < 0.2
+
+
+def test_steps_scale_with_weights() -> None:
+    """A module of weights that are 2^64 times smaller has steps that are 2^64 times shorter."""
+    module, rate = network(), 2.0**-17
+    usual = UnaidedTensors(module, Planner(module, 32)).grids(rate)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(2.0**-64)
+    small = UnaidedTensors(module, Planner(module, 32)).grids(rate)
+    for name, grid in usual.items():
+        assert small[name].step == grid.step * 2.0**-64
 
 
 def _error(module: nn.Module, decoded: nn.Module) -> float:
@@ -87,6 +132,15 @@ def test_a_guess_finds_the_limit_in_few_trials() -> None:
     assert found is not None
     assert 995 <= value(found) <= 1000
     assert len(tried) <= 5
+
+
+def test_a_guess_looks_at_all_columns() -> None:
+    """A table with one large column of 64 is guessed to take little, whatever its rows' length."""
+    weights = torch.zeros(8192, 64)
+    weights[:, 0] = 1000.0
+    sampled = sample_of(weights, 1.0)
+    assert len(sampled.values) == 4096
+    assert float((sampled.values > 0).mean()) == pytest.approx(1 / 64, rel=0.3)
 
 
 def test_a_guess_of_no_weights_is_nothing() -> None:

@@ -44,8 +44,7 @@ def rounded_alone(tensor: Tensor, importance: Floats, rate: float) -> OnGrid:
     rows = tensor.reshape(len(tensor), -1).cpu().double().numpy()
     largest = float(np.abs(rows).max(initial=0.0))
     step = math.sqrt(STEP_SHARE * rate / importance.mean())
-    # With a longer step all numbers are 0 too.
-    step = coarse(max(min(step, 4 * largest + 2.0**-100), largest / _MOST_STEPS))
+    step = _allowed(step, largest)
     steps = (np.full(rows.shape[1], step), np.ones(len(rows)))
     numbers, _ = round_columns(np.ascontiguousarray(rows.T), None, importance, steps, rate)
     return OnGrid(np.ascontiguousarray(numbers.T).reshape(-1), step)
@@ -55,8 +54,13 @@ def rounded_vector(values: Floats, importance: float, rate: float) -> OnGrid:
     """A vector to its nearest grid points; its numbers are few, so half the step is taken."""
     largest = float(np.abs(values).max(initial=0.0))
     step = math.sqrt(STEP_SHARE * rate / max(importance, 1e-300)) / 2
-    step = coarse(max(min(step, max(largest, 2.0**-100)), largest / _MOST_STEPS))
+    step = _allowed(step, largest)
     return OnGrid(np.rint(values / step).astype(np.int64), step)
+
+
+def _allowed(step: float, largest: float) -> float:
+    """The nearest step that a file may have; with the longest one all numbers are 0."""
+    return coarse(max(min(step, 4 * largest + 2.0**-100), largest / _MOST_STEPS))
 
 
 def check_finite(name: str, tensor: Tensor) -> None:

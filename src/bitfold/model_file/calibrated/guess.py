@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -34,10 +35,18 @@ class Sampled(NamedTuple):
 
 
 def sample_of(tensor: Tensor, importance: float) -> Sampled:
-    """Some of a tensor's weights, evenly spread."""
+    """Some of a tensor's weights: all of a small one, else one of each 4,096th part."""
     values = tensor.detach().reshape(-1)
-    some = values[:: max(1, len(values) // _MOST_SAMPLED)].cpu().double().abs().numpy()
-    return Sampled(some, len(values), importance)
+    some = (
+        values if len(values) <= _MOST_SAMPLED else values[_places(len(values)).to(values.device)]
+    )
+    return Sampled(some.cpu().double().abs().numpy(), len(values), importance)
+
+
+def _places(size: int) -> Tensor:
+    """A place within each of the parts of a tensor, at random: a stride may stay in one column."""
+    parts = np.arange(_MOST_SAMPLED + 1, dtype=np.int64) * size // _MOST_SAMPLED
+    return torch.from_numpy(np.random.default_rng(0).integers(parts[:-1], parts[1:]))
 
 
 def guessed_bits(samples: Sequence[Sampled], rate: float) -> float:

@@ -14,6 +14,8 @@ _FIRST_STEP, _LONGEST_STEP = 0.25, 16.0
 _MOST_GUIDED, _FARTHEST, _HALVINGS = 6, 64.0, 15
 # Guesses that differ by less, in octaves, do not tell the power; and its bounds.
 _LEAST_MOVE, _POWERS = 1e-3, (0.3, 4.0)
+# A value that stays the same over so many octaves on one side of the limit stays so for good.
+_FLAT = 48.0
 # Values below this are taken for it.
 _LEAST = 1e-300
 
@@ -50,7 +52,9 @@ def first_within(
     """
     above: Tried | None = None
     below: Tried | None = None
-    guided = None if guess_of is None else _Guided(guess_of, limit)
+    flat: Tried | None = None
+    # A guess of nothing at all leads nowhere.
+    guided = _Guided(guess_of, limit) if guess_of and guess_of(start - _FARTHEST) > 0 else None
     place = start if guided is None else guided.first(start)
     for number in range(_MOST_TRIED):
         value = value_of(place)
@@ -60,6 +64,10 @@ def first_within(
                 break
         else:
             above = (place, value)
+        if flat is None or flat[1] != value:
+            flat = (place, value)
+        elif abs(place - flat[0]) >= _FLAT and (above is None or below is None):
+            break
         proposed = None if guided is None or number > _MOST_GUIDED else guided.next(place, value)
         if proposed is not None and _is_between(above, proposed, below):
             place = proposed

@@ -17,7 +17,8 @@ from bitfold.model_file.syntax.structure import Holder, Item
 # weights likewise: where weights are small, small errors matter, and a layer of many weights adds
 # up more of them before they are looked at again, but each costs a bit.
 _POWER_SHARE, _SIZE_SHARE = 0.5, 0.5
-_LEAST = 1e-30
+# A mean square of less than this share of the module's counts as this share.
+_LEAST_SHARE = 1e-30
 
 
 class UnaidedTensors:
@@ -35,14 +36,14 @@ class UnaidedTensors:
         self._planner = planner
         tensors = rounded_tensors(holder)
         self._importance = _importance(tensors)
+        # A vector has half the step, as if it were four times as important.
         self._samples = [
-            sample_of(tensor, self._importance[item.name])
+            sample_of(tensor, self._importance[item.name] * (4 if item.is_vector else 1))
             for item, tensor in tensors
-            if not item.is_vector
         ]
 
     def guessed_bits(self, rate: float) -> float:
-        """About the bits of all tables, see `grids`."""
+        """About the bits of all tensors, see `grids`."""
         return guessed_bits(self._samples, rate)
 
     def grids(self, rate: float) -> dict[str, OnGrid]:
@@ -67,14 +68,14 @@ def _importance(tensors: Sequence[tuple[Item, Tensor]]) -> dict[str, float]:
     squares = {
         item.name: float(tensor.detach().double().square().sum()) for item, tensor in tensors
     }
-    sizes = {item.name: item.size for item, _ in tensors}
-    total = max(sum(squares.values()), _LEAST)
-    mean = total / max(sum(sizes.values()), 1)
-    found, table = dict[str, float](), max(sizes.values(), default=1)
+    sizes = [item.size for item, _ in tensors]
+    total = sum(squares.values()) or 1.0
+    mean, largest = total / max(sum(sizes), 1), max(sizes, default=1)
+    found, table = dict[str, float](), largest
     for item, _ in tensors:
         if not item.is_vector:
             table = item.size
-        own = max(squares[item.name] / max(item.size, 1), _LEAST)
-        smaller = max(sizes.values()) / max(table, 1)
+        own = max(squares[item.name] / max(item.size, 1), mean * _LEAST_SHARE)
+        smaller = largest / max(table, 1)
         found[item.name] = (mean / own) ** _POWER_SHARE * smaller**_SIZE_SHARE / total
     return found

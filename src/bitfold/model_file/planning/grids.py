@@ -17,6 +17,8 @@ _SAMPLE = 64
 _MOST_STEPS = 2**15
 # The relative error of a quotient of two numbers in float32.
 _ROUNDING = 2.0**-22
+# The least bfloat16 above 0.
+_LEAST_STEP = 2.0**-133
 
 
 class OnGrid(NamedTuple):
@@ -82,13 +84,13 @@ def grid_for(values: NDArray[np.float32], tolerance: float) -> OnGrid:
     rms = math.sqrt(float(np.square(exact).mean())) if len(exact) else 0.0
     step = coarse(rms * tolerance * math.sqrt(12))
     # No number may be further than 2^50 steps from 0.
-    step = max(step, coarse(float(np.abs(exact).max(initial=0.0)) * 2.0**-48), 2.0**-120)
+    step = max(step, coarse(float(np.abs(exact).max(initial=0.0)) * 2.0**-48))
     return OnGrid(np.rint(exact / step).astype(np.int64), step)
 
 
 def coarse(step: float) -> float:
     """Round a step to a bfloat16, which takes 16 bits in a file."""
-    bits = int(np.float32(min(max(step, 2.0**-120), 2.0**120)).view(np.uint32))
+    bits = int(np.float32(min(max(step, _LEAST_STEP), 2.0**120)).view(np.uint32))
     return float(np.uint32((bits + 0x8000) & 0xFFFF0000).view(np.float32))
 
 

@@ -50,11 +50,11 @@ def shortest_on_grids(tensors: Sequence[tuple[Item, OnGrid]]) -> list[Chosen]:
     Args:
         tensors: all tensors of a module that are on grids, in its order.
     """
-    old = _Coders(tensors, None)
+    old = _Coders(None)
     usual = [old.shortest(item, grid) for item, grid in tensors]
     if sum(item.size for item, _ in tensors) > _MOST_MIXED:
         return usual
-    new = _Coders(tensors, MixedWriter([item.box.in_memory for item, _ in tensors]))
+    new = _Coders(MixedWriter([item.box.in_memory for item, _ in tensors]))
     mixed = [new.shortest(item, grid) for item, grid in tensors]
     bits, fewer = (sum(bits for _, bits in plans) for plans in (usual, mixed))
     return mixed if fewer * (1 + _NEWER_SHARE) + _NEWER_BITS < bits else usual
@@ -64,11 +64,10 @@ class _Coders:
     """Codes that learn from tensors before, each from those for which it was chosen.
 
     Args:
-        tensors: all tensors on grids.
         mixed: mixed predictions; None: they are not tried.
     """
 
-    def __init__(self, tensors: Sequence[tuple[Item, OnGrid]], mixed: MixedWriter | None) -> None:
+    def __init__(self, mixed: MixedWriter | None) -> None:
         self._contexts, self._mixed = ContextWriter(), mixed
 
     def shortest(self, item: Item, grid: OnGrid) -> Chosen:
@@ -81,22 +80,23 @@ class _Coders:
             offset=grid.offset,
             exceptions=grid.exceptions,
         )
+        before = self._contexts.contexts.copy()
         best = min(_by_scales(planned), key=_bits_of)
         best = min(best, self._by_contexts(planned, grid, best[1]), key=_bits_of)
         best = self._by_mixed(planned, grid, best)
+        if best[0].method != CONTEXT:
+            self._contexts.contexts = before
         return best[0], best[1] + exception_bits(grid.exceptions)
 
     def _by_contexts(self, planned: TensorPlan, grid: OnGrid, most_bits: float) -> Chosen:
-        """The plan by contexts, or by counts of values, which teach contexts nothing."""
-        before, shape = self._contexts.contexts.copy(), planned.item.box.in_memory
+        """The plan by contexts, which learn from it, or by counts of values."""
+        shape = planned.item.box.in_memory
         bits = float(sum(map(symbol_bits, self._contexts.symbols(grid.numbers, shape))))
         found, counted = (planned, bits), values_of(grid.numbers)
         if counted is not None:
             least = min(bits, most_bits)
             if counted[1] * (1 + _NEWER_SHARE) + _NEWER_BITS < least:
                 found = replace(planned, method=COUNTS), counted[1] + _VALUES_BITS
-        if found[0].method != CONTEXT or bits >= most_bits:
-            self._contexts.contexts = before
         return found
 
     def _by_mixed(self, planned: TensorPlan, grid: OnGrid, best: Chosen) -> Chosen:
