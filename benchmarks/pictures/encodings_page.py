@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from statistics import mean
-from typing import Final
+from typing import Final, NamedTuple
 
 from benchmarks.harness.cells import CellTable
 from benchmarks.harness.folders import DOCS
@@ -26,16 +27,12 @@ _CELL = re.compile(r"(.+), (.+), scale (\S+), rate (\S+), seed (\d+), (\S+) s")
 
 @dataclass(frozen=True)
 class Result:
-    """A method on a photograph.
+    """A method on a photograph, at its best scale and rate.
 
     Args:
-        scale: the best of those that were tried.
-        rate: the best of those that were tried.
         found_db: the PSNR of each seed.
     """
 
-    scale: str
-    rate: str
     found_db: tuple[float, ...]
 
     @property
@@ -44,17 +41,43 @@ class Result:
         return mean(self.found_db)
 
 
+class Trained(NamedTuple):
+    """A training of a method on a photograph."""
+
+    settings: tuple[str, str]
+    seed: int
+    seconds: float
+    psnr_db: float
+
+
 def results(table: CellTable, seconds: float) -> dict[tuple[str, str], Result]:
-    """Return the trainings of a length, by photograph and method."""
-    found: dict[tuple[str, str], Result] = {}
+    """Return the trainings of a length at the best settings, by photograph and method."""
+    trainings: defaultdict[tuple[str, str], list[Trained]] = defaultdict(list)
     for name, cell in table:
         parts = _CELL.fullmatch(name)
         assert parts is not None
-        picture, method, scale, rate, _, length = parts.groups()
-        if float(length) == seconds:
-            before = found.get((picture, method), Result(scale, rate, ()))
-            found[picture, method] = Result(scale, rate, (*before.found_db, cell["psnr_db"]))
+        picture, method, scale, rate, seed, length = parts.groups()
+        one = Trained((scale, rate), int(seed), float(length), cell["psnr_db"])
+        trainings[picture, method].append(one)
+    found: dict[tuple[str, str], Result] = {}
+    for key, tried in trainings.items():
+        best = best_settings(tried)
+        shown = sorted(one for one in tried if (one.settings, one.seconds) == (best, seconds))
+        if shown:
+            found[key] = Result(tuple(one.psnr_db for one in shown))
     return found
+
+
+def best_settings(tried: list[Trained]) -> tuple[str, str]:
+    """Return the scale and the rate of the first seed's highest PSNR, where they were chosen.
+
+    They were chosen in trainings of the length at which most of them were tried.
+    """
+    first = min(one.seed for one in tried)
+    lengths = Counter(one.seconds for one in tried if one.seed == first)
+    choice = max(lengths, key=lambda length: (lengths[length], length))
+    compared = [one for one in tried if (one.seed, one.seconds) == (first, choice)]
+    return max(compared, key=lambda one: one.psnr_db).settings
 
 
 def markdown(found: dict[tuple[str, str], Result]) -> str:

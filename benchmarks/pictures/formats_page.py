@@ -7,6 +7,7 @@ the page is for the documentation once all drawings at 300 bytes are there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,12 +223,23 @@ SHEETS: Final = {
 }
 
 
+def without_parts(page: str, blocks: set[str]) -> str:
+    """Return a page without the parts, each from its heading on, that hold these blocks."""
+    parts = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    marks = [f"<!-- {block} -->" for block in blocks]
+    kept = [part for part in parts if not any(mark in part for mark in marks)]
+    return "".join(kept).rstrip() + "\n"
+
+
 def main() -> None:
     """Fill the page and draw its figures."""
     table = CellTable(formats.TABLE)
-    PAGE.write_text(TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
-    replace_block(PAGE, "drawings", drawings_text(table) or "Not measured yet.")
-    replace_block(PAGE, "photographs", photographs_text(table) or "Not measured yet.")
+    texts = {"drawings": drawings_text(table), "photographs": photographs_text(table)}
+    empty = {name for name, text in texts.items() if not text}
+    template = TEMPLATE.read_text(encoding="utf-8")
+    PAGE.write_text(without_parts(template, empty), encoding="utf-8")
+    for name in texts.keys() - empty:
+        replace_block(PAGE, name, texts[name])
     for name, sheet in SHEETS.items():
         figure = sheet.draw(table)
         if figure is not None:

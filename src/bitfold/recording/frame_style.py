@@ -26,7 +26,8 @@ class FrameStyle:
             is the same in every frame.
         fold_colour: ``plain``, by ``layer`` or by ``neuron``.
         encoding_folds: folds of the encoding's own waves or grids: ``plain`` as all others,
-            ``faint``, or ``none``. Panels of single layers show them all.
+            ``faint``, or ``none``. Panels of single layers show them all. Only exact
+            frames follow this; sampled ones ignore it.
         engine: ``auto``: exact where the exact engine supports the network, else sampled;
             ``sampled``: found at the pixels.
         image_format: ``png``, ``jpg`` or ``none``.

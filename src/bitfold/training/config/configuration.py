@@ -294,7 +294,8 @@ class Config:
     )
     encoding_folds: str = _FRAMES.word(
         "faint",
-        "folds of the encoding's own waves or grids: drawn as all others, faintly, or left out",
+        "folds of the encoding's own waves or grids, in exact frames only: drawn as all others, "
+        "faintly, or left out",
         choices=("plain", "faint", "none"),
     )
     polytope_engine: str = _FRAMES.word(
