@@ -147,7 +147,8 @@ def test_the_time_that_drawing_still_takes_is_told(tmp_path: Path) -> None:
             left.append((recorder.num_drawn, recorder.seconds_left()))
 
     assert recorder.seconds_left() == 0.0
-    train(tiny(tmp_path / "run", epochs=40, save_interval="1"), [recorder, note])
+    train(tiny(tmp_path / "run", epochs=40, save_interval="1", threads=2), [recorder, note])
+    assert recorder._num_threads == min(2, os.cpu_count() or 1)
     waited = [seconds for num_drawn, seconds in left if num_drawn == 0]
     assert waited == sorted(waited)
     assert waited[0] > 0
@@ -168,11 +169,38 @@ def test_tensorboard_gets_every_metric(tmp_path: Path) -> None:
 
 
 def test_drawing_that_was_slowed_by_training_is_expected_to_speed_up() -> None:
-    """After training, a frame takes its processor time, times the slowness that training saw."""
+    """After training, a frame takes its processor time, times the slowness of each thread."""
     now, spent = 0.0, 0.0
     recorder = Recorder(clock=lambda: now, processor_clock=lambda: spent)
     now, spent = 20.0, 10.0  # half of the processor's time went to others
-    assert recorder._once_alone(3.0, 0.5) == 1.0
-    assert recorder._once_alone(0.8, 0.5) == 0.8
-    spent = 40.0  # training has two processors
-    assert recorder._once_alone(3.0, 0.5) == 0.5
+    assert recorder._once_alone(3.0, 0.5, 2.5) == 1.0
+    assert recorder._once_alone(0.8, 0.5, 0.3) == 0.8
+    spent = 20.0  # all of a processor
+    assert recorder._once_alone(3.0, 0.5, 2.5) == 0.5
+    recorder._num_threads = 2  # which get half of a processor each
+    assert recorder._once_alone(3.0, 0.5, 2.5) == 1.0
+    spent = 40.0
+    assert recorder._once_alone(3.0, 0.5, 2.5) == 0.5
+
+
+def test_a_frame_that_waits_for_a_disk_is_expected_to_wait_again() -> None:
+    """Only the time in which drawing waited for a processor is saved after training."""
+    now, spent = 0.0, 0.0
+    recorder = Recorder(clock=lambda: now, processor_clock=lambda: spent)
+    now, spent = 20.0, 20.0
+    assert recorder._once_alone(3.0, 0.5, 1.0) == 2.0  # 1.5 s for the disk
+    assert recorder._once_alone(3.0, 0.5, 0.0) == 3.0
+    assert recorder._once_alone(3.0, 2.0, 2.5) == 2.0  # two threads: one drew, the other waited
+    assert recorder._once_alone(3.0, 0.5, None) == 0.5
+    spent = 10.0
+    assert recorder._once_alone(3.0, 0.5, 1.0) == 2.5
+
+
+def test_the_wait_for_a_processor_is_read_where_the_system_counts_it(tmp_path: Path) -> None:
+    """The second number is in nanoseconds; without one the wait is unknown."""
+    path = tmp_path / "schedstat"
+    assert worker._queued_seconds(path) is None
+    path.write_text("7 2500000000 3\n", encoding="ascii")
+    assert worker._queued_seconds(path) == 2.5
+    path.write_text("7\n", encoding="ascii")
+    assert worker._queued_seconds(path) is None

@@ -63,6 +63,7 @@ class Recorder(LateListener):
         self._num_asked = 0
         self._has_problem = False
         self._started, self._spent = clock(), processor_clock()
+        self._num_threads = 1  # of training
         self._opening_seconds = self._frame_seconds = 0.0  # to the first frame; of the last one
         self.num_drawn = 0
 
@@ -92,15 +93,25 @@ class Recorder(LateListener):
         num_missing = self._num_asked - self.num_drawn + 1  # the last epoch gets a frame, too
         return num_missing * self._frame_seconds + _CLOSING * self._opening_seconds
 
-    def _once_alone(self, seconds: float, processor_seconds: float) -> float:
+    def _once_alone(
+        self, seconds: float, processor_seconds: float, queued_seconds: float | None
+    ) -> float:
         """Return about how long drawing takes after training, when it gets training's processor.
 
         On a busy machine training leaves drawing little time. Other work goes on: it slows drawing
-        as it slows training.
+        as it slows a thread of training. What drawing waits for besides a processor, such as a
+        disk, takes as long as before.
+
+        Args:
+            seconds: that drawing took; the estimate is at most this.
+            processor_seconds: of them, those on a processor.
+            queued_seconds: of them, those in which drawing waited for a processor; None if unknown:
+                then it waited for nothing else.
         """
-        spent = self._processor_clock() - self._spent
+        spent = (self._processor_clock() - self._spent) / self._num_threads
         slowness = max(1.0, (self._clock() - self._started) / max(spent, 1e-9))
-        return min(seconds, slowness * processor_seconds)
+        other = 0.0 if queued_seconds is None else seconds - processor_seconds - queued_seconds
+        return min(seconds, slowness * processor_seconds + max(0.0, other))
 
     def _start(self, event: RunStarted) -> None:
         run = event.run
@@ -109,6 +120,7 @@ class Recorder(LateListener):
         self._num_asked = len(epochs) or 1  # a new run appends its first moment right away
         named = [run.config.snapshot_dir] if "snapshot_dir" in run.named else []
         self._started, self._spent = self._clock(), self._processor_clock()
+        self._num_threads = min(run.config.threads or 1, os.cpu_count() or 1)
         self._process = subprocess.Popen(
             isolated_command("bitfold.recording.worker", str(run.path), *named),
             stdin=subprocess.PIPE,
@@ -132,9 +144,11 @@ class Recorder(LateListener):
             if "drawn" in answer:
                 if self.num_drawn == 0:
                     opening = self._clock() - self._started
-                    self._opening_seconds = self._once_alone(opening, answer["spent"])
+                    self._opening_seconds = self._once_alone(
+                        opening, answer["spent"], answer["queued"]
+                    )
                 self._frame_seconds = self._once_alone(
-                    answer["seconds"], answer["processor_seconds"]
+                    answer["seconds"], answer["processor_seconds"], answer["queued_seconds"]
                 )
                 self.num_drawn += 1
             if "notice" in answer:

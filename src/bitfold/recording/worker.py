@@ -10,8 +10,10 @@ Each line of its standard input is one word:
 
 If the input ends without ``finish`` or ``stop``, the trainer has died, and the worker stops too.
 The frames that it has drawn are kept, and a later worker continues from them. It answers in lines
-of JSON: ``drawn`` with the ``seconds`` that the frame took, its ``processor_seconds`` and those
-``spent`` since the process began; ``notice`` or ``problem``.
+of JSON: ``drawn`` with the ``seconds`` that the frame took, its ``processor_seconds`` and the
+``queued_seconds`` in which it waited for a processor, both also since the process began, as
+``spent`` and ``queued``; ``notice`` or ``problem``. Queued times are null where the system does not
+count them.
 """
 
 from __future__ import annotations
@@ -70,17 +72,30 @@ class Orders:
         self._news.set()
 
 
+def _queued_seconds(source: Path = Path("/proc/thread-self/schedstat")) -> float | None:
+    """Return how long this thread has waited for a processor; None where nobody counts it.
+
+    Linux writes three numbers: nanoseconds on a processor, nanoseconds of waiting for one, and how
+    often the thread got one.
+    """
+    try:
+        return int(source.read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return None
+
+
 def follow(run: Run, orders: Orders) -> None:
     """Draw a run's frames until told to finish or to stop."""
     with closing(Drawing(run, FrameStyle.of(run.config), DrawingPaths.of(run))) as drawing:
         while not orders.is_stopping:
             finishing = orders.is_finishing
-            start, before = time.monotonic(), time.process_time()
+            start, before, waited = time.monotonic(), time.process_time(), _queued_seconds()
             for epoch in drawing.draw_new():
-                now, spent = time.monotonic(), time.process_time()
+                now, spent, queued = time.monotonic(), time.process_time(), _queued_seconds()
                 took = {"seconds": now - start, "processor_seconds": spent - before, "spent": spent}
-                _say({"drawn": epoch, **took})
-                start, before = now, spent
+                lost = None if queued is None or waited is None else queued - waited
+                _say({"drawn": epoch, **took, "queued_seconds": lost, "queued": queued})
+                start, before, waited = now, spent, queued
                 if orders.is_stopping:
                     break
             if finishing:
