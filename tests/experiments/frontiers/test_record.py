@@ -46,7 +46,8 @@ def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"num_bytes": None}, {"error": "small"}, {"run": "../elsewhere"}, {"seed": "0"},
+        {"num_bytes": None}, {"error": "small"}, {"error": -0.25}, {"num_bytes": -1},
+        {"run": "../elsewhere"}, {"seed": "0"},
         {"more": 1}, {"status": "stagnation"},
     ],
 )  # fmt: skip

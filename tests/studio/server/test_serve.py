@@ -87,3 +87,23 @@ def test_the_page_is_named_once_it_can_show_a_picture(
         in_a_loop(tmp_path, ready=ready)
     if is_shown_at:
         assert str(caught.value) == "Asked 3 times."
+
+
+def test_who_interrupts_before_there_is_a_picture_sees_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The URL is not told after an interrupt, however long the server takes to end."""
+    told: list[str] = []
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def can_show(_: Hub, name: str) -> bool:
+        del name
+        if not told:
+            told.append("an interrupt")
+            signal.pthread_kill(main, signal.SIGINT)
+        return False
+
+    monkeypatch.setattr(Hub, "can_show", can_show)
+    in_a_loop(tmp_path, ready=told.append)
+    assert told == ["an interrupt"]

@@ -200,6 +200,8 @@ def _checked(point: FrontierPoint) -> FrontierPoint:
     numbers = (point.num_bytes, point.error, point.psnr_db, point.description_bits)
     if not all(number is None or is_number(number) for number in numbers):
         raise ValueError(f"{shortened(point.run)} has numbers that are none")
+    if min(point.num_bytes or 0, point.error or 0, point.description_bits or 0) < 0:
+        raise ValueError(f"{shortened(point.run)} has a size or an error below 0")
     if not (isinstance(point.run, str) and isinstance(point.status, str)):
         raise ValueError(f"{shortened(point.run)} is no name of a run")
     if not (point.file is None or (isinstance(point.file, str) and _is_name(point.file))):

@@ -44,7 +44,12 @@ class Cutter:
         The process starts before there is anything to do: it takes seconds to load, for which the
         first picture of a page would wait.
         """
-        await self._start()
+        self._child = await self._start()
+        self._child.request(Message("load"))
+        self.is_loaded = await self._child.receive() is not None
+        if not self.is_loaded:  # another one that dies says its reason to who asked
+            await self._child.listen(self._hear)
+            self._child = None
         while True:
             request = self._choose()
             if request is None:
@@ -52,8 +57,7 @@ class Cutter:
                 await self._news.wait()
                 continue
             if self._child is None or not self._child.is_running:
-                await self._start()
-            assert self._child is not None
+                self._child = await self._start()
             self._child.request(request)
             answer = await self._child.receive()
             if answer is not None:
@@ -64,12 +68,12 @@ class Cutter:
             self._fail(request, reason)
             await asyncio.sleep(_REST_SECONDS)
 
-    async def _start(self) -> None:
-        self._child = await Child.start(_WORKER, name="the cutting process")
-        self._child.request(Message("load"))
-        self.is_loaded = await self._child.receive() is not None
+    async def _start(self) -> Child:
+        return await Child.start(_WORKER, name="the cutting process")
 
     async def close(self) -> None:
         """End the process."""
         if self._child is not None:
+            if not self.is_loaded:
+                self._child.give_up()  # it would first load to the end
             await self._child.stop()

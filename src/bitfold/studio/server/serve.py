@@ -74,9 +74,14 @@ def serve(
                 first = hub.begin(begin, is_playing=is_playing)
             # The server shuts down in order before it hands an interrupt on.
             serving = asyncio.create_task(server.serve(sockets=[listening]))
+
+            def is_ending() -> bool:
+                return server.should_exit or serving.done()
+
             try:
-                await _until(lambda: hub.can_show(first) or serving.done())
-                ready(f"http://{shown}:{number}/#token={token}&run={first}")
+                await _until(lambda: hub.can_show(first) or is_ending())
+                if not is_ending():
+                    ready(f"http://{shown}:{number}/#token={token}&run={first}")
             except BaseException:
                 server.should_exit = True
                 raise

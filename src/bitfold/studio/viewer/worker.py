@@ -65,7 +65,7 @@ class Viewer:
 
     def _load(self, _: Message) -> Message:
         """Load what the first cut needs; this takes longer than to cut."""
-        network = nn.Sequential(nn.Linear(2, 2), nn.LeakyReLU(), nn.Linear(2, 1))
+        network = nn.Sequential(nn.Linear(2, 2), nn.LeakyReLU(), nn.Linear(2, 1)).eval()
         partition(network, ((-1.0, -1.0), (1.0, 1.0)), with_outputs=True)
         return Message("loaded")
 
