@@ -35,6 +35,9 @@ MOST_SECONDS, MOST_MEGABYTES = 10.0, 1024.0
 HANGS_SECONDS = 600.0
 # Loops are compiled and libraries imported before the first attempt.
 START_SECONDS = 3600.0
+# After so many attempts a new process makes the next: memory that large files have left in pieces
+# would be counted as that of a later attempt.
+RUNS_OF_A_PROCESS = 500
 
 
 def main() -> int:
@@ -82,7 +85,8 @@ def attempts(first: int, last: int, seed: int) -> Iterator[dict[str, Any]]:
     """Yield the outcome of each attempt; a process that hangs or dies is replaced."""
     while first < last:
         with tempfile.TemporaryDirectory() as folder:
-            for found in _attempts_in_child(first, last, seed, folder):
+            end = min(last, first + RUNS_OF_A_PROCESS)
+            for found in _attempts_in_child(first, end, seed, folder):
                 first = found["number"] + 1
                 yield found
 
