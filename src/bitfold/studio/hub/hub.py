@@ -185,11 +185,14 @@ class Hub:
     def can_show(self, name: str) -> bool:
         """Whether a page would get its first picture of a run at once.
 
+        A trainer sends weights only while a page looks, but its first moment says that it can.
+
         Args:
             name: of the run; empty if there is none.
         """
         live = self._live.get(name)
-        return self._cutter.is_loaded and not (live is not None and live.is_coming)
+        is_begun = live is None or not live.is_open or live.has_moment
+        return self._cutter.is_loaded and is_begun
 
     # --- commands
 

@@ -51,6 +51,7 @@ class LiveRun:
         has_history: whether ``rows`` and ``kept`` hold what the run's folder has.
         is_record_asked: whether the run's folder was asked for them.
         is_coming: whether a trainer was started that has not yet sent a moment.
+        has_moment: whether a trainer has told a moment of it.
         beginning: how the run begins, until its trainer has made it; then empty.
         is_silent: whether its trainer has not answered for `SILENT_SECONDS`.
     """
@@ -67,6 +68,7 @@ class LiveRun:
         self.has_history = False
         self.is_record_asked = False
         self.is_coming = False
+        self.has_moment = False
         self.beginning: Mapping[str, Any] = {}
         self.is_silent = False
         self._heard_seconds: float | None = None  # of the monotonic clock; None before the first
@@ -189,6 +191,7 @@ class LiveRun:
         return encode(Message("moment", facts, {"rows": self.rows.since(first_row)}))
 
     def _take_moment(self, message: Message) -> None:
+        self.has_moment = True
         self._facts |= {"is_problem": False, **message.facts}
         frames = message.facts["frames"]
         if frames:
