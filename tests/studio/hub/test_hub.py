@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bitfold.studio.hub.hub import Hub
 from bitfold.studio.hub.live_run import LiveRun
+from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.hub.runs_folder import RunsFolder
-from bitfold.studio.wire.message import Message, encode
+from bitfold.studio.wire.message import Message, decode, encode
 from bitfold.training.store.metrics import METRIC_NAMES
 
 
@@ -35,6 +39,36 @@ def test_a_run_that_could_not_begin_is_shown_with_its_reason(tmp_path: Path) -> 
     live.is_starting = True
     live.end("The trainer cannot be started: no memory.")
     assert hub.can_show("ring")
+
+
+def test_an_older_list_of_runs_never_comes_after_a_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that takes long to read is told before one that was asked for later."""
+    newer_is_told = threading.Event()
+    told: list[list[str]] = []
+    lists = iter([["ring"], []])
+
+    def all_facts() -> list[dict[str, str]]:
+        names = next(lists)
+        if names:
+            newer_is_told.wait(0.5)
+        return [{"run": name} for name in names]
+
+    def put(_: str, data: bytes) -> None:
+        told.append([one["run"] for one in decode(data).facts["runs"]])
+        if not told[-1]:
+            newer_is_told.set()
+
+    async def ask_twice() -> None:
+        hub = Hub(RunsFolder(tmp_path))
+        monkeypatch.setattr(hub.runs, "all_facts", all_facts)
+        client = PageClient()
+        monkeypatch.setattr(client, "put", put)
+        await asyncio.gather(hub._tell_runs(client), hub._tell_runs(client))
+
+    asyncio.run(ask_twice())
+    assert told == [["ring"], []]
 
 
 def _ignore(kind: str, told: bytes) -> None:

@@ -54,6 +54,7 @@ class Hub:
             self._views.next_request, self._announcer.hear_viewer, self._views.fail
         )
         self._savers = Savers(self._hear_saver)
+        self._listing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._does: dict[str, Callable[[PageClient, Command], None]] = {
             **dict.fromkeys(_TO_TRAINER, self._order),
@@ -110,12 +111,13 @@ class Hub:
         self._spawn(self._tell_runs(client))
 
     async def _tell_runs(self, client: PageClient | None) -> None:
-        found = await asyncio.to_thread(self.runs.all_facts)  # reads a few files of each run
-        trained = {name for name, live in self._live.items() if live.trainer is not None}
-        facts = [{**one, "is_trained": one["run"] in trained} for one in found]
-        data = encode(Message("runs", {"runs": facts}))
-        for one in [client] if client else list(self.clients.values()):
-            one.put("runs", data)
+        async with self._listing:  # an older list never comes after a newer one
+            found = await asyncio.to_thread(self.runs.all_facts)  # reads a few files of each run
+            trained = {name for name, live in self._live.items() if live.trainer is not None}
+            facts = [{**one, "is_trained": one["run"] in trained} for one in found]
+            data = encode(Message("runs", {"runs": facts}))
+            for one in [client] if client else list(self.clients.values()):
+                one.put("runs", data)
 
     # --- runs
 
