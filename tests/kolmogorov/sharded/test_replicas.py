@@ -1,14 +1,10 @@
 """K of two replicas of a module, each divided between two processes (HSDP), against one process."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from tests.kolmogorov.sharded.test_sharded import ROOT, ROUNDING, distance
+from tests.kolmogorov.sharded.test_sharded import ROUNDING, distance, results_of
 
 WORKER = Path(__file__).with_name("replicas_worker.py")
 NUM_PROCESSES = 4
@@ -16,27 +12,7 @@ NUM_PROCESSES = 4
 
 def test_replicas_of_shards_find_what_one_process_finds(tmp_path: Path) -> None:
     """K, gradients, bits, report, training and the file are those of one process, everywhere."""
-    words = [sys.executable, "-W", "error", str(WORKER)]
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    processes = [
-        subprocess.Popen(
-            [*words, str(rank), str(NUM_PROCESSES), str(tmp_path)],
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        for rank in range(NUM_PROCESSES)
-    ]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=400)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
-    for rank in range(NUM_PROCESSES):
-        found = torch.load(tmp_path / f"found-{rank}.pt")
+    for found in results_of(WORKER, NUM_PROCESSES, tmp_path):
         one, divided = found["one"], found["divided"]
         assert float(divided["K"]) == pytest.approx(float(one["K"]), rel=1e-12)
         assert distance(divided["gradients"], one["gradients"]) < 1e-12

@@ -1,5 +1,6 @@
 """K of a module that FSDP2 divides among 2 or 3 processes, against K of one process."""
 
+import os
 import re
 import subprocess
 import sys
@@ -28,13 +29,19 @@ Found = dict[str, dict[str, Any]]
 )
 def found(request: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Found]:
     """Return the results of all processes."""
-    folder, number = tmp_path_factory.mktemp("processes"), request.param
+    return results_of(WORKER, request.param, tmp_path_factory.mktemp("processes"))
+
+
+def results_of(worker: Path, number: int, folder: Path) -> list[Any]:
+    """Run a worker as several processes together, and return the results of each."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     processes = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", str(WORKER), str(rank), str(number), str(folder)],
+            [sys.executable, "-W", "error", str(worker), str(rank), str(number), str(folder)],
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": path},
         )
         for rank in range(number)
     ]

@@ -14,7 +14,7 @@ from bitfold.training.step.resources import limited_threads
 
 
 class ThreadEngine(Engine):
-    """Trains members in threads, for epochs that are compiled calls: these run side by side.
+    """Trains members in threads, which share Python's lock between epochs of compiled calls.
 
     A member in a thread cannot be killed alone. What kills it, kills the process; the sweep goes on
     from the record on disk.
