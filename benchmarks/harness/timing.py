@@ -118,11 +118,11 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
 
 
 def write_results(path: Path | None, results: Mapping[str, Any]) -> None:
-    """Write results and environment as JSON; without a path, write nothing."""
+    """Write results as JSON, with this environment unless they have one; no path writes nothing."""
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_as_text({**results, "environment": environment()}), encoding="utf-8")
+    path.write_text(_as_text({"environment": environment(), **results}), encoding="utf-8")
     print(f"Wrote {path}.")
 
 

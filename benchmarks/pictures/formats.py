@@ -22,7 +22,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 
 from benchmarks.harness.cells import Cell, CellTable
 from benchmarks.harness.folders import RESULTS
@@ -72,6 +71,8 @@ def photograph_bytes(bits_per_pixel: float) -> int:
 
 def likeness(truth: Pixels, shown: Pixels) -> tuple[float, float]:
     """Return PSNR in dB, at most 99, and SSIM as scikit-image computes it with Gaussian windows."""
+    from skimage.metrics import structural_similarity  # noqa: PLC0415 - an extra
+
     quality = min(psnr_db(truth, shown), MOST_DB)
     similarity = structural_similarity(  # type: ignore[no-untyped-call, unused-ignore] # as it has it
         truth, shown, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,

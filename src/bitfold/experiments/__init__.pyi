@@ -30,7 +30,13 @@ from bitfold.experiments.pictures.search import (
     TrialStarted,
     compress_picture,
 )
-from bitfold.experiments.quality import Quality, QualityMeter, measure_quality, spread_pixels
+from bitfold.experiments.quality import (
+    Quality,
+    QualityMeter,
+    measure_quality,
+    psnr_text,
+    spread_pixels,
+)
 from bitfold.experiments.reports.page import Report, write_report
 from bitfold.experiments.run_coding import CodedRun, code_run
 from bitfold.experiments.run_summary import PolytopeCount, count_polytopes, decoded_psnr_db
@@ -109,6 +115,7 @@ __all__ = [
     "pareto_front",
     "parse_variation",
     "picture_settings",
+    "psnr_text",
     "read_picture_network",
     "read_plan",
     "read_sweep_record",

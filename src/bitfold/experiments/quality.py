@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,12 +15,23 @@ from torch.nn import functional
 from bitfold.runtime.display.html_tables import html_facts
 from bitfold.targets import Target
 
+#: What records hold as the PSNR of equal pictures: JSON has no infinity.
+EXACT_DB: Final = 100.0
 #: Pixels at which `measure_quality` measures, evenly spread over the target.
 MAX_PIXELS = 2**16
 # Pixels in one forward pass.
 _CHUNK = 2**16
 # A pixel counts as off from this difference on, where black to white is 1.
 _VISIBLE = 0.1
+
+
+def psnr_text(value: float) -> str:
+    """Return a PSNR in dB as text, which says of equal pictures that they are.
+
+    >>> psnr_text(31.416), psnr_text(math.inf), psnr_text(EXACT_DB)
+    ('31.42 dB', 'exact', 'exact')
+    """
+    return "exact" if value >= EXACT_DB else f"{value:.2f} dB"
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class Quality:
         facts = {
             "task loss": f"{self.task_loss:.5g}",
             "error": f"{self.error:.5g}",
-            "PSNR": None if self.psnr_db is None else f"{self.psnr_db:.2f} dB",
+            "PSNR": None if self.psnr_db is None else psnr_text(self.psnr_db),
             "pixels that look wrong": f"{self.share_off:.2%}",
         }
         return html_facts("Quality over pixels", facts)
@@ -60,7 +72,7 @@ class Quality:
     def __str__(self) -> str:
         if self.psnr_db is None:
             return f"{100 * self.error:.2f} % of the pixels wrong"
-        return f"mean squared error {self.error:.3g}, PSNR {self.psnr_db:.2f} dB"
+        return f"mean squared error {self.error:.3g}, PSNR {psnr_text(self.psnr_db)}"
 
 
 class QualityMeter:

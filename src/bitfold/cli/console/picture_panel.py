@@ -62,11 +62,11 @@ def print_panel(comparison: Comparison, page: Path, console: Console) -> None:
     for _ in range(3):
         table.add_column(justify="right")
     for one in comparison.rivals:
-        if one.num_bytes is None:
+        if one.num_bytes is None or one.psnr_db is None:
             table.add_row(one.name, "none this small", "", "")
         else:
-            numbers = f"{one.num_bytes:,} bytes", f"{one.psnr_db:.2f} dB", f"SSIM {one.ssim:.3f}"
-            table.add_row(one.name, *numbers)
+            quality = experiments.psnr_text(one.psnr_db), f"SSIM {one.ssim:.3f}"
+            table.add_row(one.name, f"{one.num_bytes:,} bytes", *quality)
     found = comparison.found
     table.add_row()
     table.add_row("decoding", f"{1000 * comparison.decoding_seconds:.0f} ms", "", "")
@@ -84,4 +84,4 @@ def print_panel(comparison: Comparison, page: Path, console: Console) -> None:
 
 
 def _told(trial: Trial) -> str:
-    return f"{trial.size:,} bytes, {trial.quality_db:.2f} dB"
+    return f"{trial.size:,} bytes, {experiments.psnr_text(trial.quality_db)}"

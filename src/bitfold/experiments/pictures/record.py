@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bitfold.experiments.goal import Goal
+from bitfold.experiments.quality import EXACT_DB
 from bitfold.experiments.stored_record import StoredRecord
 from bitfold.runtime.strangers.bounded_json import is_number
 
@@ -121,7 +122,7 @@ class SearchRecord:
     def reaches(self, trial: Trial) -> bool:
         """Whether a measured trial reaches the goal."""
         if self.goal.psnr_db is not None:
-            return trial.quality_db >= self.goal.psnr_db
+            return trial.quality_db >= min(self.goal.psnr_db, EXACT_DB)
         return self.goal.num_bytes is None or trial.size <= self.goal.num_bytes
 
     def _rank(self, trial: Trial) -> tuple[bool, float]:

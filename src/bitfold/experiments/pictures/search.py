@@ -22,6 +22,7 @@ from bitfold.experiments.pictures.finer_classes import TIMES, finer_classes
 from bitfold.experiments.pictures.plan import check_goal, next_trial, usual_bytes
 from bitfold.experiments.pictures.record import SearchRecord, Trial, read_search
 from bitfold.experiments.pictures.similarity import psnr_db
+from bitfold.experiments.quality import EXACT_DB
 from bitfold.experiments.run_coding import CodedRun, code_run
 from bitfold.model_file import read_model
 from bitfold.networks import PolytopeNet
@@ -37,7 +38,6 @@ LEARNED: Final = "learned.png"
 # So many pixels are learned quickly enough.
 _MOST_LEARNED_PX: Final = 2**20
 _STOPPED = ("interrupted", "terminated", "unsaved")
-_MOST_DB = 100.0
 # By task: points in a step, and the learning rate. Edges between classes are found in many steps.
 _STEPS: Final = {"regression": (2048, 5e-3), "classification": (512, 1e-2)}
 
@@ -267,10 +267,10 @@ def _measured(
     as_trained = code_run(run, with_palette=True)
     coded = _within_goal(run, record, as_trained)
     pixels = _drawn(coded, original)
-    quality = min(psnr_db(original, pixels), _MOST_DB)
+    quality = min(psnr_db(original, pixels), EXACT_DB)
     trained = quality
     if coded is not as_trained:
-        trained = min(psnr_db(original, _drawn(as_trained, original)), _MOST_DB)
+        trained = min(psnr_db(original, _drawn(as_trained, original)), EXACT_DB)
     done = replace(
         trial,
         num_bytes=len(coded.data),

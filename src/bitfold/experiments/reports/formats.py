@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bitfold.experiments.quality import Quality
+from bitfold.experiments.quality import Quality, psnr_text
 
 
 def count(number: int) -> str:
@@ -56,4 +56,4 @@ def decibels(quality: Quality) -> str:
     found = quality.psnr_db
     if found is None or math.isnan(found):
         return "-"
-    return "exact" if math.isinf(found) and found > 0 else f"{found:.2f} dB"
+    return psnr_text(found)

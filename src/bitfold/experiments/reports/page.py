@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bitfold.errors import RenderError, RunError
+from bitfold.experiments.quality import psnr_text
 from bitfold.experiments.reports import formats
 from bitfold.experiments.reports.facts import DELTA, Facts, gather_facts
 from bitfold.experiments.reports.figures import curve, image, last_frame, pictures
@@ -108,6 +109,7 @@ def environment() -> Environment:
     )
     for item in (
         formats.count, formats.number, formats.percent, formats.width, formats.decibels,
+        psnr_text,
     ):  # fmt: skip
         environment.filters[item.__name__] = item
     return environment
