@@ -156,7 +156,7 @@ def main() -> int:
     """Answer requests until the input ends."""
     leave_signals_to_server()
     if hasattr(os, "nice"):
-        os.nice(5)  # training comes first
+        os.nice(1)  # training comes first, but hardly: a page waits for the picture
     keep_freed_memory()
     send, viewer = Sender(own_output()), Viewer()
     for request in received(sys.stdin.buffer):
