@@ -1,6 +1,6 @@
-"""Compiled training of narrow networks: all layers as one node of the autograd graph."""
+"""Fast training of dense networks: all layers as one node of the autograd graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bitfold.networks.activations import ACTIVATION_CODES
+from bitfold.networks.grid_features import GridFeatures
+from bitfold.networks.kept_layers import KeptLayers
 from bitfold.networks.polytope_net import PolytopeNet
 from bitfold.networks.triangle_waves import TriangleWaves
 from bitfold.runtime.memory.parameter_memory import FlatMemory, is_plain
@@ -23,6 +25,7 @@ _FEW_POINTS: Final = 128
 # With more multiplications than this in a pass, several PyTorch threads may beat our one.
 _ONE_THREAD_WORK: Final = 1e7
 
+_ENCODINGS: Final = (TriangleWaves, GridFeatures)
 _Floats = NDArray[np.float32]
 
 DenseRoom = tuple[_Floats, _Floats]
@@ -32,12 +35,12 @@ DenseRoom = tuple[_Floats, _Floats]
 class CompiledNet:
     """Evaluates a network in the fastest way, with the network's own parameters.
 
-    A call returns the network's outputs to within float32's rounding, and autograd works as usual.
-    Compiled loops evaluate narrow networks: float32 on the CPU with relu or leaky_relu, up to a
-    width of 48, or 16 for fewer than 128 points. They take a tile of points through all layers;
-    an encoding, which has no weights, is computed before them and counts as the first width.
-    The network itself evaluates everything else, also if it has hooks or the points need a
-    gradient.
+    A call returns the network's outputs to within float32's rounding, and autograd works as usual,
+    but not twice. Both faster ways are for relu and leaky_relu in float32 on the CPU, after any
+    encoding. Compiled loops evaluate narrow networks, up to a width of 48, or 16 for fewer than 128
+    points: they take a tile of points through all layers; waves count as the first width, and
+    grids have no loops. Wider networks are evaluated by `KeptLayers`. The network itself evaluates
+    everything else, also if it has hooks or the points need a gradient.
 
     Args:
         network: its parameters are read at every call; its layers must not be replaced.
@@ -55,9 +58,10 @@ class CompiledNet:
         self._network = network
         self._modules = tuple(network.modules())
         self._linears = [module for module in network.layers if isinstance(module, nn.Linear)]
+        first, slopes = network.layers[0], slopes_of(network)
+        self._layers = None if slopes is None else KeptLayers(slopes)
         self._loops = loops_for(network)
-        first = network.layers[0]
-        self._encode = first if type(first) is TriangleWaves else None
+        self._encode = first if isinstance(first, _ENCODINGS) else None
         self._memory = FlatMemory([])
 
     def __call__(self, points: Tensor) -> Tensor:
@@ -65,17 +69,28 @@ class CompiledNet:
         parameters = [p for layer in self._linears for p in (layer.weight, layer.bias)]
         if not self._memory.is_that_of(parameters):
             self._memory = FlatMemory(parameters)
-        if self._loops is None or not (self._can_run(points) and self._loops.pay(len(points))):
-            outputs: Tensor = self._network(points)
-            return outputs
-        if self._encode is not None:
-            with torch.no_grad():  # points need no gradient, and waves have no weights
-                points = self._encode(points)
+        if self._can_run(points):
+            if self._loops is not None and self._loops.pay(len(points)):
+                return self._by_loops(self._loops, self._encoded(points), parameters)
+            if self._layers is not None and self._layers.fit(points, parameters):
+                return self._layers(self._encoded(points), parameters)
+        outputs: Tensor = self._network(points)
+        return outputs
+
+    def _encoded(self, points: Tensor) -> Tensor:
+        if self._encode is None:
+            return points
+        encoded: Tensor = self._encode(points)
+        return encoded
+
+    def _by_loops(
+        self, loops: "DenseLoops", points: Tensor, parameters: Sequence[Tensor]
+    ) -> Tensor:
         if not torch.is_grad_enabled():
-            return self._loops.outputs(self._memory.flat(), points, keep=False)[0]
+            return loops.outputs(self._memory.flat(), points, keep=False)[0]
         # PyTorch leaves Function.apply without types.
         apply: Callable[..., Tensor] = _CompiledPass.apply
-        return apply(self._loops, self._memory.flat(), points, *parameters)
+        return apply(loops, self._memory.flat(), points, *parameters)
 
     def _can_run(self, points: Tensor) -> bool:
         return (
@@ -181,21 +196,26 @@ class DenseLoops:
 
 def loops_for(network: PolytopeNet) -> DenseLoops | None:
     """Return the loops for a network, or None if they cannot evaluate it."""
-    widths = [network.num_encoded]
+    slopes = slopes_of(network)
+    widths = [network.num_encoded, *network.widths, network.out_features]
+    if slopes is None or max(widths) > MAX_COMPILED_WIDTH or network.encoding.num_levels:
+        return None
+    return DenseLoops(widths, slopes)
+
+
+def slopes_of(network: PolytopeNet) -> list[float] | None:
+    """Return the slope of each layer's activation for sums up to 0, or None where one is curved."""
     slopes: list[float] = []
     for module in network.layers:
-        if type(module) is TriangleWaves:
-            continue
         if type(module) is nn.Linear:
-            widths.append(module.out_features)
             slopes.append(1.0)
         elif type(module) is nn.LeakyReLU:
             slopes[-1] = module.negative_slope
         elif type(module) is nn.ReLU:
             slopes[-1] = 0.0
-        else:
+        elif not isinstance(module, _ENCODINGS):
             return None
-    return DenseLoops(widths, slopes) if max(widths) <= MAX_COMPILED_WIDTH else None
+    return slopes
 
 
 def chain_of(network: PolytopeNet) -> DenseLoops:
