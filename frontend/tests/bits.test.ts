@@ -58,6 +58,20 @@ test("the present is asked for again after an epoch or a change, and a recorded 
   assert.notEqual(versionOf(recorded, first), versionOf(present, first));
 });
 
+test("tables of an encoding's grids are no layer of neurons", () => {
+  const message = {
+    kind: "bits",
+    facts: {
+      tensors: [
+        { name: "layers.0.tables.0", shape: [1, 2] }, { name: "layers.1.weight", shape: [1, 2] }, { name: "layers.1.bias", shape: [1] },
+      ],
+    },
+    arrays: { weights: Float32Array.of(1, 2, 3, 4, 5) },
+    shapes: {},
+  };
+  assert.deepEqual(neuronWeights(message, 0, 0).map(({ value }) => value), [3, 4, 5]);
+});
+
 test("a neuron has the weights of its row, and its bias", () => {
   const message = {
     kind: "bits",

@@ -6,9 +6,9 @@ import test from "node:test";
 
 import { lastKnown, series, thinned } from "../src/curves/thinning.ts";
 import { Camera, LEAST_HALF } from "../src/folds/camera.ts";
-import { foldPalette, hue } from "../src/folds/palette.ts";
+import { foldPalette, hue, type EncodingFolds } from "../src/folds/palette.ts";
 import { cornerColours, triangulate } from "../src/folds/triangles.ts";
-import { layerOf, nearestFold } from "../src/folds/nearest_fold.ts";
+import { firstNeuron, layerOf, nearestFold } from "../src/folds/nearest_fold.ts";
 import { patternOf } from "../src/folds/place_pane.ts";
 import { placedPoints } from "../src/folds/points.ts";
 import { fragmentOf, placeOf } from "../src/link.ts";
@@ -116,12 +116,25 @@ test("the switch of the seed's bug goes back to what was there before", () => {
 });
 
 test("each neuron has the colour of its layer", () => {
-  const legend = { layerSizes: [2, 1], layerColours: [[1, 2, 3], [4, 5, 6]] };
-  const { pixels, rows } = foldPalette(legend, "layer", null);
+  const legend = { layerSizes: [2, 1], layerColours: [[1, 2, 3], [4, 5, 6]], numEncodingLayers: 0 };
+  const { pixels, rows } = foldPalette(legend, "layer", null, "faint");
   assert.equal(rows, 1);
   assert.deepEqual([...pixels.subarray(0, 12)], [1, 2, 3, 255, 1, 2, 3, 255, 4, 5, 6, 255]);
-  const chosen = foldPalette(legend, "layer", 1).pixels;
+  const chosen = foldPalette(legend, "layer", 1, "faint").pixels;
   assert.deepEqual([chosen[3], chosen[7], chosen[11]], [36, 255, 36]);
+});
+
+test("folds of the encoding are faint, left out, or as all others", () => {
+  const legend = { layerSizes: [2, 1], layerColours: [], numEncodingLayers: 1 };
+  const opacity = (how: EncodingFolds, chosen: number | null): (number | undefined)[] => {
+    const { pixels } = foldPalette(legend, "plain", chosen, how);
+    return [pixels[3], pixels[7], pixels[11]];
+  };
+  assert.deepEqual(opacity("faint", null), [77, 77, 255]);
+  assert.deepEqual(opacity("none", null), [0, 0, 255]);
+  assert.deepEqual(opacity("plain", null), [255, 255, 255]);
+  assert.deepEqual(opacity("faint", 2), [36, 36, 255]);
+  assert.deepEqual(opacity("none", 2), [0, 0, 255]);
 });
 
 test("hues go round the colour circle", () => {
@@ -144,11 +157,14 @@ test("the nearest recorded moment is found", () => {
 
 test("the nearest fold is found, in pixels", () => {
   const folds = Float32Array.of(0, 0, 1, 0, 0, 1, 1, 1);
-  const found = nearestFold(folds, 0.5, 0.9, 100, 100);
+  const neurons = Uint32Array.of(0, 3);
+  const found = nearestFold(folds, 0.5, 0.9, 100, 100, neurons, 0);
   assert.equal(found?.piece, 1);
   assert.ok(Math.abs((found?.distance ?? 0) - 10) < 1e-4);
-  assert.equal(nearestFold(folds, 3, 0, 100, 100)?.distance, 200);
-  assert.equal(nearestFold(new Float32Array(0), 0, 0, 1, 1), null);
+  assert.equal(nearestFold(folds, 3, 0, 100, 100, neurons, 0)?.distance, 200);
+  assert.equal(nearestFold(folds, 0.5, 0.1, 100, 100, neurons, 0)?.piece, 0);
+  assert.equal(nearestFold(folds, 0.5, 0.1, 100, 100, neurons, firstNeuron(1, [2, 2]))?.piece, 1);
+  assert.equal(nearestFold(new Float32Array(0), 0, 0, 1, 1, new Uint32Array(0), 0), null);
 });
 
 test("a neuron has a layer and a number within it", () => {

@@ -22,7 +22,10 @@ export function neuronWeights(message: Message, layer: number, index: number): N
   const values = floats(message, "weights");
   const costs = floats(message, "costs");
   const tensors = message.facts["tensors"] as Tensor[];
-  const modules = tensors.filter(({ shape }) => shape.length === 2).map(({ name }) => moduleOf(name));
+  // Grids of an encoding have tables of two sides too, but no neurons.
+  const modules = tensors
+    .filter(({ name, shape }) => shape.length === 2 && name.endsWith(".weight"))
+    .map(({ name }) => moduleOf(name));
   const found: NeuronWeight[] = [];
   let first = 0;
   for (const { name, shape } of tensors) {

@@ -13,6 +13,8 @@ export interface Legend {
   readonly numPolytopes: number;
   readonly layerSizes: readonly number[];
   readonly layerColours: readonly (readonly number[])[];
+  /** How many of the first layers are folds of the encoding. */
+  readonly numEncodingLayers: number;
   readonly classColours: readonly (readonly number[])[] | null;
   readonly isSquashed: boolean;
   readonly pictureAspect: number;
@@ -34,6 +36,7 @@ export function legendOf(message: Message): Legend {
     numPolytopes: Number(facts["num_polytopes"]),
     layerSizes: facts["layer_sizes"] as number[],
     layerColours: facts["layer_colours"] as number[][],
+    numEncodingLayers: Number(facts["num_encoding_layers"]),
     classColours: facts["class_colours"] as number[][] | null,
     isSquashed: facts["is_squashed"] === true,
     pictureAspect: Number(facts["picture_aspect"]),

@@ -2,7 +2,8 @@
 
 /** The piece of a fold that is nearest to a point, and its distance; null if there is none.
  *
- * `folds` holds two ends a piece; the distance is measured after x and y were scaled.
+ * `folds` holds two ends a piece; the distance is measured after x and y were scaled. Pieces of neurons below
+ * `leastNeuron` are passed over.
  */
 export function nearestFold(
   folds: Float32Array,
@@ -10,10 +11,13 @@ export function nearestFold(
   y: number,
   scaleX: number,
   scaleY: number,
+  neurons: Uint32Array,
+  leastNeuron: number,
 ): { readonly piece: number; readonly distance: number } | null {
   let best = -1;
   let least = Infinity;
   for (let i = 0; i + 3 < folds.length; i += 4) {
+    if ((neurons[i / 4] as number) < leastNeuron) continue;
     const ax = ((folds[i] as number) - x) * scaleX;
     const ay = ((folds[i + 1] as number) - y) * scaleY;
     const bx = ((folds[i + 2] as number) - x) * scaleX - ax;
@@ -29,6 +33,11 @@ export function nearestFold(
     }
   }
   return best < 0 ? null : { piece: best, distance: Math.sqrt(least) };
+}
+
+/** The number of the first neuron of a layer. */
+export function firstNeuron(layer: number, sizes: readonly number[]): number {
+  return sizes.slice(0, layer).reduce((sum, size) => sum + size, 0);
 }
 
 /** The layer and the number within it of a neuron, both from 0. */

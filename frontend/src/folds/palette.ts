@@ -3,16 +3,21 @@
 import type { Legend } from "./drawing.ts";
 
 export type FoldColour = "plain" | "layer" | "neuron";
+/** How folds of the encoding are drawn: as all others, faintly, or not at all. */
+export type EncodingFolds = "plain" | "faint" | "none";
 
 const FOLD: readonly number[] = [213, 94, 0];
 const GOLDEN = 0.618034;
 const FAINT = 36;
+/** Opacity of folds of the encoding, as in frames: 0.3 of that of others where they are faint. */
+const ENCODING: Readonly<Record<EncodingFolds, number>> = { plain: 255, faint: 77, none: 0 };
 
 /** RGBA of all neurons, 256 in a row. */
 export function foldPalette(
-  legend: Pick<Legend, "layerSizes" | "layerColours">,
+  legend: Pick<Legend, "layerSizes" | "layerColours" | "numEncodingLayers">,
   mode: FoldColour,
   chosen: number | null,
+  encodingFolds: EncodingFolds,
 ): { readonly pixels: Uint8Array; readonly rows: number } {
   const count = legend.layerSizes.reduce((sum, size) => sum + size, 0);
   const rows = Math.max(1, Math.ceil(count / 256));
@@ -24,7 +29,8 @@ export function foldPalette(
         mode === "layer" ? (legend.layerColours[layer] ?? FOLD)
         : mode === "neuron" ? hue((neuron * GOLDEN) % 1)
         : FOLD;
-      const alpha = chosen === null || chosen === neuron ? 255 : FAINT;
+      const most = layer < legend.numEncodingLayers ? ENCODING[encodingFolds] : 255;
+      const alpha = chosen === null || chosen === neuron ? most : Math.min(most, FAINT);
       pixels.set([rgb[0] ?? 0, rgb[1] ?? 0, rgb[2] ?? 0, alpha], 4 * neuron);
     }
   });

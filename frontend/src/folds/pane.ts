@@ -4,8 +4,8 @@ import { Camera, LEAST_HALF } from "./camera.ts";
 import { counted } from "./drawing.ts";
 import type { Style } from "./renderer.ts";
 import { Stage } from "./stage.ts";
-import type { FoldColour } from "./palette.ts";
-import { layerOf, nearestFold } from "./nearest_fold.ts";
+import type { EncodingFolds, FoldColour } from "./palette.ts";
+import { firstNeuron, layerOf, nearestFold } from "./nearest_fold.ts";
 import { setText, type Root } from "../dom.ts";
 import { short } from "../numbers.ts";
 import type { Link } from "../connection.ts";
@@ -46,7 +46,7 @@ export class FoldsPane {
     const note = this.root.element("p", "stage-note");
     this.renderer = new Stage(this.canvas, (text) => setText(note, text), () => this.redraw());
     new ResizeObserver(() => this.resize()).observe(this.canvas);
-    for (const id of ["faces", "fold-colour"]) {
+    for (const id of ["faces", "fold-colour", "encoding-folds"]) {
       this.root.element("select", id).addEventListener("change", () => this.redraw());
     }
     this.root.element("input", "points").addEventListener("change", () => this.redraw());
@@ -67,6 +67,7 @@ export class FoldsPane {
       this.pictureAspect = legend.pictureAspect;
       this.resize();
     }
+    this.root.element("label", "of-encoding").hidden = (legend?.numEncodingLayers ?? 0) === 0;
     this.draw();
     this.connection.send({ kind: "ack", view: 0 });
     performance.clearMeasures("update"); // the browser would keep each of them
@@ -172,6 +173,7 @@ export class FoldsPane {
     const shorter = Math.min(this.canvas.width, this.canvas.height);
     return {
       foldColour: (colour === "none" ? "plain" : colour) as FoldColour,
+      encodingFolds: this.root.element("select", "encoding-folds").value as EncodingFolds,
       foldWidth: Math.max(1, shorter / 640),
       showsError: this.root.element("select", "faces").value === "error",
       showsFolds: colour !== "none",
@@ -243,7 +245,7 @@ export class FoldsPane {
     this.last = null;
   }
 
-  /** The neuron whose fold is near a point of the canvas; null if there is none. */
+  /** The neuron whose fold is near a point of the canvas; null if there is none. Folds of the encoding have none. */
   private neuronAt([u, v]: readonly [number, number]): number | null {
     const { legend, foldEnds, foldNeurons } = this.renderer.drawing;
     if (legend === null) return null;
@@ -256,6 +258,8 @@ export class FoldsPane {
       (y - window.y) / window.half,
       perUnit / this.camera.aspect * (this.canvas.clientWidth / this.canvas.clientHeight),
       perUnit,
+      foldNeurons,
+      firstNeuron(legend.numEncodingLayers, legend.layerSizes),
     );
     return found !== null && found.distance < CLICK_PX ? (foldNeurons[found.piece] ?? null) : null;
   }
@@ -268,8 +272,11 @@ export class FoldsPane {
   }
 
   private tell(neuron: number | null): void {
-    const sizes = this.renderer.drawing.legend?.layerSizes ?? [];
-    this.chosen(neuron === null ? null : layerOf(neuron, sizes), neuron !== null && neuron === this.neuron);
+    const legend = this.renderer.drawing.legend;
+    const encoding = legend?.numEncodingLayers ?? 0;
+    const own = legend?.layerSizes.slice(encoding) ?? [];
+    const first = firstNeuron(encoding, legend?.layerSizes ?? []);
+    this.chosen(neuron === null ? null : layerOf(neuron - first, own), neuron !== null && neuron === this.neuron);
   }
 
   /** Name the neuron of the fold under the pointer, or the chosen one. */

@@ -92,7 +92,7 @@ export class PlainRenderer implements Painter {
   }
 
   private drawFolds(legend: Legend, style: Style, x: (at: number) => number, y: (at: number) => number): void {
-    const { pixels } = foldPalette(legend, style.foldColour, style.neuron);
+    const { pixels } = foldPalette(legend, style.foldColour, style.neuron, style.encodingFolds);
     const { foldEnds, foldNeurons } = this.drawing;
     this.context.lineWidth = style.foldWidth;
     for (let piece = 0; piece < foldNeurons.length; piece++) {

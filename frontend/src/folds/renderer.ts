@@ -2,7 +2,7 @@
 
 import type { Camera } from "./camera.ts";
 import { Drawing, type Legend } from "./drawing.ts";
-import { foldPalette, type FoldColour } from "./palette.ts";
+import { foldPalette, type EncodingFolds, type FoldColour } from "./palette.ts";
 import { placedPoints, POINT_SHADERS, type LearnedPoints } from "./points.ts";
 import { FLAT_SHADERS, LINE_SHADERS, MAX_OUTPUTS, valueShaders } from "./shaders.ts";
 import type { Message } from "../wire.ts";
@@ -12,6 +12,7 @@ export interface Style {
   /** What surrounds the picture, as #rrggbb. */
   readonly ground: string;
   readonly foldColour: FoldColour;
+  readonly encodingFolds: EncodingFolds;
   readonly foldWidth: number;
   readonly showsError: boolean;
   readonly showsFolds: boolean;
@@ -162,11 +163,12 @@ export class Renderer {
   }
 
   private takePalette(legend: Legend, style: Style): void {
-    const key = `${legend.run} ${legend.layerSizes.join()} ${style.foldColour} ${style.neuron}`;
+    const layers = `${legend.layerSizes.join()} ${legend.numEncodingLayers}`;
+    const key = `${legend.run} ${layers} ${style.foldColour} ${style.encodingFolds} ${style.neuron}`;
     if (key === this.paletteKey) return;
     this.paletteKey = key;
     const gl = this.gl;
-    const { pixels, rows } = foldPalette(legend, style.foldColour, style.neuron);
+    const { pixels, rows } = foldPalette(legend, style.foldColour, style.neuron, style.encodingFolds);
     gl.activeTexture(gl.TEXTURE1);
     gl.bindTexture(gl.TEXTURE_2D, this.palette);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 256, rows, 0, gl.RGBA, gl.UNSIGNED_BYTE, pixels);

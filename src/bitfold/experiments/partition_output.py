@@ -9,6 +9,7 @@ from typing import Literal
 from bitfold.errors import RenderError
 from bitfold.polytopes import Partition
 from bitfold.polytopes.drawing.filling import FaceColouring, check_output
+from bitfold.polytopes.encoding_layers import EncodingFolds
 from bitfold.recording import NetworkView
 from bitfold.render import FigureStyle, draw_partition, surface_of, write_surface
 from bitfold.render.partitions.partition_figure import COLUMN_MM
@@ -29,6 +30,7 @@ class PartitionLook:
         height: surfaces: heights are outputs times this.
         width_mm: figures: the width.
         has_legend: figures: whether a legend is drawn.
+        encoding_folds: figures: how folds of the network's encoding are drawn.
     """
 
     faces: Literal["value", "area", "slope", "identity", "none"] = "value"
@@ -36,6 +38,7 @@ class PartitionLook:
     height: float = 1.0
     width_mm: float = COLUMN_MM
     has_legend: bool = True
+    encoding_folds: EncodingFolds = "faint"
 
 
 def check_ending(path: Path) -> None:
@@ -87,5 +90,6 @@ def write_partition(found: Partition, view: NetworkView, path: Path, look: Parti
             width_mm=look.width_mm,
             is_y_down=True,
             aspect=view.aspect,
+            encoding_folds=look.encoding_folds,
         )
         draw_partition(found, path, style)

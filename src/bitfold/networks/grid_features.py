@@ -57,6 +57,8 @@ class GridFeatures(nn.Module):
     (torch.Size([5, 8]), [(15, 5), (27, 9)])
     """
 
+    is_encoding: Final = True  # its folds are drawn faintly
+
     def __init__(
         self,
         in_features: int,

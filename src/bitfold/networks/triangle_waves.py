@@ -1,5 +1,7 @@
 """Triangle waves of coordinates: an encoding that is piecewise linear, so polytopes stay exact."""
 
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +47,8 @@ class TriangleWaves(nn.Module):
     >>> waves(torch.tensor([[0.0, 0.125]])).tolist()
     [[0.0, 0.125, 1.0, 0.5, 0.0, 0.5, 1.0, 0.0, 0.0, 1.0]]
     """
+
+    is_encoding: Final = True  # its folds are drawn faintly
 
     def __init__(self, in_features: int, num_octaves: int) -> None:
         super().__init__()

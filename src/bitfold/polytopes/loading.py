@@ -44,4 +44,5 @@ def load_partition(path: str | Path) -> Partition:
         content.num_given_up,
         content.plane,
         backend,
+        num_encoding_layers=content.num_encoding_layers,
     )

@@ -20,6 +20,7 @@ from bitfold.polytopes.drawing.plotting import (
     show_as_picture,
 )
 from bitfold.polytopes.drawing.shown_picture import GREY_LEVEL, ShownPicture
+from bitfold.polytopes.encoding_layers import EncodingFolds, layer_shares
 from bitfold.polytopes.files.partition_file import PartitionContent, write_partition
 from bitfold.polytopes.lowering.lowered import Bend
 from bitfold.polytopes.network_checks import check_network
@@ -52,6 +53,8 @@ class Partition:
         plane: where the polygon lies among the network's inputs.
         backend: answers for patterns, maps and outputs: the network, or a file.
         picture: how the network's outputs are shown as a picture; None for other networks.
+        num_encoding_layers: how many of the first layers are folds of the network's encoding, such
+            as triangle waves, whatever it has learned.
     """
 
     subdivision: Subdivision
@@ -61,6 +64,7 @@ class Partition:
     plane: Plane = field(repr=False)
     backend: Backend = field(repr=False)
     picture: ShownPicture | None = field(default=None, repr=False)
+    num_encoding_layers: int = 0
 
     @property
     def vertices(self) -> Doubles:
@@ -227,6 +231,7 @@ class Partition:
         line_width: float = 0.6,
         boundary: bool | None = None,
         longer_px: int = 1024,
+        encoding_folds: EncodingFolds = "faint",
     ) -> Any:
         """Draw folds, coloured by layer, and the decision boundary on matplotlib's axes.
 
@@ -247,13 +252,16 @@ class Partition:
             boundary: whether to draw the decision boundary; None: unless the outputs of a run's
                 network are grey or RGB.
             longer_px: pixels of the longer side of the filling.
+            encoding_folds: folds of the network's encoding: ``"plain"`` as all others, ``"faint"``,
+                or ``"none"``, which leaves them out.
 
         Returns:
             With axes, the filling as matplotlib's image, for a colour bar; None for ``"none"``.
             Without axes, the figure: a notebook shows it, and its ``save(path)`` writes it.
 
         Raises:
-            PolytopeError: there is no such filling, or no such output.
+            PolytopeError: there is no such filling, no such output, or no such way to draw the
+                folds of the encoding.
         """
         shown = self.picture
         if faces is None:
@@ -270,11 +278,14 @@ class Partition:
                 line_width=line_width,
                 boundary=boundary,
                 longer_px=longer_px,
+                encoding_folds=encoding_folds,
             )
             return picture
         filling = None if faces == "none" else fill(self.backend, faces, output, longer_px)
         image = plot_filling(axes, self.subdivision, filling)
-        plot_folds(axes, self.fold_lines(), list(map(str, self.layers)), line_width)
+        names = list(map(str, self.layers))
+        shares = layer_shares(len(names), self.num_encoding_layers, encoding_folds)
+        plot_folds(axes, self.fold_lines(), names, line_width, shares)
         if boundary:
             plot_boundary(axes, self.decision_boundary(), line_width)
         if shown is not None:
@@ -315,6 +326,7 @@ class Partition:
             self.patterns,
             self.affine_maps(),
             self.vertex_outputs,
+            self.num_encoding_layers,
         )
         write_partition(Path(path), content)
 

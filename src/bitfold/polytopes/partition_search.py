@@ -18,6 +18,7 @@ from bitfold.polytopes.cutting.room import room_for_polytopes
 from bitfold.polytopes.cutting.search_watch import ProgressHook, SearchWatch
 from bitfold.polytopes.domain import corners_of
 from bitfold.polytopes.drawing.shown_picture import shown_picture
+from bitfold.polytopes.encoding_layers import num_encoding_layers
 from bitfold.polytopes.lowering.cache import lower
 from bitfold.polytopes.lowering.program import Program
 from bitfold.polytopes.partition import Partition
@@ -131,7 +132,8 @@ def partition(
     watch = SearchWatch(progress, max_seconds)
     border = corners_of(domain)
     where = _plane(plane)
-    program = Program(*lower(network_of(network), where.origin))
+    module = network_of(network)
+    program = Program(*lower(module, where.origin))
     mesh, by_layer = Mesh(border), []
     wanted = with_outputs and until_layer is None and not each_layer
     with torch.no_grad(), room_for_polytopes():
@@ -142,10 +144,13 @@ def partition(
         cutting.run_to_last_bend()
         outputs = cutting.outputs() if wanted else None
     shown = shown_picture(network)
-    if by_layer:
-        return [replace(one, picture=shown) for one in by_layer]
-    whole = replace(_so_far(mesh, cutting, where, outputs), picture=shown)
-    return [whole] if each_layer else whole
+    encoding = num_encoding_layers(module, tuple(program.lowered.bends.values()))
+    found = by_layer or [_so_far(mesh, cutting, where, outputs)]
+    found = [
+        replace(one, picture=shown, num_encoding_layers=min(encoding, len(one.layer_sizes)))
+        for one in found
+    ]
+    return found if each_layer else found[0]
 
 
 def partition_again(
@@ -185,7 +190,8 @@ def partition_again(
         cutting.watch = SearchWatch(None, max_seconds)
         cutting.run_to_last_bend()
         outputs = cutting.outputs() if found.is_whole else None
-    return replace(_so_far(mesh, cutting, plane, outputs), picture=found.picture)
+    again = _so_far(mesh, cutting, plane, outputs)
+    return replace(again, picture=found.picture, num_encoding_layers=found.num_encoding_layers)
 
 
 def _so_far(

@@ -14,6 +14,7 @@ from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, estimate_polytopes, partition, sample_partition
 from bitfold.polytopes.drawing.palette import layer_colours
 from bitfold.polytopes.drawing.raster import Raster, fold_segments
+from bitfold.polytopes.encoding_layers import FAINT_SHARE
 from bitfold.polytopes.subdivision.level_sets import boundary_segments, level_segments
 from bitfold.recording.face_colours import as_bytes, face_colours, face_mark, mapped
 from bitfold.recording.frame_style import FrameStyle
@@ -32,8 +33,6 @@ _BOUNDARY, _CASING = 1.8, 3.4
 _BLACK, _WHITE = np.zeros((1, 3), np.uint8), np.full((1, 3), 255, np.uint8)
 # Most colours that tell neurons or layers apart: overlays number them in a byte.
 _MOST_NUMBERS = 255
-# The folds of an encoding are covered by this share of those of other folds.
-_FAINT = 0.3
 # Steps by the golden ratio around the colour circle keep all colours apart.
 _GOLDEN = 0.618034
 
@@ -182,12 +181,12 @@ class PartitionSlicer:
         if self._style.encoding_folds == "plain":
             lines = self._raster.lines(segments, self._line_width, numbers)
             return LineOverlay(lines.cover, lines.numbers, self._palette)
-        is_own = _layers_of(found, neurons) >= _num_encoding_layers(found, self._network)
+        is_own = _layers_of(found, neurons) >= found.num_encoding_layers
         lines = self._raster.lines(segments[is_own], self._line_width, numbers[is_own])
         if self._style.encoding_folds == "none" or is_own.all():
             return LineOverlay(lines.cover, lines.numbers, self._palette)
         others = self._raster.lines(segments[~is_own], self._line_width, numbers[~is_own])
-        faint = (_FAINT * others.cover).astype(others.cover.dtype)
+        faint = (FAINT_SHARE * others.cover).astype(others.cover.dtype)
         is_behind = faint > lines.cover
         return LineOverlay(
             np.where(is_behind, faint, lines.cover),
@@ -244,14 +243,6 @@ class PartitionSlicer:
             hues = np.arange(_MOST_NUMBERS) * _GOLDEN % 1
             return mapped("hsv", hues)
         return None
-
-
-def _num_encoding_layers(found: Partition, network: PolytopeNet) -> int:
-    """Return how many of the first layers of a partition are the folds of an encoding's own.
-
-    Each octave of triangle waves is a layer, and each level of grids is five.
-    """
-    return 0 if network.encoding.is_none else len(found.layer_sizes) - len(network.widths)
 
 
 def _layers_of(found: Partition, neurons: NDArray[np.int32]) -> NDArray[np.uint8]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import bitfold
 from bitfold.cli.commands import polytopes as command
 from bitfold.cli.main import main
 from bitfold.polytopes.drawing.filling import FACE_COLOURINGS
+from bitfold.polytopes.encoding_layers import ENCODING_FOLDS
 from bitfold.polytopes.partition_search import MAX_POLYTOPES
 from bitfold.recording import NetworkView
 from bitfold.render.partitions.partition_figure import COLUMN_MM
@@ -221,6 +224,31 @@ def test_bad_input_is_refused_in_one_line(
     assert [item.name for item in tmp_path.iterdir()] == ["text.safetensors"]
 
 
+def test_words_and_default_for_folds_of_an_encoding_are_those_of_frames() -> None:
+    """The setting of frames has the same words and the same default."""
+    (setting,) = (one for one in dataclasses.fields(bitfold.Config) if one.name == "encoding_folds")
+    assert setting.metadata["setting"].choices == ENCODING_FOLDS
+    parser = argparse.ArgumentParser()
+    command.add_to(parser.add_subparsers())
+    given = parser.parse_args(["polytopes", "run", "-o", "a.svg"])
+    assert given.encoding_folds == setting.default == "faint"
+
+
+def test_folds_of_an_encoding_are_drawn_as_asked_for(tmp_path: Path) -> None:
+    """The figure is that of the option, which is faint by default."""
+    run = train(tmp_path / "run", "ring", "--encoding", "triangle:2")
+    figures = {}
+    for how in ("faint", "none", "plain"):
+        assert polytopes(run, tmp_path / f"{how}.svg", "--encoding-folds", how) == 0
+        figures[how] = (tmp_path / f"{how}.svg").read_text()
+    assert polytopes(run, tmp_path / "a.svg") == 0
+    assert (tmp_path / "a.svg").read_text() == figures["faint"]
+    is_faint = ["stroke-opacity: 0.3" in figure for figure in figures.values()]
+    assert is_faint == [True, False, False]
+    assert ['id="layer-1"' in figures[how] for how in figures] == [True, False, True]
+    assert all('id="layer-3"' in figure for figure in figures.values())
+
+
 def test_smooth_networks_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Smooth activations are named in the error, because they have no polytopes."""
     run = train(tmp_path / "run", "ring", "--activation", "tanh")
@@ -231,4 +259,5 @@ def test_smooth_networks_are_named(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_the_help_repeats_the_constants_of_the_packages() -> None:
     """The help's constants equal the packages', and help loads neither PyTorch nor Matplotlib."""
     assert command.FACE_COLOURINGS == FACE_COLOURINGS
+    assert command.ENCODING_FOLDS == ENCODING_FOLDS
     assert (command.COLUMN_MM, command.MAX_POLYTOPES) == (COLUMN_MM, MAX_POLYTOPES)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from bitfold.errors import PolytopeError
+from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, Plane, load_partition, partition
 from tests.polytopes.dense_networks import WIDE, dense
 
@@ -55,6 +56,20 @@ def test_all_comes_back_but_the_network(found: Partition, path: Path) -> None:
         np.testing.assert_array_equal(np.concatenate(own), np.concatenate(other))
     loaded.save(path.with_name("again.npz"))
     assert path.with_name("again.npz").read_bytes() == path.read_bytes()
+
+
+def test_a_file_says_which_layers_encode(path: Path) -> None:
+    """A file tells folds of an encoding; earlier releases wrote files that do not say it."""
+    network = PolytopeNet(2, "[4]", 1, encoding="triangle:2").eval()
+    partition(network).save(path)
+    assert load_partition(path).num_encoding_layers == 2
+    with np.load(path) as found:
+        arrays = dict(found)
+    header = json.loads(arrays["header"].tobytes())
+    del header["encoding_layers"]
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(path, **arrays)
+    assert load_partition(path).num_encoding_layers == 0
 
 
 def test_numpy_alone_reads_the_file(found: Partition, path: Path) -> None:
@@ -209,6 +224,7 @@ CHANGES: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "layers": (with_header(layers=[{**LAYER, "neurons": -1}]), "a number of neurons for each"),
     "many": (with_header(layers=[{**LAYER, "neurons": 2**31}]), "a number of neurons for each"),
     "in_all": (with_header(layers_in_all=2), "`layers_in_all` of at least 3, got 2"),
+    "encoding": (with_header(encoding_layers=4), "`encoding_layers` of 0 to 3, got 4"),
     "true": (with_header(given_up=True), "`given_up` to be a number of folds, got True"),
     "deep": (with_array("header", np.frombuffer(b"[" * 10**6, np.uint8)), "header in JSON"),
     "list": (

@@ -93,7 +93,7 @@ def test_it_is_drawn() -> None:
     assert Raster((0, 0), (1, 1), 8, 4).lines(segments, 1.0).cover[:, 1].min() > 100
     axes = Figure().add_subplot()
     image = plot_filling(axes, square, Filling(square.areas[faces], "area"))
-    plot_folds(axes, fold_lines(square, [1, 1]), ["line 0", "line 1"], 1.0)
+    plot_folds(axes, fold_lines(square, [1, 1]), ["line 0", "line 1"], 1.0, [1, 1])
     plot_boundary(axes, level_lines(square, square.vertices[:, 0] - 0.7), 1.0)
     assert image.get_array().shape == (4, 8)
     assert axes.get_xlim() == axes.get_ylim() == (0, 1)

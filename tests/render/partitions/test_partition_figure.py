@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from bitfold.errors import RenderError
+from bitfold.errors import PolytopeError, RenderError
+from bitfold.networks import PolytopeNet
 from bitfold.polytopes import Partition, partition
 from bitfold.render import FigureStyle, draw_partition
 
@@ -116,3 +117,58 @@ def test_what_cannot_be_drawn_is_one_line(found: Partition, tmp_path: Path) -> N
         assert said in str(caught.value)
         assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module", params=["triangle:2", "grid:1x2"])
+def encoded(request: pytest.FixtureRequest) -> Partition:
+    """A partition of a network that encodes its inputs, with a piecewise linear last layer."""
+    generator = torch.Generator().manual_seed(1)
+    network = PolytopeNet(
+        2, "[6]*2", 1, final_activation="relu", encoding=request.param, generator=generator
+    )
+    return partition(network.eval())
+
+
+def strengths(found: Partition, path: Path, how: str) -> dict[str, str]:
+    """The opacity of the folds of each layer in an SVG."""
+    style = FigureStyle(faces="none", encoding_folds=how)  # type: ignore[arg-type] # as words
+    groups = drawn(found, path, style).iter(f"{SVG}g")
+    layers = [item for item in groups if item.get("id", "").startswith("layer-")]
+    styles = {
+        item.get("id", ""): path.get("style", "")
+        for item in layers
+        for path in item.iter(f"{SVG}path")
+    }
+    return {
+        name: style.partition("stroke-opacity: ")[2].partition(";")[0] or "1"
+        for name, style in styles.items()
+    }
+
+
+def test_folds_of_an_encoding_are_faint_left_out_or_plain(
+    encoded: Partition, tmp_path: Path
+) -> None:
+    """Layers of the encoding are faint by default; those of neurons, and a last ReLU, never."""
+    number = len(encoded.layer_sizes)
+    names = [f"layer-{layer}" for layer in range(1, number + 1) if encoded.fold_lines()[layer - 1]]
+    first = number - 3  # two layers of neurons, and the last ReLU
+    own = {name: "1" for name in names if int(name[6:]) > first}
+    others = [name for name in names if name not in own]
+    assert encoded.num_encoding_layers == first
+    assert others
+    path = tmp_path / "a.svg"
+    assert strengths(encoded, path, "plain") == dict.fromkeys(names, "1")
+    assert strengths(encoded, path, "faint") == {**own, **dict.fromkeys(others, "0.3")}
+    faint = path.read_bytes()
+    draw_partition(encoded, path, FigureStyle(faces="none"))
+    assert path.read_bytes() == faint
+    assert strengths(encoded, path, "none") == own
+    root = ElementTree.parse(path).getroot()
+    texts = ["".join(item.itertext()).strip() for item in root.iter(f"{SVG}text")]
+    assert sorted(texts) == [*(str(layer) for layer in range(first + 1, number + 1)), "layer"]
+
+
+def test_an_unknown_way_to_draw_the_folds_of_an_encoding_is_named(encoded: Partition) -> None:
+    """Another word than plain, faint and none is refused in one line."""
+    with pytest.raises(PolytopeError, match="one of plain, faint, none, got 'faintly'"):
+        encoded.plot(encoding_folds="faintly")  # type: ignore[arg-type] # on purpose

@@ -12,7 +12,7 @@ import torch
 from bitfold.networks import PolytopeNet
 from bitfold.polytopes import partition
 from bitfold.recording.network_view import NetworkView
-from bitfold.studio.viewer.cutting import cut, drawable
+from bitfold.studio.viewer.cutting import cut, drawable, legend
 from bitfold.studio.viewer.places import place_at
 from bitfold.studio.viewer.window import Window
 from bitfold.targets import load_target
@@ -111,3 +111,13 @@ def test_the_boundary_is_where_a_grey_picture_is_half_bright(view: NetworkView) 
     with torch.no_grad():
         values = network.double()(torch.from_numpy(ends.astype(np.float64)) * 0.2 + centre)
     np.testing.assert_allclose(values.numpy(), 0.5, atol=1e-6)
+
+
+def test_a_page_is_told_which_layers_encode(view: NetworkView) -> None:
+    """The legend counts the layers of the encoding, also where a final sigmoid was left out."""
+    assert legend(cut(view, WHOLE), view)["num_encoding_layers"] == 0
+    network = PolytopeNet(2, "[4]", 1, final_activation="sigmoid", encoding="triangle:3").eval()
+    encoded = NetworkView.of_network(network, None)
+    found = cut(encoded, WHOLE)
+    assert legend(found, encoded)["num_encoding_layers"] == 3
+    assert len(found.layer_sizes) == 4

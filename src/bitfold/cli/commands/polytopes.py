@@ -16,6 +16,7 @@ from bitfold.cli.console.search_bar import SearchBar
 # Constants of packages that need PyTorch or Matplotlib, repeated so that the help loads without
 # them. A test compares them with the originals.
 FACE_COLOURINGS = ("value", "area", "slope", "identity", "none")
+ENCODING_FOLDS = ("plain", "faint", "none")
 COLUMN_MM, MAX_POLYTOPES = 85.0, 20_000_000
 
 
@@ -74,6 +75,12 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
         "as one picture; its heights are the brightness, or of two classes the second output minus "
         "the first)",
     )  # fmt: skip
+    parser.add_argument(
+        "--encoding-folds", choices=ENCODING_FOLDS, default="faint",
+        metavar="|".join(ENCODING_FOLDS),
+        help="figures: folds of the encoding's own waves or grids: drawn as all others, faintly, "
+        "or left out (default: faint)",
+    )  # fmt: skip
     parser.add_argument("--height", type=float, default=1.0, metavar="H",
                         help="surfaces: multiply heights by H (default: 1)")  # fmt: skip
     parser.add_argument("--width", type=float, default=COLUMN_MM, metavar="MM",
@@ -102,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         height=arguments.height,
         width_mm=arguments.width,
         has_legend=not arguments.no_legend,
+        encoding_folds=arguments.encoding_folds,
     )
     experiments.write_partition(found, view, output, look)
     if not arguments.quiet:

@@ -52,7 +52,11 @@ def show_as_picture(axes: Any, aspect: float) -> None:
 
 
 def plot_folds(
-    axes: Any, by_layer: Sequence[Polylines], labels: Sequence[str], line_width: float
+    axes: Any,
+    by_layer: Sequence[Polylines],
+    labels: Sequence[str],
+    line_width: float,
+    shares: Sequence[float],
 ) -> None:
     """Draw the folds of each layer in the layer's colour, as groups ``layer-1``, ``layer-2``...
 
@@ -61,11 +65,15 @@ def plot_folds(
         by_layer: polylines (n, 2) of each layer.
         labels: of the layers, for a legend.
         line_width: in points.
+        shares: how strongly each layer is drawn, 0 to 1; with 0 it is left out.
     """
     colours = layer_colours(len(by_layer), "paper")
-    # Late folds are many and short, so early ones are drawn over them.
-    for layer in reversed(range(len(by_layer))):
-        style = {"colors": [colours[layer]], "linewidths": line_width, "label": labels[layer]}
+    # Late folds are many and short, so early ones are drawn over them; faint ones are below all.
+    for layer in sorted(range(len(by_layer)), key=lambda layer: (shares[layer] == 1, -layer)):
+        if shares[layer] == 0:
+            continue
+        style: dict[str, Any] = {"colors": [colours[layer]], "linewidths": line_width}
+        style |= {"label": labels[layer], "alpha": shares[layer]}
         _draw(axes, by_layer[layer], f"layer-{layer + 1}", style)
 
 

@@ -51,6 +51,10 @@ def parse_header(data: bytes) -> dict[str, Any]:
     _require(is_enough, f"`layers_in_all` of at least {len(layers)}", str(in_all)[:20])
     given_up = header.get("given_up")
     _require(_is_count(given_up), "`given_up` to be a number of folds", str(given_up)[:20])
+    # Earlier releases wrote files without this number.
+    encoding = header.setdefault("encoding_layers", 0)
+    is_fit = _is_count(encoding) and encoding <= len(layers)
+    _require(is_fit, f"`encoding_layers` of 0 to {len(layers)}", str(encoding)[:20])
     return header
 
 

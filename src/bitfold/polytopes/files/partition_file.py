@@ -59,6 +59,7 @@ class PartitionContent:
         patterns: uint64 (F, words), the activation patterns.
         maps: float64 (F, outputs, 3), the affine maps.
         outputs: float64 (V, outputs), at the vertices.
+        num_encoding_layers: see `Partition`.
     """
 
     subdivision: Subdivision
@@ -70,6 +71,7 @@ class PartitionContent:
     patterns: NDArray[np.uint64]
     maps: NDArray[np.float64]
     outputs: NDArray[np.float64]
+    num_encoding_layers: int = 0
 
 
 def write_partition(path: Path, content: PartitionContent) -> None:
@@ -85,6 +87,7 @@ def write_partition(path: Path, content: PartitionContent) -> None:
         "layers": [{"place": b.place, "name": b.name, "neurons": n} for b, n in layers],
         "layers_in_all": content.layers_in_all,
         "given_up": content.num_given_up,
+        "encoding_layers": content.num_encoding_layers,
     }
     plane = content.plane
     arrays: dict[str, NDArray[Any]] = {
@@ -139,5 +142,6 @@ def read_partition(path: Path) -> PartitionContent:
         layer_sizes=sizes,
         layers_in_all=header["layers_in_all"],
         num_given_up=header["given_up"],
+        num_encoding_layers=header["encoding_layers"],
         **arrays,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from bitfold.errors import RenderError
 from bitfold.polytopes import Partition
 from bitfold.polytopes.drawing.filling import FaceColouring
 from bitfold.polytopes.drawing.palette import layer_colours
+from bitfold.polytopes.encoding_layers import EncodingFolds, layer_shares
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.runtime.display.figure_style import own_style
 from bitfold.runtime.display.figure_text import figure_bytes
@@ -50,6 +52,7 @@ class FigureStyle:
         dots_per_inch: resolution of a PNG, and of the filling.
         is_y_down: whether y grows downwards, as in pictures.
         aspect: how wide a square of the plane is drawn, over its height.
+        encoding_folds: how folds of the network's encoding are drawn, see `Partition.plot`.
     """
 
     faces: FaceColouring = "value"
@@ -60,6 +63,7 @@ class FigureStyle:
     dots_per_inch: int = 300
     is_y_down: bool = False
     aspect: float = 1.0
+    encoding_folds: EncodingFolds = "faint"
 
 
 def draw_partition(found: Partition, path: Path, style: FigureStyle | None = None) -> None:
@@ -131,10 +135,11 @@ def _figure(found: Partition, style: FigureStyle, *, in_pixels: bool) -> Figure:
         return figure
     left, top = _FRAME_MM + width + 2, height + _FRAME_MM
     room = min(_LONGEST_BAR_MM, height / 2 - 8)
-    num_layers = len(found.layer_sizes)
-    if num_layers:
-        high = min(_SWATCH_MM * num_layers, max(room, 3))
-        _draw_key(axes_at(left, top - 4 - high, 3, high), num_layers)
+    shares = _shares(found, style)
+    num_shown = sum(share > 0 for share in shares)
+    if num_shown:
+        high = min(_SWATCH_MM * num_shown, max(room, 3))
+        _draw_key(axes_at(left, top - 4 - high, 3, high), shares)
     if image is not None and image.get_label() and room > 5:
         _draw_bar(figure, axes_at(left, _FRAME_MM + 1, 3, room), image, style.faces)
     return figure
@@ -150,9 +155,10 @@ def _draw_panel(
         panel,
         faces=style.faces,
         output=style.output,
-        line_width=_line_width(found, size_mm[0] * size_mm[1], scale),
+        line_width=_line_width(found, style, size_mm[0] * size_mm[1], scale),
         boundary=style.boundary,
         longer_px=round(min(max(pixels, 64), 8192)),
+        encoding_folds=style.encoding_folds,
     )
     panel.set(xticks=[], yticks=[], frame_on=False, aspect="auto")
     border = Polygon(_border(found), fill=False, linewidth=_RULE_WIDTH, joinstyle="round")
@@ -163,10 +169,18 @@ def _draw_panel(
     return image
 
 
-def _line_width(found: Partition, area: float, scale: float) -> float:
+def _shares(found: Partition, style: FigureStyle) -> list[float]:
+    """How strongly the folds of each layer are drawn."""
+    return layer_shares(len(found.layer_sizes), found.num_encoding_layers, style.encoding_folds)
+
+
+def _line_width(found: Partition, style: FigureStyle, area: float, scale: float) -> float:
     """Line width of folds in points, for a panel's area in mm² and its scale in mm per unit."""
-    ends = found.vertices[found.edges[np.diff(found.owner_offsets) > 0]]
-    length = float(np.hypot(*(ends[:, 1] - ends[:, 0]).T).sum()) * scale
+    is_fold = np.diff(found.owner_offsets) > 0
+    layers = found.owner_layers[found.owner_offsets[:-1][is_fold]]
+    ends = found.vertices[found.edges[is_fold]]
+    lengths = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
+    length = float((lengths * np.array(_shares(found, style))[layers]).sum()) * scale
     share = _COVERED * area / max(length, 1e-300) * _POINTS_PER_MM
     return min(max(share, _THINNEST), _THICKEST)
 
@@ -179,13 +193,15 @@ def _border(found: Partition) -> NDArray[np.float64]:
     return np.asarray(points[np.argsort(np.arctan2(apart[:, 1], apart[:, 0]))])
 
 
-def _draw_key(axes: Axes, count: int) -> None:
-    """Draw the colours of layers, with the first layer on top."""
-    for layer, colour in enumerate(layer_colours(count, "paper")):
-        axes.add_patch(Rectangle((0, layer), 1, 1, color=colour, linewidth=0))
-    step = -(-count // 10)
-    shown = sorted({*range(0, count, step), count - 1} - set(range(count - step, count - 1)))
-    axes.set(xlim=(0, 1), ylim=(count, 0), xticks=[], yticks=[one + 0.5 for one in shown])
+def _draw_key(axes: Axes, shares: Sequence[float]) -> None:
+    """Draw the colours of the layers that are drawn, with the first one on top."""
+    first, count = sum(share == 0 for share in shares), len(shares)
+    for layer, colour in enumerate(layer_colours(count, "paper")[first:], first):
+        look = {"color": colour, "alpha": shares[layer], "linewidth": 0}
+        axes.add_patch(Rectangle((0, layer), 1, 1, **look))
+    step = -(-(count - first) // 10)
+    shown = sorted({*range(first, count, step), count - 1} - set(range(count - step, count - 1)))
+    axes.set(xlim=(0, 1), ylim=(count, first), xticks=[], yticks=[one + 0.5 for one in shown])
     axes.set_yticklabels([str(one + 1) for one in shown])
     axes.tick_params(left=False, right=False, labelleft=False, labelright=True, pad=1.5)
     axes.set_title("layer", loc="left", fontsize=_FONT_SIZE, pad=3)

@@ -101,6 +101,7 @@ def legend(found: Partition, view: NetworkView) -> dict[str, Any]:
         "num_polytopes": found.num_polytopes,
         "layer_sizes": list(found.layer_sizes),
         "layer_colours": as_bytes(layer_colours(len(found.layer_sizes), "picture")).tolist(),
+        "num_encoding_layers": found.num_encoding_layers,
         "class_colours": None if classes is None else as_bytes(classes).tolist(),
         "is_squashed": view.is_squashed,
         "picture_aspect": view.aspect,
