@@ -80,6 +80,10 @@ class TrajectoryError(RunError):
     """A trajectory file is damaged or belongs to another network."""
 
 
+class ProcessError(BitfoldError):
+    """A second process is needed, and this one cannot start it."""
+
+
 class RenderError(BitfoldError):
     """A picture, plot or video cannot be drawn or encoded."""
 

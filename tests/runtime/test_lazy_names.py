@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import bitfold
-from bitfold.runtime.lazy_names import names_in_stub
+from bitfold.runtime.lazy_names import lazy_names, names_in_stub
 
 ROOT = Path(bitfold.__file__).parent
 STUBS = sorted(ROOT.rglob("__init__.pyi"))
@@ -69,3 +69,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     exec("from bitfold import *", names)  # noqa: S102 - a fixed text
     assert set(bitfold.__all__) <= set(names)
     assert inspect.isclass(names["Config"])
+
+
+def test_a_stub_that_is_missing_is_named(tmp_path: Path) -> None:
+    """A bundle without the stubs is told what it lacks, in one line."""
+    (tmp_path / "__init__.py").touch()
+    with pytest.raises(ImportError, match=r"^Cannot import bitfold: expected .*__init__\.pyi, got"):
+        lazy_names("tests", str(tmp_path / "__init__.py"))

@@ -8,6 +8,7 @@ import linecache
 import sys
 import sysconfig
 from dataclasses import dataclass, replace
+from importlib.machinery import BYTECODE_SUFFIXES
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
@@ -82,7 +83,7 @@ class Locator:
             code = frame.f_code
             beyond = beyond or code is self._root
             here = SourceLocation(code.co_filename, frame.f_lineno)
-            is_outside = not self._inside(code.co_filename)
+            is_outside = not self._inside(frame)
             if is_outside:
                 found, applied_at = found or here, applied_at or here
             function = None if beyond else self._function_of_forward(code)
@@ -121,7 +122,8 @@ class Locator:
                     self._names[code] = function.__name__
             self._learn(function)
 
-    def _inside(self, file: str) -> bool:
+    def _inside(self, frame: FrameType) -> bool:
+        file = _installed_file(frame)
         known = self._is_inside.get(file)
         if known is None:
             known = self._is_inside[file] = _carries_out(file)
@@ -133,6 +135,16 @@ def _code_of(function: type[Any]) -> CodeType | None:
     forward = vars(function).get("forward")
     unwrapped = inspect.unwrap(getattr(forward, "__func__", forward)) if forward else None
     return unwrapped.__code__ if isinstance(unwrapped, FunctionType) else None
+
+
+def _installed_file(frame: FrameType) -> str:
+    """The file that a frame's code was loaded from, which for bytecode is not the file it names.
+
+    Bytecode names the source from which it was made, wherever that was.
+    """
+    loaded = str(frame.f_globals.get("__file__", ""))
+    is_bytecode = loaded.endswith(tuple(BYTECODE_SUFFIXES))
+    return loaded if is_bytecode else frame.f_code.co_filename
 
 
 def _carries_out(file: str) -> bool:

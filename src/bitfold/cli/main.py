@@ -111,9 +111,11 @@ class _PrintVersion(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help="show the version and exit")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version  # noqa: PLC0415 - see above
+        from bitfold.runtime.installed_version import (  # noqa: PLC0415 - see above
+            installed_version,
+        )
 
-        print(f"bitfold {version('bitfold')}")
+        print(f"bitfold {installed_version('bitfold')}")
         parser.exit()
 
 

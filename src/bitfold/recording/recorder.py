@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Final
 
+from bitfold.errors import ProcessError
 from bitfold.recording.files.drawing_paths import DrawingPaths, delete_other_frames
 from bitfold.runtime.display.figure_backend import without_backend
 from bitfold.runtime.strangers.isolated_start import give_way, isolated_command, own_group
@@ -121,14 +122,18 @@ class Recorder(LateListener):
         named = [run.config.snapshot_dir] if "snapshot_dir" in run.named else []
         self._started, self._spent = self._clock(), self._processor_clock()
         self._num_threads = min(run.config.threads or 1, os.cpu_count() or 1)
-        self._process = subprocess.Popen(
-            isolated_command("bitfold.recording.worker", str(run.path), *named),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**without_backend(os.environ), "OMP_NUM_THREADS": "1"},
-            **own_group(),
-        )
+        try:
+            self._process = subprocess.Popen(
+                isolated_command("bitfold.recording.worker", str(run.path), *named),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**without_backend(os.environ), "OMP_NUM_THREADS": "1"},
+                **own_group(),
+            )
+        except ProcessError as error:
+            self._report(str(error))
+            return
         give_way(self._process.pid, _NICENESS)
         assert self._process.stdout is not None
         self._reader = threading.Thread(

@@ -22,7 +22,7 @@ from bitfold.recording.files.drawing_paths import DrawingPaths
 from bitfold.recording.frame_style import FrameStyle
 from bitfold.runtime.loop_cache.folders import loop_folders
 from bitfold.runtime.loop_cache.progress import compile_progress
-from bitfold.runtime.strangers.isolated_start import isolated_command, own_group
+from bitfold.runtime.strangers.isolated_start import isolated_command, own_group, why_alone
 from bitfold.training import Config, Run, train
 
 _SMALL: dict[str, Any] = {
@@ -61,7 +61,8 @@ _RUNS: tuple[dict[str, Any], ...] = (
 def warm_up(report: Callable[[int, int], None] = lambda compiled, known: None) -> None:
     """Compile every loop of training, measuring, drawing and model files that is not on disk yet.
 
-    A second process does the same jobs from the last to the first, where there is another core.
+    A second process does the same jobs from the last to the first, where there is another core
+    and a process can be started.
     Neither compiles what the other one has compiled, or is just compiling.
 
     Args:
@@ -81,7 +82,7 @@ def warm_up(report: Callable[[int, int], None] = lambda compiled, known: None) -
 @contextmanager
 def _second_process(folder: Path) -> Iterator[None]:
     """While a block lasts, let another process compile too, in a folder that outlives it."""
-    if (os.cpu_count() or 1) < 2 or loop_folders().writable() is None:
+    if (os.cpu_count() or 1) < 2 or loop_folders().writable() is None or why_alone():
         yield
         return
     process = subprocess.Popen(

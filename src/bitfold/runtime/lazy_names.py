@@ -41,12 +41,15 @@ def lazy_names(
         package: ``__name__`` of the package.
         file: ``__file__`` of its ``__init__.py``.
 
+    Raises:
+        ImportError: the stub is not installed.
+
     Example:
         >>> import bitfold
         >>> "Config" in bitfold.__all__, "Config" in dir(bitfold), bitfold.Config.__name__
         (True, True, 'Config')
     """
-    modules = names_in_stub(Path(file).with_suffix(".pyi").read_text(encoding="utf-8"))
+    modules = names_in_stub(_read_stub(Path(file).with_suffix(".pyi")))
     this = sys.modules[package]
     this.__class__ = _LazyPackage
 
@@ -64,6 +67,16 @@ def lazy_names(
         return sorted({*this.__dict__, *modules})
 
     return get, names, sorted(modules)
+
+
+def _read_stub(stub: Path) -> str:
+    try:
+        return stub.read_text(encoding="utf-8")
+    except OSError:
+        raise ImportError(
+            f"Cannot import bitfold: expected {stub}, got none. Bundle all of its files beside its "
+            "modules, such as with `--collect-all bitfold` of PyInstaller."
+        ) from None
 
 
 def names_in_stub(text: str) -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import py_compile
 import subprocess
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
+from bitfold.runtime.loop_cache import digest as loop_digest
 from bitfold.runtime.loop_cache.digest import digest_of, loops_within
 
 SOURCE = """
@@ -34,6 +38,11 @@ def outer(x):
     '''The outer loop.'''
     return inner(x) + 1
 """
+
+
+#: A module that loops use, and the same with another constant and on other lines.
+RULES = "def allowed(x):\n    return x in {'a', 'b', 'c'} and len(x[1:3]) < 7\n"
+OTHER_RULES, MOVED_RULES = RULES.replace("7", "8"), f"# A comment.\n\n{RULES}"
 
 
 def _outer(source: str) -> Any:
@@ -125,10 +134,41 @@ def test_processes_agree(seed: str) -> None:
 def test_an_object_of_another_kind_enters_with_its_modules_source() -> None:
     """An intrinsic's digest includes the source of its module, which makes its machine code."""
     from bitfold.runtime.borrowed_arrays import borrowed
-    from bitfold.runtime.loop_cache import digest as loop_digest
 
     function = types.FunctionType((lambda: 0).__code__, {}, "made_up")
     function.__module__ = "bitfold.polytopes.made_up"
     described = loop_digest._described(borrowed, function)
     assert loop_digest._source_digest("bitfold.runtime.borrowed_arrays") in described
     assert loop_digest._described(np.sqrt, function).startswith("numpy")
+
+
+def _digest_of_bytecode(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The digest of a module of which bytecode alone is installed."""
+    folder.mkdir()
+    (folder / "made_up_rules.py").write_text(source)
+    py_compile.compile(str(folder / "made_up_rules.py"), str(folder / "made_up_rules.pyc"))
+    (folder / "made_up_rules.py").unlink()
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.delitem(sys.modules, "made_up_rules", raising=False)
+        importlib.import_module("made_up_rules")
+        return loop_digest._source_digest.__wrapped__("made_up_rules")
+
+
+def test_bytecode_counts_where_no_source_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module without source enters with its constants and instructions, not with its lines."""
+    rules, other, moved = (
+        _digest_of_bytecode(source, tmp_path / str(number), monkeypatch)
+        for number, source in enumerate((RULES, OTHER_RULES, MOVED_RULES))
+    )
+    assert rules == moved
+    assert rules != other
+
+
+def test_a_slice_counts_by_its_ends() -> None:
+    """Python 3.14 makes constants of slices, in which another end is another value."""
+    function = types.FunctionType((lambda: 0).__code__, {}, "made_up")
+    first, second = (loop_digest._described(slice(1, end), function) for end in (3, 4))
+    assert first != second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import bitfold
 from bitfold.runtime.strangers.isolated_start import import_folders, isolated_command
 from bitfold.training import train
+from tests.bytecode_copies import copy_as_bytecode
 from tests.training.training_runs import tiny
 
 #: Modules of Python, of packages that bitfold needs, and of bitfold.
@@ -99,6 +101,31 @@ def test_a_child_imports_the_same_bitfold_as_its_parent(tmp_path: Path) -> None:
             **environment,  # type: ignore[call-overload] # one of two sets of options
         )
         assert done.stdout.strip() == str(copied / "__init__.py"), done.stderr
+
+
+def test_a_child_of_bytecode_imports_bytecode(tmp_path: Path) -> None:
+    """Where no sources are installed, a child starts too, and imports what its parent has."""
+    package, sources = Path(bitfold.__file__).parent, tmp_path / "sources"
+    shutil.copytree(package / "runtime", sources / "runtime")
+    for name in ("__init__.py", "__init__.pyi", "errors.py"):
+        shutil.copy(package / name, sources / name)
+    (sources / "where.py").write_text("import bitfold; print(bitfold.__file__)")
+    copied = tmp_path / "site" / "bitfold"
+    copied.parent.mkdir()
+    copy_as_bytecode(sources, copied)
+    ask = (
+        "import subprocess\n"
+        "from bitfold.runtime.strangers.isolated_start import isolated_command\n"
+        "subprocess.run(isolated_command('bitfold.where'), check=True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ask],
+        env={**os.environ, "PYTHONPATH": str(copied.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"{copied / '__init__.pyc'}\n", "")
 
 
 def test_the_current_folder_is_not_handed_over(

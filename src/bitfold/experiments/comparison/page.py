@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from bitfold.experiments.comparison.thumbnails import thumbnails
 from bitfold.experiments.sweeps.record import NAME as RECORD
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.runtime.display.html_tables import html_facts, visible
+from bitfold.runtime.installed_version import installed_version
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _REPORT_TEMPLATES = Path(__file__).parents[1] / "reports" / "templates"
@@ -101,7 +101,7 @@ def comparison_page(entries: Sequence[Entry], title: str) -> str:
         script=Markup(script),
         differences=[_row(one) for one in paired_differences(entries)],
         confidence=f"{100 * CONFIDENCE:.0f} %",
-        version=version("bitfold"),
+        version=installed_version("bitfold"),
     )
 
 

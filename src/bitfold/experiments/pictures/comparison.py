@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from bitfold.experiments.pictures.similarity import psnr_db, ssim
 from bitfold.experiments.reports.figures import image
 from bitfold.experiments.reports.page import POLICY, environment
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.installed_version import installed_version
 
 #: The picture is also shown at this many times its size, where that is at most `_MOST_PX`.
 _TIMES, _MOST_PX = 8, 1024
@@ -73,7 +73,7 @@ class Comparison:
             seconds=self.decoding_seconds,
             minutes=self.found.record.spent_minutes,
             best=self.found.best,
-            version=version("bitfold"),
+            version=installed_version("bitfold"),
         )  # fmt: skip
         try:
             write_atomically(path, text.encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from bitfold.experiments.reports.sections import (
 from bitfold.experiments.run_coding import CodedRun, code_run, read_coded_run
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.runtime.display.html_tables import html_facts, visible
+from bitfold.runtime.installed_version import installed_version
 from bitfold.training import Run
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -138,5 +138,5 @@ def _values(facts: Facts) -> dict[str, Any]:
         "nats": bound_nats(facts),
         "delta": DELTA,
         "settings": changed_settings(facts.run.config),
-        "version": version("bitfold"),
+        "version": installed_version("bitfold"),
     }

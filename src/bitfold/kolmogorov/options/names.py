@@ -1,11 +1,15 @@
 """The predictors and targets that options name, read from their source without importing PyTorch.
 
 A class is an option if it declares an ``option_name`` in a file of its folder. Help texts and
-configurations read the names here; `registry` imports the classes.
+configurations read the names here; `registry` imports the classes. Where bytecode alone is
+installed, modules are imported to read the names, and PyTorch with them.
 """
 
 import ast
+import inspect
+import pkgutil
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -18,7 +22,7 @@ class DeclaredOption(NamedTuple):
         name: in options.
         module: dotted name of its module.
         class_name: name of the class in the module.
-        attributes: its own class attributes that are literals, by name.
+        attributes: its own class attributes by name, among them all that are literals.
     """
 
     name: str
@@ -37,13 +41,29 @@ def declared_options(folder: Path, package: str) -> Mapping[str, DeclaredOption]
     Returns:
         In the order of ``option_rank``, then of names.
     """
-    found = [
-        option
-        for file in sorted(folder.glob("*.py"))
-        for option in _options_of(file.read_text(encoding="utf-8"), f"{package}.{file.stem}")
-    ]
+    found: list[DeclaredOption] = []
+    for file in pkgutil.iter_modules([str(folder)]):
+        module = f"{package}.{file.name}"
+        source = _source_of(file, module)
+        found += _imported_options(module) if source is None else _options_of(source, module)
     found.sort(key=lambda option: (option.attributes.get("option_rank", 100), option.name))
     return MappingProxyType({option.name: option for option in found})
+
+
+def _source_of(file: pkgutil.ModuleInfo, module: str) -> str | None:
+    """The source of a module that is not imported; None where bytecode alone is installed."""
+    finder: Any = file.module_finder
+    source: str | None = finder.find_spec(module).loader.get_source(module)
+    return source
+
+
+def _imported_options(module: str) -> Iterator[DeclaredOption]:
+    loaded = import_module(module)
+    for name, kind in inspect.getmembers(loaded, inspect.isclass):
+        attributes = MappingProxyType(dict(vars(kind)))
+        option = attributes.get("option_name")  # that of an abstract class is None
+        if kind.__module__ == module and option is not None:
+            yield DeclaredOption(option, module, name, attributes)
 
 
 def _options_of(source: str, module: str) -> Iterator[DeclaredOption]:

@@ -32,8 +32,8 @@ def digest_of(loop: Dispatcher) -> str:
 
     They cover the bytecode, constants and options of the loop and of everything that it calls; the
     values of global numbers and arrays; the sources of the modules that define any other object
-    these use; and the versions of Python, Numba and llvmlite. Line numbers, comments and docstrings
-    do not count. The processor is not covered: Numba's index of a loop names it.
+    these use, or their bytecode where no source is installed; and the versions of Python, Numba and
+    llvmlite. Line numbers, comments and docstrings do not count. The processor is not covered: Numba's index of a loop names it.
 
     Args:
         loop: what `bitfold.runtime.compiling.compiled` returned.
@@ -118,6 +118,8 @@ def _described(value: Any, function: FunctionType) -> str:
         return repr(value)
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape} {value.tobytes().hex()}"
+    if isinstance(value, slice):
+        value = [value.start, value.stop, value.step]
     if isinstance(value, tuple | list):
         return str([_described(item, function) for item in value])
     if isinstance(value, set | frozenset):
@@ -150,4 +152,15 @@ def _package(function: FunctionType) -> str:
 
 @cache
 def _source_digest(module: str) -> str:
-    return hashlib.sha256(inspect.getsource(sys.modules[module]).encode()).hexdigest()
+    try:
+        text = inspect.getsource(sys.modules[module])
+    except OSError:  # bytecode alone is installed
+        text = _bytecode(module)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _bytecode(module: str) -> str:
+    """Return a text of a module's bytecode, without the lines that it comes from."""
+    spec: Any = sys.modules[module].__spec__
+    body = FunctionType(spec.loader.get_code(module), {"__name__": module})
+    return "\n".join(_described_code(code, body) for code in _codes(body))

@@ -2,7 +2,8 @@
 
 ``python -m`` looks for modules in the current folder first. There a stranger's ``queue.py`` would
 be imported in the place of Python's own. This file is run by its path, in Python's isolated mode.
-It takes the parent's own folders of modules, and bitfold itself from where the parent has it.
+It takes the parent's own folders of modules, and bitfold itself from where the parent has it, as
+source or as bytecode.
 Libraries take no settings from the current folder either.
 """
 
@@ -35,10 +36,41 @@ def isolated_command(module: str, *arguments: str) -> list[str]:
     Args:
         module: dotted name of the module, such as ``bitfold.recording.worker``.
         arguments: of the module.
+
+    Raises:
+        ProcessError: this process is no Python that could be started once more.
     """
+    check_not_alone()
     found = {"package": str(Path(__file__).resolve().parents[2]), "folders": import_folders()}
     flags = ["-I", *(["-B"] if sys.dont_write_bytecode else [])]
     return [sys.executable, *flags, str(Path(__file__)), json.dumps(found), module, *arguments]
+
+
+def why_alone() -> str:
+    """Return why this process cannot start another one, or an empty text if it can.
+
+    ``sys.executable`` of a program that was frozen, as by PyInstaller, is the program itself: it
+    would do all of its work once more.
+    """
+    if getattr(sys, "frozen", False):
+        return f"the frozen program {sys.executable}"
+    return "" if sys.executable else "none"
+
+
+def check_not_alone() -> None:
+    """Refuse what needs a second process where none can be started.
+
+    Raises:
+        ProcessError: `why_alone` says why.
+    """
+    reason = why_alone()
+    if reason:
+        from bitfold.errors import ProcessError  # noqa: PLC0415 - the child has no bitfold yet
+
+        raise ProcessError(
+            f"Cannot start a second process: expected Python as sys.executable, got {reason}. "
+            "Call bitfold from a Python that is installed."
+        )
 
 
 def own_group() -> dict[str, Any]:
@@ -93,7 +125,9 @@ def _main() -> None:
     sys.path[:] = given["folders"]
     package = Path(given["package"])
     spec = importlib.util.spec_from_file_location(
-        _PACKAGE, package / "__init__.py", submodule_search_locations=[str(package)]
+        _PACKAGE,
+        package / f"__init__{Path(__file__).suffix}",
+        submodule_search_locations=[str(package)],
     )
     assert spec is not None
     assert spec.loader is not None

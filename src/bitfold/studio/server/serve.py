@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bitfold.errors import StudioError
+from bitfold.runtime.strangers.isolated_start import check_not_alone
 from bitfold.studio.hosts import LOCAL_HOSTS
 from bitfold.studio.hub.hub import Hub
 from bitfold.studio.hub.runs_folder import RunsFolder
@@ -57,7 +58,9 @@ def serve(
 
     Raises:
         StudioError: the port is taken, or the page was not built.
+        ProcessError: trainings need processes of their own, and none can be started.
     """
+    check_not_alone()
     assets = Assets.built()
     with _listening(host, port) as listening, suppress(KeyboardInterrupt):
         number = listening.getsockname()[1]

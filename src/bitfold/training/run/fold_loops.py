@@ -7,7 +7,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from bitfold.runtime.strangers.isolated_start import give_way, isolated_command, own_group
+from bitfold.runtime.strangers.isolated_start import (
+    give_way,
+    isolated_command,
+    own_group,
+    why_alone,
+)
 
 _POLL_SECONDS = 0.1
 _NICENESS = 5
@@ -29,8 +34,11 @@ class FoldLoops:
         self._is_ready = False
 
     def start(self) -> None:
-        """Start the process, unless the loops are on disk or nothing can be kept there."""
-        self._is_ready = _are_on_disk() or not _can_be_kept()
+        """Start the process, unless the loops are on disk or nothing can be kept there.
+
+        Where no process can be started, the trainer compiles when it first measures folds.
+        """
+        self._is_ready = _are_on_disk() or not _can_be_kept() or bool(why_alone())
         if self._is_ready:
             return
         self._process = subprocess.Popen(

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from safetensors.numpy import load, save
 
 from bitfold.errors import ConfigError, RunError, TargetError
 from bitfold.runtime.atomic_files import delete_temporary_files, write_atomically
+from bitfold.runtime.installed_version import installed_version
 from bitfold.runtime.strangers.bounded_json import parse_json
 from bitfold.runtime.strangers.lock_files import locked
 from bitfold.runtime.strangers.plain_files import is_plain, read_plain
@@ -311,7 +311,7 @@ def _now() -> str:
 
 def _versions() -> dict[str, str]:
     return {
-        "bitfold": version("bitfold"),
+        "bitfold": installed_version("bitfold"),
         "torch": str(torch.__version__),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",

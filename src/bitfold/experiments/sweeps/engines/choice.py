@@ -11,6 +11,7 @@ from bitfold.experiments.sweeps.engines.engine import Engine
 from bitfold.experiments.sweeps.engines.processes import ProcessEngine
 from bitfold.experiments.sweeps.engines.threads import ThreadEngine
 from bitfold.experiments.sweeps.jobs import num_cores
+from bitfold.runtime.strangers.isolated_start import why_alone
 from bitfold.targets import Target, load_target
 from bitfold.training import PLACES, Config, is_within
 from bitfold.training.whole_epoch.support import with_epoch_loop
@@ -35,6 +36,7 @@ class EngineChoice:
 
         Members in threads would wait for Python's lock: between their epochs, which release it, is
         about half of their work. One alone waits for nobody, and saves the start of a process.
+        Where no process can be started, one member at a time is the default.
 
         Args:
             configs: of the members.
@@ -42,15 +44,18 @@ class EngineChoice:
         Raises:
             ConfigError: Ray is wanted, and not installed; or files would stay elsewhere.
             RunError: its cluster cannot be reached.
+            ProcessError: processes are wanted, and none can be started.
         """
         threads = max(config.threads or 1 for config in configs)
+        is_alone = bool(why_alone())
         if self.ray is not None:
             _check_places(configs)
             return RayEngine(self.jobs, threads, self.ray)
-        jobs = max(1, min(self.jobs or num_cores() // threads, len(configs)))
-        if jobs > 1 or self.isolate or not _are_compiled(configs):
+        most = 1 if is_alone else num_cores() // threads
+        jobs = max(1, min(self.jobs or most, len(configs)))
+        if jobs > 1 or self.isolate or not (is_alone or _are_compiled(configs)):
             return ProcessEngine(jobs)
-        return ThreadEngine(jobs)
+        return ThreadEngine(jobs, threads)
 
 
 def _check_places(configs: Sequence[Config]) -> None:

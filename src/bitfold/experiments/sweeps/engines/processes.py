@@ -16,7 +16,7 @@ from bitfold.experiments.sweeps.engines.engine import Engine, Finished, Report
 from bitfold.experiments.sweeps.engines.wire import parse_report, stop_line, task_line
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.member_run import MemberStopped, MemberTask
-from bitfold.runtime.strangers.isolated_start import isolated_command, own_group
+from bitfold.runtime.strangers.isolated_start import check_not_alone, isolated_command, own_group
 
 _WORKER = "bitfold.experiments.sweeps.engines.worker"
 _LAST_BYTES, _MAX_REASON = 2000, 500
@@ -109,9 +109,13 @@ class ProcessEngine(Engine):
 
     Args:
         jobs: members at a time.
+
+    Raises:
+        ProcessError: no process can be started.
     """
 
     def __init__(self, jobs: int) -> None:
+        check_not_alone()
         super().__init__(jobs)
         self._reports: queue.SimpleQueue[tuple[_Worker, Report | None]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []

@@ -25,6 +25,7 @@ from bitfold.experiments.sweeps.engines.wire import parse_report, task_line
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.member_run import MemberStopped, MemberTask
 from bitfold.runtime.strangers.folder_settings import ignore_folder_settings
+from bitfold.runtime.strangers.isolated_start import check_not_alone
 
 #: How often a member is begun again without a new checkpoint between.
 MOST_LOSSES: Final = 3
@@ -91,6 +92,7 @@ class RayEngine(Engine):
     Raises:
         ConfigError: Ray is not installed.
         RunError: the cluster cannot be reached.
+        ProcessError: Ray should start here, and no process can be started.
     """
 
     def __init__(self, jobs: int | None, threads: int, place: RayPlace) -> None:
@@ -115,6 +117,7 @@ class RayEngine(Engine):
     def _begin(self, place: RayPlace, cores: int | None) -> None:
         given: dict[str, Any] = {"address": place.address}
         if place.address is None:
+            check_not_alone()
             given = {"address": "local", "num_cpus": cores, "_node_ip_address": "127.0.0.1",
                      "object_store_memory": _STORE_BYTES}  # fmt: skip
         try:

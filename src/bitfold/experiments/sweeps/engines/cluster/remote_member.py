@@ -9,7 +9,6 @@ import queue
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 from bitfold.errors import printable
@@ -19,6 +18,7 @@ from bitfold.experiments.sweeps.engines.epoch_reports import EpochReports
 from bitfold.experiments.sweeps.engines.wire import parse_order, report_line
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.member_run import MemberStop, MemberTask, run_member
+from bitfold.runtime.installed_version import installed_version
 from bitfold.training import CheckpointWritten, Event
 from bitfold.training.step.resources import limited_threads
 
@@ -32,7 +32,9 @@ _MAX_REASON = 500
 
 def versions() -> str:
     """Return the versions on which the bits of a training depend."""
-    return ", ".join(f"{name} {version(name)}" for name in ("bitfold", "torch", "numpy", "numba"))
+    return ", ".join(
+        f"{name} {installed_version(name)}" for name in ("bitfold", "torch", "numpy", "numba")
+    )
 
 
 def entries(name: str) -> tuple[str, str]:
