@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +69,16 @@ class Outcome:
         done: the stranger's changes.
         code: the exit code; None if it ended in a traceback.
         fault: the problem; empty if there is none.
+        seconds: of a processor, for the command alone.
+        megabytes: most memory of this process while the command ran; 0 if it is unknown.
     """
 
     command: str
     done: str
     code: int | None
     fault: str
+    seconds: float
+    megabytes: float
 
 
 class DrawnHere:
@@ -147,12 +152,16 @@ class Attempts:
         stranger.mutate(_kinds(command, first))
         guarded = (outside, here, place / "home", place / "runs")
         before = fingerprint(*guarded, but=run)
+        # Strangers who change large files take time and memory of their own.
+        start = time.process_time()
+        _reset_peak()
         with _standing_in(here, place / "home"):
             code, said = call(arguments_of(command, run, place / f"out-{number}"))
+        seconds, megabytes = time.process_time() - start, _peak_megabytes()
         fault = _fault(code, said)
         if fingerprint(*guarded, but=run) != before:
             fault = f"wrote outside the run; {fault}"
-        return Outcome(command, "; ".join(stranger.done), code, fault)
+        return Outcome(command, "; ".join(stranger.done), code, fault, seconds, megabytes)
 
 
 def _suitable(command: str) -> list[str]:
@@ -246,7 +255,6 @@ def main_of_child(place: Path, first: int, last: int, seed: int) -> None:
     """Make attempts, and print a line of JSON before and after each."""
     import json
     import resource
-    import time
 
     # What takes far too much ends in a traceback, and not in a machine without memory.
     resource.setrlimit(resource.RLIMIT_DATA, (_MOST_DATA_BYTES, _MOST_DATA_BYTES))
@@ -255,21 +263,17 @@ def main_of_child(place: Path, first: int, last: int, seed: int) -> None:
         attempts.warm_up()
     for number in range(first, last):
         print(json.dumps({"begins": number}), flush=True)
-        start = time.process_time()
-        reset_peak()
-        outcome = attempts.attempt(number, seed)
-        found = {**vars(outcome), "number": number, "seconds": time.process_time() - start}
-        print(json.dumps({**found, "megabytes": peak_megabytes()}), flush=True)
+        print(json.dumps({**vars(attempts.attempt(number, seed)), "number": number}), flush=True)
     sys.stdout.flush()
 
 
-def reset_peak() -> None:
+def _reset_peak() -> None:
     """Reset the system's record of this process's peak memory, if the system can."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_megabytes() -> float:
+def _peak_megabytes() -> float:
     """Return this process's peak memory since then in MB, or 0 if it is unknown."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():

@@ -33,7 +33,8 @@ def digest_of(loop: Dispatcher) -> str:
     They cover the bytecode, constants and options of the loop and of everything that it calls; the
     values of global numbers and arrays; the sources of the modules that define any other object
     these use, or their bytecode where no source is installed; and the versions of Python, Numba and
-    llvmlite. Line numbers, comments and docstrings do not count. The processor is not covered: Numba's index of a loop names it.
+    llvmlite. Line numbers, comments and docstrings do not count. The processor is not covered:
+    Numba's index of a loop names it.
 
     Args:
         loop: what `bitfold.runtime.compiling.compiled` returned.
