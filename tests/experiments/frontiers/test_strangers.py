@@ -52,6 +52,9 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "a size that is a text": (point("num_bytes", "1"), "has numbers that are none"),
     "an endless error": (point("error", 1e308), "has numbers that are none"),
     "a field too many": (point("more", 1), "more"),
+    "two networks of one run": (
+        lambda content: content["points"].extend(content["points"]), "two networks of one run",
+    ),
     "points that are none": (field("points", {"a": 1}), ""),
     "two goals": (field("wanted", {"num_bytes": 1, "error": 1}), "several goals"),
     "a goal that is a text": (field("wanted", {"num_bytes": "1", "error": None}), ""),

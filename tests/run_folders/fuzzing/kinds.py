@@ -17,6 +17,7 @@ from tests.run_folders.fuzzing.mutations import (
     change_metrics,
     change_places,
     change_trajectory,
+    contents,
     special,
 )
 
@@ -29,7 +30,7 @@ _SETTINGS = (
 def change_status(stranger: Stranger) -> str:
     """Change the status."""
     path, chance = stranger.folder / "run.json", stranger.chance
-    found = json.loads(path.read_bytes())
+    found = json.loads(contents(path))
     names = (*found, "parent", "parent_epoch", "replay_of")  # names of branches and replays
     found[chance.choice(sorted(names))] = stranger.value()
     text = chance.choice((json.dumps(found), json.dumps(stranger.value()), "[" * DEEP))
@@ -40,7 +41,7 @@ def change_status(stranger: Stranger) -> str:
 def change_changes(stranger: Stranger) -> str:
     """Change, add or repeat a line of ``changes.jsonl``, which only some runs have."""
     path, chance = stranger.folder / "changes.jsonl", stranger.chance
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = contents(path).decode().splitlines() if path.exists() else []
     usual = {"epoch": 3, "settings": {"learning_rate": 0.1}, "before": {"learning_rate": 0.001}}
     number = chance.randrange(len(lines) + 1)
     line: dict[str, Any] = json.loads(lines[number]) if number < len(lines) else usual
@@ -68,7 +69,7 @@ def change_changes(stranger: Stranger) -> str:
 def change_frontier(stranger: Stranger) -> str:
     """Change a field of ``frontier.json``, or of one of its networks."""
     path, chance = stranger.folder / "frontier.json", stranger.chance
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = json.loads(contents(path))
     point: dict[str, Any] = found["points"][0]
     name: str
     places = ("../outside", str(stranger.outside / "taken"), "bits:1/../../outside", "a/b", "..")

@@ -52,6 +52,17 @@ _OF_DAMAGED = (
 )  # fmt: skip
 
 
+def contents(path: Path) -> bytes:
+    """Read a file. What an earlier change may have put in its place could be waited for for ever.
+
+    Raises:
+        OSError: it is missing, or is a FIFO, a device or a folder.
+    """
+    if not path.is_file():
+        raise OSError(f"{path.name} is no file")
+    return path.read_bytes()
+
+
 class Stranger:
     """Changes the folder of a run.
 
@@ -111,7 +122,7 @@ class Stranger:
 def change_config(stranger: Stranger) -> str:
     """Change a setting."""
     path, chance = stranger.folder / "config.toml", stranger.chance
-    text = path.read_text(encoding="utf-8")
+    text = contents(path).decode()
     names = re.findall(r"(?m)^(\w+) =", text)
     name = chance.choice(names)
     value = chance.choice((toml(stranger.value()), json.dumps(stranger.word())))
@@ -148,7 +159,7 @@ def change_places(stranger: Stranger) -> str:
     path, chance = stranger.folder / "config.toml", stranger.chance
     name = chance.choice(("snapshot_dir", "checkpoint_dir", "log_file", "output_dir", "target"))
     place = chance.choice(("/taken", "/taken/new", "/victim", "/../outside/taken", "/loop"))
-    text = re.sub(rf"(?m)^{name} = .*\n", "", path.read_text(encoding="utf-8"))
+    text = re.sub(rf"(?m)^{name} = .*\n", "", contents(path).decode())
     shown = chance.choice((str(stranger.outside) + place, "../.." + place, "~" + place))
     path.write_text(f"{name} = {json.dumps(shown)}\n{text}", encoding="utf-8")
     return f"{name} = {shown}"
@@ -157,7 +168,7 @@ def change_places(stranger: Stranger) -> str:
 def change_metrics(stranger: Stranger) -> str:
     """Change a line of the metrics."""
     path, chance = stranger.folder / "metrics.jsonl", stranger.chance
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = contents(path).decode().splitlines()
     number = chance.randrange(len(lines))
     line = json.loads(lines[number])
     name = chance.choice(sorted(line))
@@ -191,7 +202,7 @@ def blocks_of(data: bytes) -> Iterator[bytes]:
 def change_trajectory(stranger: Stranger) -> str:
     """Change a block of the trajectory."""
     path, chance = stranger.folder / "trajectory.bin", stranger.chance
-    header, *records = blocks_of(path.read_bytes())
+    header, *records = blocks_of(contents(path))
     what = chance.choice((_header, _record, _record, _weights, _order))
     header, records = what(stranger, header, records)
     data = b"BFTRAJ1\n"
@@ -278,7 +289,7 @@ def spoil(values: np.ndarray[Any, Any], chance: random.Random) -> None:
 def change_checkpoint(stranger: Stranger) -> str:
     """Change a checkpoint."""
     path, chance = stranger.checkpoint(), stranger.chance
-    data = path.read_bytes()
+    data = contents(path)
     tensors = {name: np.array(item) for name, item in load(data).items()}
     size = int.from_bytes(data[:8], "little")
     facts: Any = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["bitfold"])
@@ -328,7 +339,7 @@ def change_arrays(stranger: Stranger) -> str:
     path = stranger.folder / chance.choice(ARRAYS)
     if not path.exists():
         path = stranger.folder / "target.safetensors"
-    data = path.read_bytes()
+    data = contents(path)
     tensors = {name: np.array(item) for name, item in load(data).items()}
     size = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + size]).get("__metadata__")
@@ -354,7 +365,7 @@ def change_bytes(stranger: Stranger) -> str:
     """Change bytes of any file."""
     chance = stranger.chance
     path = chance.choice((stranger.path(), stranger.checkpoint()))
-    data = bytearray(path.read_bytes() if path.exists() else b"")
+    data = bytearray(contents(path) if path.exists() else b"")
     at = chance.randrange(len(data) + 1)
     match chance.randrange(4):
         case 0:

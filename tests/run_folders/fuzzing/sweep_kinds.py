@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.run_folders.fuzzing.kinds import change_network
-from tests.run_folders.fuzzing.mutations import DEEP, SPARSE_BYTES, Stranger
+from tests.run_folders.fuzzing.mutations import DEEP, SPARSE_BYTES, Stranger, contents
 
 RECORD = "sweep.json"
 _HOSTILE_NAMES = (
@@ -25,7 +25,7 @@ _RANGES = ("0:10000000", "-9:9:0", "0:" + "9" * 18, "0:1:", "9" * 5000)
 def change_sweep(stranger: Stranger) -> str:
     """Change a field of ``sweep.json``."""
     path, chance = stranger.folder / RECORD, stranger.chance
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = json.loads(contents(path))
     change = chance.choice((_whole, _setting, _setting, _member, _end, _end, _metric, _varied))
     note = change(stranger, record)
     path.write_text(json.dumps(record), encoding="utf-8")
@@ -35,7 +35,7 @@ def change_sweep(stranger: Stranger) -> str:
 def many_members(stranger: Stranger) -> str:
     """Give ``sweep.json`` thousands of members, settings or values."""
     path, chance = stranger.folder / RECORD, stranger.chance
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = json.loads(contents(path))
     first = record["members"][0]
     kind = chance.randrange(5)
     if kind < 2:

@@ -57,12 +57,12 @@ def train_side_by_side(
     Returns:
         0, or the exit code of what stopped it.
     """
-    own = config.replace(threads=config.threads or 1, output_dir=None)
-    sweep = replace(as_sweep(folder, record, own), writes_files=False)
     missing = [_member(weight, seed) for weight, seed in record.missing()]
     jobs = min(jobs, len(missing))
     if jobs < 2:
         return 0
+    own = config.replace(threads=config.threads or 1, output_dir=None)
+    sweep = replace(as_sweep(folder, record, own), writes_files=False)
     for listener in listeners:
         listener(SweepStarted(folder, len(sweep.members), len(missing), jobs))
     request, configs = StopRequest(), [member.config(own) for member in missing]

@@ -187,11 +187,14 @@ def _parse(content: dict[str, Any]) -> FrontierRecord:
     weights, seeds = content.pop("kolmogorov_weights"), content.pop("seeds")
     if not (weights and seeds):
         raise ValueError("no lambda, or no seed")
+    checked = tuple(_checked(FrontierPoint(**item)) for item in points)
+    if len({point.run for point in checked}) < len(checked):
+        raise ValueError("two networks of one run")
     return FrontierRecord(
         dict(content.pop("settings")),
         tuple(_setting("kolmogorov_weight", one) for one in weights),
         tuple(_setting("seed", one) for one in seeds),
-        tuple(_checked(FrontierPoint(**item)) for item in points),
+        checked,
         Goal(**content.pop("wanted")),
     )
 
