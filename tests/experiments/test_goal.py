@@ -19,6 +19,7 @@ from bitfold.experiments import Goal
         ({"psnr_db": 1001.0}, "between -1000 and 1000"),
         ({"error": -1.0}, "at least 0, got -1.0"),
         ({"error": math.inf}, "finite"),
+        ({"error": 10**400}, "got a longer integer"),
         ({"num_bytes": 5, "error": 0.1}, "expected one, got num_bytes and error"),
     ],
 )

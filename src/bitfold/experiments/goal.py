@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from bitfold.errors import ConfigError
+from bitfold.runtime.strangers.bounded_json import is_number, shortened
 
 # An error of 10^(-100) or 10^100 is still a normal float64; far beyond that it is not.
 _MAX_DB = 1000
@@ -49,10 +49,10 @@ class Goal:
                 f"Cannot use this PSNR: expected a finite number between -{_MAX_DB} and {_MAX_DB} "
                 f"dB, got {self.psnr_db}. Change it."
             )
-        if self.error is not None and not (math.isfinite(self.error) and self.error >= 0):
+        if self.error is not None and not (is_number(self.error) and self.error >= 0):
             raise ConfigError(
-                f"Cannot use this error: expected a finite number of at least 0, got {self.error}. "
-                "Change it."
+                "Cannot use this error: expected a finite number of at least 0, got "
+                f"{shortened(self.error)}. Change it."
             )
 
     def max_error(self, task: str) -> float | None:

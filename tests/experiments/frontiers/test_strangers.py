@@ -57,6 +57,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     ),
     "points that are none": (field("points", {"a": 1}), ""),
     "two goals": (field("wanted", {"num_bytes": 1, "error": 1}), "several goals"),
+    "an endless goal": (field("wanted", {"num_bytes": None, "error": 10**400}), "longer integer"),
     "a goal that is a text": (field("wanted", {"num_bytes": "1", "error": None}), ""),
 }  # fmt: skip
 
