@@ -18,6 +18,7 @@ import bitfold
 from bitfold.cli.main import main
 from bitfold.errors import ModelFileError
 from bitfold.experiments import CodedRun, Goal, code_run
+from bitfold.experiments.run_rounding import RunRounding
 
 SMALL: dict[str, Any] = {
     "target": "disk", "size": 64, "shape": "[16]*3", "epochs": 150, "seed": 3,
@@ -95,7 +96,7 @@ def test_a_k_that_is_shorter_is_what_codes(
     def write(*arguments: Any, **options: Any) -> int:
         return bitfold.write_model(*arguments, **options, names="tolerance" in options)
 
-    monkeypatch.setattr("bitfold.experiments.run_coding.write_model", write)
+    monkeypatch.setattr("bitfold.experiments.coded_run.write_model", write)
     data = compressed(runs["row_column"], "--as-trained")
     kolmogorov = bitfold.load_run(runs["row_column"]).kolmogorov()
     bitfold.write_model(tmp_path / "k", kolmogorov.table.module, kolmogorov)
@@ -126,7 +127,7 @@ def test_what_k_describes_is_left_only_if_it_is_longer_and_worse(
 ) -> None:
     """The own weights replace K's if K's file is longer and worse, unless one insists on K's."""
     run = bitfold.load_run(runs["row_column"])
-    anew = code_run(run, as_trained=False)
+    anew = RunRounding(run, run.network()).plain("anew")
     network = run.new_network() if is_worse else run.network()
     trained = CodedRun(anew.data[:9] + anew.data[9:] * (1 + is_longer), network, "as trained")
     monkeypatch.setattr("bitfold.experiments.run_coding._as_trained", lambda *_: trained)
@@ -150,7 +151,7 @@ def test_a_k_that_cannot_be_written_falls_back(
             return bitfold.write_model(*_, **options)
         raise ModelFileError("Cannot write a model file: expected one thing, got another. Do so.")
 
-    monkeypatch.setattr("bitfold.experiments.run_coding.write_model", refuse)
+    monkeypatch.setattr("bitfold.experiments.coded_run.write_model", refuse)
     path = runs["row_column"]
     data = compressed(path)
     expected = "coded anew, as the run's own K cannot be written (expected one thing, got another)"

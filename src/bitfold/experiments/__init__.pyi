@@ -1,3 +1,4 @@
+from bitfold.experiments.coded_run import CodedRun
 from bitfold.experiments.comparison.page import RunComparison, compare_runs
 from bitfold.experiments.demo import DEMO, demo_config
 from bitfold.experiments.frontiers.figure import draw_frontier
@@ -38,7 +39,7 @@ from bitfold.experiments.quality import (
     spread_pixels,
 )
 from bitfold.experiments.reports.page import Report, write_report
-from bitfold.experiments.run_coding import CodedRun, code_run
+from bitfold.experiments.run_coding import code_run
 from bitfold.experiments.run_summary import PolytopeCount, count_polytopes, decoded_psnr_db
 from bitfold.experiments.sweeps.engines.cluster.ray_engine import RayPlace
 from bitfold.experiments.sweeps.events import (

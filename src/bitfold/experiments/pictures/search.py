@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bitfold.errors import ConfigError, ModelFileError, RunError
+from bitfold.experiments.coded_run import CodedRun
 from bitfold.experiments.frontiers.training import train_point
 from bitfold.experiments.goal import Goal
 from bitfold.experiments.network_picture import draw_network
@@ -23,7 +24,7 @@ from bitfold.experiments.pictures.plan import check_goal, next_trial, usual_byte
 from bitfold.experiments.pictures.record import SearchRecord, Trial, read_search
 from bitfold.experiments.pictures.similarity import psnr_db
 from bitfold.experiments.quality import EXACT_DB
-from bitfold.experiments.run_coding import CodedRun, code_run
+from bitfold.experiments.run_coding import code_run
 from bitfold.model_file import read_model
 from bitfold.networks import PolytopeNet
 from bitfold.runtime.atomic_files import write_atomically

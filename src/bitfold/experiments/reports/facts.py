@@ -13,8 +13,8 @@ import numpy as np
 from torch import Tensor
 
 from bitfold.bounds import bound
+from bitfold.experiments.coded_run import CodedRun
 from bitfold.experiments.quality import Quality, QualityMeter, spread_pixels
-from bitfold.experiments.run_coding import CodedRun
 from bitfold.model_file import Baseline, ModelFileInfo, baselines, model_info
 from bitfold.networks import PolytopeNet
 from bitfold.training import Run

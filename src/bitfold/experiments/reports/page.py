@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bitfold.errors import RenderError, RunError
+from bitfold.experiments.coded_run import CodedRun
 from bitfold.experiments.quality import psnr_text
 from bitfold.experiments.reports import formats
 from bitfold.experiments.reports.facts import DELTA, Facts, gather_facts
@@ -22,7 +23,7 @@ from bitfold.experiments.reports.sections import (
     subtitle,
     total,
 )
-from bitfold.experiments.run_coding import CodedRun, code_run, read_coded_run
+from bitfold.experiments.run_coding import code_run, read_coded_run
 from bitfold.runtime.atomic_files import write_atomically
 from bitfold.runtime.display.html_tables import html_facts, visible
 from bitfold.runtime.installed_version import installed_version

@@ -1,0 +1,134 @@
+"""Rounding of a run's network: what people see is what they saw in training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+import bitfold
+from bitfold.experiments import Goal, code_run
+from bitfold.experiments.coded_run import coded
+from bitfold.experiments.network_picture import draw_network
+from bitfold.experiments.quality import QualityMeter
+from bitfold.experiments.run_rounding import MOST_LOST_DB, MOST_LOST_SHARE, RunRounding
+from bitfold.networks import PolytopeNet
+from bitfold.training import Run
+
+QUICK: dict[str, Any] = {
+    "measure_folds": 0, "audit": False, "snapshot_format": "none", "seed": 3, "points": "all",
+    "batch_size": 1024, "learning_rate": 0.01, "lr_schedule": "cosine",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Train on a page of text with a grid, on a ring, and on a disk in classes."""
+    folder = tmp_path_factory.mktemp("runs")
+    page = Image.new("RGB", (96, 64), "white")
+    pen = ImageDraw.Draw(page)
+    pen.text((6, 4), "white\nstays white", "#24292f", spacing=2)
+    pen.rectangle((10, 44, 60, 56), fill="#2da44e")
+    page.save(folder / "page.png")
+    grid = {"encoding": "grid:4x2", "shape": "[24]*2", "task": "regression", "epochs": 40}
+    settings: dict[str, dict[str, Any]] = {
+        "page": {"target": str(folder / "page.png"), **grid},
+        "ring": {"target": "ring", "size": 64, "shape": "[10]*8", "epochs": 60},
+        "classes": {"target": "disk", "size": 64, "task": "classification", "epochs": 20},
+    }
+    return {
+        name: bitfold.train(bitfold.Config(**QUICK, **given, output_dir=str(folder / name)))
+        for name, given in settings.items()
+    }
+
+
+def lost_db(run: Run, network: torch.nn.Module) -> float:
+    """The PSNR that a network loses against that of the run, as pictures are shown."""
+    meter = QualityMeter.spread(run.target)
+    own, found = (meter.measure(one.eval()).bounded_error for one in (run.network(), network))
+    return 10 * math.log10(found / own)
+
+
+@pytest.mark.parametrize("name", ["page", "ring"])
+def test_a_picture_loses_no_more_than_the_rule_says(name: str, runs: dict[str, Run]) -> None:
+    """By default at most 0.3 dB are lost, in a file that is not much better than that."""
+    run = runs[name]
+    found = code_run(run)
+    assert 0.1 * MOST_LOST_DB < lost_db(run, found.network) <= MOST_LOST_DB
+    assert found.how == "coded anew, as the run was trained without K"
+    assert found.data == code_run(run).data
+    # One tolerance for all tensors takes more bytes for the same, or loses more.
+    plain = coded(run.network(), "", sort_neurons=True)
+    assert len(found.data) < len(plain.data) or lost_db(run, plain.network) > MOST_LOST_DB
+
+
+def test_white_stays_white(runs: dict[str, Run]) -> None:
+    """Where the picture is white, no channel of the decoded picture moves by a level."""
+    run = runs["page"]
+    truth = run.target.picture()
+    is_white = (truth == 255).all(2)
+    height, width, _ = truth.shape
+    means = []
+    for network in (run.network(), code_run(run).network):
+        assert isinstance(network, PolytopeNet)
+        means.append(draw_network(network, width, height)[is_white].mean(0))
+    assert is_white.mean() > 0.5
+    assert np.abs(means[1] - means[0]).max() < 1
+
+
+def test_classes_lose_few_pixels(runs: dict[str, Run]) -> None:
+    """Of classes at most one pixel in 2,000 more is wrong."""
+    run = runs["classes"]
+    rounding = RunRounding(run, run.network())
+    found = code_run(run)
+    assert rounding.error(found.network) <= rounding.error(run.network()) + MOST_LOST_SHARE
+    assert len(found.data) < len(rounding.plain("").data)
+
+
+def test_a_quality_takes_fewer_bytes_than_one_tolerance(runs: dict[str, Run]) -> None:
+    """A quality is reached in fewer bytes than with one tolerance for all tensors."""
+    run = runs["ring"]
+    rounding = RunRounding(run, run.network())
+    wanted = 1.2 * rounding.error(run.network())
+    found = code_run(run, goal=Goal(error=wanted))
+    assert 0.9 * wanted < rounding.error(found.network) <= wanted
+    assert len(found.data) < len(rounding._bisected("", rounding.error, wanted).data)
+
+
+def test_what_the_search_cannot_find_is_bisected(
+    runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound holds also where no file of the search is within it, down to no loss at all."""
+    run = runs["ring"]
+    own = RunRounding(run, run.network()).error(run.network())
+    assert RunRounding(run, run.network()).error(code_run(run, goal=Goal(error=own)).network) <= own
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise bitfold.ModelFileError("Cannot.")
+
+    monkeypatch.setattr(RunRounding, "_within", refuse)
+    assert lost_db(run, code_run(run).network) <= MOST_LOST_DB
+
+
+def test_a_size_takes_the_better_of_two_ways(runs: dict[str, Run]) -> None:
+    """Within a size, pixels of the picture make the network better, and never worse."""
+    run = runs["page"]
+    rounding = RunRounding(run, run.network())
+    found = code_run(run, goal=Goal(num_bytes=900))
+    plain = coded(run.network(), "", num_bytes=900, sort_neurons=True)
+    assert len(found.data) <= 900
+    assert rounding.error(found.network) < 0.9 * rounding.error(plain.network)
+
+
+def test_a_network_that_went_wrong_is_written_as_it_is(runs: dict[str, Run]) -> None:
+    """Of weights that are not finite nothing is lost."""
+    network = runs["ring"].network()
+    with torch.no_grad():
+        next(network.parameters())[0] = math.nan
+    found = RunRounding(runs["ring"], network).as_seen("")
+    (first, *_), (wanted, *_) = found.network.parameters(), network.parameters()
+    assert torch.equal(first.isnan(), wanted.isnan())
