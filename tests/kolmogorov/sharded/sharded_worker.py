@@ -220,9 +220,9 @@ def divide_parent(folder: Path) -> dict[str, Any]:
     num_walks = [0]
     walk = parent.modules
 
-    def counted(remove_duplicate: bool = True) -> Iterator[nn.Module]:
+    def counted(*given: bool) -> Iterator[nn.Module]:  # PyTorch 2.9 takes no argument
         num_walks[0] += 1
-        return walk(remove_duplicate)
+        return walk(*given)
 
     parent.modules = counted  # type: ignore[method-assign]
     whole_loss.table.check()

@@ -53,6 +53,9 @@ def results_of(worker: Path, number: int, folder: Path) -> list[Any]:
         # A process that waits for a failed process would wait for ever.
         for process in processes:
             process.kill()
+            process.wait()
+            assert process.stderr is not None
+            process.stderr.close()
     return [torch.load(folder / f"found-{rank}.pt") for rank in range(number)]
 
 

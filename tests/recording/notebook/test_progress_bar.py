@@ -19,6 +19,13 @@ METRICS = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no terminal's width, which other libraries set, cut the bar off."""
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def test_a_bar_shows_epochs_quality_and_losses(capsys: pytest.CaptureFixture[str]) -> None:
     """The bar starts at a continued run's epoch, prints notices, and closes with the training."""
     bar = NotebookBar()
