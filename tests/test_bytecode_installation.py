@@ -22,7 +22,7 @@ compiled = []
 with compile_progress(lambda count, known: compiled.append(count)):
     torch.manual_seed(0)
     network = bitfold.PolytopeNet(2, "[6]*2", 1)
-    print(len(bitfold.partition(network).faces) > 1)
+    print(bitfold.partition(network.eval()))
     loss = bitfold.KolmogorovLoss(network)
     print(bitfold.audit_gradients({"K": lambda: loss().detach()}, {"network": network}))
     bitfold.write_model("net.bitfold", network, loss)

@@ -224,7 +224,7 @@ def divide_parent(folder: Path) -> dict[str, Any]:
         num_walks[0] += 1
         return walk(*given)
 
-    parent.modules = counted  # type: ignore[method-assign]
+    parent.modules = counted  # type: ignore[assignment, method-assign]
     whole_loss.table.check()
     found |= {"walks": num_walks[0], "whole": (at_first[1], whole_loss().detach())}
     parent[1].weight = nn.Parameter(torch.zeros(3, 1))
