@@ -57,7 +57,7 @@ def test_everything_works_without_sources(tmp_path: Path) -> None:
     assert call("-m", "bitfold", "--version").startswith("bitfold ")
     (tmp_path / "program.py").write_text(PROGRAM)
     first, second = call("program.py"), call("program.py")
-    assert "program.py:10: Tensor.detach" in first
+    assert "program.py:11: Tensor.detach" in first
     assert "compiled 0" not in first
     assert "compiled 0" in second
     call("-m", "bitfold", "train", "ring", *SMALL, "--output-dir", "run")
