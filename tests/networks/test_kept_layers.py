@@ -60,6 +60,19 @@ def test_outputs_and_gradients_have_the_networks_bits(
             assert torch.equal(fast(points(number)), expected)
 
 
+def test_a_users_default_device_and_type_do_not_count() -> None:
+    """Memory is float32 on the processor, whatever PyTorch makes of tensors by default."""
+    network, given = net(), points(30)
+    fast, expected = CompiledNet(network), network(given)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            assert torch.equal(fast(given), expected)
+    finally:
+        torch.set_default_dtype(before)
+
+
 def test_graphs_that_live_at_once_have_memory_of_their_own() -> None:
     """Two passes before the first gradient, and a graph that is gone through twice."""
     network = net()

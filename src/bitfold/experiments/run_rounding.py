@@ -151,7 +151,7 @@ class RunRounding:
     def _white(self, network: nn.Module) -> Tensor:
         """Return the mean output where the picture is white; 0 if it is nowhere."""
         if not len(self._white_points):
-            return torch.zeros(1)
+            return torch.zeros(1, device="cpu")
         with torch.no_grad():
             outputs: Tensor = network(self._white_points)
         return outputs.clamp(0, 1).mean(0)

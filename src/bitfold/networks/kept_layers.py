@@ -68,7 +68,7 @@ class _Room:
         kept = self._kept.get(place)
         if kept is None or kept.numel() < size:
             with torch.inference_mode(mode=False):
-                kept = self._kept[place] = torch.empty(size)
+                kept = self._kept[place] = torch.empty(size, dtype=torch.float32, device="cpu")
         return kept[:size].view(num_points, width)
 
 
