@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bitfold.training import RunFolder
+from tests.run_folders.fuzzing.file_contents import contents
 from tests.run_folders.fuzzing.mutations import (
     DEEP,
     Stranger,
@@ -17,7 +18,6 @@ from tests.run_folders.fuzzing.mutations import (
     change_metrics,
     change_places,
     change_trajectory,
-    contents,
     special,
 )
 

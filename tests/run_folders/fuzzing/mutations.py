@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from bitfold.training.store.checkpoints import _digest
+from tests.run_folders.fuzzing.file_contents import contents
 
 # Larger than any machine's memory, but without bytes on the disk.
 SPARSE_BYTES = 2**40
@@ -50,17 +51,6 @@ NUMBERS = (
 _OF_DAMAGED = (
     OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError,
 )  # fmt: skip
-
-
-def contents(path: Path) -> bytes:
-    """Read a file. What an earlier change may have put in its place could be waited for for ever.
-
-    Raises:
-        OSError: it is missing, or is a FIFO, a device or a folder.
-    """
-    if not path.is_file():
-        raise OSError(f"{path.name} is no file")
-    return path.read_bytes()
 
 
 class Stranger:
@@ -127,10 +117,7 @@ def change_config(stranger: Stranger) -> str:
     name = chance.choice(names)
     value = chance.choice((toml(stranger.value()), json.dumps(stranger.word())))
     hostile = (
-        f"{name} = {value}",
-        f"{name} = {value}",
-        f"{name} = {value}",
-        f"{name} = {value}",
+        *[f"{name} = {value}"] * 4,
         "",
         f"{stranger.word()[:50]!r} = 1",
         f"{name} = {'[' * 30_000}{']' * 30_000}",

@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from tests.run_folders.fuzzing.file_contents import contents
 from tests.run_folders.fuzzing.kinds import change_network
-from tests.run_folders.fuzzing.mutations import DEEP, SPARSE_BYTES, Stranger, contents
+from tests.run_folders.fuzzing.mutations import DEEP, SPARSE_BYTES, Stranger
 
 RECORD = "sweep.json"
 _HOSTILE_NAMES = (

@@ -50,14 +50,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--time", type=float, metavar="T",
                         help="clips: the time to cut at, -0.5 to 0.5 (default: 0)")  # fmt: skip
     _add_look(parser)
-    parser.add_argument(
-        "--max-polytopes", type=int, default=MAX_POLYTOPES, metavar="N",
-        help=f"stop with an error if there are more than N (default: {MAX_POLYTOPES})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-seconds", type=float, metavar="S",
-        help="stop with an error if the search takes longer than S seconds (default: no limit)",
-    )  # fmt: skip
+    _add_limits(parser)
     add_places(parser, "checkpoint_dir")
     add_presentation(parser)
     parser.set_defaults(command=run)
@@ -86,6 +79,17 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=float, default=COLUMN_MM, metavar="MM",
                         help=f"figures: width in millimetres (default: {COLUMN_MM:g})")  # fmt: skip
     parser.add_argument("--no-legend", action="store_true", help="figures: leave out the legend")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-polytopes", type=int, default=MAX_POLYTOPES, metavar="N",
+        help=f"stop with an error if there are more than N (default: {MAX_POLYTOPES})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-seconds", type=float, metavar="S",
+        help="stop with an error if the search takes longer than S seconds (default: no limit)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
