@@ -73,7 +73,7 @@ def main() -> None:
     sheets = []
     for path in sorted(given.folder.glob("*.run")):
         run = load_run(path)
-        files = [RunRounding(run, run.network()).plain(""), code_run(run)]
+        files = [RunRounding(run.target, run.network()).plain(""), code_run(run)]
         cells, sheet = row(run, files)
         print(f"| {path.name.removesuffix('.run')} | {cells} |", flush=True)
         sheets.append(sheet)

@@ -127,7 +127,7 @@ def test_what_k_describes_is_left_only_if_it_is_longer_and_worse(
 ) -> None:
     """The own weights replace K's if K's file is longer and worse, unless one insists on K's."""
     run = bitfold.load_run(runs["row_column"])
-    anew = RunRounding(run, run.network()).plain("anew")
+    anew = RunRounding(run.target, run.network()).plain("anew")
     network = run.new_network() if is_worse else run.network()
     trained = CodedRun(anew.data[:9] + anew.data[9:] * (1 + is_longer), network, "as trained")
     monkeypatch.setattr("bitfold.experiments.run_coding._as_trained", lambda *_: trained)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 import bitfold
+from bitfold.experiments.run_rounding import RunRounding
 from bitfold.studio.bits_message import bits_of_moment
 from bitfold.studio.export.saver import saved
 from bitfold.studio.trainer.bits import bits_of, file_of
 from bitfold.studio.wire.message import Message
-from bitfold.training import Config, Session
+from bitfold.training import Config, EpochEnded, Session, load_run
 
 WITH_K = {"kolmogorov_weight": 0.003, "kolmogorov_quantise": "learned"}
 
@@ -50,3 +51,15 @@ def test_the_size_of_a_recorded_moment_is_that_of_its_saved_file(
     path = tmp_path / "saved.bitfold"
     path.write_bytes(saved(Message("save", facts), lambda message: None).arrays["data"].tobytes())
     assert shown == path.stat().st_size
+
+
+def test_an_epoch_has_one_size_that_takes_no_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without K the present and the recorded moment of an epoch have one size, and no search."""
+    monkeypatch.setattr(RunRounding, "as_seen", lambda *_: pytest.fail("Pages wait for a search."))
+    with Session(config(tmp_path / "run", {})) as session:
+        for event in session:
+            if isinstance(event, EpochEnded) and event.epoch == 3:
+                present = bits_of(session).facts["num_bytes"]
+    assert bits_of_moment(load_run(tmp_path / "run"), 3).facts["num_bytes"] == present

@@ -68,11 +68,22 @@ def size_message(network: nn.Module, epoch: int, coded: CodedRun, target: Target
     return _message(facts, dict(network.named_parameters()), arrays)
 
 
+def code_moment(run: Run, epoch: int) -> CodedRun:
+    """Return the file that the page saves of a recorded moment, whose size it shows.
+
+    Raises:
+        RunError: the epoch was not kept.
+        ModelFileError: the weights cannot be written, as one is not finite.
+    """
+    return code_run(run, epoch, as_seen=False)
+
+
 def bits_of_moment(run: Run, epoch: int) -> Message:
     """Return the message of a recorded moment.
 
     Frames hold no predictor. So the costs are known at epochs of checkpoints alone; elsewhere
-    ``how`` says why they are missing. The size is that of the file which the page saves.
+    ``how`` says why they are missing. The size is that of the file which the page saves. Without K
+    it is rounded as the present moment is, without a search: whoever waits for a cut waits for it.
 
     Args:
         run: the run.
@@ -82,7 +93,7 @@ def bits_of_moment(run: Run, epoch: int) -> Message:
         RunError: the epoch was not kept.
         ModelFileError: the weights cannot be written, as one is not finite.
     """
-    coded, target = code_run(run, epoch), run.at(epoch).target
+    coded, target = code_moment(run, epoch), run.at(epoch).target
     try:
         loss = run.kolmogorov(epoch)
     except RunError:

@@ -124,7 +124,7 @@ def test_bits_follow_the_moment_that_is_shown(run: Run) -> None:
     assert newest.arrays["costs"].sum() == pytest.approx(priced, rel=1e-5)
     page.say("bits", run="ring", epoch=1)
     earlier = page.last("bits")
-    assert earlier.facts["num_bytes"] == len(code_run(run, 1).data)
+    assert earlier.facts["num_bytes"] == len(code_run(run, 1, as_seen=False).data)
     assert "no checkpoint of that epoch holds K" in earlier.facts["how"]
     assert "costs" not in earlier.arrays
     assert earlier.arrays["picture"].shape == (16, 16, 3)

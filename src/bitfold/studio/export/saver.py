@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 
 from bitfold.errors import BitfoldError, StudioError
-from bitfold.experiments import code_run
 from bitfold.experiments.partition_output import PartitionLook, write_partition
 from bitfold.polytopes import partition
 from bitfold.recording.network_view import slice_plane
+from bitfold.studio.bits_message import code_moment
 from bitfold.studio.export.replay_page import write_replay_page
 from bitfold.studio.viewer.graph import write_dual_graph
 from bitfold.studio.viewer.run_view import RunView
@@ -72,7 +72,7 @@ def saved(request: Message, send: Callable[[Message], None]) -> Message:
     facts = request.facts
     kind = facts["format"]
     if kind == _NETWORK:
-        data = code_run(load_run(facts["path"]), facts["epoch"]).data
+        data = code_moment(load_run(facts["path"]), facts["epoch"]).data
     elif kind in PARTITION_FORMATS:
         data = _partition_file(request)
     elif kind == _REPLAY:

@@ -24,7 +24,8 @@ def file_of(session: Session) -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="bitfold-studio-") as folder:
         path = Path(folder) / "network.bitfold"
-        write_model(path, session.network, session.kolmogorov)
+        loss = session.kolmogorov
+        write_model(path, session.network, loss, sort_neurons=loss is None)
         return path.read_bytes()
 
 
