@@ -88,6 +88,7 @@ test("a neuron has the weights of its row, and its bias", () => {
     { input: 0, value: 3, bits: 6 }, { input: 1, value: 4, bits: 5 }, { input: null, value: 6, bits: 3 },
   ]);
   assert.equal(bitsOf(found), 14);
+  assert.deepEqual([-1, 2].map((index) => neuronWeights(message, 0, index)), [[], []]);
   assert.deepEqual(neuronWeights(message, 1, 0).map(({ value }) => value), [7, 8]);
   const unpriced = { ...message, arrays: { weights: message.arrays.weights } };
   assert.ok(Number.isNaN(bitsOf(neuronWeights(unpriced, 0, 0))));

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import { lastKnown, series, thinned } from "../src/curves/thinning.ts";
+import { ChosenNeuron } from "../src/folds/chosen_neuron.ts";
 import { Camera, LEAST_HALF } from "../src/folds/camera.ts";
 import { foldPalette, hue, type EncodingFolds } from "../src/folds/palette.ts";
 import { cornerColours, triangulate } from "../src/folds/triangles.ts";
@@ -165,6 +166,21 @@ test("the nearest fold is found, in pixels", () => {
   assert.equal(nearestFold(folds, 0.5, 0.1, 100, 100, neurons, 0)?.piece, 0);
   assert.equal(nearestFold(folds, 0.5, 0.1, 100, 100, neurons, firstNeuron(1, [2, 2]))?.piece, 1);
   assert.equal(nearestFold(new Float32Array(0), 0, 0, 1, 1, new Uint32Array(0), 0), null);
+});
+
+test("a chosen neuron is dropped with its run, and where other layers are drawn", () => {
+  const ring = { run: "ring", layerSizes: [4, 4], numEncodingLayers: 0 };
+  const others = [{ ...ring, run: "disk" }, { ...ring, layerSizes: [4, 4, 1] }, { ...ring, numEncodingLayers: 1 }];
+  for (const other of others) {
+    const chosen = new ChosenNeuron();
+    assert.equal(chosen.take(ring), false);
+    chosen.number = 3;
+    assert.equal(chosen.take({ ...ring }), false);
+    assert.equal(chosen.number, 3);
+    assert.equal(chosen.take(other), true);
+    assert.equal(chosen.number, null);
+    assert.equal(chosen.drop(), false);
+  }
 });
 
 test("a neuron has a layer and a number within it", () => {

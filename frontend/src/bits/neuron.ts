@@ -17,7 +17,7 @@ export interface NeuronWeight {
   readonly bits: number;
 }
 
-/** The weights of a neuron, then its bias; none where they are not described. */
+/** The weights of a neuron, then its bias; none where they are not described, or there is no such neuron. */
 export function neuronWeights(message: Message, layer: number, index: number): NeuronWeight[] {
   const values = floats(message, "weights");
   const costs = floats(message, "costs");
@@ -32,7 +32,7 @@ export function neuronWeights(message: Message, layer: number, index: number): N
     const count = shape.reduce((product, side) => product * side, 1);
     const rows = shape[0] ?? 1;
     const width = count / rows;
-    if (moduleOf(name) === modules[layer] && index < rows) {
+    if (moduleOf(name) === modules[layer] && index >= 0 && index < rows) {
       for (let input = 0; input < width; input++) {
         const at = first + index * width + input;
         found.push({ input: shape.length === 2 ? input : null, value: values[at] ?? NaN, bits: costs[at] ?? NaN });

@@ -1,6 +1,7 @@
 /** The pane with the folds: what is looked at, and what the pointer and the keys do. */
 
 import { Camera, LEAST_HALF } from "./camera.ts";
+import { ChosenNeuron } from "./chosen_neuron.ts";
 import { counted } from "./drawing.ts";
 import type { Style } from "./renderer.ts";
 import { Stage } from "./stage.ts";
@@ -30,7 +31,7 @@ export class FoldsPane {
   private isDue = false;
   private lookedAt = "";
   private pictureAspect = 1;
-  private neuron: number | null = null;
+  private readonly chosenNeuron = new ChosenNeuron();
   private shownRun = "";
 
   constructor(
@@ -63,6 +64,7 @@ export class FoldsPane {
     const began = performance.now();
     this.renderer.take(message);
     const legend = this.renderer.drawing.legend;
+    if (legend !== null && this.chosenNeuron.take(legend)) this.tell(null);
     if (legend !== null && legend.pictureAspect !== this.pictureAspect) {
       this.pictureAspect = legend.pictureAspect;
       this.resize();
@@ -81,6 +83,7 @@ export class FoldsPane {
     if (run !== this.shownRun) {
       if (this.shownRun !== "") this.camera.reset(); // the first run's window may come from a link
       this.shownRun = run;
+      if (this.chosenNeuron.drop()) this.tell(null);
     }
     const window = this.camera.window();
     if (window === null) return;
@@ -177,7 +180,7 @@ export class FoldsPane {
       foldWidth: Math.max(1, shorter / 640),
       showsError: this.root.element("select", "faces").value === "error",
       showsFolds: colour !== "none",
-      neuron: this.neuron,
+      neuron: this.chosenNeuron.number,
       ground: this.root.colour("--stage"),
       points: this.root.element("input", "points").checked ? this.state.current.points : null,
     };
@@ -266,8 +269,8 @@ export class FoldsPane {
 
   /** Choose the neuron whose fold was clicked; none if there is no fold near. */
   private choose(spot: readonly [number, number]): void {
-    this.neuron = this.neuronAt(spot);
-    this.tell(this.neuron);
+    this.chosenNeuron.number = this.neuronAt(spot);
+    this.tell(this.chosenNeuron.number);
     this.redraw();
   }
 
@@ -276,7 +279,7 @@ export class FoldsPane {
     const encoding = legend?.numEncodingLayers ?? 0;
     const own = legend?.layerSizes.slice(encoding) ?? [];
     const first = firstNeuron(encoding, legend?.layerSizes ?? []);
-    this.chosen(neuron === null ? null : layerOf(neuron - first, own), neuron !== null && neuron === this.neuron);
+    this.chosen(neuron === null ? null : layerOf(neuron - first, own), neuron !== null && neuron === this.chosenNeuron.number);
   }
 
   /** Name the neuron of the fold under the pointer, or the chosen one. */
@@ -284,7 +287,7 @@ export class FoldsPane {
     const now = performance.now();
     if (now - this.pointedMs < POINT_MS) return;
     this.pointedMs = now;
-    this.tell(this.neuronAt(spot) ?? this.neuron);
+    this.tell(this.neuronAt(spot) ?? this.chosenNeuron.number);
   }
 
   private key(event: KeyboardEvent): void {

@@ -1,5 +1,6 @@
 /** Draws a partition with WebGL2. */
 
+import { layersOf } from "./chosen_neuron.ts";
 import type { Camera } from "./camera.ts";
 import { Drawing, type Legend } from "./drawing.ts";
 import { foldPalette, type EncodingFolds, type FoldColour } from "./palette.ts";
@@ -163,8 +164,7 @@ export class Renderer {
   }
 
   private takePalette(legend: Legend, style: Style): void {
-    const layers = `${legend.layerSizes.join()} ${legend.numEncodingLayers}`;
-    const key = `${legend.run} ${layers} ${style.foldColour} ${style.encodingFolds} ${style.neuron}`;
+    const key = `${layersOf(legend)} ${style.foldColour} ${style.encodingFolds} ${style.neuron}`;
     if (key === this.paletteKey) return;
     this.paletteKey = key;
     const gl = this.gl;
