@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import Final, Literal
 
 from torch import nn
 
@@ -18,26 +18,18 @@ ENCODING_FOLDS: Final = ("plain", "faint", "none")
 FAINT_SHARE: Final = 0.3
 
 
-@runtime_checkable
-class SaysWhetherEncoding(Protocol):
-    """A module that may be the encoding of a network's inputs."""
-
-    is_encoding: bool
-
-
 def num_encoding_layers(module: nn.Module, bends: Sequence[Bend]) -> int:
     """Return how many of the first layers of a partition are folds of an encoding.
 
     Each octave of triangle waves is a layer, and each level of grids is five.
 
     Args:
-        module: the network; an encoding in it says so by its attribute ``is_encoding``.
+        module: the network; an encoding in it says so by its attribute ``is_encoding``,
+            which is True.
         bends: the operations that bend, in order.
     """
     encodings = {
-        name
-        for name, part in module.named_modules()
-        if isinstance(part, SaysWhetherEncoding) and part.is_encoding
+        name for name, part in module.named_modules() if getattr(part, "is_encoding", None) is True
     }
     count = 0
     while count < len(bends) and bends[count].place in encodings:
