@@ -26,6 +26,10 @@ class First(Base):
     option_name = "first"
     option_rank = 1
     option_settings = ("shape", "kind")
+    kinds = frozenset(option_settings)
+
+    def forward(self):
+        "Return nothing."
 """
 
 
@@ -49,5 +53,7 @@ def test_options_are_found_in_sources_and_in_bytecode(
         ("made_up_kinds.kinds", "Plain"),
     ]
     assert list(found) == ["first", "plain"]
-    assert found["first"].attributes["option_settings"] == ("shape", "kind")
+    assert dict(found["first"].attributes) == {
+        "option_name": "first", "option_rank": 1, "option_settings": ("shape", "kind")
+    }  # fmt: skip
     assert found["plain"].attributes["option_rank"] == 2

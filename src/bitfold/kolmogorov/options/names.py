@@ -22,7 +22,7 @@ class DeclaredOption(NamedTuple):
         name: in options.
         module: dotted name of its module.
         class_name: name of the class in the module.
-        attributes: its own class attributes by name, among them all that are literals.
+        attributes: its own class attributes that are literals, by name.
     """
 
     name: str
@@ -60,10 +60,20 @@ def _source_of(file: pkgutil.ModuleInfo, module: str) -> str | None:
 def _imported_options(module: str) -> Iterator[DeclaredOption]:
     loaded = import_module(module)
     for name, kind in inspect.getmembers(loaded, inspect.isclass):
-        attributes = MappingProxyType(dict(vars(kind)))
+        attributes = {key: value for key, value in vars(kind).items() if _is_literal(key, value)}
         option = attributes.get("option_name")  # that of an abstract class is None
         if kind.__module__ == module and option is not None:
             yield DeclaredOption(option, module, name, attributes)
+
+
+def _is_literal(name: str, value: object) -> bool:
+    """Whether a class attribute is one that a literal in the source gives, not Python itself."""
+    if name.startswith("__"):
+        return False
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError):
+        return False
 
 
 def _options_of(source: str, module: str) -> Iterator[DeclaredOption]:
