@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+UNKNOWN: Final = "unknown"
+"""The version of a package without its metadata."""
 
 
 def installed_version(package: str) -> str:
@@ -20,4 +24,4 @@ def installed_version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "unknown"
+        return UNKNOWN

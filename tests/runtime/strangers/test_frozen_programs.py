@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bitfold.cli.main import main
 from bitfold.errors import ProcessError
+from bitfold.experiments import frontier, sweep
 from bitfold.experiments.sweeps.engines.choice import EngineChoice
+from bitfold.experiments.sweeps.engines.cluster.ray_engine import RayPlace
 from bitfold.experiments.sweeps.engines.threads import ThreadEngine
 from bitfold.recording import Recorder
 from bitfold.recording.warm_up import _second_process
@@ -18,6 +21,7 @@ from bitfold.runtime.strangers.isolated_start import isolated_command
 from bitfold.training import Config, train
 from bitfold.training.run import fold_loops
 from bitfold.training.run.fold_loops import FoldLoops
+from tests.experiments.sweeps.sweep_runs import CONFIG
 from tests.training.training_runs import tiny
 
 REASON = (
@@ -88,6 +92,23 @@ def test_sweeps_train_one_member_at_a_time() -> None:
     for choice in (EngineChoice(jobs=2), EngineChoice(isolate=True)):
         with pytest.raises(ProcessError, match=r"^Cannot start a second process"):
             choice.engine(configs)
+
+
+@pytest.mark.parametrize("asked", [{"jobs": 2}, {"isolate": True}, {"ray": RayPlace()}])
+def test_a_refused_sweep_leaves_nothing(tmp_path: Path, asked: dict[str, Any]) -> None:
+    """What needs a second process is refused before anything is written or told."""
+    told: list[object] = []
+    with pytest.raises(ProcessError, match=r"^Cannot start a second process"):
+        sweep(CONFIG, {"seed": range(2)}, tmp_path / "seeds", listeners=[told.append], **asked)
+    assert (told, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_a_refused_frontier_leaves_nothing(tmp_path: Path) -> None:
+    """So is a frontier with several jobs."""
+    told: list[object] = []
+    with pytest.raises(ProcessError, match=r"^Cannot start a second process"):
+        frontier(CONFIG, [0.01], [0, 1], tmp_path / "curve", jobs=2, listeners=[told.append])
+    assert (told, list(tmp_path.iterdir())) == ([], [])
 
 
 def test_the_studio_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,6 @@ from bitfold.experiments.sweeps.conductor import Conductor
 from bitfold.experiments.sweeps.engines.choice import EngineChoice
 from bitfold.experiments.sweeps.engines.cluster.ray_engine import RayPlace
 from bitfold.experiments.sweeps.events import SweepListener, SweepStarted
-from bitfold.experiments.sweeps.jobs import check_jobs
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.plans.grid import Grid, Plan, planned
 from bitfold.experiments.sweeps.plans.member import Member
@@ -154,6 +153,7 @@ def sweep(
             or shared settings differ from those that the folder's sweep was begun with.
         RunError: the folder is a run's, another sweep trains in it, it cannot be written, or Ray
             cannot be reached.
+        ProcessError: processes are asked for, and none can be started.
 
     Example:
         >>> import tempfile
@@ -165,7 +165,9 @@ def sweep(
         >>> found.table["member"], found.table["status"]
         (['seed-0', 'seed-1'], ['completed', 'completed'])
     """
-    _check_call(jobs, part)
+    choice = EngineChoice(jobs, isolate, ray)
+    choice.check()
+    _check_part(part)
     name = "sweep" if config is None else f"{Path(config.target).stem}-sweep"
     with nullcontext(folder) if folder else claimed_folder(Path("runs"), name) as given:
         path = absolute_path(given)
@@ -174,7 +176,7 @@ def sweep(
         place.make()
         with place.lock():
             record.write(path)
-            stop_code = _train(path, record, EngineChoice(jobs, isolate, ray), tuple(listeners))
+            stop_code = _train(path, record, choice, tuple(listeners))
             found = Sweep(path, read_sweep_record(path) or record, stop_code)
             found.table.write_csv(path / TABLE_NAME)
     return found
@@ -196,9 +198,7 @@ def load_sweep(folder: str | Path) -> Sweep:
     return Sweep(path, record)
 
 
-def _check_call(jobs: int | None, part: tuple[int, int] | None) -> None:
-    if jobs is not None:
-        check_jobs(jobs)
+def _check_part(part: tuple[int, int] | None) -> None:
     if part is not None and not is_part(part):
         raise ConfigError(
             f"Cannot train part {shortened(str(part))} of a sweep: expected two numbers i and n "

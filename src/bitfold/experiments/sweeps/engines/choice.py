@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from bitfold.errors import BitfoldError, ConfigError
 from bitfold.experiments.sweeps.engines.cluster.ray_engine import RayEngine, RayPlace
+from bitfold.experiments.sweeps.engines.cluster.remote_member import check_versions
 from bitfold.experiments.sweeps.engines.engine import Engine
 from bitfold.experiments.sweeps.engines.processes import ProcessEngine
 from bitfold.experiments.sweeps.engines.threads import ThreadEngine
-from bitfold.experiments.sweeps.jobs import num_cores
-from bitfold.runtime.strangers.isolated_start import why_alone
+from bitfold.experiments.sweeps.jobs import check_jobs, num_cores
+from bitfold.runtime.strangers.isolated_start import check_not_alone, why_alone
 from bitfold.targets import Target, load_target
 from bitfold.training import PLACES, Config, is_within
 from bitfold.training.whole_epoch.support import with_epoch_loop
@@ -30,6 +31,24 @@ class EngineChoice:
     jobs: int | None = None
     isolate: bool = False
     ray: RayPlace | None = None
+
+    def check(self) -> None:
+        """Refuse what cannot be had, before anything is written or told.
+
+        Raises:
+            ConfigError: ``jobs`` is no number of jobs, or a version is unknown, which Ray's workers
+                have to share.
+            ProcessError: processes are wanted, and none can be started.
+        """
+        if self.jobs is not None:
+            check_jobs(self.jobs)
+        if self.ray is not None:
+            check_versions()
+            needs_process = self.ray.address is None
+        else:
+            needs_process = self.isolate or (self.jobs or 1) > 1
+        if needs_process:
+            check_not_alone()
 
     def engine(self, configs: Sequence[Config]) -> Engine:
         """Return processes, Ray, or a thread of this process for one member at a time.

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import bitfold
+from bitfold.errors import ConfigError
+from bitfold.experiments.sweeps.engines.choice import EngineChoice
+from bitfold.experiments.sweeps.engines.cluster import remote_member
 from bitfold.experiments.sweeps.engines.cluster.folder_copies import OutgoingFiles, write_copies
+from bitfold.experiments.sweeps.engines.cluster.ray_engine import RayPlace
 from bitfold.experiments.sweeps.engines.cluster.remote_member import (
     FILES,
     PLACE,
@@ -76,3 +82,18 @@ def test_a_worker_with_other_versions_is_refused(tmp_path: Path) -> None:
     assert end.status == "error"
     assert "the sweep has bitfold 0.0.1" in end.reason
     assert not list(tmp_path.iterdir())
+
+
+def test_unknown_versions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two machines with unknown versions could differ; without Ray, nobody asks."""
+    choice = EngineChoice(ray=RayPlace(address="ray.example:10001"))
+    choice.check()
+    known = remote_member.installed_version
+    monkeypatch.setattr(
+        remote_member, "installed_version", lambda n: "unknown" if n == "numba" else known(n)
+    )
+    with pytest.raises(
+        ConfigError, match=r"^Cannot train on Ray: .* numba unknown\. Install [^\n]+$"
+    ):
+        choice.check()
+    EngineChoice().check()

@@ -11,14 +11,14 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bitfold.errors import printable
+from bitfold.errors import ConfigError, printable
 from bitfold.experiments.sweeps.engines.cluster.folder_copies import OutgoingFiles, write_copies
 from bitfold.experiments.sweeps.engines.engine import Finished
 from bitfold.experiments.sweeps.engines.epoch_reports import EpochReports
 from bitfold.experiments.sweeps.engines.wire import parse_order, report_line
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.member_run import MemberStop, MemberTask, run_member
-from bitfold.runtime.installed_version import installed_version
+from bitfold.runtime.installed_version import UNKNOWN, installed_version
 from bitfold.training import CheckpointWritten, Event
 from bitfold.training.step.resources import limited_threads
 
@@ -35,6 +35,20 @@ def versions() -> str:
     return ", ".join(
         f"{name} {installed_version(name)}" for name in ("bitfold", "torch", "numpy", "numba")
     )
+
+
+def check_versions() -> None:
+    """Refuse versions that are unknown: two machines could have different ones.
+
+    Raises:
+        ConfigError: a package is here without its metadata.
+    """
+    found = versions()
+    if UNKNOWN in found:
+        raise ConfigError(
+            "Cannot train on Ray: expected known versions, which workers have to share, got "
+            f"{found}. Install these packages with their metadata, as pip does."
+        )
 
 
 def entries(name: str) -> tuple[str, str]:
