@@ -15,9 +15,8 @@ from bitfold.errors import ConfigError
 from bitfold.experiments import Goal, SearchEvent, TrialEnded, compare_picture, compress_picture
 from bitfold.experiments.pictures.opponents import opponents
 from bitfold.experiments.pictures.plan import next_trial
-from bitfold.experiments.pictures.record import SearchRecord, Trial, read_search
+from bitfold.experiments.pictures.record import EXACT_DB, SearchRecord, Trial, read_search
 from bitfold.experiments.pictures.similarity import psnr_db, ssim
-from bitfold.experiments.quality import EXACT_DB
 from bitfold.training import EpochEnded
 
 
@@ -122,7 +121,9 @@ def test_an_exact_file_reaches_every_quality() -> None:
     record = SearchRecord("a.png", Goal(psnr_db=120.0), 10.0)
     trial = Trial("[8]", "none", 1e-3, 1.0, num_bytes=90, psnr_db=EXACT_DB)
     assert record.reaches(trial)
-    assert not record.reaches(replace(trial, psnr_db=EXACT_DB - 0.1))
+    nearly = replace(trial, psnr_db=EXACT_DB - 0.01)
+    assert not record.reaches(nearly)
+    assert (trial.quality_text, nearly.quality_text) == ("exact", "99.99 dB")
 
 
 def test_a_plan_for_a_quality_moves_the_size() -> None:

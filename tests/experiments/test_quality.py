@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bitfold.experiments import QualityMeter, measure_quality, spread_pixels
+from bitfold.experiments import Quality, QualityMeter, measure_quality, spread_pixels
 from bitfold.targets import load_target
 
 
@@ -64,3 +64,10 @@ def test_pixels_are_spread_evenly() -> None:
     assert len(set(np.diff(pixels))) == 1
     assert QualityMeter(target, pixels).num_pixels == len(pixels)
     assert len(spread_pixels(target, 10**6)) == target.num_usable
+
+
+def test_only_equal_pictures_are_exact() -> None:
+    """However small an error is, its PSNR is a number."""
+    nearly, equal = (Quality(error, error, error, 0.0, True) for error in (1e-11, 0.0))
+    assert str(nearly) == "mean squared error 1e-11, PSNR 110.00 dB"
+    assert str(equal) == "mean squared error 0, PSNR exact"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bitfold.errors import ConfigError
 from bitfold.runtime.strangers.bounded_json import is_number, shortened
@@ -49,7 +52,7 @@ class Goal:
                 f"Cannot use this PSNR: expected a finite number between -{_MAX_DB} and {_MAX_DB} "
                 f"dB, got {self.psnr_db}. Change it."
             )
-        if self.error is not None and not (is_number(self.error) and self.error >= 0):
+        if self.error is not None and not _is_error(self.error):
             raise ConfigError(
                 "Cannot use this error: expected a finite number of at least 0, got "
                 f"{shortened(self.error)}. Change it."
@@ -65,10 +68,30 @@ class Goal:
             ConfigError: a PSNR is asked for, and the task is classification.
         """
         if self.psnr_db is None:
-            return self.error
+            return None if self.error is None else float(self.error)
         if task != "regression":
             raise ConfigError(
                 f"Cannot use a PSNR as the goal: expected a task of regression, got {task}. Give "
                 "`error`, the share of wrong pixels, instead."
             )
         return float(10 ** (-self.psnr_db / 10))
+
+
+def stored_goal(content: Mapping[str, Any]) -> Goal:
+    """Return the goal that a record holds, which may be a stranger's.
+
+    Raises:
+        ValueError: a value is no number that JSON can hold.
+    """
+    for value in dict(content).values():
+        if not (value is None or is_number(value)):
+            raise ValueError(f"{shortened(value)} is no number for a goal")
+    return Goal(**content)
+
+
+def _is_error(value: float) -> bool:
+    """Whether a value is a finite number of at least 0: Python's, NumPy's, or a tensor of one."""
+    try:
+        return math.isfinite(value) and bool(value >= 0)
+    except (OverflowError, TypeError):  # a whole number beyond all floats, or no number
+        return False

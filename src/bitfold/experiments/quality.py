@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -15,8 +14,6 @@ from torch.nn import functional
 from bitfold.runtime.display.html_tables import html_facts
 from bitfold.targets import Target
 
-#: What records hold as the PSNR of equal pictures: JSON has no infinity.
-EXACT_DB: Final = 100.0
 #: Pixels at which `measure_quality` measures, evenly spread over the target.
 MAX_PIXELS = 2**16
 # Pixels in one forward pass.
@@ -28,10 +25,10 @@ _VISIBLE = 0.1
 def psnr_text(value: float) -> str:
     """Return a PSNR in dB as text, which says of equal pictures that they are.
 
-    >>> psnr_text(31.416), psnr_text(math.inf), psnr_text(EXACT_DB)
-    ('31.42 dB', 'exact', 'exact')
+    >>> psnr_text(31.416), psnr_text(110.0), psnr_text(math.inf)
+    ('31.42 dB', '110.00 dB', 'exact')
     """
-    return "exact" if value >= EXACT_DB else f"{value:.2f} dB"
+    return "exact" if value == math.inf else f"{value:.2f} dB"
 
 
 @dataclass(frozen=True)

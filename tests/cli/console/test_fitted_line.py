@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 from torch import nn
 
+from bitfold.cli.console.fitted_line import quality
 from bitfold.cli.console.progress import ProgressReport
 from bitfold.training import EpochEnded, LoopsCompiled, Metrics, RunStarted
 
@@ -75,3 +77,9 @@ def test_a_long_training_and_compiling_fit_too(width: int) -> None:
     assert "400/1000000" in line
     assert "\N{HORIZONTAL ELLIPSIS}" not in line
     assert ("compiling loops: 3/12" in bar_of(width, None)) == (width >= 60)
+
+
+def test_a_quality_without_an_error_is_exact() -> None:
+    """Only an infinite PSNR is called exact."""
+    assert quality({**PLAIN, "psnr_db": math.inf}) == "exact"
+    assert quality({**PLAIN, "psnr_db": 110.0}) == "110.00 dB"

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bitfold import experiments
+
 if TYPE_CHECKING:
     from bitfold.training import Metrics
 
@@ -71,8 +73,9 @@ def loss(value: float | int | None) -> str:
 
 def quality(metrics: Metrics) -> str:
     """Return PSNR or accuracy as it is shown; empty if neither was measured."""
-    if metrics.get("psnr_db") is not None:
-        return f"{metrics['psnr_db']:.2f} dB"
+    psnr_db = metrics.get("psnr_db")
+    if psnr_db is not None:
+        return experiments.psnr_text(psnr_db)
     if metrics.get("accuracy") is not None:
         return f"accuracy {metrics['accuracy']:.2%}"
     return ""

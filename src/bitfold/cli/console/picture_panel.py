@@ -84,4 +84,4 @@ def print_panel(comparison: Comparison, page: Path, console: Console) -> None:
 
 
 def _told(trial: Trial) -> str:
-    return f"{trial.size:,} bytes, {experiments.psnr_text(trial.quality_db)}"
+    return f"{trial.size:,} bytes, {trial.quality_text}"

@@ -26,7 +26,8 @@ from bitfold.experiments.frontiers.training import (
     train_point,
 )
 from bitfold.experiments.goal import Goal
-from bitfold.experiments.sweeps.jobs import check_jobs
+from bitfold.experiments.quality import psnr_text
+from bitfold.experiments.sweeps.engines.choice import EngineChoice
 from bitfold.runtime.display.html_tables import html_table
 from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import load_target
@@ -80,7 +81,7 @@ class Frontier:
                 str(point.seed),
                 "" if point.num_bytes is None else f"{point.num_bytes:,}",
                 "" if point.error is None else f"{point.error:.4g}",
-                "" if point.psnr_db is None else f"{point.psnr_db:.2f} dB",
+                "" if point.psnr_db is None else psnr_text(point.psnr_db),
                 "best" if point == best else ("front" if point in front else point.status),
             )
             for point in points
@@ -128,6 +129,7 @@ def frontier(
         ConfigError: a lambda, seed or goal is wrong, or a setting differs from the earlier ones.
         RunError: the folder is a run's, or cannot be written, or its record is damaged.
         TargetError: the picture cannot be loaded.
+        ProcessError: several jobs are asked for, and no process can be started.
 
     Example:
         >>> import tempfile
@@ -139,7 +141,7 @@ def frontier(
         >>> [point.status for point in found.points], found.missing
         (['completed'], [])
     """
-    check_jobs(jobs)
+    EngineChoice(jobs).check()
     name = f"{Path(config.target).stem}-frontier"
     with nullcontext(folder) if folder else claimed_folder(Path("runs"), name) as given:
         path = absolute_path(given)

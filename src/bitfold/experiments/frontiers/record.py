@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bitfold.experiments.goal import Goal
+from bitfold.experiments.goal import Goal, stored_goal
 from bitfold.experiments.stored_record import StoredRecord
 from bitfold.runtime.strangers.bounded_json import is_number, shortened
 from bitfold.training import Config, settings_of
@@ -195,7 +195,7 @@ def _parse(content: dict[str, Any]) -> FrontierRecord:
         tuple(_setting("kolmogorov_weight", one) for one in weights),
         tuple(_setting("seed", one) for one in seeds),
         checked,
-        Goal(**content.pop("wanted")),
+        stored_goal(content.pop("wanted")),
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from bitfold.experiments.goal import Goal
-from bitfold.experiments.quality import EXACT_DB
+from bitfold.experiments.goal import Goal, stored_goal
+from bitfold.experiments.quality import psnr_text
 from bitfold.experiments.stored_record import StoredRecord
 from bitfold.runtime.strangers.bounded_json import is_number
 
@@ -15,6 +16,19 @@ NAME = "picture.json"
 FORMAT, VERSION = "bitfold picture", 1
 _MAX_BYTES = 2**20
 TASKS = ("regression", "classification")
+#: What records hold as the PSNR of equal pictures: JSON has no infinity.
+EXACT_DB: Final = 100.0
+# And at most this of pictures that differ: one pixel of many can be off by a little.
+_MOST_DB: Final = 99.99
+
+
+def recorded_db(psnr_db: float) -> float:
+    """Return a PSNR as records hold it.
+
+    >>> recorded_db(31.4), recorded_db(math.inf), recorded_db(102.0)
+    (31.4, 100.0, 99.99)
+    """
+    return EXACT_DB if psnr_db == math.inf else min(psnr_db, _MOST_DB)
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,11 @@ class Trial:
         """The PSNR of a trial that is done."""
         assert self.psnr_db is not None
         return self.psnr_db
+
+    @property
+    def quality_text(self) -> str:
+        """The PSNR of a trial that is done, in words."""
+        return psnr_text(math.inf if self.quality_db >= EXACT_DB else self.quality_db)
 
 
 @dataclass(frozen=True)
@@ -156,7 +175,9 @@ def _parse(content: dict[str, Any]) -> SearchRecord:
     if best is not None and not (isinstance(best, int) and 0 <= best < len(trials)):
         raise ValueError("the best trial is none of them")
     is_flat = content.get("is_flat", False) is True
-    return SearchRecord(content["target"], Goal(**content["goal"]), minutes, trials, best, is_flat)
+    return SearchRecord(
+        content["target"], stored_goal(content["goal"]), minutes, trials, best, is_flat
+    )
 
 
 def _checked(trial: Trial) -> Trial:

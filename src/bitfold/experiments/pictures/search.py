@@ -21,9 +21,8 @@ from bitfold.experiments.network_picture import draw_network
 from bitfold.experiments.picture_settings import MOST_LOST, lost_share
 from bitfold.experiments.pictures.finer_classes import TIMES, finer_classes
 from bitfold.experiments.pictures.plan import check_goal, next_trial, usual_bytes
-from bitfold.experiments.pictures.record import SearchRecord, Trial, read_search
+from bitfold.experiments.pictures.record import SearchRecord, Trial, read_search, recorded_db
 from bitfold.experiments.pictures.similarity import psnr_db
-from bitfold.experiments.quality import EXACT_DB
 from bitfold.experiments.run_coding import code_run
 from bitfold.model_file import read_model
 from bitfold.networks import PolytopeNet
@@ -268,10 +267,10 @@ def _measured(
     as_trained = code_run(run, with_palette=True)
     coded = _within_goal(run, record, as_trained)
     pixels = _drawn(coded, original)
-    quality = min(psnr_db(original, pixels), EXACT_DB)
+    quality = recorded_db(psnr_db(original, pixels))
     trained = quality
     if coded is not as_trained:
-        trained = min(psnr_db(original, _drawn(as_trained, original)), EXACT_DB)
+        trained = recorded_db(psnr_db(original, _drawn(as_trained, original)))
     done = replace(
         trial,
         num_bytes=len(coded.data),

@@ -112,7 +112,9 @@ def print_path(path: Path, console: Console) -> None:
 def _quality(point: FrontierPoint) -> str:
     if point.error is None:
         return ""
-    return f"{point.psnr_db:.2f} dB" if point.psnr_db is not None else f"{100 * point.error:.2f} %"
+    if point.psnr_db is not None:
+        return experiments.psnr_text(point.psnr_db)
+    return f"{100 * point.error:.2f} %"
 
 
 def _rule(found: Frontier) -> str:

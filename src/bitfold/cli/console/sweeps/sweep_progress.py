@@ -141,7 +141,7 @@ def ending_line(end: MemberEnd) -> str:
     if end.num_bytes is not None:
         words.append(f"{end.num_bytes:,} bytes")
     if end.psnr_db is not None:
-        words.append(f"{end.psnr_db:.2f} dB")
+        words.append(experiments.psnr_text(end.psnr_db))
     elif end.error is not None:
         words.append(f"{100 * end.error:.2f} % wrong")
     return ", ".join(words)
