@@ -24,6 +24,7 @@ from bitfold.experiments.sweeps.engines.engine import Finished
 from bitfold.experiments.sweeps.engines.wire import parse_report, task_line
 from bitfold.experiments.sweeps.member_end import MemberEnd
 from bitfold.experiments.sweeps.member_run import MemberStopped, MemberTask
+from bitfold.runtime.installed_version import UNKNOWN, installed_version
 from tests.experiments.sweeps.sweep_runs import CONFIG
 
 
@@ -88,9 +89,10 @@ def test_unknown_versions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two machines with unknown versions could differ; without Ray, nobody asks."""
     choice = EngineChoice(ray=RayPlace(address="ray.example:10001"))
     choice.check()
-    known = remote_member.installed_version
     monkeypatch.setattr(
-        remote_member, "installed_version", lambda n: "unknown" if n == "numba" else known(n)
+        remote_member,
+        "installed_version",
+        lambda n: UNKNOWN if n == "numba" else installed_version(n),
     )
     with pytest.raises(
         ConfigError, match=r"^Cannot train on Ray: .* numba unknown\. Install [^\n]+$"
