@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.module import register_module_forward_hook
 
 from bitfold.networks import CompiledNet, PolytopeNet
 from bitfold.networks.kept_layers import KeptLayers
@@ -138,3 +139,59 @@ def test_many_points_are_left_to_the_network(monkeypatch: pytest.MonkeyPatch) ->
     outputs = [CompiledNet(network)(points(number)) for number in (100, 101)]
     nodes = [item.grad_fn for item in outputs]
     assert [node is not None and node.name() == NODE for node in nodes] == [True, False]
+
+
+def test_outputs_and_biases_may_change_before_the_gradient() -> None:
+    """As PyTorch's own layers, a pass needs neither."""
+    network = net()
+    expected = gradients(network, network(points(30)))
+    outputs = CompiledNet(network)(points(30))
+    with torch.no_grad():
+        network.layers[0].bias.add_(1)  # type: ignore[operator]
+    weights = torch.rand(outputs.shape, generator=torch.Generator().manual_seed(2)) - 0.5
+    loss = (outputs.sub_(1) * weights).sum()
+    assert same(list(torch.autograd.grad(loss, list(network.parameters()))), expected)
+
+
+def test_frozen_weights_get_no_gradient() -> None:
+    """The others get the same."""
+    network = net()
+    last = network.layers[4]
+    assert isinstance(last, nn.Linear)
+    expected = gradients(network, network(points(30)))
+    last.weight.requires_grad_(False)
+    loss = CompiledNet(network)(points(30))
+    learning = [p for p in network.parameters() if p.requires_grad]
+    weights = torch.rand(loss.shape, generator=torch.Generator().manual_seed(2)) - 0.5
+    found = torch.autograd.grad((loss * weights).sum(), learning)
+    assert last.weight.grad is None
+    assert same(list(found), [*expected[:4], expected[5]])
+
+
+def test_autocast_is_left_to_the_network() -> None:
+    """Layers then compute in another type."""
+    network = net()
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = CompiledNet(network)(points(30))
+        assert outputs.dtype == torch.bfloat16
+        assert torch.equal(outputs, network(points(30)))
+
+
+def test_few_rooms_are_kept() -> None:
+    """Many graphs at once do not leave their memory behind."""
+    layers = KeptLayers([0.0, 1.0])
+    parameters = [torch.rand(s, requires_grad=True) for s in ((64, 2), (64,), (1, 64), (1,))]
+    graphs = [layers(points(10), parameters) for _ in range(5)]
+    del graphs
+    assert len(layers._free) == 2
+
+
+def test_hooks_of_all_modules_see_each_layer() -> None:
+    """The network itself computes then."""
+    seen: list[str] = []
+    hook = register_module_forward_hook(lambda module, *_: seen.append(type(module).__name__))
+    try:
+        CompiledNet(net())(points(30))
+    finally:
+        hook.remove()
+    assert seen.count("Linear") == 3

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules.module import _has_any_global_hook
 
 from bitfold.networks.activations import ACTIVATION_CODES
 from bitfold.networks.grid_features import GridFeatures
@@ -39,8 +40,8 @@ class CompiledNet:
     but not twice. Both faster ways are for relu and leaky_relu in float32 on the CPU, after any
     encoding. Compiled loops evaluate narrow networks, up to a width of 48, or 16 for fewer than 128
     points: they take a tile of points through all layers; waves count as the first width, and
-    grids have no loops. Wider networks are evaluated by `KeptLayers`. The network itself evaluates
-    everything else, also if it has hooks or the points need a gradient.
+    grids have no loops. `KeptLayers` evaluates what the loops do not. The network itself evaluates
+    everything else, also if it has hooks, under autocast, or if the points need a gradient.
 
     Args:
         network: its parameters are read at every call; its layers must not be replaced.
@@ -99,6 +100,7 @@ class CompiledNet:
             and not points.requires_grad
             and is_plain(points)
             and self._memory.views is not None
+            and not torch.is_autocast_enabled("cpu")
             and not any(map(has_any_hooks, self._modules))
         )
 
@@ -238,9 +240,12 @@ def _array(tensor: Tensor) -> _Floats:
 
 
 def has_any_hooks(module: nn.Module) -> bool:
-    """Whether someone looks into a module's passes."""
+    """Whether someone looks into a module's passes, or into those of all modules."""
+    # PyTorch leaves the function without types.
+    of_all: Callable[[], object] = _has_any_global_hook
     return bool(
-        module._forward_hooks
+        of_all()
+        or module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks

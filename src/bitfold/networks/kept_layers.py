@@ -8,8 +8,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-# Values of more bytes than this are left to PyTorch: most of the time is not that of the pages.
+# Values of more bytes than this are left to PyTorch.
 _MOST_BYTES: Final = 2**26
+# Views of a room that are remembered: a few sizes of batches for each layer.
+_MOST_VIEWS: Final = 256
+# One for a training's steps, and one for a pass beside them.
+_MOST_ROOMS: Final = 2
 _ATEN: Final = torch.ops.aten
 
 
@@ -18,7 +22,8 @@ class KeptLayers:
 
     The system hands new memory out page by page, which takes about as long as to compute the
     values of a layer of 100 neurons. Here the values of hidden layers, and their gradients, lie in
-    memory that is taken again as soon as no graph needs it.
+    memory that is taken again as soon as the node of the graph is gone: a loss that is kept after
+    its backward pass keeps its values, too.
 
     Args:
         slopes: of each layer's activation for sums up to 0: 0 for relu, 1 for none.
@@ -61,15 +66,26 @@ class _Room:
 
     def __init__(self) -> None:
         self._kept: dict[int, Tensor] = {}
+        self._views: dict[tuple[int, int, int], Tensor] = {}
 
     def values(self, place: int, num_points: int, width: int) -> Tensor:
         """Return memory (num_points, width) for a hidden layer's values."""
+        key = place, num_points, width
+        found = self._views.get(key)
+        if found is None:
+            if len(self._views) >= _MOST_VIEWS:
+                self._views.clear()
+            found = self._views[key] = self._made(place, num_points, width)
+        return found
+
+    def _made(self, place: int, num_points: int, width: int) -> Tensor:
         size = num_points * width
         kept = self._kept.get(place)
-        if kept is None or kept.numel() < size:
-            with torch.inference_mode(mode=False):
+        with torch.inference_mode(mode=False):
+            if kept is None or kept.numel() < size:
                 kept = self._kept[place] = torch.empty(size, dtype=torch.float32, device="cpu")
-        return kept[:size].view(num_points, width)
+                self._views = {key: one for key, one in self._views.items() if key[0] != place}
+            return kept[:size].view(num_points, width)
 
 
 class _Lease:
@@ -77,10 +93,14 @@ class _Lease:
 
     def __init__(self, free: list[_Room]) -> None:
         self._free = free
-        self.room = free.pop() if free else _Room()
+        try:
+            self.room = free.pop()
+        except IndexError:
+            self.room = _Room()
 
     def __del__(self) -> None:
-        self._free.append(self.room)
+        if len(self._free) < _MOST_ROOMS:
+            self._free.append(self.room)
 
 
 def _outputs(
@@ -110,28 +130,31 @@ class _KeptPass(torch.autograd.Function):
     ) -> Tensor:
         outputs = _outputs(lease.room, slopes, points, parameters)
         ctx.lease, ctx.slopes = lease, slopes
-        ctx.save_for_backward(outputs, points, *parameters)
+        needed = () if slopes[-1] == 1 else (outputs,)
+        ctx.save_for_backward(points, *parameters[::2], *needed)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        outputs, points, *parameters = ctx.saved_tensors
-        room, slopes, number = ctx.lease.room, ctx.slopes, len(points)
-        weights = parameters[::2]
-        hidden = [room.values(p, number, len(w)) for p, w in enumerate(weights[:-1])]
-        values = [points, *hidden, outputs]
+        slopes, is_needed = ctx.slopes, ctx.needs_input_grad
+        points, *saved = ctx.saved_tensors
+        weights, room, number = saved[: len(slopes)], ctx.lease.room, len(points)
+        values = [points]
+        values += [room.values(p, number, len(w)) for p, w in enumerate(weights[:-1])]
         if slopes[-1] != 1:
-            gradient = _through(gradient, outputs, slopes[-1], torch.empty_like(outputs))
-        found: list[Tensor] = []
+            gradient = _through(gradient, saved[-1], slopes[-1], torch.empty_like(saved[-1]))
+        gradients: list[Tensor | None] = []
         for place in range(len(weights) - 1, -1, -1):
-            found += [gradient.sum(0), gradient.t().mm(values[place])]
+            of_weight, of_bias = is_needed[3 + 2 * place : 5 + 2 * place]
+            gradients.append(gradient.sum(0) if of_bias else None)
+            gradients.append(gradient.t().mm(values[place]) if of_weight else None)
             if place:
                 out = room.values(-1 - place % 2, number, weights[place].shape[1])
                 gradient = torch.mm(gradient, weights[place], out=out)
                 gradient = _through(gradient, values[place], slopes[place - 1], gradient)
-        of_points = gradient.mm(weights[0]) if ctx.needs_input_grad[2] else None
-        return (None, None, of_points, *reversed(found))
+        of_points = gradient.mm(weights[0]) if is_needed[2] else None
+        return (None, None, of_points, *reversed(gradients))
 
 
 def _through(gradient: Tensor, values: Tensor, slope: float, out: Tensor) -> Tensor:
