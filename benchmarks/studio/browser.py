@@ -23,6 +23,8 @@ FLAGS = (
 #: About 1,100 and 80,000 polytopes before any training.
 NARROW, WIDE = "[16]*8", "[120]*5"
 _PATIENCE_MS = 300_000.0
+# So many updates are waited for at once.
+_UPDATES_AT_ONCE = 500
 # The page measures each update: from the message to the last draw call.
 _WATCH = """
 window.updates = []; window.numUpdates = 0;
@@ -113,7 +115,8 @@ def memory_growth(browser: Browser, num_updates: int) -> Growth:
         page.click("#play")
         found = []
         for goal in (num_updates // 2, num_updates):
-            page.wait_for_function("goal => window.numUpdates >= goal", arg=goal)
+            for number in (*range(0, goal, _UPDATES_AT_ONCE), goal):  # each within the patience
+                page.wait_for_function("goal => window.numUpdates >= goal", arg=number)
             found.append(_measured(page, studio))
         page.close()
     (updates, epochs, before), (later, last, after) = found

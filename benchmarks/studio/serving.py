@@ -94,9 +94,11 @@ def serving(*, before: str = "", **settings: Any) -> Iterator[Serving]:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             url = server.stdout.readline().strip()
-            yield Serving(url, server.pid, time.monotonic() - began)
-            server.terminate()
-            server.wait(_PATIENCE_SECONDS)
+            try:
+                yield Serving(url, server.pid, time.monotonic() - began)
+            finally:  # else an error would wait for the server without end
+                server.terminate()
+                server.wait(_PATIENCE_SECONDS)
 
 
 class Client:
