@@ -155,6 +155,7 @@ class Comparison:
         into = NETWORKS[self.name]()
         work: dict[str, Callable[[], Any]] = {
             "nncodec_encode": lambda: self.codec.encode(state, settings),
+            "nncodec_search": lambda: self._their_search(size),
             "nncodec_decode": lambda: self.codec.decode(data),
             "calibrated_write": lambda: self._only_written(self.calibration, size),
             "read": lambda: bitfold.read_model(self.path, into=into),
@@ -167,6 +168,16 @@ class Comparison:
                 call()
                 taken[name].append(time.process_time() - start)
         return {name: round(statistics.median(samples), 4) for name, samples in taken.items()}
+
+    def _their_search(self, num_bytes: int) -> None:
+        """Find NNCodec's finest file of a size, by bisection of `qp` in both modes."""
+        for opt_qp in (False, True):
+            low, high = 0, len(QPS) - 1
+            while low <= high:
+                middle = (low + high) // 2
+                settings = Settings(QPS[middle], opt_qp, param_opt=True)
+                is_small = len(self.codec.encode(self.network.state_dict(), settings)) <= num_bytes
+                low, high = (low, middle - 1) if is_small else (middle + 1, high)
 
     def _only_written(self, calibration: list[Tensor] | None, num_bytes: int) -> None:
         bitfold.write_model(self.path, self.network, calibration=calibration, num_bytes=num_bytes)

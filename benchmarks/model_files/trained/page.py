@@ -62,13 +62,19 @@ def _summary(table: CellTable, allowed: Sequence[float]) -> Iterator[str]:
 
 
 def _times(table: CellTable) -> Iterator[str]:
-    yield "| network | NNCodec codes | decodes | bitfold writes, calibrated | blind | reads |"
-    yield "| --- | --- | --- | --- | --- | --- |"
-    names = ("nncodec_encode", "nncodec_decode", "calibrated_write", "blind_write", "read")
+    yield (
+        "| network | NNCodec codes one setting | finds a size | decodes | bitfold finds a size, "
+        "calibrated | blind | reads |"
+    )
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    names = (
+        "nncodec_encode", "nncodec_search", "nncodec_decode", "calibrated_write", "blind_write",
+        "read",
+    )  # fmt: skip
     for network in NETWORKS:
         found = table.get(f"{network}/seconds")
         if found is not None:
-            times = (f"{found[name]:.3f} s" if name in found else "" for name in names)
+            times = (f"{1e3 * found[name]:.1f} ms" if name in found else "" for name in names)
             yield f"| {network} | " + " | ".join(times) + " |"
 
 

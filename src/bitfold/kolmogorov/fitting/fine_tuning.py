@@ -101,7 +101,7 @@ def fine_tune(
         _train(kolmogorov, task, (epochs, num_batches), (weight, rate), notify)
         notify("setting dead weights to 0")
         tuned.eval()
-        prune_dead(kolmogorov, task.losses())
+        prune_dead(kolmogorov, (loss for loss, _ in task.losses()))
         fit_predictor(kolmogorov)
     for part, mode in modes:
         part.training = mode
@@ -116,7 +116,7 @@ class _Task:
         self.module, self._loader, self._loss = module, loader, loss
         self._device = next(module.parameters()).device
 
-    def losses(self) -> Iterator[Tensor]:
+    def losses(self) -> Iterator[tuple[Tensor, float]]:
         for number, (inputs, targets) in enumerate(_pairs(self._loader)):
             given, wanted = _on(inputs, self._device), _on(targets, self._device)
             if isinstance(given, Mapping):
@@ -126,12 +126,13 @@ class _Task:
             else:
                 outputs = self.module(given)
             loss = self._loss(outputs, wanted)
-            if not bool(loss.detach().isfinite()):
+            value = loss.item()  # the only wait of a step for another device
+            if not math.isfinite(value):
                 raise KolmogorovError(
-                    f"Cannot fine-tune: expected a finite loss, got {loss.detach().item()} for "
-                    f"batch {number}. Look for NaN in it, or take a smaller rate."
+                    f"Cannot fine-tune: expected a finite loss, got {value} for batch {number}. "
+                    "Look for NaN in it, or take a smaller rate."
                 )
-            yield loss
+            yield loss, value
 
 
 def _train(
@@ -162,11 +163,11 @@ def _train(
                 finish(kolmogorov)
             optimizer.zero_grad()
             with kolmogorov.quantised():
-                loss = next(losses)
+                loss, value = next(losses)
             (loss + weight * kolmogorov()).backward()
             optimizer.step()
             schedule.step()
-            total += loss.item()
+            total += value
             step += 1
         num_bytes = kolmogorov.bits().total / 8
         notify(
