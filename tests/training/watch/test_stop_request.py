@@ -33,13 +33,17 @@ def test_a_signal_becomes_a_request(number: signal.Signals, reason: str, exit_co
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_a_closed_terminal_asks_once() -> None:
     """The signals of a closed terminal, from the system and the shell, are one request."""
-    request = StopRequest()
-    with stop_requests(request):
-        signal.raise_signal(signal.SIGHUP)
-        signal.raise_signal(signal.SIGHUP)
-        assert (request.reason, request.exit_code) == ("terminated", 129)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
+    try:
+        request = StopRequest()
+        with stop_requests(request):
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)
+            assert (request.reason, request.exit_code) == ("terminated", 129)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
