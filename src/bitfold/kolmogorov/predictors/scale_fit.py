@@ -1,7 +1,8 @@
 """Scales fitted to fixed weights, chosen among the scales that can be sent."""
 
 import math
-from typing import NamedTuple
+from functools import cache
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,11 @@ _ROUNDS = 4
 # the file: of two exponents that are as good, the smaller one is sent in fewer bits.
 _MOST_TRIED = 6
 _NATS_AN_OCTAVE = 0.7
+# The tensor's exponent is sought this far from the last one, in eighths.
+_OWN_TRIED = 24
+# The sum of the exponents of a tensor, a row and a column lies between these.
+_LEAST = LEAST_OWN - 2 * _MOST_TRIED * PER_OCTAVE
+_MOST = MOST_OWN + 2 * _MOST_TRIED * PER_OCTAVE
 
 
 class FittedScales(NamedTuple):
@@ -58,8 +64,7 @@ def fit_tensor(numbers: NDArray[np.int64], unit: int) -> FittedScales | None:
     alive = [np.asarray(numbers.any(axes)) for axes in ((1, 2), (0, 2))]
     if not unit:
         alive = [np.ones_like(side) for side in alive]
-    sizes = np.abs(numbers[alive[0]][:, alive[1]]).astype(float)
-    own, *found = _fit_sizes(sizes, unit)
+    own, *found = _fit(_Counts.of(numbers[alive[0]][:, alive[1]]), unit)
     lines = []
     for is_alive, exponents in zip(alive, found, strict=True):
         # Rows and columns without weights are not sent. With this exponent K leaves them out too.
@@ -69,35 +74,94 @@ def fit_tensor(numbers: NDArray[np.int64], unit: int) -> FittedScales | None:
     return FittedScales(own, *lines)
 
 
-def _fit_sizes(sizes: Floats, unit: int) -> tuple[int, Floats, Floats]:
+class _Counts(NamedTuple):
+    """What the cost of weights depends on, if the weights of a row and column share a scale.
+
+    Attributes:
+        zeros: number of weights that are 0: (rows, columns).
+        sums: of the sizes of all weights: (rows, columns).
+        together: number of weights in a row and column.
+    """
+
+    zeros: Floats
+    sums: Floats
+    together: int
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.int64]) -> Self:
+        """Count the weights (rows, columns, offsets)."""
+        sizes = np.abs(numbers)
+        zeros = np.count_nonzero(sizes == 0, axis=2)
+        return cls(zeros.astype(float), sizes.sum(2, dtype=float), numbers.shape[2])
+
+    def transposed(self) -> Self:
+        """Return the same with rows and columns exchanged."""
+        return self._replace(zeros=self.zeros.T, sums=self.sums.T)
+
+
+class _Costs(NamedTuple):
+    """The cost of a weight by the exponent of its scale; see `log_mass_laplace`.
+
+    A weight of size n > 0 costs ``other + n * inverse``.
+
+    Attributes:
+        zero: of 0, less ``other``.
+        other: see above.
+        inverse: 1 / scale.
+    """
+
+    zero: Floats
+    other: Floats
+    inverse: Floats
+
+    @classmethod
+    def at(cls, exponents: NDArray[np.int64]) -> Self:
+        """Return the costs at exponents in eighths; arrays of their shape."""
+        return cls(*(item[exponents - _LEAST] for item in _all_costs()))
+
+    def of(self, counts: _Counts) -> Floats:
+        """Sum the costs of each row at each exponent: (columns, exponents) to (rows, exponents)."""
+        others: Floats = counts.together * self.other.sum(0)
+        return counts.zeros @ self.zero + counts.sums @ self.inverse + others
+
+
+@cache
+def _all_costs() -> _Costs:
+    """The costs at all exponents that are tried, from `_LEAST` on."""
+    inverse = 1 / (np.exp(np.arange(_LEAST, _MOST + 1) * NATS_AN_EIGHTH) + SCALE_FLOOR)
+    zero = -np.log(-np.expm1(-inverse / 2))
+    other = math.log(2) - np.log(-np.expm1(-inverse)) - inverse / 2
+    return _Costs(zero - other, other, inverse)
+
+
+def _fit(counts: _Counts, unit: int) -> tuple[int, Floats, Floats]:
     """Exponents of the tensor, of its rows and of its columns, in eighths; unit 0: no lines."""
-    rows, columns = np.zeros(sizes.shape[0]), np.zeros(sizes.shape[1])
-    own = _best_own(sizes, 0.0 * sizes[:, :, :1], round(math.log(sizes.mean()) / NATS_AN_EIGHTH))
-    if not unit:
-        return own, rows, columns
-    most = _MOST_TRIED * PER_OCTAVE // unit
-    tried = np.arange(-most, most + 1) * unit
-    toll = _NATS_AN_OCTAVE / PER_OCTAVE * np.abs(tried)[:, None]
-    for _ in range(_ROUNDS):
-        base = (own + columns)[None, :, None]
-        found = [_nats(sizes, base + more).sum((1, 2)) for more in tried]
-        rows = tried[(np.stack(found) + toll).argmin(0)]
-        base = (own + rows)[:, None, None]
-        found = [_nats(sizes, base + more).sum((0, 2)) for more in tried]
-        columns = tried[(np.stack(found) + toll).argmin(0)]
-        own = _best_own(sizes, rows[:, None, None] + columns[None, :, None], own)
+    rows, columns = (np.zeros(length, np.int64) for length in counts.sums.shape)
+    mean = counts.sums.sum() / (counts.sums.size * counts.together)
+    own = _best_own(counts, 0 * (rows[:, None] + columns), round(math.log(mean) / NATS_AN_EIGHTH))
+    for _ in range(_ROUNDS if unit else 0):
+        rows = _best_lines(counts, own + columns, unit)
+        columns = _best_lines(counts.transposed(), own + rows, unit)
+        own = _best_own(counts, rows[:, None] + columns, own)
     return own, rows, columns
 
 
-def _best_own(sizes: Floats, lines: Floats, near: int) -> int:
-    tried = np.arange(near - 24, near + 25).clip(LEAST_OWN, MOST_OWN)
-    return int(min(tried, key=lambda own: _nats(sizes, own + lines).sum()))
+def _best_lines(counts: _Counts, others: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
+    """The best exponent of each row, where those of the tensor and the columns add up to others."""
+    most = _MOST_TRIED * PER_OCTAVE // unit
+    tried = np.arange(-most, most + 1) * unit
+    toll = _NATS_AN_OCTAVE / PER_OCTAVE * np.abs(tried)
+    found = _Costs.at(others[:, None] + tried).of(counts) + toll
+    best: NDArray[np.int64] = tried[found.argmin(1)]
+    return best
 
 
-def _nats(sizes: Floats, exponents: Floats) -> Floats:
-    """The cost of weights by their scales' exponents in eighths; see `log_mass_laplace`."""
-    inverse = 1 / (np.exp(exponents * NATS_AN_EIGHTH) + SCALE_FLOOR)
-    zero = -np.log(-np.expm1(-inverse / 2))
-    beyond = math.log(2) - np.log(-np.expm1(-inverse)) - inverse / 2
-    nats: Floats = np.where(sizes == 0, zero, beyond + sizes * inverse)
-    return nats
+def _best_own(counts: _Counts, lines: NDArray[np.int64], near: int) -> int:
+    """The best exponent of the tensor, where those of row and column add up to lines."""
+    tried = np.arange(near - _OWN_TRIED, near + _OWN_TRIED + 1).clip(LEAST_OWN, MOST_OWN)
+    there, of_line = np.unique(lines, return_inverse=True)
+    gathered = [np.bincount(of_line.ravel(), item.ravel())[None] for item in counts[:2]]
+    costs = _Costs.at(there[:, None] + tried)
+    alike = counts.together * (np.bincount(of_line.ravel()) @ costs.other)
+    found = gathered[0] @ costs.zero + gathered[1] @ costs.inverse + alike
+    return int(tried[found.argmin()])
