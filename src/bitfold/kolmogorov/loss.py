@@ -22,6 +22,7 @@ from bitfold.kolmogorov.description.decoded_state import decode_state
 from bitfold.kolmogorov.description.description import Description
 from bitfold.kolmogorov.description.report import Report, make_report
 from bitfold.kolmogorov.grid.bins import Bins
+from bitfold.kolmogorov.grid.outside import outside_count
 from bitfold.kolmogorov.grid.ranges import make_range
 from bitfold.kolmogorov.grid.soft_assignment import Targets
 from bitfold.kolmogorov.grid.straight_through import quantised
@@ -229,8 +230,8 @@ class KolmogorovLoss(nn.Module):
 
     def out_of_range_count(self) -> Tensor:
         """Number of weights outside the range of the bins: int64, 0-d, on the device."""
-        outside = self.bins.outside(self._values(as_sent=True)).sum()
-        return self.table.shards.totals([outside])[0]
+        self._check()
+        return outside_count(self.table, self.weight_range, self.subsampling.all_weights())
 
     def num_out_of_range(self) -> int:
         """Number of weights outside the range of the bins."""

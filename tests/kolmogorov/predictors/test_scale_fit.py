@@ -47,6 +47,7 @@ def _slowly(sizes: Floats, unit: int) -> tuple[int, Floats, Floats]:
 def test_the_fit_is_that_of_a_search_which_costs_each_weight(
     unit: int, shape: tuple[int, int, int]
 ) -> None:
+    """Tensors of few and of large numbers, with and without dead lines, in all units."""
     rng = np.random.default_rng(3)
     for size in (0.6, 3.0, 200.0):
         spread = np.exp(rng.normal(size=(shape[0], 1, 1)) + rng.normal(size=(1, shape[1], 1)))
@@ -61,6 +62,7 @@ def test_the_fit_is_that_of_a_search_which_costs_each_weight(
 
 
 def test_lines_without_weights_get_next_to_nothing() -> None:
+    """They get 15 octaves less; a tensor without weights has no scales."""
     numbers = np.zeros((3, 2, 4), np.int64)
     numbers[1, 0] = 5, -2, 0, 3
     found = fit_tensor(numbers, 8)

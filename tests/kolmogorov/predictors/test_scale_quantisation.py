@@ -97,7 +97,8 @@ def test_what_is_sent_is_whole_exponents() -> None:
     before = {name: item.clone() for name, item in loss.predictor.named_parameters()}
     assert isinstance(loss.predictor, ScalePredictor)
     learned = loss.predictor.learned_scales()
-    for scale in quantise_scales(learned, loss.table, loss.weight_range, loss.predictor_bits):
+    whole = quantise_scales(learned, loss.table, loss.weight_range, loss.predictor_bits)
+    for scale in whole.of_tensors(learned.places):
         for lines in scale.lines:
             assert lines.unit == 3
             assert (lines.exponents % 8 == 0).all()
@@ -180,7 +181,9 @@ def test_lines_are_dead_where_all_their_weights_are_the_location(quantise: Any) 
     loss = KolmogorovLoss(module, quantise=quantise, predictor=RowColumnPredictor())
     predictor, table = loss.predictor, loss.table
     assert isinstance(predictor, ScalePredictor)
-    found = quantise_scales(predictor.learned_scales(), table, loss.weight_range, 8)
+    learned = predictor.learned_scales()
+    whole = quantise_scales(learned, table, loss.weight_range, 8)
+    found = whole.of_tensors(learned.places)
     num_dead = 0
     for number, (scale, block) in enumerate(zip(found, table.layout.blocks, strict=True)):
         numbers = torch.cat(list(numbers_of_tensor(table, loss.weight_range, number)))

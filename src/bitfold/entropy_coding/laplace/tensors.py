@@ -34,6 +34,7 @@ from bitfold.entropy_coding.scales.whole_scales import (
 )
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.runtime.compiling import compiled
+from bitfold.runtime.inlining import inlined
 
 Ints = NDArray[np.int64]
 
@@ -117,7 +118,7 @@ def put_tensor(out: Symbols, numbers: Ints, first: int, model: Model) -> tuple[i
         is_alive, scale = _scale_at(scales, pair // in_line, pair % in_line)
         if not is_alive:
             continue
-        shift, table = _split(scale)
+        shift, table = split_scale(scale)
         reach, half = reaches[table], (1 << shift) >> 1
         centre = firsts[table] + reach + 1
         for number in range(pair * together, (pair + 1) * together):
@@ -152,7 +153,7 @@ def get_tensor(state: State, words: Words, numbers: Ints, model: Model, near: In
         if not is_alive:
             numbers[pair * together : (pair + 1) * together] = location
             continue
-        shift, table = _split(scale)
+        shift, table = split_scale(scale)
         reach = reaches[table]
         centre = firsts[table] + reach + 1
         for number in range(pair * together, (pair + 1) * together):
@@ -179,47 +180,54 @@ def get_tensor(state: State, words: Words, numbers: Ints, model: Model, near: In
             return
 
 
-def tensor_bits(numbers: Ints, model: Model, costs: NDArray[np.float64]) -> float:
-    """The bits that `put_tensor` takes; see `symbol_and_escape_bits`."""
-    symbols, escapes = symbol_and_escape_bits(numbers, 0, model, costs)
-    return float(symbols) + float(escapes)
-
-
 @compiled
-def symbol_and_escape_bits(
-    numbers: Ints, first: int, model: Model, costs: NDArray[np.float64]
-) -> tuple[float, float]:
-    """The bits that `put_tensor` takes, without and for distances beyond the tables' reach.
+def tensor_bits(numbers: Ints, model: Model, costs: NDArray[np.float64]) -> float:
+    """The bits that `put_tensor` takes.
 
     Args:
-        numbers: int64 (n,), all or some of the tensor's.
-        first: which of the tensor's numbers the first one is; with n a multiple of those that share
-            a place.
+        numbers: int64 (n,), in the order of memory.
         model: the distribution of the numbers.
         costs: the bits of each symbol, of `table_bits`.
     """
     location, scales, tables = model
     in_line, together = scales[3], scales[4]
-    total = escapes = 0.0
-    pairs_before = first // together
+    total = 0.0
     for pair in range(len(numbers) // together):
-        place = pair + pairs_before
-        is_alive, scale = _scale_at(scales, place // in_line, place % in_line)
+        is_alive, scale = _scale_at(scales, pair // in_line, pair % in_line)
         if not is_alive:
             continue
-        shift, table = _split(scale)
-        entry, reach = tables[0][table], tables[1][table]
+        shift, table = split_scale(scale)
         for at in range(pair * together, (pair + 1) * together):
-            moved = (numbers[at] - location + ((1 << shift) >> 1)) >> shift
-            total += costs[entry + reach + 1 + min(max(moved, -reach - 1), reach + 1)] + shift
-            if abs(moved) > reach:
-                order = _escape_order(table)
-                high = ((abs(moved) - reach - 1) >> order) + 1
-                escapes += 1 + order
-                while high > 1:
-                    high >>= 1
-                    escapes += 2
-    return total, escapes
+            symbol, escape = bits_of(numbers[at] - location, shift, table, tables, costs)
+            total += symbol + escape
+    return total
+
+
+@inlined
+def bits_of(
+    distance: int, shift: int, table: int, tables: IntegerTables, costs: NDArray[np.float64]
+) -> tuple[float, float]:
+    """The bits of a distance from the location: of its symbol, and beyond the table's reach.
+
+    Args:
+        distance: in bins.
+        shift: how many low bits are plain, and
+        table: the number of the table; both of `split_scale`.
+        tables: of the distribution.
+        costs: the bits of each symbol, of `table_bits`.
+    """
+    entry, reach = tables[0][table], tables[1][table]
+    moved = (distance + ((1 << shift) >> 1)) >> shift
+    bits = costs[entry + reach + 1 + min(max(moved, -reach - 1), reach + 1)] + shift
+    escape = 0.0
+    if abs(moved) > reach:
+        order = _escape_order(table)
+        high = ((abs(moved) - reach - 1) >> order) + 1
+        escape += 1 + order
+        while high > 1:
+            high >>= 1
+            escape += 2
+    return bits, escape
 
 
 @compiled
@@ -245,7 +253,7 @@ def _get_rest(state: State, words: Words, moved: int, shift: int, order: int) ->
 
 
 @compiled(inline="always")
-def _split(scale: int) -> tuple[int, int]:
+def split_scale(scale: int) -> tuple[int, int]:
     """How many low bits are plain, and the number of the table."""
     shift = (scale - LAST_TABLE + PER_OCTAVE - 1) // PER_OCTAVE if scale > LAST_TABLE else 0
     return shift, scale - PER_OCTAVE * shift - LEAST_SCALE

@@ -38,6 +38,7 @@ from bitfold.entropy_coding.scales.whole_scales import (
     flags_beside,
 )
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from bitfold.runtime.compiling import compiled
 
 _OWN_BITS, _UNIT_BITS = 8, 2
 # Frequency in 2^16 of a unit that is the last one.
@@ -72,15 +73,30 @@ def scale_symbols(scales: Sequence[SentScale]) -> Symbols:
             continue
         at = put_bits(out, at, scale.own - LEAST_OWN, _OWN_BITS)
         for axis, (exponents, unit) in enumerate(scale.lines):
-            at = put_flag(out, at, int(unit != last), _SAME_UNIT)
-            if unit != last:
-                at = put_bits(out, at, unit, _UNIT_BITS)
-            last, dead = unit, exponents == DEAD
-            beside = flags_beside(neurons, len(dead), axis)
-            at = put_dead_flags(out, at, dead.astype(np.int64), beside)
-            at = put_exponents(out, at, exponents[~dead], unit)
+            beside = flags_beside(neurons, len(exponents), axis)
+            at = _put_lines(out, at, exponents, (unit, last), beside)
+            last = unit
         neurons = dead_rows(scale.lines, neurons)
     return out[:at]
+
+
+@compiled
+def _put_lines(out: Symbols, at: int, exponents: Ints, units: tuple[int, int], beside: Ints) -> int:
+    """Append the rows or the columns of a tensor; return the new end.
+
+    Args:
+        out: room for them.
+        at: where to append.
+        exponents: of the lines, or `DEAD`.
+        units: theirs, and the last one before.
+        beside: see `put_dead_flags`.
+    """
+    at = put_flag(out, at, int(units[0] != units[1]), _SAME_UNIT)
+    if units[0] != units[1]:
+        at = put_bits(out, at, units[0], _UNIT_BITS)
+    dead = exponents == DEAD
+    at = put_dead_flags(out, at, dead.astype(np.int64), beside)
+    return put_exponents(out, at, exponents[~dead], units[0])
 
 
 def read_scales(reader: StreamReader, line_counts: Sequence[tuple[int, ...]]) -> list[SentScale]:

@@ -60,6 +60,40 @@ class SentScale(NamedTuple):
     lines: tuple[Lines, ...] = ()
 
 
+class WholeScales(NamedTuple):
+    """The locations and the scales of all tensors, in arrays.
+
+    Attributes:
+        locations: of each tensor, in bins from the bin of 0: int64 (tensors,).
+        exponents: in eighths of an octave, or `DEAD`: those of the tensors, then of all rows, then
+            of all columns, and a 0: int64.
+        unit: exponents of lines are multiples of 2^unit eighths; 0 to 3.
+    """
+
+    locations: Ints
+    exponents: Ints
+    unit: int
+
+    def of_tensors(self, lines: Sequence[tuple[slice, ...]]) -> list[SentScale]:
+        """Return the scales tensor by tensor.
+
+        Args:
+            lines: where the exponents of each tensor's rows and columns lie; empty for a tensor
+                that has a single scale.
+        """
+        locations, own = self.locations.tolist(), self.exponents[: len(lines)].tolist()
+        return [
+            SentScale(
+                locations[number],
+                own[number],
+                ()
+                if own[number] == DEAD
+                else tuple(Lines(self.exponents[side], self.unit) for side in sides),
+            )
+            for number, sides in enumerate(lines)
+        ]
+
+
 def dead_rows(lines: Sequence[Lines], before: Ints) -> Ints:
     """Flags of a tensor's dead rows, which are its neurons: 0 or 1, one per row.
 

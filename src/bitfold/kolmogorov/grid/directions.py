@@ -52,10 +52,12 @@ def lengthen_directions(table: ParameterTable, weight_range: WeightRange) -> int
     Returns:
         The number of directions that are longer now. Those of zeros stay: they have no norm anyway.
     """
+    found, changed = list(directions(table.module)), 0
+    if not found:
+        return 0
     numbers = {id(item): number for number, item in enumerate(table.parameters)}
     steps = weight_range.steps(as_sent=True)
-    changed = 0
-    for direction, dimension in directions(table.module):
+    for direction, dimension in found:
         number = numbers.get(id(direction))
         if number is None:
             continue

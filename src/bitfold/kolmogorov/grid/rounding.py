@@ -68,26 +68,21 @@ def count_plainly(
         yield numbers, are_finite
 
 
-def used_plainly(
-    weights: NDArray[np.float32], step: float, bins: Bins, location: int, sides: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Which lines of a tensor have a weight that decodes as another number than the location.
+def num_outside(
+    weights: NDArray[np.float32], steps: Tensor, sizes: Sequence[int], bins: Bins
+) -> int:
+    """The number of finite weights outside the range.
 
     Args:
-        weights: (n,).
-        step: as for `count_plainly`.
-        bins: the grid.
-        location: a number as `bin_numbers` counts them.
-        sides: sizes of the first two dimensions in memory; what follows them is one more.
-
-    Returns:
-        bool, of these two sizes.
+        weights: of all tensors (n,).
+        steps: floating (tensors,), as sent.
+        sizes: the number of each tensor's weights.
+        bins: the grid, 1 apart.
     """
-    from bitfold.kolmogorov.grid.rounding_kernels import mark_used  # noqa: PLC0415 - see above
+    from bitfold.kolmogorov.grid.rounding_kernels import count_outside  # noqa: PLC0415 - see above
 
-    found = np.zeros(sides[0], np.bool_), np.zeros(sides[1], np.bool_)
-    mark_used(weights, _rounding(step, bins), location, found)
-    return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+    units = (1 / steps.float()).numpy()
+    return int(count_outside(weights, units, np.cumsum(sizes), (bins.minimum, bins.maximum)))
 
 
 def _rounding(step: float, bins: Bins) -> tuple[float, tuple[float, float], float, int, int]:

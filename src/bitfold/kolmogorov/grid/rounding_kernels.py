@@ -5,12 +5,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
 Weights = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 
 Rounding = tuple[float, tuple[float, float], float, int, int]
 """1 over the step; the lowest and highest bin's value; the distance of bins; the index of the last
@@ -61,39 +59,34 @@ def count_bins(weights: Weights, rounding: Rounding, numbers: NDArray[np.int64])
     for i in range(weights.shape[0]):
         value = np.float64(weights[i]) * rounding[0]
         are_finite = are_finite and np.isfinite(value)
-        numbers[i] = _number_of(value, rounding)
+        numbers[i] = number_of(value, rounding)
     return are_finite
 
 
 @compiled(error_model="numpy")
-def mark_used(
-    weights: Weights, rounding: Rounding, location: int, sides: tuple[Flags, Flags]
-) -> None:
-    """Mark the rows and columns in which a weight decodes as another number than the location.
+def count_outside(
+    weights: Weights, units: Weights, ends: NDArray[np.int64], limits: tuple[float, float]
+) -> int:
+    """The number of finite weights that lie outside the range, as `Bins.outside` finds in float32.
 
     Args:
-        weights: (n,), of a tensor with the lines of ``sides`` as its first dimensions in memory.
-        rounding: of the tensor.
-        location: a number of a bin.
-        sides: flags of the first and of the second dimension, set where a weight differs.
+        weights: of all tensors (n,).
+        units: of each tensor, 1 / step.
+        ends: the end of each tensor's weights.
+        limits: the lowest and the highest number within the range.
     """
-    first, second = borrowed(sides[0]), borrowed(sides[1])
-    weights = borrowed(weights)
-    num_offsets = weights.shape[0] // max(first.shape[0] * second.shape[0], 1)
-    at = 0
-    for i in range(first.shape[0]):
-        for j in range(second.shape[0]):
-            is_used = False
-            for _ in range(num_offsets):
-                number = _number_of(np.float64(weights[at]) * rounding[0], rounding)
-                is_used = is_used or number != location
-                at += 1
-            first[i] |= is_used
-            second[j] |= is_used
+    lowest, highest = np.float32(limits[0]), np.float32(limits[1])
+    found = at = 0
+    for number in range(len(ends)):
+        for i in range(at, ends[number]):
+            value = weights[i] * units[number]
+            found += np.isfinite(weights[i]) and (value < lowest or value > highest)
+        at = ends[number]
+    return found
 
 
 @inlined
-def _number_of(value: float, rounding: Rounding) -> int:
+def number_of(value: float, rounding: Rounding) -> int:
     """The number of the bin that a value in steps decodes as; minus the origin if not finite."""
     _, (minimum, maximum), width, last, origin = rounding
     if not np.isfinite(value):

@@ -3,8 +3,10 @@
 import abc
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -207,8 +209,8 @@ class ScalePredictor(WeightPredictor, abc.ABC):
 
         learned = self.learned_scales()
         scales = quantise_scales(learned, table, weight_range, precision_bits)
-        parameters = sent_parameters(learned, scales)
-        return SentPredictor(parameters, scale_bits(scales), tuple(scales))
+        num_bits = scale_bits(scales.of_tensors(learned.places))
+        return SentPredictor(sent_parameters(learned, scales), num_bits, scales)
 
     @torch.no_grad()
     def finish(self, table: ParameterTable, weight_range: WeightRange, precision_bits: int) -> None:
@@ -221,8 +223,10 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         self, table: ParameterTable, weight_range: WeightRange, precision_bits: int
     ) -> FileCoding:
         """By the integer tables of the scales."""
-        scales = quantise_scales(self.learned_scales(), table, weight_range, precision_bits)
-        return FileCoding(self.file_method, self.distribution, tuple(scales))
+        learned = self.learned_scales()
+        scales = quantise_scales(learned, table, weight_range, precision_bits)
+        of_tensors = scales.of_tensors(learned.places)
+        return FileCoding(self.file_method, self.distribution, tuple(of_tensors))
 
     def forward(self, subset: WeightSubset, indices: Tensor) -> Tensor:
         """Minus the logarithm of the bins' masses; compiled loops where no graph is needed."""
@@ -262,7 +266,8 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         self, table: ParameterTable, weight_range: WeightRange, as_sent: SentPredictor
     ) -> list[tuple[float, float]] | None:
         """The bits of each tensor by compiled loops, where these can read the weights."""
-        return scaled_bits(table, weight_range, as_sent.scales, self.distribution)
+        assert as_sent.scales is not None
+        return scaled_bits(table, weight_range, self.table, as_sent.scales, self.distribution)
 
     def summed(
         self, subset: WeightSubset, values: Tensor, targets: Targets, *, with_gradients: bool
@@ -292,10 +297,27 @@ class ScalePredictor(WeightPredictor, abc.ABC):
     def learned_scales(self) -> LearnedScales:
         """The locations and scales as they are."""
         lines = {name: self.get_parameter(name).detach() for name in self.line_names}
-        first_lines = [self.first_lines(number) for number in range(len(self.layout.blocks))]
         return LearnedScales(
-            self.bins, self.layout, self.location, self.log_scale.detach(), lines, first_lines
+            self.bins,
+            self.layout,
+            self.table,
+            self.location,
+            self.log_scale.detach(),
+            lines,
+            self._places,
         )
+
+    @cached_property
+    def _places(self) -> list[tuple[slice, ...]]:
+        """See `LearnedScales`."""
+        starts = np.cumsum([len(item) for item in self.log_factors()]).tolist()
+        return [
+            tuple(
+                slice(starts[axis] + first, starts[axis] + first + block.box[axis])
+                for axis, first in enumerate(self.first_lines(number))
+            )
+            for number, block in enumerate(self.layout.blocks)
+        ]
 
     def _model(self) -> ScaleModel:
         log_factors = torch.cat([*self.log_factors(), self.log_scale.new_zeros(1)])

@@ -15,6 +15,7 @@ from bitfold.entropy_coding.scales.whole_scales import (
 )
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # In bins: a weight in the bin of its location then costs 1e-7 nats, a weight beside it 16.
 SCALE_FLOOR = 1 / 32
@@ -46,7 +47,7 @@ class FittedScales(NamedTuple):
     columns: Floats
 
 
-def fit_tensor(numbers: NDArray[np.int64], unit: int) -> FittedScales | None:
+def fit_tensor(numbers: Ints, unit: int) -> FittedScales | None:
     """Find the exponents that code one tensor in the fewest bits, among those that can be sent.
 
     The distributions are Laplace around 0. The search is coordinate descent.
@@ -88,7 +89,7 @@ class _Counts(NamedTuple):
     together: int
 
     @classmethod
-    def of(cls, numbers: NDArray[np.int64]) -> Self:
+    def of(cls, numbers: Ints) -> Self:
         """Count the weights (rows, columns, offsets)."""
         sizes = np.abs(numbers)
         zeros = np.count_nonzero(sizes == 0, axis=2)
@@ -115,7 +116,7 @@ class _Costs(NamedTuple):
     inverse: Floats
 
     @classmethod
-    def at(cls, exponents: NDArray[np.int64]) -> Self:
+    def at(cls, exponents: Ints) -> Self:
         """Return the costs at exponents in eighths; arrays of their shape."""
         return cls(*(item[exponents - _LEAST] for item in _all_costs()))
 
@@ -134,7 +135,7 @@ def _all_costs() -> _Costs:
     return _Costs(zero - other, other, inverse)
 
 
-def _fit(counts: _Counts, unit: int) -> tuple[int, Floats, Floats]:
+def _fit(counts: _Counts, unit: int) -> tuple[int, Ints, Ints]:
     """Exponents of the tensor, of its rows and of its columns, in eighths; unit 0: no lines."""
     rows, columns = (np.zeros(length, np.int64) for length in counts.sums.shape)
     mean = counts.sums.sum() / (counts.sums.size * counts.together)
@@ -146,17 +147,17 @@ def _fit(counts: _Counts, unit: int) -> tuple[int, Floats, Floats]:
     return own, rows, columns
 
 
-def _best_lines(counts: _Counts, others: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
+def _best_lines(counts: _Counts, others: Ints, unit: int) -> Ints:
     """The best exponent of each row, where those of the tensor and the columns add up to others."""
     most = _MOST_TRIED * PER_OCTAVE // unit
     tried = np.arange(-most, most + 1) * unit
     toll = _NATS_AN_OCTAVE / PER_OCTAVE * np.abs(tried)
     found = _Costs.at(others[:, None] + tried).of(counts) + toll
-    best: NDArray[np.int64] = tried[found.argmin(1)]
+    best: Ints = tried[found.argmin(1)]
     return best
 
 
-def _best_own(counts: _Counts, lines: NDArray[np.int64], near: int) -> int:
+def _best_own(counts: _Counts, lines: Ints, near: int) -> int:
     """The best exponent of the tensor, where those of row and column add up to lines."""
     tried = np.arange(near - _OWN_TRIED, near + _OWN_TRIED + 1).clip(LEAST_OWN, MOST_OWN)
     there, of_line = np.unique(lines, return_inverse=True)

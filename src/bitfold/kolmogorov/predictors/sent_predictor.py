@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from bitfold.entropy_coding.scales.whole_scales import SentScale
+from bitfold.entropy_coding.scales.whole_scales import SentScale, WholeScales
 
 
 class SentPredictor(NamedTuple):
@@ -14,12 +14,12 @@ class SentPredictor(NamedTuple):
     Attributes:
         parameters: by name, as `WeightPredictor.hard_bits` takes them.
         bits: of all parameters together; a tensor where they depend on the parameters' values.
-        scales: of each tensor, for predictors with locations and scales.
+        scales: of all tensors, for predictors with locations and scales.
     """
 
     parameters: dict[str, Tensor]
     bits: Tensor | float
-    scales: tuple[SentScale, ...] = ()
+    scales: WholeScales | None = None
 
 
 class FileCoding(NamedTuple):

@@ -2,25 +2,88 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from bitfold.entropy_coding.scales.whole_scales import SentScale
-from bitfold.kolmogorov.grid.rounding import count_plainly
+from bitfold.entropy_coding.scales.whole_scales import WholeScales
 from bitfold.kolmogorov.grid.weight_range import WeightRange
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.kolmogorov.weights.shards import Held
 
-# About how many weights are counted at a time: their numbers stay in the processor's cache.
-_PART = 2**14
+Ints = NDArray[np.int64]
+Weights = NDArray[np.float32]
+
+# Small tensors are copied one behind the other up to this many weights, since a call of a loop
+# costs more than they do. Larger ones are read where they lie.
+_MOST_COPIED = 2**16
+
+
+class Coded(NamedTuple):
+    """Weights that compiled loops can read, and how they become bins.
+
+    Attributes:
+        views: each tensor's weights that lie here, (n,) each.
+        steps: of each tensor, as sent; 1 if the bins are in the units of the weights.
+        grid: see `hard_kernels.Grid`.
+        boxes: see `scale_table`.
+    """
+
+    views: Sequence[Weights]
+    steps: NDArray[np.float64]
+    grid: tuple[tuple[float, float], float, int, int]
+    boxes: Ints
+
+    @classmethod
+    def of(cls, table: ParameterTable, weight_range: WeightRange, boxes: Ints) -> Coded | None:
+        """Return the weights of a table; None if compiled loops cannot read them."""
+        views = table.plain_views()
+        if views is None:
+            return None
+        bins, steps = weight_range.bins, weight_range.steps(as_sent=True)
+        lengths = np.ones(len(views)) if steps is None else steps.double().numpy()
+        grid = ((bins.minimum, bins.maximum), bins.width, bins.num_bins - 1, bins.origin)
+        return cls(views, lengths, grid, boxes)
+
+    def stretches(self) -> Iterator[tuple[Any, ...]]:
+        """Yield consecutive tensors, see `hard_kernels.Stretch`."""
+        first = 0
+        while first < len(self.views):
+            stop, size = first + 1, len(self.views[first])
+            while stop < len(self.views) and size + len(self.views[stop]) <= _MOST_COPIED:
+                size += len(self.views[stop])
+                stop += 1
+            some = self.views[first:stop]
+            weights = some[0] if len(some) == 1 else np.concatenate(some)
+            yield weights, self.steps, self.grid, self.boxes, first, stop
+            first = stop
+
+
+def used_factors(coded: Coded, locations: Ints, num_factors: int) -> NDArray[np.bool_]:
+    """Which tensors, rows and columns have a weight that decodes as another bin's number.
+
+    Args:
+        coded: the weights.
+        locations: the number of the bin that does not count, of each tensor.
+        num_factors: how many there are, as `scale_table` counts them; the last one stands for lines
+            that are not there.
+    """
+    # Numba takes 0.4 s to import: only those who count bits import it.
+    from bitfold.kolmogorov.sums.hard_kernels import mark_used  # noqa: PLC0415 - see above
+
+    used = np.zeros(num_factors, np.bool_)
+    for stretch in coded.stretches():
+        mark_used(stretch, locations, used)
+    return used
 
 
 def scaled_bits(
     table: ParameterTable,
     weight_range: WeightRange,
-    scales: Sequence[SentScale],
+    boxes: Ints,
+    scales: WholeScales,
     distribution: str,
 ) -> list[tuple[float, float]] | None:
     """The bits that a model file takes for the weights of each tensor.
@@ -28,45 +91,30 @@ def scaled_bits(
     Args:
         table: the described parameters.
         weight_range: turns them into values.
-        scales: of each tensor.
+        boxes: of the tensors, see `scale_table`.
+        scales: as sent.
         distribution: of the integer tables.
 
     Returns:
         The bits of symbols and of escapes of each whole tensor, NaN if a weight is not finite; None
         if compiled loops cannot read the weights.
     """
-    views = table.plain_views()
-    if views is None:
+    coded = Coded.of(table, weight_range, boxes)
+    if coded is None:
         return None
-    # Numba takes 0.4 s to import: only those who count bits import it.
-    from bitfold.entropy_coding.laplace.tables import table_bits  # noqa: PLC0415 - see above
-    from bitfold.entropy_coding.laplace.tensors import (  # noqa: PLC0415 - see above
-        model_of,
-        symbol_and_escape_bits,
+    # As above.
+    from bitfold.entropy_coding.laplace.tables import (  # noqa: PLC0415 - see above
+        integer_tables,
+        table_bits,
     )
+    from bitfold.kolmogorov.sums.hard_kernels import sum_hard_bits  # noqa: PLC0415 - see above
 
-    costs, steps = table_bits(distribution), weight_range.steps(as_sent=True)
-    lengths = [1.0] * len(scales) if steps is None else steps.tolist()
-    found = list[tuple[float, float]]()
-    for weights, held, scale, step in zip(views, table.layout.held, scales, lengths, strict=True):
-        box, own = held.box, _of_part(scale, held)
-        model = model_of(own, box.in_memory, box.is_transposed, distribution)
-        together = model[1][4]
-        part, first, sums = together * max(1, _PART // together), 0, [(0.0, 0.0)]
-        for numbers, are_finite in count_plainly(weights, step, weight_range.bins, part):
-            bits = symbol_and_escape_bits(numbers, first, model, costs)
-            sums.append(bits if are_finite else (math.nan, math.nan))
-            first += len(numbers)
-        symbols, escapes = map(math.fsum, zip(*sums, strict=True))
-        found.append((symbols, escapes))
-    (sums_of_all,) = table.shards.totals([torch.tensor(found, dtype=torch.float64, device="cpu")])
-    return [(symbols, escapes) for symbols, escapes in sums_of_all.tolist()]
-
-
-def _of_part(scale: SentScale, held: Held) -> SentScale:
-    """The scale of the part of a tensor that lies here, with the lines of this part."""
-    lines = [
-        side._replace(exponents=side.exponents[held.lines(axis)])
-        for axis, side in enumerate(scale.lines)
-    ]
-    return scale._replace(lines=tuple(lines))
+    bits, tables = (
+        np.zeros((len(boxes), 2)),
+        (integer_tables(distribution), table_bits(distribution)),
+    )
+    own = (scales.locations, scales.exponents)
+    for stretch in coded.stretches():
+        sum_hard_bits(stretch, own, tables, bits)
+    (sums,) = table.shards.totals([torch.from_numpy(bits)])
+    return [(symbols, escapes) for symbols, escapes in sums.tolist()]
