@@ -54,7 +54,7 @@ def test_the_planted_bug_turns_the_audit_red_and_is_marked(page: Page, studio: S
     # It may have scrolled below the header.
     page.hover("#timeline", position={"x": box["width"] - 9, "y": box["height"] / 2})
     page.wait_for_function(
-        "() => document.querySelector('#mark-text').textContent.includes('kolmogorov_targets cut')"
+        "() => document.querySelector('#mark-text').textContent.includes('targets of K cut')"
     )
     page.click("#cut")
     page.wait_for_selector("#audit:not(:has(.verdict-cut)) .verdict-reaches")

@@ -120,8 +120,10 @@ def train(page: Page, epoch: int) -> None:
         "Number(document.querySelector('#epoch').textContent.match(/[\\d,]+/)[0].replace(',',''))"
     )
     page.click("#play")
+    page.wait_for_selector("#play:text-is('Pause')")
     page.wait_for_function(f"epoch => {shown} >= epoch", arg=epoch)
     page.click("#play")
+    page.wait_for_selector("#play:text-is('Play')")
     page.wait_for_timeout(1500)
 
 

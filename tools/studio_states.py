@@ -6,6 +6,7 @@ It needs what ``tools/studio_pictures.py`` needs, and Linux. Docs show none of t
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from tools.studio_pictures import studio_page, train
 
 SIZES = {"1280x720": (1280, 720), "2560x1440": (2560, 1440), "phone": (390, 844)}
 EPOCHS = 40
+#: States of which the whole page is kept.
+WHOLE = ("phone", "paused", "planted-bug")
 
 
 def main() -> int:
@@ -33,7 +36,7 @@ def main() -> int:
             def keep(name: str, page: Page = page, scheme: str = scheme) -> None:
                 page.evaluate("() => window.scrollTo(0, 0)")
                 page.wait_for_timeout(1500)
-                page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=name == "phone")
+                page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=name in WHOLE)
                 print(name, scheme, flush=True)
 
             photograph(page, keep)
@@ -48,6 +51,7 @@ def photograph(page: Page, keep: Callable[[str], None]) -> None:
     page.wait_for_timeout(2000)
     keep("training")
     page.click("#play")
+    page.wait_for_selector("#play:text-is('Play')")
     train(page, EPOCHS)
     keep("paused")
     paint(page)
@@ -100,7 +104,13 @@ def four_runs(page: Page) -> None:
 
 
 def trouble(page: Page, keep: Callable[[str], None]) -> None:
-    """Refuse a value, fill the disk, and kill the trainer."""
+    """Plant the bug, refuse a value, kill the trainer, and fill the disk."""
+    page.click("#cut")
+    page.wait_for_selector("#audit .verdict-cut")
+    page.click("#step-many")
+    page.wait_for_timeout(5000)
+    keep("planted-bug")
+    page.click("#cut")
     page.fill("#live-settings input[name=learning_rate]", "-1")
     page.press("#live-settings input[name=learning_rate]", "Tab")
     keep("refused")
@@ -124,7 +134,7 @@ def trainer_of(run: str) -> int:
         words = path.read_text(errors="replace")
         if (
             "trainer.worker" in words
-            and f'/runs/{run}"' in words
+            and re.search(rf'"run": "[^"]*/runs/{re.escape(run)}"', words)
             and is_ours(int(path.parent.name))
         ):
             found.append(int(path.parent.name))

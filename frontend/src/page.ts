@@ -16,6 +16,7 @@ import { Brush } from "./target/brush.ts";
 import { ClassChoice } from "./target/class_choice.ts";
 import { TargetPane } from "./target/target_pane.ts";
 import { followMarks } from "./time/marks.ts";
+import { followMoments } from "./time/moments.ts";
 import { Transport } from "./time/transport.ts";
 import type { Link } from "./connection.ts";
 import type { State } from "./state.ts";
@@ -45,6 +46,7 @@ export class Page {
     new Curves(root, state);
     followSummary(root, state);
     followMarks(root, state);
+    followMoments(root, state);
     new GradientsPane(root, state, link);
     this.followLines();
     this.followKeys(transport);

@@ -52,7 +52,7 @@ export function receive(state: State, message: Message): void {
       state.changed("points");
       return;
     case "notice":
-      state.say(String(facts["text"]));
+      state.notice(String(facts["text"]), Number(facts["epoch"]));
       return;
     case "refused":
     case "ended":

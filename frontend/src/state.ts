@@ -172,6 +172,7 @@ export class State {
   pointedEpoch: number | null = null;
   line = "";
   isProblem = false;
+  private noticedEpoch = -1;
   private readonly known = new Map<string, RunState>();
   private readonly listeners: [Part, () => void][] = [];
 
@@ -238,6 +239,13 @@ export class State {
 
   changed(part: Part): void {
     for (const [one, listener] of this.listeners) if (one === part) listener();
+  }
+
+  /** Say what happened in training; what came of the same epoch before it stays. */
+  notice(text: string, epoch: number): void {
+    const before = epoch === this.noticedEpoch && !this.isProblem ? this.line : "";
+    this.noticedEpoch = epoch;
+    if (!before.includes(text)) this.say(before === "" ? text : `${before} ${text}`);
   }
 
   say(text: string, isProblem = false): void {

@@ -28,6 +28,6 @@ export function followSummary(root: Root, state: State): void {
     if (Number.isFinite(bits)) words.push(`${short(Math.round(bits))} bits`);
     const each = bitsPerPolytope(state);
     if (Number.isFinite(each)) words.push(`${short(each)} bits a polytope`);
-    setText(root.element("p", "summary"), words.length > 0 ? words.join("   ") : "Press Play to train.");
+    setText(root.element("p", "summary"), words.length > 0 ? words.join("   ") : "Press Play to train. Paint on the target at any time.");
   });
 }

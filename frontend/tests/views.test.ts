@@ -23,6 +23,7 @@ import { unpacked } from "../src/replay/unpack.ts";
 import { RunState, State, Table } from "../src/state.ts";
 import { paintedClasses } from "../src/target/class_choice.ts";
 import { marksOf, near } from "../src/time/marks.ts";
+import { columnsOf } from "../src/time/moments.ts";
 import { floats, wholes } from "../src/wire.ts";
 
 test("a face of n corners becomes n - 2 triangles", () => {
@@ -87,6 +88,13 @@ test("thinned curves keep their ends", () => {
   assert.ok(rows.length <= 102);
   assert.equal(rows[0], 0);
   assert.equal(rows[rows.length - 1], 10_000);
+});
+
+test("a thinned curve has what was measured between its rows", () => {
+  const table = new Table(2);
+  table.take(0, Float64Array.of(1, NaN, 2, 7, 3, NaN, 4, NaN, 5, 8, 6, 9, 7, NaN));
+  assert.deepEqual([...thinned(7, 3)], [0, 3, 6]);
+  assert.deepEqual(series(table, thinned(7, 3), [1], false), [null, 7, 9]);
 });
 
 test("a legend has the last number that was measured", () => {
@@ -280,9 +288,28 @@ test("changes, branches and alarms are marked, and named near the pointer", () =
     [10, "branch"], [20, "branch"], [50, "change"], [80, "monitor"],
   ]);
   assert.equal(near(marks, 0.805, 100), "after epoch 80: K rose.");
-  assert.equal(near(marks, 0.5, 100), "after epoch 50: learning_rate 0.1, target painted");
+  assert.equal(near(marks, 0.5, 100), "after epoch 50: learning rate 0.1, target painted");
   assert.match(near(marks, 0.1, 100), /branched from disk/);
   assert.equal(near(marks, 0.3, 100), "");
+});
+
+test("each recorded moment has its place on the time line", () => {
+  assert.deepEqual([...columnsOf([0, 50, 100], 100, 101)], [0, 50, 100]);
+  assert.deepEqual([...columnsOf([0, 1, 2, 99, 100], 100, 11)], [0, 10]);
+  assert.deepEqual([...columnsOf([0], 0, 11)], [0]);
+});
+
+test("what was noticed in one epoch stands together", () => {
+  const state = new State();
+  state.notice("K rose.", 50);
+  state.notice("No gradient is cut.", 50);
+  state.notice("K rose.", 50);
+  assert.equal(state.line, "K rose. No gradient is cut.");
+  state.notice("The disk is full.", 60);
+  assert.equal(state.line, "The disk is full.");
+  state.say("Cannot paint.", true);
+  state.notice("The rate falls.", 60);
+  assert.equal(state.line, "The rate falls.");
 });
 
 test("points outside the canvas are left out, and places are exact when far enlarged", () => {

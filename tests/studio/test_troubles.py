@@ -339,11 +339,15 @@ def test_a_picture_that_is_too_large_is_refused(url: str, monkeypatch: pytest.Mo
     assert not list((folder / ".pictures").glob("*"))
 
 
-def test_a_picture_of_one_colour_is_learned(tmp_path: Path) -> None:
-    """A picture of one colour is learned like any other."""
+def test_a_picture_of_one_colour_is_learned_and_stays(tmp_path: Path) -> None:
+    """A picture of one colour is learned, and a broken one of its name does not take its place."""
     file = io.BytesIO()
     Image.fromarray(np.full((16, 16), 128, np.uint8)).save(file, "PNG")
     assert _kept(tmp_path / "grey.png", file.getvalue()) is None
+    told = _kept(tmp_path / "grey.png", b"no picture")
+    assert told is not None
+    assert told.startswith("Cannot load grey.png")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [file.getvalue()]
 
 
 def test_pictures_are_bounded_in_number_and_by_the_disk(

@@ -56,3 +56,8 @@ export const CHARTS: readonly Chart[] = [
     ],
   },
 ];
+
+/** By what charts with other curves are told apart. */
+export function namesOf(charts: readonly Chart[]): string {
+  return charts.map((chart) => chart.curves.map((curve) => curve.name).join()).join(";");
+}

@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 
-import { CHARTS, type Curve } from "./charts.ts";
+import { CHARTS, namesOf, type Chart, type Curve } from "./charts.ts";
 import type { Root } from "../dom.ts";
 import { short } from "../numbers.ts";
 import { lastKnown, series, thinned } from "./thinning.ts";
@@ -16,6 +16,7 @@ const HEIGHT = 150;
 export class Curves {
   private readonly plots: uPlot[] = [];
   private isDue = false;
+  private shown = "";
 
   constructor(
     private readonly root: Root,
@@ -33,7 +34,9 @@ export class Curves {
     const isLog = this.root.element("select", "scale").value === "log";
     const ink = this.root.colour("--muted");
     const rule = this.root.colour("--rule");
-    for (const chart of CHARTS) {
+    const charts = this.charts();
+    this.shown = namesOf(charts);
+    for (const chart of charts) {
       const box = this.root.element("div", chart.id);
       const axis = { stroke: ink, grid: { stroke: rule, width: 0.5 }, ticks: { show: false }, font: "11px system-ui" };
       const options: uPlot.Options = {
@@ -60,6 +63,15 @@ export class Curves {
       };
       this.plots.push(new uPlot(options, this.data(chart.curves, isLog && chart.isLog), box));
     }
+  }
+
+  /** The charts, each with the curves that have been measured; a run without classes has no accuracy. */
+  private charts(): readonly Chart[] {
+    return CHARTS.map((chart) => {
+      const [, ...found] = this.data(chart.curves, false);
+      const curves = chart.curves.filter((_, i) => found[i]?.some((value) => value !== null));
+      return { ...chart, curves: curves.length > 0 ? curves : chart.curves.slice(0, 1) };
+    });
   }
 
   private data(curves: readonly Curve[], isLog: boolean): uPlot.AlignedData {
@@ -110,8 +122,10 @@ export class Curves {
     this.isDue = true;
     setTimeout(() => {
       this.isDue = false;
+      const charts = this.charts();
+      if (namesOf(charts) !== this.shown) this.rebuild();
       const isLog = this.root.element("select", "scale").value === "log";
-      CHARTS.forEach((chart, i) => {
+      charts.forEach((chart, i) => {
         const plot = this.plots[i];
         if (plot === undefined) return;
         const data = this.data(chart.curves, isLog && chart.isLog);

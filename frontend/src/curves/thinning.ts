@@ -11,16 +11,23 @@ export function thinned(count: number, most: number): Uint32Array {
   return Uint32Array.from(rows);
 }
 
-/** The products of some columns at some rows; null where none was measured, or none can be drawn. */
+/**
+ * The products of some columns at thinned rows; null where none was measured, or none can be drawn.
+ *
+ * Some numbers are measured once in many epochs: each row has the newest one since the row before it.
+ */
 export function series(
   table: Table,
   rows: Uint32Array,
   columns: readonly number[],
   isLog: boolean,
 ): (number | null)[] {
-  return Array.from(rows, (row) => {
-    const value = columns.reduce((product, column) => product * table.at(row, column), 1);
-    return Number.isFinite(value) && (!isLog || value > 0) ? value : null;
+  return Array.from(rows, (last, place) => {
+    for (let row = last; row > (rows[place - 1] ?? -1); row--) {
+      const value = columns.reduce((product, column) => product * table.at(row, column), 1);
+      if (Number.isFinite(value) && (!isLog || value > 0)) return value;
+    }
+    return null;
   });
 }
 

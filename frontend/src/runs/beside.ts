@@ -2,7 +2,8 @@
 
 import { differences } from "./differences.ts";
 import { BesidePane } from "../folds/beside_pane.ts";
-import { make, type Root } from "../dom.ts";
+import { nameOf } from "../settings/names.ts";
+import { make, setText, type Root } from "../dom.ts";
 import type { FoldsPane } from "../folds/pane.ts";
 import type { Link } from "../connection.ts";
 import { MOST_BESIDE, type State } from "../state.ts";
@@ -60,6 +61,7 @@ export class Beside {
       this.box.append(pane.figure);
     }
     this.box.dataset["count"] = String(this.panes.length + 1);
+    this.root.element("p", "main-run").hidden = this.panes.length === 0;
     this.root.element("div", "comparison").hidden = this.panes.length === 0;
   }
 
@@ -74,12 +76,13 @@ export class Beside {
   private compare(): void {
     const names = [this.state.run, ...this.state.beside];
     if (names.length < 2) return;
+    setText(this.root.element("p", "main-run"), this.state.run);
     const found = differences(names.map((name) => this.state.of(name).settings));
     const head = make("tr");
     for (const name of ["setting", ...names]) head.append(make("th", name, { scope: "col" }));
     const rows = found.map(({ name, values }) => {
       const row = make("tr");
-      row.append(make("th", name.replaceAll("_", " "), { scope: "row" }));
+      row.append(make("th", nameOf(name), { scope: "row" }));
       for (const value of values) row.append(make("td", value === null ? "default" : String(value)));
       return row;
     });

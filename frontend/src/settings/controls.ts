@@ -1,5 +1,6 @@
 /** Settings that can be changed while a run trains, and those of a new run. */
 
+import { nameOf } from "./names.ts";
 import { make, setText, type Root } from "../dom.ts";
 import type { Link } from "../connection.ts";
 import type { SettingRow, State } from "../state.ts";
@@ -26,16 +27,6 @@ const NEW = [
   "kolmogorov_predictor",
   "seed",
 ];
-const NAMES: Readonly<Record<string, string>> = {
-  kolmogorov_weight: "lambda",
-  kolmogorov_temperature: "temperature of K",
-  kolmogorov_targets: "targets of K",
-  kolmogorov_lr: "rate of K",
-  kolmogorov_quantise: "quantised",
-  kolmogorov_predictor: "predictor",
-  grad_clip_norm: "clip gradient",
-  checkpoint_budget: "disk for checkpoints",
-};
 const TARGETS = "targets";
 
 export class Controls {
@@ -139,7 +130,7 @@ export function hintOf(row: Pick<SettingRow, "unit" | "default">, value: unknown
 
 function field(row: SettingRow): HTMLElement {
   const label = make("label", "", { title: row.help });
-  const name = make("span", NAMES[row.name] ?? row.name.replaceAll("_", " "));
+  const name = make("span", nameOf(row.name));
   name.append(make("small", hintOf(row, row.default)));
   label.append(name);
   const isWord = row.kind === "str" && row.choices.length > 0;

@@ -1,5 +1,6 @@
 /** Marks on the time line: changes, branches, and what the trade monitor, audits and watchdogs said. */
 
+import { nameOf } from "../settings/names.ts";
 import { make, setText, type Root } from "../dom.ts";
 import type { Change, Mark, RunFacts, State } from "../state.ts";
 
@@ -49,7 +50,7 @@ export function near(marks: readonly Mark[], at: number, last: number): string {
 }
 
 function ofChange(change: Change): Mark {
-  const words = Object.entries(change.settings).map(([name, value]) => `${name} ${String(value)}`);
+  const words = Object.entries(change.settings).map(([name, value]) => `${nameOf(name)} ${String(value)}`);
   if (change.isPainted) words.push("target painted");
   return { epoch: change.epoch - 1, kind: "change", text: words.join(", ") };
 }

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+import bitfold
 from bitfold import studio
 from bitfold.cli.main import main
 from bitfold.studio.server.assets import Assets
 from bitfold.training import Config
+from tests.training.training_runs import tiny
 
 
 @pytest.fixture
@@ -53,6 +55,26 @@ def test_another_host_is_served_with_a_warning(
     assert main(["studio", "--host", "0.0.0.0", "--no-browser"]) == 0
     assert "plain HTTP hides nothing" in capsys.readouterr().err
     assert served["host"] == "0.0.0.0"
+
+
+def test_other_names_of_the_server_are_allowed_one_by_one(served: dict[str, Any]) -> None:
+    """Each ``--allowed-host`` names one more host; port and folder are passed on too."""
+    words = ["--allowed-host", "box.example:8000", "--allowed-host", "tunnel:443"]
+    assert main(["studio", "--no-browser", "--port", "8123", "--folder", "mine", *words]) == 0
+    assert served["allowed_hosts"] == ("box.example:8000", "tunnel:443")
+    assert (served["port"], served["at"]) == (8123, "mine")
+
+
+def test_given_runs_are_shown_and_none_is_begun(
+    served: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders of runs are shown from where they lie, and no new run is begun."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        bitfold.train(tiny(tmp_path / name, epochs=1))
+    assert main(["studio", "--no-browser", "one", str(tmp_path / "two")]) == 0
+    assert served["runs"] == ["one", str(tmp_path / "two")]
+    assert served["begin"] is None
 
 
 @pytest.mark.parametrize(

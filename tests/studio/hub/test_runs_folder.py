@@ -53,6 +53,13 @@ def test_a_run_that_the_user_named_may_lie_elsewhere(runs: RunsFolder, tmp_path:
     assert (tmp_path / "beside").is_dir()
 
 
+def test_runs_elsewhere_that_share_a_name_are_numbered(runs: RunsFolder, tmp_path: Path) -> None:
+    """Two named runs whose folders have one name, or ``.`` for one, are both shown."""
+    places = [tmp_path / "beside", tmp_path / "a" / "beside", tmp_path / "b" / "beside"]
+    shown = RunsFolder(runs.folder, places)
+    assert [shown.path(name) for name in ("beside", "beside-2", "beside-3")] == places
+
+
 def test_new_runs_get_folders_of_their_own(runs: RunsFolder) -> None:
     """New runs get folders of their own, numbered from the second on."""
     assert [runs.claim("ring").name, runs.claim("ring").name] == ["ring-2", "ring-3"]

@@ -157,6 +157,19 @@ def test_an_origin_is_never_compared_with_the_host_header(guard: Guard) -> None:
     assert status(guard, scope) == 421
 
 
+def test_a_name_that_the_user_allows_is_served(tmp_path: Any) -> None:
+    """Another name, as of a tunnel, is a host and an origin exactly as it was given."""
+    files = Assets({"/": ("text/plain", b"public")})
+    allowed = "box.example:8000"
+    guard = make_app(Hub(RunsFolder(tmp_path)), files, token=TOKEN, hosts=[HOST, allowed])
+    assert isinstance(guard, Guard)
+    for scheme in ("http", "https"):
+        scope = scope_of(host=allowed, origin=f"{scheme}://{allowed}")
+        assert status(guard, scope) == 200
+    for other in ("box.example", "box.example:80000", "a.box.example:8000"):
+        assert status(guard, scope_of(host=other)) == 421
+
+
 def test_only_one_path_is_a_socket(guard: Guard) -> None:
     """Only one path is a socket, and a token in a header opens no other path."""
     for path in all_paths(guard) - {"/socket"}:

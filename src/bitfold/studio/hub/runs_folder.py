@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,9 @@ class RunsFolder:
 
     def __init__(self, folder: Path, given: Sequence[Path] = ()) -> None:
         self.folder = folder
-        self._given = {self._name(path): path for path in given}
-
-    def _name(self, path: Path) -> str:
-        return path.name
+        self._given: dict[str, Path] = {}
+        for path in given:
+            self._given[_free_name(path.resolve().name, self._given)] = path
 
     def names(self) -> list[str]:
         """Return the names of all runs, the newest first."""
@@ -127,6 +126,12 @@ class RunsFolder:
             and not path.is_symlink()
             and (path / "config.toml").is_file()
         ]
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name, numbered if another run has it."""
+    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
+    return next(one for one in (name, *numbered) if one not in taken)
 
 
 def _changed_seconds(path: Path) -> float:

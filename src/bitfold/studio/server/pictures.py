@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -49,14 +50,25 @@ def _kept(path: Path, data: bytes) -> str | None:
                 f"Cannot take {path.name}: expected at most {MOST_PICTURES} pictures, got another. "
                 f"Delete some from {path.parent}."
             )
-        path.write_bytes(data)
+        return _checked(path, data)
     except OSError as error:
         return f"Cannot keep {path.name}: {error.strerror}. Make room on the disk."
-    try:
-        load_target(str(path))
-    except BitfoldError as error:
-        path.unlink()
-        return str(error)
+
+
+def _checked(path: Path, data: bytes) -> str | None:
+    """Put a picture in its place once it can be read: an earlier one of this name stays until then.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        given = Path(folder, path.name)
+        given.write_bytes(data)
+        try:
+            load_target(str(given))
+        except BitfoldError as error:
+            return str(error).replace(str(given), path.name)
+        given.replace(path)
     return None
 
 

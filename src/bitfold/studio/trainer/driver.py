@@ -201,19 +201,21 @@ class Driver:
             self._stand(event.message)
 
     def _play(self, order: Mapping[str, Any]) -> None:
-        if self._session.is_over:
-            self._open_again()
+        self._open_if_over()
         self._remaining = order.get("epochs")
         self._standing.is_playing, self._standing.note = True, ""
 
-    def _open_again(self) -> None:
-        """Give a run that is complete as many epochs more as it has had."""
+    def _open_if_over(self) -> None:
+        """Give a run that is complete as many epochs more as it has had, so that it can go on."""
+        if not self._session.is_over:
+            return
         config = self._session.run.config
         self._session.close()
         epochs = max(config.epochs, 2 * self._session.epoch)
         path = self._session.run.path
         self._session = Session.resume(path, [self._listen], epochs=epochs)
         self._report.session, self._standing.is_over = self._session, False
+        self._standing.note = ""
         self._report.settings()
 
     def _pause(self, _: Mapping[str, Any]) -> None:
@@ -226,6 +228,7 @@ class Driver:
         self._next_seconds = 0.0
 
     def _change(self, order: Mapping[str, Any]) -> None:
+        self._open_if_over()
         self._session.change(**order["settings"])
         self._report.points()
         self._report.settings()
@@ -238,12 +241,14 @@ class Driver:
         self._canvas.undo()
 
     def _choose_target(self, order: Mapping[str, Any]) -> None:
+        self._open_if_over()
         self._session.change(target=order["name"])
         self._canvas = Canvas(self._session.run.target)
         self._report.target()
         self._report.points()
 
     def _learn_canvas(self) -> None:
+        self._open_if_over()
         self._session.change(target=self._canvas.take())
         self._report.target(can_undo=self._canvas.can_undo)
         self._report.points()
