@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from bitfold.training import load_run
-from tests_page.conftest import Studio
+from tests_page.conftest import Studio, new_page
 from tests_page.test_page import (
     epoch_of,
     is_current,
     kept_run,
+    settled,
     shown,
     step,
+    wait_for_epoch,
 )
 
 
@@ -86,6 +91,119 @@ def test_a_picture_becomes_a_run_and_a_built_in_is_learned(
     page.wait_for_selector("#target-caption:text('disk')")
     step(page)
     assert load_run(studio.folder / "ring").target.name == "disk"
+
+
+def drop(page: Page, name: str, data: bytes) -> None:
+    """Drop a file on the folds."""
+    dropped = page.evaluate_handle(
+        """([name, text]) => {
+            const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+            const data = new DataTransfer(); data.items.add(new File([bytes], name));
+            return data; }""",
+        [name, base64.b64encode(data).decode()],
+    )
+    page.dispatch_event("#folds", "drop", {"dataTransfer": dropped})
+
+
+def test_a_dropped_picture_becomes_a_run(page: Page) -> None:
+    """A picture that is dropped anywhere on the page begins a run of its own."""
+    file = io.BytesIO()
+    Image.fromarray(np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))).save(file, "PNG")
+    drop(page, "slope.png", file.getvalue())
+    page.wait_for_selector("#run-list button[aria-pressed=true]:text-is('slope')")
+    page.wait_for_selector("#target-caption:text('32 x 32')")
+
+
+def test_a_dropped_file_that_is_no_picture_is_explained(studio: Studio, browser: Browser) -> None:
+    """The line below the folds says why, and no run begins."""
+    page = new_page(browser)
+    page.goto(studio.url)
+    page.wait_for_selector("#run-list button:text-is('ring')")
+    drop(page, "notes.png", b"no picture")
+    page.wait_for_selector("#line.problem:text('notes.png')")
+    assert "\n" not in page.inner_text("#line")
+    assert page.locator("#run-list li").count() == 1
+    page.close()
+
+
+def test_a_stroke_lies_where_the_pointer_was(page: Page, studio: Studio) -> None:
+    """At the edges of the shown picture, whose box is wider, paint meets the picture's edges."""
+    page.check("#tool-brush")
+    page.fill("#colour", "#ffffff")
+    box = page.locator("#target").bounding_box()
+    assert box is not None
+    side = min(box["width"], box["height"])
+    assert box["width"] > side + 10
+    x, y = centre(page, "#target")
+    for way in (-1, 1):
+        page.mouse.click(x + way * (side / 2 - 2), y)
+    page.wait_for_function("() => !document.querySelector('#undo').disabled")
+    step(page)
+    row = kept_run(page, studio).target.pixels[0, 32, :, 0]
+    assert (row[0], row[-1]) == (255, 255)
+
+
+def test_a_chosen_speed_is_kept(page: Page) -> None:
+    """At one epoch a second, some seconds train as many epochs and no more."""
+    page.select_option("#speed", "1")
+    began = time.monotonic()
+    page.click("#play")
+    wait_for_epoch(page, 3)
+    page.click("#play")
+    page.wait_for_selector("#play:text-is('Play')")
+    slow = epoch_of(page)
+    # A slow machine has fewer, but none may have more.
+    assert slow <= time.monotonic() - began + 2
+    page.select_option("#speed", "full")
+    page.fill("#step-count", "20")
+    page.click("#step-many")
+    wait_for_epoch(page, slow + 20)
+
+
+def test_a_run_that_was_closed_is_continued(page: Page, studio: Studio) -> None:
+    """Save and close ends a run's process, and Play starts it again where it was."""
+    step(page, 2)
+    kept_run(page, studio)
+    page.click("#step")
+    wait_for_epoch(page, 3)
+    assert len(kept_run(page, studio).metrics["epoch"]) == 3
+
+
+def test_every_filling_and_every_colour_of_folds_is_drawn(page: Page) -> None:
+    """Each choice of faces and of folds gives a picture of its own."""
+    step(page, 2)
+    page.mouse.move(5, 5)
+    seen = [settled(page)]
+    for selector, names in (
+        ("#faces", ("error", "slope", "area", "identity", "none")),
+        ("#fold-colour", ("layer", "neuron", "none")),
+    ):
+        for name in names:
+            page.select_option(selector, name)
+            seen.append(settled(page))
+            assert all((seen[-1] != other).any(-1).mean() > 0.002 for other in seen[:-1]), name
+
+
+def test_weights_are_coloured_by_value_or_by_cost(page: Page) -> None:
+    """Both colourings differ, and the costs of all tensors add up to that of the weights."""
+    step(page)
+    page.wait_for_selector("#saved-now:text('saved now')")
+    page.wait_for_selector("#matrices canvas")
+    by_value = page.locator("#matrices").screenshot()
+    page.select_option("#weight-colour", "cost")
+    assert page.locator("#matrices").screenshot() != by_value
+    words = page.locator("#matrices figcaption").all_inner_texts()
+    costs = [int(one.rpartition(", ")[2].split()[0].replace(",", "")) for one in words]
+    items = dict(
+        zip(
+            page.locator("#bit-items dt").all_inner_texts(),
+            page.locator("#bit-items dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    told = sum(int(items[name].split()[0].replace(",", "")) for name in ("weights", "out of range"))
+    assert sum(costs) == pytest.approx(told, abs=len(costs))
+    assert "predictor" in items
 
 
 def test_a_link_restores_run_epoch_and_view(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Builds the wheel and the sdist, checks both, and runs the demo from each in a fresh environment.
+"""Builds wheel and sdist, checks both, and runs each one's demo and studio in a fresh environment.
 
 ``make dist`` runs this; the distributions are left in ``dist/``.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
+import urllib.request
 import venv
 import zipfile
 from pathlib import Path
@@ -19,6 +21,8 @@ from build_page import ASSETS
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
+# Each file of the page has more than this.
+_LEAST_BYTES = 1000
 
 
 def main() -> int:
@@ -59,7 +63,7 @@ def check_page(distribution: Path) -> None:
 
 
 def try_in_fresh_environment(distribution: Path) -> None:
-    """Install a distribution where nothing else is installed, and run the demo there.
+    """Install a distribution and its extra ``studio`` where nothing else is; run demo and studio.
 
     Args:
         distribution: a wheel or sdist.
@@ -70,9 +74,33 @@ def try_in_fresh_environment(distribution: Path) -> None:
         programs = place / "venv" / ("Scripts" if os.name == "nt" else "bin")
         python = programs / ("python.exe" if os.name == "nt" else "python")
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        run(*pip, "--constraint", ROOT / "constraints.txt", distribution, folder=place)
+        run(*pip, "--constraint", ROOT / "constraints.txt", f"{distribution}[studio]", folder=place)
         run(python, "-m", "bitfold", "--version", folder=place)
         run(python, "-m", "bitfold", "demo", folder=place)
+        open_studio(python, place)
+
+
+def open_studio(python: Path, folder: Path) -> None:
+    """Start the studio of an environment, and end with a message if it does not serve its page.
+
+    Args:
+        python: of the environment.
+        folder: the current folder of the studio; its runs are made there.
+    """
+    command = [str(python), "-m", "bitfold", "studio", "--no-browser"]
+    print("+", *command, flush=True)
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        base = server.stdout.readline().partition("#")[0]
+        try:
+            for asset in ("", "studio.js", "studio.css"):
+                with urllib.request.urlopen(base + asset, timeout=60) as answer:
+                    if len(answer.read()) < _LEAST_BYTES:
+                        raise SystemExit(f"Cannot release bitfold: {base}{asset} is empty.")
+        finally:
+            server.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGINT)
+    if os.name != "nt" and server.returncode:
+        raise SystemExit(f"Cannot release bitfold: the studio ended with {server.returncode}.")
 
 
 def run(*command: str | Path, folder: Path = ROOT) -> None:

@@ -40,6 +40,8 @@ EPOCH_BYTES = 1000
 # After so long the page is named even if it cannot show anything yet.
 _LONGEST_START = 10.0
 PARTS = ("speed", "memory")
+# Shapes, the epochs from which on they are cut, and the partitions a second that are wanted.
+_CUT = ((SMALL, 300, 20, 60), (LARGE, 10, 3, 8), (LARGE, 300, 3, 8))
 #: The most memory that the allocators of Python and of the browser keep back.
 SLACK_MIB = 3.0
 
@@ -107,11 +109,11 @@ def rows_of_speed(seconds: float, rounds: int) -> Iterator[Row]:
     what = "epochs a second, one client over none"
     yield Row(what, "x", 0.9, 0.95, wall, True)
     yield Row(f"{what}{PROCESSOR}", "x", 0.9, 0.95, processor, True)
-    for shape, limit, aim, times in ((SMALL, 20, 60, 1), (LARGE, 3, 8, 4)):
-        wall, processor = partitions_a_second(shape, times * seconds, rounds)
-        what = f"new partitions at a client while {shape} trains"
-        yield Row(what, "a second", limit, aim, wall, True)
-        yield Row(f"{what}{PROCESSOR}", "a second", limit, aim, processor, True)
+    for shape, epoch, limit, aim in _CUT:
+        found = partitions_a_second(shape, epoch, seconds, rounds)
+        what = f"new partitions of {found.num_polytopes:,} at a client while {shape} trains"
+        yield Row(what, "a second", limit, aim, found.by_wall, True)
+        yield Row(f"{what}{PROCESSOR}", "a second", limit, aim, found.by_processor, True)
     what = f"longest step of the server{PROCESSOR}"
     yield Row(what, "ms", 5, None, longest_step_ms(rounds))
     with chromium() as browser:
@@ -121,8 +123,8 @@ def rows_of_speed(seconds: float, rounds: int) -> Iterator[Row]:
         yield Row(what, "s", 2, 1, wall)
         yield Row(f"{what}{PROCESSOR}", "s", 2, 1, processor)
         for shape, limit, aim in ((NARROW, 10, 4), (WIDE, 80, 30)):
-            found, number = update_ms(browser, shape, 3 * rounds)
-            yield Row(f"update in the page, {number:,} polytopes", "ms", limit, aim, found)
+            took, number = update_ms(browser, shape, 3 * rounds)
+            yield Row(f"update in the page, {number:,} polytopes", "ms", limit, aim, took)
 
 
 def rows_of_memory(num_updates: int) -> Iterator[Row]:

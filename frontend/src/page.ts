@@ -40,7 +40,7 @@ export class Page {
     const classes = new ClassChoice(root);
     const brush = new Brush(root, state, link, classes, (points, tool) => target.preview(points, tool));
     const target = new TargetPane(root, state, brush, classes, link);
-    this.folds = new FoldsPane(root, state, link, brush, this.hover(), (neuron, isChosen) => this.name(neuron, isChosen));
+    this.folds = new FoldsPane(root, state, link, brush, this.hover(), (...named) => this.name(...named));
     this.beside = new Beside(root, state, link, this.folds);
     const transport = new Transport(root, state, link, () => this.folds.look());
     new Curves(root, state);
@@ -81,8 +81,8 @@ export class Page {
     }
   }
 
-  private name(neuron: readonly [number, number] | null, isChosen: boolean): void {
-    showNeuron(this.root, neuron, neuron === null ? [] : this.bits.neuron(...neuron), isChosen);
+  private name(neuron: readonly [number, number] | null, isChosen: boolean, encoding: number): void {
+    showNeuron(this.root, neuron, neuron === null ? [] : this.bits.neuron(...neuron), isChosen, encoding);
   }
 
   private hover(): (u: number, v: number) => void {

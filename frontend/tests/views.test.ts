@@ -22,6 +22,8 @@ import { hintOf } from "../src/settings/controls.ts";
 import { unpacked } from "../src/replay/unpack.ts";
 import { RunState, State, Table } from "../src/state.ts";
 import { paintedClasses } from "../src/target/class_choice.ts";
+import { contained } from "../src/target/contained.ts";
+import { neuronName } from "../src/bits/neuron_pane.ts";
 import { marksOf, near } from "../src/time/marks.ts";
 import { columnsOf } from "../src/time/moments.ts";
 import { floats, wholes } from "../src/wire.ts";
@@ -194,6 +196,17 @@ test("a chosen neuron is dropped with its run, and where other layers are drawn"
 test("a neuron has a layer and a number within it", () => {
   assert.deepEqual(layerOf(0, [2, 3]), [0, 0]);
   assert.deepEqual(layerOf(4, [2, 3]), [1, 2]);
+});
+
+test("layers count from the encoding's on, and a neuron's own count is told too", () => {
+  assert.equal(neuronName([0, 2], 0), "neuron 3 of layer 1");
+  assert.equal(neuronName([0, 2], 3), "neuron 3 of layer 4 (1 after the encoding)");
+});
+
+test("a picture lies in the middle of a box of another shape", () => {
+  const box = { left: 10, top: 20, width: 294, height: 260 };
+  assert.deepEqual(contained(box, 64, 64), { left: 27, top: 20, width: 260, height: 260 });
+  assert.deepEqual(contained({ ...box, width: 260 }, 2, 1), { left: 10, top: 85, width: 260, height: 130 });
 });
 
 test("a link restores what it was made of", () => {

@@ -346,7 +346,7 @@ def test_a_picture_of_one_colour_is_learned_and_stays(tmp_path: Path) -> None:
     assert _kept(tmp_path / "grey.png", file.getvalue()) is None
     told = _kept(tmp_path / "grey.png", b"no picture")
     assert told is not None
-    assert told.startswith("Cannot load grey.png")
+    assert told.startswith("Cannot load 'grey.png'")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [file.getvalue()]
 
 

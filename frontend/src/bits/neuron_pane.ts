@@ -7,12 +7,23 @@ import { bitsOf, type NeuronWeight } from "./neuron.ts";
 /** More weights are counted alone. */
 const MOST_WEIGHTS = 24;
 
-/** Name a neuron: by its layer and its number in it, both from 0 on; null for none. */
+/**
+ * What a neuron is called. Layers count from those of the encoding on, as in figures, files and metrics.
+ *
+ * `layer` and `index` count from 0 on, the layer without the `encoding` layers before it.
+ */
+export function neuronName([layer, index]: readonly [number, number], encoding: number): string {
+  const own = encoding > 0 ? ` (${layer + 1} after the encoding)` : "";
+  return `neuron ${index + 1} of layer ${encoding + layer + 1}${own}`;
+}
+
+/** Name a neuron: by its layer and its number in it, as `neuronName`; null for none. */
 export function showNeuron(
   root: Root,
   neuron: readonly [number, number] | null,
   weights: readonly NeuronWeight[],
   isChosen: boolean,
+  encoding: number,
 ): void {
   const line = root.element("p", "neuron");
   const list = root.element("dl", "neuron-weights");
@@ -21,10 +32,10 @@ export function showNeuron(
     setText(line, "");
     return;
   }
-  const [layer, index] = neuron;
+  const [layer] = neuron;
   const bits = bitsOf(weights);
   const cost = Number.isFinite(bits) ? `: its weights and bias cost ${short(bits)} bits` : "";
-  setText(line, `neuron ${index + 1} of layer ${layer + 1}${cost}`);
+  setText(line, `${neuronName(neuron, encoding)}${cost}`);
   if (!isChosen) return;
   const rows = weights.slice(0, MOST_WEIGHTS).flatMap((weight) => [
     make("dt", sourceOf(weight, layer)),

@@ -40,7 +40,7 @@ export class FoldsPane {
     private readonly connection: Link,
     private readonly brush: Brush,
     private readonly hovered: (u: number, v: number) => void,
-    private readonly chosen: (neuron: readonly [number, number] | null, isChosen: boolean) => void,
+    private readonly chosen: (neuron: readonly [number, number] | null, isChosen: boolean, encoding: number) => void,
   ) {
     this.canvas = root.element("canvas", "folds");
     this.caption = root.element("p", "folds-caption");
@@ -269,6 +269,7 @@ export class FoldsPane {
 
   /** Choose the neuron whose fold was clicked; none if there is no fold near. */
   private choose(spot: readonly [number, number]): void {
+    this.locate(...spot);
     this.chosenNeuron.number = this.neuronAt(spot);
     this.tell(this.chosenNeuron.number);
     this.redraw();
@@ -279,7 +280,8 @@ export class FoldsPane {
     const encoding = legend?.numEncodingLayers ?? 0;
     const own = legend?.layerSizes.slice(encoding) ?? [];
     const first = firstNeuron(encoding, legend?.layerSizes ?? []);
-    this.chosen(neuron === null ? null : layerOf(neuron - first, own), neuron !== null && neuron === this.chosenNeuron.number);
+    const named = neuron === null ? null : layerOf(neuron - first, own);
+    this.chosen(named, neuron !== null && neuron === this.chosenNeuron.number, encoding);
   }
 
   /** Name the neuron of the fold under the pointer, or the chosen one. */
@@ -299,6 +301,7 @@ export class FoldsPane {
       "+": () => this.camera.zoomAt(0, 0, KEY_ZOOM),
       "-": () => this.camera.zoomAt(0, 0, 1 / KEY_ZOOM),
       "0": () => this.camera.reset(),
+      Enter: () => this.choose([0, 0]),
     };
     const move = moves[event.key];
     if (move === undefined) return;

@@ -1,14 +1,19 @@
 /** The target: what is learned, and where it is painted. */
 
+import { contained } from "./contained.ts";
 import { make, setText, type Root } from "../dom.ts";
 import type { Brush } from "./brush.ts";
 import type { ClassChoice } from "./class_choice.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
+const KEY_STEP = 0.05;
+
 export class TargetPane {
   private readonly canvas: HTMLCanvasElement;
   private isPressed = false;
+  /** Where Enter paints, as `point`; arrow keys move it. */
+  private cursor: readonly [number, number] = [0, 0];
 
   constructor(
     private readonly root: Root,
@@ -36,12 +41,48 @@ export class TargetPane {
     this.canvas.addEventListener("pointermove", (event) => {
       if (this.isPressed) brush.go(this.point(event));
     });
+    this.canvas.addEventListener("keydown", (event) => this.key(event));
+    for (const change of ["focus", "blur"]) this.canvas.addEventListener(change, () => this.draw());
     for (const end of ["pointerup", "pointercancel"] as const) {
       this.canvas.addEventListener(end, () => {
         this.isPressed = false;
         brush.end();
       });
     }
+  }
+
+  private key(event: KeyboardEvent): void {
+    const [x, y] = this.cursor;
+    const moved: Readonly<Record<string, readonly [number, number]>> = {
+      ArrowLeft: [x - KEY_STEP, y],
+      ArrowRight: [x + KEY_STEP, y],
+      ArrowUp: [x, y - KEY_STEP],
+      ArrowDown: [x, y + KEY_STEP],
+    };
+    const found = moved[event.key];
+    if (found === undefined && event.key !== "Enter") return;
+    event.preventDefault();
+    if (found === undefined) {
+      if (!this.brush.isPainting) this.chooseBrush();
+      this.brush.begin(this.cursor);
+      this.brush.end();
+    } else {
+      this.cursor = [clamped(found[0]), clamped(found[1])];
+      this.draw();
+    }
+  }
+
+  private drawCursor(context: CanvasRenderingContext2D): void {
+    const [x, y] = [(this.cursor[0] + 0.5) * this.canvas.width, (this.cursor[1] + 0.5) * this.canvas.height];
+    const arm = Math.max(3, this.canvas.height / 20);
+    context.lineWidth = Math.max(1, this.canvas.height / 130);
+    context.strokeStyle = this.root.colour("--accent");
+    context.beginPath();
+    context.moveTo(x - arm, y);
+    context.lineTo(x + arm, y);
+    context.moveTo(x, y - arm);
+    context.lineTo(x, y + arm);
+    context.stroke();
   }
 
   /** Show a stroke before the server has answered. */
@@ -64,7 +105,7 @@ export class TargetPane {
   }
 
   private point(event: PointerEvent): readonly [number, number] {
-    const box = this.canvas.getBoundingClientRect();
+    const box = contained(this.canvas.getBoundingClientRect(), this.canvas.width, this.canvas.height);
     return [
       (event.clientX - box.left) / box.width - 0.5,
       (event.clientY - box.top) / box.height - 0.5,
@@ -84,9 +125,16 @@ export class TargetPane {
       }
       image.data[4 * i + 3] = 255;
     }
-    this.canvas.getContext("2d")?.putImageData(image, 0, 0);
+    const context = this.canvas.getContext("2d");
+    context?.putImageData(image, 0, 0);
+    if (context !== null && this.canvas.matches(":focus-visible")) this.drawCursor(context);
     this.classes.offer(target);
     this.root.element("button", "undo").disabled = !target.canUndo;
     setText(this.root.element("p", "target-caption"), `${target.name}, ${target.width} x ${target.height}`);
   }
+}
+
+/** A coordinate within the picture, without the rounding of many steps. */
+function clamped(value: number): number {
+  return Math.min(0.5, Math.max(-0.5, Math.round(value / KEY_STEP) * KEY_STEP));
 }

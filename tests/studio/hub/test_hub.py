@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bitfold.errors import StudioError
 from bitfold.studio.hub.hub import Hub
 from bitfold.studio.hub.live_run import LiveRun
 from bitfold.studio.hub.page_client import PageClient
@@ -73,3 +74,12 @@ def test_an_older_list_of_runs_never_comes_after_a_newer_one(
 
 def _ignore(kind: str, told: bytes) -> None:
     del kind, told
+
+
+def test_no_more_runs_are_trained_than_the_machine_should(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run beyond the bounded number of trainers is refused in one line with advice."""
+    monkeypatch.setattr("bitfold.studio.hub.hub.MOST_TRAINERS", 0)
+    with pytest.raises(StudioError, match=r"0 runs are open\. Stop one of them\."):
+        Hub(RunsFolder(tmp_path)).begin({"target": "ring"})

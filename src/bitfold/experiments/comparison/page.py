@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _REPORT_TEMPLATES = Path(__file__).parents[1] / "reports" / "templates"
 _SCRIPTS: Final = ("data.js", "charts.js", "main.js")
 PAGE: Final = "compare.html"
+# Ratios nearer to 1 are shown with more digits, up to so many.
+_NEAR, _MOST_DECIMALS = 0.01, 6
 
 
 @dataclass(frozen=True)
@@ -148,21 +151,34 @@ def _setting(value: Any) -> str | float | bool | None:
 
 
 def _row(one: Any) -> dict[str, Any]:
-    form = "{:.3g} x" if one.quantity.is_ratio else "{:+.3g}"
+    form = _ratio if one.quantity.is_ratio else "{:+.3g}".format
     interval = "one seed: no interval"
     if one.low is not None:
-        interval = f"{form.format(one.low)} to {form.format(one.high)}"
+        interval = f"{form(one.low)} to {form(one.high)}"
     return {
         "setting": one.setting,
         "before": _named(one.before),
         "after": _named(one.after),
         "quantity": one.quantity.label,
-        "centre": form.format(one.centre),
+        "centre": form(one.centre),
         "interval": interval,
         "is_clear": one.is_clear,
         "seeds": one.num_seeds,
         "larger": f"{one.num_larger} of {one.num_pairs}",
     }
+
+
+def _ratio(value: float) -> str:
+    """Show a ratio with three digits, and near 1 with two digits of its distance from 1.
+
+    >>> [_ratio(value) for value in (2.0249, 1.0, 0.9962, 1.00031, 1 + 1e-9)]
+    ['2.02 x', '1 x', '0.9962 x', '1.00031 x', '1.000000 x']
+    """
+    distance = abs(value - 1)
+    if distance == 0 or distance > _NEAR:
+        return f"{value:.3g} x"
+    digits = min(1 - math.floor(math.log10(distance)), _MOST_DECIMALS)
+    return f"{value:.{digits}f} x"
 
 
 def _named(value: Any) -> str:

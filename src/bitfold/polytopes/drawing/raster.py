@@ -136,7 +136,9 @@ class Raster:
 def fold_segments(found: Subdivision) -> tuple[Doubles, NDArray[np.int32]]:
     """All folds: their ends (n, 2, 2), and the first owner of each (n,), ascending."""
     owners = found.owners[found.owner_offsets[found.folds]]
-    order = np.argsort(owners, kind="stable")
+    # NumPy sorts short integers by their digits, several times as fast.
+    is_short = owners.max(initial=0) <= np.iinfo(np.uint16).max
+    order = np.argsort(owners.astype(np.uint16) if is_short else owners, kind="stable")
     return found.vertices[found.edges[found.folds[order]]], owners[order]
 
 

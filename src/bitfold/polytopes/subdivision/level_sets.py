@@ -105,17 +105,17 @@ def _some_faces(found: Subdivision, faces: Longs) -> _SomeFaces:
 def _segments(found: Subdivision | _SomeFaces, values: Doubles) -> tuple[Doubles, Longs]:
     """One segment for each face that is crossed: its ends (n, 2, 2), and their edges (n, 2)."""
     above = values >= 0
-    a, b = found.edges.T
-    crossed = above[a] != above[b]
-    share = np.zeros(len(a))
-    share[crossed] = values[a][crossed] / (values[a] - values[b])[crossed]
+    crossed = above[found.edges[:, 0]] != above[found.edges[:, 1]]
+    crossings = np.flatnonzero(crossed)
+    a, b = found.edges[crossings].T
+    share = values[a] / (values[a] - values[b])
     points = found.vertices[a] + share[:, None] * (found.vertices[b] - found.vertices[a])
     sides = np.flatnonzero(crossed[found.face_edges])
     faces = np.searchsorted(found.face_offsets, sides, side="right") - 1
     counts = np.bincount(faces, minlength=found.num_faces)
     two = np.flatnonzero(counts[faces] == 2)
     ids = found.face_edges[sides[two]].reshape(-1, 2).astype(np.int64)
-    return points[ids], ids
+    return points[np.searchsorted(crossings, ids)], ids
 
 
 def _where_largest(

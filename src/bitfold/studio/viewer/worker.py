@@ -5,7 +5,6 @@ It reads requests from its standard input and answers each with one message on i
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import OrderedDict
 from typing import Any
@@ -155,8 +154,6 @@ def _keep(kept: OrderedDict[str, Any], key: str, value: Any, most: int) -> None:
 def main() -> int:
     """Answer requests until the input ends."""
     leave_signals_to_server()
-    if hasattr(os, "nice"):
-        os.nice(1)  # training comes first, but hardly: a page waits for the picture
     keep_freed_memory()
     send, viewer = Sender(own_output()), Viewer()
     for request in received(sys.stdin.buffer):

@@ -17,7 +17,7 @@ function evenMarks(low, high) {
   const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough);
   const marks = [];
-  for (let at = Math.ceil(low / step) * step; at <= high + step / 1e6; at += step) marks.push(at);
+  for (let at = Math.ceil(low / step) * step; at <= high + step / 1e6; at += step) marks.push(Math.round(at / step) * step || 0);
   return marks;
 }
 
