@@ -21,7 +21,7 @@ FRONT_END = ROOT / "frontend" / "src"
 
 def rows() -> dict[str, str]:
     """Return what the table of messages says of each kind."""
-    found = {}
+    found: dict[str, str] = {}
     for line in re.findall(r"^\| `.*", DOCS, re.M):
         kinds, _, text = line[2:].partition(" | ")
         for kind in re.findall(r"`(\w+)`", kinds):
