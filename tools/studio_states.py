@@ -100,6 +100,7 @@ def four_runs(page: Page) -> None:
         page.wait_for_timeout(1000)
     for button in page.locator("#run-list button:text('Beside')").all()[:3]:
         button.click()
+    page.uncheck("#same-epoch")
     page.wait_for_selector("#differences td")
 
 

@@ -14,18 +14,12 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
-import numpy as np
 import pytest
-from PIL import Image
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from bitfold.studio.hub.live_run import SILENT_SECONDS
-from bitfold.studio.server import pictures
-from bitfold.studio.server.pictures import _kept
 from bitfold.studio.trainer import worker
 from bitfold.studio.wire.commands import MAX_BYTES
 from bitfold.studio.wire.message import VERSION, Message, decode
@@ -195,8 +189,11 @@ def test_a_disk_without_room_is_told_and_training_goes_on(url: str) -> None:
         page.say("play", run=name, epochs=120)
         assert "Cannot write" in str(page.hear("notice").facts["text"])
         page.hear("moment", lambda m: m.facts["epoch"] == 120 and not m.facts["is_playing"])
+        page.say("bits", run=name)
+        assert "the network's file" in str(page.hear("refused").facts["text"])
+        page.say("bits", run=name)  # which says the same, once
         page.say("change", run=name, settings={"learning_rate": 0.02})
-        assert "File too large" in str(page.hear("refused").facts["text"])
+        assert "Cannot change" in str(page.hear("refused").facts["text"])
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(process, resource.RLIMIT_FSIZE, unlimited)
         page.say("change", run=name, settings={"learning_rate": 0.02})
@@ -319,51 +316,6 @@ def test_a_page_of_another_version_is_told_to_load_again(url: str) -> None:
         4000,
         "The page is of another version: load it again.",
     )
-
-
-def test_a_picture_that_is_too_large_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture of too many bytes or pixels is refused before decoding, and no file is left."""
-    address, token, folder = parts_of(url)
-    base = address.replace("ws:", "http:").removesuffix("/socket")
-    headers = {"x-bitfold-token": token, "x-name": "large.png"}
-    request = Request(f"{base}/picture", bytes(2**26 + 1), headers, method="POST")
-    with pytest.raises(HTTPError) as refused:
-        urlopen(request, timeout=60)
-    assert refused.value.code == 413
-    assert "expected at most 67,108,864 bytes" in json.load(refused.value)["problem"]
-    file = io.BytesIO()
-    Image.new("1", (30_000, 30_000)).save(file, "PNG")
-    told = _kept(folder / ".pictures" / "bomb.png", file.getvalue())
-    assert told is not None
-    assert "Cannot load" in told
-    assert not list((folder / ".pictures").glob("*"))
-
-
-def test_a_picture_of_one_colour_is_learned_and_stays(tmp_path: Path) -> None:
-    """A picture of one colour is learned, and a broken one of its name does not take its place."""
-    file = io.BytesIO()
-    Image.fromarray(np.full((16, 16), 128, np.uint8)).save(file, "PNG")
-    assert _kept(tmp_path / "grey.png", file.getvalue()) is None
-    told = _kept(tmp_path / "grey.png", b"no picture")
-    assert told is not None
-    assert told.startswith("Cannot load 'grey.png'")
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [file.getvalue()]
-
-
-def test_pictures_are_bounded_in_number_and_by_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pictures beyond a number, or beyond the disk's room, are refused in one line with advice."""
-    file = io.BytesIO()
-    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(file, "PNG")
-    monkeypatch.setattr(pictures, "MOST_PICTURES", 1)
-    assert _kept(tmp_path / "a.png", file.getvalue()) is None
-    assert _kept(tmp_path / "a.png", file.getvalue()) is None
-    assert "expected at most 1 pictures" in str(_kept(tmp_path / "b.png", file.getvalue()))
-    (tmp_path / "file").write_bytes(b"")
-    told = _kept(tmp_path / "file" / "c.png", file.getvalue())
-    assert told is not None
-    assert told.endswith("Make room on the disk.")
 
 
 def test_no_clock_that_may_jump_decides_anything() -> None:

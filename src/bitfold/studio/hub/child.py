@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,13 +33,16 @@ class Child:
         self._errors = asyncio.create_task(self._keep_errors())
 
     @classmethod
-    async def start(cls, module: str, *arguments: str, name: str) -> Child:
+    async def start(
+        cls, module: str, *arguments: str, name: str, usual: Mapping[str, str] | None = None
+    ) -> Child:
         """Start a module of bitfold in a process of its own.
 
         Args:
             module: dotted name of the module.
             arguments: of the module.
             name: of the process, for a person.
+            usual: environment variables, where the user has not set them otherwise.
         """
         process = await asyncio.create_subprocess_exec(
             *isolated_command(module, *arguments),
@@ -46,6 +50,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=2**24,
+            env={**(usual or {}), **os.environ},
         )
         return cls(process, name)
 

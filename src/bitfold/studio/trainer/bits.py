@@ -6,6 +6,7 @@ import copy
 import tempfile
 from pathlib import Path
 
+from bitfold.errors import ModelFileError
 from bitfold.experiments import CodedRun
 from bitfold.model_file import write_model
 from bitfold.model_file.decoding import decoded
@@ -20,12 +21,15 @@ def file_of(session: Session) -> bytes:
     """Return the model file of the session's present weights, as the page saves it.
 
     Raises:
-        ModelFileError: the weights cannot be written, as one is not finite.
+        ModelFileError: the weights cannot be written: one is not finite, or the disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="bitfold-studio-") as folder:
         path = Path(folder) / "network.bitfold"
         loss = session.kolmogorov
-        write_model(path, session.network, loss, sort_neurons=loss is None)
+        try:
+            write_model(path, session.network, loss, sort_neurons=loss is None)
+        except ModelFileError as error:  # nobody knows the path
+            raise ModelFileError(str(error).replace(str(path), "the network's file")) from None
         return path.read_bytes()
 
 

@@ -57,6 +57,7 @@ class Driver:
         self._least_seconds = 0.0  # of an epoch, at a chosen speed
         self._next_seconds = 0.0
         self._seen_seconds = 0.0  # when the run's folder was seen last
+        self._bits_problem = ""  # why the costs of the weights were not told last
         self._session = opened([self._listen])
         self._report = Report(self._session, send, self._standing)
         self._canvas = Canvas(self._session.run.target)
@@ -255,7 +256,15 @@ class Driver:
         self._report.changes()
 
     def _tell_bits(self, _: Mapping[str, Any]) -> None:
-        found = bits_of(self._session)
+        try:
+            found = bits_of(self._session)
+        except BitfoldError as error:
+            # A page asks every other second, and would hide what else there is to say.
+            is_new, self._bits_problem = str(error) != self._bits_problem, str(error)
+            if is_new:
+                raise
+            return
+        self._bits_problem = ""
         self._send(Message(found.kind, {**found.facts, "is_present": True}, found.arrays))
 
     def _save(self, order: Mapping[str, Any]) -> None:
