@@ -87,7 +87,7 @@ def photograph(page: Page) -> None:
     train(page, RING_EPOCHS)
     page.locator("input[name=tool][value=letter]").check()
     page.locator("#letter").fill("b")
-    page.locator("#brush-size").fill("7")
+    page.locator("#brush-size").fill("8")
     box = page.locator("#target").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -114,16 +114,15 @@ def keep(page: Page, name: str, selector: str | None = None) -> None:
 
 
 def train(page: Page, epoch: int) -> None:
-    """Train up to an epoch, and wait until its partition is drawn."""
+    """Train up to an epoch exactly, and wait until its partition is drawn."""
     page.wait_for_function("() => document.querySelector('#folds-caption').textContent !== ''")
-    shown = (
-        "Number(document.querySelector('#epoch').textContent.match(/[\\d,]+/)[0].replace(',',''))"
-    )
-    page.click("#play")
-    page.wait_for_selector("#play:text-is('Pause')")
-    page.wait_for_function(f"epoch => {shown} >= epoch", arg=epoch)
-    page.click("#play")
-    page.wait_for_selector("#play:text-is('Play')")
+    shown = int(page.inner_text("#epoch").split()[-1].replace(",", ""))
+    page.fill("#step-count", str(epoch - shown))
+    page.click("#step-many")
+    page.wait_for_selector(f"#epoch:text-is('epoch {epoch:,}')")
+    page.wait_for_selector(f"#folds-caption:text('at epoch {epoch:,}')")
+    page.fill("#step-count", "100")
+    page.evaluate("() => document.activeElement.blur()")
     page.wait_for_timeout(1500)
 
 

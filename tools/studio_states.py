@@ -52,7 +52,7 @@ def photograph(page: Page, keep: Callable[[str], None]) -> None:
     keep("training")
     page.click("#play")
     page.wait_for_selector("#play:text-is('Play')")
-    train(page, EPOCHS)
+    train(page, trained(page) + EPOCHS)
     keep("paused")
     paint(page)
     keep("painted")
@@ -82,7 +82,12 @@ def paint(page: Page) -> None:
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.locator("input[name=tool][value=look]").check()
-    train(page, 2 * EPOCHS)
+    train(page, trained(page) + EPOCHS)
+
+
+def trained(page: Page) -> int:
+    """The epoch that the page shows."""
+    return int(page.inner_text("#epoch").split()[-1].replace(",", ""))
 
 
 def four_runs(page: Page) -> None:
