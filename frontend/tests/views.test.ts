@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-import { lastKnown, series, thinned } from "../src/curves/thinning.ts";
+import { isSparse, lastKnown, series, thinned } from "../src/curves/thinning.ts";
 import { ChosenNeuron } from "../src/folds/chosen_neuron.ts";
 import { Camera, LEAST_HALF } from "../src/folds/camera.ts";
 import { foldPalette, hue, type EncodingFolds } from "../src/folds/palette.ts";
@@ -97,6 +97,11 @@ test("a thinned curve has what was measured between its rows", () => {
   table.take(0, Float64Array.of(1, NaN, 2, 7, 3, NaN, 4, NaN, 5, 8, 6, 9, 7, NaN));
   assert.deepEqual([...thinned(7, 3)], [0, 3, 6]);
   assert.deepEqual(series(table, thinned(7, 3), [1], false), [null, 7, 9]);
+});
+
+test("a curve of few numbers has dots", () => {
+  assert.equal(isSparse([null, 5, null]), true);
+  assert.equal(isSparse(Array.from({ length: 20 }, () => 1)), false);
 });
 
 test("a legend has the last number that was measured", () => {

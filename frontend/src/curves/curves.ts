@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import { CHARTS, namesOf, type Chart, type Curve } from "./charts.ts";
 import type { Root } from "../dom.ts";
 import { short } from "../numbers.ts";
-import { lastKnown, series, thinned } from "./thinning.ts";
+import { isSparse, lastKnown, series, thinned } from "./thinning.ts";
 import { marksOf } from "../time/marks.ts";
 import type { State } from "../state.ts";
 
@@ -53,6 +53,7 @@ export class Curves {
             stroke: curve.colour,
             width: 1.5,
             spanGaps: true,
+            points: { size: 4, show: (plot: uPlot, place: number) => isSparse(plot.data[place] ?? []) },
             // Some numbers are not measured in each epoch.
             value: (plot: uPlot, _: number | null, at: number, place: number | null) => {
               const known = place === null ? null : lastKnown(plot.data[at] ?? [], place);

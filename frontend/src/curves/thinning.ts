@@ -2,6 +2,9 @@
 
 import type { Table } from "../state.ts";
 
+/** Curves of fewer numbers have a dot at each. */
+const MOST_DOTS = 20;
+
 /** Rows to draw: at most about `most`, the first and the last among them. */
 export function thinned(count: number, most: number): Uint32Array {
   const step = Math.max(1, Math.ceil(count / most));
@@ -38,4 +41,13 @@ export function lastKnown(curve: ArrayLike<number | null | undefined>, place: nu
     if (value !== null && value !== undefined) return value;
   }
   return null;
+}
+
+/** Whether a curve has so few numbers that each is drawn as a dot: of one alone there is no line. */
+export function isSparse(curve: ArrayLike<number | null | undefined>): boolean {
+  let count = 0;
+  for (let i = 0; i < curve.length && count < MOST_DOTS; i++) {
+    if (curve[i] !== null && curve[i] !== undefined) count++;
+  }
+  return count < MOST_DOTS;
 }
