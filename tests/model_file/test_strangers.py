@@ -192,9 +192,9 @@ def test_a_later_version_and_a_missing_file_say_so(
     """A later version and a missing file have different errors."""
     path = tmp_path / "net.bitfold"
     data = bytearray(files[0][0])
-    data[2] += 12
+    data[2] += 16
     path.write_bytes(data)
-    with pytest.raises(bitfold.ModelFileError, match="version 1 to 3, got 4 at byte 2"):
+    with pytest.raises(bitfold.ModelFileError, match="version 1 to 4, got 5 at byte 2"):
         bitfold.read_model(path)
     with pytest.raises(bitfold.ModelFileError, match="No such file"):
         bitfold.read_model(tmp_path / "other.bitfold")

@@ -23,13 +23,16 @@ Ints = NDArray[np.int64]
 Used = tuple[Ints, Ints, int, int]
 """1 for each used row and each used column, else 0; the first row to code, and the end."""
 
-#: Contexts of sizes, digits and signs.
-_SIZES, _MOST_DIGITS, _SIGNS = 16, 52, 9
-_ZERO: Final = 0
-_SIGN: Final = _ZERO + _SIZES
-_EXPONENT: Final = _SIGN + _SIGNS
-_DIGIT: Final = _EXPONENT + _SIZES * _MOST_DIGITS
-_ROW: Final = _DIGIT + 3 * _MOST_DIGITS
+#: Contexts of a number: how large its neighbours are; a trellis has as many for each quantiser.
+SIZES: Final = 16
+MOST_SIZES: Final = 2 * SIZES
+# Contexts of digits and signs.
+MOST_DIGITS, _SIGNS = 52, 9
+ZERO: Final = 0
+_SIGN: Final = ZERO + MOST_SIZES
+EXPONENT: Final = _SIGN + _SIGNS
+DIGIT: Final = EXPONENT + MOST_SIZES * MOST_DIGITS
+_ROW: Final = DIGIT + 3 * MOST_DIGITS
 _COLUMN: Final = _ROW + 2
 NUM_CONTEXTS: Final = _COLUMN + 2
 
@@ -58,8 +61,8 @@ def put_table(out: Symbols, numbers: Ints, used: Used, contexts: Ints) -> int:
         for column in range(in_row):
             if rows[row] and columns[column]:
                 number = row * in_row + column
-                surroundings = _surroundings(numbers, number, in_row)
-                at = _put_number(out, at, contexts, int(numbers[number]), surroundings)
+                surroundings = surroundings_of(numbers, number, in_row)
+                at = put_number(out, at, contexts, int(numbers[number]), surroundings)
     return at
 
 
@@ -72,8 +75,8 @@ def get_table(state: State, words: Words, numbers: Ints, used: Used, contexts: I
         for column in range(in_row):
             if rows[row] and columns[column]:
                 number = row * in_row + column
-                surroundings = _surroundings(numbers, number, in_row)
-                numbers[number] = _get_number(state, words, contexts, surroundings)
+                surroundings = surroundings_of(numbers, number, in_row)
+                numbers[number] = get_number(state, words, contexts, surroundings)
         if state[3] != SOUND:
             return
 
@@ -98,42 +101,44 @@ def get_used(state: State, words: Words, flags: Ints, contexts: Ints, is_row: bo
 
 
 @inlined
-def _put_number(
+def put_number(
     out: Symbols, at: int, contexts: Ints, number: int, surroundings: tuple[int, int]
 ) -> int:
+    """Append a number by the contexts of its size and of its sign."""
     size, signs = surroundings
-    at = put_bit(out, at, contexts, _ZERO + size, 1 if number else 0)
+    at = put_bit(out, at, contexts, ZERO + size, 1 if number else 0)
     if number == 0:
         return at
     at = put_bit(out, at, contexts, _SIGN + signs, 1 if number < 0 else 0)
-    exponent = _num_digits(abs(number)) - 1
+    exponent = num_digits(abs(number)) - 1
     for digits in range(exponent + 1):
-        context = _EXPONENT + size * _MOST_DIGITS + digits
+        context = EXPONENT + size * MOST_DIGITS + digits
         at = put_bit(out, at, contexts, context, 1 if exponent > digits else 0)
     high = 0
     for place in range(min(2, exponent)):
         digit = (abs(number) >> (exponent - 1 - place)) & 1
-        at = put_bit(out, at, contexts, _digit_context(exponent, place, high), digit)
+        at = put_bit(out, at, contexts, digit_context(exponent, place, high), digit)
         high = digit
     rest = max(exponent - 2, 0)
     return int(put_long(out, at, abs(number) & ((1 << rest) - 1), rest))
 
 
 @inlined
-def _get_number(state: State, words: Words, contexts: Ints, surroundings: tuple[int, int]) -> int:
+def get_number(state: State, words: Words, contexts: Ints, surroundings: tuple[int, int]) -> int:
+    """Read a number that `put_number` wrote."""
     size, signs = surroundings
-    if get_bit(state, words, contexts, _ZERO + size) == 0:
+    if get_bit(state, words, contexts, ZERO + size) == 0:
         return 0
     is_negative = get_bit(state, words, contexts, _SIGN + signs)
     exponent = 0
-    while get_bit(state, words, contexts, _EXPONENT + size * _MOST_DIGITS + exponent):
+    while get_bit(state, words, contexts, EXPONENT + size * MOST_DIGITS + exponent):
         exponent += 1
-        if exponent >= _MOST_DIGITS - 1:
+        if exponent >= MOST_DIGITS - 1:
             fail(state, DAMAGED)
             return 0
     number, high = 1, 0
     for place in range(min(2, exponent)):
-        high = get_bit(state, words, contexts, _digit_context(exponent, place, high))
+        high = get_bit(state, words, contexts, digit_context(exponent, place, high))
         number = 2 * number + high
     rest = max(exponent - 2, 0)
     if rest:
@@ -142,25 +147,31 @@ def _get_number(state: State, words: Words, contexts: Ints, surroundings: tuple[
 
 
 @inlined
-def _surroundings(numbers: Ints, at: int, in_row: int) -> tuple[int, int]:
+def surroundings_of(numbers: Ints, at: int, in_row: int) -> tuple[int, int]:
     """The contexts of a number's size and of its sign."""
     left = numbers[at - 1] if at > 0 else 0
     before = numbers[at - 2] if at > 1 else 0
     above = numbers[at - in_row] if at >= in_row else 0
-    size = 2 * min(abs(left), _LARGEST) + min(abs(before), _LARGEST) + 2 * min(abs(above), _LARGEST)
     signs = (0 if left == 0 else 1 if left > 0 else 2) * 3
     signs += 0 if above == 0 else 1 if above > 0 else 2
-    return min(_num_digits(size), _SIZES - 1), signs
+    return size_context(abs(left), abs(before), abs(above)), signs
 
 
 @inlined
-def _digit_context(exponent: int, place: int, high: int) -> int:
+def size_context(left: int, before: int, above: int) -> int:
+    """The context of a number's size, by the sizes of its neighbours."""
+    size = 2 * min(left, _LARGEST) + min(before, _LARGEST) + 2 * min(above, _LARGEST)
+    return min(num_digits(size), SIZES - 1)
+
+
+@inlined
+def digit_context(exponent: int, place: int, high: int) -> int:
     """The context of the second digit (place 0), or of the third by the second, ``high``."""
-    return _DIGIT + 3 * exponent + (0 if place == 0 else 1 + high)
+    return DIGIT + 3 * exponent + (0 if place == 0 else 1 + high)
 
 
 @inlined
-def _num_digits(number: int) -> int:
+def num_digits(number: int) -> int:
     """How many binary digits a number of at least 0 has."""
     digits = 0
     while number >> digits:

@@ -57,9 +57,9 @@ class ContextWriter:
         in_row = inner * together
         rows, columns = used_sides(numbers, shape)
         self._reserve(max(_PART, in_row, outer, inner) * SYMBOLS_EACH)
-        for flags, other, is_row in ((rows, in_row, True), (columns, outer * together, False)):
-            if _has_flags(len(flags), other):
-                yield self._room[: put_used(self._room, flags, self.contexts, is_row)]
+        for axis, flags in enumerate((rows, columns)):
+            if axis in flagged(shape):
+                yield self._room[: put_used(self._room, flags, self.contexts, axis == 0)]
             else:
                 flags[:] = 1
         wide = np.repeat(columns, together)
@@ -85,9 +85,9 @@ class ContextReader:
         in_row = inner * together
         numbers = np.zeros(outer * in_row, np.int64)
         rows, columns = np.ones(outer, np.int64), np.ones(inner, np.int64)
-        for flags, other, is_row in ((rows, in_row, True), (columns, outer * together, False)):
-            if _has_flags(len(flags), other):
-                get_used(reader.state, reader.words, flags, self.contexts, is_row)
+        for axis in flagged(shape):
+            flags = (rows, columns)[axis]
+            get_used(reader.state, reader.words, flags, self.contexts, axis == 0)
         wide = np.repeat(columns, together)
         step = max(1, _PART // in_row)
         for first in range(0, outer, step):
@@ -104,6 +104,8 @@ def used_sides(numbers: Ints, shape: Shape) -> tuple[Ints, Ints]:
     return used.any(axis=1).astype(np.int64), used.any(axis=0).astype(np.int64)
 
 
-def _has_flags(count: int, num_numbers: int) -> bool:
-    """Whether ``count`` rows or columns of ``num_numbers`` numbers each have flags."""
-    return count > 1 and num_numbers >= _LEAST_FLAGGED
+def flagged(shape: Shape) -> list[int]:
+    """The axes that have flags: 0 for rows, 1 for the second dimension."""
+    outer, inner, together = shape
+    counts = (outer, inner * together), (inner, outer * together)
+    return [axis for axis, pair in enumerate(counts) if pair[0] > 1 and pair[1] >= _LEAST_FLAGGED]

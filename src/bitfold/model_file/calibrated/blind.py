@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitfold.errors import ModelFileError
-from bitfold.model_file.calibrated.surgeon import round_columns
-from bitfold.model_file.planning.grids import OnGrid, coarse
+from bitfold.entropy_coding.contexts.tensors import Shape
+from bitfold.model_file.calibrated.tables import STEP_SHARE, Table, allowed_step, rounded_table
+from bitfold.model_file.planning.grids import OnGrid
 
 Floats = NDArray[np.float64]
 
-#: A step's square times the importance of the weight, over lambda; 12 / (2 ln 2) at high rates.
-STEP_SHARE = 8.0
-# No number may be further than 2^50 steps from 0.
-_MOST_STEPS = 2.0**48
+# A step changes by at most this factor so that rounded weights are as large as others.
+_MOST_GAIN = 2.0
 
 
 def blindly_rounded(tensor: Tensor, rate: float) -> OnGrid:
@@ -36,31 +35,43 @@ def blindly_rounded(tensor: Tensor, rate: float) -> OnGrid:
 def rounded_alone(tensor: Tensor, importance: Floats, rate: float) -> OnGrid:
     """A tensor whose weights do not make up for each other's errors.
 
+    Weights go towards 0 more often than away from it, which would make all outputs smaller. So the
+    step is changed until the rounded weights are as large along the weights as these themselves.
+
     Args:
         tensor: of at least two dimensions.
         importance: (rows,), what the square of an error in each row does.
         rate: lambda, what a bit is worth.
     """
     rows = tensor.reshape(len(tensor), -1).cpu().double().numpy()
-    largest = float(np.abs(rows).max(initial=0.0))
-    step = math.sqrt(STEP_SHARE * rate / importance.mean())
-    step = _allowed(step, largest)
-    steps = (np.full(rows.shape[1], step), np.ones(len(rows)))
-    numbers, _ = round_columns(np.ascontiguousarray(rows.T), None, importance, steps, rate)
-    return OnGrid(np.ascontiguousarray(numbers.T).reshape(-1), step)
+    is_used = np.ones(rows.shape[1], np.bool_)
+    table = Table(rows.T, None, importance, is_used, _shape_of(tensor))
+    found, _ = rounded_table(table, 1 / float(importance.mean()), rate)
+    return found._replace(step=_with_gain(rows.reshape(-1), found))
+
+
+def _with_gain(values: Floats, found: OnGrid) -> float:
+    """The step with which the product of rounded weights and weights is that of weights alone."""
+    largest = float(np.abs(values).max(initial=0.0))
+    shares = values / (largest or 1.0)  # whose squares can be added up
+    product = float(shares @ found.numbers) * found.step
+    if product <= 0:
+        return found.step
+    gain = float(shares @ values) / product
+    return allowed_step(found.step * min(max(gain, 1 / _MOST_GAIN), _MOST_GAIN), largest)
+
+
+def _shape_of(tensor: Tensor) -> Shape:
+    outer, inner, *others = tensor.shape
+    return outer, inner, math.prod(others)
 
 
 def rounded_vector(values: Floats, importance: float, rate: float) -> OnGrid:
     """A vector to its nearest grid points; its numbers are few, so half the step is taken."""
     largest = float(np.abs(values).max(initial=0.0))
     step = math.sqrt(STEP_SHARE * rate / max(importance, 1e-300)) / 2
-    step = _allowed(step, largest)
+    step = allowed_step(step, largest)
     return OnGrid(np.rint(values / step).astype(np.int64), step)
-
-
-def _allowed(step: float, largest: float) -> float:
-    """The nearest step that a file may have; with the longest one all numbers are 0."""
-    return coarse(max(min(step, 4 * largest + 2.0**-100), largest / _MOST_STEPS))
 
 
 def check_finite(name: str, tensor: Tensor) -> None:

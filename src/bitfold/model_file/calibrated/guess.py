@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bitfold.model_file.calibrated.blind import STEP_SHARE
+from bitfold.model_file.calibrated.tables import STEP_SHARE
 
 Floats = NDArray[np.float64]
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bitfold.entropy_coding.contexts.tensors import Shape
 from bitfold.errors import ModelFileError
 from bitfold.model_file.calibrated.blind import (
-    STEP_SHARE,
     blindly_rounded,
     check_finite,
     rounded_alone,
@@ -20,9 +20,9 @@ from bitfold.model_file.calibrated.blind import (
 )
 from bitfold.model_file.calibrated.guess import Sampled, guessed_bits, sample_of
 from bitfold.model_file.calibrated.moments import LayerMoments, Moments
-from bitfold.model_file.calibrated.surgeon import round_columns
-from bitfold.model_file.planning.grids import OnGrid, coarse
-from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, tensors_of
+from bitfold.model_file.calibrated.tables import Table, rounded_table
+from bitfold.model_file.planning.grids import OnGrid
+from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Item, tensors_of
 
 Floats = NDArray[np.float64]
 
@@ -43,6 +43,7 @@ class _Layer:
         factor: float32, upper triangular, see `round_columns`; kept for all layers, so halved.
         importance: (rows,).
         is_used: (columns without the bias,), whether the input is ever other than 0.
+        shape: of the tensor.
     """
 
     bias: str | None
@@ -50,6 +51,7 @@ class _Layer:
     factor: NDArray[np.float32]
     importance: Floats
     is_used: NDArray[np.bool_]
+    shape: Shape
 
 
 class RoundedLayers:
@@ -74,11 +76,11 @@ class RoundedLayers:
             found = moments.layers.pop(self._keys[item.name], None)
             if found is not None:
                 bias = None if found.bias is None else names[id(found.bias)]
-                layer = _layer(item.name, tensor, found, bias)
+                layer = _layer(item, tensor, found, bias)
                 self._layers[item.name] = layer
                 used = layer.weights[: len(layer.is_used)][layer.is_used]
                 self._samples.append(
-                    sample_of(torch.from_numpy(used), 1 / _squared_step(layer, 1 / STEP_SHARE))
+                    sample_of(torch.from_numpy(used), 1 / _squared_step(layer))
                 )
 
     def grids(self, rate: float) -> dict[str, OnGrid]:
@@ -114,7 +116,8 @@ class RoundedLayers:
         return rounded_alone(tensor, _floored(of_rows), rate)
 
 
-def _layer(name: str, tensor: Tensor, moments: LayerMoments, bias: str | None) -> _Layer:
+def _layer(item: Item, tensor: Tensor, moments: LayerMoments, bias: str | None) -> _Layer:
+    name = item.name
     check_finite(name, tensor)
     rows = tensor.reshape(len(tensor), -1).cpu().double().numpy()
     own = np.zeros(len(rows)) if moments.bias is None else _numbers(moments.bias)
@@ -136,7 +139,9 @@ def _layer(name: str, tensor: Tensor, moments: LayerMoments, bias: str | None) -
     factor = _factor(name, inputs, _DAMPING * diagonal.mean() + 1e-30)
     weights = rows.T if moments.bias is None else np.concatenate([rows.T, own[None]])
     short = np.ascontiguousarray(factor, np.float32)
-    return _Layer(bias, weights, short, _floored(importance), diagonal[: rows.shape[1]] > 0)
+    is_used = diagonal[: rows.shape[1]] > 0
+    shape = item.box.in_memory
+    return _Layer(bias, weights, short, _floored(importance), is_used, shape)
 
 
 def _floored(importance: Floats) -> Floats:
@@ -174,19 +179,18 @@ def _inverse_factor(matrix: Floats) -> Floats:
 
 def _rounded(layer: _Layer, rate: float) -> tuple[OnGrid, Floats]:
     factor = layer.factor.astype(np.float64)
-    step = coarse(math.sqrt(_squared_step(layer, rate)))
-    steps = (np.where(layer.is_used, step, 0.0), np.ones(len(layer.importance)))
-    numbers, left = round_columns(layer.weights, factor, layer.importance, steps, rate)
-    return OnGrid(np.ascontiguousarray(numbers.T).reshape(-1), step), left[-1]
+    table = Table(layer.weights, factor, layer.importance, layer.is_used, layer.shape)
+    found, left = rounded_table(table, _squared_step(layer), rate)
+    return found, left[-1]
 
 
-def _squared_step(layer: _Layer, rate: float) -> float:
-    """The square of a layer's step for a lambda; 1 if none of its inputs is ever used."""
+def _squared_step(layer: _Layer) -> float:
+    """The square of a layer's step over lambda and its share; 1 if no input is ever used."""
     used = np.diag(layer.factor)[: len(layer.is_used)][layer.is_used].astype(np.float64)
     if not len(used):
         return 1.0
     typical = math.exp(np.log(used).mean())
-    return float(typical**2 * STEP_SHARE * rate / layer.importance.mean())
+    return float(typical**2 / layer.importance.mean())
 
 
 def _numbers(tensor: Tensor) -> Floats:

@@ -23,6 +23,8 @@ VECTOR_TOLERANCE = 1 / 8
 # Weights that were rounded once have a larger root mean square by up to sqrt(1 + tolerance**2), and
 # steps are rounded to bfloat16: the step for the same tolerance may grow by about this factor.
 _SAME_STEP, _MOST_GROWTH = 1 + 2.0**-5, 0.5
+# A step on a trellis takes about as many bits as one on a grid that is longer by one over this.
+_TRELLIS_STEP = 0.55
 #: Buffers of norms, which have a small error only at the largest of them. Tensors by name do not
 #: say what is a buffer.
 STATISTICS = ("running_mean", "running_var")
@@ -96,7 +98,8 @@ class Planner:
 
 def _kept(own: OnGrid | None, new: OnGrid, same_step: float) -> OnGrid:
     """The grid on which weights lie already, unless the new one has a longer step."""
-    return own if own is not None and own.step * same_step >= new.step else new
+    step = new.step / _TRELLIS_STEP if new.on_trellis else new.step
+    return own if own is not None and own.step * same_step >= step else new
 
 
 def shortest_plan(

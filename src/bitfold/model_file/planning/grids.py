@@ -29,12 +29,14 @@ class OnGrid(NamedTuple):
         step: float32, or float64 if a file of version 2 has to hold it.
         offset: of the value that the number 0 stands for.
         exceptions: numbers that are off the grid.
+        on_trellis: whether the numbers lie on a trellis, on which they are twice as dense.
     """
 
     numbers: NDArray[np.int64]
     step: float
     offset: float = 0.0
     exceptions: Exceptions = NO_EXCEPTIONS
+    on_trellis: bool = False
 
 
 def own_grid(values: NDArray[np.float32]) -> OnGrid | None:

@@ -16,6 +16,7 @@ from bitfold.entropy_coding.mixing.tensors import MixedWriter
 from bitfold.entropy_coding.rans.symbols import symbol_bits
 from bitfold.entropy_coding.scales.syntax import scale_bits
 from bitfold.entropy_coding.scales.whole_scales import DEAD
+from bitfold.entropy_coding.trellis.tensors import TrellisWriter
 from bitfold.entropy_coding.value_counts import values_of
 from bitfold.model_file.planning.grids import OnGrid
 from bitfold.model_file.planning.scales import one_scale_for, row_scales
@@ -25,6 +26,7 @@ from bitfold.model_file.syntax.plan import (
     COUNTS,
     MIXED,
     SCALES,
+    TRELLIS,
     Plan,
     TensorPlan,
     compact,
@@ -68,7 +70,7 @@ class _Coders:
     """
 
     def __init__(self, mixed: MixedWriter | None) -> None:
-        self._contexts, self._mixed = ContextWriter(), mixed
+        self._contexts, self._mixed, self._trellis = ContextWriter(), mixed, TrellisWriter()
 
     def shortest(self, item: Item, grid: OnGrid) -> Chosen:
         """The plan of the method that takes the fewest bits, and these bits."""
@@ -80,6 +82,8 @@ class _Coders:
             offset=grid.offset,
             exceptions=grid.exceptions,
         )
+        if grid.on_trellis and grid.numbers.any():
+            return self._by_trellis(planned, grid)  # by any other method it takes a bit more a number
         before = self._contexts.contexts.copy()
         best = min(_by_scales(planned), key=_bits_of)
         best = min(best, self._by_contexts(planned, grid, best[1]), key=_bits_of)
@@ -111,6 +115,11 @@ class _Coders:
             return best
         self._mixed = learned
         return replace(planned, method=MIXED), bits
+
+    def _by_trellis(self, planned: TensorPlan, grid: OnGrid) -> Chosen:
+        """The plan by a trellis, on which the numbers lie."""
+        symbols = self._trellis.symbols(grid.numbers, planned.item.box.in_memory)
+        return replace(planned, method=TRELLIS), float(sum(map(symbol_bits, symbols)))
 
 
 def _bits_of(chosen: Chosen) -> float:

@@ -13,6 +13,7 @@ from bitfold.entropy_coding.laplace.tensors import read_numbers, write_numbers
 from bitfold.entropy_coding.mixing.tensors import MixedReader, MixedWriter
 from bitfold.entropy_coding.scales.syntax import read_scales, write_scales
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from bitfold.entropy_coding.trellis.tensors import TrellisReader, TrellisWriter
 from bitfold.entropy_coding.value_counts import read_counted, values_of, write_counted
 from bitfold.model_file.syntax.coordinates import CoordinateCoder, read_network, write_network
 from bitfold.model_file.syntax.counted_plain import (
@@ -37,6 +38,7 @@ from bitfold.model_file.syntax.plan import (
     MIXED,
     ROWS,
     SCALED,
+    TRELLIS,
     WHOLES,
     WITH_EXCEPTIONS,
     Plan,
@@ -62,7 +64,7 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
     if plan.coordinate is not None:
         write_network(writer, plan)
         coordinates = CoordinateCoder(plan)
-    contexts, mixed = ContextWriter(), MixedWriter(_shapes(plan))
+    contexts, mixed, trellis = ContextWriter(), MixedWriter(_shapes(plan)), TrellisWriter()
     for planned in plan.tensors:
         tensor = planned.loaded()
         if tensor.method in COUNTED_PLAIN:
@@ -75,6 +77,8 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
             contexts.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
         elif tensor.method == MIXED:
             mixed.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
+        elif tensor.method == TRELLIS:
+            trellis.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.write(writer, tensor)
         elif tensor.method == COUNTS:
@@ -115,7 +119,7 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
         Each tensor's plan with its numbers.
     """
     coordinates = None if plan.coordinate is None else CoordinateCoder(plan)
-    contexts, mixed = ContextReader(), MixedReader(_shapes(plan))
+    contexts, mixed, trellis = ContextReader(), MixedReader(_shapes(plan)), TrellisReader()
     for tensor in plan.tensors:
         reader.enter((tensor.item.name,))
         if tensor.method in COUNTED_PLAIN:
@@ -129,6 +133,8 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
             tensor.numbers = compact(contexts.read(reader, tensor.item.box.in_memory))
         elif tensor.method == MIXED:
             tensor.numbers = compact(mixed.read(reader, tensor.item.box.in_memory))
+        elif tensor.method == TRELLIS:
+            tensor.numbers = compact(trellis.read(reader, tensor.item.box.in_memory))
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.read(reader, tensor)
         elif tensor.method == COUNTS:

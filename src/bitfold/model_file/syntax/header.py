@@ -13,7 +13,7 @@ from bitfold.model_file.syntax.names import names_bytes, read_names
 from bitfold.model_file.syntax.structure import HASH_BYTES, Item, structure_hash
 from bitfold.model_file.syntax.varints import read_bytes
 
-MAGIC, NEWEST = b"\xb1F", 3
+MAGIC, NEWEST = b"\xb1F", 4
 _CHECKSUM_AT, _AFTER_CHECKSUM = 3, 7
 # The third byte is 4 times the version, plus two flags.
 _FLAGS, _HAS_RECIPE, _HAS_NAMES = 4, 1, 2
@@ -23,7 +23,7 @@ class Header(NamedTuple):
     """Everything before the stream.
 
     Attributes:
-        version: 1 to 3.
+        version: 1 to 4.
         has_recipe: whether the stream begins with the recipe of the network.
         structure: hash of the items; empty with a recipe.
         items: names and shapes, if the file has them.

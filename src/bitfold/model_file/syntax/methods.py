@@ -25,7 +25,7 @@ from bitfold.model_file.syntax.plan import (
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, WHOLE, Item
 
 # By version.
-_METHOD_BITS = {1: 3, 2: 4, 3: 4}
+_METHOD_BITS = {1: 3, 2: 4, 3: 4, 4: 4}
 # Frequency in 2^16 of a method that is the expected one.
 _SAME = 15 << 12
 

@@ -16,7 +16,7 @@ from bitfold.model_file.syntax.structure import Item
 
 # Methods by their number in a file. New ones come at the end.
 ABSENT, FLOATS, HALVES, WHOLES, SCALES, ROWS, CONTEXT, COORDINATE, COUNTS = range(9)
-LISTED, COUNTED_WHOLES, MIXED = 9, 10, 11
+LISTED, COUNTED_WHOLES, MIXED, TRELLIS = 9, 10, 11, 12
 METHODS = (
     "absent",
     "float32",
@@ -30,9 +30,10 @@ METHODS = (
     "listed values",
     "counted whole numbers",
     "mixed predictions",
+    "trellis",
 )
 #: Methods that code numbers on a grid.
-GRID = (SCALES, ROWS, CONTEXT, COORDINATE, COUNTS, MIXED)
+GRID = (SCALES, ROWS, CONTEXT, COORDINATE, COUNTS, MIXED, TRELLIS)
 
 #: Methods of a grid whose tensors may have numbers off it, from version 2 on.
 WITH_EXCEPTIONS = (SCALES, ROWS, CONTEXT, COORDINATE, COUNTS)
@@ -153,7 +154,9 @@ class Plan:
 
     @property
     def version(self) -> int:
-        """Of a file that can hold this plan: the first one, 1 to 3."""
+        """Of a file that can hold this plan: the first one, 1 to 4."""
+        if self.coded_by((TRELLIS,)):
+            return 4
         if self.coded_by((MIXED,)):
             return 3
         return 1 + any(tensor.needs_version_2 for tensor in self.tensors)

@@ -1,0 +1,80 @@
+"""A table of weights on a grid or a trellis, for a given lambda. Importing this imports Numba."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitfold.entropy_coding.contexts.tensors import Shape, flagged
+from bitfold.model_file.calibrated.surgeon import round_columns
+from bitfold.model_file.calibrated.trellis import round_on_trellis
+from bitfold.model_file.planning.grids import OnGrid, coarse
+
+Floats = NDArray[np.float64]
+
+#: A step's square times the importance of the weight, over lambda; 12 / (2 ln 2) at high rates.
+STEP_SHARE: Final = 8.0
+# The same on a trellis, whose numbers are twice as dense; chosen on two networks' validation
+# pictures, see decision 64.
+_TRELLIS_SHARE: Final = 5.0
+# Tables of fewer weights have no trellis: contexts of two quantisers cost more to learn than the
+# trellis saves.
+LEAST_ON_TRELLIS: Final = 512
+# No number may be further than 2^50 steps from 0.
+_MOST_STEPS: Final = 2.0**48
+
+
+class Table(NamedTuple):
+    """A table of weights.
+
+    Attributes:
+        weights: (columns, rows), columns being inputs. More columns than ``is_used`` are not
+            rounded, but make up for errors.
+        factor: see `round_columns`; None: no weight makes up for another.
+        importance: (rows,), of an error in each row.
+        is_used: (columns,); the others get zeros.
+        shape: of the tensor.
+    """
+
+    weights: Floats
+    factor: Floats | None
+    importance: Floats
+    is_used: NDArray[np.bool_]
+    shape: Shape
+
+
+def rounded_table(table: Table, square: float, rate: float) -> tuple[OnGrid, Floats]:
+    """Round each weight to the number with the least sum of damage and lambda times bits.
+
+    Args:
+        table: of weights.
+        square: the step's square, over lambda and its share.
+        rate: lambda, what a bit is worth.
+
+    Returns:
+        The tensor on its grid, and what became of the weights (columns, rows).
+    """
+    on_trellis = math.prod(table.shape) >= LEAST_ON_TRELLIS
+    share = _TRELLIS_SHARE if on_trellis else STEP_SHARE
+    largest = float(np.abs(table.weights).max(initial=0.0))
+    step = allowed_step(math.sqrt(share * rate * square), largest)
+    steps = np.where(table.is_used, step, 0.0)
+    weights = np.ascontiguousarray(table.weights)
+    if on_trellis:
+        together = table.shape[2] if 1 in flagged(table.shape) else 0
+        numbers, left = round_on_trellis(
+            weights, table.factor, table.importance, steps, rate, together=together
+        )
+    else:
+        both = steps, np.ones(len(table.importance))
+        numbers, left = round_columns(weights, table.factor, table.importance, both, rate)
+    flat = np.ascontiguousarray(numbers.T).reshape(-1)
+    return OnGrid(flat, step, on_trellis=on_trellis), left
+
+
+def allowed_step(step: float, largest: float) -> float:
+    """The nearest step that a file may have; with the longest one all numbers are 0."""
+    return coarse(max(min(step, 4 * largest + 2.0**-100), largest / _MOST_STEPS))
