@@ -4,10 +4,10 @@ import math
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
-from tests.model_file import plain_grids, plain_mixed, plain_network
+from tests.model_file import plain_grids, plain_mixed, plain_network, plain_trellis
 from tests.model_file.plain_network import as_float, value
 
 ONE = 1 << 96
@@ -161,11 +161,8 @@ class Decoder:
 
     def context(self, outer: int, inner: int, together: int) -> list[int]:
         """Read a tensor of method 6."""
-        rows, columns, in_row = [1] * outer, [1] * inner, inner * together
-        for name, used, count in (("row", rows, in_row), ("column", columns, outer * together)):
-            last = 0
-            for i in range(len(used)) if len(used) > 1 and count >= 4 else ():
-                last = used[i] = self.learned(name, last)
+        rows, columns = self.used(outer, inner, together)
+        in_row = inner * together
         numbers = [0] * (outer * in_row)
         for i in range(len(numbers)):
             if rows[i // in_row] and columns[i % in_row // together]:
@@ -173,20 +170,29 @@ class Decoder:
                 numbers[i] = self.number(a, b, c)
         return numbers
 
-    def number(self, a: int, b: int, c: int) -> int:
-        """Read one number of the tensor by its neighbours."""
+    def used(self, outer: int, inner: int, together: int, *sort: str) -> tuple[list[int], ...]:
+        """Read which rows and which columns are used."""
+        sides = [1] * outer, [1] * inner
+        for side, count in ((0, inner * together), (1, outer * together)):
+            last, used = 0, sides[side]
+            for i in range(len(used)) if len(used) > 1 and count >= 4 else ():
+                last = used[i] = self.learned(*sort, "line", side, last)
+        return sides
+
+    def number(self, a: int, b: int, c: int, *sort: object) -> int:
+        """Read one number of the tensor by its neighbours; a trellis has contexts of its own."""
         size = min((2 * abs(a) + abs(b) + 2 * abs(c)).bit_length(), 15)
         signs = [0 if n == 0 else 1 if n > 0 else 2 for n in (a, c)]
-        if not self.learned("zero", size):
+        if not self.learned(*sort, "zero", size):
             return 0
-        is_negative = self.learned("sign", *signs)
+        is_negative = self.learned(*sort[:1], "sign", *signs)
         e = 0
-        while self.learned("exponent", size, e):
+        while self.learned(*sort, "exponent", size, e):
             e += 1
         value = 1
         before: tuple[int, ...] = ()
         for _ in range(min(2, e)):
-            digit = self.learned("digit", e, *before)
+            digit = self.learned(*sort[:1], "digit", e, *before)
             value, before = 2 * value + digit, (digit,)
         value = (value << max(e - 2, 0)) + self.bits(max(e - 2, 0))
         return -value if is_negative else value
@@ -198,7 +204,7 @@ def decode(
     """Return each tensor's numbers, by given or recipe shapes; None for an absent tensor."""
     assert data[:2] == b"\xb1F"
     version = data[2] // 4
-    assert version in {1, 2, 3}
+    assert version in {1, 2, 3, 4}
     assert zlib.crc32(data[7:]) == int.from_bytes(data[3:7], "little")
     at = 7 if data[2] & 1 else 11
     if data[2] & 2:
@@ -275,13 +281,15 @@ def body(
             method = d.bits(min(2 + version, 4))
         last[sort] = method
         methods.append(method)
-    gridded = [i for i, method in enumerate(methods) if 4 <= method <= 8 or method == 11]
+    gridded = [i for i, method in enumerate(methods) if 4 <= method <= 8 or method > 10]
     is_logistic, steps, fixed = plain_grids.grids(d, gridded, tensors, version)
     scaled = [i for i in gridded if methods[i] < 6]
     sent = scales(d, scaled, [i for i in scaled if methods[i] == 5], tensors)
     by_place = coordinate_numbers(d, [i for i in gridded if methods[i] == 7], tensors, names, fixed)
     found: list[list[float] | None] = []
-    mixed = plain_mixed.Mixed(d)
+    on_trellis = partial(plain_trellis.tensor, d)
+    mixed = plain_mixed.Mixed(d).tensor
+    tables: dict[int, Callable[..., list[int]]] = {6: d.context, 11: mixed, 12: on_trellis}
     for i, (shape, kind) in enumerate(tensors):
         outer, inner, *_ = (*shape, 1, 1)
         together, size = math.prod(shape[2:]), math.prod(shape)
@@ -294,10 +302,8 @@ def body(
             continue
         if methods[i] == 8:
             numbers = plain_grids.counted(d, size)
-        elif methods[i] == 11:
-            numbers = mixed.tensor(outer, inner, together)
-        elif methods[i] == 6:
-            numbers = d.context(outer, inner, together)
+        elif methods[i] in tables:
+            numbers = tables[methods[i]](outer, inner, together)
         elif methods[i] == 7:
             numbers = [by_place(i, n) for n in range(size)]
         else:

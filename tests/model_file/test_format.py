@@ -1,5 +1,6 @@
 """The specification is enough to write a decoder, and the examples for users run."""
 
+import copy
 import doctest
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,30 @@ def test_the_examples_of_the_page_run() -> None:
     found = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
     assert found.attempted > 15
     assert found.failed == 0
+
+
+@pytest.mark.parametrize("num_bytes", [4000, 12000])
+def test_the_plain_decoder_reads_a_trellis(tmp_path: Path, num_bytes: int) -> None:
+    """Tables on a trellis, also of kernels and with unused lines, are read alike by both."""
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(300, 250), torch.nn.Conv2d(8, 12, 3), torch.nn.Linear(20, 30)]
+    module = torch.nn.Sequential(*layers)
+    with torch.no_grad():
+        module.get_parameter("0.weight")[:, 5:20] = 0
+        module.get_parameter("1.weight")[:, 2] = 0
+        module.get_parameter("1.weight")[3:5] = 0
+    path = tmp_path / "net.bitfold"
+    bitfold.write_model(path, module, num_bytes=num_bytes)
+    assert path.read_bytes()[2] // 4 == 4  # the version
+    into = copy.deepcopy(module)
+    bitfold.read_model(path, into=into)
+    named = list(into.named_parameters())
+    tensors = [(tuple(item.shape), "real") for _, item in named]
+    found = decode(path.read_bytes(), tensors, [name for name, _ in named])
+    for (_, item), decoded in zip(named, found, strict=True):
+        assert torch.equal(
+            item, torch.tensor(decoded, dtype=torch.float64).float().view(item.shape)
+        )
 
 
 @pytest.mark.parametrize("size", [3, 40])

@@ -67,7 +67,9 @@ def test_numbers_lie_on_the_trellis(together: int) -> None:
     steps = np.full(60, 0.6)
     steps[30:36] = 0
     shape = (5, 60 // max(together, 1), max(together, 1))
-    numbers, _ = round_on_trellis(weights, factor_of(moments), np.ones(5), steps, 0.2, together=together)
+    numbers, _ = round_on_trellis(
+        weights, factor_of(moments), np.ones(5), steps, 0.2, together=together
+    )
     assert not numbers[30:36].any()
     assert numbers.any(axis=1).sum() > 30
     if together:
@@ -97,7 +99,7 @@ def test_later_columns_make_up_for_errors() -> None:
 
 
 def test_a_trellis_is_better_than_a_grid() -> None:
-    """At the same price of a bit, the sum of damage and the file's bits is smaller than on a grid."""
+    """At one price of a bit, the sum of damage and the file's bits is smaller than on a grid."""
     weights, rate = np.random.default_rng(1).laplace(size=(200, 60)), 0.1
     steps = {"grid": math.sqrt(8 * rate), "trellis": math.sqrt(5 * rate)}
     numbers = {

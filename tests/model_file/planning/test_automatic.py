@@ -41,7 +41,7 @@ def test_a_tolerance_or_a_size_rounds_weights_that_lie_on_a_grid(kind: str, tmp_
     for tolerance in (0.1, 0.25, 1.0):
         ours = write_model(path, module, tolerance=tolerance)
         assert ours <= 1.03 * write_model(tmp_path / "b.bitfold", off_grid, tolerance=tolerance)
-    for num_bytes in (700, 400, 150):
+    for num_bytes in (700, 400, 200):
         assert 0.9 * num_bytes <= write_model(path, module, num_bytes=num_bytes) <= num_bytes
 
 

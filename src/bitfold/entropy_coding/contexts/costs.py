@@ -55,7 +55,7 @@ def cost_of(costs: Floats, size: int) -> float:
     while size >= NUM_COSTS:
         size >>= 1
         more += 2.0
-    return costs[size] + more
+    return float(costs[size] + more)
 
 
 @inlined
@@ -72,4 +72,4 @@ def _fill_digits(contexts: Ints, costs: Floats, exponent: int, first: float) -> 
 @inlined
 def _bit_cost(contexts: Ints, context: int, bit: int) -> float:
     zeros = min(max((contexts[context, 0] + contexts[context, 1]) >> 1, 32), TOTAL - 32)
-    return _BITS[(TOTAL - zeros if bit else zeros) >> 4]
+    return float(_BITS[(TOTAL - zeros if bit else zeros) >> 4])

@@ -25,8 +25,12 @@ Used = tuple[Ints, Ints, int, int]
 """1 for each used column and each used row, else 0; the first column to code, and the end."""
 
 
+Learner = tuple[Ints, Ints]
+"""`NUM_CONTEXTS` of `new_contexts`, which learn, and (1,) the state, which moves on."""
+
+
 @compiled
-def put_columns(out: Symbols, numbers: Ints, used: Used, contexts: Ints, trellis: Ints) -> int:
+def put_columns(out: Symbols, numbers: Ints, used: Used, learner: Learner) -> int:
     """Code some columns of a table.
 
     Args:
@@ -34,13 +38,13 @@ def put_columns(out: Symbols, numbers: Ints, used: Used, contexts: Ints, trellis
         numbers: int64 (n,), all of the table, column by column, below 2^51 in size; each one of
             the quantiser that its state has.
         used: which columns to code, and which rows and columns are used.
-        contexts: `NUM_CONTEXTS` of `new_contexts`; they learn.
-        trellis: (1,), the state, which moves on.
+        learner: see `Learner`.
 
     Returns:
         The count of symbols.
     """
     columns, rows, first, end = used
+    contexts, trellis = learner
     in_column = len(rows)
     at = 0
     for column in range(first, end):
@@ -56,11 +60,10 @@ def put_columns(out: Symbols, numbers: Ints, used: Used, contexts: Ints, trellis
 
 
 @compiled
-def get_columns(
-    state: State, words: Words, numbers: Ints, used: Used, contexts: Ints, trellis: Ints
-) -> None:
+def get_columns(state: State, words: Words, numbers: Ints, used: Used, learner: Learner) -> None:
     """Read columns that `put_columns` wrote, until a fault is met; all numbers were 0 before."""
     columns, rows, first, end = used
+    contexts, trellis = learner
     in_column = len(rows)
     now = trellis[0]
     for column in range(first, end):

@@ -65,7 +65,7 @@ class TrellisWriter:
                 flags[:] = 1
         by_column, trellis = _by_column(numbers, shape), np.zeros(1, np.int64)
         for used in _parts(shape, *sides):
-            yield room[: put_columns(room, by_column, used, self.contexts, trellis)]
+            yield room[: put_columns(room, by_column, used, (self.contexts, trellis))]
 
 
 class TrellisReader:
@@ -82,7 +82,7 @@ class TrellisReader:
             get_used(reader.state, reader.words, sides[axis], self.contexts, axis == 0)
         by_column, trellis = np.zeros(outer * inner * together, np.int64), np.zeros(1, np.int64)
         for used in _parts(shape, *sides):
-            get_columns(reader.state, reader.words, by_column, used, self.contexts, trellis)
+            get_columns(reader.state, reader.words, by_column, used, (self.contexts, trellis))
             reader.check()
         return np.ascontiguousarray(by_column.reshape(-1, outer).T).reshape(-1)
 

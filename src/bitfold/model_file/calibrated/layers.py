@@ -20,7 +20,7 @@ from bitfold.model_file.calibrated.blind import (
 )
 from bitfold.model_file.calibrated.guess import Sampled, guessed_bits, sample_of
 from bitfold.model_file.calibrated.moments import LayerMoments, Moments
-from bitfold.model_file.calibrated.tables import Table, rounded_table
+from bitfold.model_file.calibrated.tables import Table, is_large, rounded_table
 from bitfold.model_file.planning.grids import OnGrid
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Item, tensors_of
 
@@ -67,6 +67,7 @@ class RoundedLayers:
         self._tensors = [
             (item, tensor) for item, tensor in tensors_of(module) if item.kind in (REAL, TRANSPOSED)
         ]
+        self._is_large = is_large(sum(item.size for item, _ in self._tensors))
         parameters = list(module.named_parameters())
         items = tensors_of(module)[: len(parameters)]
         self._keys = {item.name: id(p) for (item, _), (_, p) in zip(items, parameters, strict=True)}
@@ -79,9 +80,7 @@ class RoundedLayers:
                 layer = _layer(item, tensor, found, bias)
                 self._layers[item.name] = layer
                 used = layer.weights[: len(layer.is_used)][layer.is_used]
-                self._samples.append(
-                    sample_of(torch.from_numpy(used), 1 / _squared_step(layer))
-                )
+                self._samples.append(sample_of(torch.from_numpy(used), 1 / _squared_step(layer)))
 
     def grids(self, rate: float) -> dict[str, OnGrid]:
         """Each parameter on a grid, by its name.
@@ -91,7 +90,7 @@ class RoundedLayers:
         """
         found, biases = dict[str, OnGrid](), dict[str, Floats]()
         for name, layer in self._layers.items():
-            found[name], bias = _rounded(layer, rate)
+            found[name], bias = _rounded(layer, rate, in_large=self._is_large)
             if layer.bias is not None:
                 biases[layer.bias] = bias
         for item, tensor in self._tensors:
@@ -108,12 +107,12 @@ class RoundedLayers:
         check_finite(name, tensor)
         slopes = self._slopes[self._keys[name]].cpu().double()
         if not bool((slopes > 0).any()):
-            return blindly_rounded(tensor, rate / self._power)
+            return blindly_rounded(tensor, rate / self._power, in_large=self._is_large)
         if tensor.ndim < 2:
             values = _numbers(tensor) if bias is None else bias
             return rounded_vector(values, float(slopes.mean()), rate)
         of_rows: Floats = slopes.reshape(tensor.shape).flatten(1).mean(1).numpy()
-        return rounded_alone(tensor, _floored(of_rows), rate)
+        return rounded_alone(tensor, _floored(of_rows), rate, in_large=self._is_large)
 
 
 def _layer(item: Item, tensor: Tensor, moments: LayerMoments, bias: str | None) -> _Layer:
@@ -177,9 +176,10 @@ def _inverse_factor(matrix: Floats) -> Floats:
     return inverse
 
 
-def _rounded(layer: _Layer, rate: float) -> tuple[OnGrid, Floats]:
+def _rounded(layer: _Layer, rate: float, *, in_large: bool) -> tuple[OnGrid, Floats]:
     factor = layer.factor.astype(np.float64)
-    table = Table(layer.weights, factor, layer.importance, layer.is_used, layer.shape)
+    own = layer.importance, layer.is_used, layer.shape
+    table = Table(layer.weights, factor, *own, in_large)
     found, left = rounded_table(table, _squared_step(layer), rate)
     return found, left[-1]
 

@@ -12,6 +12,7 @@ from bitfold.entropy_coding.contexts.tensors import Shape, flagged
 from bitfold.model_file.calibrated.surgeon import round_columns
 from bitfold.model_file.calibrated.trellis import round_on_trellis
 from bitfold.model_file.planning.grids import OnGrid, coarse
+from bitfold.model_file.planning.methods import MOST_MIXED
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +23,7 @@ STEP_SHARE: Final = 8.0
 _TRELLIS_SHARE: Final = 5.0
 # Tables of fewer weights have no trellis: contexts of two quantisers cost more to learn than the
 # trellis saves.
-LEAST_ON_TRELLIS: Final = 512
+_LEAST_ON_TRELLIS: Final = 512
 # No number may be further than 2^50 steps from 0.
 _MOST_STEPS: Final = 2.0**48
 
@@ -37,6 +38,7 @@ class Table(NamedTuple):
         importance: (rows,), of an error in each row.
         is_used: (columns,); the others get zeros.
         shape: of the tensor.
+        in_large: whether it is part of a module of which `is_large` holds.
     """
 
     weights: Floats
@@ -44,6 +46,15 @@ class Table(NamedTuple):
     importance: Floats
     is_used: NDArray[np.bool_]
     shape: Shape
+    in_large: bool
+
+
+def is_large(num_weights: int) -> bool:
+    """Whether tables of a module of so many weights are rounded on a trellis.
+
+    Mixed predictions, which only smaller modules have, save more than a trellis does.
+    """
+    return num_weights > MOST_MIXED
 
 
 def rounded_table(table: Table, square: float, rate: float) -> tuple[OnGrid, Floats]:
@@ -57,7 +68,7 @@ def rounded_table(table: Table, square: float, rate: float) -> tuple[OnGrid, Flo
     Returns:
         The tensor on its grid, and what became of the weights (columns, rows).
     """
-    on_trellis = math.prod(table.shape) >= LEAST_ON_TRELLIS
+    on_trellis = table.in_large and math.prod(table.shape) >= _LEAST_ON_TRELLIS
     share = _TRELLIS_SHARE if on_trellis else STEP_SHARE
     largest = float(np.abs(table.weights).max(initial=0.0))
     step = allowed_step(math.sqrt(share * rate * square), largest)

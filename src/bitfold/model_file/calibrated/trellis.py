@@ -69,7 +69,8 @@ def round_on_trellis(
 
     Args:
         weights: (columns, rows), columns being inputs; those without a step are not rounded.
-        factor: (columns, columns), see `surgeon.round_columns`; None: no column makes up for another.
+        factor: (columns, columns), see `surgeon.round_columns`; None: no column makes up for
+            another.
         importance: (rows,), of an error in each row.
         steps: of the first columns. A step of 0: the column gets zeros.
         rate: lambda, distortion per bit.
@@ -82,19 +83,18 @@ def round_on_trellis(
     """
     contexts = new_contexts(NUM_CONTEXTS)
     for _ in range(passes):
-        found = _rounded(weights, factor, importance, (steps, together), rate, contexts)
+        found = _rounded(weights, factor, (importance, steps, rate), together, contexts)
     return found
 
 
 def _rounded(
     weights: Floats,
     factor: Floats | None,
-    importance: Floats,
-    columns: tuple[Floats, int],
-    rate: float,
+    prices: tuple[Floats, Floats, float],
+    together: int,
     contexts: Ints,
 ) -> tuple[Ints, Floats]:
-    steps, together = columns
+    importance, steps, rate = prices
     left = np.array(weights, np.float64, order="C")
     num_columns, num_rows = len(steps), weights.shape[1]
     numbers = np.zeros((num_columns, num_rows), np.int64)
@@ -159,11 +159,11 @@ def _learn(numbers: Ints, column: int, together: int, coder: Coder) -> None:
     if together == 0 or column % together == 0:
         trellis[2] = trellis[0]
     used = np.ones(len(numbers), np.int64), np.ones(num_rows, np.int64), column, column + 1
-    put_columns(room, numbers.reshape(-1), used, contexts, trellis)
+    put_columns(room, numbers.reshape(-1), used, (contexts, trellis))
     trellis[1] += num_rows
-    if together and (column + 1) % together == 0:
-        if not np.any(numbers[column + 1 - together : column + 1]):
-            trellis[0] = trellis[2]
+    is_last = together > 0 and (column + 1) % together == 0
+    if is_last and not np.any(numbers[column + 1 - together : column + 1]):
+        trellis[0] = trellis[2]
 
 
 @inlined
@@ -208,7 +208,7 @@ def _begin(totals: Floats, around: Ints, numbers: Ints, column: int, state: int)
 
 
 @inlined
-def _extend(
+def _extend(  # noqa: PLR0917 - arrays in one tuple would be counted one by one
     weight: float,
     price: tuple[float, float],
     above: int,

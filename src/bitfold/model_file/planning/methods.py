@@ -38,9 +38,9 @@ from bitfold.model_file.syntax.structure import Item
 _NEWER_SHARE, _NEWER_BITS = 1 / 200, 64
 # About what the values themselves take.
 _VALUES_BITS = 32
-# Mixed predictions take several times longer to read than contexts: modules of more numbers on
-# grids are not tried with them.
-_MOST_MIXED: Final = 2**16
+#: Mixed predictions take several times longer to read than contexts: modules of more numbers on
+#: grids are not tried with them.
+MOST_MIXED: Final = 2**16
 
 Chosen = tuple[TensorPlan, float]
 """A plan and its bits."""
@@ -54,7 +54,7 @@ def shortest_on_grids(tensors: Sequence[tuple[Item, OnGrid]]) -> list[Chosen]:
     """
     old = _Coders(None)
     usual = [old.shortest(item, grid) for item, grid in tensors]
-    if sum(item.size for item, _ in tensors) > _MOST_MIXED:
+    if sum(item.size for item, _ in tensors) > MOST_MIXED:
         return usual
     new = _Coders(MixedWriter([item.box.in_memory for item, _ in tensors]))
     mixed = [new.shortest(item, grid) for item, grid in tensors]
@@ -83,7 +83,9 @@ class _Coders:
             exceptions=grid.exceptions,
         )
         if grid.on_trellis and grid.numbers.any():
-            return self._by_trellis(planned, grid)  # by any other method it takes a bit more a number
+            return self._by_trellis(
+                planned, grid
+            )  # by any other method it takes a bit more a number
         before = self._contexts.contexts.copy()
         best = min(_by_scales(planned), key=_bits_of)
         best = min(best, self._by_contexts(planned, grid, best[1]), key=_bits_of)

@@ -64,7 +64,11 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
     if plan.coordinate is not None:
         write_network(writer, plan)
         coordinates = CoordinateCoder(plan)
-    contexts, mixed, trellis = ContextWriter(), MixedWriter(_shapes(plan)), TrellisWriter()
+    tables: dict[int, ContextWriter | MixedWriter | TrellisWriter] = {
+        CONTEXT: ContextWriter(),
+        MIXED: MixedWriter(_shapes(plan)),
+        TRELLIS: TrellisWriter(),
+    }
     for planned in plan.tensors:
         tensor = planned.loaded()
         if tensor.method in COUNTED_PLAIN:
@@ -73,12 +77,9 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
             writer.write_array(tensor.raw)
         elif tensor.method in SCALED:
             write_numbers(writer, tensor.numbers.astype(np.int64), plan.model(tensor))
-        elif tensor.method == CONTEXT:
-            contexts.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
-        elif tensor.method == MIXED:
-            mixed.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
-        elif tensor.method == TRELLIS:
-            trellis.write(writer, tensor.numbers.astype(np.int64), tensor.item.box.in_memory)
+        elif tensor.method in tables:
+            shape = tensor.item.box.in_memory
+            tables[tensor.method].write(writer, tensor.numbers.astype(np.int64), shape)
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.write(writer, tensor)
         elif tensor.method == COUNTS:
@@ -119,7 +120,11 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
         Each tensor's plan with its numbers.
     """
     coordinates = None if plan.coordinate is None else CoordinateCoder(plan)
-    contexts, mixed, trellis = ContextReader(), MixedReader(_shapes(plan)), TrellisReader()
+    tables: dict[int, ContextReader | MixedReader | TrellisReader] = {
+        CONTEXT: ContextReader(),
+        MIXED: MixedReader(_shapes(plan)),
+        TRELLIS: TrellisReader(),
+    }
     for tensor in plan.tensors:
         reader.enter((tensor.item.name,))
         if tensor.method in COUNTED_PLAIN:
@@ -129,12 +134,9 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
             tensor.raw = reader.read_array(_TYPES[tensor.method], count)
         elif tensor.method in SCALED:
             tensor.numbers = _read_scaled(reader, plan, tensor)
-        elif tensor.method == CONTEXT:
-            tensor.numbers = compact(contexts.read(reader, tensor.item.box.in_memory))
-        elif tensor.method == MIXED:
-            tensor.numbers = compact(mixed.read(reader, tensor.item.box.in_memory))
-        elif tensor.method == TRELLIS:
-            tensor.numbers = compact(trellis.read(reader, tensor.item.box.in_memory))
+        elif tensor.method in tables:
+            numbers = tables[tensor.method].read(reader, tensor.item.box.in_memory)
+            tensor.numbers = compact(numbers)
         elif tensor.method == COORDINATE and coordinates is not None:
             coordinates.read(reader, tensor)
         elif tensor.method == COUNTS:
