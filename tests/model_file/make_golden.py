@@ -1,10 +1,12 @@
-"""Makes the golden model files: ``python tests/model_file/make_golden.py``, run in the root.
+"""Makes golden model files: ``python -m tests.model_file.make_golden NAME ...``, run in the root.
 
-They were written once, and every later version has to read the same numbers from them.
+They were written once, and every later version has to read the same numbers from them. So a new
+version makes files of new modules alone.
 """
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ def modules() -> dict[str, nn.Module]:
     for module in made.values():
         set_to_waves(module)
     made["shifted"] = shifted()
+    made["wide"] = nn.Sequential(nn.Linear(300, 220), nn.Conv2d(6, 20, 3))
+    set_to_waves(made["wide"])
     with torch.no_grad():
         weight = made["layers"].get_parameter("3.weight")
         weight[::3] = 0
@@ -70,8 +74,11 @@ def state_hash(module: nn.Module) -> str:
 def main() -> None:
     """Write the files and the hashes of their decoded numbers."""
     GOLDEN.mkdir(parents=True, exist_ok=True)
-    hashes = {}
+    path = GOLDEN / "hashes.json"
+    hashes = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name, module in modules().items():
+        if name not in sys.argv[1:]:
+            continue
         predictors: dict[str, dict[str, Any]] = {
             "rows": {"predictor": RowColumnPredictor("laplace")},
             "logistic": {"predictor": PerTensorPredictor("logistic")},
@@ -96,15 +103,17 @@ def main() -> None:
         options |= {"rounded": {"tolerance": 0.1}, "exact": {"tolerance": 0, "names": True}}
         if name == "shifted":
             options = {"exact": options["exact"]}
+        if name == "wide":
+            options = {"trellis": {"num_bytes": 9000}}
         for key, option in options.items():
-            path = GOLDEN / f"{name}-{key}.bitfold"
-            bitfold.write_model(path, module, **option)
+            model = GOLDEN / f"{name}-{key}.bitfold"
+            bitfold.write_model(model, module, **option)
             into = modules()[name]
             for item in into.parameters():
                 item.data.fill_(0)
-            hashes[path.stem] = state_hash(bitfold.read_model(path, into=into))
+            hashes[model.stem] = state_hash(bitfold.read_model(model, into=into))
     text = json.dumps(hashes, indent=2, sort_keys=True)
-    (GOLDEN / "hashes.json").write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from bitfold.entropy_coding.contexts.adaptive_bits import new_contexts
-from bitfold.entropy_coding.contexts.costs import cost_of, fill_costs, new_costs
 from bitfold.entropy_coding.contexts.numbers import NUM_CONTEXTS, SIZES, size_context
 from bitfold.entropy_coding.contexts.tensors import ContextWriter
 from bitfold.entropy_coding.rans.symbols import symbol_bits
+from bitfold.entropy_coding.trellis.costs import cost_of, fill_costs, new_costs
 from bitfold.entropy_coding.trellis.states import NEXT, number_at
 from bitfold.entropy_coding.trellis.tensors import TrellisWriter, is_on_trellis
 from bitfold.model_file.calibrated.surgeon import round_columns

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.entropy_coding.contexts.adaptive_bits import new_contexts
-from bitfold.entropy_coding.contexts.costs import cost_of, fill_costs, new_costs
 from bitfold.entropy_coding.contexts.numbers import (
     NUM_CONTEXTS,
     SIZES,
     SYMBOLS_EACH,
     size_context,
 )
+from bitfold.entropy_coding.trellis.costs import cost_of, fill_costs, new_costs
 from bitfold.entropy_coding.trellis.numbers import put_columns
 from bitfold.entropy_coding.trellis.states import (
     NEXT,

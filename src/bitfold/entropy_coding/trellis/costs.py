@@ -1,4 +1,4 @@
-"""What numbers would cost by adaptive bits. Importing this module imports Numba."""
+"""What places on a trellis would cost by adaptive bits. Importing this module imports Numba."""
 
 from typing import Final
 
