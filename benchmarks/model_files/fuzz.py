@@ -81,7 +81,21 @@ def seeds() -> list[tuple[bytes, Any]]:
             for options in files:
                 bitfold.write_model(path, module, **options)
                 found.append((path.read_bytes(), into))
+    found.append(on_trellis(nn.Linear(30, 20)))
     return found
+
+
+def on_trellis(linear: Any) -> tuple[bytes, Any]:
+    """Return a small file with a trellis, which only files of large modules have, and the layer."""
+    # As in `seeds`.
+    from bitfold.model_file.calibrated.blind import blindly_rounded  # noqa: PLC0415
+    from bitfold.model_file.encoding import encoded  # noqa: PLC0415
+    from bitfold.model_file.planning.automatic import shortest_plan  # noqa: PLC0415
+    from bitfold.model_file.syntax.structure import tensors_of  # noqa: PLC0415
+
+    grid = blindly_rounded(linear.weight.detach(), 2.0**-12, in_large=True)
+    plan, _ = shortest_plan(tensors_of(linear), [grid, None], 32)
+    return encoded(linear, plan), linear
 
 
 def main() -> int:

@@ -43,6 +43,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, nn.Modu
             found.append((path.read_bytes(), into))
     write_checked(path, shifted(), tolerance=0)
     found.append((path.read_bytes(), shifted()))
+    large = nn.Linear(300, 220)  # on a trellis
+    write_checked(path, large, num_bytes=1200)
+    found.append((path.read_bytes(), large))
     return found
 
 
