@@ -20,6 +20,7 @@ from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.rans.coder import SOUND, State, Words, slot, take
 from bitfold.entropy_coding.rans.symbols import TOTAL, Symbols, packed
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 
 Ints = NDArray[np.int64]
@@ -132,7 +133,8 @@ def _first_counts(values: Values) -> Counts:
 
 @compiled
 def _put(out: Symbols, indices: Ints, tables: Counts, shape: tuple[int, int]) -> None:
-    counts, totals = tables
+    counts, totals = borrowed(tables)
+    out, indices = borrowed(out), borrowed(indices)
     group_bits, growth = shape
     everything = 0
     for group in range(len(totals)):
@@ -151,7 +153,8 @@ def _put(out: Symbols, indices: Ints, tables: Counts, shape: tuple[int, int]) ->
 
 @compiled
 def _get(state: State, words: Words, indices: Ints, tables: Counts, shape: tuple[int, int]) -> None:
-    counts, totals = tables
+    counts, totals = borrowed(tables)
+    state, words, indices = borrowed(state), borrowed(words), borrowed(indices)
     group_bits, growth = shape
     everything = 0
     for group in range(len(totals)):

@@ -15,6 +15,7 @@ from bitfold.entropy_coding.contexts.adaptive_bits import get_bit, put_bit
 from bitfold.entropy_coding.numbers.plain_bits import get_long, put_long
 from bitfold.entropy_coding.rans.coder import DAMAGED, SOUND, State, Words, fail
 from bitfold.entropy_coding.rans.symbols import Symbols
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
@@ -54,7 +55,8 @@ def put_table(out: Symbols, numbers: Ints, used: Used, contexts: Ints) -> int:
     Returns:
         The count of symbols.
     """
-    rows, columns, first, end = used
+    rows, columns, first, end = borrowed(used)
+    out, numbers, contexts = borrowed(out), borrowed(numbers), borrowed(contexts)
     in_row = len(columns)
     at = 0
     for row in range(first, end):
@@ -69,7 +71,9 @@ def put_table(out: Symbols, numbers: Ints, used: Used, contexts: Ints) -> int:
 @compiled
 def get_table(state: State, words: Words, numbers: Ints, used: Used, contexts: Ints) -> None:
     """Read rows that `put_table` wrote, until a fault is met; ``numbers`` were all 0 before."""
-    rows, columns, first, end = used
+    rows, columns, first, end = borrowed(used)
+    state, words = borrowed(state), borrowed(words)
+    numbers, contexts = borrowed(numbers), borrowed(contexts)
     in_row = len(columns)
     for row in range(first, end):
         for column in range(in_row):

@@ -33,6 +33,7 @@ from bitfold.entropy_coding.scales.whole_scales import (
     SentScale,
 )
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
@@ -108,7 +109,8 @@ def put_tensor(out: Symbols, numbers: Ints, first: int, model: Model) -> tuple[i
     Returns:
         The count of symbols, and the first number that is left.
     """
-    location, scales, tables = model
+    location, scales, tables = borrowed(model)
+    out, numbers = borrowed(out), borrowed(numbers)
     in_line, together = scales[3], scales[4]
     firsts, reaches, starts = tables
     at, room = 0, len(out) - MOST_SYMBOLS * together
@@ -145,7 +147,9 @@ def get_tensor(state: State, words: Words, numbers: Ints, model: Model, near: In
         model: the distribution of the numbers.
         near: of `near_symbols`.
     """
-    location, scales, tables = model
+    location, scales, tables = borrowed(model)
+    state, words, numbers = borrowed(state), borrowed(words), borrowed(numbers)
+    near = borrowed(near)
     in_line, together = scales[3], scales[4]
     firsts, reaches, starts = tables
     for pair in range(len(numbers) // together):

@@ -27,6 +27,7 @@ from bitfold.entropy_coding.mixing.numbers import (
     put_number,
     size_of,
 )
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
@@ -62,7 +63,9 @@ def count_table(
             second ones, but linear from 0 to the usual size of numbers, see `usual_size`, and from
             there between each power of 2 and the next.
     """
-    (costing, sloping), (bits, smooth) = asked, found
+    table, state, scratch = borrowed(table), borrowed(state), borrowed(scratch)
+    numbers = borrowed(numbers)
+    (costing, sloping), (bits, smooth) = borrowed(asked), borrowed(found)
     rows, columns, _, is_vector, _, _ = table
     begin_tensor(state, is_vector)
     in_row, room = len(columns), np.empty(SYMBOLS_EACH, np.uint32)

@@ -30,6 +30,7 @@ from bitfold.entropy_coding.numbers.plain_bits import get_long, put_long
 from bitfold.entropy_coding.rans.coder import DAMAGED, SOUND, Words, fail
 from bitfold.entropy_coding.rans.coder import State as Decoder
 from bitfold.entropy_coding.rans.symbols import Symbols
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
@@ -93,6 +94,8 @@ def put_table(out: Symbols, numbers: Ints, table: Table, state: State, scratch: 
     Returns:
         The count of symbols.
     """
+    table, state, scratch = borrowed(table), borrowed(state), borrowed(scratch)
+    out, numbers = borrowed(out), borrowed(numbers)
     rows, columns, _, is_vector, first, end = table
     if first == 0:
         begin_tensor(state, is_vector)
@@ -112,6 +115,8 @@ def get_table(
     decoder: Decoder, words: Words, numbers: Ints, table: Table, state: State, scratch: Scratch
 ) -> None:
     """Read rows that `put_table` wrote, until a fault is met; ``numbers`` were all 0 before."""
+    table, state, scratch = borrowed(table), borrowed(state), borrowed(scratch)
+    decoder, words, numbers = borrowed(decoder), borrowed(words), borrowed(numbers)
     rows, columns, _, is_vector, first, end = table
     if first == 0:
         begin_tensor(state, is_vector)

@@ -16,6 +16,7 @@ from bitfold.entropy_coding.contexts.numbers import (
 from bitfold.entropy_coding.rans.coder import SOUND, State, Words
 from bitfold.entropy_coding.rans.symbols import Symbols
 from bitfold.entropy_coding.trellis.states import NEXT, number_at, place_of, quantiser_of
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
@@ -43,8 +44,9 @@ def put_columns(out: Symbols, numbers: Ints, used: Used, learner: Learner) -> in
     Returns:
         The count of symbols.
     """
-    columns, rows, first, end = used
-    contexts, trellis = learner
+    columns, rows, first, end = borrowed(used)
+    contexts, trellis = borrowed(learner)
+    out, numbers = borrowed(out), borrowed(numbers)
     in_column = len(rows)
     at = 0
     for column in range(first, end):
@@ -62,8 +64,9 @@ def put_columns(out: Symbols, numbers: Ints, used: Used, learner: Learner) -> in
 @compiled
 def get_columns(state: State, words: Words, numbers: Ints, used: Used, learner: Learner) -> None:
     """Read columns that `put_columns` wrote, until a fault is met; all numbers were 0 before."""
-    columns, rows, first, end = used
-    contexts, trellis = learner
+    columns, rows, first, end = borrowed(used)
+    contexts, trellis = borrowed(learner)
+    state, words, numbers = borrowed(state), borrowed(words), borrowed(numbers)
     in_column = len(rows)
     now = trellis[0]
     for column in range(first, end):

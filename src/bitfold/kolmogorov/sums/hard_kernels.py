@@ -9,6 +9,7 @@ from bitfold.entropy_coding.laplace.tables import IntegerTables
 from bitfold.entropy_coding.laplace.tensors import bits_of, split_scale
 from bitfold.entropy_coding.scales.whole_scales import ALIVE, LARGEST_SCALE, LEAST_SCALE
 from bitfold.kolmogorov.grid.rounding_kernels import number_of
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 
 Weights = NDArray[np.float32]
@@ -35,7 +36,8 @@ def mark_used(stretch: Stretch, locations: Ints, used: Flags) -> None:
         locations: of all tensors, the number of the bin that is not marked.
         used: of all factors as `scale_table` counts them, set where a weight differs.
     """
-    weights, steps, (limits, width, last, origin), boxes, first, stop = stretch
+    weights, steps, (limits, width, last, origin), boxes, first, stop = borrowed(stretch)
+    locations, used = borrowed(locations), borrowed(used)
     for number in range(first, stop):
         box, at = boxes[number], boxes[number, 0] - boxes[first, 0]
         rounding = (1 / steps[number], limits, width, last, origin)
@@ -66,8 +68,9 @@ def sum_hard_bits(
         tables: of the distribution, and the bits of each symbol; see `table_bits`.
         bits: (tensors, 2), written: of symbols and of escapes; NaN if a weight is not finite.
     """
-    weights, steps, (limits, width, last, origin), boxes, first, stop = stretch
-    locations, exponents = scales
+    weights, steps, (limits, width, last, origin), boxes, first, stop = borrowed(stretch)
+    locations, exponents = borrowed(scales)
+    tables, bits = borrowed(tables), borrowed(bits)
     for number in range(first, stop):
         box, at = boxes[number], boxes[number, 0] - boxes[first, 0]
         rounding = (1 / steps[number], limits, width, last, origin)

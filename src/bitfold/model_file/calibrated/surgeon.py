@@ -27,6 +27,7 @@ from bitfold.entropy_coding.mixing.columns import (
     sign_context,
 )
 from bitfold.entropy_coding.mixing.tables import chance_bits
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
@@ -93,9 +94,9 @@ def round_columns(
 @compiled
 def round_block(layer: Layer, block: tuple[int, int], found: Found, coder: Coder) -> None:
     """Round some columns, and hand their errors on to the later ones of the block."""
-    left, factor, pivots, importance, steps, factors, rate = layer
-    numbers, errors = found
-    state, scratch = coder
+    left, factor, pivots, importance, steps, factors, rate = borrowed(layer)
+    numbers, errors = borrowed(found)
+    state, scratch = borrowed(coder)
     first, end = block
     num_rows = left.shape[1]
     nothing = np.zeros(num_rows, np.int64)

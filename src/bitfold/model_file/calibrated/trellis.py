@@ -27,6 +27,7 @@ from bitfold.entropy_coding.trellis.states import (
     number_at,
     quantiser_of,
 )
+from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
@@ -35,7 +36,7 @@ Floats = NDArray[np.float64]
 
 # Columns whose errors are handed on to all later ones together.
 _BLOCK: Final = 32
-# Paths look at least so many numbers beyond their column.
+# Paths look at so many numbers beyond their column.
 _BEYOND: Final = 32
 # Costs are found anew after so many numbers.
 _FRESH: Final = 256
@@ -134,8 +135,9 @@ def round_block(
     layer: Layer, block: tuple[int, int, int], found: Found, coder: Coder, paths: Paths
 ) -> None:
     """Round some columns, and hand their errors on to the later ones of the block."""
+    layer, coder, paths = borrowed(layer), borrowed(coder), borrowed(paths)
     left, factor, pivots, _, steps, _ = layer
-    numbers, errors = found
+    numbers, errors = borrowed(found)
     first, end, together = block
     for column in range(first, end):
         if steps[column] > 0:
@@ -183,7 +185,7 @@ def _choose_column(layer: Layer, column: int, numbers: Ints, coder: Coder, paths
         if steps[ahead] == 0:
             break
         scale = (steps[ahead] / pivots[ahead]) ** 2
-        for row in range(num_rows):
+        for row in range(min(num_rows, num_rows + _BEYOND - count)):
             weight, damage = left[ahead, row] / steps[ahead], importance[row] * scale
             _extend(weight, (damage, rate), abs(last[row]), costs, count & 1, count, paths)
             count += 1
