@@ -75,3 +75,15 @@ def test_parameters_without_recorded_inputs_are_rounded_by_what_they_do(tmp_path
         assert (decoded(letters) - wanted).norm() < 0.1 * wanted.norm()
     unused = network.unused.weight.detach()
     assert (decoded.unused.weight.detach() - unused).norm() < 0.5 * unused.norm()
+
+
+def test_tables_whose_rows_differ_have_a_grid() -> None:
+    """Rows whose sizes spread little are on a trellis, widely on a grid; zeros do not count."""
+    torch.manual_seed(0)
+    tensor = torch.randn(60, 50)
+    for octaves, on_trellis in ((0.5, True), (1.0, False)):
+        rows = torch.linspace(-octaves, octaves, 60).mul(1.5).exp2()[:, None]
+        assert blindly_rounded(tensor * rows, 2.0**-14, in_large=True).on_trellis == on_trellis
+    rows = torch.ones(60, 1)
+    rows[30:] = 0
+    assert blindly_rounded(tensor * rows, 2.0**-14, in_large=True).on_trellis

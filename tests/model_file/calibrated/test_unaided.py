@@ -17,7 +17,7 @@ from bitfold.model_file.planning.automatic import Planner
 def network() -> nn.Sequential:
     """Return two layers, the first one of more weights, the second one of larger weights."""
     torch.manual_seed(0)
-    first, second = nn.Linear(100, 50), nn.Linear(50, 10)
+    first, second = nn.Linear(100, 50), nn.Linear(50, 20)
     with torch.no_grad():
         for part, size in ((first, 0.1), (second, 0.4)):
             laplace = torch.distributions.Laplace(0, size)
@@ -94,7 +94,7 @@ def test_tensors_of_few_and_of_small_weights_have_shorter_steps() -> None:
     large, small = (tensor.detach() for tensor in module.parameters() if tensor.ndim == 2)
     ratio = (large.square().mean() / small.square().mean()) ** 0.25
     ratio *= (large.numel() / small.numel()) ** 0.25
-    assert grids["0.weight"].step / grids["2.weight"].step == pytest.approx(float(ratio), rel=0.02)
+    assert grids["0.weight"].step / grids["2.weight"].step == pytest.approx(float(ratio), rel=0.08)
     assert grids["0.bias"].step < 0.6 * grids["0.weight"].step
 
 

@@ -12,7 +12,6 @@ from bitfold.entropy_coding.contexts.tensors import Shape, flagged
 from bitfold.model_file.calibrated.surgeon import round_columns
 from bitfold.model_file.calibrated.trellis import round_on_trellis
 from bitfold.model_file.planning.grids import OnGrid, coarse
-from bitfold.model_file.planning.methods import MOST_MIXED
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +23,11 @@ _TRELLIS_SHARE: Final = 5.0
 # Tables of fewer weights have no trellis: contexts of two quantisers cost more to learn than the
 # trellis saves.
 _LEAST_ON_TRELLIS: Final = 512
+# Tables of smaller modules have none: their rows differ, and mixed predictions suit them better.
+_LEAST_MODULE: Final = 2**12
+# The contexts of a trellis are numbers of other rows. If the sizes of rows spread by more than this
+# (standard deviation of natural logarithms), scales of rows on a grid take fewer bits.
+_MOST_SPREAD: Final = 0.5
 # No number may be further than 2^50 steps from 0.
 _MOST_STEPS: Final = 2.0**48
 
@@ -50,11 +54,18 @@ class Table(NamedTuple):
 
 
 def is_large(num_weights: int) -> bool:
-    """Whether tables of a module of so many weights are rounded on a trellis.
+    """Whether tables of a module of so many weights may be rounded on a trellis."""
+    return num_weights >= _LEAST_MODULE
 
-    Mixed predictions, which only smaller modules have, save more than a trellis does.
-    """
-    return num_weights > MOST_MIXED
+
+def _suits_trellis(table: Table) -> bool:
+    """Whether a trellis takes fewer bits than a grid for a table."""
+    if not table.in_large or math.prod(table.shape) < _LEAST_ON_TRELLIS:
+        return False
+    largest = float(np.abs(table.weights).max(initial=0.0)) or 1.0
+    squares = np.square(table.weights[: len(table.is_used)] / largest).mean(axis=0)
+    logarithms = np.log(squares[squares > 0]) / 2
+    return not len(logarithms) or float(logarithms.std()) <= _MOST_SPREAD
 
 
 def rounded_table(table: Table, square: float, rate: float) -> tuple[OnGrid, Floats]:
@@ -68,7 +79,7 @@ def rounded_table(table: Table, square: float, rate: float) -> tuple[OnGrid, Flo
     Returns:
         The tensor on its grid, and what became of the weights (columns, rows).
     """
-    on_trellis = table.in_large and math.prod(table.shape) >= _LEAST_ON_TRELLIS
+    on_trellis = _suits_trellis(table)
     share = _TRELLIS_SHARE if on_trellis else STEP_SHARE
     largest = float(np.abs(table.weights).max(initial=0.0))
     step = allowed_step(math.sqrt(share * rate * square), largest)

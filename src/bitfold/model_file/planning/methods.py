@@ -40,7 +40,7 @@ _NEWER_SHARE, _NEWER_BITS = 1 / 200, 64
 _VALUES_BITS = 32
 #: Mixed predictions take several times longer to read than contexts: modules of more numbers on
 #: grids are not tried with them.
-MOST_MIXED: Final = 2**16
+_MOST_MIXED: Final = 2**16
 
 Chosen = tuple[TensorPlan, float]
 """A plan and its bits."""
@@ -54,7 +54,7 @@ def shortest_on_grids(tensors: Sequence[tuple[Item, OnGrid]]) -> list[Chosen]:
     """
     old = _Coders(None)
     usual = [old.shortest(item, grid) for item, grid in tensors]
-    if sum(item.size for item, _ in tensors) > MOST_MIXED:
+    if sum(item.size for item, _ in tensors) > _MOST_MIXED:
         return usual
     new = _Coders(MixedWriter([item.box.in_memory for item, _ in tensors]))
     mixed = [new.shortest(item, grid) for item, grid in tensors]
