@@ -61,3 +61,11 @@ def test_rate_makes_zeros() -> None:
         numbers, _ = round_columns(weights, np.eye(60), np.ones(20), steps, rate)
         counts.append(np.count_nonzero(numbers))
     assert counts[0] > counts[1] > 1.2 * counts[2] > 0
+
+
+def test_a_weight_that_is_far_from_all_others_is_kept() -> None:
+    """A bin is up to 2^50 steps away, further than a step lets a weight be."""
+    weights = np.random.default_rng(0).normal(size=(30, 20))
+    weights[3, 4] = 2.0**48
+    numbers, _ = round_columns(weights, None, np.ones(20), (np.ones(30), np.ones(20)), 0.1)
+    assert numbers[3, 4] == 2**48

@@ -116,3 +116,11 @@ def test_a_trellis_is_better_than_a_grid() -> None:
         damage = np.square(weights - numbers[name] * steps[name]).sum()
         total[name] = float(damage + rate * bits)
     assert total["trellis"] < 0.97 * total["grid"]
+
+
+def test_a_weight_that_is_far_from_all_others_is_kept() -> None:
+    """A number goes up to 2^50 steps, further than a step lets a weight be."""
+    weights = np.random.default_rng(0).normal(size=(30, 20))
+    weights[3, 4] = 2.0**48
+    numbers, _ = round_on_trellis(weights, None, np.ones(20), np.ones(30), 0.1)
+    assert abs(numbers[3, 4] - 2.0**48) <= 1

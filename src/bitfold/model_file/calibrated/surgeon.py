@@ -48,7 +48,7 @@ _BLOCK: Final = 32
 # Bins from the nearest one towards 0 that are tried, besides 0.
 _TRIED: Final = 2
 _BITS: Final = chance_bits()
-_MOST_BIN: Final = 2.0**40
+_MOST_BIN: Final = 2.0**50
 
 
 def round_columns(

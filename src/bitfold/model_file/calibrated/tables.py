@@ -54,7 +54,7 @@ class Table(NamedTuple):
 
 
 def is_large(num_weights: int) -> bool:
-    """Whether tables of a module of so many weights may be rounded on a trellis."""
+    """Whether tables of a module of this size may be rounded on a trellis."""
     return num_weights >= _LEAST_MODULE
 
 
@@ -63,7 +63,8 @@ def _suits_trellis(table: Table) -> bool:
     if not table.in_large or math.prod(table.shape) < _LEAST_ON_TRELLIS:
         return False
     largest = float(np.abs(table.weights).max(initial=0.0)) or 1.0
-    squares = np.square(table.weights[: len(table.is_used)] / largest).mean(axis=0)
+    used = table.weights[: len(table.is_used)][table.is_used]
+    squares = np.square(used / largest).sum(axis=0)
     logarithms = np.log(squares[squares > 0]) / 2
     return not len(logarithms) or float(logarithms.std()) <= _MOST_SPREAD
 

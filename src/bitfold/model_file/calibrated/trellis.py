@@ -36,11 +36,13 @@ Floats = NDArray[np.float64]
 
 # Columns whose errors are handed on to all later ones together.
 _BLOCK: Final = 32
-# Paths look at so many numbers beyond their column.
+# Numbers beyond their column that paths look at, with what the column before says of their sizes:
+# it is only to keep the end of a column from being chosen for itself alone.
 _BEYOND: Final = 32
-# Costs are found anew after so many numbers.
+# Costs are found anew after this count of numbers.
 _FRESH: Final = 256
-_MOST_PLACE: Final = 2.0**40
+# Further from 0 than `tables` lets a weight be.
+_MOST_SIZE: Final = 2.0**50
 
 Layer = tuple[Floats, Floats, Floats, Floats, Floats, float]
 """What is left of weights, the factor or (0, 0), its diagonal, importance, steps, lambda."""
@@ -75,7 +77,7 @@ def round_on_trellis(
         importance: (rows,), of an error in each row.
         steps: of the first columns. A step of 0: the column gets zeros.
         rate: lambda, distortion per bit.
-        together: so many columns share a flag for whether they are used; 0: there are no flags.
+        together: number of columns that share a flag for whether they are used; 0: no flags.
         passes: how often all is done; each time the costs are known from the time before.
 
     Returns:
@@ -223,7 +225,7 @@ def _extend(  # noqa: PLR0917 - arrays in one tuple would be counted one by one
     totals, around, places, came = paths
     damage, rate = price
     then = 1 - now
-    size = min(abs(weight), _MOST_PLACE)
+    size = min(abs(weight), _MOST_SIZE)
     totals[then] = np.inf
     for state in range(NUM_STATES):
         if totals[now, state] < np.inf:

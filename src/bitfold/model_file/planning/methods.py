@@ -82,10 +82,9 @@ class _Coders:
             offset=grid.offset,
             exceptions=grid.exceptions,
         )
+        # By any other method a number on a trellis takes about a bit more.
         if grid.on_trellis and grid.numbers.any():
-            return self._by_trellis(
-                planned, grid
-            )  # by any other method it takes a bit more a number
+            return self._by_trellis(planned, grid)
         before = self._contexts.contexts.copy()
         best = min(_by_scales(planned), key=_bits_of)
         best = min(best, self._by_contexts(planned, grid, best[1]), key=_bits_of)
