@@ -122,19 +122,13 @@ class Comparison:
         return network.eval()
 
     def _ours(self, kind: str, theirs: Cell) -> Cell:
-        """The shortest file with NNCodec's error, by bisection of its share of NNCodec's bytes."""
-        low, high, found = LEAST, MOST, None
-        while low <= high:
-            middle = (low + high) // 2
-            num_bytes = theirs["bytes"] * middle // PARTS
-            decoded = self._written(kind, num_bytes)
+        """The shortest file with NNCodec's error, of all shares of NNCodec's bytes."""
+        for share in range(LEAST, MOST + 1):
+            decoded = self._written(kind, theirs["bytes"] * share // PARTS)
             error = 1e9 if decoded is None else percent_wrong(decoded, self.validation)
             if decoded is not None and error <= theirs["validation_percent"]:
-                found = {"bytes": self.path.stat().st_size, **self._errors(decoded)}
-                high = middle - 1
-            else:
-                low = middle + 1
-        return found or {"bytes": None}
+                return {"bytes": self.path.stat().st_size, **self._errors(decoded)}
+        return {"bytes": None}
 
     def _written(self, kind: str, num_bytes: int) -> nn.Module | None:
         calibration = self.calibration if kind == "calibrated" else None

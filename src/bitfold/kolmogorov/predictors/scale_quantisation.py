@@ -83,7 +83,7 @@ def quantise_scales(
         used = _used_slowly(learned, table, weight_range, locations)
     else:
         used = used_factors(coded, locations, len(exponents))
-    (anywhere,) = table.shards.any([torch.from_numpy(used)])
+    (anywhere,) = table.shards.any([torch.from_numpy(used).to(table.device)])
     dead = ~anywhere.cpu().numpy()
     dead[-1] = False
     exponents[dead] = DEAD
@@ -99,10 +99,9 @@ def _used_slowly(
     """What `used_factors` gives, for weights on any device and of any type."""
     flags = np.zeros(sum(learned.sizes), np.bool_)
     for number, held in enumerate(table.layout.held):
-        numbers = torch.cat(
-            [*numbers_of_tensor(table, weight_range, number), torch.zeros(0, dtype=torch.int64)]
-        )
-        used = held.box.unflatten(numbers.cpu() != int(locations[number])).any(2)
+        parts = [part.cpu() for part in numbers_of_tensor(table, weight_range, number)]
+        numbers = torch.cat([*parts, torch.zeros(0, dtype=torch.int64, device="cpu")])
+        used = held.box.unflatten(numbers != int(locations[number])).any(2)
         flags[number] = bool(used.any())
         for axis, side in enumerate(learned.places[number]):
             flags[side][held.lines(axis)] = used.any(1 - axis).numpy()
