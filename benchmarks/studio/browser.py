@@ -23,7 +23,7 @@ FLAGS = (
 #: About 1,100 and 80,000 polytopes before any training.
 NARROW, WIDE = "[16]*8", "[120]*5"
 _PATIENCE_MS = 300_000.0
-# So many updates are waited for at once.
+# Updates that are waited for at once.
 _UPDATES_AT_ONCE = 500
 # The page measures each update: from the message to the last draw call.
 _WATCH = """

@@ -37,7 +37,7 @@ _ASSETS = ("index.html", "studio.css", "studio.js")
 PROCESSOR = ", by the processor"
 # The server keeps a row of metrics, and the page's growing table reserves twice its size.
 EPOCH_BYTES = 1000
-# After so long the page is named even if it cannot show anything yet.
+# Seconds after which the page is named even if it cannot show anything yet.
 _LONGEST_START = 10.0
 PARTS = ("speed", "memory")
 # Shapes, the epochs from which on they are cut, and the partitions a second that are wanted.
