@@ -31,8 +31,9 @@ serve(sys.argv[1], begin=settings, ready=lambda url: print(url, flush=True))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the number of the monkey's actions as an option; the whole test has 3,000."""
+    """Add how long the monkey clicks: so many actions (the whole test has 3,000), or minutes."""
     parser.addoption("--actions", type=int, default=60, help="random actions on the page")
+    parser.addoption("--minutes", type=float, help="of random actions, instead of their number")
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,14 @@ def new_page(browser: Browser, **options: Any) -> Page:
 
 
 @pytest.fixture
-def page(studio: Studio, browser: Browser) -> Iterator[Page]:
+def problems() -> list[str]:
+    """Return the errors of the page's console so far, of which there may be none at the end."""
+    return []
+
+
+@pytest.fixture
+def page(studio: Studio, browser: Browser, problems: list[str]) -> Iterator[Page]:
     """Open the studio's page with its first partition drawn; errors in its console fail."""
-    problems: list[str] = []
     opened = new_page(browser)
     opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -18,16 +20,24 @@ RARE = 0.02
 
 
 def test_random_clicking_leaves_no_error_and_no_lost_run(
-    page: Page, studio: Studio, request: pytest.FixtureRequest
+    page: Page, studio: Studio, problems: list[str], request: pytest.FixtureRequest
 ) -> None:
     """Random clicks leave no error in the console and lose no run."""
     page.on("dialog", lambda dialog: dialog.dismiss())
     monkey = Monkey(page, np.random.default_rng(0))
-    for _ in range(request.config.getoption("--actions")):
+    begun, minutes = time.monotonic(), request.config.getoption("--minutes")
+    for number in itertools.count(1):
         monkey.act()
-    page.wait_for_timeout(1000)
+        passed = (time.monotonic() - begun) / 60
+        assert problems == [], f"action {number}, after {passed:.1f} minutes"
+        if number >= request.config.getoption("--actions") if minutes is None else passed > minutes:
+            break
+    print(f"{number} actions in {passed:.1f} minutes")
+    # A branch that is still being made is listed a little later than its folder is there.
+    page.wait_for_timeout(5000)
     names = json.loads(page.evaluate("() => JSON.stringify(window.bitfold.runs())"))
     assert "ring" in names
+    assert sorted(names) == sorted(one.name for one in studio.folder.iterdir() if one.is_dir())
     for name in names:
         assert load_run(studio.folder / name).config.target in {"ring", "disk"}
 

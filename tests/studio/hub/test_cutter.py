@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import Any
 
 import pytest
 
+from bitfold.errors import StudioError
+from bitfold.studio.hub import cutter
+from bitfold.studio.hub.child import Child
 from bitfold.studio.hub.cutter import Cutter
+from bitfold.studio.wire.message import Message
+
+
+class EndedError(Exception):
+    """There is nothing more to cut."""
+
+
+def cutter_of(requests: list[Message], told: list[object] | None = None) -> Cutter:
+    """Return a cutter for some requests, which tells the answers and the failures."""
+    told = [] if told is None else told
+    waiting = iter(requests)
+
+    def choose() -> Message:
+        try:
+            return next(waiting)
+        except StopIteration:
+            raise EndedError from None
+
+    return Cutter(choose, told.append, lambda request, reason: told.append((request, reason)))
 
 
 @pytest.mark.parametrize("given", [None, "active"])
@@ -19,14 +42,65 @@ def test_its_threads_sleep_while_they_wait(
 
     async def start(*_: object, **options: Any) -> None:
         found.update(options)
-        raise OSError("started")
+        raise OSError(errno.EAGAIN, "no more processes")
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     if given is not None:
         monkeypatch.setenv("OMP_WAIT_POLICY", given)
-    cutter = Cutter(lambda: None, lambda data: None, lambda request, reason: None)
-    with pytest.raises(OSError, match="started"):
-        asyncio.run(cutter.run())
+    with pytest.raises(EndedError):
+        asyncio.run(cutter_of([]).run())
     assert found["env"]["OMP_WAIT_POLICY"] == (given or "passive")
     assert "PATH" in found["env"]
+
+
+def test_it_goes_on_after_a_process_that_could_not_be_started_or_said_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A request without an answer says why, and the next one has a process of its own."""
+
+    class Process:
+        is_running = True
+
+        def __init__(self, answers: list[bytes | None]) -> None:
+            self._answers = answers
+
+        def request(self, _: Message) -> None:
+            """Take a request."""
+
+        def give_up(self) -> None:
+            """End."""
+
+        async def receive(self) -> bytes | None:
+            if not self._answers:
+                raise StudioError("Cannot read from it: a message of 2,000,000,000 bytes.")
+            return self._answers.pop(0)
+
+        async def listen(self, _: object) -> str:
+            return "killed by signal 9"
+
+    starts: list[OSError | Process] = [
+        OSError(errno.EAGAIN, "no more processes"), OSError(errno.EAGAIN, "no more processes"),
+        Process([b"two"]), Process([None]), Process([b"five"]),
+    ]  # fmt: skip
+
+    async def start(*_: object, **__: object) -> Process:
+        found = starts.pop(0)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    monkeypatch.setattr(Child, "start", start)
+    monkeypatch.setattr(cutter, "_REST_SECONDS", 0)
+    requests = [Message("cut", {"number": number}) for number in range(1, 6)]
+    told: list[object] = []
+    with pytest.raises(EndedError):
+        asyncio.run(cutter_of(requests, told).run())
+    name = "the cutting process"
+    assert told == [
+        (requests[0], f"{name} cannot be started: no more processes"),
+        b"two",
+        (requests[2], "Cannot read from it: a message of 2,000,000,000 bytes."),
+        (requests[3], f"{name} has ended, killed by signal 9"),
+        b"five",
+    ]

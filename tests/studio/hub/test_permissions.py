@@ -57,3 +57,10 @@ def test_no_name_leads_to_another_file(name: object, pictures: Path) -> None:
     """Names are compared and never joined to a path."""
     with pytest.raises(StudioError, match="Cannot learn"):
         permitted_target(name, pictures)
+
+
+@pytest.mark.parametrize("name", ["bogus", "self", "path"])
+def test_a_setting_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
+    """A name of no setting is refused in one line, before a trainer sees it."""
+    with pytest.raises(StudioError, match=f"Cannot set .*{name}.*: there is no setting of that"):
+        permitted_settings({name: 1}, tmp_path)

@@ -32,3 +32,13 @@ def test_rows_from_an_earlier_epoch_on_replace_those_that_were_there() -> None:
     rows.add(rows_of(1, 2, 3, 4))
     assert rows.add(rows_of(3, loss=0.25)) == 2
     assert rows.since(0)[:, :2].tolist() == [[1, 0.5], [2, 0.5], [3, 0.25]]
+
+
+def test_rows_of_later_epochs_are_forgotten() -> None:
+    """Rows after an epoch are removed; rows up to it stay."""
+    rows = Rows()
+    rows.add(rows_of(1, 2, 3, 4))
+    rows.forget_after(2)
+    assert rows.since(0)[:, 0].tolist() == [1, 2]
+    rows.forget_after(9)
+    assert rows.count == 2

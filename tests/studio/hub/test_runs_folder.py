@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,26 @@ def test_a_deleted_run_lies_in_the_trash(runs: RunsFolder) -> None:
     second = runs.discard("ring")
     assert [first.name, second.name] == ["ring", "ring-2"]
     assert runs.names() == []
+
+
+def test_a_named_run_inside_the_folder_is_one_of_the_folders_own(runs: RunsFolder) -> None:
+    """A run that the user names by its path in the folder may be deleted like the others."""
+    shown = RunsFolder(runs.folder, [runs.folder / "ring"])
+    assert shown.names() == ["ring"]
+    assert shown.discard("ring") == runs.folder / ".trash" / "ring"
+
+
+def test_a_named_run_elsewhere_hides_none_of_the_folder(runs: RunsFolder, tmp_path: Path) -> None:
+    """A run elsewhere with a name of the folder is numbered, and no new run takes its name."""
+    place = tmp_path / "elsewhere" / "ring"
+    shown = RunsFolder(runs.folder, [place, tmp_path / "beside"])
+    assert (shown.path("ring"), shown.path("ring-2")) == (runs.folder / "ring", place)
+    assert [shown.claim(name).name for name in ("ring", "beside")] == ["ring-3", "beside-2"]
+
+
+def test_a_run_that_the_user_named_is_shown_first(runs: RunsFolder, tmp_path: Path) -> None:
+    """The page opens the first run that was named; without any the newest one."""
+    os.utime(tmp_path / "beside", (1, 1))
+    assert RunsFolder(runs.folder, [tmp_path / "beside"]).first() == "beside"
+    assert runs.first() == "ring"
+    assert RunsFolder(tmp_path / "empty").first() == ""

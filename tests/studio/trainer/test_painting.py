@@ -76,3 +76,17 @@ def test_undo_goes_back_one_whole_stroke() -> None:
     assert (canvas.take() == before).all()
     with pytest.raises(StudioError, match="expected a stroke, got none"):
         canvas.undo()
+
+
+@pytest.mark.parametrize(
+    ("point", "pixel"),
+    [((-0.5, -0.5), (0, 0)), ((0.5, 0.5), (31, 31)), ((-0.5 + 1 / 32, -0.5), (0, 1))],
+)
+def test_fill_reaches_the_pixels_at_the_edges(
+    point: tuple[float, float], pixel: tuple[int, int]
+) -> None:
+    """Each edge of the picture belongs to its pixels, and each pixel begins at its left edge."""
+    checks = np.zeros_like(BLACK)
+    checks[0, :, :, 0] = (np.add.outer(np.arange(32), np.arange(32)) % 2) * 9
+    found = painted(checks, Stroke("fill", [list(point)], 0, "#ffffff"), checks)
+    assert np.argwhere(found[0, :, :, 0] == 255).tolist() == [list(pixel)]

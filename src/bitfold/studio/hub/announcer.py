@@ -40,6 +40,9 @@ class Announcer:
         if kind == "moment":
             if not live.has_history:  # a branch has the rows of its parent
                 self._views.read_record(live)
+            for client in self._clients.values():
+                known = client.rows.get(live.name, 0)
+                client.rows[live.name] = min(known, live.num_lasting_rows)
             self.tell_moment(live)
             return
         for client in self._clients.values():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
+from bitfold.errors import StudioError
 from bitfold.studio.hub.child import Child
 from bitfold.studio.wire.message import Message
 
+_NAME = "the cutting process"
 _WORKER = "bitfold.studio.viewer.worker"
 # PyTorch's threads would spin while they wait for each other, on the cores that train. So that they
 # sleep saves a fifth of the processor time of a cut of 115,000 polytopes beside a training.
@@ -22,7 +25,7 @@ class Cutter:
     Args:
         choose: returns the next request, or None if there is nothing to do.
         hear: takes the answers.
-        fail: takes the request of which the process died, and the reason.
+        fail: takes a request that has no answer, and the reason.
     """
 
     def __init__(
@@ -47,32 +50,48 @@ class Cutter:
         The process starts before there is anything to do: it takes seconds to load, for which the
         first picture of a page would wait.
         """
-        self._child = await self._start()
-        self._child.request(Message("load"))
-        self.is_loaded = await self._child.receive() is not None
-        if not self.is_loaded:  # another one that dies says its reason to who asked
-            await self._child.listen(self._hear)
-            self._child = None
+        with suppress(StudioError):  # another one that dies says its reason to who asked
+            await self._answer(Message("load"))
+            self.is_loaded = True
         while True:
             request = self._choose()
             if request is None:
                 self._news.clear()
                 await self._news.wait()
                 continue
-            if self._child is None or not self._child.is_running:
-                self._child = await self._start()
-            self._child.request(request)
-            answer = await self._child.receive()
-            if answer is not None:
-                self._hear(answer)
-                continue
-            reason = await self._child.listen(self._hear)
-            self._child = None
-            self._fail(request, reason)
-            await asyncio.sleep(_REST_SECONDS)
+            try:
+                self._hear(await self._answer(request))
+            except StudioError as error:
+                self._fail(request, str(error))
+                await asyncio.sleep(_REST_SECONDS)
 
-    async def _start(self) -> Child:
-        return await Child.start(_WORKER, name="the cutting process", usual=_WAITING)
+    async def _answer(self, request: Message) -> bytes:
+        """Return the answer to a request.
+
+        Raises:
+            StudioError: the process cannot be started, has ended, or answers too much; it is
+                started anew for the next request.
+        """
+        if self._child is None or not self._child.is_running:
+            self._child = await self._started()
+        child = self._child
+        child.request(request)
+        try:
+            answer = await child.receive()
+        except StudioError:
+            self._child = None
+            child.give_up()
+            raise
+        if answer is None:
+            self._child = None
+            raise StudioError(f"{_NAME} has ended, {await child.listen(self._hear)}")
+        return answer
+
+    async def _started(self) -> Child:
+        try:
+            return await Child.start(_WORKER, name=_NAME, usual=_WAITING)
+        except OSError as error:
+            raise StudioError(f"{_NAME} cannot be started: {error.strerror}") from None
 
     async def close(self) -> None:
         """End the process."""

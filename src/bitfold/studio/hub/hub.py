@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -48,6 +49,7 @@ class Hub:
         self.runs = runs
         self.clients: dict[int, PageClient] = {}
         self._live: dict[str, LiveRun] = {}
+        self._leaving: set[str] = set()  # runs that are being deleted
         self._views = Views(self.clients, self._live)
         self._announcer = Announcer(self.clients, self._live, self._views)
         self._cutter = Cutter(
@@ -125,8 +127,10 @@ class Hub:
         """Return what is known of a run.
 
         Raises:
-            StudioError: there is no run of this name.
+            StudioError: there is no run of this name, or it is being deleted.
         """
+        if name in self._leaving:
+            raise StudioError(f"Cannot open run {name}: it is being deleted.")
         if name not in self._live:
             self._live[name] = LiveRun(name, str(self.runs.path(name)))
         return self._live[name]
@@ -138,22 +142,30 @@ class Hub:
     def begin(self, settings: Mapping[str, Any], *, is_playing: bool = False) -> str:
         """Begin a new run; return its name."""
         stem = PurePath(str(settings.get("target", "ring"))).stem
-        path = self.runs.claim("".join(c for c in stem if c.isalnum() or c in "-_")[:40] or "run")
-        live = self._live[path.name] = LiveRun(path.name, str(path))
+        live = self._claimed("".join(c for c in stem if c.isalnum() or c in "-_")[:40] or "run")
         live.has_history = True
         self._start(live, {"settings": {**NEW_RUN, **settings}})
         if is_playing:
             live.order({"kind": "play"})
-        return path.name
+        return live.name
 
-    def _start(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
+    def _claimed(self, name: str) -> LiveRun:
+        """Make the folder of a run that is to begin, unless too many runs are open."""
+        self._check_room(name)
+        path = self.runs.claim(name)
+        live = self._live[path.name] = LiveRun(path.name, str(path))
+        return live
+
+    def _check_room(self, name: str) -> None:
         num_trainers = sum(one.is_open for one in self._live.values())
         if num_trainers >= MOST_TRAINERS:
             raise StudioError(
-                f"Cannot train {live.name}: {num_trainers} runs are open. Stop one of them."
+                f"Cannot train {name}: {num_trainers} runs are open. Stop one of them."
             )
-        live.is_coming = live.is_starting = True
-        live.beginning = beginning
+
+    def _start(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
+        self._check_room(live.name)
+        live.start(beginning)
         self._spawn(self._train(live, {"run": live.path, **beginning}))
 
     async def _train(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
@@ -172,7 +184,11 @@ class Hub:
         reason = await trainer.listen(hear)
         live.end("" if reason == "exit code 0" else _ended_line(reason))
         self._announcer.tell_moment(live)
+        with suppress(OSError):  # what could not begin leaves no empty folder behind
+            Path(live.path).rmdir()
         self.tell_runs()
+        if live.has_waiting and live.name not in self._leaving:
+            self._start(live, {})
 
     def _tell(self, live: LiveRun, kind: str, data: bytes) -> None:
         if kind == "file":
@@ -217,7 +233,7 @@ class Hub:
 
     def _bits(self, client: PageClient, command: Command) -> None:
         live, epoch = self.live(command["run"]), command["epoch"]
-        if live.is_open and epoch in (None, live.epoch):
+        if live.takes_orders and epoch in (None, live.epoch):
             live.order({"kind": "bits"})
         else:
             self._views.ask_bits(client, live, epoch)
@@ -238,7 +254,8 @@ class Hub:
     def _save(self, client: PageClient, command: Command) -> None:
         request = self._views.save_request(client, command)
         live = self.live(request.facts["run"])
-        if command["format"] == "bitfold" and live.is_open and request.facts["epoch"] == live.epoch:
+        is_present = live.takes_orders and request.facts["epoch"] == live.epoch
+        if command["format"] == "bitfold" and is_present:
             live.order({"kind": "save", "run": live.name, "client": client.number})
         else:
             self._spawn(self._savers.save(request))
@@ -266,29 +283,31 @@ class Hub:
 
     def _branch(self, client: PageClient, command: Command) -> None:
         parent = self.live(command["run"])
-        path = self.runs.claim(f"{parent.name[:60]}-from-{command['epoch']}")
-        live = self._live[path.name] = LiveRun(path.name, str(path))
+        live = self._claimed(f"{parent.name[:60]}-from-{command['epoch']}")
         self._start(live, {"parent": parent.path, "epoch": command["epoch"]})
-        self._show(client, path.name)
+        self._show(client, live.name)
 
     def _show(self, client: PageClient, name: str) -> None:
         """Let a page open a run that was begun for it."""
         client.put_line(encode(Message("began", {"run": name})))
 
     def _stop_run(self, _: PageClient, command: Command) -> None:
-        live = self.live(command["run"])
-        if live.trainer is not None:
-            self._spawn(live.trainer.stop())
+        self._spawn(self.live(command["run"]).stop())
 
     def _delete(self, _: PageClient, command: Command) -> None:
         live = self.live(command["run"])
+        self._leaving.add(live.name)
         self._spawn(self._deleted(live))
 
     async def _deleted(self, live: LiveRun) -> None:
-        if live.trainer is not None:
-            await live.trainer.stop()
-        self._live.pop(live.name, None)
-        await asyncio.to_thread(self.runs.discard, live.name)
+        try:
+            await live.stop()
+            await asyncio.to_thread(self.runs.discard, live.name)
+            self._live.pop(live.name, None)
+            for client in self.clients.values():
+                client.close(live.name)
+        finally:
+            self._leaving.discard(live.name)
         self.tell_runs()
 
     # --- upkeep
@@ -297,7 +316,8 @@ class Hub:
         """Tell each trainer whether a page looks at its newest moment."""
         seen = self._views.seen_live()
         for live in self._live.values():
-            live.order({"kind": "watch", "is_watched": live.name in seen})
+            if live.takes_orders:
+                live.order({"kind": "watch", "is_watched": live.name in seen})
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(self._guarded(work))
@@ -339,8 +359,8 @@ class Hub:
     async def close(self) -> None:
         """Save every session, and end all processes."""
         self._savers.leave()
-        trainers = [live.trainer for live in self._live.values() if live.trainer is not None]
-        await asyncio.gather(*(trainer.stop() for trainer in trainers), self._cutter.close())
+        stopped = [live.stop() for live in self._live.values()]
+        await asyncio.gather(*stopped, self._cutter.close())
 
 
 def _ended_line(reason: str) -> str:

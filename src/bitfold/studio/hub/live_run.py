@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -44,10 +45,12 @@ class LiveRun:
     Attributes:
         trainer: who trains it; None if nobody does.
         is_starting: whether the process is being started; orders wait for it.
+        is_stopping: whether it was asked to end; orders wait for the next one.
         weights: of its newest moment, all tensors one after the other; None before the first.
         states: the newest message of each of `STATES`.
         rows: its metrics.
         kept: the epochs whose weights it has kept.
+        num_lasting_rows: the rows that the newest moment has left as they were.
         has_history: whether ``rows`` and ``kept`` hold what the run's folder has.
         is_record_asked: whether the run's folder was asked for them.
         is_coming: whether a trainer was started that has not yet sent a moment.
@@ -59,11 +62,15 @@ class LiveRun:
     def __init__(self, name: str, path: str) -> None:
         self.name, self.path = name, path
         self.trainer: Trainer | None = None
-        self.is_starting = False
+        self.is_starting = self.is_stopping = False
+        self._is_settled = asyncio.Event()  # unless a process is being started
+        self._is_settled.set()
         self._waiting: list[Mapping[str, Any]] = []
+        self._later: list[Mapping[str, Any]] = []
         self.weights: NDArray[Any] | None = None
         self.states: dict[str, bytes] = {}
         self.rows = Rows()
+        self.num_lasting_rows = 0
         self.kept: list[int] = []
         self.has_history = False
         self.is_record_asked = False
@@ -92,6 +99,11 @@ class LiveRun:
         return self.is_starting or self.trainer is not None
 
     @property
+    def takes_orders(self) -> bool:
+        """Whether a process carries out orders now, or will in a moment."""
+        return self.is_open and not self.is_stopping
+
+    @property
     def can_be_cut(self) -> bool:
         """Whether the weights of its newest moment are known, or lie in its folder."""
         return self.weights is not None or (self.has_history and not self.is_coming)
@@ -109,19 +121,47 @@ class LiveRun:
         if not self.is_open and self.kept:
             self._facts["epoch"] = self.kept[-1]
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether orders have come while the last trainer was stopping."""
+        return bool(self._waiting)
+
+    def start(self, beginning: Mapping[str, Any]) -> None:
+        """Note that a trainer is being started.
+
+        Args:
+            beginning: how the run begins; empty for one that has begun.
+        """
+        self.is_coming = self.is_starting = True
+        self.beginning = beginning
+        self._is_settled.clear()
+
     def attach(self, trainer: Trainer) -> None:
         """Take who trains the run, and give it the orders that have waited."""
         self.trainer, self.is_starting = trainer, False
+        self._is_settled.set()
         for order in self._waiting:
             trainer.order(order)
         self._waiting.clear()
 
     def order(self, order: Mapping[str, Any]) -> None:
         """Give the trainer an order; one that is being started gets it later."""
-        if self.trainer is not None:
-            self.trainer.order(order)
+        if self.is_stopping:
+            self._later.append(order)
         elif self.is_starting:
             self._waiting.append(order)
+        elif self.trainer is not None:
+            self.trainer.order(order)
+
+    def stop(self) -> Coroutine[Any, Any, None]:
+        """Let the trainer save and end; orders from this call on wait for the next one."""
+        self.is_stopping = self.is_open
+        return self._stopped()
+
+    async def _stopped(self) -> None:
+        await self._is_settled.wait()
+        if self.trainer is not None:
+            await self.trainer.stop()
 
     def hear(self, data: bytes, tell: Callable[[str, bytes], None]) -> None:
         """Take a message of the trainer, and tell pages what they should know.
@@ -172,7 +212,10 @@ class LiveRun:
         Args:
             reason: why, if it was not asked to; else empty. What it said itself is clearer.
         """
-        self.trainer, self.is_coming, self.is_starting = None, False, False
+        self._waiting, self._later = self._later, []
+        self.trainer, self.is_coming = None, False
+        self.is_starting = self.is_stopping = False
+        self._is_settled.set()
         note, self._last_words = (self._last_words or reason) if reason else "", ""
         self.is_silent, self._heard_seconds = False, None
         self._facts |= {"is_playing": False, "note": note, "is_problem": bool(note)}
@@ -194,9 +237,11 @@ class LiveRun:
         self.has_moment = True
         self._facts |= {"is_problem": False, **message.facts}
         frames = message.facts["frames"]
-        if frames:
-            self.kept = [epoch for epoch in self.kept if epoch < frames[0]] + frames
+        # A trainer that was killed goes on from an earlier epoch.
+        last = frames[0] - 1 if frames else self.epoch
+        self.kept = [epoch for epoch in self.kept if epoch <= last] + frames
         self.is_coming = self.is_coming and "weights" not in message.arrays
-        self.rows.add(message.arrays["rows"])
+        self.rows.forget_after(self.epoch)
+        self.num_lasting_rows = self.rows.add(message.arrays["rows"])
         if "weights" in message.arrays:
             self.weights = np.array(message.arrays["weights"])

@@ -9,9 +9,11 @@ from typing import Any, Final
 from bitfold.errors import StudioError
 from bitfold.runtime.strangers.bounded_json import shortened
 from bitfold.targets.drawn.builtin import builtin_names, is_builtin
+from bitfold.training import Config, hint, settings_of
 
 #: Settings that name files or folders; only who starts the server may choose them.
 FORBIDDEN: Final = frozenset({"output_dir", "checkpoint_dir", "snapshot_dir", "log_file"})
+_NAMES: Final = frozenset(name for name, _, _ in settings_of(Config))
 
 
 def permitted_settings(settings: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
@@ -22,9 +24,15 @@ def permitted_settings(settings: Mapping[str, Any], pictures: Path) -> dict[str,
         pictures: the folder of the pictures that pages have dropped.
 
     Raises:
-        StudioError: a setting names a file, or the target is neither built in nor dropped.
+        StudioError: a setting is none, or names a file; or the target is neither built in nor
+            dropped.
     """
     for name in settings:
+        if name not in _NAMES:
+            raise StudioError(
+                f"Cannot set {shortened(name)}: there is no setting of that name."
+                + hint(name, _NAMES)
+            )
         if name in FORBIDDEN:
             raise StudioError(
                 f"Cannot set {name} from a page: it names files. Use the command line instead."

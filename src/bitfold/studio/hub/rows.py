@@ -38,6 +38,11 @@ class Rows:
         self.count = kept + len(rows)
         return kept
 
+    def forget_after(self, epoch: int) -> None:
+        """Remove the rows of later epochs."""
+        epochs = self._room[: self.count, _EPOCH]
+        self.count = int(np.searchsorted(epochs, epoch, side="right"))
+
     def since(self, first: int) -> NDArray[np.float64]:
         """Return a copy of the rows from a number on."""
         return self._room[first : self.count].copy()

@@ -27,8 +27,21 @@ class RunsFolder:
     def __init__(self, folder: Path, given: Sequence[Path] = ()) -> None:
         self.folder = folder
         self._given: dict[str, Path] = {}
-        for path in given:
-            self._given[_free_name(path.resolve().name, self._given)] = path
+        self._first = next(iter([self._take(path) for path in given]), "")
+
+    def _take(self, path: Path) -> str:
+        """Show a run that the user has named; return the name that pages give it."""
+        inside = {one.name: one.resolve() for one in self._inside()}
+        place = path.resolve()
+        if inside.get(place.name) == place:
+            return place.name
+        name = _free_name(place.name, {*inside, *self._given})
+        self._given[name] = path
+        return name
+
+    def first(self) -> str:
+        """Return the name of the run to show first: one that the user has named, or the newest."""
+        return self._first or next(iter(self.names()), "")
 
     def names(self) -> list[str]:
         """Return the names of all runs, the newest first."""
@@ -59,6 +72,8 @@ class RunsFolder:
             self.folder.mkdir(parents=True, exist_ok=True)
             for number in range(1, _MOST_RUNS):
                 path = self.folder / (name if number == 1 else f"{name}-{number}")
+                if path.name in self._given:
+                    continue
                 with suppress(FileExistsError):
                     path.mkdir()
                     return path

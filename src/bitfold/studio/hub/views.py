@@ -142,12 +142,12 @@ class Views:
             client.put(f"{facts['kind']} {facts.get('view')}", data)
 
     def fail(self, request: Message, reason: str) -> None:
-        """Tell who asked that the cutting process died of it."""
+        """Tell who asked why there is no answer."""
         client = self._clients.get(request.facts["client"])
         if request.facts["client"] == NOBODY and request.facts["run"] in self._live:
             self._live[request.facts["run"]].is_record_asked = False
         if client is not None:
-            text = f"Cannot show {request.facts['run']}: the cutting process has ended, {reason}."
+            text = f"Cannot show {request.facts['run']}: {reason}."
             self._refuse(client, {**request.facts, "text": text})
 
     def _refuse(self, client: PageClient, facts: Mapping[str, Any]) -> None:

@@ -72,7 +72,7 @@ def serve(
         server = uvicorn.Server(_configuration(app))
 
         async def run() -> None:
-            first = next(iter(hub.runs.names()), "")
+            first = hub.runs.first()
             if begin is not None:
                 first = hub.begin(begin, is_playing=is_playing)
             # The server shuts down in order before it hands an interrupt on.

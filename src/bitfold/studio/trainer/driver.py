@@ -77,10 +77,12 @@ class Driver:
     def run(self) -> None:
         """Train and obey until the order to stop; then save."""
         self.describe()
-        with self._session:
+        try:
             while self.take_turn():
                 pass
             self._standing.is_playing = False
+        finally:
+            self._session.close()  # a run that was complete has got another one
         self._report.moment(is_urgent=True)
 
     def describe(self) -> None:
@@ -202,19 +204,25 @@ class Driver:
             self._stand(event.message)
 
     def _play(self, order: Mapping[str, Any]) -> None:
-        self._open_if_over()
+        if self._session.is_over:
+            self._open_again()
         self._remaining = order.get("epochs")
         self._standing.is_playing, self._standing.note = True, ""
 
-    def _open_if_over(self) -> None:
-        """Give a run that is complete as many epochs more as it has had, so that it can go on."""
-        if not self._session.is_over:
-            return
-        config = self._session.run.config
+    def _alter(self, **changes: Any) -> None:
+        """Change the session; a run that is complete goes on, unless the change is refused."""
+        if self._session.is_over:
+            self._open_again(**changes)
+        else:
+            self._session.change(**changes)
+
+    def _open_again(self, **changes: Any) -> None:
+        """Give a run that is complete as many epochs more as it has had, and change it."""
+        run = self._session.run
         self._session.close()
-        epochs = max(config.epochs, 2 * self._session.epoch)
-        path = self._session.run.path
-        self._session = Session.resume(path, [self._listen], epochs=epochs)
+        epochs = max(run.config.epochs, 2 * self._session.epoch)
+        given = {"epochs": epochs, **changes}
+        self._session = Session.resume(run.path, [self._listen], **given)
         self._report.session, self._standing.is_over = self._session, False
         self._standing.note = ""
         self._report.settings()
@@ -229,8 +237,7 @@ class Driver:
         self._next_seconds = 0.0
 
     def _change(self, order: Mapping[str, Any]) -> None:
-        self._open_if_over()
-        self._session.change(**order["settings"])
+        self._alter(**order["settings"])
         self._report.points()
         self._report.settings()
         self._report.changes()
@@ -242,15 +249,13 @@ class Driver:
         self._canvas.undo()
 
     def _choose_target(self, order: Mapping[str, Any]) -> None:
-        self._open_if_over()
-        self._session.change(target=order["name"])
+        self._alter(target=order["name"])
         self._canvas = Canvas(self._session.run.target)
         self._report.target()
         self._report.points()
 
     def _learn_canvas(self) -> None:
-        self._open_if_over()
-        self._session.change(target=self._canvas.take())
+        self._alter(target=self._canvas.take())
         self._report.target(can_undo=self._canvas.can_undo)
         self._report.points()
         self._report.changes()

@@ -17,6 +17,7 @@ from bitfold.runtime.strangers.bounded_json import shortened
 _GREY, _RGB = "L", "RGB"
 # The bounding box of a capital letter, in sizes of the font.
 _LETTER_ANCHOR = "mm"
+_EDGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,11 @@ def _covered(stroke: Stroke, width: int, height: int) -> NDArray[np.bool_]:
 def _filled(frame: NDArray[Any], point: Sequence[float]) -> NDArray[np.bool_]:
     """Return the pixels (height, width) of one colour around a point."""
     height, width, _ = frame.shape
-    x, y = (round(c) for c in _pixel(point, width, height))
-    if not (0 <= x < width and 0 <= y < height):
+    if max(abs(c) for c in point) > _EDGE:
         return np.zeros((height, width), bool)
+    # The right and the lower edge belong to the last pixels.
+    x = min(int((point[0] + _EDGE) * width), width - 1)
+    y = min(int((point[1] + _EDGE) * height), height - 1)
     regions, _ = ndimage.label((frame == frame[y, x]).all(-1))
     return np.asarray(regions == regions[y, x])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -24,8 +25,15 @@ class RunView:
 
     def __init__(self, path: str) -> None:
         self.run = RunRecord.open(path)
+        self._folder_number = self.run.path.stat().st_ino
         self._network = self.run.new_network().eval()
         self.view = NetworkView.of_network(self._network, self.run.target)
+
+    def is_replaced(self) -> bool:
+        """Whether another run lies in the folder now; a folder that is gone is still this run's."""
+        with suppress(OSError):
+            return self.run.path.stat().st_ino != self._folder_number
+        return False
 
     def show(self, weights: NDArray[Any] | None, epoch: int) -> None:
         """Take the weights of a moment.

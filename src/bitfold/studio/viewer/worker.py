@@ -123,7 +123,7 @@ class Viewer:
         return _addressed(request, Message(found.kind, told, found.arrays))
 
     def _run(self, path: str) -> RunView:
-        if path not in self._runs:
+        if path not in self._runs or self._runs[path].is_replaced():
             _keep(self._runs, path, RunView(path), _MOST_RUNS)
         return self._runs[path]
 

@@ -1,0 +1,214 @@
+"""Trainers that the hub starts and stops: no order is lost, and no folder is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bitfold.errors import StudioError
+from bitfold.studio.hub import hub as hub_module
+from bitfold.studio.hub.child import Child
+from bitfold.studio.hub.hub import Hub
+from bitfold.studio.hub.page_client import PageClient
+from bitfold.studio.hub.runs_folder import RunsFolder
+from bitfold.studio.wire.commands import read_command
+from bitfold.studio.wire.message import Message, decode, encode
+from bitfold.training.store.metrics import METRIC_NAMES
+
+
+class Process:
+    """Stands for a trainer's process, which ends when it is asked to and may."""
+
+    def __init__(self, may_end: asyncio.Event) -> None:
+        self.orders: list[str] = []
+        self.hear: Any = None
+        self._may_end, self._is_asked = may_end, asyncio.Event()
+
+    def order(self, order: Mapping[str, Any]) -> None:
+        """Take an order; none comes after the end was asked for."""
+        assert not self._is_asked.is_set()
+        if order["kind"] != "watch":
+            self.orders.append(order["kind"])
+
+    async def listen(self, hear: Any) -> str:
+        """Wait for the end."""
+        self.hear = hear
+        await self._is_asked.wait()
+        await self._may_end.wait()
+        return "exit code 0"
+
+    async def stop(self) -> None:
+        """Ask for the end, and wait for it."""
+        self._is_asked.set()
+        await self._may_end.wait()
+
+
+class Studio:
+    """A hub with one run, and the processes that it starts."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = folder / "ring"
+        self.path.mkdir(parents=True)
+        (self.path / "config.toml").write_text('target = "ring"\n')
+        self.processes: list[Process] = []
+        self.may_end = asyncio.Event()
+        self.hub = Hub(RunsFolder(folder))
+        self.page = PageClient()
+        self.hub.clients[self.page.number] = self.page
+        monkeypatch.setattr(Child, "start", self._start)
+
+    async def _start(self, *_: object, **__: object) -> Process:
+        await asyncio.sleep(0)
+        self.processes.append(Process(self.may_end))
+        return self.processes[-1]
+
+    async def say(self, *texts: str) -> None:
+        """Carry out commands, one right after the other, and let processes start and end."""
+        for text in texts:
+            self.hub.carry_out(self.page, read_command(text))
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Let everything happen that waits for nothing else."""
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+
+    async def end(self) -> None:
+        """Let all processes end."""
+        self.may_end.set()
+        await self.hub.close()
+        await self.rest()
+
+
+PLAY, STOP = '{"kind": "play", "run": "ring"}', '{"kind": "stop", "run": "ring"}'
+UNDO, DELETE = '{"kind": "undo", "run": "ring"}', '{"kind": "delete", "run": "ring"}'
+SAVE = '{"kind": "save", "view": 0, "format": "svg"}'
+BRANCH = '{"kind": "branch", "run": "ring", "epoch": 0}'
+LOOK = (
+    '{"kind": "look", "run": "ring", "view": 0, "x": 0, "y": 0, "half": 1, "aspect": 1, '
+    '"faces": "value"}'
+)
+
+
+def test_orders_to_a_run_that_is_stopping_go_to_its_next_trainer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is ordered while a trainer saves and ends is done by another one; a look alone not."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        await studio.say(PLAY)
+        await studio.say(LOOK, STOP, UNDO, PLAY)
+        assert [process.orders for process in studio.processes] == [["play"]]
+        studio.may_end.set()
+        await studio.rest()
+        assert [process.orders for process in studio.processes] == [["play"], ["undo", "play"]]
+        await studio.say(STOP, LOOK)
+        assert len(studio.processes) == 2
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def test_a_run_that_is_stopped_while_it_starts_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop right after the play that starts a process ends that process."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        studio.may_end.set()
+        await studio.say(PLAY, STOP)
+        assert [process.orders for process in studio.processes] == [["play"]]
+        assert not studio.hub.live("ring").is_open
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def test_a_run_that_is_deleted_takes_no_orders_and_is_shown_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the deletion on orders are refused; a page that looked at the run saves nothing."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        await studio.say(PLAY, LOOK)
+        await studio.say(STOP, PLAY, DELETE)
+        with pytest.raises(StudioError, match="Cannot open run ring: it is being deleted"):
+            await studio.say(PLAY)
+        studio.may_end.set()
+        while studio.path.exists():
+            await studio.rest()
+        await studio.rest()
+        assert len(studio.processes) == 1
+        with pytest.raises(StudioError, match="expected a run that is shown, got none"):
+            await studio.say(SAVE)
+        with pytest.raises(StudioError, match="there is none of this name"):
+            await studio.say(PLAY)
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def test_what_cannot_begin_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A branch beyond the bounded number of trainers, or one that fails, leaves no empty folder."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        studio.may_end.set()
+        with monkeypatch.context() as full:
+            full.setattr(hub_module, "MOST_TRAINERS", 0)
+            with pytest.raises(StudioError, match="0 runs are open"):
+                await studio.say(BRANCH)
+        assert [path.name for path in tmp_path.iterdir()] == ["ring"]
+        await studio.say(BRANCH)
+        assert (tmp_path / "ring-from-0").is_dir()
+        await studio.end()
+        assert [path.name for path in tmp_path.iterdir()] == ["ring"]
+
+    asyncio.run(act())
+
+
+def test_rows_that_are_trained_again_are_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trainer that goes on from an earlier epoch replaces rows and frames, also at the page."""
+
+    def moment(epoch: int, *epochs: int, loss: float) -> bytes:
+        rows = np.full((len(epochs), len(METRIC_NAMES)), float(loss))
+        rows[:, 0] = epochs
+        facts = {"epoch": epoch, "frames": [e for e in epochs if e % 2 == 0]}
+        return encode(Message("moment", facts, {"rows": rows}))
+
+    async def told(studio: Studio) -> Message:
+        while True:
+            message = decode(await studio.page.outbox.take())
+            if message.kind == "moment":
+                return message
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        await studio.say(PLAY)
+        studio.hub.live("ring").has_history = True
+        hear = studio.processes[0].hear
+        hear(moment(5, 1, 2, 3, 4, 5, loss=1))
+        assert (await told(studio)).arrays["rows"][:, 0].tolist() == [1, 2, 3, 4, 5]
+        hear(moment(2, loss=0))
+        again = await told(studio)
+        assert (again.facts["first_row"], again.facts["frames"]) == (2, [2])
+        hear(moment(3, 3, loss=2))
+        hear(moment(4, 4, loss=2))
+        again = await told(studio)
+        assert (again.facts["first_row"], again.facts["frames"]) == (2, [2, 4])
+        assert again.arrays["rows"][:, :2].tolist() == [[3, 2], [4, 2]]
+        await studio.end()
+
+    asyncio.run(act())
