@@ -114,6 +114,33 @@ def test_a_dropped_picture_becomes_a_run(page: Page) -> None:
     page.wait_for_selector("#target-caption:text('32 x 32')")
 
 
+def test_a_picture_that_the_server_cannot_take_is_explained(page: Page) -> None:
+    """Where the server does not answer, a line says so, and the console stays clean."""
+    page.route("**/picture", lambda route: route.fulfill(body="no answer"))
+    drop(page, "slope.png", b"any")
+    page.wait_for_function("() => document.querySelector('#line').textContent !== ''")
+    page.wait_for_selector("#line.problem:text('the server does not answer')")
+
+
+def test_another_button_neither_moves_nor_paints(page: Page) -> None:
+    """The right button, whose release a menu may keep, begins no stroke and no drag."""
+    before = page.evaluate("() => window.bitfold.camera()")
+    for canvas in ("#target", "#folds"):
+        box = page.locator(canvas).bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 60, box["y"] + 60)
+        page.mouse.down(button="right")
+        page.mouse.move(box["x"] + 90, box["y"] + 80, steps=3)
+        page.mouse.up(button="right")
+    page.locator("#folds").dispatch_event("pointerdown", {"button": 0, "pointerId": 1})
+    page.locator("#folds").dispatch_event("pointercancel", {"pointerId": 1})
+    page.mouse.move(box["x"] + 30, box["y"] + 30, steps=3)
+    page.wait_for_timeout(500)
+    assert page.evaluate("() => window.bitfold.camera()") == before
+    assert page.is_checked("input[name=tool][value=look]")
+    assert page.is_disabled("#undo")
+
+
 def test_a_dropped_file_that_is_no_picture_is_explained(studio: Studio, browser: Browser) -> None:
     """The line below the folds says why, and no run begins."""
     page = new_page(browser)

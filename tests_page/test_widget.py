@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,3 +173,17 @@ def test_a_partition_of_any_module_is_panned_zoomed_and_picked(page: Page) -> No
     page.hover("#folds")
     notebook.until("() => window.find('#place dd') !== null")
     assert page.inner_text("#place dd >> nth=0").count(",") == 2
+    assert re.fullmatch(r"\d+ polytopes?, 1,000 times enlarged", page.inner_text("#folds-caption"))
+
+
+def test_a_widget_whose_kernel_has_ended_says_so(page: Page, tmp_path: Path) -> None:
+    """When the notebook's kernel was restarted, a press of Play is answered by a line."""
+    config = Config(target="ring", size=16, shape="[4]", points=64, audit=False, epochs=9)
+    with Session(config.replace(output_dir=str(tmp_path / "run"))) as session:
+        notebook = Notebook(page, session)
+        notebook.until(HAS_PICTURE)
+        page.evaluate("() => { window.model.send = () => { throw new Error('Cannot send'); }; }")
+        page.click("#play")
+        line = "The kernel that made this widget has ended. Run its cell again."
+        assert page.inner_text("#line") == line
+        assert page.inner_text("#connection") == "not connected"

@@ -97,11 +97,14 @@ export class BesidePane {
       this.main.zoomBy(...spotOf(this.canvas, event), event.deltaY);
     }, { passive: false });
     this.canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
       this.canvas.setPointerCapture(event.pointerId);
       this.dragged = spotOf(this.canvas, event);
     });
     this.canvas.addEventListener("pointermove", (event) => this.move(spotOf(this.canvas, event)));
-    this.canvas.addEventListener("pointerup", () => { this.dragged = null; });
+    for (const end of ["pointerup", "pointercancel"] as const) {
+      this.canvas.addEventListener(end, () => { this.dragged = null; });
+    }
     this.canvas.addEventListener("dblclick", () => this.main.showAll());
   }
 

@@ -7,7 +7,8 @@ import type { Window } from "./camera.ts";
 /** What a page knows of the partition that it draws. */
 export interface Legend {
   readonly run: string;
-  readonly epoch: number;
+  /** Null for a partition that is no run's. */
+  readonly epoch: number | null;
   readonly faces: string;
   readonly window: Window;
   readonly numPolytopes: number;
@@ -25,7 +26,7 @@ export function legendOf(message: Message): Legend {
   const facts = message.facts;
   return {
     run: String(facts["run"]),
-    epoch: Number(facts["epoch"]),
+    epoch: facts["epoch"] === null ? null : Number(facts["epoch"]),
     faces: String(facts["faces"]),
     window: {
       x: Number(facts["x"]),
@@ -47,7 +48,8 @@ export function legendOf(message: Message): Legend {
 /** How many polytopes are drawn, and of which epoch. */
 export function counted(legend: Pick<Legend, "numPolytopes" | "epoch">): string {
   const noun = legend.numPolytopes === 1 ? "polytope" : "polytopes";
-  return `${legend.numPolytopes.toLocaleString("en")} ${noun} at epoch ${legend.epoch.toLocaleString("en")}`;
+  const when = legend.epoch === null ? "" : ` at epoch ${legend.epoch.toLocaleString("en")}`;
+  return `${legend.numPolytopes.toLocaleString("en")} ${noun}${when}`;
 }
 
 /** Buffers of one partition. Each update reuses them. */

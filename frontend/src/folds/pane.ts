@@ -211,6 +211,7 @@ export class FoldsPane {
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", (event) => this.release(event));
+    canvas.addEventListener("pointercancel", () => this.letGo());
     canvas.addEventListener("dblclick", () => this.showAll());
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
@@ -220,6 +221,7 @@ export class FoldsPane {
   private pointedMs = 0;
 
   private press(event: PointerEvent): void {
+    if (event.button !== 0) return; // a menu may follow, and no release
     this.canvas.setPointerCapture(event.pointerId);
     this.last = spotOf(this.canvas, event);
     this.isDragged = false;
@@ -242,9 +244,14 @@ export class FoldsPane {
   }
 
   private release(event: PointerEvent): void {
-    this.canvas.releasePointerCapture(event.pointerId);
+    if (this.last === null) return;
+    if (!this.brush.isPainting && !this.isDragged) this.choose(spotOf(this.canvas, event));
+    this.letGo();
+  }
+
+  /** The browser has taken the pointer for something else, or it was released. */
+  private letGo(): void {
     if (this.brush.isPainting) this.brush.end();
-    else if (!this.isDragged) this.choose(spotOf(this.canvas, event));
     this.last = null;
   }
 

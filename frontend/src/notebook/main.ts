@@ -12,6 +12,8 @@ import type { Command, Link } from "../connection.ts";
 import { ModelLink, type Model } from "./model_link.ts";
 import { followTheme } from "./theme.ts";
 
+const LOST = "The kernel that made this widget has ended. Run its cell again.";
+
 /** What the views of each kind of widget leave out; see studio.css. */
 const CLASSES: Readonly<Record<string, readonly string[]>> = {
   session: [],
@@ -43,7 +45,10 @@ function render({ model, el }: { readonly model: Model; readonly el: HTMLElement
   const root = makeRoot(el, closing.signal);
   const state = new State();
   let playback: Playback | null = null;
-  const wire = new ModelLink(model, (message) => hear(message), closing.signal);
+  const wire = new ModelLink(model, (message) => hear(message), closing.signal, () => {
+    setText(root.element("span", "connection"), "not connected");
+    state.say(LOST, true);
+  });
   const link: Link = {
     send(command: Command): void {
       if (playback?.obey(command.kind, command["epochs_per_second"]) !== true) wire.send(command);

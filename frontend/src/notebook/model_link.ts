@@ -15,6 +15,7 @@ export class ModelLink implements Link {
     private readonly model: Model,
     hear: (message: Message) => void,
     closed: AbortSignal,
+    private readonly lost: () => void,
   ) {
     const take = (_: unknown, buffers: readonly DataView[]): void => {
       const data = buffers[0];
@@ -25,7 +26,11 @@ export class ModelLink implements Link {
   }
 
   send(command: Command): void {
-    this.model.send({ command: JSON.stringify(command) });
+    try {
+      this.model.send({ command: JSON.stringify(command) });
+    } catch {
+      this.lost(); // the comm of a kernel that has ended takes nothing
+    }
   }
 }
 

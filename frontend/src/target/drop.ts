@@ -14,8 +14,7 @@ export function followDrops(root: Root, state: State, connection: Link, token: s
     }
     state.say(`Reading ${file.name}.`);
     const headers = { "x-bitfold-token": token, "x-name": encodeURIComponent(file.name) };
-    const answer = await fetch("picture", { method: "POST", headers, body: file });
-    const found = (await answer.json()) as { name?: string; problem?: string };
+    const found = await answerTo(() => fetch("picture", { method: "POST", headers, body: file }));
     if (found.name === undefined) state.say(found.problem ?? "The picture was refused.", true);
     else connection.send({ kind: "new", settings: { target: found.name } });
   };
@@ -31,4 +30,18 @@ export function followDrops(root: Root, state: State, connection: Link, token: s
     if (file !== undefined) void take(file);
     input.value = "";
   });
+}
+
+interface Answer {
+  readonly name?: string;
+  readonly problem?: string;
+}
+
+/** What the server says of a picture; where it cannot be understood, that is the problem. */
+async function answerTo(ask: () => Promise<Response>): Promise<Answer> {
+  try {
+    return (await (await ask()).json()) as Answer;
+  } catch {
+    return { problem: "Cannot send the picture: the server does not answer. Look whether `bitfold studio` still runs." };
+  }
 }

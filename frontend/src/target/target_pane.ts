@@ -33,6 +33,7 @@ export class TargetPane {
     });
     state.on(["target", "run"], () => this.draw());
     this.canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return; // a menu may follow, and no release
       if (!brush.isPainting) this.chooseBrush();
       this.canvas.setPointerCapture(event.pointerId);
       this.isPressed = true;

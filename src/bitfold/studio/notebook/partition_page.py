@@ -84,7 +84,7 @@ class PartitionPage(NotebookPage):
         about = {
             "run": _NAME,
             "view": command["view"],
-            "epoch": 0,
+            "epoch": None,
             "faces": command["faces"],
             **window.facts(),
             **legend(found, self._view),
