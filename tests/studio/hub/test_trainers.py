@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ from bitfold.training.store.metrics import METRIC_NAMES
 class Process:
     """Stands for a trainer's process, which ends when it is asked to and may."""
 
-    def __init__(self, may_end: asyncio.Event) -> None:
-        self.orders: list[str] = []
+    def __init__(self, beginning: str, may_end: asyncio.Event) -> None:
+        self.beginning, self.orders = beginning, list[str]()
         self.hear: Any = None
         self._may_end, self._is_asked = may_end, asyncio.Event()
 
@@ -62,9 +63,9 @@ class Studio:
         self.hub.clients[self.page.number] = self.page
         monkeypatch.setattr(Child, "start", self._start)
 
-    async def _start(self, *_: object, **__: object) -> Process:
+    async def _start(self, _: str, beginning: str, **__: object) -> Process:
         await asyncio.sleep(0)
-        self.processes.append(Process(self.may_end))
+        self.processes.append(Process(beginning, self.may_end))
         return self.processes[-1]
 
     async def say(self, *texts: str) -> None:
@@ -87,6 +88,7 @@ class Studio:
 
 PLAY, STOP = '{"kind": "play", "run": "ring"}', '{"kind": "stop", "run": "ring"}'
 UNDO, DELETE = '{"kind": "undo", "run": "ring"}', '{"kind": "delete", "run": "ring"}'
+NEW = '{"kind": "new", "settings": {"target": "disk"}}'
 SAVE = '{"kind": "save", "view": 0, "format": "svg"}'
 BRANCH = '{"kind": "branch", "run": "ring", "epoch": 0}'
 LOOK = (
@@ -110,6 +112,25 @@ def test_orders_to_a_run_that_is_stopping_go_to_its_next_trainer(
         assert [process.orders for process in studio.processes] == [["play"], ["undo", "play"]]
         await studio.say(STOP, LOOK)
         assert len(studio.processes) == 2
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def test_a_run_that_was_stopped_before_it_was_made_begins_when_it_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new run that is stopped and played at once begins with its own settings."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        await studio.say(NEW)
+        await studio.say('{"kind": "stop", "run": "disk"}', '{"kind": "play", "run": "disk"}')
+        studio.may_end.set()
+        await studio.rest()
+        first, second = (json.loads(process.beginning) for process in studio.processes)
+        assert first["settings"]["target"] == "disk"
+        assert second == first
         await studio.end()
 
     asyncio.run(act())

@@ -168,6 +168,11 @@ class Hub:
         live.start(beginning)
         self._spawn(self._train(live, {"run": live.path, **beginning}))
 
+    def _go_on(self, live: LiveRun) -> None:
+        """Start a trainer where a run stands; one that was never made begins now."""
+        is_begun = Path(live.path, "config.toml").exists()
+        self._start(live, {} if is_begun else live.beginning)
+
     async def _train(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
         name = f"trainer of {live.name}"
         try:
@@ -188,7 +193,7 @@ class Hub:
             Path(live.path).rmdir()
         self.tell_runs()
         if live.has_waiting and live.name not in self._leaving:
-            self._start(live, {})
+            self._go_on(live)
 
     def _tell(self, live: LiveRun, kind: str, data: bytes) -> None:
         if kind == "file":
@@ -218,8 +223,7 @@ class Hub:
         live = self.live(command["run"])
         if not live.is_open:
             client.watch(live.name)
-            is_begun = Path(live.path, "config.toml").exists()
-            self._start(live, {} if is_begun else live.beginning)
+            self._go_on(live)
         live.order({"kind": command.kind, **self._permitted(command)})
 
     def _permitted(self, command: Command) -> dict[str, Any]:
