@@ -1,8 +1,11 @@
 /** The line below the folds: how well, and in how many bits. */
 
-import { setText, type Root } from "./dom.ts";
+import { make, setText, type Root } from "./dom.ts";
 import { short } from "./numbers.ts";
 import type { State } from "./state.ts";
+
+/** Between two facts, of which each stays on one line. */
+const GAP = "   ";
 
 /** The description's bits for each polytope of the picture, at the epoch that is shown; NaN if unknown. */
 export function bitsPerPolytope(state: State): number {
@@ -28,6 +31,10 @@ export function followSummary(root: Root, state: State): void {
     if (Number.isFinite(bits)) words.push(`${short(Math.round(bits))} bits`);
     const each = bitsPerPolytope(state);
     if (Number.isFinite(each)) words.push(`${short(each)} bits a polytope`);
-    setText(root.element("p", "summary"), words.length > 0 ? words.join("   ") : "Press Play to train. Paint on the target at any time.");
+    const line = root.element("p", "summary");
+    if (words.length === 0) setText(line, "Press Play to train. Paint on the target at any time.");
+    else if (line.textContent !== words.join(GAP)) {
+      line.replaceChildren(...words.flatMap((word, i) => (i === 0 ? [make("span", word)] : [GAP, make("span", word)])));
+    }
   });
 }

@@ -29,11 +29,8 @@ export function versionOf(moment: Moment, run: Pick<RunState, "epoch" | "changes
   return JSON.stringify([moment, moment.epoch === null ? [run.epoch, run.changes.length] : null]);
 }
 
-/**
- * Whether a message tells of now. A run that trains moves on until the next message; where it stands, the epoch is
- * that of the file that would be saved.
- */
-export function isNow(message: Message, moment: Moment | null, run: Pick<RunState, "epoch" | "isPlaying">): boolean {
+/** Whether a message tells of now: of the file that would be saved. A run that trains moves on until the next message. */
+export function isNow(message: Message, moment: Moment | null, run: Pick<RunState, "epoch">): boolean {
   if (moment === null || moment.epoch !== null || !isOf(message, moment)) return false;
-  return run.isPlaying || Number(message.facts["epoch"]) === run.epoch;
+  return Number(message.facts["epoch"]) === run.epoch;
 }

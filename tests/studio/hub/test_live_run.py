@@ -74,6 +74,13 @@ def test_what_a_trainer_said_last_is_clearer_than_how_it_ended(live: LiveRun) ->
     assert facts(live)["note"] == "The trainer has ended: killed by signal 9."
 
 
+def test_a_trainer_that_is_started_takes_the_note_of_the_last_one_away(live: LiveRun) -> None:
+    """While another trainer starts, the reason why the last one ended is no longer shown."""
+    live.end("The trainer has ended: killed by signal 9.")
+    live.start({})
+    assert (facts(live)["is_problem"], facts(live)["note"]) == (False, "")
+
+
 def test_a_trainer_that_was_asked_to_end_is_no_problem(live: LiveRun) -> None:
     """If a trainer ends on request, no page gets a message."""
     live.end("")

@@ -166,6 +166,7 @@ class Hub:
     def _start(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
         self._check_room(live.name)
         live.start(beginning)
+        self._announcer.tell_moment(live)
         self._spawn(self._train(live, {"run": live.path, **beginning}))
 
     def _go_on(self, live: LiveRun) -> None:

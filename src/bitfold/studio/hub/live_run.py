@@ -134,6 +134,7 @@ class LiveRun:
         """
         self.is_coming = self.is_starting = True
         self.beginning = beginning
+        self._facts |= {"note": "", "is_problem": False}  # of the trainer before
         self._is_settled.clear()
 
     def attach(self, trainer: Trainer) -> None:
