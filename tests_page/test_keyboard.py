@@ -63,3 +63,29 @@ def test_everything_is_done_by_the_keyboard_alone(page: Page, studio: Studio) ->
     pixels = run.target.pixels[0, :, :, 0]
     assert pixels[round(0.45 * 64), round(0.45 * 64)] == 255
     assert run.at(0).target.pixels[0, round(0.45 * 64), round(0.45 * 64), 0] == 0
+
+
+def test_commands_of_the_browser_are_left_to_it(page: Page) -> None:
+    """With Ctrl, a key neither moves the window nor paints, and the browser may act on it."""
+    page.evaluate(
+        """() => {
+            window.stopped = [];
+            const keep = (event) => window.stopped.push(event.defaultPrevented);
+            document.addEventListener("keydown", keep);
+        }"""
+    )
+    before = page.evaluate("() => window.bitfold.camera()")
+    for canvas, keys in (
+        ("#folds", ("+", "-", "ArrowRight")),
+        ("#target", ("Enter", "ArrowRight")),
+    ):
+        page.focus(canvas)
+        for key in keys:
+            options = {"key": key, "ctrlKey": True, "bubbles": True, "cancelable": True}
+            page.dispatch_event(canvas, "keydown", options)
+    assert page.evaluate("() => window.stopped") == [False] * 5
+    page.wait_for_timeout(500)
+    assert page.evaluate("() => window.bitfold.camera()") == before
+    assert page.is_checked("input[name=tool][value=look]")
+    page.dispatch_event("#folds", "keydown", {"key": "+", "bubbles": True, "cancelable": True})
+    assert page.evaluate("() => window.stopped.at(-1)")

@@ -38,6 +38,11 @@ export class Root {
   }
 }
 
+/** Whether a key is pressed with another one that makes it a command of the browser, such as to zoom the page. */
+export function isOfBrowser(event: KeyboardEvent): boolean {
+  return event.ctrlKey || event.metaKey || event.altKey;
+}
+
 /** Make an element with a text. Text is never markup. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,

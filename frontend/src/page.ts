@@ -3,7 +3,7 @@
 import { BitsPane } from "./bits/bits_pane.ts";
 import { Curves } from "./curves/curves.ts";
 import { showNeuron } from "./bits/neuron_pane.ts";
-import { setText, type Root } from "./dom.ts";
+import { isOfBrowser, setText, type Root } from "./dom.ts";
 import { FoldsPane } from "./folds/pane.ts";
 import { showPlace } from "./folds/place_pane.ts";
 import { GradientsPane } from "./gradients/gradients_pane.ts";
@@ -108,7 +108,7 @@ export class Page {
       // Controls have a use of their own for the space bar.
       const own = "input:not([type=range], [type=number]), select, button, summary";
       const isControl = (event.target as HTMLElement).matches(own);
-      if (event.key === " " && !isControl) {
+      if (event.key === " " && !isControl && !isOfBrowser(event)) {
         event.preventDefault();
         transport.toggle();
       }

@@ -7,7 +7,7 @@ import type { Style } from "./renderer.ts";
 import { Stage } from "./stage.ts";
 import type { EncodingFolds, FoldColour } from "./palette.ts";
 import { firstNeuron, layerOf, nearestFold } from "./nearest_fold.ts";
-import { setText, type Root } from "../dom.ts";
+import { isOfBrowser, setText, type Root } from "../dom.ts";
 import { short } from "../numbers.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
@@ -311,7 +311,7 @@ export class FoldsPane {
       Enter: () => this.choose([0, 0]),
     };
     const move = moves[event.key];
-    if (move === undefined) return;
+    if (move === undefined || isOfBrowser(event)) return;
     event.preventDefault();
     move();
     this.redraw();

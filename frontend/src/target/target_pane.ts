@@ -1,7 +1,7 @@
 /** The target: what is learned, and where it is painted. */
 
 import { contained } from "./contained.ts";
-import { make, setText, type Root } from "../dom.ts";
+import { isOfBrowser, make, setText, type Root } from "../dom.ts";
 import type { Brush } from "./brush.ts";
 import type { ClassChoice } from "./class_choice.ts";
 import type { Link } from "../connection.ts";
@@ -61,7 +61,7 @@ export class TargetPane {
       ArrowDown: [x, y + KEY_STEP],
     };
     const found = moved[event.key];
-    if (found === undefined && event.key !== "Enter") return;
+    if (isOfBrowser(event) || (found === undefined && event.key !== "Enter")) return;
     event.preventDefault();
     if (found === undefined) {
       if (!this.brush.isPainting) this.chooseBrush();
