@@ -17,6 +17,7 @@ from tests_page.conftest import Studio
 SELECTS = ("#faces", "#fold-colour", "#format", "#scale", "#weight-colour", "#speed")
 # Each action begins a process; the studio refuses more than eight runs at a time.
 RARE = 0.02
+PATIENCE_MINUTES = 2
 
 
 def test_random_clicking_leaves_no_error_and_no_lost_run(
@@ -33,13 +34,24 @@ def test_random_clicking_leaves_no_error_and_no_lost_run(
         if number >= request.config.getoption("--actions") if minutes is None else passed > minutes:
             break
     print(f"{number} actions in {passed:.1f} minutes")
-    # A branch that is still being made is listed a little later than its folder is there.
-    page.wait_for_timeout(5000)
-    names = json.loads(page.evaluate("() => JSON.stringify(window.bitfold.runs())"))
+    # A branch that is still being made is listed later than its folder is there.
+    while (names := listed(page)) != folders(studio):
+        assert (time.monotonic() - begun) / 60 < passed + PATIENCE_MINUTES, folders(studio)
+        page.wait_for_timeout(200)
     assert "ring" in names
-    assert sorted(names) == sorted(one.name for one in studio.folder.iterdir() if one.is_dir())
     for name in names:
         assert load_run(studio.folder / name).config.target in {"ring", "disk"}
+
+
+def listed(page: Page) -> list[str]:
+    """Return the names of the runs that the page lists."""
+    names: list[str] = json.loads(page.evaluate("() => JSON.stringify(window.bitfold.runs())"))
+    return sorted(names)
+
+
+def folders(studio: Studio) -> list[str]:
+    """Return the names of all folders of runs, also of those that are still empty."""
+    return sorted(path.name for path in studio.folder.iterdir() if path.is_dir())
 
 
 class Monkey:
