@@ -112,7 +112,7 @@ class _CompiledPass(torch.autograd.Function):
     def forward(
         ctx: Any, loops: "DenseLoops", flat: _Floats, points: Tensor, *parameters: Tensor
     ) -> Tensor:
-        outputs, ctx.sums = loops.outputs(flat, points, keep=True)
+        outputs, ctx.activations = loops.outputs(flat, points, keep=True)
         ctx.loops, ctx.flat = loops, flat
         ctx.save_for_backward(points)
         return outputs
@@ -121,7 +121,7 @@ class _CompiledPass(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (points,) = ctx.saved_tensors
-        gradients = ctx.loops.gradients(ctx.flat, points, ctx.sums, grad_outputs)
+        gradients = ctx.loops.gradients(ctx.flat, points, ctx.activations, grad_outputs)
         return (None, None, None, *gradients)
 
 
@@ -174,23 +174,23 @@ class DenseLoops:
         return _buffer(num_tiles, self._num_rows, TILE), _buffer(3, self._widest, TILE)
 
     def outputs(self, flat: _Floats, points: Tensor, *, keep: bool) -> tuple[Tensor, _Floats]:
-        """Return outputs (N, out_features) and, if ``keep``, the sums that `gradients` needs."""
+        """Return outputs (N, out_features) and, if ``keep``, the activations for `gradients`."""
         from bitfold.networks.dense_kernels import TILE, forward  # noqa: PLC0415 - Numba is slow
 
         num_tiles = -(-len(points) // TILE) if keep else 1
         outputs = points.new_empty(len(points), self._num_outputs)
-        sums, scratch = _buffer(num_tiles, self._num_rows, TILE), _buffer(3, self._widest, TILE)
-        forward(_array(points), (flat, *self.layout), (sums, scratch), outputs.numpy())
-        return outputs, sums
+        kept, scratch = _buffer(num_tiles, self._num_rows, TILE), _buffer(3, self._widest, TILE)
+        forward(_array(points), (flat, *self.layout), (kept, scratch), outputs.numpy())
+        return outputs, kept
 
     def gradients(
-        self, flat: _Floats, points: Tensor, sums: _Floats, grad_outputs: Tensor
+        self, flat: _Floats, points: Tensor, activations: _Floats, grad_outputs: Tensor
     ) -> list[Tensor]:
         """Return the gradients of weights and biases, layer by layer."""
         from bitfold.networks.dense_kernels import TILE, backward  # noqa: PLC0415 - to import
 
         found, scratch = np.zeros_like(flat), _buffer(3, self._widest, TILE)
-        network, room = (flat, *self.layout), (sums, scratch)
+        network, room = (flat, *self.layout), (activations, scratch)
         backward(_array(points), network, room, _array(grad_outputs), found)
         parts = zip(self._slices, self._shapes, strict=True)
         return [torch.from_numpy(found[part].reshape(shape)) for part, shape in parts]

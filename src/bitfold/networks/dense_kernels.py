@@ -22,19 +22,31 @@ TILE = 256
 # or loaded would decide which of two optimised versions of it runs, and how sums are rounded.
 @compiled(inline="always")
 def add_products(weights: Floats, rows: Floats, out: Floats) -> None:
-    """Add weights @ rows to out: (O, I), (I, TILE), (O, TILE); pairs of rows share loads."""
+    """Add weights @ rows to out: (O, I), (I, TILE), (O, TILE).
+
+    Two outputs and four inputs at a time: what is loaded and stored serves eight products.
+    """
     num_out, num_in = weights.shape
+    quads, pairs = num_in - num_in % 4, num_in - num_in % 2
     for o in range(0, num_out - 1, 2):
-        for i in range(0, num_in - 1, 2):
+        for i in range(0, quads, 4):
+            a, b, c, d = weights[o, i], weights[o, i + 1], weights[o, i + 2], weights[o, i + 3]
+            o1 = o + 1
+            e, f, g, h = weights[o1, i], weights[o1, i + 1], weights[o1, i + 2], weights[o1, i + 3]
+            for t in range(TILE):
+                x, y, z, w = rows[i, t], rows[i + 1, t], rows[i + 2, t], rows[i + 3, t]
+                out[o, t] += a * x + b * y + c * z + d * w
+                out[o1, t] += e * x + f * y + g * z + h * w
+        for i in range(quads, pairs, 2):
             a, b, c, d = weights[o, i], weights[o, i + 1], weights[o + 1, i], weights[o + 1, i + 1]
             for t in range(TILE):
                 x, y = rows[i, t], rows[i + 1, t]
                 out[o, t] += a * x + b * y
                 out[o + 1, t] += c * x + d * y
-        if num_in % 2:
-            a, c = weights[o, num_in - 1], weights[o + 1, num_in - 1]
+        if pairs < num_in:
+            a, c = weights[o, pairs], weights[o + 1, pairs]
             for t in range(TILE):
-                x = rows[num_in - 1, t]
+                x = rows[pairs, t]
                 out[o, t] += a * x
                 out[o + 1, t] += c * x
     if num_out % 2:
@@ -48,22 +60,29 @@ def add_products(weights: Floats, rows: Floats, out: Floats) -> None:
 def add_gradients(delta: Floats, rows: Floats, weights: Floats, biases: Floats) -> None:
     """Add delta @ rows.T to weights (O, I), and the sums of delta's rows to biases (O,)."""
     num_out, num_in = weights.shape
+    quads, pairs = num_in - num_in % 4, num_in - num_in % 2
     for o in range(0, num_out - 1, 2):
-        for i in range(0, num_in - 1, 2):
+        for i in range(0, quads, 4):
+            a = b = c = d = e = f = g = h = np.float32(0)
+            for t in range(TILE):
+                p, q = delta[o, t], delta[o + 1, t]
+                x, y, z, w = rows[i, t], rows[i + 1, t], rows[i + 2, t], rows[i + 3, t]
+                a, b, c, d = a + p * x, b + p * y, c + p * z, d + p * w
+                e, f, g, h = e + q * x, f + q * y, g + q * z, h + q * w
+            for k, upper, lower in ((0, a, e), (1, b, f), (2, c, g), (3, d, h)):
+                weights[o, i + k] += upper
+                weights[o + 1, i + k] += lower
+        for i in range(quads, pairs, 2):
             a = b = c = d = np.float32(0)
             for t in range(TILE):
                 p, q, x, y = delta[o, t], delta[o + 1, t], rows[i, t], rows[i + 1, t]
-                a += p * x
-                b += p * y
-                c += q * x
-                d += q * y
-            weights[o, i] += a
-            weights[o, i + 1] += b
-            weights[o + 1, i] += c
-            weights[o + 1, i + 1] += d
+                a, b, c, d = a + p * x, b + p * y, c + q * x, d + q * y
+            for k, upper, lower in ((0, a, c), (1, b, d)):
+                weights[o, i + k] += upper
+                weights[o + 1, i + k] += lower
     for o in range(num_out):
         # What has no pair: the last input, or all inputs of the last output.
-        for i in range(num_in - num_in % 2 if o < num_out - num_out % 2 else 0, num_in):
+        for i in range(pairs if o < num_out - num_out % 2 else 0, num_in):
             a = np.float32(0)
             for t in range(TILE):
                 a += delta[o, t] * rows[i, t]
@@ -81,17 +100,23 @@ def _scaled(value: np.float32, slope: np.float32) -> np.float32:
 
 
 @compiled
-def _fold(values: Floats, slope: np.float32, out: Floats) -> None:
-    """Write a layer's activations: sums up to 0 are multiplied by ``slope``; NaN stays NaN."""
+def _fold(values: Floats, slope: np.float32) -> None:
+    """Turn a layer's sums into activations: those up to 0 are multiplied by ``slope``.
+
+    NaN stays NaN.
+    """
     for o in range(values.shape[0]):
         for t in range(TILE):
             value = values[o, t]
-            out[o, t] = _scaled(value, slope) if value <= 0 else value
+            values[o, t] = _scaled(value, slope) if value <= 0 else value
 
 
 @compiled
 def _unfold(values: Floats, slope: np.float32, delta: Floats) -> None:
-    """Multiply gradients by the activation's derivative, which is ``slope`` for sums up to 0."""
+    """Multiply gradients by the activation's derivative, which is ``slope`` for sums up to 0.
+
+    Activations are up to 0 where their sums are.
+    """
     for o in range(values.shape[0]):
         for t in range(TILE):
             d = delta[o, t]
@@ -117,17 +142,17 @@ def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outpu
         points: (N, I).
         network: flat parameters; widths (L + 1,) of the points and of each layer; slopes (L,) of
             each layer's activation at and below 0.
-        room: sums (tiles, sum of the layers' widths, TILE), written: each layer's sums before its
-            activation. If there are fewer tiles than the points need, later tiles overwrite earlier
-            ones. Then scratch memory (3, widest, TILE). Both are fastest if aligned to 64 bytes.
+        room: activations (tiles, sum of the layers' widths, TILE), written. If there are fewer
+            tiles than the points need, later tiles overwrite earlier ones. Then scratch memory (3,
+            widest, TILE). Both are fastest if aligned to 64 bytes.
         outputs: (N, O), written.
     """
     flat, widths, slopes = network
-    sums, scratch = room
-    rows = scratch[0]
+    activations, scratch = room
     for first in range(0, points.shape[0], TILE):
+        rows = scratch[0]
         size = load(points, first, rows)
-        kept = sums[(first // TILE) % sums.shape[0]]
+        kept = activations[(first // TILE) % activations.shape[0]]
         start = row = 0
         for layer in range(slopes.shape[0]):
             fan_in, fan_out = widths[layer], widths[layer + 1]
@@ -136,8 +161,8 @@ def forward(points: Floats, network: Network, room: tuple[Floats, Floats], outpu
             for o in range(fan_out):
                 values[o] = flat[middle + o]
             add_products(flat[start:middle].reshape(fan_out, fan_in), rows, values)
-            _fold(values, slopes[layer], rows)
-            start, row = end, row + fan_out
+            _fold(values, slopes[layer])
+            rows, start, row = values, end, row + fan_out
         for t in range(size):
             for o in range(outputs.shape[1]):
                 outputs[first + t, o] = rows[o, t]
@@ -156,15 +181,15 @@ def backward(
     Args:
         points: as for `forward`.
         network: as for `forward`.
-        room: the sums that `forward` wrote, with tiles for all points; scratch memory.
+        room: the activations that `forward` wrote, with tiles for all points; scratch memory.
         grad_outputs: (N, O).
         grad_flat: as long as the flat parameters, zeros on entry; written.
     """
     flat, widths, slopes = network
-    sums, scratch = room
-    rows, delta, before = scratch[0], scratch[1], scratch[2]
+    activations, scratch = room
+    delta, before = scratch[1], scratch[2]
     for first in range(0, points.shape[0], TILE):
-        kept = sums[first // TILE]
+        kept = activations[first // TILE]
         delta[: widths[-1]] = np.float32(0)  # unused points of the last tile add nothing
         for t in range(min(TILE, points.shape[0] - first)):
             for o in range(widths[-1]):
@@ -174,9 +199,8 @@ def backward(
             fan_in, fan_out = widths[layer], widths[layer + 1]
             start, middle, row = end - fan_out * (fan_in + 1), end - fan_out, row - fan_out
             _unfold(kept[row : row + fan_out], slopes[layer], delta)
-            if layer > 0:
-                _fold(kept[row - fan_in : row], slopes[layer - 1], rows)
-            else:
+            rows = kept[row - fan_in : row] if layer > 0 else scratch[0]
+            if layer == 0:
                 load(points, first, rows)
             grad_weights = grad_flat[start:middle].reshape(fan_out, fan_in)
             add_gradients(delta, rows, grad_weights, grad_flat[middle:end])

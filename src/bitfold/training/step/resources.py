@@ -48,7 +48,8 @@ def usable_device(name: str) -> torch.device:
 def limited_threads(number: int) -> Iterator[None]:
     """Let PyTorch use this number of threads while the block lasts, but no more than processors."""
     before = torch.get_num_threads()
-    _set_threads(min(number, os.cpu_count() or 1))
+    # To count processors takes as long as a small layer.
+    _set_threads(number if number == before else min(number, os.cpu_count() or 1))
     try:
         yield
     finally:

@@ -72,7 +72,7 @@ class FiniteWatchdog(Watchdog):
         for term, value in seen.losses.items():
             if not math.isfinite(value):
                 return f"{term} is {value} at epoch {seen.epoch}"
-        if not bool(torch.isfinite(seen.weights).all()):
+        if not np.isfinite(seen.weights.numpy()).all():
             return f"a weight is not finite at epoch {seen.epoch}"
         return None
 
