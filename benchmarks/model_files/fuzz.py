@@ -89,11 +89,12 @@ def on_trellis(linear: Any) -> tuple[bytes, Any]:
     """Return a small file with a trellis, which only files of large modules have, and the layer."""
     # As in `seeds`.
     from bitfold.model_file.calibrated.blind import blindly_rounded  # noqa: PLC0415
+    from bitfold.model_file.calibrated.tables import Known  # noqa: PLC0415
     from bitfold.model_file.encoding import encoded  # noqa: PLC0415
     from bitfold.model_file.planning.automatic import shortest_plan  # noqa: PLC0415
     from bitfold.model_file.syntax.structure import tensors_of  # noqa: PLC0415
 
-    grid = blindly_rounded(linear.weight.detach(), 2.0**-12, in_large=True)
+    grid = blindly_rounded(linear.weight.detach(), 2.0**-12, Known(in_large=True))
     plan, _ = shortest_plan(tensors_of(linear), [grid, None], 32)
     return encoded(linear, plan), linear
 

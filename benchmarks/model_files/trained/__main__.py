@@ -27,14 +27,16 @@ import bitfold
 from benchmarks.harness.cells import Cell, CellTable
 from benchmarks.harness.folders import MNIST, RESULTS
 from benchmarks.harness.mnist import load_test, load_training
-from benchmarks.model_files.trained.networks import NETWORKS, percent_wrong, trained
+from benchmarks.model_files.trained.networks import NETWORKS, percent_wrong, trained, widest
 from benchmarks.model_files.trained.opponent import NNCodec, Settings
 from benchmarks.model_files.trained.page import fill_page
 
 #: Points more wrong than the network itself, on the validation pictures.
 ALLOWED: Final = (0.1, 0.3, 1.0)
 QPS: Final = tuple(range(-34, -9, 2))
-NUM_CALIBRATION, BATCH, ROUNDS = 5_000, 1000, 5
+BATCH, ROUNDS = 256, 5
+#: Calibration pictures for each input of the network's widest layer, and the most of them.
+EACH, MOST_PICTURES = 8, 5000
 #: Shares of NNCodec's bytes that are tried, in twentieths.
 LEAST, MOST, PARTS = 4, 24, 20
 
@@ -55,7 +57,8 @@ class Comparison:
         training, self.validation = load_training(mnist)
         self.test = load_test(mnist)
         self.network = trained(name, training, cache)
-        self.calibration = list(torch.split(training.pictures[:NUM_CALIBRATION], BATCH))
+        num_pictures = min(EACH * widest(self.network), MOST_PICTURES)
+        self.calibration = list(torch.split(training.pictures[:num_pictures], BATCH))
         self.path, self.codec = folder / "network.bitfold", NNCodec(folder)
 
     def run(self, *, has_times: bool) -> None:
@@ -125,8 +128,8 @@ class Comparison:
         """The shortest file with NNCodec's error, of all shares of NNCodec's bytes."""
         for share in range(LEAST, MOST + 1):
             decoded = self._written(kind, theirs["bytes"] * share // PARTS)
-            error = 1e9 if decoded is None else percent_wrong(decoded, self.validation)
-            if decoded is not None and error <= theirs["validation_percent"]:
+            most = theirs["validation_percent"]
+            if decoded is not None and percent_wrong(decoded, self.validation, most) <= most:
                 return {"bytes": self.path.stat().st_size, **self._errors(decoded)}
         return {"bytes": None}
 

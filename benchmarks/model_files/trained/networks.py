@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -84,14 +85,21 @@ def trained(name: str, digits: Digits, cache: Path) -> nn.Module:
     return network.eval()
 
 
-def percent_wrong(network: nn.Module, digits: Digits) -> float:
-    """Return the error of a network in evaluation mode."""
-    wrong = 0
+def percent_wrong(network: nn.Module, digits: Digits, most: float = 100.0) -> float:
+    """Return the error of a network in evaluation mode; infinity once it is above ``most``."""
+    wrong, most_wrong = 0, most * len(digits.labels) / 100 + 0.5
     with torch.no_grad():
         parts = (torch.split(digits.pictures, MANY), torch.split(digits.labels, MANY))
         for pictures, labels in zip(*parts, strict=True):
             wrong += int((network.eval()(pictures).argmax(1) != labels).sum())
+            if wrong > most_wrong:
+                return math.inf
     return 100 * wrong / len(digits.labels)
+
+
+def widest(network: nn.Module) -> int:
+    """Return the most inputs of a linear layer, or of a place of a convolution."""
+    return max(item[0].numel() for item in network.parameters() if item.ndim > 1)
 
 
 def _train(network: nn.Module, digits: Digits) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
@@ -44,9 +44,7 @@ def matching(
     own = tensors_of(inner)
     items, tensors = [item for item, _ in own], [tensor for _, tensor in own]
     if written is None:
-        # Earlier versions wrote the names with wrappers.
-        orders = (items, _items_in_wrappers(inner), _items_in_wrappers(module))
-        if header.structure not in map(structure_hash, orders):
+        if header.structure not in _hashes(items, inner, module):
             raise ModelFileError(
                 "Cannot read a model file into this module: expected the structure "
                 f"{header.structure.hex()}, got {structure_hash(items).hex()}, of {len(own)} "
@@ -62,8 +60,11 @@ def matching(
     return list(written), by_name
 
 
-def _items_in_wrappers(module: nn.Module) -> list[Item]:
-    return [item for item, _ in tensors_of(module, with_wrappers=True)]
+def _hashes(items: Sequence[Item], *modules: nn.Module) -> Iterator[bytes]:
+    """The hashes of a module's items; and with wrappers in names, as earlier versions had them."""
+    yield structure_hash(items)
+    for module in modules:
+        yield structure_hash([item for item, _ in tensors_of(module, with_wrappers=True)])
 
 
 def _by_name(written: Sequence[Item], module: nn.Module) -> list[Tensor] | None:

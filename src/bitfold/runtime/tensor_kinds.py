@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+_USUAL = (Tensor, nn.Parameter)
 
 
 def odd_kind(tensor: Tensor) -> str | None:
@@ -18,7 +20,9 @@ def odd_kind(tensor: Tensor) -> str | None:
     (None, 'a sparse one. Make it dense')
     """
     found = None
-    if is_lazy(tensor):
+    # Lazy tensors and those that hold others have classes of their own, and are rare.
+    is_usual = type(tensor) in _USUAL
+    if not is_usual and is_lazy(tensor):
         found = "one without a shape. Run one forward pass first"
     elif tensor.is_nested:
         found = "a nested one. Hold its parts in a list of tensors"
@@ -26,7 +30,7 @@ def odd_kind(tensor: Tensor) -> str | None:
         found = "a sparse one. Make it dense"
     elif tensor.is_quantized:
         found = f"a quantised one, {tensor.dtype}. Dequantise it, or take the module before that"
-    elif is_traceable_wrapper_subclass(tensor):
+    elif not is_usual and is_traceable_wrapper_subclass(tensor):
         kind = type(tensor).__name__
         found = f"a {kind}, whose numbers lie in other tensors. Gather them in a plain tensor"
     elif tensor.is_meta:

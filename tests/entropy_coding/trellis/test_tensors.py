@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from bitfold.entropy_coding.contexts.tensors import Shape
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.entropy_coding.trellis.states import NEXT, NUM_STATES, number_at, place_of
-from bitfold.entropy_coding.trellis.tensors import TrellisReader, TrellisWriter, is_on_trellis
+from bitfold.entropy_coding.trellis.tensors import TrellisReader, TrellisWriter
 from bitfold.errors import ModelFileError
+from tests.entropy_coding.trellis.paths import is_on_trellis
 
 Ints = NDArray[np.int64]
 SHAPES: list[Shape] = [(5, 7, 1), (5, 1, 1), (6, 5, 9), (1, 6, 1), (20, 1, 4), (1, 1, 1), (3, 1, 2)]

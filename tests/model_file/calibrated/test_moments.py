@@ -28,14 +28,14 @@ def test_a_convolution_is_a_linear_layer_at_many_places(
     """A convolution's columns times its weights are its outputs, so their moments agree."""
     torch.manual_seed(0)
     layer = nn.Conv2d(2, 3, 3, stride, padding, dilation)
-    inputs = torch.randn(20, 2, 7, 7)
+    inputs = torch.randn(80, 2, 4, 4)
     moments = observe(layer, Calibration(inputs)).layers[id(layer.weight)]
     assert layer.bias is not None
     weights = torch.cat([layer.weight.flatten(1), layer.bias[:, None]], dim=1).detach()
     outputs = layer(inputs).detach().transpose(0, 1).flatten(1)
     told = weights @ moments.inputs @ weights.T
     torch.testing.assert_close(told, outputs @ outputs.T / outputs.shape[1])
-    num_places = outputs.shape[1] / 20
+    num_places = outputs.shape[1] / 80
     assert (moments.outputs / num_places).tolist() == pytest.approx([1, 1, 1], rel=0.2)
 
 
@@ -46,3 +46,38 @@ def test_slopes_are_mean_squares_of_gradients() -> None:
     found = observe(scale, Calibration(list(inputs.chunk(400))))
     true = nn.functional.layer_norm(inputs, (5,)).square().mean(0)
     torch.testing.assert_close(found.slopes[id(scale.weight)], true, rtol=0.4, atol=0.0)
+
+
+def test_gradients_of_what_is_changed_in_place_are_those_before() -> None:
+    """A layer whose outputs an activation overwrites has the same moments as without that."""
+    torch.manual_seed(0)
+    first, last = nn.Linear(4, 6, bias=False), nn.Linear(6, 2)
+    inputs = Calibration([torch.randn(50, 4) for _ in range(3)])
+    found = [
+        observe(nn.Sequential(first, nn.ReLU(inplace), last), inputs).layers[id(first.weight)]
+        for inplace in (False, True)
+    ]
+    assert torch.equal(found[0].outputs, found[1].outputs)
+    assert (found[0].outputs > 0).all()
+
+
+def test_gradients_are_those_of_some_samples() -> None:
+    """Of 6,000 samples, means are of the inputs of all and of the gradients of 800."""
+    layer = nn.Linear(1, 1, bias=False)
+    batches = [torch.full((100, 1), float(number)) for number in range(60)]
+    batch_of_gradient = list[int]()
+
+    class Watched(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            outputs: torch.Tensor = layer(inputs)
+            number = int(inputs[0])
+            outputs.register_hook(lambda _: batch_of_gradient.append(number))  # type: ignore[no-untyped-call]
+            return outputs
+
+    module = Watched()
+    module.layer = layer
+    moments = observe(module, Calibration(batches)).layers[id(layer.weight)]
+    assert moments.samples == 6000
+    assert moments.inputs[0, 0].item() == pytest.approx(sum(n * n for n in range(60)) / 60)
+    assert moments.outputs.item() == pytest.approx(1, rel=0.2)
+    assert batch_of_gradient == [*range(5), 41, 49, 57]

@@ -55,13 +55,9 @@ class ContextWriter:
         """
         outer, inner, together = shape
         in_row = inner * together
-        rows, columns = used_sides(numbers, shape)
         self._reserve(max(_PART, in_row, outer, inner) * SYMBOLS_EACH)
-        for axis, flags in enumerate((rows, columns)):
-            if axis in flagged(shape):
-                yield self._room[: put_used(self._room, flags, self.contexts, axis == 0)]
-            else:
-                flags[:] = 1
+        rows, columns = used_sides(numbers, shape)
+        yield from flag_symbols(self._room, (rows, columns), shape, self.contexts)
         wide = np.repeat(columns, together)
         step = max(1, _PART // in_row)
         for first in range(0, outer, step):
@@ -84,10 +80,7 @@ class ContextReader:
         outer, inner, together = shape
         in_row = inner * together
         numbers = np.zeros(outer * in_row, np.int64)
-        rows, columns = np.ones(outer, np.int64), np.ones(inner, np.int64)
-        for axis in flagged(shape):
-            flags = (rows, columns)[axis]
-            get_used(reader.state, reader.words, flags, self.contexts, axis == 0)
+        rows, columns = read_flags(reader, shape, self.contexts)
         wide = np.repeat(columns, together)
         step = max(1, _PART // in_row)
         for first in range(0, outer, step):
@@ -95,6 +88,32 @@ class ContextReader:
             get_table(reader.state, reader.words, numbers, used, self.contexts)
             reader.check()
         return numbers
+
+
+def flag_symbols(
+    room: Symbols, sides: tuple[Ints, Ints], shape: Shape, contexts: Ints
+) -> Iterator[Symbols]:
+    """The symbols of the flags that a tensor has; a side without flags counts as used.
+
+    Args:
+        room: for the flags of one side; the next side's overwrite them.
+        sides: see `used_sides`; becomes what a reader knows.
+        shape: of the tensor.
+        contexts: learn.
+    """
+    for axis, flags in enumerate(sides):
+        if axis in flagged(shape):
+            yield room[: put_used(room, flags, contexts, axis == 0)]
+        else:
+            flags[:] = 1
+
+
+def read_flags(reader: StreamReader, shape: Shape, contexts: Ints) -> tuple[Ints, Ints]:
+    """Read what `flag_symbols` wrote: the sides of a tensor."""
+    sides = np.ones(shape[0], np.int64), np.ones(shape[1], np.int64)
+    for axis in flagged(shape):
+        get_used(reader.state, reader.words, sides[axis], contexts, axis == 0)
+    return sides
 
 
 def used_sides(numbers: Ints, shape: Shape) -> tuple[Ints, Ints]:

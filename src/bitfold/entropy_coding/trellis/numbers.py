@@ -84,19 +84,6 @@ def get_columns(state: State, words: Words, numbers: Ints, used: Used, learner: 
     trellis[0] = now
 
 
-@compiled
-def lies_on(numbers: Ints, columns: Ints, in_column: int) -> bool:
-    """Whether each number is one of its quantiser; ``columns`` are 1 where they are used."""
-    now = 0
-    for column in range(len(columns)):
-        for row in range(in_column if columns[column] else 0):
-            number = numbers[column * in_column + row]
-            if number and number & 1 != quantiser_of(now):
-                return False
-            now = NEXT[now, place_of(number, quantiser_of(now)) & 1]
-    return True
-
-
 @inlined
 def _contexts_of(numbers: Ints, at: int, in_column: int, quantiser: int) -> tuple[int, int]:
     size, signs = surroundings_of(numbers, at, in_column)

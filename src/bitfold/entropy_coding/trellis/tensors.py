@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitfold.entropy_coding.contexts.adaptive_bits import new_contexts
-from bitfold.entropy_coding.contexts.numbers import (
-    NUM_CONTEXTS,
-    SYMBOLS_EACH,
-    get_used,
-    put_used,
+from bitfold.entropy_coding.contexts.numbers import NUM_CONTEXTS, SYMBOLS_EACH
+from bitfold.entropy_coding.contexts.tensors import (
+    Shape,
+    flag_symbols,
+    read_flags,
+    used_sides,
 )
-from bitfold.entropy_coding.contexts.tensors import Shape, flagged, used_sides
 from bitfold.entropy_coding.rans.symbols import Symbols
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
-from bitfold.entropy_coding.trellis.numbers import get_columns, lies_on, put_columns
+from bitfold.entropy_coding.trellis.numbers import get_columns, put_columns
 
 Ints = NDArray[np.int64]
 
@@ -33,8 +33,6 @@ class TrellisWriter:
 
     Example:
         >>> numbers = np.array([0, 2, -3, 0, 0, 1])      # in columns: 0 0, 2 0, -3 1
-        >>> is_on_trellis(numbers, (2, 3, 1))
-        True
         >>> stream = StreamWriter()
         >>> TrellisWriter().write(stream, numbers, (2, 3, 1))
         >>> TrellisReader().read(StreamReader(stream.stream(), offset=0), (2, 3, 1))
@@ -58,11 +56,7 @@ class TrellisWriter:
         """
         sides = used_sides(numbers, shape)
         room = np.empty(max(_PART, *shape) * SYMBOLS_EACH, np.uint32)
-        for axis, flags in enumerate(sides):
-            if axis in flagged(shape):
-                yield room[: put_used(room, flags, self.contexts, axis == 0)]
-            else:
-                flags[:] = 1
+        yield from flag_symbols(room, sides, shape, self.contexts)
         by_column, trellis = _by_column(numbers, shape), np.zeros(1, np.int64)
         for used in _parts(shape, *sides):
             yield room[: put_columns(room, by_column, used, (self.contexts, trellis))]
@@ -77,25 +71,12 @@ class TrellisReader:
     def read(self, reader: StreamReader, shape: Shape) -> Ints:
         """The numbers of the next tensor."""
         outer, inner, together = shape
-        sides = np.ones(outer, np.int64), np.ones(inner, np.int64)
-        for axis in flagged(shape):
-            get_used(reader.state, reader.words, sides[axis], self.contexts, axis == 0)
+        sides = read_flags(reader, shape, self.contexts)
         by_column, trellis = np.zeros(outer * inner * together, np.int64), np.zeros(1, np.int64)
         for used in _parts(shape, *sides):
             get_columns(reader.state, reader.words, by_column, used, (self.contexts, trellis))
             reader.check()
         return np.ascontiguousarray(by_column.reshape(-1, outer).T).reshape(-1)
-
-
-def is_on_trellis(numbers: Ints, shape: Shape) -> bool:
-    """Whether a tensor's numbers can be coded by `TrellisWriter`."""
-    columns = np.repeat(_used_columns(numbers, shape), shape[2])
-    return bool(lies_on(_by_column(numbers, shape), columns, shape[0]))
-
-
-def _used_columns(numbers: Ints, shape: Shape) -> Ints:
-    """1 for each index of the second dimension that has a number but 0, or no flag."""
-    return used_sides(numbers, shape)[1] if 1 in flagged(shape) else np.ones(shape[1], np.int64)
 
 
 def _by_column(numbers: Ints, shape: Shape) -> Ints:

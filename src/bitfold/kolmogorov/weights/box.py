@@ -86,6 +86,8 @@ def transposed_tensors(module: nn.Module) -> frozenset[int]:
     Args:
         module: that holds the tensors.
     """
+    if not any(isinstance(part, _ConvTransposeNd) for part in module.modules()):
+        return frozenset()
     first_owners = dict[int, tuple[nn.Module, int]]()
     for part in module.modules():
         for item in (*part._parameters.values(), *part._buffers.values()):

@@ -14,7 +14,13 @@ from torch import Tensor
 
 from bitfold.entropy_coding.contexts.tensors import Shape
 from bitfold.errors import ModelFileError
-from bitfold.model_file.calibrated.tables import STEP_SHARE, Table, allowed_step, rounded_table
+from bitfold.model_file.calibrated.tables import (
+    STEP_SHARE,
+    Known,
+    Table,
+    allowed_step,
+    rounded_table,
+)
 from bitfold.model_file.planning.grids import OnGrid
 
 Floats = NDArray[np.float64]
@@ -23,16 +29,16 @@ Floats = NDArray[np.float64]
 _MOST_GAIN = 2.0
 
 
-def blindly_rounded(tensor: Tensor, rate: float, *, in_large: bool) -> OnGrid:
-    """A tensor on a grid; a bit is worth a share of its power. For ``in_large`` see `Table`."""
+def blindly_rounded(tensor: Tensor, rate: float, known: Known) -> OnGrid:
+    """A tensor on a grid; a bit is worth a share of its power. For ``known`` see `Table`."""
     values = tensor.reshape(-1).cpu().double().numpy()
     power = max(float(np.square(values).sum()), 1e-200)
     if tensor.ndim < 2:
         return rounded_vector(values, 1 / power, rate)
-    return rounded_alone(tensor, np.full(len(tensor), 1 / power), rate, in_large=in_large)
+    return rounded_alone(tensor, np.full(len(tensor), 1 / power), rate, known)
 
 
-def rounded_alone(tensor: Tensor, importance: Floats, rate: float, *, in_large: bool) -> OnGrid:
+def rounded_alone(tensor: Tensor, importance: Floats, rate: float, known: Known) -> OnGrid:
     """A tensor whose weights do not make up for each other's errors.
 
     Weights go towards 0 more often than away from it, which would make all outputs smaller. So the
@@ -42,11 +48,11 @@ def rounded_alone(tensor: Tensor, importance: Floats, rate: float, *, in_large: 
         tensor: of at least two dimensions.
         importance: (rows,), what the square of an error in each row does.
         rate: lambda, what a bit is worth.
-        in_large: see `Table`.
+        known: see `Table`.
     """
     rows = tensor.reshape(len(tensor), -1).cpu().double().numpy()
     is_used = np.ones(rows.shape[1], np.bool_)
-    table = Table(rows.T, None, importance, is_used, _shape_of(tensor), in_large)
+    table = Table(rows.T, None, importance, is_used, _shape_of(tensor), known)
     found, _ = rounded_table(table, 1 / float(importance.mean()), rate)
     return found._replace(step=_with_gain(rows.reshape(-1), found))
 

@@ -20,14 +20,15 @@ from bitfold.model_file.calibrated.blind import (
 )
 from bitfold.model_file.calibrated.guess import Sampled, guessed_bits, sample_of
 from bitfold.model_file.calibrated.moments import LayerMoments, Moments
-from bitfold.model_file.calibrated.tables import Table, is_large, rounded_table
+from bitfold.model_file.calibrated.tables import Known, Table, is_large, rounded_table
 from bitfold.model_file.planning.grids import OnGrid
 from bitfold.model_file.syntax.structure import REAL, TRANSPOSED, Item, tensors_of
 
 Floats = NDArray[np.float64]
 
-# Added to the inputs' second moments: this share of their mean.
-_DAMPING = 1e-3
+# Added to the inputs' second moments: this share of their mean, or so much for each input over the
+# count of samples, as moments of many inputs by few samples are not exact.
+_DAMPING, _DAMPING_FOR_INPUTS = 1e-3, 0.02
 _MOST_GRADES = 5
 # A row that never matters is still worth this share of the one that matters most.
 _LEAST_IMPORTANCE = 1e-6
@@ -67,7 +68,8 @@ class RoundedLayers:
         self._tensors = [
             (item, tensor) for item, tensor in tensors_of(module) if item.kind in (REAL, TRANSPOSED)
         ]
-        self._is_large = is_large(sum(item.size for item, _ in self._tensors))
+        in_large = is_large(sum(item.size for item, _ in self._tensors))
+        self._known = {item.name: Known(in_large) for item, _ in self._tensors}
         parameters = list(module.named_parameters())
         items = tensors_of(module)[: len(parameters)]
         self._keys = {item.name: id(p) for (item, _), (_, p) in zip(items, parameters, strict=True)}
@@ -90,7 +92,7 @@ class RoundedLayers:
         """
         found, biases = dict[str, OnGrid](), dict[str, Floats]()
         for name, layer in self._layers.items():
-            found[name], bias = _rounded(layer, rate, in_large=self._is_large)
+            found[name], bias = _rounded(layer, rate, self._known[name])
             if layer.bias is not None:
                 biases[layer.bias] = bias
         for item, tensor in self._tensors:
@@ -107,12 +109,12 @@ class RoundedLayers:
         check_finite(name, tensor)
         slopes = self._slopes[self._keys[name]].cpu().double()
         if not bool((slopes > 0).any()):
-            return blindly_rounded(tensor, rate / self._power, in_large=self._is_large)
+            return blindly_rounded(tensor, rate / self._power, self._known[name])
         if tensor.ndim < 2:
             values = _numbers(tensor) if bias is None else bias
             return rounded_vector(values, float(slopes.mean()), rate)
         of_rows: Floats = slopes.reshape(tensor.shape).flatten(1).mean(1).numpy()
-        return rounded_alone(tensor, _floored(of_rows), rate, in_large=self._is_large)
+        return rounded_alone(tensor, _floored(of_rows), rate, self._known[name])
 
 
 def _layer(item: Item, tensor: Tensor, moments: LayerMoments, bias: str | None) -> _Layer:
@@ -135,7 +137,8 @@ def _layer(item: Item, tensor: Tensor, moments: LayerMoments, bias: str | None) 
     if moments.bias is None:
         inputs = inputs[:-1, :-1]
     diagonal = np.diag(inputs)
-    factor = _factor(name, inputs, _DAMPING * diagonal.mean() + 1e-30)
+    damping = max(_DAMPING, _DAMPING_FOR_INPUTS * len(inputs) / moments.samples)
+    factor = _factor(name, inputs, damping * diagonal.mean() + 1e-30)
     weights = rows.T if moments.bias is None else np.concatenate([rows.T, own[None]])
     short = np.ascontiguousarray(factor, np.float32)
     is_used = diagonal[: rows.shape[1]] > 0
@@ -176,10 +179,10 @@ def _inverse_factor(matrix: Floats) -> Floats:
     return inverse
 
 
-def _rounded(layer: _Layer, rate: float, *, in_large: bool) -> tuple[OnGrid, Floats]:
+def _rounded(layer: _Layer, rate: float, known: Known) -> tuple[OnGrid, Floats]:
     factor = layer.factor.astype(np.float64)
     own = layer.importance, layer.is_used, layer.shape
-    table = Table(layer.weights, factor, *own, in_large)
+    table = Table(layer.weights, factor, *own, known)
     found, left = rounded_table(table, _squared_step(layer), rate)
     return found, left[-1]
 

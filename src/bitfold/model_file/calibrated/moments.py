@@ -11,7 +11,7 @@ gradients of random combinations of all outputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -21,19 +21,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional
 
 from bitfold.errors import ModelFileError
 from bitfold.model_file.calibrated.batches import Calibration, outputs_of, size_of
+from bitfold.model_file.calibrated.patches import patches
 
 Floats = NDArray[np.float64]
 
 # Probes are random, but the same at every call.
 _SEED = 0
+# Samples of which gradients are taken: the first ones, and then one in so many. Mean squares of
+# gradients need fewer samples than second moments of many inputs.
+_FIRST_GRADIENTS, _ONE_IN = 500, 8
 
 
-Read = tuple[Tensor | None, Tensor, Tensor | None]
-"""What a function multiplies a weight with, as rows; the weight; the bias."""
+Read = tuple[Tensor, Tensor | None, Callable[[torch.Generator], Tensor] | None]
+"""The weight of a call, its bias, and what makes the rows that it is multiplied with; None: it is
+not known."""
 
 
 @dataclass
@@ -45,11 +51,13 @@ class LayerMoments:
         outputs: (m,), mean squares of gradients with respect to outputs, summed over a sample's
             places.
         bias: the layer's bias.
+        samples: of which inputs were seen.
     """
 
     inputs: Tensor
     outputs: Tensor
     bias: Tensor | None
+    samples: int
 
 
 @dataclass
@@ -58,7 +66,7 @@ class Moments:
 
     Attributes:
         layers: by the identity of the layer's weight.
-        slopes: by the identity of every parameter, mean squares of the outputs' gradient.
+        slopes: by the identity of every other parameter, mean squares of the outputs' gradient.
         power: the mean square of a sample's outputs, summed over outputs.
     """
 
@@ -78,33 +86,36 @@ def observe(module: nn.Module, calibration: Calibration) -> Moments:
         ModelFileError: if the module does not take a batch.
     """
     parameters: list[Tensor] = [p for p in module.parameters() if p.is_floating_point()]
-    recorder = _Recorder(parameters)
-    slopes = [torch.zeros_like(p, dtype=torch.float32) for p in parameters]
     random = torch.Generator().manual_seed(_SEED)
-    power, samples = 0.0, 0
+    recorder = _Recorder(parameters, random)
+    samples, sloped = 0, 0
+    # Without gradients, some of PyTorch's layers take a shorter way, on which nothing is recorded.
     with evaluation(module), _tracked(parameters), torch.enable_grad():
         for number, batch in enumerate(calibration):
+            has_gradient = sloped < max(_FIRST_GRADIENTS, samples / _ONE_IN)
             with recorder.recording():
                 outputs = outputs_of(module, batch, number)
-            total = torch.zeros((), device=outputs[0].device)
-            for output in outputs:
-                probe = torch.randn(output.shape, generator=random, device="cpu").to(output)
-                total = total + (output * probe).sum().float()
-                power += float(output.detach().cpu().double().square().sum())
-            if not parameters or not total.requires_grad:
-                raise ModelFileError(
-                    "Cannot calibrate: expected outputs that depend on parameters, got others. "
-                    "Leave torch.no_grad() out of forward, or leave calibration out."
-                )
-            found = torch.autograd.grad(total, parameters, allow_unused=True)
-            for slope, gradient in zip(slopes, found, strict=True):
-                if gradient is not None:
-                    slope.add_(gradient.float().square())
+            recorder.add_outputs(outputs)
             samples += size_of(batch)
-    layers = recorder.moments(samples)
-    keys = map(id, parameters)
-    means = [slope / samples for slope in slopes]
-    return Moments(layers, dict(zip(keys, means, strict=True)), power / samples)
+            if has_gradient:
+                recorder.add_gradients(_mixed(outputs, random))
+                sloped += size_of(batch)
+            recorder.forget_calls()
+    return recorder.moments(samples, sloped)
+
+
+def _mixed(outputs: Sequence[Tensor], random: torch.Generator) -> Tensor:
+    """The sum of all outputs, each times a random number."""
+    total = torch.zeros((), device=outputs[0].device)
+    for output in outputs:
+        probe = torch.randn(output.shape, generator=random, device="cpu").to(output)
+        total = total + (output * probe).sum().float()
+    if not total.requires_grad:
+        raise ModelFileError(
+            "Cannot calibrate: expected outputs that depend on parameters, got others. "
+            "Leave torch.no_grad() out of forward, or leave calibration out."
+        )
+    return total
 
 
 @contextmanager
@@ -133,19 +144,61 @@ def _tracked(parameters: list[Tensor]) -> Iterator[None]:
 
 
 class _Recorder:
-    """Sums moments of each call of a linear function or a convolution with a parameter."""
+    """Sums moments of each call of a linear function or a convolution with a parameter.
 
-    def __init__(self, parameters: list[Tensor]) -> None:
+    Args:
+        parameters: all that matter.
+        random: for the places of convolutions.
+
+    Attributes:
+        power: the sum of squares of all outputs.
+    """
+
+    def __init__(self, parameters: list[Tensor], random: torch.Generator) -> None:
         self._known = {id(p): p for p in parameters}
-        self._sums = dict[int, LayerMoments]()
+        self._random = random
+        self._sums = dict[int, tuple[Tensor, Tensor, Tensor | None]]()
         self._places = dict[int, int]()
-
-    def moments(self, samples: int) -> dict[int, LayerMoments]:
-        """The means of the sums, for this many samples."""
-        return {
-            key: LayerMoments(sums.inputs / self._places[key], sums.outputs / samples, sums.bias)
-            for key, sums in self._sums.items()
+        self.power = 0.0
+        self._slopes = {
+            key: torch.zeros_like(p, dtype=torch.float32) for key, p in self._known.items()
         }
+        # Of each call in the batch: where its gradient arrives, the sums and the axis of outputs.
+        self._calls = list[tuple[GradientEdge, Tensor, int]]()
+
+    def moments(self, samples: int, sloped: int) -> Moments:
+        """The means of the sums, for this many samples, and this many with gradients."""
+        layers = {
+            key: LayerMoments(inputs / self._places[key], outputs / sloped, bias, samples)
+            for key, (inputs, outputs, bias) in self._sums.items()
+        }
+        others = self._slopes.items()
+        slopes = {key: slope / sloped for key, slope in others if key not in layers}
+        return Moments(layers, slopes, self.power / samples)
+
+    def add_outputs(self, outputs: Sequence[Tensor]) -> None:
+        """Add the squares of a batch's outputs."""
+        for output in outputs:
+            self.power += float(output.detach().cpu().double().square().sum())
+
+    def add_gradients(self, total: Tensor) -> None:
+        """Add the squares of gradients of a batch's combination of outputs."""
+        # Gradients with respect to a layer's weights would take as long as those of its inputs.
+        others = [p for key, p in self._known.items() if key not in self._sums]
+        calls = self._calls
+        asked: list[Any] = [*(edge for edge, _, _ in calls), *others]
+        found = torch.autograd.grad(total, asked, allow_unused=True) if asked else ()
+        for (_, sums, axis), gradient in zip(calls, found, strict=False):
+            if gradient is not None:
+                outer = [side for side in range(gradient.ndim) if side != axis % gradient.ndim]
+                sums.add_(gradient.float().square().sum(outer))
+        for parameter, gradient in zip(others, found[len(calls) :], strict=True):
+            if gradient is not None:
+                self._slopes[id(parameter)] += gradient.float().square()
+
+    def forget_calls(self) -> None:
+        """Let go of a batch, whose gradients are not asked for any more."""
+        self._calls = []
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -167,30 +220,32 @@ class _Recorder:
         @wraps(function)
         def watched(*args: Any, **kwargs: Any) -> Tensor:
             result = function(*args, **kwargs)
-            inputs, weight, bias = read(*args, **kwargs)
-            if inputs is not None and id(weight) in self._known:
-                self._add(weight, inputs.detach(), bias, result)
+            weight, bias, rows = read(*args, **kwargs)
+            if rows is not None and id(weight) in self._known:
+                with torch.no_grad():
+                    self._add(weight, rows(self._random), bias)
+                if result.requires_grad:
+                    # What is done to the result in place changes its gradient, but not this one.
+                    edge = get_gradient_edge(result)
+                    axis = -1 if weight.ndim == 2 else 1
+                    self._calls.append((edge, self._sums[id(weight)][1], axis))
             return result
 
         return watched
 
-    def _add(self, weight: Tensor, inputs: Tensor, bias: Tensor | None, result: Tensor) -> None:
-        rows = inputs.reshape(-1, inputs.shape[-1]).float()
-        wide = torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
-        key = id(weight)
+    def _add(self, weight: Tensor, rows: Tensor, bias: Tensor | None) -> None:
+        key, size = id(weight), rows.shape[1]
         if key not in self._sums:
-            size = wide.shape[1]
-            zeros = (wide.new_zeros(size, size), wide.new_zeros(weight.shape[0]))
+            zeros = (rows.new_zeros(size + 1, size + 1), rows.new_zeros(weight.shape[0]))
             own = None if bias is None or id(bias) not in self._known else bias
-            self._sums[key] = LayerMoments(*zeros, own)
+            self._sums[key] = (*zeros, own)
             self._places[key] = 0
-        sums = self._sums[key]
-        sums.inputs += _second_moments(wide)
-        self._places[key] += len(wide)
-        if result.requires_grad:
-            axis = -1 if weight.ndim == 2 else 1
-            add = _adding(sums.outputs, axis)
-            result.register_hook(add)  # type: ignore[no-untyped-call]  # PyTorch has no types here
+        sums, means = self._sums[key][0], rows.sum(0)
+        sums[:size, :size] += _second_moments(rows)
+        sums[size, :size] += means
+        sums[:size, size] += means
+        sums[size, size] += len(rows)
+        self._places[key] += len(rows)
 
 
 def _second_moments(rows: Tensor) -> Tensor:
@@ -202,15 +257,8 @@ def _second_moments(rows: Tensor) -> Tensor:
     return torch.from_numpy(own.T @ own)
 
 
-def _adding(sums: Tensor, axis: int) -> Callable[[Tensor], None]:
-    def add(gradient: Tensor) -> None:
-        sums.add_(gradient.detach().float().movedim(axis, 0).flatten(1).square().sum(1))
-
-    return add
-
-
 def _read_linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Read:  # noqa: A002 - PyTorch's name
-    return input, weight, bias
+    return weight, bias, lambda _: input.detach().reshape(-1, input.shape[-1]).float()
 
 
 def _read_convolution(  # noqa: PLR0917 - the order of PyTorch's arguments
@@ -223,12 +271,9 @@ def _read_convolution(  # noqa: PLR0917 - the order of PyTorch's arguments
     groups: int = 1,
 ) -> Read:
     if groups != 1 or isinstance(padding, str) or input.ndim != 4:
-        return None, weight, bias
-    with torch.no_grad():
-        columns = functional.unfold(
-            input.detach().float(), weight.shape[2:], dilation, padding, stride
-        )
-    return columns.transpose(1, 2), weight, bias
+        return weight, bias, None
+    spacing, kernel = (stride, padding, dilation), weight.shape[2:]
+    return weight, bias, lambda random: patches(input.detach().float(), kernel, spacing, random)
 
 
 _LAYERS: dict[str, Callable[..., Read]] = {"linear": _read_linear, "conv2d": _read_convolution}

@@ -27,6 +27,7 @@ from bitfold.entropy_coding.mixing.columns import (
     sign_context,
 )
 from bitfold.entropy_coding.mixing.tables import chance_bits
+from bitfold.model_file.calibrated.blocks import Blocks
 from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
@@ -43,8 +44,6 @@ Found = tuple[Ints, Floats]
 
 Coder = tuple[State, Scratch]
 
-# Columns whose errors are handed on to all later ones together.
-_BLOCK: Final = 32
 # Bins from the nearest one towards 0 that are tried, besides 0.
 _TRIED: Final = 2
 _BITS: Final = chance_bits()
@@ -73,22 +72,12 @@ def round_columns(
     Returns:
         Bins (columns with steps, rows), and what became of the weights (columns, rows).
     """
-    left = np.array(weights, np.float64, order="C")
-    num_columns, num_rows = len(steps[0]), weights.shape[1]
-    numbers = np.zeros((num_columns, num_rows), np.int64)
-    if factor is None:
-        shares, pivots = np.zeros((0, 0)), np.ones(num_columns)
-    else:
-        shares, pivots = factor, np.ascontiguousarray(np.diag(factor))
-    layer = (left, shares, pivots, importance, *steps, rate)
-    coder = (new_state(num_rows), new_scratch())
-    for first in range(0, num_columns, _BLOCK):
-        end = min(first + _BLOCK, num_columns)
-        errors = np.zeros((end - first, num_rows))
-        round_block(layer, (first, end), (numbers, errors), coder)
-        if factor is not None:
-            left[end:] -= factor[first:end, end:].T @ errors
-    return numbers, left
+    blocks = Blocks(weights, factor, len(steps[0]))
+    layer = (*blocks.layer, importance, *steps, rate)
+    coder = (new_state(weights.shape[1]), new_scratch())
+    for block, found in blocks:
+        round_block(layer, block, found, coder)
+    return blocks.numbers, blocks.left
 
 
 @compiled

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.entropy_coding.contexts.adaptive_bits import new_contexts
+from bitfold.entropy_coding.contexts.numbers import NUM_CONTEXTS
 from bitfold.entropy_coding.contexts.tensors import Shape, flagged
 from bitfold.model_file.calibrated.surgeon import round_columns
 from bitfold.model_file.calibrated.trellis import round_on_trellis
@@ -32,6 +35,21 @@ _MOST_SPREAD: Final = 0.5
 _MOST_STEPS: Final = 2.0**48
 
 
+@dataclass
+class Known:
+    """What is known of a table before it is rounded, and learned for the next lambda.
+
+    Attributes:
+        in_large: whether it is part of a module of which `is_large` holds.
+        on_trellis: whether a trellis takes fewer bits than a grid; None: not known yet.
+        contexts: of numbers on a trellis, which tell the costs of the next ones.
+    """
+
+    in_large: bool
+    on_trellis: bool | None = None
+    contexts: NDArray[np.int64] | None = None
+
+
 class Table(NamedTuple):
     """A table of weights.
 
@@ -42,7 +60,7 @@ class Table(NamedTuple):
         importance: (rows,), of an error in each row.
         is_used: (columns,); the others get zeros.
         shape: of the tensor.
-        in_large: whether it is part of a module of which `is_large` holds.
+        known: is learned at each lambda.
     """
 
     weights: Floats
@@ -50,7 +68,7 @@ class Table(NamedTuple):
     importance: Floats
     is_used: NDArray[np.bool_]
     shape: Shape
-    in_large: bool
+    known: Known
 
 
 def is_large(num_weights: int) -> bool:
@@ -60,7 +78,7 @@ def is_large(num_weights: int) -> bool:
 
 def _suits_trellis(table: Table) -> bool:
     """Whether a trellis takes fewer bits than a grid for a table."""
-    if not table.in_large or math.prod(table.shape) < _LEAST_ON_TRELLIS:
+    if not table.known.in_large or math.prod(table.shape) < _LEAST_ON_TRELLIS:
         return False
     largest = float(np.abs(table.weights).max(initial=0.0)) or 1.0
     used = table.weights[: len(table.is_used)][table.is_used]
@@ -72,6 +90,8 @@ def _suits_trellis(table: Table) -> bool:
 def rounded_table(table: Table, square: float, rate: float) -> tuple[OnGrid, Floats]:
     """Round each weight to the number with the least sum of damage and lambda times bits.
 
+    Costs on a trellis are first those of the numbers at the lambda before.
+
     Args:
         table: of weights.
         square: the step's square, over lambda and its share.
@@ -80,22 +100,28 @@ def rounded_table(table: Table, square: float, rate: float) -> tuple[OnGrid, Flo
     Returns:
         The tensor on its grid, and what became of the weights (columns, rows).
     """
-    on_trellis = _suits_trellis(table)
-    share = _TRELLIS_SHARE if on_trellis else STEP_SHARE
+    known = table.known
+    if known.on_trellis is None:
+        known.on_trellis = _suits_trellis(table)
+    share = _TRELLIS_SHARE if known.on_trellis else STEP_SHARE
     largest = float(np.abs(table.weights).max(initial=0.0))
     step = allowed_step(math.sqrt(share * rate * square), largest)
     steps = np.where(table.is_used, step, 0.0)
     weights = np.ascontiguousarray(table.weights)
-    if on_trellis:
+    if known.on_trellis:
         together = table.shape[2] if 1 in flagged(table.shape) else 0
+        prices = table.importance, steps, rate
+        if known.contexts is None:
+            known.contexts = new_contexts(NUM_CONTEXTS)
+            round_on_trellis(weights, table.factor, prices, known.contexts, together=together)
         numbers, left = round_on_trellis(
-            weights, table.factor, table.importance, steps, rate, together=together
+            weights, table.factor, prices, known.contexts, together=together
         )
     else:
         both = steps, np.ones(len(table.importance))
         numbers, left = round_columns(weights, table.factor, table.importance, both, rate)
     flat = np.ascontiguousarray(numbers.T).reshape(-1)
-    return OnGrid(flat, step, on_trellis=on_trellis), left
+    return OnGrid(flat, step, on_trellis=known.on_trellis), left
 
 
 def allowed_step(step: float, largest: float) -> float:

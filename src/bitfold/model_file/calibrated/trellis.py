@@ -12,13 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.entropy_coding.contexts.adaptive_bits import new_contexts
-from bitfold.entropy_coding.contexts.numbers import (
-    NUM_CONTEXTS,
-    SIZES,
-    SYMBOLS_EACH,
-    size_context,
-)
+from bitfold.entropy_coding.contexts.numbers import SIZES, SYMBOLS_EACH, size_context
 from bitfold.entropy_coding.trellis.costs import cost_of, fill_costs, new_costs
 from bitfold.entropy_coding.trellis.numbers import put_columns
 from bitfold.entropy_coding.trellis.states import (
@@ -27,6 +21,7 @@ from bitfold.entropy_coding.trellis.states import (
     number_at,
     quantiser_of,
 )
+from bitfold.model_file.calibrated.blocks import Blocks
 from bitfold.runtime.borrowed_arrays import borrowed
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
@@ -34,8 +29,6 @@ from bitfold.runtime.inlining import inlined
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# Columns whose errors are handed on to all later ones together.
-_BLOCK: Final = 32
 # Numbers beyond their column that paths look at, with what the column before says of their sizes:
 # it is only to keep the end of a column from being chosen for itself alone.
 _BEYOND: Final = 32
@@ -61,12 +54,10 @@ the place and the last state of each number's step into each state (n, states)."
 def round_on_trellis(
     weights: Floats,
     factor: Floats | None,
-    importance: Floats,
-    steps: Floats,
-    rate: float,
+    prices: tuple[Floats, Floats, float],
+    contexts: Ints,
     *,
     together: int = 1,
-    passes: int = 2,
 ) -> tuple[Ints, Floats]:
     """Round a layer's weights, see `surgeon.round_columns`.
 
@@ -74,38 +65,20 @@ def round_on_trellis(
         weights: (columns, rows), columns being inputs; those without a step are not rounded.
         factor: (columns, columns), see `surgeon.round_columns`; None: no column makes up for
             another.
-        importance: (rows,), of an error in each row.
-        steps: of the first columns. A step of 0: the column gets zeros.
-        rate: lambda, distortion per bit.
+        prices: the importance of an error in each row; steps of the first columns, of which 0
+            means that the column gets zeros; and lambda, distortion per bit.
+        contexts: `NUM_CONTEXTS` of `new_contexts`, which learn. They tell what numbers cost: the
+            same weights are rounded better by contexts that know them already.
         together: number of columns that share a flag for whether they are used; 0: no flags.
-        passes: how often all is done; each time the costs are known from the time before.
 
     Returns:
         Whole numbers of steps (columns with steps, rows), which lie on a trellis column by column,
         and what became of the weights (columns, rows).
     """
-    contexts = new_contexts(NUM_CONTEXTS)
-    for _ in range(passes):
-        found = _rounded(weights, factor, (importance, steps, rate), together, contexts)
-    return found
-
-
-def _rounded(
-    weights: Floats,
-    factor: Floats | None,
-    prices: tuple[Floats, Floats, float],
-    together: int,
-    contexts: Ints,
-) -> tuple[Ints, Floats]:
     importance, steps, rate = prices
-    left = np.array(weights, np.float64, order="C")
-    num_columns, num_rows = len(steps), weights.shape[1]
-    numbers = np.zeros((num_columns, num_rows), np.int64)
-    if factor is None:
-        shares, pivots = np.zeros((0, 0)), np.ones(num_columns)
-    else:
-        shares, pivots = factor, np.ascontiguousarray(np.diag(factor))
-    layer = (left, shares, pivots, importance, steps, rate)
+    num_rows = weights.shape[1]
+    blocks = Blocks(weights, factor, len(steps))
+    layer = (*blocks.layer, importance, steps, rate)
     ahead = 1 + -(-_BEYOND // num_rows)
     coder = (
         contexts,
@@ -114,13 +87,9 @@ def _rounded(
         np.empty(num_rows * SYMBOLS_EACH, np.uint32),
     )
     paths = _new_paths(ahead * num_rows)
-    for first in range(0, num_columns, _BLOCK):
-        end = min(first + _BLOCK, num_columns)
-        errors = np.zeros((end - first, num_rows))
-        round_block(layer, (first, end, together), (numbers, errors), coder, paths)
-        if factor is not None:
-            left[end:] -= factor[first:end, end:].T @ errors
-    return numbers, left
+    for (first, end), found in blocks:
+        round_block(layer, (first, end, together), found, coder, paths)
+    return blocks.numbers, blocks.left
 
 
 def _new_paths(count: int) -> Paths:

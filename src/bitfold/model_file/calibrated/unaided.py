@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bitfold.model_file.calibrated.blind import rounded_alone, rounded_vector
 from bitfold.model_file.calibrated.guess import guessed_bits, sample_of
-from bitfold.model_file.calibrated.tables import is_large
+from bitfold.model_file.calibrated.tables import Known, is_large
 from bitfold.model_file.planning.automatic import Planner, rounded_tensors
 from bitfold.model_file.planning.grids import OnGrid
 from bitfold.model_file.syntax.structure import Holder, Item
@@ -37,7 +37,8 @@ class UnaidedTensors:
         self._planner = planner
         tensors = rounded_tensors(holder)
         self._importance = _importance(tensors)
-        self._is_large = is_large(sum(item.size for item, _ in tensors))
+        in_large = is_large(sum(item.size for item, _ in tensors))
+        self._known = {item.name: Known(in_large) for item, _ in tensors}
         # A vector has half the step, as if it were four times as important.
         self._samples = [
             sample_of(tensor, self._importance[item.name] * (4 if item.is_vector else 1))
@@ -60,9 +61,8 @@ class UnaidedTensors:
             if item.is_vector:
                 values = tensor.reshape(-1).cpu().double().numpy()
                 return rounded_vector(values, importance, rate)
-            return rounded_alone(
-                tensor, np.full(len(tensor), importance), rate, in_large=self._is_large
-            )
+            known = self._known[item.name]
+            return rounded_alone(tensor, np.full(len(tensor), importance), rate, known)
 
         return self._planner.grids(rounded)
 

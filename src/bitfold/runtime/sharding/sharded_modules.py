@@ -50,7 +50,7 @@ def whole_tensor(tensor: Tensor) -> Tensor:
 
 def restore_shards(module: nn.Module) -> None:
     """Let a module hold its sharded parameters, and not those that a forward pass gathered."""
-    for part in module.modules():
+    for part in module.modules() if _WHERE in sys.modules else ():
         if _is_a(part, _FSDP2):
             fsdp: Any = part
             fsdp.reshard()
