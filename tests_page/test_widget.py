@@ -187,3 +187,16 @@ def test_a_widget_whose_kernel_has_ended_says_so(page: Page, tmp_path: Path) -> 
         line = "The kernel that made this widget has ended. Run its cell again."
         assert page.inner_text("#line") == line
         assert page.inner_text("#connection") == "not connected"
+
+
+def test_a_widget_is_no_higher_than_a_screen(page: Page, tmp_path: Path) -> None:
+    """All panes are in a part of the cell that scrolls, below the line that plays and pauses."""
+    with session_of(tmp_path / "ring") as session:
+        notebook = Notebook(page, session)
+        notebook.until(HAS_PICTURE)
+        assert page.locator("#cell").bounding_box()["height"] <= 822
+        page.evaluate("() => { window.find('.widget').scrollTop = 400; }")
+        assert page.evaluate("() => window.find('.widget').scrollTop") == 400
+        assert page.locator("#cell header").is_visible()
+        top = page.evaluate("() => window.find('header').getBoundingClientRect().top")
+        assert top == page.evaluate("() => window.find('.widget').getBoundingClientRect().top") + 1
