@@ -27,6 +27,7 @@ class Process:
 
     def __init__(self, beginning: str, may_end: asyncio.Event) -> None:
         self.beginning, self.orders = beginning, list[str]()
+        self.problem: StudioError | None = None
         self.hear: Any = None
         self._may_end, self._is_asked = may_end, asyncio.Event()
 
@@ -39,7 +40,10 @@ class Process:
     async def listen(self, hear: Any) -> str:
         """Wait for the end."""
         self.hear = hear
-        await self._is_asked.wait()
+        while not self._is_asked.is_set():
+            await asyncio.sleep(0.001)
+            if self.problem is not None:
+                raise self.problem
         await self._may_end.wait()
         return "exit code 0"
 
@@ -87,6 +91,8 @@ class Studio:
 
 
 PLAY, STOP = '{"kind": "play", "run": "ring"}', '{"kind": "stop", "run": "ring"}'
+SPEED = '{"kind": "speed", "run": "ring", "epochs_per_second": 2}'
+PAUSE, CHANGE = '{"kind": "pause", "run": "ring"}', '{"kind": "change", "run": "ring", "settings": '
 UNDO, DELETE = '{"kind": "undo", "run": "ring"}', '{"kind": "delete", "run": "ring"}'
 NEW = '{"kind": "new", "settings": {"target": "disk"}}'
 SAVE = '{"kind": "save", "view": 0, "format": "svg"}'
@@ -113,6 +119,103 @@ def test_orders_to_a_run_that_is_stopping_go_to_its_next_trainer(
         await studio.say(STOP, LOOK)
         assert len(studio.processes) == 2
         await studio.end()
+
+    asyncio.run(act())
+
+
+def test_a_closed_run_is_not_trained_for_what_needs_no_trainer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A speed, Pause and Undo start no process, also while one ends; a speed waits for the next."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        await studio.say(SPEED, SPEED, PAUSE)
+        with pytest.raises(StudioError, match="Cannot undo: expected a stroke, got none"):
+            await studio.say(UNDO)
+        assert studio.processes == []
+        await studio.say(PLAY)
+        await studio.say(STOP, UNDO, SPEED, PAUSE)
+        studio.may_end.set()
+        await studio.rest()
+        assert [process.orders for process in studio.processes] == [["speed", "play"]]
+        await studio.say(PLAY)
+        assert studio.processes[1].orders == ["speed", "play"]
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def test_a_refused_order_starts_no_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that no page may make leaves a closed run closed."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        with pytest.raises(StudioError, match="Cannot set log_file"):
+            await studio.say(CHANGE + '{"log_file": "x"}}')
+        await studio.rest()
+        assert studio.processes == []
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def test_a_run_whose_trainer_cannot_be_read_can_be_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that is too long ends the trainer; Play starts another one."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        studio.may_end.set()
+        await studio.say(PLAY)
+        studio.processes[0].problem = StudioError("Cannot read from it: a message of 9 bytes.")
+        await studio.rest()
+        live = studio.hub.live("ring")
+        assert not live.is_open
+        assert "Cannot read from it: a message of 9 bytes. Press" in str(live.moment(0))
+        await studio.say(PLAY)
+        assert len(studio.processes) == 2
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def test_a_trainer_that_cannot_be_started_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is told a moment with the reason, and a new run leaves no empty folder."""
+
+    async def fail(*_: object, **__: object) -> Process:
+        raise OSError(12, "Cannot allocate memory")
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        monkeypatch.setattr(Child, "start", fail)
+        studio.page.watch("disk")
+        await studio.say(NEW)
+        assert not (tmp_path / "disk").exists()
+        said = list[Message]()
+        while (data := studio.page.outbox.take_now()) is not None:
+            said.append(decode(data))
+        notes = [message.facts["note"] for message in said if message.kind == "moment"]
+        assert notes[-1:] == ["The trainer cannot be started: Cannot allocate memory."]
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def test_a_hub_that_closes_starts_no_trainer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order that waits for the next trainer is not obeyed while the server ends."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        await studio.say(PLAY)
+        await studio.say(STOP, PLAY)
+        await studio.end()
+        assert len(studio.processes) == 1
 
     asyncio.run(act())
 

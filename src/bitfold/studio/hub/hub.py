@@ -15,7 +15,7 @@ from bitfold.studio.budget import CHECKPOINT_MB
 from bitfold.studio.hub.announcer import Announcer
 from bitfold.studio.hub.child import Child
 from bitfold.studio.hub.cutter import Cutter
-from bitfold.studio.hub.live_run import LiveRun
+from bitfold.studio.hub.live_run import IDLE, LiveRun
 from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.hub.permissions import permitted_settings, permitted_target
 from bitfold.studio.hub.runs_folder import RunsFolder
@@ -50,6 +50,7 @@ class Hub:
         self.clients: dict[int, PageClient] = {}
         self._live: dict[str, LiveRun] = {}
         self._leaving: set[str] = set()  # runs that are being deleted
+        self._is_closing = False
         self._views = Views(self.clients, self._live)
         self._announcer = Announcer(self.clients, self._live, self._views)
         self._cutter = Cutter(
@@ -175,26 +176,35 @@ class Hub:
         self._start(live, {} if is_begun else live.beginning)
 
     async def _train(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
+        live.end(await self._trained(live, beginning))
+        self._announcer.tell_moment(live)
+        if self._live.get(live.name) is not live:
+            return  # it was deleted, and its folder may be another run's
+        with suppress(OSError):  # what could not begin leaves no empty folder behind
+            Path(live.path).rmdir()
+        self.tell_runs()
+        if live.has_waiting and live.name not in self._leaving and not self._is_closing:
+            self._go_on(live)
+
+    async def _trained(self, live: LiveRun, beginning: Mapping[str, Any]) -> str:
+        """Train until the trainer ends; return why it did, if it was not asked to."""
         name = f"trainer of {live.name}"
         try:
             trainer = await Child.start(_TRAINER, json.dumps(beginning), name=name)
         except OSError as error:
-            live.end(f"The trainer cannot be started: {error.strerror}.")
-            raise
+            return f"The trainer cannot be started: {error.strerror}."
         live.attach(trainer)
         self._watch()
 
         def hear(data: bytes) -> None:
             live.hear(data, lambda kind, told: self._tell(live, kind, told))
 
-        reason = await trainer.listen(hear)
-        live.end("" if reason == "exit code 0" else _ended_line(reason))
-        self._announcer.tell_moment(live)
-        with suppress(OSError):  # what could not begin leaves no empty folder behind
-            Path(live.path).rmdir()
-        self.tell_runs()
-        if live.has_waiting and live.name not in self._leaving:
-            self._go_on(live)
+        try:
+            reason = await trainer.listen(hear)
+        except (BitfoldError, KeyError, ValueError) as error:  # what it said cannot be read
+            await live.stop()
+            reason = str(error).rstrip(".")
+        return "" if reason == "exit code 0" else _ended_line(reason)
 
     def _tell(self, live: LiveRun, kind: str, data: bytes) -> None:
         if kind == "file":
@@ -222,10 +232,13 @@ class Hub:
 
     def _order(self, client: PageClient, command: Command) -> None:
         live = self.live(command["run"])
-        if not live.is_open:
+        order = {"kind": command.kind, **self._permitted(command)}
+        if not live.is_open and command.kind not in IDLE:
             client.watch(live.name)
             self._go_on(live)
-        live.order({"kind": command.kind, **self._permitted(command)})
+        if not live.is_open and command.kind == "undo":
+            raise StudioError("Cannot undo: expected a stroke, got none. Paint first.")
+        live.order(order)
 
     def _permitted(self, command: Command) -> dict[str, Any]:
         """Return the fields of a command, if they lead to no file outside the folder of runs."""
@@ -363,6 +376,7 @@ class Hub:
 
     async def close(self) -> None:
         """Save every session, and end all processes."""
+        self._is_closing = True
         self._savers.leave()
         stopped = [live.stop() for live in self._live.values()]
         await asyncio.gather(*stopped, self._cutter.close())

@@ -23,6 +23,8 @@ _SILENCE: Final = (
 STATES = ("target", "settings", "audit", "changes", "marks", "points")
 #: Kinds of which pages get the newest alone.
 NEWEST = (*STATES, "bits")
+#: Orders for which no trainer is started: without one there is nothing to do for them yet.
+IDLE: Final = frozenset({"pause", "speed", "undo"})
 
 
 class Trainer(Protocol):
@@ -123,8 +125,8 @@ class LiveRun:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether orders have come while the last trainer was stopping."""
-        return bool(self._waiting)
+        """Whether orders that need a trainer have come while the last one was stopping."""
+        return any(order["kind"] not in IDLE for order in self._waiting)
 
     def start(self, beginning: Mapping[str, Any]) -> None:
         """Note that a trainer is being started.
@@ -146,13 +148,18 @@ class LiveRun:
         self._waiting.clear()
 
     def order(self, order: Mapping[str, Any]) -> None:
-        """Give the trainer an order; one that is being started gets it later."""
+        """Give the trainer an order; one that is being started gets it later.
+
+        A speed waits for the next trainer.
+        """
         if self.is_stopping:
             self._later.append(order)
         elif self.is_starting:
             self._waiting.append(order)
         elif self.trainer is not None:
             self.trainer.order(order)
+        else:
+            self._waiting = [order] if order["kind"] == "speed" else self._waiting
 
     def stop(self) -> Coroutine[Any, Any, None]:
         """Let the trainer save and end; orders from this call on wait for the next one."""
@@ -214,6 +221,8 @@ class LiveRun:
             reason: why, if it was not asked to; else empty. What it said itself is clearer.
         """
         self._waiting, self._later = self._later, []
+        if not self.has_waiting:
+            self._waiting = [order for order in self._waiting if order["kind"] == "speed"][-1:]
         self.trainer, self.is_coming = None, False
         self.is_starting = self.is_stopping = False
         self._is_settled.set()

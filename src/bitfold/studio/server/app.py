@@ -52,11 +52,15 @@ def make_app(hub: Hub, assets: Assets, *, token: str, hosts: list[str]) -> ASGIA
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         work = asyncio.create_task(hub.run())
-        yield
-        work.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
-        await hub.close()
+        try:
+            yield
+        finally:
+            work.cancel()
+            try:
+                with suppress(asyncio.CancelledError):
+                    await work
+            finally:  # sessions are saved also if the hub's own work has failed
+                await hub.close()
 
     async def socket(websocket: WebSocket) -> None:
         await websocket.accept()
