@@ -29,7 +29,7 @@ def forward_curves(
     Args:
         points: (N, I).
         network: flat parameters; widths; codes of activations, see `curve_kernels.ABS`.
-        room: as there, with tiles for all points.
+        room: as there, with tiles for all points; but the sums before activations are written.
         outputs: (N, O), written.
     """
     flat, widths, codes = network

@@ -62,7 +62,7 @@ def test_gradients_of_what_is_changed_in_place_are_those_before() -> None:
 
 
 def test_gradients_are_those_of_some_samples() -> None:
-    """Of 6,000 samples, means are of the inputs of all and of the gradients of 800."""
+    """Of 6,000 samples, means are of all inputs, and of the gradients of 500 and one in eight."""
     layer = nn.Linear(1, 1, bias=False)
     batches = [torch.full((100, 1), float(number)) for number in range(60)]
     batch_of_gradient = list[int]()
@@ -80,4 +80,28 @@ def test_gradients_are_those_of_some_samples() -> None:
     assert moments.samples == 6000
     assert moments.inputs[0, 0].item() == pytest.approx(sum(n * n for n in range(60)) / 60)
     assert moments.outputs.item() == pytest.approx(1, rel=0.2)
-    assert batch_of_gradient == [*range(5), 41, 49, 57]
+    assert batch_of_gradient == [*range(5), *range(6, 60, 8)]
+
+
+class Routed(nn.Module):
+    """A module whose second half of batches takes another layer, and other rows of a table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(40, 3)
+        self.early, self.late = nn.Linear(3, 2), nn.Linear(3, 2)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """(N,) to (N, 2)."""
+        layer = self.early if int(rows[0]) < 20 else self.late
+        outputs: torch.Tensor = layer(self.table(rows))
+        return outputs
+
+
+def test_gradients_reach_all_that_any_sample_reaches() -> None:
+    """A layer or a row of a table that only batches without gradients would reach counts too."""
+    torch.manual_seed(0)
+    module = Routed()
+    found = observe(module, Calibration([torch.full((100,), number) for number in range(40)]))
+    assert (found.layers[id(module.late.weight)].outputs > 0).all()
+    assert (found.slopes[id(module.table.weight)] > 0).all()

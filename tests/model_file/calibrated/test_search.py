@@ -31,6 +31,20 @@ def test_a_guess_of_nothing_leads_nowhere() -> None:
     assert first_within(value, 1500.0, -20.0, 0.4, guess_of=lambda _: 0.0) == plain
 
 
+def test_a_guess_that_jumps_leads_to_no_place_twice() -> None:
+    """Where the guess falls at once, as that of equal weights does, each place is tried once."""
+    tried = list[float]()
+
+    def value(place: float) -> float:
+        tried.append(place)
+        return float(100 * 2.0 ** (-0.5 * place - 0.25))
+
+    found = first_within(value, 100.0, 0.0, 0.4, guess_of=lambda place: 400.0 if place < 0 else 1)
+    assert found is not None
+    assert 98 < value(found) <= 100
+    assert len(set(tried[:-1])) == len(tried) - 1
+
+
 @pytest.mark.parametrize(("least", "limit"), [(20.0, 10.0), (2.0, 10.0)])
 def test_a_value_that_no_longer_changes_ends_the_search(least: float, limit: float) -> None:
     """Outwards of a floor above the limit, or of a ceiling below it, few places are tried."""

@@ -32,8 +32,9 @@ Floats = NDArray[np.float64]
 
 # Probes are random, but the same at every call.
 _SEED = 0
-# Samples of which gradients are taken: the first ones, and then one in so many. Mean squares of
-# gradients need fewer samples than second moments of many inputs.
+# Samples of which gradients are taken: the first ones, one in so many later ones, and those that
+# reach what none before has reached. Mean squares of gradients need fewer samples than second
+# moments of many inputs.
 _FIRST_GRADIENTS, _ONE_IN = 500, 8
 
 
@@ -92,12 +93,13 @@ def observe(module: nn.Module, calibration: Calibration) -> Moments:
     # Without gradients, some of PyTorch's layers take a shorter way, on which nothing is recorded.
     with evaluation(module), _tracked(parameters), torch.enable_grad():
         for number, batch in enumerate(calibration):
-            has_gradient = sloped < max(_FIRST_GRADIENTS, samples / _ONE_IN)
+            later = max(samples - _FIRST_GRADIENTS, 0)
+            has_gradient = sloped < _FIRST_GRADIENTS + later / _ONE_IN
             with recorder.recording():
                 outputs = outputs_of(module, batch, number)
             recorder.add_outputs(outputs)
             samples += size_of(batch)
-            if has_gradient:
+            if has_gradient or recorder.has_new:
                 recorder.add_gradients(_mixed(outputs, random))
                 sloped += size_of(batch)
             recorder.forget_calls()
@@ -165,6 +167,15 @@ class _Recorder:
         }
         # Of each call in the batch: where its gradient arrives, the sums and the axis of outputs.
         self._calls = list[tuple[GradientEdge, Tensor, int]]()
+        # Rows of each weight, one for a layer and many for a table, that a batch with gradients has
+        # reached; and those that this batch reaches.
+        self._reached = dict[tuple[int, int], Tensor]()
+        self._reaches = list[tuple[Tensor, Tensor]]()
+
+    @property
+    def has_new(self) -> bool:
+        """Whether the batch reaches a layer, or a row of a table, that none with gradients has."""
+        return any(not bool(reached[rows].all()) for reached, rows in self._reaches)
 
     def moments(self, samples: int, sloped: int) -> Moments:
         """The means of the sums, for this many samples, and this many with gradients."""
@@ -195,10 +206,12 @@ class _Recorder:
         for parameter, gradient in zip(others, found[len(calls) :], strict=True):
             if gradient is not None:
                 self._slopes[id(parameter)] += gradient.float().square()
+        for reached, rows in self._reaches:
+            reached[rows] = True
 
     def forget_calls(self) -> None:
         """Let go of a batch, whose gradients are not asked for any more."""
-        self._calls = []
+        self._calls, self._reaches = [], []
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -207,9 +220,11 @@ class _Recorder:
         PyTorch's own layers find these functions in its module when they are called, so they are
         replaced there. Calls of other threads with other parameters are not recorded.
         """
-        originals = {name: getattr(functional, name) for name in _LAYERS}
+        originals = {name: getattr(functional, name) for name in (*_LAYERS, *_TABLES)}
         for name, original in originals.items():
-            setattr(functional, name, self._watched(original, _LAYERS[name]))
+            read = _LAYERS.get(name)
+            watched = self._looked_up(original) if read is None else self._watched(original, read)
+            setattr(functional, name, watched)
         try:
             yield
         finally:
@@ -229,9 +244,27 @@ class _Recorder:
                     edge = get_gradient_edge(result)
                     axis = -1 if weight.ndim == 2 else 1
                     self._calls.append((edge, self._sums[id(weight)][1], axis))
+            if id(weight) in self._known and result.requires_grad:
+                self._reach(weight, torch.zeros(1, dtype=torch.int64, device="cpu"), 1)
             return result
 
         return watched
+
+    def _looked_up(self, function: Callable[..., Tensor]) -> Any:
+        """Look which rows of a table a function takes."""
+
+        @wraps(function)
+        def watched(input: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: A002 - PyTorch's name
+            result = function(input, weight, *args, **kwargs)
+            if id(weight) in self._known and result.requires_grad:
+                self._reach(weight, input.detach().reshape(-1).long().cpu(), len(weight))
+            return result
+
+        return watched
+
+    def _reach(self, weight: Tensor, rows: Tensor, num_rows: int) -> None:
+        none = torch.zeros(num_rows, dtype=torch.bool, device="cpu")
+        self._reaches.append((self._reached.setdefault((id(weight), num_rows), none), rows))
 
     def _add(self, weight: Tensor, rows: Tensor, bias: Tensor | None) -> None:
         key, size = id(weight), rows.shape[1]
@@ -277,3 +310,4 @@ def _read_convolution(  # noqa: PLR0917 - the order of PyTorch's arguments
 
 
 _LAYERS: dict[str, Callable[..., Read]] = {"linear": _read_linear, "conv2d": _read_convolution}
+_TABLES = ("embedding", "embedding_bag")

@@ -81,7 +81,8 @@ def first_within(
             is_slow = len(widths) > _SLOW and widths[-1] > widths[-1 - _SLOW] / 2
             place = (above[0] + below[0]) / 2 if is_slow else _between(above, below, tried, aim)
         elif guess is not None and number == 0:
-            place += _guided(guess, tried[0], aim, slope)
+            # A guess that jumps here leads nowhere else, where nothing new would be seen.
+            place += _guided(guess, tried[0], aim, slope) or _outwards(tried, aim, slope)
         else:
             place += _outwards(tried, aim, slope)
     return None if below is None else below[0]
