@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.harness.folders import DOCS
-from benchmarks.pictures.encodings import METHODS, learned_picture
+from benchmarks.pictures.encodings import learned_picture
+from benchmarks.pictures.networks import SIZES
 from benchmarks.pictures.samples import drawing, photograph
 from bitfold.cli.main import main as bitfold
 from bitfold.experiments import Goal, compress_picture
@@ -90,7 +91,7 @@ def draw_encodings() -> None:
     pictures = [pixels]
     for name in _ENCODINGS:
         shown, _ = learned_picture(
-            pixels, METHODS[name], scale=1.0, rate=_RATE, seconds=_SECONDS, seed=0
+            pixels, SIZES["13k"][name], scale=1.0, rate=_RATE, seconds=_SECONDS, seed=0
         )
         pictures.append(shown.mul(255).round().to(torch.uint8).numpy())
         print(f"{name}: {psnr_db(pixels, pictures[-1]):.2f} dB")

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.pictures.encodings import Sine
+from benchmarks.pictures.networks import Sine
 from bitfold.experiments.pictures.similarity import psnr_db
 from bitfold.targets import Grid
 
