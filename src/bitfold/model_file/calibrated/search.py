@@ -50,7 +50,8 @@ def first_within(
         guess_of: positive and falling; about the function. It leads to the first two places.
 
     Returns:
-        The best place that was tried and is within the limit; None if none was.
+        The last place that was tried and is within the limit: the first one, about, but where the
+        function jumps; None if none was.
 
     Example:
         >>> round(first_within(lambda place: 100 * 2**-place, 3.0, 0.0, 1.0), 1)

@@ -56,6 +56,8 @@ class Savers:
             reason = await self._made(job, request)
         finally:
             self._jobs.remove(job)
+            if job.child is not None:
+                job.child.give_up()  # one whose message cannot be read still waits to send it
         if job.is_wanted and reason != "exit code 0":
             raise StudioError(f"Cannot save: the saving process has ended, {reason}.")
 
