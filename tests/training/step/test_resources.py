@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 from bitfold.errors import ConfigError
 from bitfold.targets import load_target
 from bitfold.training import Config
-from bitfold.training.step.resources import choose_threads, usable_device
+from bitfold.training.step.resources import choose_threads, limited_threads, usable_device
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "meta", "toaster", ""])
@@ -27,3 +29,15 @@ def test_a_small_network_gets_one_thread() -> None:
     assert choose_threads(small.replace(threads=3), target) == 3
     large = small.replace(shape="[1000]*5")
     assert choose_threads(large, target) == torch.get_num_threads()
+
+
+def test_threads_are_no_more_than_processors_also_where_more_were_set() -> None:
+    """A process that has set too many threads gets fewer within the block, and its own after it."""
+    before, many = torch.get_num_threads(), 2 * (os.cpu_count() or 1)
+    torch.set_num_threads(many)
+    try:
+        with limited_threads(many):
+            assert torch.get_num_threads() == many // 2
+        assert torch.get_num_threads() == many
+    finally:
+        torch.set_num_threads(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
@@ -48,12 +49,17 @@ def usable_device(name: str) -> torch.device:
 def limited_threads(number: int) -> Iterator[None]:
     """Let PyTorch use this number of threads while the block lasts, but no more than processors."""
     before = torch.get_num_threads()
-    # To count processors takes as long as a small layer.
-    _set_threads(number if number == before else min(number, os.cpu_count() or 1))
+    _set_threads(min(number, _num_processors()))
     try:
         yield
     finally:
         _set_threads(before)
+
+
+@cache
+def _num_processors() -> int:
+    """Return the number of processors; to count them anew takes as long as a small layer."""
+    return os.cpu_count() or 1
 
 
 def _set_threads(number: int) -> None:
