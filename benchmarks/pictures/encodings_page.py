@@ -63,7 +63,10 @@ class Trained(NamedTuple):
 
 
 def results(table: CellTable, seconds: float) -> dict[Key, Result]:
-    """Return the trainings of a length at the settings that are best for the first seed."""
+    """Return the trainings of a length at the settings that are best for the first seed.
+
+    Of each method few settings are trained so long: those that diverged, and the one that counts.
+    """
     trainings: defaultdict[Key, list[Trained]] = defaultdict(list)
     for name, cell in table:
         parts = _CELL.fullmatch(name)
