@@ -84,24 +84,54 @@ def test_gradients_are_those_of_some_samples() -> None:
 
 
 class Routed(nn.Module):
-    """A module whose second half of batches takes another layer, and other rows of a table."""
+    """A module whose second half of batches takes another layer."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = nn.Embedding(40, 3)
-        self.early, self.late = nn.Linear(3, 2), nn.Linear(3, 2)
+        self.early, self.late = nn.Linear(1, 200, bias=False), nn.Linear(1, 200, bias=False)
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """(N,) to (N, 2)."""
-        layer = self.early if int(rows[0]) < 20 else self.late
-        outputs: torch.Tensor = layer(self.table(rows))
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(N, 1) to (N, 200)."""
+        outputs: torch.Tensor = (self.early if float(inputs[0]) < 20 else self.late)(inputs)
         return outputs
 
 
-def test_gradients_reach_all_that_any_sample_reaches() -> None:
-    """A layer or a row of a table that only batches without gradients would reach counts too."""
+def test_a_layer_that_late_samples_alone_reach_matters_as_much() -> None:
+    """Gradients are taken of a late layer too, and each counts by its share of all samples."""
     torch.manual_seed(0)
     module = Routed()
-    found = observe(module, Calibration([torch.full((100,), number) for number in range(40)]))
-    assert (found.layers[id(module.late.weight)].outputs > 0).all()
-    assert (found.slopes[id(module.table.weight)] > 0).all()
+    batches = [torch.full((100, 1), float(number)) for number in range(40)]
+    found = observe(module, Calibration(batches)).layers
+    means = [found[id(layer.weight)].outputs.mean().item() for layer in (module.early, module.late)]
+    assert means == pytest.approx([0.5, 0.5], rel=0.1)
+
+
+class Placed(nn.Module):
+    """A module with features of places, of which each sample looks up one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Parameter(torch.randn(8, 300))
+
+    def forward(self, places: torch.Tensor) -> torch.Tensor:
+        """(N,) to (N, 300)."""
+        return self.features[places]
+
+
+class Tabled(Placed):
+    """The same by a table."""
+
+    def forward(self, places: torch.Tensor) -> torch.Tensor:
+        """(N,) to (N, 300)."""
+        return nn.functional.embedding(places, self.features)
+
+
+@pytest.mark.parametrize("kind", [Placed, Tabled])
+@pytest.mark.parametrize("size", [100, 500, 4000])
+def test_features_that_late_samples_alone_reach_matter_as_much(kind: type, size: int) -> None:
+    """Of a picture's points in order, those of its lower half have gradients too."""
+    torch.manual_seed(0)
+    module = kind()
+    places = torch.arange(8).repeat_interleave(1000)
+    slopes = observe(module, Calibration(list(places.split(size)))).slopes[id(module.features)]
+    assert slopes.mean(1).tolist() == pytest.approx([1 / 8] * 8, rel=0.3)

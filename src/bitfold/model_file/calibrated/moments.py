@@ -11,6 +11,7 @@ gradients of random combinations of all outputs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ Floats = NDArray[np.float64]
 # Probes are random, but the same at every call.
 _SEED = 0
 # Samples of which gradients are taken: the first ones, one in so many later ones, and those that
-# reach what none before has reached. Mean squares of gradients need fewer samples than second
-# moments of many inputs.
+# reach a layer that none before has reached. Mean squares of gradients need fewer samples than
+# second moments of many inputs; but where a parameter matters for few samples, all are taken.
 _FIRST_GRADIENTS, _ONE_IN = 500, 8
 
 
@@ -99,10 +100,10 @@ def observe(module: nn.Module, calibration: Calibration) -> Moments:
                 outputs = outputs_of(module, batch, number)
             recorder.add_outputs(outputs)
             samples += size_of(batch)
-            if has_gradient or recorder.has_new:
-                recorder.add_gradients(_mixed(outputs, random))
+            if has_gradient or recorder.must_have_gradient:
+                recorder.add_gradients(_mixed(outputs, random), size_of(batch))
                 sloped += size_of(batch)
-            recorder.forget_calls()
+            recorder.end_batch(size_of(batch))
     return recorder.moments(samples, sloped)
 
 
@@ -167,22 +168,26 @@ class _Recorder:
         }
         # Of each call in the batch: where its gradient arrives, the sums and the axis of outputs.
         self._calls = list[tuple[GradientEdge, Tensor, int]]()
-        # Rows of each weight, one for a layer and many for a table, that a batch with gradients has
-        # reached; and those that this batch reaches.
-        self._reached = dict[tuple[int, int], Tensor]()
-        self._reaches = list[tuple[Tensor, Tensor]]()
+        # Weights of layers that this batch calls; and the samples of all batches that have called
+        # each, and of those of them whose gradients were taken.
+        self._called = set[int]()
+        self._seen, self._sloped = Counter[int](), Counter[int]()
+        # Whether a batch left out elements of a parameter, as rows of a table or features of a
+        # grid: the upper half of a picture tells nothing of those that lie in the lower.
+        self._is_sparse = False
 
     @property
-    def has_new(self) -> bool:
-        """Whether the batch reaches a layer, or a row of a table, that none with gradients has."""
-        return any(not bool(reached[rows].all()) for reached, rows in self._reaches)
+    def must_have_gradient(self) -> bool:
+        """Whether other batches do not tell enough about what this batch reaches."""
+        return self._is_sparse or any(key not in self._sloped for key in self._called)
 
     def moments(self, samples: int, sloped: int) -> Moments:
         """The means of the sums, for this many samples, and this many with gradients."""
-        layers = {
-            key: LayerMoments(inputs / self._places[key], outputs / sloped, bias, samples)
-            for key, (inputs, outputs, bias) in self._sums.items()
-        }
+        layers = dict[int, LayerMoments]()
+        for key, (inputs, outputs, bias) in self._sums.items():
+            share = self._seen[key] / samples
+            means = inputs / self._places[key], outputs * share / max(self._sloped[key], 1)
+            layers[key] = LayerMoments(*means, bias, samples)
         others = self._slopes.items()
         slopes = {key: slope / sloped for key, slope in others if key not in layers}
         return Moments(layers, slopes, self.power / samples)
@@ -192,8 +197,8 @@ class _Recorder:
         for output in outputs:
             self.power += float(output.detach().cpu().double().square().sum())
 
-    def add_gradients(self, total: Tensor) -> None:
-        """Add the squares of gradients of a batch's combination of outputs."""
+    def add_gradients(self, total: Tensor, samples: int) -> None:
+        """Add the squares of gradients of a combination of outputs of a batch's samples."""
         # Gradients with respect to a layer's weights would take as long as those of its inputs.
         others = [p for key, p in self._known.items() if key not in self._sums]
         calls = self._calls
@@ -206,12 +211,14 @@ class _Recorder:
         for parameter, gradient in zip(others, found[len(calls) :], strict=True):
             if gradient is not None:
                 self._slopes[id(parameter)] += gradient.float().square()
-        for reached, rows in self._reaches:
-            reached[rows] = True
+                is_layer = parameter.ndim < 2 or id(parameter) in self._called
+                self._is_sparse |= not is_layer and not bool(gradient.all())
+        self._sloped.update(dict.fromkeys(self._called, samples))
 
-    def forget_calls(self) -> None:
-        """Let go of a batch, whose gradients are not asked for any more."""
-        self._calls, self._reaches = [], []
+    def end_batch(self, samples: int) -> None:
+        """Count a batch's samples, and let go of its calls: no more gradients are asked for."""
+        self._seen.update(dict.fromkeys(self._called, samples))
+        self._calls, self._called = [], set()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -220,11 +227,9 @@ class _Recorder:
         PyTorch's own layers find these functions in its module when they are called, so they are
         replaced there. Calls of other threads with other parameters are not recorded.
         """
-        originals = {name: getattr(functional, name) for name in (*_LAYERS, *_TABLES)}
+        originals = {name: getattr(functional, name) for name in _LAYERS}
         for name, original in originals.items():
-            read = _LAYERS.get(name)
-            watched = self._looked_up(original) if read is None else self._watched(original, read)
-            setattr(functional, name, watched)
+            setattr(functional, name, self._watched(original, _LAYERS[name]))
         try:
             yield
         finally:
@@ -245,26 +250,10 @@ class _Recorder:
                     axis = -1 if weight.ndim == 2 else 1
                     self._calls.append((edge, self._sums[id(weight)][1], axis))
             if id(weight) in self._known and result.requires_grad:
-                self._reach(weight, torch.zeros(1, dtype=torch.int64, device="cpu"), 1)
+                self._called.add(id(weight))
             return result
 
         return watched
-
-    def _looked_up(self, function: Callable[..., Tensor]) -> Any:
-        """Look which rows of a table a function takes."""
-
-        @wraps(function)
-        def watched(input: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # noqa: A002 - PyTorch's name
-            result = function(input, weight, *args, **kwargs)
-            if id(weight) in self._known and result.requires_grad:
-                self._reach(weight, input.detach().reshape(-1).long().cpu(), len(weight))
-            return result
-
-        return watched
-
-    def _reach(self, weight: Tensor, rows: Tensor, num_rows: int) -> None:
-        none = torch.zeros(num_rows, dtype=torch.bool, device="cpu")
-        self._reaches.append((self._reached.setdefault((id(weight), num_rows), none), rows))
 
     def _add(self, weight: Tensor, rows: Tensor, bias: Tensor | None) -> None:
         key, size = id(weight), rows.shape[1]
@@ -310,4 +299,3 @@ def _read_convolution(  # noqa: PLR0917 - the order of PyTorch's arguments
 
 
 _LAYERS: dict[str, Callable[..., Read]] = {"linear": _read_linear, "conv2d": _read_convolution}
-_TABLES = ("embedding", "embedding_bag")
