@@ -21,6 +21,15 @@ def test_moments_predict_what_a_change_does() -> None:
     assert found.power == pytest.approx(layer(inputs).square().sum(1).mean().item(), rel=1e-4)
 
 
+def test_moments_of_many_inputs_are_computed_in_blocks() -> None:
+    """300 inputs are more than two blocks; the part below the diagonal is that above it."""
+    torch.manual_seed(0)
+    layer, inputs = nn.Linear(300, 1), torch.randn(64, 300)
+    found = observe(layer, Calibration([inputs])).layers[id(layer.weight)].inputs
+    wide = torch.cat([inputs, torch.ones(64, 1)], 1).double()
+    torch.testing.assert_close(found.double(), wide.T @ wide / 64, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 0, 1), (2, 1, 1), (1, 2, 2)])
 def test_a_convolution_is_a_linear_layer_at_many_places(
     stride: int, padding: int, dilation: int

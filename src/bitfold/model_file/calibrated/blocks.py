@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -45,9 +46,11 @@ class Blocks:
 
     def __iter__(self) -> Iterator[tuple[tuple[int, int], tuple[Ints, Floats]]]:
         num_columns, num_rows = self.numbers.shape
+        left = torch.from_numpy(self.left)
+        factor = None if self._factor is None else torch.from_numpy(self._factor)
         for first in range(0, num_columns, _BLOCK):
             end = min(first + _BLOCK, num_columns)
             errors = np.zeros((end - first, num_rows))
             yield (first, end), (self.numbers, errors)
-            if self._factor is not None:
-                self.left[end:] -= self._factor[first:end, end:].T @ errors
+            if factor is not None:
+                left[end:].addmm_(factor[first:end, end:].T, torch.from_numpy(errors), alpha=-1)

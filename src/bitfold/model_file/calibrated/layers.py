@@ -159,7 +159,7 @@ def _factor(name: str, inputs: Floats, damping: float) -> Floats:
         damped = inputs + np.eye(len(inputs)) * damping * 10.0**grade
         try:
             return _inverse_factor(damped)
-        except np.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:
             continue
     raise ModelFileError(
         f"Cannot calibrate {name!r}: expected second moments of inputs that are positive, got "
@@ -172,9 +172,9 @@ def _inverse_factor(matrix: Floats) -> Floats:
 
     R is the Cholesky factor of the matrix with both axes reversed.
     """
-    upper = np.linalg.cholesky(matrix[::-1, ::-1])[::-1, ::-1]
+    upper = torch.linalg.cholesky(torch.from_numpy(matrix).flip(0, 1)).flip(0, 1)
     one = torch.eye(len(matrix), dtype=torch.float64, device="cpu")
-    found = torch.linalg.solve_triangular(torch.from_numpy(upper.copy()), one, upper=True)
+    found = torch.linalg.solve_triangular(upper, one, upper=True)
     inverse: Floats = found.numpy()
     return inverse
 
