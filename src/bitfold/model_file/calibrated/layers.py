@@ -157,24 +157,25 @@ def _factor(name: str, inputs: Floats, damping: float) -> Floats:
     """The upper Cholesky factor of the inverse; rounding of wide layers may need more damping."""
     for grade in range(_MOST_GRADES):
         damped = inputs + np.eye(len(inputs)) * damping * 10.0**grade
-        try:
-            return _inverse_factor(damped)
-        except torch.linalg.LinAlgError:
-            continue
+        found = _inverse_factor(damped)
+        if found is not None:
+            return found
     raise ModelFileError(
         f"Cannot calibrate {name!r}: expected second moments of inputs that are positive, got "
         "others. Give more batches, or leave calibration out."
     )
 
 
-def _inverse_factor(matrix: Floats) -> Floats:
+def _inverse_factor(matrix: Floats) -> Floats | None:
     """The upper factor U of the inverse U' U of a matrix R R': the inverse of its upper factor R.
 
-    R is the Cholesky factor of the matrix with both axes reversed.
+    R is the Cholesky factor of the matrix with both axes reversed; None: it has none.
     """
-    upper = torch.linalg.cholesky(torch.from_numpy(matrix).flip(0, 1)).flip(0, 1)
+    lower, failed = torch.linalg.cholesky_ex(torch.from_numpy(matrix).flip(0, 1))
+    if failed:
+        return None
     one = torch.eye(len(matrix), dtype=torch.float64, device="cpu")
-    found = torch.linalg.solve_triangular(upper, one, upper=True)
+    found = torch.linalg.solve_triangular(lower.flip(0, 1), one, upper=True)
     inverse: Floats = found.numpy()
     return inverse
 
