@@ -104,3 +104,76 @@ def test_it_goes_on_after_a_process_that_could_not_be_started_or_said_too_much(
         (requests[3], f"{name} has ended, killed by signal 9"),
         b"five",
     ]
+
+
+def test_it_goes_on_after_an_answer_that_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asked is told of the fault, and the same process answers the next request."""
+
+    class Process:
+        is_running = True
+
+        def request(self, _: Message) -> None:
+            """Take a request."""
+
+        async def receive(self) -> bytes:
+            return b"an answer"
+
+    heard: list[bytes] = []
+    failed: list[tuple[Message, str]] = []
+    starts: list[Process] = []
+
+    async def start(*_: object, **__: object) -> Process:
+        starts.append(Process())
+        return starts[-1]
+
+    def hear(data: bytes) -> None:
+        heard.append(data)
+        if len(heard) == 1:
+            raise KeyError("client")
+
+    monkeypatch.setattr(Child, "start", start)
+    monkeypatch.setattr(cutter, "_REST_SECONDS", 0)
+    requests = [Message("cut", {"number": number}) for number in range(2)]
+    found = cutter_of(requests)
+    found._hear, found._fail = hear, lambda *told: failed.append(told)
+    with pytest.raises(EndedError):
+        asyncio.run(found.run())
+    assert (len(heard), len(starts)) == (2, 1)
+    [(request, reason)] = failed
+    assert request is requests[0]
+    assert reason.startswith("a fault of bitfold (KeyError: 'client')")
+
+
+def test_a_process_with_an_unread_answer_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an exception between a request and its answer, no later request gets that answer."""
+
+    class Process:
+        def __init__(self, answer: bytes | None) -> None:
+            self.answer, self.is_running = answer, True
+
+        def request(self, _: Message) -> None:
+            """Take a request."""
+
+        def give_up(self) -> None:
+            self.is_running = False
+
+        async def receive(self) -> bytes:
+            if self.answer is None:
+                raise RuntimeError("another task reads")
+            return self.answer
+
+    processes = [Process(None), Process(b"two")]
+    waiting = iter(processes)
+
+    async def start(*_: object, **__: object) -> Process:
+        return next(waiting)
+
+    async def act() -> bytes:
+        found = cutter_of([])
+        with pytest.raises(RuntimeError):
+            await found._answer(Message("cut"))
+        return await found._answer(Message("cut"))
+
+    monkeypatch.setattr(Child, "start", start)
+    assert asyncio.run(act()) == b"two"
+    assert [process.is_running for process in processes] == [False, True]

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from bitfold.errors import StudioError
+from bitfold.studio.hub import background
+from bitfold.studio.hub import hub as hub_module
 from bitfold.studio.hub.hub import Hub
 from bitfold.studio.hub.live_run import LiveRun
 from bitfold.studio.hub.page_client import PageClient
@@ -83,3 +85,69 @@ def test_no_more_runs_are_trained_than_the_machine_should(
     monkeypatch.setattr("bitfold.studio.hub.hub.MOST_TRAINERS", 0)
     with pytest.raises(StudioError, match=r"0 runs are open\. Stop one of them\."):
         Hub(RunsFolder(tmp_path)).begin({"target": "ring"})
+
+
+def test_a_hub_that_cannot_choose_what_to_cut_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All pages are told of the fault, and what they look at next is cut."""
+    monkeypatch.setattr(background, "_REST_SECONDS", 0)
+    hub = Hub(RunsFolder(tmp_path))
+    page = PageClient()
+    hub.clients[page.number] = page
+    tries: list[None] = []
+    is_chosen_again = asyncio.Event()
+
+    def choose() -> None:
+        tries.append(None)
+        if len(tries) == 1:
+            raise KeyError("ring")
+        is_chosen_again.set()
+
+    async def answer(_: Message) -> bytes:
+        return b""
+
+    async def act() -> None:
+        work = asyncio.create_task(hub.run())
+        await asyncio.wait_for(is_chosen_again.wait(), 20)
+        assert not work.done()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    monkeypatch.setattr(hub._cutter, "_choose", choose)
+    monkeypatch.setattr(hub._cutter, "_answer", answer)
+    asyncio.run(act())
+    data = page.outbox.take_now()
+    assert data is not None
+    assert "Cannot show runs: a fault of bitfold (KeyError: 'ring')" in decode(data).facts["text"]
+
+
+def test_silence_is_looked_for_also_after_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault while the hub looks for silent trainers does not end its looking."""
+    monkeypatch.setattr(background, "_REST_SECONDS", 0)
+    monkeypatch.setattr(hub_module, "_TICK_SECONDS", 0)
+    hub = Hub(RunsFolder(tmp_path))
+    tries: list[None] = []
+    looked_again = asyncio.Event()
+
+    def find_silence(*_: float) -> None:
+        tries.append(None)
+        if len(tries) == 1:
+            raise TypeError("no clock")
+        looked_again.set()
+
+    async def wait() -> None:
+        await asyncio.sleep(60)
+
+    async def act() -> None:
+        work = asyncio.create_task(hub.run())
+        await asyncio.wait_for(looked_again.wait(), 20)
+        work.cancel()
+
+    monkeypatch.setattr(hub._cutter, "run", wait)
+    monkeypatch.setattr(hub, "find_silence", find_silence)
+    asyncio.run(act())
+    assert len(tries) > 1

@@ -27,7 +27,7 @@ class Process:
 
     def __init__(self, beginning: str, may_end: asyncio.Event) -> None:
         self.beginning, self.orders = beginning, list[str]()
-        self.problem: StudioError | None = None
+        self.problem: Exception | None = None
         self.hear: Any = None
         self._may_end, self._is_asked = may_end, asyncio.Event()
 
@@ -160,20 +160,32 @@ def test_a_refused_order_starts_no_trainer(tmp_path: Path, monkeypatch: pytest.M
     asyncio.run(act())
 
 
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (
+            StudioError("Cannot read it: a message of 9 bytes."),
+            "Cannot read it: a message of 9 bytes",
+        ),
+        (TypeError("no rows"), "a fault of bitfold (TypeError: no rows)"),
+    ],
+)
 def test_a_run_whose_trainer_cannot_be_read_can_be_opened_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    problem: Exception, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A message that is too long ends the trainer; Play starts another one."""
+    """A message that is too long, or that nobody expects, ends the trainer; Play starts another."""
 
     async def act() -> None:
         studio = Studio(tmp_path, monkeypatch)
         studio.may_end.set()
         await studio.say(PLAY)
-        studio.processes[0].problem = StudioError("Cannot read from it: a message of 9 bytes.")
+        studio.processes[0].problem = problem
         await studio.rest()
         live = studio.hub.live("ring")
         assert not live.is_open
-        assert "Cannot read from it: a message of 9 bytes. Press" in str(live.moment(0))
+        note = str(decode(live.moment(0)).facts["note"])
+        assert note.startswith(f"The trainer has ended: {told}")
+        assert note.endswith(". Press Play to go on from the last checkpoint.")
         await studio.say(PLAY)
         assert len(studio.processes) == 2
         await studio.end()

@@ -8,6 +8,7 @@ from bitfold.studio.hub.live_run import LiveRun
 from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.hub.views import Views
 from bitfold.studio.wire.commands import read_command
+from bitfold.studio.wire.message import decode
 
 LOOK = '{"kind": "look", "run": "ring", "view": 0, "x": 0, "y": 0, "half": 0.5, "aspect": 1, %s}'
 
@@ -30,3 +31,21 @@ def test_nothing_is_cut_while_no_page_is_open() -> None:
     client.views[0].is_acknowledged, client.views[0].cut = True, None
     clients.pop(client.number)
     assert views.next_request() is None
+
+
+def test_a_record_that_cannot_be_read_is_told_to_the_pages_that_show_the_run() -> None:
+    """The process that reads for all pages has died: who shows the run hears it, others do not."""
+    clients = {client.number: client for client in (PageClient(), PageClient())}
+    shows, other = clients.values()
+    shows.watch("ring")
+    live = LiveRun("ring", "/runs/ring")
+    views = Views(clients, {"ring": live})
+    views.read_record(live)
+    request = views.next_request()
+    assert request is not None
+    views.fail(request, "it has ended")
+    data = shows.outbox.take_now()
+    assert data is not None
+    assert decode(data).facts["text"] == "Cannot show ring: it has ended."
+    assert other.outbox.take_now() is None
+    assert not live.is_record_asked

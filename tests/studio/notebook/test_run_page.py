@@ -12,6 +12,7 @@ import pytest
 
 from bitfold.experiments import code_run
 from bitfold.studio.notebook.run_page import RunPage
+from bitfold.studio.trainer.driver import Driver
 from bitfold.studio.viewer.worker import Viewer
 from bitfold.studio.wire.message import VERSION, Message, decode
 from bitfold.training import Config, EpochEnded, Run, Session, load_run
@@ -307,3 +308,42 @@ def test_a_malformed_command_is_answered_in_one_line(run: Run) -> None:
         page.page.hear(text)
         assert page.count("refused") == before + 1
         assert "\n" not in page.last("refused").facts["text"]
+
+
+def test_a_fault_is_told_and_the_session_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training, cutting and commands that meet a fault say so; the page plays on when asked to."""
+
+    def fail(*_: object) -> None:
+        raise LookupError("of ours")
+
+    def told(kind: str) -> str:
+        return str(page.last(kind).facts["text"]).partition(";")[0]
+
+    fault = "a fault of bitfold (LookupError: of ours)"
+    with opened(tmp_path / "ring") as session:
+        page = page_of(session)
+        assert page.page is not None
+        page.say("play", run="ring")
+        with monkeypatch.context() as faulty:
+            faulty.setattr(Driver, "_advance", fail)
+            page.page.advance()
+        assert told("refused") == f"Cannot train ring: {fault}"
+        assert not page.page.is_playing
+        assert not page.last("moment").facts["is_playing"]
+        page.say("ack", view=0)
+        with monkeypatch.context() as faulty:
+            faulty.setattr(Viewer, "answer", fail)
+            page.say("look", run="ring", **{**LOOK, "half": 0.25})
+        assert told("refused") == f"Cannot show ring: {fault}"
+        with monkeypatch.context() as faulty:
+            faulty.setattr(RunPage, "_train", fail)
+            page.say("play", run="ring")
+        assert told("refused") == f"Cannot do what the page asks for: {fault}"
+        page.say("play", run="ring", epochs=1)
+        while page.page.is_playing:
+            page.page.advance()
+        assert page.last("moment").facts["epoch"] == 1
+        page.say("look", run="ring", **LOOK)
+        assert page.last("partition").facts["epoch"] == 1

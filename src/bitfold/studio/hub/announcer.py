@@ -8,7 +8,7 @@ from functools import partial
 from bitfold.studio.hub.live_run import NEWEST, LiveRun
 from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.hub.views import NOBODY, Views
-from bitfold.studio.wire.message import decode, header_of
+from bitfold.studio.wire.message import Message, decode, encode, header_of
 
 
 class Announcer:
@@ -57,6 +57,12 @@ class Announcer:
         for client in [only] if only else list(self._clients.values()):
             if live.name in client.runs:
                 client.put_made(f"moment {live.name}", partial(_moment, live, client))
+
+    def say(self, text: str) -> None:
+        """Tell all pages in one line what could not be done."""
+        data = encode(Message("refused", {"text": text}))
+        for client in self._clients.values():
+            client.put_line(data)
 
     def hear_viewer(self, data: bytes) -> None:
         """Take an answer of the process that cuts and reads."""

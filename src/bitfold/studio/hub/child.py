@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,8 +14,9 @@ from bitfold.runtime.strangers.isolated_start import isolated_command
 from bitfold.studio.wire.message import MAX_BYTES, Message, encode
 from bitfold.studio.wire.pipe import LENGTH_BYTES, framed
 
-# Lines of a dead process that tell why.
-_LAST_LINES = 20
+_LOGGER = logging.getLogger("bitfold")
+# The end of what a dead process wrote tells why: a traceback and a message.
+_LAST_BYTES = 2**14
 _PATIENCE_SECONDS = 15.0
 
 
@@ -29,7 +30,7 @@ class Child:
 
     def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
         self._process, self._name = process, name
-        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._last_words = b""
         self._errors = asyncio.create_task(self._keep_errors())
 
     @classmethod
@@ -93,9 +94,12 @@ class Child:
             hear(data)
         code = await self._process.wait()
         await self._errors
-        lines = [line for line in self._last_lines if line.strip()]
+        words = self._last_words.decode("utf-8", "replace")
+        lines = [printable(line) for line in words.splitlines() if line.strip()]
         reason = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        return printable(f"{lines[-1].strip()} ({reason})" if lines else reason)
+        if code > 0 and any(line.startswith("Traceback") for line in lines):
+            _LOGGER.error("%s has ended, %s:\n%s", self._name, reason, "\n".join(lines))
+        return f"{lines[-1].strip()} ({reason})" if lines else reason
 
     async def stop(self) -> None:
         """Close the orders, which ends the process; kill it if it does not end."""
@@ -114,5 +118,6 @@ class Child:
 
     async def _keep_errors(self) -> None:
         assert self._process.stderr is not None
-        while line := await self._process.stderr.readline():
-            self._last_lines.append(line.decode("utf-8", "replace"))
+        # Not by lines: a line may be longer than a stream holds.
+        while words := await self._process.stderr.read(_LAST_BYTES):
+            self._last_words = (self._last_words + words)[-_LAST_BYTES:]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from bitfold.errors import StudioError
+from bitfold.studio.fault import log_fault
 from bitfold.studio.hub.child import Child
 from bitfold.studio.wire.message import Message
 
@@ -61,9 +62,13 @@ class Cutter:
                 continue
             try:
                 self._hear(await self._answer(request))
+                continue
             except StudioError as error:
-                self._fail(request, str(error))
-                await asyncio.sleep(_REST_SECONDS)
+                reason = str(error)
+            except Exception as error:
+                reason = log_fault(f"answer the request {request.kind}", error)
+            self._fail(request, reason)
+            await asyncio.sleep(_REST_SECONDS)
 
     async def _answer(self, request: Message) -> bytes:
         """Return the answer to a request.
@@ -75,10 +80,10 @@ class Cutter:
         if self._child is None or not self._child.is_running:
             self._child = await self._started()
         child = self._child
-        child.request(request)
         try:
+            child.request(request)
             answer = await child.receive()
-        except StudioError:
+        except Exception:  # what it sends from now on may answer another request
             self._child = None
             child.give_up()
             raise

@@ -12,7 +12,9 @@ from typing import Any
 
 from bitfold.errors import BitfoldError, StudioError
 from bitfold.studio.budget import CHECKPOINT_MB
+from bitfold.studio.fault import log_fault
 from bitfold.studio.hub.announcer import Announcer
+from bitfold.studio.hub.background import Background
 from bitfold.studio.hub.child import Child
 from bitfold.studio.hub.cutter import Cutter
 from bitfold.studio.hub.live_run import IDLE, LiveRun
@@ -58,7 +60,7 @@ class Hub:
         )
         self._savers = Savers(self._hear_saver)
         self._listing = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(self._announcer.say)
         self._does: dict[str, Callable[[PageClient, Command], None]] = {
             **dict.fromkeys(_TO_TRAINER, self._order),
             "open": lambda client, command: self.open(client, command["run"]),
@@ -111,7 +113,7 @@ class Hub:
 
     def tell_runs(self, client: PageClient | None = None) -> None:
         """Tell one page, or all, which runs there are."""
-        self._spawn(self._tell_runs(client))
+        self._background.spawn("list the runs", self._tell_runs(client))
 
     async def _tell_runs(self, client: PageClient | None) -> None:
         async with self._listing:  # an older list never comes after a newer one
@@ -168,7 +170,8 @@ class Hub:
         self._check_room(live.name)
         live.start(beginning)
         self._announcer.tell_moment(live)
-        self._spawn(self._train(live, {"run": live.path, **beginning}))
+        training = self._train(live, {"run": live.path, **beginning})
+        self._background.spawn(f"train {live.name}", training)
 
     def _go_on(self, live: LiveRun) -> None:
         """Start a trainer where a run stands; one that was never made begins now."""
@@ -176,7 +179,11 @@ class Hub:
         self._start(live, {} if is_begun else live.beginning)
 
     async def _train(self, live: LiveRun, beginning: Mapping[str, Any]) -> None:
-        live.end(await self._trained(live, beginning))
+        try:
+            reason = await self._trained(live, beginning)
+        except Exception as error:
+            reason = _ended_line(_told(live, error))
+        live.end(reason)
         self._announcer.tell_moment(live)
         if self._live.get(live.name) is not live:
             return  # it was deleted, and its folder may be another run's
@@ -193,17 +200,17 @@ class Hub:
             trainer = await Child.start(_TRAINER, json.dumps(beginning), name=name)
         except OSError as error:
             return f"The trainer cannot be started: {error.strerror}."
-        live.attach(trainer)
-        self._watch()
 
         def hear(data: bytes) -> None:
             live.hear(data, lambda kind, told: self._tell(live, kind, told))
 
         try:
+            live.attach(trainer)
+            self._watch()
             reason = await trainer.listen(hear)
-        except (BitfoldError, KeyError, ValueError) as error:  # what it said cannot be read
+        except Exception:  # what it said cannot be read, or not be told
             await live.stop()
-            reason = str(error).rstrip(".")
+            raise
         return "" if reason == "exit code 0" else _ended_line(reason)
 
     def _tell(self, live: LiveRun, kind: str, data: bytes) -> None:
@@ -276,7 +283,7 @@ class Hub:
         if command["format"] == "bitfold" and is_present:
             live.order({"kind": "save", "run": live.name, "client": client.number})
         else:
-            self._spawn(self._savers.save(request))
+            self._background.spawn(f"save {live.name}", self._savers.save(request))
 
     def _cancel(self, client: PageClient, _: Command) -> None:
         self._savers.leave(client.number)
@@ -310,12 +317,13 @@ class Hub:
         client.put_line(encode(Message("began", {"run": name})))
 
     def _stop_run(self, _: PageClient, command: Command) -> None:
-        self._spawn(self.live(command["run"]).stop())
+        live = self.live(command["run"])
+        self._background.spawn(f"stop {live.name}", live.stop())
 
     def _delete(self, _: PageClient, command: Command) -> None:
         live = self.live(command["run"])
         self._leaving.add(live.name)
-        self._spawn(self._deleted(live))
+        self._background.spawn(f"delete {live.name}", self._deleted(live))
 
     async def _deleted(self, live: LiveRun) -> None:
         try:
@@ -337,22 +345,12 @@ class Hub:
             if live.takes_orders:
                 live.order({"kind": "watch", "is_watched": live.name in seen})
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(self._guarded(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _guarded(self, work: Any) -> None:
-        try:
-            await work
-        except (BitfoldError, OSError) as error:
-            data = encode(Message("refused", {"text": str(error)}))
-            for client in self.clients.values():
-                client.put_line(data)
-
     async def run(self) -> None:
         """Serve until cancelled."""
-        await asyncio.gather(self._cutter.run(), self._find_silence())
+        await asyncio.gather(
+            self._background.keep("show runs", self._cutter.run),
+            self._background.keep("look for silent trainers", self._find_silence),
+        )
 
     async def _find_silence(self) -> None:
         last = time.monotonic()
@@ -380,6 +378,13 @@ class Hub:
         self._savers.leave()
         stopped = [live.stop() for live in self._live.values()]
         await asyncio.gather(*stopped, self._cutter.close())
+
+
+def _told(live: LiveRun, error: Exception) -> str:
+    """Return why a trainer was left, after an exception of this process."""
+    if isinstance(error, BitfoldError):
+        return str(error).rstrip(".")
+    return log_fault(f"train {live.name}", error)
 
 
 def _ended_line(reason: str) -> str:

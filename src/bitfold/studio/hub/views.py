@@ -142,13 +142,14 @@ class Views:
             client.put(f"{facts['kind']} {facts.get('view')}", data)
 
     def fail(self, request: Message, reason: str) -> None:
-        """Tell who asked why there is no answer."""
-        client = self._clients.get(request.facts["client"])
-        if request.facts["client"] == NOBODY and request.facts["run"] in self._live:
-            self._live[request.facts["run"]].is_record_asked = False
-        if client is not None:
-            text = f"Cannot show {request.facts['run']}: {reason}."
-            self._refuse(client, {**request.facts, "text": text})
+        """Tell who asked why there is no answer; of a run's record, all pages that show the run."""
+        run, number = request.facts["run"], request.facts["client"]
+        facts = {**request.facts, "text": f"Cannot show {run}: {reason}."}
+        if number == NOBODY and run in self._live:
+            self._live[run].is_record_asked = False
+        for client in list(self._clients.values()):
+            if client.number == number or (number == NOBODY and run in client.runs):
+                self._refuse(client, facts)
 
     def _refuse(self, client: PageClient, facts: Mapping[str, Any]) -> None:
         view = client.views.get(facts.get("view", NOBODY))

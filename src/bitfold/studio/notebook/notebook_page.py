@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from bitfold.errors import BitfoldError
+from bitfold.studio.fault import fault_line
 from bitfold.studio.wire.commands import Command, read_command
 from bitfold.studio.wire.message import Message, encode
 
@@ -29,6 +30,8 @@ class NotebookPage(ABC):
             self._carry_out(read_command(text))
         except BitfoldError as error:
             self.refuse(str(error))
+        except Exception as error:
+            self.refuse(fault_line("do what the page asks for", error))
 
     def refuse(self, line: str) -> None:
         """Tell the page why something cannot be done."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bitfold.errors import BitfoldError, StudioError
 from bitfold.studio.export.saver import saved
+from bitfold.studio.fault import fault_line, log_fault
 from bitfold.studio.hub.announcer import Announcer
 from bitfold.studio.hub.live_run import LiveRun
 from bitfold.studio.hub.page_client import PageClient
@@ -112,13 +113,17 @@ class RunPage(NotebookPage):
                 if wait > 0 or time.monotonic() - began > _PIECE_SECONDS:
                     break
         except BitfoldError as error:
-            self._trainer.order({"kind": "pause"})
-            self._driver.take_turn()
-            self.refuse(str(error))
+            self._halt(str(error))
+        except Exception as error:
+            self._halt(fault_line(f"train {self._name}", error))
         finally:
             self._is_advancing = False
         self._show()
         return self._driver.wait_seconds() or 0.0
+
+    def _halt(self, reason: str) -> None:
+        self._order({"kind": "pause"})
+        self.refuse(reason)
 
     # --- commands
 
@@ -207,7 +212,13 @@ class RunPage(NotebookPage):
     def _show(self) -> None:
         """Cut what is looked at, and send all that waits."""
         while (request := self._views.next_request()) is not None:
-            self._announcer.hear_viewer(encode(self._viewer.answer(request)))
+            self._answer(request)
         while (data := self._client.outbox.take_now()) is not None:
             self._send(data)
         self._shown_seconds = time.monotonic()
+
+    def _answer(self, request: Message) -> None:
+        try:
+            self._announcer.hear_viewer(encode(self._viewer.answer(request)))
+        except Exception as error:
+            self._views.fail(request, log_fault(f"answer the request {request.kind}", error))

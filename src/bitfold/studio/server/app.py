@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bitfold.errors import BitfoldError, WireError
+from bitfold.studio.fault import fault_line
 from bitfold.studio.hub.hub import Hub
 from bitfold.studio.hub.page_client import PageClient
 from bitfold.studio.server.assets import Assets
@@ -118,13 +119,28 @@ def _obey(hub: Hub, client: PageClient, text: str) -> None:
     try:
         hub.carry_out(client, read_command(text))
     except BitfoldError as error:
-        client.put_line(encode(Message("refused", {"text": str(error)})))
+        _refuse(client, str(error))
+    except Exception as error:  # to connect again would repeat what the page asks for
+        _refuse(client, fault_line("do what the page asks for", error))
 
 
 async def _send(websocket: WebSocket, client: PageClient) -> None:
     with suppress(WebSocketDisconnect, RuntimeError):  # the page is gone
         while True:
-            await websocket.send_bytes(await client.outbox.take())
+            await websocket.send_bytes(await _next(client))
+
+
+async def _next(client: PageClient) -> bytes:
+    """Wait for the next message of a page; one that cannot be made is left out."""
+    while True:
+        try:
+            return await client.outbox.take()
+        except Exception as error:
+            _refuse(client, fault_line("tell the page what is new", error))
+
+
+def _refuse(client: PageClient, text: str) -> None:
+    client.put_line(encode(Message("refused", {"text": text})))
 
 
 def _hello() -> Message:

@@ -51,19 +51,28 @@ class OrdersOfServer(Orders):
 
     def __init__(self, source: TextIO) -> None:
         self._source = source
-        self._waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[dict[str, Any] | Exception] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def next(self, timeout_seconds: float | None) -> dict[str, Any] | None:
-        """See `Orders`."""
+        """See `Orders`.
+
+        Raises:
+            Exception: why the orders cannot be read; a trainer that hears none would never end.
+        """
         try:
-            if timeout_seconds == 0:
-                return self._waiting.get_nowait()
-            return self._waiting.get(timeout=timeout_seconds)
+            found = self._waiting.get(timeout_seconds != 0, timeout_seconds)
         except queue.Empty:
             return None
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def _listen(self) -> None:
-        for line in self._source:
-            self._waiting.put(json.loads(line))
-        self._waiting.put(END)
+        try:
+            for line in self._source:
+                self._waiting.put(json.loads(line))
+        except Exception as error:
+            self._waiting.put(error)
+        else:
+            self._waiting.put(END)
