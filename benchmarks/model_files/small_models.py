@@ -5,8 +5,8 @@ other on MNIST's 60,000 training pictures, writes files, and counts the errors o
 are read from them on the 10,000 test pictures, which nothing else looks at: the recipes were found
 with ``--validate``, which trains on the first 50,000 and counts on the last 10,000 training
 pictures. ``--unmoved`` moves no training pictures, as most published trainings; nothing else
-changes. ``--quick`` trains one seed of LeNet-300-100. Trainings that are done are kept and not
-done again.
+changes. ``--last adaptive`` describes the trained weights by each other. ``--quick`` trains one
+seed of LeNet-300-100. Trainings that are done are kept and not done again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ from benchmarks.harness.mnist import Digits, load_test, load_training
 from benchmarks.harness.pages import replace_block
 from benchmarks.harness.timing import argument_parser, write_results
 from benchmarks.model_files.model_bytes import through_file
-from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss, finish, fit_predictor, prune_dead
+from bitfold.kolmogorov import (
+    PREDICTORS,
+    KolmogorovLoss,
+    choose_predictor,
+    finish,
+    fit_predictor,
+    prune_dead,
+)
 
 PAGE = DOCS / "small-models.md"
 SIDE = 28
@@ -53,7 +60,8 @@ class Recipe:
         own_rate: for K's own parameters.
         moved: the share of pictures that are moved by up to a pixel each time that they are seen.
         focus: the power of the chance of being wrong that a picture's cross-entropy counts with.
-        predictor: of the weights.
+        predictor: of the weights, in training.
+        last: that describes the trained weights anew, where this is shorter; None: none.
     """
 
     make: Callable[[], nn.Module]
@@ -65,6 +73,7 @@ class Recipe:
     moved: float = 0.7
     focus: float = 0.0
     predictor: str = PREDICTOR
+    last: str | None = None
 
     def settings(self) -> dict[str, Any]:
         """Return all numbers, by which a finished training is recognised."""
@@ -105,7 +114,7 @@ NUM_SEEDS = {"LeNet-300-100": 5, "LeNet-5-Caffe": 3}
 
 
 def train(recipe: Recipe, digits: Digits, seed: int) -> tuple[nn.Module, KolmogorovLoss]:
-    """Train a network to be short, and fit its description."""
+    """Train a network to be short, and find its shortest description."""
     torch.manual_seed(seed)
     network = recipe.make()
     kolmogorov = KolmogorovLoss(network, predictor=recipe.predictor, quantise="learned")
@@ -132,7 +141,10 @@ def train(recipe: Recipe, digits: Digits, seed: int) -> tuple[nn.Module, Kolmogo
             schedule.step()
     prune_dead(kolmogorov, task_losses(network, digits))
     fit_predictor(kolmogorov)
-    return network, kolmogorov
+    if recipe.last is None:
+        return network, kolmogorov
+    found = choose_predictor(kolmogorov, candidates=[recipe.predictor, recipe.last])
+    return network, found.kolmogorov
 
 
 def task_loss(logits: Tensor, labels: Tensor, focus: float) -> Tensor:
@@ -177,7 +189,8 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
     if not job["validate"]:
         training = Digits(*(torch.cat(both) for both in zip(training, judged, strict=True)))
         judged = load_test(MNIST)
-    recipe = replace(RECIPES[job["network"]], predictor=job["predictor"], moved=job["moved"])
+    varied = {name: job[name] for name in ("predictor", "moved", "epochs", "last")}
+    recipe = replace(RECIPES[job["network"]], **varied)
     start = time.process_time()
     network, kolmogorov = train(recipe, training, job["seed"])
     seconds = time.process_time() - start
@@ -197,15 +210,12 @@ def jobs_of(
     seeds: Mapping[str, int],
     *,
     validate: bool,
-    predictor: str = PREDICTOR,
-    unmoved: bool = False,
+    **varied: Any,
 ) -> list[dict[str, Any]]:
-    """Return the settings of all trainings."""
+    """Return the settings of all trainings; ``varied`` are fields of `Recipe`."""
     found = list[dict[str, Any]]()
     for name, count in seeds.items():
-        recipe = replace(RECIPES[name], predictor=predictor)
-        if unmoved:
-            recipe = replace(recipe, moved=0.0)
+        recipe = replace(RECIPES[name], **varied)
         settings = {"network": name, **recipe.settings(), "validate": validate}
         found += [{**settings, "seed": seed} for seed in range(count)]
     return found
@@ -249,24 +259,23 @@ def main() -> int:
     parser.add_argument("--validate", action="store_true", help="judge by training pictures")
     parser.add_argument("--unmoved", action="store_true", help="move no training pictures")
     parser.add_argument("--networks", nargs="+", choices=RECIPES, default=list(RECIPES))
-    parser.add_argument("--predictor", choices=PREDICTORS, default=PREDICTOR)
+    parser.add_argument("--predictor", choices=PREDICTORS, help="in training")
+    parser.add_argument("--last", choices=PREDICTORS, help="for the trained weights")
+    parser.add_argument("--epochs", type=int, help="50 and 15")
     parser.add_argument("--seeds", type=int, help="of each network; 5 and 3")
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     seeds = {name: arguments.seeds or NUM_SEEDS[name] for name in arguments.networks}
     if arguments.quick:
         seeds = {"LeNet-300-100": 1}
-    jobs = jobs_of(
-        seeds,
-        validate=arguments.validate,
-        predictor=arguments.predictor,
-        unmoved=arguments.unmoved,
-    )
+    given = {name: getattr(arguments, name) for name in ("predictor", "last", "epochs")}
+    varied = {name: value for name, value in given.items() if value is not None}
+    varied |= {"moved": 0.0} if arguments.unmoved else {}
+    jobs = jobs_of(seeds, validate=arguments.validate, **varied)
     results = run_jobs(run, jobs, "small-models", arguments.processes)
     text = tables(results)
     print(text)
-    is_of_the_page = not (arguments.validate or arguments.unmoved)
-    is_of_the_page &= arguments.predictor == PREDICTOR
+    is_of_the_page = not (arguments.validate or varied)
     if is_of_the_page and not arguments.quick and seeds == NUM_SEEDS:
         replace_block(PAGE, "small-models", text)
     write_results(arguments.output, {"runs": results})
