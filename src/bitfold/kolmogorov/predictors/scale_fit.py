@@ -5,6 +5,7 @@ from functools import cache
 from typing import NamedTuple, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bitfold.entropy_coding.scales.whole_scales import (
@@ -123,7 +124,17 @@ class _Costs(NamedTuple):
     def of(self, counts: _Counts) -> Floats:
         """Sum the costs of each row at each exponent: (columns, exponents) to (rows, exponents)."""
         others: Floats = counts.together * self.other.sum(0)
-        return counts.zeros @ self.zero + counts.sums @ self.inverse + others
+        return _product(counts.zeros, self.zero) + _product(counts.sums, self.inverse) + others
+
+
+def _product(left: Floats, right: Floats) -> Floats:
+    """The product of two matrices by PyTorch, whose threads are as many as a training may have.
+
+    NumPy has threads of its own, which wait for each other where cores are busy.
+    """
+    found = torch.tensor(left, device="cpu") @ torch.tensor(right, device="cpu")
+    product: Floats = found.numpy()
+    return product
 
 
 @cache
@@ -161,8 +172,9 @@ def _best_own(counts: _Counts, lines: Ints, near: int) -> int:
     """The best exponent of the tensor, where those of row and column add up to lines."""
     tried = np.arange(near - _OWN_TRIED, near + _OWN_TRIED + 1).clip(LEAST_OWN, MOST_OWN)
     there, of_line = np.unique(lines, return_inverse=True)
-    gathered = [np.bincount(of_line.ravel(), item.ravel())[None] for item in counts[:2]]
+    by_line = of_line.ravel()
+    gathered = [np.bincount(by_line, item.ravel()).astype(float)[None] for item in counts[:2]]
     costs = _Costs.at(there[:, None] + tried)
-    alike = counts.together * (np.bincount(of_line.ravel()) @ costs.other)
-    found = gathered[0] @ costs.zero + gathered[1] @ costs.inverse + alike
+    alike = counts.together * (np.bincount(by_line) @ costs.other)
+    found: Floats = _product(gathered[0], costs.zero) + _product(gathered[1], costs.inverse) + alike
     return int(tried[found.argmin()])
