@@ -10,7 +10,7 @@ from bitfold.kolmogorov.predictors.weight_predictor import WeightPredictor
 from bitfold.kolmogorov.step_counter import StepCounter
 from bitfold.kolmogorov.weights.division import check_whole
 from bitfold.kolmogorov.weights.parameters import ParameterTable
-from bitfold.runtime.sharding.sharded_modules import is_sharded
+from bitfold.runtime.sharding.sharded_modules import is_divided
 from bitfold.runtime.wrapped_modules import layers_of
 
 
@@ -26,7 +26,7 @@ def group_of(module: nn.Module) -> dist.ProcessGroup | None:
 
 def is_shared(module: nn.Module) -> bool:
     """Whether several processes hold or describe a module's weights together."""
-    return group_of(module) is not None or any(map(is_sharded, module.parameters()))
+    return group_of(module) is not None or is_divided(module)
 
 
 def agree(learned: nn.Module, counter: StepCounter | None, group: dist.ProcessGroup | None) -> None:

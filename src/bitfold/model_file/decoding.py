@@ -15,7 +15,7 @@ from bitfold.entropy_coding.damage import damaged
 from bitfold.entropy_coding.streams import StreamReader
 from bitfold.errors import ModelFileError
 from bitfold.model_file.matching import matching
-from bitfold.model_file.placing import is_divided, read_divided
+from bitfold.model_file.placing import read_divided
 from bitfold.model_file.syntax.body import read_body, read_numbers_of, read_plan
 from bitfold.model_file.syntax.header import Header, read_header
 from bitfold.model_file.syntax.plan import ABSENT, HALVES, Plan, TensorPlan
@@ -28,7 +28,7 @@ from bitfold.model_file.syntax.structure import (
     Item,
     tensors_of,
 )
-from bitfold.runtime.sharding.sharded_modules import restore_shards
+from bitfold.runtime.sharding.sharded_modules import is_divided, restore_shards
 from bitfold.runtime.wrapped_modules import unwrap
 
 #: Decoded numbers that are kept at a time, beside those of the largest tensor.

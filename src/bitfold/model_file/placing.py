@@ -26,11 +26,6 @@ class Source(Protocol):
         """Yield the new values of each tensor."""
 
 
-def is_divided(module: nn.Module) -> bool:
-    """Whether processes hold parts of a module's parameters."""
-    return any(map(is_sharded, module.parameters()))
-
-
 @torch.no_grad()
 def read_divided(open_source: Callable[[], Source], into: nn.Module) -> None:
     """Let the first process decode a file, and send each tensor to all, which keep their parts.

@@ -14,7 +14,7 @@ from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.model_file.syntax.structure import Holder
 from bitfold.runtime.module_state import first_difference, hidden_weights, other_state
 from bitfold.runtime.sharding.sharded_modules import (
-    is_sharded,
+    is_divided,
     refused_division,
     restore_shards,
 )
@@ -110,7 +110,7 @@ def check_undivided(source: Holder) -> None:
     Raises:
         ModelFileError: if ``fully_shard`` divides a tensor of it.
     """
-    if isinstance(source, nn.Module) and any(map(is_sharded, source.parameters())):
+    if isinstance(source, nn.Module) and is_divided(source):
         _refuse(
             "a KolmogorovLoss beside a module that fully_shard divides",
             "none. Pass the loss, or all tensors: get_model_state_dict(module, "

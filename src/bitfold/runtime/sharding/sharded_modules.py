@@ -30,6 +30,15 @@ def is_sharded(tensor: Tensor) -> bool:
     return loaded is not None and isinstance(tensor, loaded.DTensor)
 
 
+def is_divided(module: nn.Module) -> bool:
+    """Whether processes hold parts of a module's parameters.
+
+    >>> is_divided(nn.Linear(2, 3))
+    False
+    """
+    return _TENSORS in sys.modules and any(map(is_sharded, module.parameters()))
+
+
 def local_part(tensor: Tensor) -> Tensor:
     """The part of a tensor that this process holds, in the tensor's own memory, without graph."""
     if not is_sharded(tensor):
