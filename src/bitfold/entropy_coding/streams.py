@@ -146,9 +146,10 @@ class StreamReader:
 
     def check(self) -> None:
         """Raise the error for the first fault that a compiled loop found, if there is one."""
-        if self.state[3] == TRUNCATED:
+        fault = self.state.item(3)
+        if fault == TRUNCATED:
             raise damaged(f"expected more bytes, for {self._name()}, got the end", self.position)
-        if self.state[3] != SOUND:
+        if fault != SOUND:
             raise damaged(f"expected {self._name()}, got what is no code of it", self.position)
 
     @property
@@ -208,4 +209,5 @@ class StreamReader:
         return self.item if isinstance(self.item, str) else repr(self.item[0])
 
     def _bits_read(self) -> float:
-        return 16 * int(self.state[1]) - math.log2(max(1, int(self.state[0])))
+        number, num_words = self.state.item(0), self.state.item(1)
+        return 16 * num_words - math.log2(max(1, number))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ from bitfold.model_file.syntax.plan import (
 )
 from bitfold.model_file.syntax.structure import COMPLEX, Item
 
+Coder = TypeVar("Coder")
+
 _TYPES = {FLOATS: "<f4", HALVES: "<i2", WHOLES: "<i4"}
 
 
@@ -64,11 +66,12 @@ def write_body(writer: StreamWriter, plan: Plan) -> None:
     if plan.coordinate is not None:
         write_network(writer, plan)
         coordinates = CoordinateCoder(plan)
-    tables: dict[int, ContextWriter | MixedWriter | TrellisWriter] = {
-        CONTEXT: ContextWriter(),
-        MIXED: MixedWriter(_shapes(plan)),
-        TRELLIS: TrellisWriter(),
+    makers: dict[int, Callable[[], ContextWriter | MixedWriter | TrellisWriter]] = {
+        CONTEXT: ContextWriter,
+        MIXED: lambda: MixedWriter(_shapes(plan)),
+        TRELLIS: TrellisWriter,
     }
+    tables = _made_for(plan, makers)
     for planned in plan.tensors:
         tensor = planned.loaded()
         if tensor.method in COUNTED_PLAIN:
@@ -120,11 +123,12 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
         Each tensor's plan with its numbers.
     """
     coordinates = None if plan.coordinate is None else CoordinateCoder(plan)
-    tables: dict[int, ContextReader | MixedReader | TrellisReader] = {
-        CONTEXT: ContextReader(),
-        MIXED: MixedReader(_shapes(plan)),
-        TRELLIS: TrellisReader(),
+    makers: dict[int, Callable[[], ContextReader | MixedReader | TrellisReader]] = {
+        CONTEXT: ContextReader,
+        MIXED: lambda: MixedReader(_shapes(plan)),
+        TRELLIS: TrellisReader,
     }
+    tables = _made_for(plan, makers)
     for tensor in plan.tensors:
         reader.enter((tensor.item.name,))
         if tensor.method in COUNTED_PLAIN:
@@ -145,6 +149,12 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
             tensor.exceptions = read_exceptions(reader, tensor.item.size)
         yield tensor
     reader.finish()
+
+
+def _made_for(plan: Plan, makers: Mapping[int, Callable[[], Coder]]) -> dict[int, Coder]:
+    """What codes the tables of each method that a plan has; it begins with room to learn."""
+    used = {tensor.method for tensor in plan.tensors}
+    return {method: make() for method, make in makers.items() if method in used}
 
 
 def _shapes(plan: Plan) -> list[tuple[int, int, int]]:

@@ -51,8 +51,9 @@ def read_steps(reader: StreamReader, tensors: Sequence[TensorPlan], version: int
     """Read the steps that `write_steps` wrote into the tensors' plans."""
     if version > 2 and reader.read_bits(1):
         sorts = [tensor.item.is_vector for tensor in tensors]
-        for tensor, number in zip(tensors, read_close_steps(reader, sorts), strict=True):
-            tensor.step = float(np.uint32(number << 16).view(np.float32))
+        numbers = np.array(read_close_steps(reader, sorts), np.uint32) << 16
+        for tensor, step in zip(tensors, numbers.view(np.float32).tolist(), strict=True):
+            tensor.step = step
         return
     has_forms = bool(reader.read_bits(1))
     last = dict[bool, Step]()
