@@ -4,12 +4,16 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import bitfold
+from bitfold.model_file.encoding import encoded
 from bitfold.model_file.planning.grids import own_grid
+from bitfold.model_file.syntax.plan import CONTEXT, Plan, TensorPlan
+from bitfold.model_file.syntax.structure import tensors_of
 from tests.model_file.model_files import assert_same_state, round_trip, scrambled, write_checked
 
 
@@ -69,6 +73,27 @@ def test_what_is_no_number_is_kept(tmp_path: Path) -> None:
     assert torch.equal(
         found.get_parameter("weight").view(torch.int32), module.weight.view(torch.int32)
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_numbers_too_large_for_a_type_are_refused(
+    dtype: torch.dtype, sign: int, tmp_path: Path
+) -> None:
+    """A module whose type does not hold a file's numbers stays as it is; float64 holds them."""
+    path, step = tmp_path / "large.bitfold", float(np.float32(torch.finfo(dtype).max / 4))
+    narrow = nn.Linear(4, 2, dtype=dtype)
+    numbers = {"weight": sign * np.arange(-2, 6), "bias": np.array([1, -1])}
+    plan = Plan(
+        [TensorPlan(item, CONTEXT, numbers[item.name], step=step) for item, _ in tensors_of(narrow)]
+    )
+    path.write_bytes(encoded(narrow, plan))
+    wide = bitfold.read_model(path, into=nn.Linear(4, 2, dtype=torch.float64))
+    assert wide.get_parameter("weight").flatten().tolist() == (numbers["weight"] * step).tolist()
+    before = copy.deepcopy(narrow.state_dict())
+    with pytest.raises(bitfold.ModelFileError, match="expected numbers that fit"):
+        bitfold.read_model(path, into=narrow)
+    assert_same_state(narrow, before)
 
 
 @pytest.mark.parametrize("levels", [1, 7, 127, 1000])

@@ -18,7 +18,7 @@ from bitfold.model_file.matching import matching
 from bitfold.model_file.placing import read_divided
 from bitfold.model_file.syntax.body import read_body, read_numbers_of, read_plan
 from bitfold.model_file.syntax.header import Header, read_header
-from bitfold.model_file.syntax.plan import ABSENT, HALVES, Plan, TensorPlan
+from bitfold.model_file.syntax.plan import ABSENT, HALVES, NO_NUMBERS, Plan, TensorPlan
 from bitfold.model_file.syntax.recipe import most_numbers, read_recipe
 from bitfold.model_file.syntax.structure import (
     COMPLEX,
@@ -40,6 +40,8 @@ _TYPES = {
     WHOLE: torch.int32,
     COMPLEX: torch.complex64,
 }
+# Types to which NumPy converts the same numbers as PyTorch, in a tenth of the time for small ones.
+_USUAL = {torch.float32: np.float32, torch.float64: np.float64, torch.int64: np.int64}
 
 
 class Parsed(NamedTuple):
@@ -140,7 +142,7 @@ def _decoded_values(found: Opened) -> Iterator[Tensor | None]:
     planned = read_numbers_of(found.reader, plan, found.header.version)
     for tensor, own in zip(planned, found.tensors, strict=True):
         yield _values(plan, tensor, own)
-        tensor.numbers, tensor.raw = np.zeros(0, np.int64), None  # no view, which would keep all
+        tensor.numbers, tensor.raw = NO_NUMBERS, None  # no view, which would keep all
 
 
 def decoded(data: bytes, into: nn.Module | None = None) -> nn.Module:
@@ -243,19 +245,34 @@ def _values(plan: Plan, tensor: TensorPlan, own: Tensor) -> Tensor | None:
     """The new values of a tensor, of its own type and shape; None if the file has none."""
     if tensor.method == ABSENT:
         return None
-    numbers: NDArray[Any] = plan.values(tensor) if tensor.raw is None else tensor.raw.copy()
-    flat = torch.from_numpy(numbers)
-    if tensor.method == HALVES:
-        flat = flat.view(torch.bfloat16)
-    if tensor.item.kind == COMPLEX:
-        flat = torch.view_as_complex(flat.to(torch.float32).reshape(-1, 2))
-    value = flat.to(own.dtype).reshape(own.shape)
-    del numbers, flat  # the check of float8 takes as much memory again
+    numbers: NDArray[Any] = plan.values(tensor) if tensor.raw is None else tensor.raw
+    usual = None if tensor.method == HALVES else _USUAL.get(own.dtype)
+    if usual is not None and (tensor.raw is not None or _lie_within(numbers, own.dtype)):
+        numbers = numbers.astype(usual, copy=tensor.raw is not None)
+        return torch.from_numpy(numbers.reshape(own.shape))
+    value = _converted(tensor, numbers, own)
+    del numbers  # the check of float8 takes as much memory again
     if tensor.raw is None and not _are_finite(value):
         raise damaged(
             f"expected numbers that fit {own.dtype}, for {tensor.item.name}, got larger", 0
         )
     return value
+
+
+def _converted(tensor: TensorPlan, numbers: NDArray[Any], own: Tensor) -> Tensor:
+    """The numbers of a tensor in any type of PyTorch's."""
+    flat = torch.from_numpy(numbers.copy() if tensor.raw is numbers else numbers)
+    if tensor.method == HALVES:
+        flat = flat.view(torch.bfloat16)
+    if tensor.item.kind == COMPLEX:
+        flat = torch.view_as_complex(flat.to(torch.float32).reshape(-1, 2))
+    return flat.to(own.dtype).reshape(own.shape)
+
+
+def _lie_within(numbers: NDArray[Any], dtype: torch.dtype) -> bool:
+    """Whether no number is larger than the largest one of a type of real numbers."""
+    most = torch.finfo(dtype).max
+    return bool(-most <= numbers.min() and numbers.max() <= most)
 
 
 def _are_finite(value: Tensor) -> bool:
@@ -265,7 +282,7 @@ def _are_finite(value: Tensor) -> bool:
 
 
 def _check_writable(item: Item, own: Tensor) -> None:
-    sides = zip(own.shape, own.stride(), strict=True)
+    sides = zip(own.shape, own.stride(), strict=True) if 0 in own.stride() else ()
     if any(size > 1 and stride == 0 for size, stride in sides):
         raise ModelFileError(
             f"Cannot read into {item.name!r}: expected a tensor with memory for each of its "

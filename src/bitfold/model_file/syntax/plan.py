@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,18 +43,22 @@ SCALED = (SCALES, ROWS)
 
 Ints = NDArray[np.int64]
 
+# Fewer numbers are not worth the time of a look at them.
+_MANY: Final = 2**12
 _ALONE = SentScale(0, 0)
 
 
 def compact(numbers: Ints) -> NDArray[Any]:
-    """The numbers as int32 if they fit, which halves their memory."""
+    """The numbers as int32 if they fit, which halves their memory; a few stay as they are."""
+    if len(numbers) < _MANY:
+        return numbers
     limits = np.iinfo(np.int32)
     fit = limits.min <= numbers.min(initial=0) and numbers.max(initial=0) <= limits.max
     return numbers.astype(np.int32) if fit else numbers
 
 
-def _none() -> Ints:
-    return np.zeros(0, np.int64)
+#: Of a tensor that has none or whose numbers are elsewhere.
+NO_NUMBERS: Final[Ints] = np.zeros(0, np.int64)
 
 
 class Exceptions(NamedTuple):
@@ -69,7 +73,7 @@ class Exceptions(NamedTuple):
     values: NDArray[np.float32]
 
 
-NO_EXCEPTIONS = Exceptions(_none(), np.zeros(0, np.float32))
+NO_EXCEPTIONS = Exceptions(NO_NUMBERS, np.zeros(0, np.float32))
 
 
 @dataclass
@@ -92,7 +96,7 @@ class TensorPlan:
 
     item: Item
     method: int
-    numbers: NDArray[Any] = field(default_factory=_none)
+    numbers: NDArray[Any] = field(default_factory=lambda: NO_NUMBERS)
     raw: NDArray[Any] | None = None
     step: float = 0.0
     offset: float = 0.0
@@ -185,5 +189,6 @@ class Plan:
             found += self.grid.origin
             found *= self.grid.width
             found += self.grid.minimum
-        found[tensor.exceptions.places] = tensor.exceptions.values
+        if len(tensor.exceptions.places):
+            found[tensor.exceptions.places] = tensor.exceptions.values
         return found
