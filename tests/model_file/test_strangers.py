@@ -1,5 +1,6 @@
 """A damaged or hostile file is refused in every case."""
 
+import os
 import random
 import tracemalloc
 from pathlib import Path
@@ -15,7 +16,7 @@ from bitfold.entropy_coding.streams import StreamWriter
 from bitfold.model_file import model_info
 from bitfold.model_file.syntax.header import MAGIC
 from tests.model_file.make_golden import shifted
-from tests.model_file.model_files import scrambled, write_checked
+from tests.model_file.model_files import assert_same_state, scrambled, write_checked
 from tests.model_file.mutations import mutated, with_checksum
 
 #: 400 in `make test`, 2,000 in `make test-all`.
@@ -201,3 +202,26 @@ def test_a_later_version_and_a_missing_file_say_so(
         bitfold.read_model(path)
     with pytest.raises(bitfold.ModelFileError, match="No such file"):
         bitfold.read_model(tmp_path / "other.bitfold")
+
+
+def test_links_lead_to_plain_files_alone(tmp_path: Path) -> None:
+    """A path may be a link to a file; a link to itself, to nothing or to a folder is refused."""
+    path, link, module = tmp_path / "net.bitfold", tmp_path / "link.bitfold", nn.Linear(3, 2)
+    write_checked(path, module, tolerance=0)
+    link.symlink_to(path)
+    assert_same_state(bitfold.read_model(link, into=scrambled(module)), module.state_dict())
+    for target in (link, tmp_path / "nothing", tmp_path):
+        link.unlink()
+        link.symlink_to(target)
+        with pytest.raises(bitfold.ModelFileError, match=r"Cannot read .*Check the path"):
+            bitfold.read_model(link, into=module)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no FIFOs")
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    """A FIFO is refused, also behind a link."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "fifo")
+    for name in ("fifo", "link"):
+        with pytest.raises(bitfold.ModelFileError, match="a plain file, got a FIFO"):
+            bitfold.read_model(tmp_path / name)

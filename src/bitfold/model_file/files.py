@@ -205,7 +205,7 @@ def bytes_of(path: str | PathLike[str]) -> bytes:
     """
     try:
         # The user named the file, which may well be a link; but it has an end, and is read at once.
-        with open_plain(Path(path).resolve(), "rb") as file:
+        with open_plain(Path(path), "rb", buffering=0, follows_links=True) as file:
             check_size(file, _MAX_BYTES)
             return file.read()
     except (OSError, ValueError, RuntimeError) as error:

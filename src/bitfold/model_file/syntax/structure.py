@@ -71,9 +71,9 @@ def tensors_of(holder: Holder, *, with_wrappers: bool = False) -> list[tuple[Ite
         return [(_item(name, item, frozenset()), item.detach()) for name, item in holder.items()]
     turned = transposed_tensors(holder)
     plain = str if with_wrappers else plain_names(holder)
-    saved = holder.state_dict(keep_vars=True)
-    buffers = ((name, item) for name, item in holder.named_buffers() if name in saved)
-    found = [*holder.named_parameters(), *buffers]
+    buffers = list(holder.named_buffers())
+    saved = holder.state_dict(keep_vars=True) if buffers else {}
+    found = [*holder.named_parameters(), *(pair for pair in buffers if pair[0] in saved)]
     return [(_item(plain(name), item, turned, holder), item.detach()) for name, item in found]
 
 

@@ -22,8 +22,9 @@ _FLAGS = {
 # Systems lack some of these. What O_NOFOLLOW does is then checked by handle.
 _SAFE_FLAGS = sum(
     getattr(os, name, 0)
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY")
+    for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY")
 )
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISDIR, "a folder"),
@@ -34,22 +35,29 @@ _KINDS = (
 
 
 def open_plain(
-    path: Path, mode: Literal["rb", "r+b", "ab", "xb"], *, buffering: int = -1
+    path: Path,
+    mode: Literal["rb", "r+b", "ab", "xb"],
+    *,
+    buffering: int = -1,
+    follows_links: bool = False,
 ) -> IO[bytes]:
-    """Open a plain file; a symbolic link is not followed.
+    """Open a plain file.
 
     Args:
         path: the file. Links among its folders are followed; see `check_plain_folder`.
         mode: as for `open`. ``ab`` makes a missing file; ``xb`` refuses an existing one.
         buffering: as for `open`.
+        follows_links: whether the file may be a symbolic link to a plain file, as one may be that
+            the user named.
 
     Raises:
         OSError: it cannot be opened, or is not a plain file.
     """
-    before = _status(path)
+    before = _status(path, follows_links=follows_links)
     if before is not None and mode != "xb":
         _refuse_unless(stat.S_ISREG, before, path, "a plain file")
-    descriptor = os.open(path, _FLAGS[mode] | _SAFE_FLAGS, 0o666)
+    flags = _FLAGS[mode] | _SAFE_FLAGS | (0 if follows_links else _NO_FOLLOW)
+    descriptor = os.open(path, flags, 0o666)
     try:
         opened = os.fstat(descriptor)
         _refuse_unless(stat.S_ISREG, opened, path, "a plain file")
@@ -135,9 +143,9 @@ def make_way(path: Path) -> None:
     open_plain(path, "xb").close()
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _status(path: Path, *, follows_links: bool = False) -> os.stat_result | None:
     try:
-        return path.lstat()
+        return path.stat(follow_symlinks=follows_links)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:  # a NUL
