@@ -35,7 +35,6 @@ from bitfold.experiments.quality import (
     Quality,
     QualityMeter,
     measure_quality,
-    psnr_text,
     spread_pixels,
 )
 from bitfold.experiments.reports.page import Report, write_report
@@ -57,6 +56,7 @@ from bitfold.experiments.sweeps.plans.written_values import parse_variation, rea
 from bitfold.experiments.sweeps.record import SweepRecord, read_sweep_record
 from bitfold.experiments.sweeps.sweep import Sweep, load_sweep, sweep
 from bitfold.experiments.sweeps.table import SweepTable
+from bitfold.runtime.display.decibels import psnr_text
 
 __all__ = [
     "DEMO",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bitfold.runtime.display.decibels import psnr_of, psnr_text
 from bitfold.runtime.display.html_tables import html_facts
 from bitfold.targets import Target
 
@@ -20,15 +20,6 @@ MAX_PIXELS = 2**16
 _CHUNK = 2**16
 # A pixel counts as off from this difference on, where black to white is 1.
 _VISIBLE = 0.1
-
-
-def psnr_text(value: float) -> str:
-    """Return a PSNR in dB as text, which says of equal pictures that they are.
-
-    >>> psnr_text(31.416), psnr_text(110.0), psnr_text(math.inf)
-    ('31.42 dB', '110.00 dB', 'exact')
-    """
-    return "exact" if value == math.inf else f"{value:.2f} dB"
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,7 @@ class Quality:
         """Peak signal-to-noise ratio; infinite without an error, None for classification."""
         if not self.is_regression:
             return None
-        return -10 * math.log10(self.error) if self.error > 0 else math.inf
+        return psnr_of(self.error)
 
     def _repr_html_(self) -> str:
         facts = {

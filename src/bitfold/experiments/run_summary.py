@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from bitfold.errors import PolytopeError
 from bitfold.kolmogorov import KolmogorovLoss
 from bitfold.polytopes import partition, sample_partition
 from bitfold.recording import slice_plane, without_sigmoid
+from bitfold.runtime.display.decibels import psnr_of
 from bitfold.targets import Window, window_axes
 from bitfold.training import Run
 
@@ -72,4 +72,4 @@ def decoded_psnr_db(run: Run, kolmogorov: KolmogorovLoss) -> float:
     with torch.inference_mode():
         outputs = decoded(points).numpy()
     error = float(np.square(outputs - run.target.values(run.split.validation)).mean())
-    return -10 * math.log10(error)
+    return psnr_of(error)

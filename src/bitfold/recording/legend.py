@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+from bitfold.runtime.display.decibels import psnr_of, psnr_text
 from bitfold.training import Config, Metrics, Moment, RunRecord
 
 _NONE = "-"
@@ -61,7 +61,7 @@ def _quality_pairs(
 ) -> list[tuple[str, str]]:
     is_regression = misclassified is None
     if misclassified is None:
-        pairs = [("PSNR, validation", _number(metrics.get("psnr_db"), ".2f", " dB"))]
+        pairs = [("PSNR, validation", _psnr(metrics.get("psnr_db")))]
     else:
         accuracy = _number(metrics.get("accuracy"), ".2%")
         pairs = [("accuracy, validation", accuracy), ("misclassified", f"{misclassified:.2%}")]
@@ -80,7 +80,11 @@ def _lambda(config: Config, metrics: Metrics) -> tuple[str, str]:
 def _baseline(error: float, is_regression: bool) -> str:
     if not is_regression:
         return f"{1 - error:.2%}"
-    return f"{-10 * math.log10(error):.2f} dB" if error > 0 else "exact"
+    return psnr_text(psnr_of(error))
+
+
+def _psnr(value: float | None) -> str:
+    return _NONE if value is None else psnr_text(value)
 
 
 def _number(value: float | int | None, form: str, unit: str = "") -> str:

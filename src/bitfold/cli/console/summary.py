@@ -31,8 +31,8 @@ def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
         psnr = experiments.decoded_psnr_db(run, ended.kolmogorov)
         table.add_row(
             "PSNR, decoded",
-            f"{psnr:.2f}",
-            "dB, on the validation points, with the weights as described",
+            experiments.psnr_text(psnr),
+            "on the validation points, with the weights as described",
         )
     table.add_row()
     _add_polytopes(table, run)
@@ -47,14 +47,14 @@ def summary_panel(run: Run, ended: RunEnded, console: Console) -> None:
 
 def _add_losses(table: Table, last: dict[str, float | int | None]) -> None:
     rows = (
-        ("task loss", "task_loss", ".5f", "mean squared error, over the last epoch"),
-        ("PSNR", "psnr_db", ".2f", "dB, on the validation points"),
-        ("K", "kolmogorov_loss", ".4f", "nats per weight"),
+        ("task loss", "task_loss", "{:.5f}".format, "mean squared error, over the last epoch"),
+        ("PSNR", "psnr_db", experiments.psnr_text, "on the validation points"),
+        ("K", "kolmogorov_loss", "{:.4f}".format, "nats per weight"),
     )
-    for label, name, form, note in rows:
+    for label, name, text, note in rows:
         value = last.get(name)
         if value is not None:
-            table.add_row(label, f"{value:{form}}", note)
+            table.add_row(label, text(value), note)
 
 
 def _add_bits(table: Table, kolmogorov: KolmogorovLoss) -> None:

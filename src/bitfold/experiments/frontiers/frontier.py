@@ -26,8 +26,8 @@ from bitfold.experiments.frontiers.training import (
     train_point,
 )
 from bitfold.experiments.goal import Goal
-from bitfold.experiments.quality import psnr_text
 from bitfold.experiments.sweeps.engines.choice import EngineChoice
+from bitfold.runtime.display.decibels import psnr_text
 from bitfold.runtime.display.html_tables import html_table
 from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import load_target

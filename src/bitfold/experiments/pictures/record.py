@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bitfold.experiments.goal import Goal, stored_goal
-from bitfold.experiments.quality import psnr_text
 from bitfold.experiments.stored_record import StoredRecord
+from bitfold.runtime.display.decibels import psnr_text
 from bitfold.runtime.strangers.bounded_json import is_number
 
 NAME = "picture.json"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bitfold.experiments.quality import Quality, psnr_text
+from bitfold.experiments.quality import Quality
+from bitfold.runtime.display.decibels import psnr_text
 
 
 def count(number: int) -> str:

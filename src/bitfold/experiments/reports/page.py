@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from bitfold.errors import RenderError, RunError
 from bitfold.experiments.coded_run import CodedRun
-from bitfold.experiments.quality import psnr_text
 from bitfold.experiments.reports import formats
 from bitfold.experiments.reports.facts import DELTA, Facts, gather_facts
 from bitfold.experiments.reports.figures import curve, image, last_frame, pictures
@@ -25,6 +24,7 @@ from bitfold.experiments.reports.sections import (
 )
 from bitfold.experiments.run_coding import code_run, read_coded_run
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.decibels import psnr_text
 from bitfold.runtime.display.html_tables import html_facts, visible
 from bitfold.runtime.installed_version import installed_version
 from bitfold.training import Run

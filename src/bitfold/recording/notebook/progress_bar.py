@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from typing import Any
 
+from bitfold.runtime.display.decibels import psnr_text
 from bitfold.training import Changed, EpochEnded, Event, Metrics, Noticed, RunEnded, RunStarted
 
 
@@ -66,7 +67,7 @@ def _numbers(metrics: Metrics) -> str:
     quality, share = metrics.get("psnr_db"), metrics.get("accuracy")
     loss, nats = metrics["task_loss"], metrics["kolmogorov_loss"]
     words = [
-        None if quality is None else f"validation {quality:.2f} dB",
+        None if quality is None else f"validation {psnr_text(quality)}",
         None if share is None else f"validation accuracy {share:.2%}",
         "not finite" if loss is None else f"task {loss:.5f}",
         None if nats is None else f"K {nats:.4f}",
