@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bitfold.errors import ConfigError, ShapeError
 from bitfold.networks import CompiledNet, Encoding, PolytopeNet, TriangleWaves, most_visible_octaves
+from bitfold.networks.dense import slopes_of
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -121,3 +122,11 @@ def test_compiled_training_computes_the_same(settings: dict[str, Any]) -> None:
     uses_loops = "final_activation" not in settings
     name = type(CompiledNet(network)(points).grad_fn).__name__
     assert (name == "_CompiledPassBackward") is uses_loops
+
+
+@pytest.mark.parametrize("encoding", ["none", "triangle:3", "grid:2x3"])
+def test_an_encoding_is_no_layer_with_a_slope(encoding: str) -> None:
+    """The network alone says whether its first module encodes, and slopes count from the next."""
+    network = PolytopeNet(2, "[4]*2", 1, encoding=encoding)
+    assert slopes_of(network) == [0.01, 0.01, 1.0]
+    assert CompiledNet(network)._encode is (None if encoding == "none" else network.layers[0])

@@ -12,10 +12,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.module import _has_any_global_hook
 
 from bitfold.networks.activations import ACTIVATION_CODES
-from bitfold.networks.grid_features import GridFeatures
 from bitfold.networks.kept_layers import KeptLayers
 from bitfold.networks.polytope_net import PolytopeNet
-from bitfold.networks.triangle_waves import TriangleWaves
 from bitfold.runtime.memory.parameter_memory import FlatMemory, is_plain
 
 # Measured limits within which the loops are faster than PyTorch: the width of the widest layer, and
@@ -26,7 +24,6 @@ _FEW_POINTS: Final = 128
 # With more multiplications than this in a pass, several PyTorch threads may beat our one.
 _ONE_THREAD_WORK: Final = 1e7
 
-_ENCODINGS: Final = (TriangleWaves, GridFeatures)
 _Floats = NDArray[np.float32]
 
 DenseRoom = tuple[_Floats, _Floats]
@@ -59,10 +56,10 @@ class CompiledNet:
         self._network = network
         self._modules = tuple(network.modules())
         self._linears = [module for module in network.layers if isinstance(module, nn.Linear)]
-        first, slopes = network.layers[0], slopes_of(network)
+        slopes = slopes_of(network)
         self._layers = None if slopes is None else KeptLayers(slopes)
         self._loops = loops_for(network)
-        self._encode = first if isinstance(first, _ENCODINGS) else None
+        self._encode = None if network.encoding.is_none else network.layers[0]
         self._memory = FlatMemory([])
 
     def __call__(self, points: Tensor) -> Tensor:
@@ -208,14 +205,14 @@ def loops_for(network: PolytopeNet) -> DenseLoops | None:
 def slopes_of(network: PolytopeNet) -> list[float] | None:
     """Return the slope of each layer's activation for sums up to 0, or None where one is curved."""
     slopes: list[float] = []
-    for module in network.layers:
+    for module in list(network.layers)[0 if network.encoding.is_none else 1 :]:
         if type(module) is nn.Linear:
             slopes.append(1.0)
         elif type(module) is nn.LeakyReLU:
             slopes[-1] = module.negative_slope
         elif type(module) is nn.ReLU:
             slopes[-1] = 0.0
-        elif not isinstance(module, _ENCODINGS):
+        else:
             return None
     return slopes
 
