@@ -196,6 +196,24 @@ def test_a_run_that_was_closed_is_continued(page: Page, studio: Studio) -> None:
     assert len(kept_run(page, studio).metrics["epoch"]) == 3
 
 
+def test_the_speed_box_shows_the_speed_of_the_run(page: Page, studio: Studio) -> None:
+    """Save and close, another trainer and another page leave the chosen speed as it is."""
+    step(page)
+    page.select_option("#speed", "5")
+    kept_run(page, studio)
+    page.reload()
+    page.wait_for_function("() => document.querySelector('#speed').value === '5'")
+    page.click("#step")
+    wait_for_epoch(page, 2)
+    assert page.input_value("#speed") == "5"
+    page.click("#branch")
+    page.wait_for_selector("#run-list button[aria-pressed=true]:text-is('ring-from-2')")
+    assert page.input_value("#speed") == "5"
+    page.select_option("#speed", "full")
+    page.click("#run-list button:text-is('ring')")
+    page.wait_for_function("() => document.querySelector('#speed').value === '5'")
+
+
 def test_every_filling_and_every_colour_of_folds_is_drawn(page: Page) -> None:
     """Each choice of faces and of folds gives a picture of its own."""
     step(page, 2)

@@ -80,6 +80,7 @@ function receiveMoment(run: RunState, message: Message): void {
   run.isPlaying = facts["is_playing"] === true;
   run.isOver = facts["is_over"] === true;
   run.isTrained = facts["is_trained"] === true;
+  run.epochsPerSecond = (facts["epochs_per_second"] as number | null | undefined) ?? null;
   run.note = String(facts["note"] ?? "");
   run.isProblem = facts["is_problem"] === true;
   run.frames = facts["frames"] as number[];

@@ -75,6 +75,8 @@ export class RunState {
   isPlaying = false;
   isOver = false;
   isTrained = false;
+  /** The chosen speed; null for full speed. */
+  epochsPerSecond: number | null = null;
   note = "";
   /** Whether the note says why training cannot go on. */
   isProblem = false;

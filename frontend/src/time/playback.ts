@@ -20,9 +20,14 @@ export class Playback {
   obey(kind: string, perSecond: unknown): boolean {
     if (kind === "play") this.play();
     else if (kind === "pause") this.pause();
-    else if (kind === "speed") this.perSecond = typeof perSecond === "number" ? perSecond : USUAL_PER_SECOND;
+    else if (kind === "speed") this.setSpeed(typeof perSecond === "number" ? perSecond : null);
     else return false;
     return true;
+  }
+
+  private setSpeed(perSecond: number | null): void {
+    this.perSecond = perSecond ?? USUAL_PER_SECOND;
+    this.state.current.epochsPerSecond = perSecond;
   }
 
   private play(): void {

@@ -5,10 +5,13 @@ import { nearest } from "../numbers.ts";
 import type { Link } from "../connection.ts";
 import type { State } from "../state.ts";
 
+const FULL_SPEED = "full";
+
 export class Transport {
   private readonly play: HTMLButtonElement;
   private readonly line: HTMLInputElement;
   private readonly count: HTMLInputElement;
+  private readonly speed: HTMLSelectElement;
 
   constructor(
     private readonly root: Root,
@@ -19,6 +22,7 @@ export class Transport {
     this.play = root.element("button", "play");
     this.line = root.element("input", "timeline");
     this.count = root.element("input", "step-count");
+    this.speed = root.element("select", "speed");
     this.play.addEventListener("click", () => this.toggle());
     this.root.element("button", "step").addEventListener("click", () => this.step(1));
     this.root.element("button", "step-many").addEventListener("click", () => this.stepMany());
@@ -26,7 +30,7 @@ export class Transport {
       if (event.key === "Enter") this.stepMany();
     });
     this.root.element("button", "branch").addEventListener("click", () => this.branch());
-    this.root.element("select", "speed").addEventListener("change", (event) => this.setSpeed(event));
+    this.speed.addEventListener("change", () => this.setSpeed());
     this.line.addEventListener("input", () => this.rewind(Number(this.line.value)));
     this.root.element("button", "newest").addEventListener("click", () => this.rewind(Infinity));
     state.on(["moment", "run", "connection", "pointed"], () => this.draw());
@@ -49,9 +53,8 @@ export class Transport {
     else this.state.say(`Cannot train: expected 1 to ${this.count.max} epochs, got ${this.count.value || "no number"}.`, true);
   }
 
-  private setSpeed(event: Event): void {
-    const value = (event.target as HTMLSelectElement).value;
-    const rate = value === "full" ? null : Number(value);
+  private setSpeed(): void {
+    const rate = this.speed.value === FULL_SPEED ? null : Number(this.speed.value);
     this.connection.send({ kind: "speed", run: this.state.run, epochs_per_second: rate });
   }
 
@@ -77,6 +80,8 @@ export class Transport {
     this.play.setAttribute("aria-pressed", String(run?.isPlaying ?? false));
     setText(this.play, run?.isPlaying ? "Pause" : "Play");
     if (run === null) return;
+    const speed = String(run.epochsPerSecond ?? FULL_SPEED);
+    if (this.speed.value !== speed) this.speed.value = speed;
     const { shownEpoch, pointedEpoch } = this.state;
     const seen = pointedEpoch ?? shownEpoch;
     this.line.max = String(Math.max(1, run.epoch));

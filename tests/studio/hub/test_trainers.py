@@ -92,6 +92,7 @@ class Studio:
 
 PLAY, STOP = '{"kind": "play", "run": "ring"}', '{"kind": "stop", "run": "ring"}'
 SPEED = '{"kind": "speed", "run": "ring", "epochs_per_second": 2}'
+FULL_SPEED = '{"kind": "speed", "run": "ring", "epochs_per_second": null}'
 PAUSE, CHANGE = '{"kind": "pause", "run": "ring"}', '{"kind": "change", "run": "ring", "settings": '
 UNDO, DELETE = '{"kind": "undo", "run": "ring"}', '{"kind": "delete", "run": "ring"}'
 NEW = '{"kind": "new", "settings": {"target": "disk"}}'
@@ -144,6 +145,70 @@ def test_a_closed_run_is_not_trained_for_what_needs_no_trainer(
         await studio.end()
 
     asyncio.run(act())
+
+
+def test_a_chosen_speed_is_kept_for_every_trainer_and_told_to_every_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next trainer of the run and its branch have the speed that the last one had."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        studio.may_end.set()
+        studio.hub.open(studio.page, "ring")
+        await studio.say(PLAY, STOP)
+        await studio.say(SPEED)
+        assert told(studio.page, "moment")["epochs_per_second"] == 2
+        await studio.say(PLAY)
+        await studio.say(FULL_SPEED, SPEED)
+        await studio.say(STOP)
+        await studio.say(PLAY, BRANCH)
+        orders = [["play"], ["speed", "play", "speed", "speed"], ["speed", "play"], ["speed"]]
+        assert [process.orders for process in studio.processes] == orders
+        await studio.say(FULL_SPEED, STOP)
+        assert told(studio.page, "moment")["epochs_per_second"] is None
+        await studio.say(PLAY)
+        assert studio.processes[-1].orders == ["play"]
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def test_strokes_of_a_trainer_that_has_ended_cannot_be_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the trainer that took the strokes has what was before them, and pages are told so."""
+
+    async def act() -> None:
+        studio = Studio(tmp_path, monkeypatch)
+        studio.may_end.set()
+        studio.hub.open(studio.page, "ring")
+        await studio.say(PLAY)
+        pixels = np.zeros((1, 2, 2, 1), np.uint8)
+        studio.processes[0].hear(
+            encode(Message("target", {"name": "ring", "can_undo": True}, {"pixels": pixels}))
+        )
+        assert told(studio.page, "target")["can_undo"]
+        await studio.say(STOP)
+        assert not told(studio.page, "target")["can_undo"]
+        await studio.say(PLAY, STOP)
+        assert "target" not in [message.kind for message in heard(studio.page)]
+        await studio.end()
+
+    asyncio.run(act())
+
+
+def heard(page: PageClient) -> list[Message]:
+    """Return all messages that wait for a page."""
+    found = []
+    while (data := page.outbox.take_now()) is not None:
+        found.append(decode(data))
+    return found
+
+
+def told(page: PageClient, kind: str) -> Mapping[str, Any]:
+    """Return the facts of the newest message of a kind that waits for a page."""
+    return [message for message in heard(page) if message.kind == kind][-1].facts
 
 
 def test_a_refused_order_starts_no_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,11 +272,8 @@ def test_a_trainer_that_cannot_be_started_is_explained(
         studio.page.watch("disk")
         await studio.say(NEW)
         assert not (tmp_path / "disk").exists()
-        said = list[Message]()
-        while (data := studio.page.outbox.take_now()) is not None:
-            said.append(decode(data))
-        notes = [message.facts["note"] for message in said if message.kind == "moment"]
-        assert notes[-1:] == ["The trainer cannot be started: Cannot allocate memory."]
+        note = "The trainer cannot be started: Cannot allocate memory."
+        assert told(studio.page, "moment")["note"] == note
         await studio.end()
 
     asyncio.run(act())

@@ -185,6 +185,8 @@ class Hub:
             reason = _ended_line(_told(live, error))
         live.end(reason)
         self._announcer.tell_moment(live)
+        if (target := live.forget_strokes()) is not None:
+            self._announcer.tell(live, "target", target)
         if self._live.get(live.name) is not live:
             return  # it was deleted, and its folder may be another run's
         with suppress(OSError):  # what could not begin leaves no empty folder behind
@@ -246,6 +248,8 @@ class Hub:
         if not live.is_open and command.kind == "undo":
             raise StudioError("Cannot undo: expected a stroke, got none. Paint first.")
         live.order(order)
+        if command.kind == "speed":
+            self._announcer.tell_moment(live)
 
     def _permitted(self, command: Command) -> dict[str, Any]:
         """Return the fields of a command, if they lead to no file outside the folder of runs."""
@@ -309,6 +313,7 @@ class Hub:
     def _branch(self, client: PageClient, command: Command) -> None:
         parent = self.live(command["run"])
         live = self._claimed(f"{parent.name[:60]}-from-{command['epoch']}")
+        live.epochs_per_second = parent.epochs_per_second
         self._start(live, {"parent": parent.path, "epoch": command["epoch"]})
         self._show(client, live.name)
 

@@ -59,6 +59,7 @@ class LiveRun:
         has_moment: whether a trainer has told a moment of it.
         beginning: how the run begins, until its trainer has made it; then empty.
         is_silent: whether its trainer has not answered for `SILENT_SECONDS`.
+        epochs_per_second: the chosen speed, which each trainer of it gets; None for full speed.
     """
 
     def __init__(self, name: str, path: str) -> None:
@@ -80,6 +81,7 @@ class LiveRun:
         self.has_moment = False
         self.beginning: Mapping[str, Any] = {}
         self.is_silent = False
+        self.epochs_per_second: float | None = None
         self._heard_seconds: float | None = None  # of the monotonic clock; None before the first
         self._last_words = ""
         self._facts: dict[str, Any] = {
@@ -140,9 +142,11 @@ class LiveRun:
         self._is_settled.clear()
 
     def attach(self, trainer: Trainer) -> None:
-        """Take who trains the run, and give it the orders that have waited."""
+        """Take who trains the run, and give it the chosen speed and the orders that have waited."""
         self.trainer, self.is_starting = trainer, False
         self._is_settled.set()
+        if self.epochs_per_second is not None:
+            trainer.order({"kind": "speed", "epochs_per_second": self.epochs_per_second})
         for order in self._waiting:
             trainer.order(order)
         self._waiting.clear()
@@ -150,16 +154,16 @@ class LiveRun:
     def order(self, order: Mapping[str, Any]) -> None:
         """Give the trainer an order; one that is being started gets it later.
 
-        A speed waits for the next trainer.
+        A speed is kept for all trainers to come.
         """
+        if order["kind"] == "speed":
+            self.epochs_per_second = order["epochs_per_second"]
         if self.is_stopping:
             self._later.append(order)
         elif self.is_starting:
             self._waiting.append(order)
         elif self.trainer is not None:
             self.trainer.order(order)
-        else:
-            self._waiting = [order] if order["kind"] == "speed" else self._waiting
 
     def stop(self) -> Coroutine[Any, Any, None]:
         """Let the trainer save and end; orders from this call on wait for the next one."""
@@ -222,13 +226,26 @@ class LiveRun:
         """
         self._waiting, self._later = self._later, []
         if not self.has_waiting:
-            self._waiting = [order for order in self._waiting if order["kind"] == "speed"][-1:]
+            self._waiting = []
         self.trainer, self.is_coming = None, False
         self.is_starting = self.is_stopping = False
         self._is_settled.set()
         note, self._last_words = (self._last_words or reason) if reason else "", ""
         self.is_silent, self._heard_seconds = False, None
         self._facts |= {"is_playing": False, "note": note, "is_problem": bool(note)}
+
+    def forget_strokes(self) -> bytes | None:
+        """Note that no trainer is left that could take a stroke back.
+
+        Returns:
+            The message of the target without strokes to undo; None if pages know this already.
+        """
+        target = decode(self.states["target"]) if "target" in self.states else None
+        if target is None or not target.facts["can_undo"]:
+            return None
+        facts = {**target.facts, "can_undo": False}
+        self.states["target"] = encode(Message("target", facts, target.arrays))
+        return self.states["target"]
 
     def moment(self, first_row: int) -> bytes:
         """Return the message of the newest moment, with all rows from a number on."""
@@ -238,6 +255,7 @@ class LiveRun:
             **silence,
             "run": self.name,
             "is_trained": self.trainer is not None,
+            "epochs_per_second": self.epochs_per_second,
             "first_row": first_row,
             "frames": self.kept,
         }

@@ -168,7 +168,7 @@ class RunPage(NotebookPage):
     def _order(self, order: dict[str, Any]) -> None:
         """Carry out an order at once; what it plays is trained later, by `advance`."""
         if self._driver is not None:
-            self._trainer.order(order)
+            self._live.order(order)
             self._driver.obey()
 
     def _bits(self, command: Command) -> None:
