@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: Places of a sample that are looked at, where a convolution has more. Neighbours see nearly the
-#: same, so that more of them tell little.
-MOST_PLACES: Final = 16
+#: Places of a sample that are looked at, where a convolution has more: neighbours see nearly the
+#: same, so that more of them tell little. Kernels of more than `MANY_INPUTS` inputs get fewer
+#: places, as theirs take the most time.
+MOST_PLACES, MOST_WIDE_PLACES, MANY_INPUTS = 16, 8, 256
 
 Pair = int | Sequence[int]
 """A number for both sides of a picture, or one for each."""
@@ -29,8 +29,8 @@ def patches(
         inputs: (N, channels, height, width).
         kernel: its height and width.
         spacing: stride, padding and dilation.
-        random: chooses `MOST_PLACES` places of each sample, one in each of as many parts; all are
-            taken if there are no more.
+        random: chooses `MOST_PLACES` places of each sample, one in each of as many parts, or
+            `MOST_WIDE_PLACES`; all are taken if there are no more.
 
     Returns:
         (N * places, channels * kernel's height * kernel's width), in the order of the weights.
@@ -49,12 +49,13 @@ def patches(
     every = padded.as_strided(
         (samples, *counts, channels, tall, wide), (of_sample, *apart, of_channel, *within)
     )
-    places = counts[0] * counts[1]
-    if places > MOST_PLACES:
-        chosen = _chosen(samples, places, random).to(inputs.device)
+    places, size = counts[0] * counts[1], channels * tall * wide
+    most = MOST_WIDE_PLACES if size > MANY_INPUTS else MOST_PLACES
+    if places > most:
+        chosen = _chosen(samples, places, most, random).to(inputs.device)
         rows = torch.arange(samples, device=inputs.device)[:, None]
         every = every[rows, chosen // counts[1], chosen % counts[1]]
-    return every.reshape(-1, channels * tall * wide)
+    return every.reshape(-1, size)
 
 
 def _both(given: Pair) -> tuple[int, int]:
@@ -64,9 +65,8 @@ def _both(given: Pair) -> tuple[int, int]:
     return first, second
 
 
-def _chosen(samples: int, places: int, random: torch.Generator) -> Tensor:
-    """Places of each sample: (samples, `MOST_PLACES`)."""
-    shares = torch.rand((samples, MOST_PLACES), generator=random, device="cpu")
-    starts = torch.arange(MOST_PLACES, device="cpu")
-    found = ((starts + shares) * (places / MOST_PLACES)).long()
+def _chosen(samples: int, places: int, most: int, random: torch.Generator) -> Tensor:
+    """Places of each sample: (samples, most)."""
+    shares = torch.rand((samples, most), generator=random, device="cpu")
+    found = ((torch.arange(most, device="cpu") + shares) * (places / most)).long()
     return found.clamp_(max=places - 1)
