@@ -130,12 +130,20 @@ class Placed(nn.Module):
 class Tabled(Placed):
     """The same by a table."""
 
+    is_sparse = False
+
     def forward(self, places: torch.Tensor) -> torch.Tensor:
         """(N,) to (N, 300)."""
-        return nn.functional.embedding(places, self.features)
+        return nn.functional.embedding(places, self.features, sparse=self.is_sparse)
 
 
-@pytest.mark.parametrize("kind", [Placed, Tabled])
+class Sparse(Tabled):
+    """The same, with gradients that hold the rows of samples alone."""
+
+    is_sparse = True
+
+
+@pytest.mark.parametrize("kind", [Placed, Tabled, Sparse])
 @pytest.mark.parametrize("size", [100, 500, 4000])
 def test_features_that_late_samples_alone_reach_matter_as_much(kind: type, size: int) -> None:
     """Of a picture's points in order, those of its lower half have gradients too."""
@@ -146,3 +154,28 @@ def test_features_that_late_samples_alone_reach_matter_as_much(kind: type, size:
         id(module.features)
     ]
     assert slopes.mean(1).tolist() == pytest.approx([1 / 8] * 8, rel=0.3)
+
+
+class Late(nn.Module):
+    """A module whose fifth batch alone takes a table; the others take a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.table = nn.Linear(1, 3), nn.Embedding(2, 3)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(N, 1) to (N, 3)."""
+        is_table = float(inputs[0]) == 4
+        found: torch.Tensor = (
+            self.table(inputs[:, 0].long() % 2) if is_table else self.layer(inputs)
+        )
+        return found
+
+
+def test_a_table_that_a_late_batch_alone_reaches_matters() -> None:
+    """Until a parameter is reached, gradients are taken of all samples."""
+    torch.manual_seed(0)
+    module = Late()
+    batches = [torch.full((400, 1), float(number)) for number in range(9)]
+    slopes = observe(module, Calibration(batches)).slopes[id(module.table.weight)]
+    assert slopes[0].mean().item() == pytest.approx(1 / 9, rel=0.8)

@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 _SEED = 0
 # Samples of which gradients are taken: the first ones, one in so many later ones, and those that
 # reach a layer that none before has reached. Mean squares of gradients need fewer samples than
-# second moments of many inputs; but where a parameter matters for few samples, all are taken.
+# second moments of many inputs. All are taken where batches leave out elements of a parameter.
 _FIRST_GRADIENTS, _ONE_IN = 500, 8
 # Columns of a symmetric product that are computed together.
 _BLOCK = 128
@@ -169,18 +169,16 @@ class _Recorder:
         }
         # Of each call in the batch: where its gradient arrives, the sums and the axis of outputs.
         self._calls = list[tuple[GradientEdge, Tensor, int]]()
-        # Weights of layers that this batch calls; and the samples of all batches that have called
-        # each, and of those of them whose gradients were taken.
+        # Weights of layers that this batch calls. For each layer: samples in batches that called
+        # it, and samples in those of these batches whose gradients were taken.
         self._called = set[int]()
         self._seen, self._sloped = Counter[int](), Counter[int]()
-        # Whether a batch left out elements of a parameter, as rows of a table or features of a
-        # grid: the upper half of a picture tells nothing of those that lie in the lower.
-        self._is_sparse = False
+        self._reached = _Reached()
 
     @property
     def must_have_gradient(self) -> bool:
         """Whether other batches do not tell enough about what this batch reaches."""
-        return self._is_sparse or any(key not in self._sloped for key in self._called)
+        return self._reached.differs or any(key not in self._sloped for key in self._called)
 
     def moments(self, samples: int, sloped: int) -> Moments:
         """The means of the sums, for this many samples, and this many with gradients."""
@@ -188,7 +186,7 @@ class _Recorder:
         for key, (inputs, outputs, bias) in self._sums.items():
             share = self._seen[key] / samples
             means = inputs / self._places[key], outputs * share / max(self._sloped[key], 1)
-            layers[key] = LayerMoments(*means, bias, samples)
+            layers[key] = LayerMoments(*means, bias, self._seen[key] or samples)
         others = self._slopes.items()
         slopes = {key: slope / sloped for key, slope in others if key not in layers}
         return Moments(layers, slopes, self.power / samples)
@@ -210,10 +208,11 @@ class _Recorder:
                 outer = [side for side in range(gradient.ndim) if side != axis % gradient.ndim]
                 sums.add_(gradient.float().square().sum(outer))
         for parameter, gradient in zip(others, found[len(calls) :], strict=True):
-            if gradient is not None:
-                self._slopes[id(parameter)] += gradient.float().square()
-                is_layer = parameter.ndim < 2 or id(parameter) in self._called
-                self._is_sparse |= not is_layer and not bool(gradient.all())
+            dense = None if gradient is None else gradient.to_dense().float()
+            if dense is not None:
+                self._slopes[id(parameter)] += dense.square()
+            if parameter.ndim > 1 and id(parameter) not in self._called:
+                self._reached.add(parameter, dense)
         self._sloped.update(dict.fromkeys(self._called, samples))
 
     def end_batch(self, samples: int) -> None:
@@ -269,6 +268,30 @@ class _Recorder:
         sums[:size, size] += means
         sums[size, size] += len(rows)
         self._places[key] += len(rows)
+
+
+class _Reached:
+    """Which elements of parameters batches reach.
+
+    The upper half of a picture tells nothing of features of a grid that lie in the lower half, nor
+    one text of the words of another. Elements of a neuron that is always off look the same, and
+    cost gradients that tell nothing new.
+    """
+
+    def __init__(self) -> None:
+        self._first = dict[int, Tensor]()
+        self._are_different = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether batches reach different elements, or have left some out until now."""
+        return self._are_different or not all(bool(first.all()) for first in self._first.values())
+
+    def add(self, parameter: Tensor, gradient: Tensor | None) -> None:
+        """Note what a batch reaches; None: nothing."""
+        now = torch.zeros_like(parameter, dtype=torch.bool) if gradient is None else gradient != 0
+        first = self._first.setdefault(id(parameter), now)
+        self._are_different |= not torch.equal(first, now)
 
 
 def _second_moments(rows: Tensor) -> Tensor:
