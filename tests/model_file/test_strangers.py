@@ -112,6 +112,35 @@ def test_names_that_no_line_can_show_are_refused(tmp_path: Path) -> None:
     assert caught.value.offset is not None
 
 
+class Named(nn.Module):
+    """A module with tensors of given names."""
+
+    def __init__(self, tensors: dict[str, torch.Tensor]) -> None:
+        super().__init__()
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor)
+
+
+@pytest.mark.parametrize(
+    ("own", "strange"),
+    [
+        (torch.ones(3, 3), torch.ones(3, 3, dtype=torch.complex64)),
+        (torch.ones(64, dtype=torch.int64), torch.ones(64)),
+    ],
+)
+def test_an_alias_keeps_to_the_kind_of_its_tensor(
+    tmp_path: Path, own: torch.Tensor, strange: torch.Tensor
+) -> None:
+    """A file may name a shared tensor by its second name, but not give it another kind."""
+    path, module = tmp_path / "net.bitfold", Named({"a": own, "b": own})
+    write_checked(path, Named({"b": own.clone()}), names=True)
+    bitfold.read_model(path, into=module)
+    write_checked(path, Named({"b": strange}), names=True)
+    with pytest.raises(bitfold.ModelFileError, match="expected"):
+        bitfold.read_model(path, into=module)
+    assert torch.equal(own, torch.ones_like(own))
+
+
 def test_extended_files_are_refused(
     files: list[tuple[bytes, nn.Module | None]], tmp_path: Path
 ) -> None:

@@ -248,7 +248,8 @@ def _values(plan: Plan, tensor: TensorPlan, own: Tensor) -> Tensor | None:
     numbers: NDArray[Any] = plan.values(tensor) if tensor.raw is None else tensor.raw
     usual = None if tensor.method == HALVES else _USUAL.get(own.dtype)
     if usual is not None and (tensor.raw is not None or _lie_within(numbers, own.dtype)):
-        numbers = numbers.astype(usual, copy=tensor.raw is not None)
+        with np.errstate(invalid="ignore"):  # a NaN of the file stays one
+            numbers = numbers.astype(usual, copy=tensor.raw is not None)
         return torch.from_numpy(numbers.reshape(own.shape))
     value = _converted(tensor, numbers, own)
     del numbers  # the check of float8 takes as much memory again

@@ -70,16 +70,15 @@ def _hashes(items: Sequence[Item], *modules: nn.Module) -> Iterator[bytes]:
 def _by_name(written: Sequence[Item], module: nn.Module) -> list[Tensor] | None:
     """A module's tensors in the file's order; None unless names and shapes are the same."""
     aliases = aliases_of(module)
-    kinds = {item.name: item.kind for item, _ in tensors_of(module)}
+    kinds = {memory_of(tensor): item.kind for item, tensor in tensors_of(module)}
     found = list[Tensor]()
     for item in written:
         tensor = aliases.get(item.name)
         if tensor is None or tuple(tensor.shape) != item.shape:
             return None
         # Tensors by name do not say that they are kernels of transposed convolutions.
-        if {item.kind, kinds.get(item.name, item.kind)} - {REAL, TRANSPOSED} and (
-            item.kind != kinds.get(item.name, item.kind)
-        ):
+        kind = kinds.get(memory_of(tensor), item.kind)
+        if {item.kind, kind} - {REAL, TRANSPOSED} and item.kind != kind:
             return None
         found.append(tensor)
     read = {memory_of(tensor) for tensor in found}

@@ -152,7 +152,7 @@ def read_numbers_of(reader: StreamReader, plan: Plan, version: int) -> Iterator[
 
 
 def _made_for(plan: Plan, makers: Mapping[int, Callable[[], Coder]]) -> dict[int, Coder]:
-    """What codes the tables of each method that a plan has; it begins with room to learn."""
+    """One coder for each method for tables that a plan uses; to make one takes time."""
     used = {tensor.method for tensor in plan.tensors}
     return {method: make() for method, make in makers.items() if method in used}
 

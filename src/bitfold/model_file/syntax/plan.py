@@ -43,7 +43,7 @@ SCALED = (SCALES, ROWS)
 
 Ints = NDArray[np.int64]
 
-# Fewer numbers are not worth the time of a look at them.
+# Of fewer numbers, a look at their sizes costs more than the memory that it saves.
 _MANY: Final = 2**12
 _ALONE = SentScale(0, 0)
 
@@ -57,7 +57,7 @@ def compact(numbers: Ints) -> NDArray[Any]:
     return numbers.astype(np.int32) if fit else numbers
 
 
-#: Of a tensor that has none or whose numbers are elsewhere.
+#: The numbers of a tensor that has none, or none on a grid.
 NO_NUMBERS: Final[Ints] = np.zeros(0, np.int64)
 
 

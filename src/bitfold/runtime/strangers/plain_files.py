@@ -1,4 +1,4 @@
-"""Plain files and folders, opened without following links.
+"""Plain files and folders, opened without following links unless the user named them.
 
 A run's folder may come from anybody. In the place of one of its files a stranger can put a symbolic
 link to a file elsewhere, a FIFO that makes a reader wait for ever, or a device without end.
@@ -19,11 +19,12 @@ _FLAGS = {
     "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT,
     "xb": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
 }
-# Systems lack some of these. What O_NOFOLLOW does is then checked by handle.
+# Systems lack some of these.
 _SAFE_FLAGS = sum(
     getattr(os, name, 0)
     for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_NOINHERIT", "O_BINARY")
 )
+# Where it is missing, what it does is checked by handle.
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -47,8 +48,8 @@ def open_plain(
         path: the file. Links among its folders are followed; see `check_plain_folder`.
         mode: as for `open`. ``ab`` makes a missing file; ``xb`` refuses an existing one.
         buffering: as for `open`.
-        follows_links: whether the file may be a symbolic link to a plain file, as one may be that
-            the user named.
+        follows_links: whether the file may be a symbolic link to a plain file, true for paths that
+            the user gave.
 
     Raises:
         OSError: it cannot be opened, or is not a plain file.
