@@ -81,7 +81,8 @@ export class Transport {
     setText(this.play, run?.isPlaying ? "Pause" : "Play");
     if (run === null) return;
     const speed = String(run.epochsPerSecond ?? FULL_SPEED);
-    if (this.speed.value !== speed) this.speed.value = speed;
+    // A moment on its way may have the speed before; whoever chooses one sees their own choice.
+    if (this.speed !== this.root.node.activeElement) this.speed.value = speed;
     const { shownEpoch, pointedEpoch } = this.state;
     const seen = pointedEpoch ?? shownEpoch;
     this.line.max = String(Math.max(1, run.epoch));

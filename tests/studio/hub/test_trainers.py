@@ -108,8 +108,10 @@ def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     @wraps(test)
     def run(studio: Studio, **fixtures: Any) -> None:
         async def act() -> None:
-            await test(studio, **fixtures)
-            await studio.end()
+            try:
+                await test(studio, **fixtures)
+            finally:
+                await studio.end()
 
         asyncio.run(act())
 

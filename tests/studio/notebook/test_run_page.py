@@ -332,6 +332,14 @@ def test_a_fault_is_told_and_the_session_stands(
         assert told("refused") == f"Cannot train ring: {fault}"
         assert not page.page.is_playing
         assert not page.last("moment").facts["is_playing"]
+        page.say("play", run="ring")
+        with monkeypatch.context() as faulty:  # the pause after the fault meets it again
+            faulty.setattr(Driver, "_advance", fail)
+            faulty.setattr(RunPage, "_order", fail)
+            before = page.count("refused")
+            page.page.advance()
+        assert page.count("refused") == before + 1
+        page.say("pause", run="ring")
         page.say("ack", view=0)
         with monkeypatch.context() as faulty:
             faulty.setattr(Viewer, "answer", fail)

@@ -9,7 +9,7 @@ from typing import Final
 from bitfold.errors import BitfoldError
 from bitfold.studio.fault import fault_line
 
-# Work that fails at once is not begun again without end.
+# Failed work rests before it begins again, so that a lasting fault does not spin.
 _REST_SECONDS: Final = 1.0
 
 
@@ -29,7 +29,7 @@ class Background:
 
         Args:
             doing: what it does, such as ``delete ring``.
-            work: ends by itself.
+            work: comes to an end.
         """
         task = asyncio.create_task(self._guarded(doing, work))
         self._tasks.add(task)
@@ -40,7 +40,7 @@ class Background:
 
         Args:
             doing: what it does, such as ``cut what pages look at``.
-            work: begins it.
+            work: makes what is awaited.
         """
         while True:
             await self._guarded(doing, work())

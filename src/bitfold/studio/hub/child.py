@@ -16,7 +16,7 @@ from bitfold.studio.wire.pipe import LENGTH_BYTES, framed
 
 _LOGGER = logging.getLogger("bitfold")
 # The end of what a dead process wrote tells why: a traceback and a message.
-_LAST_BYTES = 2**14
+_LAST_BYTES = 2**18
 _PATIENCE_SECONDS = 15.0
 
 
@@ -97,7 +97,7 @@ class Child:
         words = self._last_words.decode("utf-8", "replace")
         lines = [printable(line) for line in words.splitlines() if line.strip()]
         reason = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        if code > 0 and any(line.startswith("Traceback") for line in lines):
+        if code > 0 and any("Traceback" in line for line in lines):
             _LOGGER.error("%s has ended, %s:\n%s", self._name, reason, "\n".join(lines))
         return f"{lines[-1].strip()} ({reason})" if lines else reason
 

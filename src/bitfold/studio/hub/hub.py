@@ -184,11 +184,11 @@ class Hub:
         except Exception as error:
             reason = _ended_line(_told(live, error))
         live.end(reason)
+        if self._live.get(live.name) is not live:
+            return  # it was deleted, and its name and folder may be another run's
         self._announcer.tell_moment(live)
         if (target := live.forget_strokes()) is not None:
             self._announcer.tell(live, "target", target)
-        if self._live.get(live.name) is not live:
-            return  # it was deleted, and its folder may be another run's
         with suppress(OSError):  # what could not begin leaves no empty folder behind
             Path(live.path).rmdir()
         self.tell_runs()

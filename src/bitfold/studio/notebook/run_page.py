@@ -122,8 +122,11 @@ class RunPage(NotebookPage):
         return self._driver.wait_seconds() or 0.0
 
     def _halt(self, reason: str) -> None:
-        self._order({"kind": "pause"})
         self.refuse(reason)
+        try:
+            self._order({"kind": "pause"})
+        except Exception as error:  # what tells of the pause may be at fault itself
+            log_fault(f"pause {self._name}", error)
 
     # --- commands
 
