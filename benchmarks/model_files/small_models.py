@@ -5,7 +5,7 @@ other on MNIST's 60,000 training pictures, writes files, and counts the errors o
 are read from them on the 10,000 test pictures, which nothing else looks at: the recipes were found
 with ``--validate``, which trains on the first 50,000 and counts on the last 10,000 training
 pictures. ``--unmoved`` moves no training pictures, as most published trainings; nothing else
-changes. ``--last adaptive`` describes the trained weights by each other. ``--quick`` trains one
+changes. ``--last adaptive`` codes the trained weights by their context. ``--quick`` trains one
 seed of LeNet-300-100. Trainings that are done are kept and not done again.
 """
 

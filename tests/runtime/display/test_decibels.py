@@ -19,6 +19,7 @@ def test_a_psnr_and_its_error_agree() -> None:
     """A tenth of the error is 10 dB more, and no error is exact."""
     assert math.isclose(psnr_of(1e-4), psnr_of(1e-3) + 10)
     assert psnr_text(psnr_of(0.0)) == "exact"
+    assert psnr_text(psnr_of(math.nan)) == "nan dB"
 
 
 def test_the_summary_says_of_equal_pictures_that_they_are() -> None:

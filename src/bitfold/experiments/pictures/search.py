@@ -27,6 +27,7 @@ from bitfold.experiments.run_coding import code_run
 from bitfold.model_file import read_model
 from bitfold.networks import PolytopeNet
 from bitfold.runtime.atomic_files import write_atomically
+from bitfold.runtime.display.decibels import psnr_of
 from bitfold.runtime.strangers.user_paths import absolute_path
 from bitfold.targets import Target, load_target
 from bitfold.training import Config, Event, Run, RunFolder, load_run
@@ -171,7 +172,7 @@ def _record_for(
     if not (minutes > 0 and math.isfinite(minutes)):
         raise ConfigError(f"Cannot use `minutes`: expected more than 0, got {minutes}.")
     if goal.error is not None:
-        goal = Goal(psnr_db=-10 * math.log10(goal.error))
+        goal = Goal(psnr_db=psnr_of(goal.error))
     if goal == Goal():
         goal = Goal(num_bytes=usual_bytes(target.grid.num_pixels))
     is_flat = _as_drawing(source) is not None

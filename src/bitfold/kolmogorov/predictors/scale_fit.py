@@ -128,9 +128,9 @@ class _Costs(NamedTuple):
 
 
 def _product(left: Floats, right: Floats) -> Floats:
-    """The product of two matrices by PyTorch, whose threads are as many as a training may have.
+    """The product of two matrices by PyTorch, which keeps to a training's number of threads.
 
-    NumPy has threads of its own, which wait for each other where cores are busy.
+    NumPy starts threads of its own, which wait for each other where cores are busy.
     """
     found = torch.tensor(left, device="cpu") @ torch.tensor(right, device="cpu")
     product: Floats = found.numpy()

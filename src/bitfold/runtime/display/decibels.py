@@ -14,7 +14,7 @@ def psnr_of(error: float) -> float:
     >>> psnr_of(0.001), psnr_of(0.0)
     (30.0, inf)
     """
-    return -10 * math.log10(error) if error > 0 else math.inf
+    return math.inf if error == 0 else -10 * math.log10(error)
 
 
 def psnr_text(value: float) -> str:
