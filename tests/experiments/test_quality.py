@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from bitfold.experiments import Quality, QualityMeter, measure_quality, spread_pixels
+import bitfold
+from bitfold.experiments import (
+    Quality,
+    QualityMeter,
+    decoded_psnr_db,
+    measure_quality,
+    spread_pixels,
+)
 from bitfold.targets import load_target
+from bitfold.training import RunEnded
 
 
 class Constant(nn.Module):
@@ -71,3 +81,27 @@ def test_only_equal_pictures_are_exact() -> None:
     nearly, equal = (Quality(error, error, error, 0.0, True) for error in (1e-11, 0.0))
     assert str(nearly) == "mean squared error 1e-11, PSNR 110.00 dB"
     assert str(equal) == "mean squared error 0, PSNR exact"
+
+
+def test_a_decoded_picture_has_its_psnr_or_is_exact(tmp_path: Path) -> None:
+    """The decoded network is measured at the validation points; one without an error is exact."""
+    Image.new("L", (16, 16), 0).save(tmp_path / "black.png")
+    config = bitfold.Config(
+        target=str(tmp_path / "black.png"), task="regression", shape="[4]", epochs=1,
+        kolmogorov_quantise="learned", measure_folds=0, snapshot_format="none",
+        output_dir=str(tmp_path / "run"),
+    )  # fmt: skip
+    with bitfold.Session(config) as session:
+        ended = list(session)[-1]
+    assert isinstance(ended, RunEnded)
+    assert ended.kolmogorov is not None
+    run, network = bitfold.load_run(tmp_path / "run"), ended.kolmogorov.table.module
+    found = decoded_psnr_db(run, ended.kolmogorov)
+    decoded = run.new_network()
+    decoded.load_state_dict(ended.kolmogorov.decoded_state())
+    points = torch.from_numpy(run.target.grid.coordinates(run.split.validation))
+    assert found == pytest.approx(-10 * math.log10(decoded(points).square().mean().item()))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    assert decoded_psnr_db(run, ended.kolmogorov) == math.inf
