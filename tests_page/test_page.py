@@ -33,10 +33,10 @@ def epoch_of(page: Page) -> int:
 
 
 def wait_for_epoch(page: Page, epoch: int) -> None:
-    """Wait until the drawn partition is of this epoch or a later one."""
+    """Wait until the drawn partition is of this epoch or a later one; at first there is none."""
     page.wait_for_function(
         "epoch => Number(document.querySelector('#folds-caption').textContent"
-        ".match(/epoch ([\\d,]+)/)[1].replace(',', '')) >= epoch",
+        ".match(/epoch ([\\d,]+)/)?.[1].replace(',', '')) >= epoch",
         arg=epoch,
     )
 
