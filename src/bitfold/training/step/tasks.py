@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bitfold.runtime.display.decibels import psnr_of
+
 
 class Task(ABC):
     """Computes a loss and a score from outputs and wanted values.
@@ -52,7 +54,7 @@ class RegressionTask(Task):
 
     def score(self, loss: float, hits: float) -> float | None:
         """Return -10 log10(mse), in decibels; the peak is 1."""
-        return -10 * math.log10(loss) if 0 < loss < math.inf else None
+        return psnr_of(loss) if 0 < loss < math.inf else None
 
 
 class ClassificationTask(Task):
