@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from bitfold.runtime.threads import in_order
+from bitfold.runtime.threads import _forget_threads, in_order
 
 
 @pytest.fixture(autouse=True)
@@ -48,27 +49,57 @@ def test_an_error_in_any_part_reaches_the_caller() -> None:
             in_order(work, range(6))
 
 
-def test_many_callers_at_once_wait_for_none_but_their_own() -> None:
+@pytest.mark.parametrize("are_long", [False, True])
+def test_many_callers_at_once_wait_for_none_but_their_own(*, are_long: bool) -> None:
     """Parts that share out parts of their own end, though all helpers are taken."""
+    _forget_threads()
 
     def inner(part: int) -> int:
         return part
 
     def outer(part: int) -> int:
-        return sum(in_order(inner, range(part)))
+        return sum(in_order(inner, range(part), are_long=are_long))
 
     assert in_order(outer, range(40)) == [sum(range(part)) for part in range(40)]
 
 
 def _shared(number: int) -> list[int]:
     torch.set_num_threads(2)
-    return in_order(lambda part: part + number, range(4))
+    return in_order(lambda part: part + number, range(4), are_long=number > 1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_has_helpers_of_its_own() -> None:
     """After a fork the helpers of the parent are gone, and new ones are started."""
-    in_order(lambda part: part, range(4))
+    in_order(lambda part: part, range(4), are_long=True)
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply_async(_shared, (1,)).get(60) == [1, 2, 3, 4]
+        assert pool.apply_async(_shared, (2,)).get(60) == [2, 3, 4, 5]
+
+
+_COUNT = """
+import os, threading, time, torch
+from bitfold.runtime.threads import in_order
+
+def others():
+    return len(os.listdir("/proc/self/task")) - threading.active_count()
+
+torch.set_num_threads(2)
+in_order(abs, range(4))
+before, deadline = others(), time.monotonic() + 60
+for _ in range(20):
+    in_order(abs, range(4), are_long=True)
+while others() == before and time.monotonic() < deadline:
+    time.sleep(0.01)
+print(others() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are counted in /proc")
+def test_long_parts_start_one_more_thread_of_pytorch() -> None:
+    """A helper gets one of its own, once; that there are many makes those that wait sleep."""
+    found = subprocess.run(
+        [sys.executable, "-c", _COUNT], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert found.stdout.split() == ["1"]

@@ -18,6 +18,8 @@ _Result = TypeVar("_Result")
 _MAX_PARTS = 16
 # Numbers of all parts' gradients together, of 8 bytes each: 32 MiB.
 _MAX_PART_NUMEL = 2**22
+# PyTorch shares out so many elements among two threads: more than 32,768, and not twice as many.
+_TWO_THREADS = 40_000
 
 
 def parts_of(start: int, stop: int, least: int, num_gradients: int) -> list[tuple[int, int]]:
@@ -43,11 +45,19 @@ def parts_of(start: int, stop: int, least: int, num_gradients: int) -> list[tupl
     return list(pairwise(start + size * part // num_parts for part in range(num_parts + 1)))
 
 
-def in_order(work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> list[_Result]:
+def in_order(
+    work: Callable[[_Part], _Result], parts: Sequence[_Part], *, are_long: bool = False
+) -> list[_Result]:
     """The results of all parts, worked out by as many threads as PyTorch may use.
 
     The calling thread takes parts too, and the others stay for the next call: to start or to wake a
     thread takes a tenth of a millisecond, as long as some parts.
+
+    Args:
+        work: works out a part.
+        parts: given to ``work``.
+        are_long: whether a part may take a millisecond. Helpers then do not share their cores with
+            waiting threads of PyTorch.
     """
     results: dict[int, _Result] = {}
     waiting = deque(range(len(parts)))
@@ -65,6 +75,8 @@ def in_order(work: Callable[[_Part], _Result], parts: Sequence[_Part]) -> list[_
                 raise
 
     num_helpers = min(torch.get_num_threads(), len(parts)) - 1
+    if are_long and num_helpers > 0:
+        _let_waiting_threads_sleep()
     helpers = [_pool().submit(take_parts) for _ in range(num_helpers)]
     try:
         take_parts()
@@ -82,9 +94,30 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="bitfold-parts")
 
 
+@cache
+def _let_waiting_threads_sleep() -> None:
+    """Let PyTorch's threads sleep as soon as they wait, where they would take a helper's core.
+
+    After an operation, GNU's OpenMP, which PyTorch has on Linux, lets its threads turn in a loop
+    for some milliseconds, in case that another operation follows. If a process has more of them
+    than cores, they turn a hundred times only. A thread that calls an operation for the first time
+    gets threads of its own: here one, for a helper that stays. Nobody waits for the helper, which
+    may be busy with a caller's part.
+
+    Source: the manual of GNU libgomp, ``GOMP_SPINCOUNT``.
+    """
+    # The helper makes the tensor: a caller that shared out this work could not be forked.
+    _pool().submit(lambda: torch.zeros(_TWO_THREADS, device="cpu").add_(1))
+
+
+def _forget_threads() -> None:
+    """Begin anew in a forked process, which has none of its parent's threads."""
+    _pool.cache_clear()
+    _let_waiting_threads_sleep.cache_clear()
+
+
 if hasattr(os, "register_at_fork"):
-    # A forked process has none of its parent's threads.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
 def array(tensor: Tensor) -> NDArray[Any]:

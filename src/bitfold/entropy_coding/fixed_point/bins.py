@@ -86,7 +86,7 @@ def bin_bits(network: FixedNetwork, coordinates: Ints, bins: Ints) -> NDArray[np
         some = slice(*part)
         count_bits(network, coordinates[some], bins[some], bits[some])
 
-    in_order(count_part, parts_of(0, len(bins), _PART_WEIGHTS, 0))
+    in_order(count_part, parts_of(0, len(bins), _PART_WEIGHTS, 0), are_long=True)
     return bits
 
 

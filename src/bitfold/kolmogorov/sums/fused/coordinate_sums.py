@@ -119,7 +119,7 @@ def fused_sum(  # noqa: PLR0917 - its caller has all of these apart
         nats: float = sum_rows(weights, predictor, (rate, reach), parts[number], gradients, scratch)
         return nats
 
-    total = sum(in_order(sum_part, range(len(parts))))
+    total = sum(in_order(sum_part, range(len(parts)), are_long=True))
     if not with_gradients:
         return FusedSum(total, torch.empty(0, device="cpu"), [])
     shaped = _unpacked(grad_layers.sum(axis=0).astype(np.float32), layers)
