@@ -116,6 +116,25 @@ def test_a_plan_uses_the_minutes_up() -> None:
     assert record.trials[-1].minutes >= 4
 
 
+def test_a_plan_goes_on_from_the_nearest_size() -> None:
+    """The last lambda is that of the nearest trial, moved by what two trials of the kind showed.
+
+    The first trial of the kind is so much smaller than wanted that by a rule of thumb it would
+    have the better picture at that size.
+    """
+    record = SearchRecord("a.png", Goal(num_bytes=2457), 10.0)
+    for quality_db in (27.0, 28.0, 30.0):
+        record = done(record, 1117, quality_db)
+    record = done(record, 1951, 31.3)
+    first, second = record.trials[2:]
+    last = next_trial(record, 2**16)
+    assert last is not None
+    assert last.shape == second.shape == first.shape
+    exponent = math.log(first.kolmogorov_weight / second.kolmogorov_weight) / math.log(1951 / 1117)
+    expected = second.kolmogorov_weight * (1951 / (0.95 * 2457)) ** exponent
+    assert last.kolmogorov_weight == pytest.approx(expected, rel=0.01)
+
+
 def test_an_exact_file_reaches_every_quality() -> None:
     """Records hold at most `EXACT_DB`; a goal beyond it is reached by equal pictures alone."""
     record = SearchRecord("a.png", Goal(psnr_db=120.0), 10.0)

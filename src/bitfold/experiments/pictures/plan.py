@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from bitfold.errors import ConfigError
@@ -35,13 +36,16 @@ _SMALL_BYTES, _MIDDLE_BYTES = 700, 1600
 _DB_PER_FACTOR_4: Final = 4.0
 _FLAT_DB_PER_FACTOR_4: Final = 10.0
 _POWER: Final = _DB_PER_FACTOR_4 * math.log(10) / 10 / math.log(4)
+# Two sizes that are nearly the same, or trained for different times, tell little of the power.
+_LEAST_EXPONENT, _MOST_EXPONENT = 1.0, 3.5
 
 
 def next_trial(record: SearchRecord, num_pixels: int) -> Trial | None:
     """Return the trial to begin with what a search knows; None if its minutes are over.
 
     First each kind of network gets a share of the minutes. Then the best kind is trained once more
-    with a width and a lambda that suit the wanted size better, and at last for long. In a search
+    with a width and a lambda that suit the wanted size better, and at last for long, with those by
+    which the trial that came nearest would have met it. In a search
     for a PSNR the wanted size moves meanwhile.
 
     Args:
@@ -65,7 +69,9 @@ def next_trial(record: SearchRecord, num_pixels: int) -> Trial | None:
     is_last = len(done) >= len(kinds) + num_improved
     best = max(done, key=lambda trial: _score(trial, wanted))
     share = _FLAT_SECOND if record.is_flat else _FIRST
-    return _improved(best, wanted, left if is_last else min(left, share * record.minutes))
+    alike = [trial for trial in done if _kind(trial) == _kind(best)]
+    alike.sort(key=lambda trial: abs(math.log(trial.trained_size / wanted)))
+    return _improved(alike, wanted, left if is_last else min(left, share * record.minutes))
 
 
 def usual_bytes(num_pixels: int) -> int:
@@ -109,8 +115,15 @@ def _kinds(wanted: int, *, is_flat: bool) -> tuple[tuple[str, int], ...]:
     return _MIDDLE if wanted < _MIDDLE_BYTES else _LARGE
 
 
-def _improved(best: Trial, wanted: int, minutes: float) -> Trial:
-    """A trial with a width, and a lambda, that would have made the best file as large as wanted."""
+def _improved(alike: Sequence[Trial], wanted: int, minutes: float) -> Trial:
+    """A trial with a width, and a lambda, that would have made a file as large as wanted.
+
+    Args:
+        alike: trials of the best kind, the one whose size is nearest to the wanted one first.
+        wanted: bytes.
+        minutes: of the trial.
+    """
+    best = alike[0]
     num_weights = _num_weights(best.encoding, *_depth_and_width(best.shape))
     bits = 8 * best.trained_size / num_weights
     if best.task == "classification" and best.minutes < minutes / 2:
@@ -119,8 +132,8 @@ def _improved(best: Trial, wanted: int, minutes: float) -> Trial:
     width = _width(best.encoding, depth, 8 * _FILLED * wanted, bits)
     excess = _num_weights(best.encoding, depth, width) * bits / (8 * _FILLED * wanted)
     if best.task == "classification" or Encoding.parse(best.encoding).num_levels:
-        # The bits are mostly lambda's: bytes ~ lambda^(-1 / (1 + power)).
-        weight = best.kolmogorov_weight * excess ** (1 + _POWER)
+        # The bits are mostly lambda's: bytes ~ lambda^(-1 / exponent).
+        weight = best.kolmogorov_weight * excess ** _exponent(alike)
     else:
         # A trial is trained for a short time only: its error is not yet that of its size.
         error = 10 ** (-max(best.quality_db, _GUESSED_DB) / 10)
@@ -128,6 +141,27 @@ def _improved(best: Trial, wanted: int, minutes: float) -> Trial:
     nearest = min(8 * best.kolmogorov_weight, max(best.kolmogorov_weight / 8, weight))
     rounded = float(f"{nearest:.3g}")
     return Trial(f"[{width}]*{depth}", best.encoding, rounded, minutes, best.task)
+
+
+def _exponent(alike: Sequence[Trial]) -> float:
+    """By which power of the bytes lambda falls: measured where two trials differ in lambda alone.
+
+    >>> tried = [Trial("[9]", "grid:5x1", weight, 1.0, num_bytes=size, psnr_db=20.0)
+    ...          for weight, size in ((0.001, 2000), (0.004, 1000))]
+    >>> round(_exponent(tried), 3), round(_exponent(tried[:1]), 3)
+    (2.0, 1.664)
+    """
+    best, *others = alike
+    for other in others:
+        growth = math.log(other.trained_size / best.trained_size)
+        fall = math.log(best.kolmogorov_weight / other.kolmogorov_weight)
+        if other.shape == best.shape and growth * fall > 0:
+            return min(_MOST_EXPONENT, max(_LEAST_EXPONENT, fall / growth))
+    return 1 + _POWER
+
+
+def _kind(trial: Trial) -> tuple[str, int]:
+    return trial.encoding, _depth_and_width(trial.shape)[0]
 
 
 def _best_lambda(error: float, nats: float) -> float:

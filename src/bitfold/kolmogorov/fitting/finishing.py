@@ -75,6 +75,7 @@ def prune_dead(loss: KolmogorovLoss, task_losses: Iterable[Tensor]) -> int:
     """
     advice = "Find them in a module that is whole."
     check_whole(loss.table.shards, "find dead weights", advice)
+    loss.table.check()
     parameters = loss.table.parameters
     is_felt = [torch.zeros_like(item, dtype=torch.bool) for item in parameters]
     num_losses = 0

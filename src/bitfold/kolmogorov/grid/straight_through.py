@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.grid.decoded_weights import decoded_weights
@@ -83,13 +83,8 @@ def with_weights(table: ParameterTable, weights: Sequence[Tensor]) -> Iterator[N
         weights: one for each of them, of its shape.
     """
     by_id = dict(zip(map(id, table.parameters), weights, strict=True))
-    slots = [
-        (owner, name, item)
-        for owner in table.module.modules()
-        for name, item in owner._parameters.items()
-        if id(item) in by_id
-    ]
-    recurrent = [item for item in table.module.modules() if isinstance(item, nn.RNNBase)]
+    slots = [slot for slot in table.submodules.places() if id(slot[2]) in by_id]
+    recurrent = table.submodules.recurrent()
     kept = [{name: vars(item)[name] for name in _RECURRENT} for item in recurrent]
     table.is_replaced = True
     try:

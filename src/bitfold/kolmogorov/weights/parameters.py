@@ -2,9 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
-from operator import is_
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,11 +15,11 @@ from bitfold.errors import KolmogorovError
 from bitfold.kolmogorov.weights.division import shards_of
 from bitfold.kolmogorov.weights.layout import Layout
 from bitfold.kolmogorov.weights.selection import Pattern, select
+from bitfold.kolmogorov.weights.submodules import Submodules
 from bitfold.kolmogorov.weights.weight_subset import WeightSubset
 from bitfold.runtime.memory.parameter_memory import FlatMemory
 from bitfold.runtime.module_state import hidden_weights
 from bitfold.runtime.sharding.sharded_modules import (
-    GatheredParameters,
     is_sharded,
     local_part,
     refused_division,
@@ -32,38 +30,6 @@ from bitfold.runtime.wrapped_modules import plain_names
 
 # float32 is spaced by 2^-24 below 1, so i / (n - 1) stays distinct for i < n <= 2^23.
 MAX_SIDE = 2**23
-
-
-@dataclass(frozen=True, eq=False)
-class _Node:
-    """One submodule, with the parameters and children it had when the table was made."""
-
-    module: nn.Module
-    children: tuple[nn.Module | None, ...]
-    parameters: tuple[nn.Parameter | None, ...]
-    shapes: list[torch.Size | None]
-
-    @classmethod
-    def of(cls, module: nn.Module) -> "_Node":
-        parameters = tuple(module._parameters.values())
-        shapes = [None if item is None else item.shape for item in parameters]
-        return cls(module, tuple(module._modules.values()), parameters, shapes)
-
-    def is_unchanged(self, gathered: GatheredParameters) -> bool:
-        children, parameters = self.module._modules, self.module._parameters
-        if len(children) != len(self.children) or len(parameters) != len(self.parameters):
-            return False
-        if children and not all(map(is_, children.values(), self.children)):
-            return False
-        if not parameters:
-            return True
-        shapes = [None if item is None else item.shape for item in parameters.values()]
-        if shapes != self.shapes:
-            return False
-        pairs = zip(parameters.values(), self.parameters, strict=True)
-        return all(map(is_, parameters.values(), self.parameters)) or all(
-            held is kept or gathered.has_exchanged(kept, held) for held, kept in pairs
-        )
 
 
 class ParameterTable:
@@ -120,7 +86,7 @@ class ParameterTable:
         saved, plain = module.state_dict().keys(), plain_names(module)
         buffers = (name for name, _ in module.named_buffers())
         self.buffers = tuple(plain(name) for name in buffers if name in saved)
-        self._nodes = tuple(_Node.of(item) for item in module.modules())
+        self.submodules = Submodules(module)
         self._memory = FlatMemory(())
         # Whether the module now holds other tensors in place of the parameters; see `with_weights`.
         self.is_replaced = False
@@ -151,14 +117,13 @@ class ParameterTable:
         Raises:
             KolmogorovError: if a parameter or submodule was added, removed, replaced or resized.
         """
-        gathered = GatheredParameters(self.module)
-        for node in () if self.is_replaced else self._nodes:
-            if not node.is_unchanged(gathered):
-                raise KolmogorovError(
-                    f"Cannot describe {type(node.module).__name__}: expected the parameters it had "
-                    "when it was wrapped, got added, removed, replaced or resized ones. "
-                    "Make a new KolmogorovLoss."
-                )
+        changed = None if self.is_replaced else self.submodules.changed()
+        if changed is not None:
+            raise KolmogorovError(
+                f"Cannot describe {type(changed).__name__}: expected the parameters it had when it "
+                "was wrapped, got added, removed, replaced or resized ones. Make a new "
+                "KolmogorovLoss."
+            )
 
     def check_values(self) -> None:
         """Check that every parameter can be described and is finite, on all processes.

@@ -13,6 +13,9 @@ from bitfold.networks import CompiledNet, PolytopeNet
 from bitfold.training.step.tasks import Task
 from bitfold.training.step.training_data import TrainingData
 
+# Without a graph, so many points take little memory, and small batches would take long.
+_MEASURED_TOGETHER = 8192
+
 
 class Objective:
     """Computes the task loss and K, for steps and for those who look on.
@@ -78,7 +81,7 @@ class Objective:
         data = self.data
         total = data.points.new_zeros(())
         with self.decoded():
-            for points, values in data.stored_batches():
+            for points, values in data.stored_batches(at_least=_MEASURED_TOGETHER):
                 total = total + self.task_loss(points, values) * len(points)
         return float(total) / len(data.points), float(self.present_k())
 

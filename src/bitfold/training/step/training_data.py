@@ -42,10 +42,15 @@ class TrainingData:
             batch_size,
         )
 
-    def stored_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (points, values) of each batch in the stored order."""
-        points = torch.split(self.points, self.batch_size)
-        return zip(points, torch.split(self.values, self.batch_size), strict=True)
+    def stored_batches(self, at_least: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (points, values) of each batch in the stored order.
+
+        Args:
+            at_least: points in a batch, if those of training are smaller.
+        """
+        size = max(self.batch_size, at_least)
+        points = torch.split(self.points, size)
+        return zip(points, torch.split(self.values, size), strict=True)
 
     def shuffled_order(self, order: torch.Generator) -> Tensor:
         """Return an order of the training points drawn from a generator: int64 (N,), on the CPU."""
