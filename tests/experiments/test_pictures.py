@@ -16,6 +16,7 @@ from bitfold.experiments import Goal, SearchEvent, TrialEnded, compare_picture, 
 from bitfold.experiments.pictures.opponents import opponents
 from bitfold.experiments.pictures.plan import next_trial
 from bitfold.experiments.pictures.record import EXACT_DB, SearchRecord, Trial, read_search
+from bitfold.experiments.pictures.search import _config
 from bitfold.experiments.pictures.similarity import psnr_db, ssim
 from bitfold.training import EpochEnded
 
@@ -129,10 +130,25 @@ def test_a_plan_goes_on_from_the_nearest_size() -> None:
     first, second = record.trials[2:]
     last = next_trial(record, 2**16)
     assert last is not None
+    assert last.target_bits is None  # nothing is known of K's bits
     assert last.shape == second.shape == first.shape
     exponent = math.log(first.kolmogorov_weight / second.kolmogorov_weight) / math.log(1951 / 1117)
     expected = second.kolmogorov_weight * (1951 / (0.95 * 2457)) ** exponent
     assert last.kolmogorov_weight == pytest.approx(expected, rel=0.01)
+
+
+def test_a_long_trial_of_grids_is_trained_for_bits() -> None:
+    """It aims at the bits that K takes for a file of nearly the wanted size."""
+    record = SearchRecord("a.png", Goal(num_bytes=2000), 10.0)
+    for quality_db in (27.0, 30.0, 28.0):
+        record = done(record, 1600, quality_db)
+    record = done(record, 1900, 31.0)
+    told = replace(record.trials[-1], trained_bits=20_000.0)
+    last = next_trial(replace(record, trials=(*record.trials[:-1], told)), 2**16)
+    assert last is not None
+    assert last.target_bits == round(20_000 * 0.96 * 2000 / 1900)
+    assert _config("a.png", last, Path("run")).kolmogorov_weight == f"bits:{last.target_bits}"
+    assert _config("a.png", told, Path("run")).kolmogorov_weight == told.kolmogorov_weight
 
 
 def test_an_exact_file_reaches_every_quality() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from bitfold.errors import ConfigError
@@ -24,6 +25,8 @@ _FLAT_SECOND: Final = 0.32
 _FLAT_SHRINKS: Final = 0.85
 # Files should fill this share of the wanted size: a network that is a bit too large is lost.
 _FILLED: Final = 0.95
+# Less is lost if bits are aimed at.
+_AIMED: Final = 0.96
 _LEAST_WIDTH, _MOST_WIDTH = 3, 64
 # The kinds of networks that are tried: an encoding, and the number of hidden layers.
 # Drawings of flat colours are learned as classes.
@@ -71,7 +74,9 @@ def next_trial(record: SearchRecord, num_pixels: int) -> Trial | None:
     share = _FLAT_SECOND if record.is_flat else _FIRST
     alike = [trial for trial in done if _kind(trial) == _kind(best)]
     alike.sort(key=lambda trial: abs(math.log(trial.trained_size / wanted)))
-    return _improved(alike, wanted, left if is_last else min(left, share * record.minutes))
+    if not is_last:
+        return _improved(alike, wanted, min(left, share * record.minutes))
+    return _aimed(_improved(alike, wanted, left), alike[0], wanted)
 
 
 def usual_bytes(num_pixels: int) -> int:
@@ -143,6 +148,20 @@ def _improved(alike: Sequence[Trial], wanted: int, minutes: float) -> Trial:
     return Trial(f"[{width}]*{depth}", best.encoding, rounded, minutes, best.task)
 
 
+def _aimed(trial: Trial, before: Trial, wanted: int) -> Trial:
+    """A long trial of grids that is trained for bits: its bytes at one lambda vary by a fifth.
+
+    Args:
+        trial: as planned by lambda.
+        before: a trial of its kind. K's bits over those of its file are taken to stay the same.
+        wanted: bytes.
+    """
+    if not Encoding.parse(trial.encoding).num_levels or before.trained_bits is None:
+        return trial
+    bits = before.trained_bits * _AIMED * wanted / before.trained_size
+    return replace(trial, target_bits=round(bits))
+
+
 def _exponent(alike: Sequence[Trial]) -> float:
     """By which power of the bytes lambda falls: measured where two trials differ in lambda alone.
 
@@ -155,7 +174,8 @@ def _exponent(alike: Sequence[Trial]) -> float:
     for other in others:
         growth = math.log(other.trained_size / best.trained_size)
         fall = math.log(best.kolmogorov_weight / other.kolmogorov_weight)
-        if other.shape == best.shape and growth * fall > 0:
+        is_comparable = other.shape == best.shape and best.target_bits is other.target_bits is None
+        if is_comparable and growth * fall > 0:
             return min(_MOST_EXPONENT, max(_LEAST_EXPONENT, fall / growth))
     return 1 + _POWER
 

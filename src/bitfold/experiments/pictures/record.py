@@ -38,7 +38,7 @@ class Trial:
     Args:
         shape: widths of the hidden layers.
         encoding: of the coordinates.
-        kolmogorov_weight: lambda, as a number.
+        kolmogorov_weight: lambda, as a number; with ``target_bits``, a guess.
         minutes: of its training.
         task: ``classification`` of a drawing's flat colours, or ``regression``.
         num_bytes: the size of its file; None until it is trained.
@@ -46,6 +46,10 @@ class Trial:
         trained_bytes: the size of the network as it was trained. If that is too large, the file
             holds coarser weights, which cost quality.
         trained_db: the PSNR of the network as it was trained.
+        trained_bits: of K's description of the network as it was trained. Its file is shorter where
+            plain codes are.
+        target_bits: that K's description is trained to take, by a lambda that changes; None: lambda
+            stays.
     """
 
     shape: str
@@ -57,6 +61,8 @@ class Trial:
     psnr_db: float | None = None
     trained_bytes: int | None = None
     trained_db: float | None = None
+    trained_bits: float | None = None
+    target_bits: int | None = None
 
     @property
     def is_done(self) -> bool:
@@ -188,6 +194,8 @@ def _checked(trial: Trial) -> Trial:
         trial.psnr_db,
         trial.trained_bytes,
         trial.trained_db,
+        trial.trained_bits,
+        trial.target_bits,
     )
     is_whole = all(number is None or is_number(number) for number in numbers)
     words = (trial.shape, trial.encoding, trial.task)

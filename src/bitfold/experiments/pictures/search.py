@@ -242,6 +242,7 @@ def _search(
 
 def _config(learned: str, trial: Trial, run: Path) -> Config:
     batch_size, rate = _STEPS[trial.task]
+    aim = None if trial.target_bits is None else f"bits:{trial.target_bits}"
     return Config(
         target=learned,
         task=trial.task,
@@ -251,7 +252,7 @@ def _config(learned: str, trial: Trial, run: Path) -> Config:
         batch_size=batch_size,
         learning_rate=rate,
         minutes=trial.minutes,
-        kolmogorov_weight=trial.kolmogorov_weight,
+        kolmogorov_weight=aim or trial.kolmogorov_weight,
         kolmogorov_quantise="learned",
         measure_folds=0,
         audit=False,
@@ -278,8 +279,18 @@ def _measured(
         psnr_db=quality,
         trained_bytes=len(as_trained.data),
         trained_db=trained,
+        trained_bits=_described_bits(run),
     )
     return done, coded, pixels
+
+
+def _described_bits(run: Run) -> float | None:
+    """The bits of K's description as trained; None if there is none, or weights diverged."""
+    try:
+        bits = run.kolmogorov(run.epochs()[-1]).bits().total
+    except RunError:
+        return None
+    return round(bits, 1) if math.isfinite(bits) else None
 
 
 def _drawn(coded: CodedRun, original: NDArray[np.uint8]) -> NDArray[np.uint8]:
