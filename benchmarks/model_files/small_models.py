@@ -5,8 +5,9 @@ other on MNIST's 60,000 training pictures, writes files, and counts the errors o
 are read from them on the 10,000 test pictures, which nothing else looks at: the recipes were found
 with ``--validate``, which trains on the first 50,000 and counts on the last 10,000 training
 pictures. ``--unmoved`` moves no training pictures, as most published trainings; nothing else
-changes. ``--last adaptive`` codes the trained weights by their context. ``--quick`` trains one
-seed of LeNet-300-100. Trainings that are done are kept and not done again.
+changes. The trained weights of LeNet-300-100, and with ``--last adaptive`` of both, are coded by
+their context. ``--quick`` trains one seed of LeNet-300-100. Trainings that are done are kept and
+not done again.
 """
 
 from __future__ import annotations
@@ -104,7 +105,14 @@ def lenet_5_caffe() -> nn.Module:
 
 RECIPES = {
     "LeNet-300-100": Recipe(
-        lenet_300_100, weight=0.3, epochs=50, batch=256, rate=2e-3, own_rate=2e-2, focus=1.0
+        lenet_300_100,
+        weight=0.3,
+        epochs=75,
+        batch=256,
+        rate=2e-3,
+        own_rate=2e-2,
+        focus=1.0,
+        last="adaptive",
     ),
     "LeNet-5-Caffe": Recipe(
         lenet_5_caffe, weight=0.35, epochs=15, batch=128, rate=2e-3, own_rate=2e-2, focus=1.0
@@ -261,7 +269,7 @@ def main() -> int:
     parser.add_argument("--networks", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--predictor", choices=PREDICTORS, help="in training")
     parser.add_argument("--last", choices=PREDICTORS, help="for the trained weights")
-    parser.add_argument("--epochs", type=int, help="50 and 15")
+    parser.add_argument("--epochs", type=int, help="75 and 15")
     parser.add_argument("--seeds", type=int, help="of each network; 5 and 3")
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
