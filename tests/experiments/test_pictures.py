@@ -149,6 +149,10 @@ def test_a_long_trial_of_grids_is_trained_for_bits() -> None:
     assert last.target_bits == round(20_000 * 0.96 * 2000 / 1900)
     assert _config("a.png", last, Path("run")).kolmogorov_weight == f"bits:{last.target_bits}"
     assert _config("a.png", told, Path("run")).kolmogorov_weight == told.kolmogorov_weight
+    few = replace(told, trained_bits=900.0)  # most of which may not depend on lambda
+    last = next_trial(replace(record, trials=(*record.trials[:-1], few)), 2**16)
+    assert last is not None
+    assert last.target_bits is None
 
 
 def test_an_exact_file_reaches_every_quality() -> None:

@@ -25,8 +25,8 @@ _FLAT_SECOND: Final = 0.32
 _FLAT_SHRINKS: Final = 0.85
 # Files should fill this share of the wanted size: a network that is a bit too large is lost.
 _FILLED: Final = 0.95
-# Less is lost if bits are aimed at.
-_AIMED: Final = 0.96
+# Less is lost if bits are aimed at. Fewer bits than this are not, as steps alone take 200.
+_AIMED, _LEAST_AIMED_BITS = 0.96, 1000
 _LEAST_WIDTH, _MOST_WIDTH = 3, 64
 # The kinds of networks that are tried: an encoding, and the number of hidden layers.
 # Drawings of flat colours are learned as classes.
@@ -48,8 +48,8 @@ def next_trial(record: SearchRecord, num_pixels: int) -> Trial | None:
 
     First each kind of network gets a share of the minutes. Then the best kind is trained once more
     with a width and a lambda that suit the wanted size better, and at last for long, with those by
-    which the trial that came nearest would have met it. In a search
-    for a PSNR the wanted size moves meanwhile.
+    which the trial that came nearest would have met it. In a search for a PSNR the wanted size
+    moves meanwhile.
 
     Args:
         record: of the search; all its trials are done.
@@ -159,7 +159,7 @@ def _aimed(trial: Trial, before: Trial, wanted: int) -> Trial:
     if not Encoding.parse(trial.encoding).num_levels or before.trained_bits is None:
         return trial
     bits = before.trained_bits * _AIMED * wanted / before.trained_size
-    return replace(trial, target_bits=round(bits))
+    return trial if bits < _LEAST_AIMED_BITS else replace(trial, target_bits=round(bits))
 
 
 def _exponent(alike: Sequence[Trial]) -> float:
