@@ -5,7 +5,7 @@ five seeds each, on the same points in the same order and equally long: ordinari
 learned steps. The first is then rounded as is usual, to 8 bits with a step for each tensor, and
 also written by ``write_model`` without a loss, in the fewest bytes that draw as well. Every PSNR is
 that of the decoded network over all pixels. ``--quick`` trains one seed; ``--predictor adaptive``
-predicts each weight from those before it.
+predicts each weight from those before it, and ``--last adaptive`` only after the training.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ from benchmarks.harness.timing import argument_parser, write_results
 from benchmarks.model_files.model_bytes import through_file
 from benchmarks.model_files.small_models import PAGE, RISING, SOFT
 from bitfold import PolytopeNet
-from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss, finish, fit_predictor, prune_dead
+from bitfold.kolmogorov import (
+    PREDICTORS,
+    KolmogorovLoss,
+    choose_predictor,
+    finish,
+    fit_predictor,
+    prune_dead,
+)
 from bitfold.targets import load_target, sample_split
 
 SHAPE, SIDE = "[10]*8", 1024
@@ -164,6 +171,9 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
     kolmogorov = KolmogorovLoss(small, predictor=job["predictor"], quantise="learned")
     train(small, kolmogorov, data)
     seconds = time.process_time() - start
+    if job["last"] is not None:
+        candidates = [job["predictor"], job["last"]]
+        kolmogorov = choose_predictor(kolmogorov, candidates=candidates).kolmogorov
     num_bytes, decoded = through_file(fresh, small, kolmogorov)
     tensors = list(usual.parameters())
     return {
@@ -202,10 +212,12 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def jobs_of(num_seeds: int, predictor: str = PREDICTOR) -> list[dict[str, Any]]:
+def jobs_of(
+    num_seeds: int, predictor: str = PREDICTOR, last: str | None = None
+) -> list[dict[str, Any]]:
     """Return the settings of all trainings, with the recipe, by which results are kept."""
     recipe: dict[str, Any] = {"epochs": EPOCHS, "rate": RATE, "own_rate": OWN_RATE}
-    recipe |= {"predictor": predictor}
+    recipe |= {"predictor": predictor, "last": last}
     recipe |= {"weight": WEIGHT, "weight_rises": WEIGHT_RISES}
     return [{**recipe, "seed": seed} for seed in range(num_seeds)]
 
@@ -215,11 +227,14 @@ def main() -> int:
     parser = argument_parser(__doc__.splitlines()[0])
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--predictor", choices=PREDICTORS, default=PREDICTOR)
+    parser.add_argument("--last", choices=PREDICTORS, help="for the trained weights")
     arguments = parser.parse_args()
-    jobs = jobs_of(1 if arguments.quick else NUM_SEEDS, arguments.predictor)
+    num_seeds = 1 if arguments.quick else NUM_SEEDS
+    jobs = jobs_of(num_seeds, arguments.predictor, arguments.last)
     results = run_jobs(run, jobs, "ring-file", arguments.processes)
     print(table(results))
-    if not arguments.quick and arguments.predictor == PREDICTOR:
+    is_of_the_page = (arguments.predictor, arguments.last) == (PREDICTOR, None)
+    if is_of_the_page and not arguments.quick:
         replace_block(PAGE, "ring-file", table(results))
     write_results(arguments.output, {"runs": results})
     return 0
