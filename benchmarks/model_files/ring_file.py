@@ -26,16 +26,9 @@ from benchmarks.harness.jobs import run_jobs
 from benchmarks.harness.pages import replace_block
 from benchmarks.harness.timing import argument_parser, write_results
 from benchmarks.model_files.model_bytes import through_file
-from benchmarks.model_files.small_models import PAGE, RISING, SOFT
+from benchmarks.model_files.small_models import PAGE, RISING, SOFT, described
 from bitfold import PolytopeNet
-from bitfold.kolmogorov import (
-    PREDICTORS,
-    KolmogorovLoss,
-    choose_predictor,
-    finish,
-    fit_predictor,
-    prune_dead,
-)
+from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss, finish, fit_predictor, prune_dead
 from bitfold.targets import load_target, sample_split
 
 SHAPE, SIDE = "[10]*8", 1024
@@ -171,9 +164,7 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
     kolmogorov = KolmogorovLoss(small, predictor=job["predictor"], quantise="learned")
     train(small, kolmogorov, data)
     seconds = time.process_time() - start
-    if job["last"] is not None:
-        candidates = [job["predictor"], job["last"]]
-        kolmogorov = choose_predictor(kolmogorov, candidates=candidates).kolmogorov
+    kolmogorov = described(kolmogorov, job["predictor"], job["last"])
     num_bytes, decoded = through_file(fresh, small, kolmogorov)
     tensors = list(usual.parameters())
     return {

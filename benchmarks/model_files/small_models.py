@@ -149,10 +149,14 @@ def train(recipe: Recipe, digits: Digits, seed: int) -> tuple[nn.Module, Kolmogo
             schedule.step()
     prune_dead(kolmogorov, task_losses(network, digits))
     fit_predictor(kolmogorov)
-    if recipe.last is None:
-        return network, kolmogorov
-    found = choose_predictor(kolmogorov, candidates=[recipe.predictor, recipe.last])
-    return network, found.kolmogorov
+    return network, described(kolmogorov, recipe.predictor, recipe.last)
+
+
+def described(kolmogorov: KolmogorovLoss, predictor: str, last: str | None) -> KolmogorovLoss:
+    """Return the loss whose predictor, that of training or the last one, is shorter."""
+    if last is None:
+        return kolmogorov
+    return choose_predictor(kolmogorov, candidates=[predictor, last]).kolmogorov
 
 
 def task_loss(logits: Tensor, labels: Tensor, focus: float) -> Tensor:
@@ -197,7 +201,7 @@ def run(job: Mapping[str, Any]) -> dict[str, Any]:
     if not job["validate"]:
         training = Digits(*(torch.cat(both) for both in zip(training, judged, strict=True)))
         judged = load_test(MNIST)
-    varied = {name: job[name] for name in ("predictor", "moved", "epochs", "last")}
+    varied = {name: job[name] for name in ("weight", "predictor", "moved", "epochs", "last")}
     recipe = replace(RECIPES[job["network"]], **varied)
     start = time.process_time()
     network, kolmogorov = train(recipe, training, job["seed"])
@@ -270,13 +274,14 @@ def main() -> int:
     parser.add_argument("--predictor", choices=PREDICTORS, help="in training")
     parser.add_argument("--last", choices=PREDICTORS, help="for the trained weights")
     parser.add_argument("--epochs", type=int, help="75 and 15")
+    parser.add_argument("--weight", type=float, help="lambda; 0.3 and 0.35")
     parser.add_argument("--seeds", type=int, help="of each network; 5 and 3")
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     seeds = {name: arguments.seeds or NUM_SEEDS[name] for name in arguments.networks}
     if arguments.quick:
         seeds = {"LeNet-300-100": 1}
-    given = {name: getattr(arguments, name) for name in ("predictor", "last", "epochs")}
+    given = {name: getattr(arguments, name) for name in ("predictor", "last", "epochs", "weight")}
     varied = {name: value for name, value in given.items() if value is not None}
     varied |= {"moved": 0.0} if arguments.unmoved else {}
     jobs = jobs_of(seeds, validate=arguments.validate, **varied)

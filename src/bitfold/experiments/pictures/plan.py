@@ -149,7 +149,7 @@ def _improved(alike: Sequence[Trial], wanted: int, minutes: float) -> Trial:
 
 
 def _aimed(trial: Trial, before: Trial, wanted: int) -> Trial:
-    """A long trial of grids that is trained for bits: its bytes at one lambda vary by a fifth.
+    """A long trial of grids that is trained for bits: at one lambda, bytes change with time.
 
     Args:
         trial: as planned by lambda.
