@@ -32,9 +32,10 @@ export class Recording implements Link {
     this.epochs = recorded.moments.map((moment) => moment.epoch);
   }
 
-  /** Say what is true of all moments. */
+  /** Say what is true of all moments, at once: whoever sees the first moment finds the others too. */
   async open(): Promise<void> {
-    for (const text of this.recorded.said) this.hear(await inflated(text));
+    const messages = await Promise.all(this.recorded.said.map(inflated));
+    for (const message of messages) this.hear(message);
     this.state.current.frames = [...this.epochs];
     this.state.isConnected = true;
     for (const part of ["connection", "run", "moment"] as const) this.state.changed(part);
@@ -50,8 +51,8 @@ export class Recording implements Link {
   private async look(epoch: number | null): Promise<void> {
     const last = this.epochs[this.epochs.length - 1] ?? 0;
     const wanted = nearest(this.epochs, epoch ?? last) ?? last;
-    if (wanted === this.shownEpoch) return;
     this.wantedEpoch = wanted;
+    if (wanted === this.shownEpoch) return;
     const moment = this.recorded.moments.find((one) => one.epoch === wanted);
     if (moment === undefined) return;
     const message = unpacked(await inflated(moment.data));
