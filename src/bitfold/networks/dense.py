@@ -98,7 +98,7 @@ class CompiledNet:
             and is_plain(points)
             and self._memory.views is not None
             and not torch.is_autocast_enabled("cpu")
-            and not any(map(has_any_hooks, self._modules))
+            and not has_any_hooks(self._modules)
         )
 
 
@@ -236,14 +236,14 @@ def _array(tensor: Tensor) -> _Floats:
     return array
 
 
-def has_any_hooks(module: nn.Module) -> bool:
-    """Whether someone looks into a module's passes, or into those of all modules."""
+def has_any_hooks(modules: Sequence[nn.Module]) -> bool:
+    """Whether someone looks into the passes of some modules, or into those of all modules."""
     # PyTorch leaves the function without types.
     of_all: Callable[[], object] = _has_any_global_hook
-    return bool(
-        of_all()
-        or module._forward_hooks
+    return bool(of_all()) or any(
+        module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
+        for module in modules
     )

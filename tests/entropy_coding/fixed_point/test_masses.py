@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bitfold.entropy_coding.fixed_point.masses import (
+    add_up,
+    frequency_of,
     group_bits,
     make_room,
     span_of,
@@ -15,6 +17,7 @@ from bitfold.entropy_coding.fixed_point.masses import (
 from bitfold.entropy_coding.fixed_point.network import MAX_NUMBER, fixed_network, layer_shapes
 from tests.model_file.plain_network import layers_of, masses, starts, symbols
 
+Span = tuple[int, int, int]
 Drawn = tuple[list[NDArray[np.int64]], list[int], NDArray[np.int64]]
 
 
@@ -28,10 +31,19 @@ def drawn_network(seed: int, num_bins: int, size: int, least_step: int) -> Drawn
     return tensors, steps, chance.integers(0, 2**16 + 1, (2, widths[0]))
 
 
-def starts_of(cumulative: NDArray[np.int64], span: tuple[int, int, int]) -> list[int]:
+def starts_of(cumulative: NDArray[np.int64], span: Span) -> list[int]:
     """Return the starts of all symbols of a span, and 2^16."""
-    count = -(-(span[1] - span[0]) // (1 << span[2]))
-    return [start_of(cumulative, symbol, span) for symbol in range(count + 1)]
+    return [start_of(cumulative, symbol, span) for symbol in range(num_symbols(span) + 1)]
+
+
+def frequencies_of(found: NDArray[np.int64], span: Span) -> list[int]:
+    """Return the frequencies of all symbols of a span."""
+    return [frequency_of(found, symbol, span) for symbol in range(num_symbols(span))]
+
+
+def num_symbols(span: Span) -> int:
+    """Return how many symbols a span has; the last one may be of fewer bins."""
+    return -(-(span[1] - span[0]) // (1 << span[2]))
 
 
 @given(
@@ -51,17 +63,20 @@ def test_masses_and_frequencies_are_those_of_plain_python(
     for place in places:
         weigh_bins(network, place, room)
         expected = masses(layers_of(tensors, steps), place.tolist())
-        assert np.diff(room[2]).tolist() == expected
+        assert room[2].tolist() == [0, *expected]
         groups, together = symbols(expected)
         assert together == 1 << shift
-        whole = starts_of(room[2], (0, num_bins, shift))
+        spans = (0, num_bins, shift), span_of(len(groups) - 1, shift, num_bins)
+        shares = [frequencies_of(room[2], span) for span in spans]
+        add_up(room[2])
+        whole, within = (starts_of(room[2], span) for span in spans)
         assert whole == starts(groups)
-        within = starts_of(room[2], span_of(len(groups) - 1, shift, num_bins))
         assert within == starts(expected[(len(groups) - 1) * together :])
-        for found in (whole, within):
+        for found, frequencies in zip((whole, within), shares, strict=True):
             assert found[0] == 0
             assert found[-1] == 2**16
-            assert min(np.diff(found)) >= 1
+            assert np.diff(found).tolist() == frequencies
+            assert min(frequencies) >= 1
 
 
 def test_the_widest_network_overflows_nowhere() -> None:
@@ -74,4 +89,4 @@ def test_the_widest_network_overflows_nowhere() -> None:
         room = make_room(network)
         weigh_bins(network, np.full(5, 2**16), room)
         expected = [2**30 + 1] * 2 if sign > 0 else [2**30 + 1, 1]
-        assert np.diff(room[2]).tolist() == expected
+        assert room[2].tolist() == [0, *expected]

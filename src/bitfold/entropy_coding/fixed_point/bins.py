@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from bitfold.entropy_coding.fixed_point.masses import (
     Room,
+    add_up,
+    frequency_of,
     group_bits,
     make_room,
     span_of,
@@ -122,6 +124,7 @@ def _put_bins(
     shift, at = group_bits(last + 1), 0
     for number in range(len(numbers)):
         weigh_bins(network, coordinates[number], room)
+        add_up(cumulative)
         index = numbers[number] - first
         inside = min(max(index, 0), last)
         group = inside >> shift
@@ -163,6 +166,7 @@ def _get_bins(
     shift = group_bits(last + 1)
     for number in range(len(numbers)):
         weigh_bins(network, coordinates[number], room)
+        add_up(cumulative)
         index = _get(state, words, cumulative, (0, last + 1, shift))
         if shift > 0:
             span = span_of(index, shift, last + 1)
@@ -194,19 +198,16 @@ def _count_bits(
 ) -> None:
     """Do what `count_bits` says; the caller keeps the arrays."""
     network, coordinates, room = borrowed(network), borrowed(coordinates), borrowed(room)
-    cumulative = room[2]
-    num_bins = len(cumulative) - 1
+    masses = room[2]
+    num_bins = len(masses) - 1
     shift = group_bits(num_bins)
     for number in range(len(bins)):
         weigh_bins(network, coordinates[number], room)
-        group, span = bins[number] >> shift, (0, num_bins, shift)
-        start = start_of(cumulative, group, span)
-        total = 16 - math.log2(start_of(cumulative, group + 1, span) - start)
+        group = bins[number] >> shift
+        total = 16 - math.log2(frequency_of(masses, group, (0, num_bins, shift)))
         if shift > 0:
             span = span_of(group, shift, num_bins)
-            within = bins[number] - span[0]
-            start = start_of(cumulative, within, span)
-            total += 16 - math.log2(start_of(cumulative, within + 1, span) - start)
+            total += 16 - math.log2(frequency_of(masses, bins[number] - span[0], span))
         bits[number] = total
 
 

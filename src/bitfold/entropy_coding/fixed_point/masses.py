@@ -1,8 +1,8 @@
 """From a weight's coordinates to the frequencies of its bins. Importing this imports Numba.
 
-Nothing overflows int64. Values are below 2^29, numbers of steps at most 2^17 and layers at most
-4,096 wide, so that sums are below 2^58, and below 2^62 when multiplied by their factor. Masses are
-at most 2^30 + 1, those of 65,536 bins together below 2^47, and below 2^63 when multiplied by 2^16.
+Nothing overflows int64. Values are below 2^29, numbers of steps at most 2^17, their factors below
+2^4 and layers at most 4,096 wide, so that sums are below 2^62. Masses are at most 2^30 + 1, those
+of 65,536 bins together below 2^47, and below 2^63 when multiplied by 2^16.
 """
 
 from typing import Final
@@ -17,9 +17,12 @@ from bitfold.runtime.inlining import inlined
 Ints = NDArray[np.int64]
 
 Room = tuple[NDArray[np.int32], Ints, Ints]
-"""Hidden values, a layer's sums, and cumulative masses of the bins."""
+"""Hidden values, a layer's sums, and masses of the bins."""
 
 _FRACTION: Final = 16
+# Sums are kept this much higher, so that they are positive: without AVX-512, a processor shifts
+# several positive numbers at a time, and negative ones one by one.
+_RAISED: Final = 1 << 62
 _LARGEST: Final = (1 << 29) - 1
 # The slope of negative values, 0.01, is this over 2^19.
 _SLOPE: Final = 5243
@@ -65,10 +68,10 @@ def weigh_bins(network: FixedNetwork, coordinates: Ints, room: Room) -> None:
     Args:
         network: in fixed point.
         coordinates: (coordinates,).
-        room: of `make_room`; its last array gets the sums of masses up to each bin.
+        room: of `make_room`; its last array gets the masses of each bin, behind a 0.
     """
-    hidden, sums, cumulative = room
-    widths, numbers, biases, factors, shifts = network
+    hidden, sums, masses = room
+    widths, numbers, biases, shifts = network
     for number in range(len(coordinates)):
         hidden[number] = coordinates[number]
     first, first_bias, last = 0, 0, len(widths) - 2
@@ -77,40 +80,53 @@ def weigh_bins(network: FixedNetwork, coordinates: Ints, room: Room) -> None:
         end, end_bias = first + num_inputs * num_outputs, first_bias + num_outputs
         layer_sums = sums[:num_outputs]
         _add_inputs(numbers[first:end], hidden[:num_inputs], layer_sums)
-        _scale(layer_sums, factors[layer], shifts[layer], biases[first_bias:end_bias])
+        _scale(layer_sums, shifts[layer], biases[first_bias:end_bias])
         for j in range(num_outputs if layer < last else 0):
             value = sums[j]
             hidden[j] = value if value >= 0 else (value * _SLOPE) >> _SLOPE_SHIFT
         first, first_bias = end, end_bias
-    _add_masses(sums[: widths[last + 1]], cumulative)
+    _to_masses(sums[: widths[last + 1]], masses)
 
 
 @inlined
 def _add_inputs(numbers: NDArray[np.int32], hidden: NDArray[np.int32], sums: Ints) -> None:
-    """Add up the products of each input with its row of numbers."""
-    num_outputs = len(sums)
-    sums[:] = 0
-    for i in range(len(hidden)):
-        value = np.int64(hidden[i])
-        for j in range(num_outputs):
-            sums[j] += value * np.int64(numbers[i * num_outputs + j])
+    """Add up the products of each input with its row of numbers, four rows in a pass; `_RAISED`."""
+    n, rest = len(sums), len(hidden) & 3
+    sums[:] = _RAISED
+    for i in range(rest):
+        value, row = np.int64(hidden[i]), numbers[i * n : (i + 1) * n]
+        for j in range(n):
+            sums[j] += value * np.int64(row[j])
+    for i in range(rest, len(hidden), 4):
+        row_a, row_b = numbers[i * n : (i + 1) * n], numbers[(i + 1) * n : (i + 2) * n]
+        row_c, row_d = numbers[(i + 2) * n : (i + 3) * n], numbers[(i + 3) * n : (i + 4) * n]
+        a, b = np.int64(hidden[i]), np.int64(hidden[i + 1])
+        c, d = np.int64(hidden[i + 2]), np.int64(hidden[i + 3])
+        for j in range(n):
+            sums[j] += (
+                a * np.int64(row_a[j])
+                + b * np.int64(row_b[j])
+                + c * np.int64(row_c[j])
+                + d * np.int64(row_d[j])
+            )
 
 
 @inlined
-def _scale(sums: Ints, factor: int, shift: int, biases: Ints) -> None:
-    """Turn sums in steps into fixed point, add biases, and keep the results within bounds."""
+def _scale(sums: Ints, shift: int, biases: Ints) -> None:
+    """Turn raised sums into fixed point, add biases, and keep the results within bounds."""
+    raised = _RAISED >> shift
     for j in range(len(sums)):
-        total = ((sums[j] * factor) >> shift) + biases[j]
+        total = np.int64(np.uint64(sums[j]) >> np.uint64(shift)) - raised + biases[j]
         sums[j] = min(max(total, -_LARGEST), _LARGEST)
 
 
 @inlined
-def _add_masses(logits: Ints, cumulative: Ints) -> None:
-    """Running sums of masses: exp(logit - largest) * 2^30, plus 1."""
+def _to_masses(logits: Ints, masses: Ints) -> None:
+    """Each bin's exp(logit - largest) * 2^30, plus 1, behind a 0."""
     top = logits[0]
     for j in range(len(logits)):
         top = max(top, logits[j])
-    # Apart from the sum, so that the compiler works on several at a time.
+    masses[0] = 0
     for j in range(len(logits)):
         # Masks change nothing. They show that factors have 32 bits, whose products are fast.
         distance = min(top - logits[j], _NOTHING) & _32_BITS
@@ -120,11 +136,40 @@ def _add_masses(logits: Ints, cumulative: Ints) -> None:
         power = (_C2 - ((power * part) >> _FRACTION)) & _32_BITS
         power = (_C1 - ((power * part) >> _FRACTION)) & _32_BITS
         power = _ONE - ((power * part) >> _FRACTION)
-        cumulative[j + 1] = (power >> (octaves >> _FRACTION)) + 1
+        masses[j + 1] = (power >> (octaves >> _FRACTION)) + 1
+
+
+@inlined
+def add_up(masses: Ints) -> None:
+    """Turn the masses of `weigh_bins` into sums of all masses up to each bin."""
     total = 0
-    for j in range(len(logits)):
-        total += cumulative[j + 1]
-        cumulative[j + 1] = total
+    for j in range(len(masses)):
+        total += masses[j]
+        masses[j] = total
+
+
+@inlined
+def frequency_of(masses: Ints, symbol: int, span: tuple[int, int, int]) -> int:
+    """A symbol's share of 2^16: the distance of `start_of` to that of the next symbol.
+
+    Args:
+        masses: of `weigh_bins`, not yet added up.
+        symbol: as of `start_of`.
+        span: as of `start_of`.
+    """
+    first, end, shift = span
+    start = min(first + (symbol << shift), end)
+    stop = min(first + ((symbol + 1) << shift), end)
+    count = (end - first + (1 << shift) - 1) >> shift
+    below, own, above = 0, 0, 0
+    for j in range(first, start):
+        below += masses[j + 1]
+    for j in range(start, stop):
+        own += masses[j + 1]
+    for j in range(stop, end):
+        above += masses[j + 1]
+    shared, total = _ALL - count, below + own + above
+    return int(1 + ((below + own) * shared) // total - (below * shared) // total)
 
 
 @compiled(inline="always")

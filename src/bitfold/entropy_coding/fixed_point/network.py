@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +25,9 @@ STEP_BITS = 8
 #: The name under which `whole_parameters` returns the codes of steps.
 STEPS = "steps"
 
-_FINEST, _EIGHTHS = 31, 8
+#: The finest step is 8 / 2^31; there are eight steps in an octave.
+FINEST: Final = 31
+EIGHTHS: Final = 8
 
 
 class WholeNetwork(NamedTuple):
@@ -57,20 +59,20 @@ class FixedNetwork(NamedTuple):
 
     Attributes:
         widths: int64 (layers + 1,): coordinates, hidden layers, bins.
-        numbers: int32, layer after layer: weights, inputs by outputs, in steps.
+        numbers: int32, layer after layer: weights, inputs by outputs, times 2 to the shift.
         biases: int64, layer after layer, with `FRACTION_BITS` behind the point.
-        factors: int64 (layers,), 8 to 15.
-        shifts: int64 (layers,): a step of weights is ``factor / 2**shift``.
+        shifts: int64 (layers,), 0 to 31.
     """
 
     widths: Ints
     numbers: NDArray[np.int32]
     biases: Ints
-    factors: Ints
     shifts: Ints
 
 
-def whole_parameters(parameters: Mapping[str, Tensor], precision_bits: int) -> dict[str, Tensor]:
+def whole_parameters(
+    parameters: Mapping[str, Tensor], precision_bits: int
+) -> tuple[dict[str, Tensor], bool]:
     """Round each parameter to whole steps of its tensor.
 
     Of the steps that can be sent, a tensor gets the shortest in which its spread is at most
@@ -83,10 +85,10 @@ def whole_parameters(parameters: Mapping[str, Tensor], precision_bits: int) -> d
 
     Returns:
         On the CPU: int64 of the parameters' shapes, and under `STEPS` the codes of the steps, int64
-        (tensors,).
+        (tensors,); and whether all parameters are finite.
 
     Example:
-        >>> found = whole_parameters({"bias": torch.tensor([0.0, 0.5, -1.0])}, 4)
+        >>> found, _ = whole_parameters({"bias": torch.tensor([0.0, 0.5, -1.0])}, 4)
         >>> found["bias"].tolist(), found[STEPS].tolist()
         ([0, 5, -9], [198])
     """
@@ -100,16 +102,17 @@ def whole_parameters(parameters: Mapping[str, Tensor], precision_bits: int) -> d
     numbers = torch.empty(sum(sizes), dtype=torch.int64, device="cpu")
     codes = torch.empty(len(sizes), dtype=torch.int64, device="cpu")
     bounds, out = (num_numbers, MAX_NUMBER), (numbers.numpy(), codes.numpy())
-    round_tensors(values.numpy(), np.array(sizes), step_lengths(), bounds, out)
+    are_finite = round_tensors(values.numpy(), np.array(sizes), step_lengths(), bounds, out)
     parts = zip(parameters, items, torch.split(numbers, sizes), strict=True)
-    return {name: part.view(item.shape) for name, item, part in parts} | {STEPS: codes}
+    whole = {name: part.view(item.shape) for name, item, part in parts}
+    return {**whole, STEPS: codes}, bool(are_finite)
 
 
 @cache
 def step_lengths() -> NDArray[np.float64]:
     """The lengths for which the codes of steps stand: (256,), ascending."""
-    octave, eighth = np.divmod(np.arange(2**STEP_BITS), _EIGHTHS)
-    lengths: NDArray[np.float64] = np.ldexp((_EIGHTHS + eighth) * 1.0, octave - _FINEST)
+    octave, eighth = np.divmod(np.arange(2**STEP_BITS), EIGHTHS)
+    lengths: NDArray[np.float64] = np.ldexp((EIGHTHS + eighth) * 1.0, octave - FINEST)
     return lengths
 
 
@@ -121,20 +124,20 @@ def fixed_network(tensors: Sequence[Ints], steps: Sequence[int]) -> FixedNetwork
             `MAX_NUMBER` in size.
         steps: the code of each tensor's step, 0 to 255.
     """
+    # Importing Numba takes 0.4 s, so it is imported only when a network is used.
+    from bitfold.entropy_coding.fixed_point.rounding import fix_tensors  # noqa: PLC0415 - as said
+
     weights, biases = tensors[::2], tensors[1::2]
-    octaves, eighths = np.divmod(np.array(steps, np.int64), _EIGHTHS)
-    factors, shifts = _EIGHTHS + eighths, _FINEST - octaves
-    fixed = [
-        ((item * factor) << FRACTION_BITS) >> shift
-        for item, factor, shift in zip(biases, factors[1::2], shifts[1::2], strict=True)
-    ]
-    return FixedNetwork(
-        np.array([weights[0].shape[1], *(len(item) for item in biases)], np.int64),
-        np.concatenate([item.T.reshape(-1) for item in weights]).astype(np.int32),
-        np.concatenate(fixed),
-        factors[::2].copy(),
-        shifts[::2].copy(),
+    widths = np.array([weights[0].shape[1], *map(len, biases)], np.int64)
+    network = FixedNetwork(
+        widths,
+        np.empty(sum(item.size for item in weights), np.int32),
+        np.empty(widths[1:].sum(), np.int64),
+        np.empty(len(weights), np.int64),
     )
+    flat = np.concatenate([item.reshape(-1) for item in tensors])
+    fix_tensors(flat, np.array(steps, np.int64), FRACTION_BITS, network)
+    return network
 
 
 def fixed_network_of(whole: Mapping[str, Tensor]) -> FixedNetwork:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from bitfold.entropy_coding.fixed_point.network import EIGHTHS, FINEST, FixedNetwork
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
@@ -15,7 +16,7 @@ Floats = NDArray[np.float64]
 @compiled
 def round_tensors(
     values: Floats, sizes: Ints, lengths: Floats, bounds: tuple[int, int], out: tuple[Ints, Ints]
-) -> None:
+) -> bool:
     """Do what `whole_parameters` says for tensors that lie one behind the other.
 
     Args:
@@ -24,7 +25,14 @@ def round_tensors(
         lengths: the lengths of steps, ascending.
         bounds: the count of numbers that a precision can tell apart, and the largest number.
         out: whole numbers in the order of the values, and the code of each tensor's step; written.
+
+    Returns:
+        Whether all values are finite.
     """
+    are_finite = True
+    for k in range(len(values)):
+        if not math.isfinite(values[k]):
+            values[k], are_finite = 0.0, False
     numbers, codes = out
     num_numbers, largest_number = bounds
     start = 0
@@ -41,6 +49,7 @@ def round_tensors(
         for k in range(start, end):
             numbers[k] = min(numbers[k], lowest + num_numbers - 1)
         start = end
+    return are_finite
 
 
 @inlined
@@ -48,8 +57,6 @@ def _least_step(values: Floats, num_numbers: int, largest_number: int) -> float:
     """The least length of a step with which a tensor's numbers can be sent."""
     lowest, highest = math.inf, -math.inf
     for k in range(len(values)):
-        if not math.isfinite(values[k]):
-            values[k] = 0.0
         lowest, highest = min(lowest, values[k]), max(highest, values[k])
     largest = max(abs(lowest), abs(highest))
     return max((highest - lowest) / (num_numbers - 2), largest / largest_number)
@@ -66,3 +73,36 @@ def _code_of_step(lengths: Floats, least: float) -> int:
         else:
             high = middle
     return low
+
+
+@compiled
+def fix_tensors(whole: Ints, codes: Ints, fraction_bits: int, network: FixedNetwork) -> None:
+    """Write a network as the compiled loops take it.
+
+    Args:
+        whole: weights (outputs, inputs) and biases in turn, one behind the other, in steps.
+        codes: of the steps, by tensors.
+        fraction_bits: behind the point of biases.
+        network: its widths are read, and everything else is written.
+    """
+    widths, numbers, biases, shifts = network
+    start, first, first_bias = 0, 0, 0
+    for layer in range(len(shifts)):
+        num_inputs, num_outputs = widths[layer], widths[layer + 1]
+        factor, shifts[layer] = _factor_and_shift(codes[2 * layer])
+        for row in range(num_outputs):
+            for column in range(num_inputs):
+                numbers[first + column * num_outputs + row] = whole[start + column] * factor
+            start += num_inputs
+        first += num_inputs * num_outputs
+        factor, shift = _factor_and_shift(codes[2 * layer + 1])
+        for row in range(num_outputs):
+            biases[first_bias + row] = ((whole[start + row] * factor) << fraction_bits) >> shift
+        start += num_outputs
+        first_bias += num_outputs
+
+
+@inlined
+def _factor_and_shift(code: int) -> tuple[int, int]:
+    """A step's length is the factor over 2 to the shift; see `step_lengths`."""
+    return EIGHTHS + code % EIGHTHS, FINEST - code // EIGHTHS

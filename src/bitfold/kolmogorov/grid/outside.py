@@ -24,8 +24,9 @@ def outside_count(
         int64, 0-d, on the module's device. Weights that are not finite do not count in learned
         steps; in a fixed range infinite ones do.
     """
-    steps, plain = weight_range.steps(as_sent=True), table.plain_values()
-    if steps is not None and plain is not None:
+    plain = table.plain_values()
+    if plain is not None:
+        steps = weight_range.steps(as_sent=True)
         found = num_outside(plain, steps, table.held_sizes, weight_range.bins)
         outside = torch.tensor(found, device="cpu")
     else:

@@ -69,16 +69,19 @@ def count_plainly(
 
 
 def num_outside(
-    weights: NDArray[np.float32], steps: Tensor, sizes: Sequence[int], bins: Bins
+    weights: NDArray[np.float32], steps: Tensor | None, sizes: Sequence[int], bins: Bins
 ) -> int:
-    """The number of finite weights outside the range.
+    """The number of weights outside the range; see `outside.outside_count`.
 
     Args:
         weights: of all tensors (n,).
-        steps: floating (tensors,), as sent.
+        steps: floating (tensors,), as sent; None: the bins are in the units of the weights.
         sizes: the number of each tensor's weights.
-        bins: the grid, 1 apart.
+        bins: the grid, 1 apart where there are steps.
     """
+    if steps is None:
+        least, greatest = np.float32(bins.minimum), np.float32(bins.maximum)
+        return int(np.count_nonzero((weights < least) | (weights > greatest)))
     from bitfold.kolmogorov.grid.rounding_kernels import count_outside  # noqa: PLC0415 - see above
 
     units = (1 / steps.float()).numpy()

@@ -63,6 +63,26 @@ def count_bins(weights: Weights, rounding: Rounding, numbers: NDArray[np.int64])
     return are_finite
 
 
+@compiled
+def clip_to_bins(numbers: NDArray[np.int64], origin: int, last: int) -> bool:
+    """Turn the numbers of bins into indices, 0 to ``last``, in place.
+
+    Args:
+        numbers: (n,), of `count_bins`; one beyond the range becomes the outer bin.
+        origin: the index of number 0.
+        last: the last index.
+
+    Returns:
+        Whether an outer bin has a weight.
+    """
+    has_outer = False
+    for i in range(numbers.shape[0]):
+        index = min(max(numbers[i] + origin, 0), last)
+        has_outer = has_outer or index == 0 or index == last  # noqa: PLR1714 - Numba is slow with `in`
+        numbers[i] = index
+    return has_outer
+
+
 @compiled(error_model="numpy")
 def count_outside(
     weights: Weights, units: Weights, ends: NDArray[np.int64], limits: tuple[float, float]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Self
 
@@ -144,20 +145,28 @@ class CoordinatePredictor(WeightPredictor):
         """Whole numbers if bins are coded, see `whole_parameters`; rounded floats for densities."""
         if self.kind != "cross_entropy":
             return super().sent(precision_bits)
-        return whole_parameters(dict(zip(self._names, self.layers(), strict=True)), precision_bits)
+        return self._whole(precision_bits)[0]
+
+    def _whole(self, precision_bits: int) -> tuple[dict[str, Tensor], bool]:
+        layers = dict(zip(self._names, self.layers(), strict=True))
+        return whole_parameters(layers, precision_bits)
 
     def sending_bits(self, precision_bits: int) -> Tensor | float:
         """Bits of the parameters, and of the shape for a distribution over bins."""
         if self.kind != "cross_entropy":
             return super().sending_bits(precision_bits)
-        # Importing Numba takes 0.4 s, so it is imported only when bits are counted.
-        from bitfold.entropy_coding.fixed_point.syntax import (  # noqa: PLC0415 - see above
-            parameter_bits,
-            shape_bits,
-        )
+        sizes = tuple(item.numel() for item in self.layers())
+        return _sending_bits(sizes, precision_bits, self.shape, self.bins.num_bins)
 
-        sizes = [item.numel() for item in self.layers()]
-        return parameter_bits(sizes, precision_bits) + shape_bits(self.shape, self.bins.num_bins)
+    def send(
+        self, table: ParameterTable, weight_range: WeightRange, precision_bits: int
+    ) -> SentPredictor:
+        """Round the predictor; the parameters are known to be finite by the way."""
+        if self.kind != "cross_entropy":
+            return super().send(table, weight_range, precision_bits)
+        whole, are_finite = self._whole(precision_bits)
+        bits = self.sending_bits(precision_bits)
+        return SentPredictor(whole, bits, are_finite=are_finite)
 
     @torch.no_grad()
     def file_coding(
@@ -213,16 +222,19 @@ class CoordinatePredictor(WeightPredictor):
         if weights is None:
             return None
         from bitfold.entropy_coding.fixed_point.bins import bin_bits  # noqa: PLC0415 - imports Numba
+        from bitfold.kolmogorov.grid.rounding_kernels import (  # noqa: PLC0415 - imports Numba
+            clip_to_bins,
+        )
 
         ((numbers, are_finite),) = count_plainly(weights, 1.0, self.bins, len(weights))
-        if not (are_finite and bool(torch.isfinite(self._flat()).all())):
+        if not (are_finite and as_sent.are_finite):
             return math.nan, math.nan
-        indices = (numbers + self.bins.origin).clip(0, self.bins.num_bins - 1)
+        has_outer = clip_to_bins(numbers, self.bins.origin, self.bins.num_bins - 1)
         places = all_weights.fixed_coordinates(self.coordinates)
-        bits = bin_bits(fixed_network_of(as_sent.parameters), places, indices)
+        bits = bin_bits(fixed_network_of(as_sent.parameters), places, numbers)
         # PyTorch's sum, so that both ways give the same bits.
         total = float(torch.from_numpy(bits).sum())
-        if indices.min() > 0 and indices.max() < self.bins.num_bins - 1:
+        if not has_outer:
             return total, 0.0
         return total, float(escape_bits(torch.from_numpy(weights).double(), self.bins).sum())
 
@@ -297,6 +309,19 @@ class CoordinatePredictor(WeightPredictor):
 def has_kernels(tensor: Tensor) -> bool:
     """Whether compiled loops can read a tensor: float32 on the CPU, under a tested Numba."""
     return tensor.device.type == "cpu" and tensor.dtype == torch.float32 and can_fuse()
+
+
+@cache  # the same at each count
+def _sending_bits(
+    sizes: tuple[int, ...], precision_bits: int, shape: tuple[int, ...], num_bins: int
+) -> int:
+    # Importing Numba takes 0.4 s, so it is imported only when bits are counted.
+    from bitfold.entropy_coding.fixed_point.syntax import (  # noqa: PLC0415 - see above
+        parameter_bits,
+        shape_bits,
+    )
+
+    return parameter_bits(sizes, precision_bits) + shape_bits(shape, num_bins)
 
 
 def _check_shape(shape: Sequence[int]) -> None:

@@ -15,11 +15,13 @@ class SentPredictor(NamedTuple):
         parameters: by name, as `WeightPredictor.hard_bits` takes them.
         bits: of all parameters together; a tensor where they depend on the parameters' values.
         scales: of all tensors, for predictors with locations and scales.
+        are_finite: whether no parameter that was rounded was infinite or no number.
     """
 
     parameters: dict[str, Tensor]
     bits: Tensor | float
     scales: WholeScales | None = None
+    are_finite: bool = True
 
 
 class FileCoding(NamedTuple):

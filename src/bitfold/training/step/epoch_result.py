@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -62,8 +63,9 @@ class StepLosses:
             batch_size: points of a step; the last one has the rest.
         """
         found = cls(every=1)
-        sizes = range(0, num_points, batch_size)
-        found._sizes = [min(batch_size, num_points - first) for first in sizes]
+        found._sizes = [
+            min(batch_size, num_points - first) for first in range(0, num_points, batch_size)
+        ]
         found._has_k, found._table = [True] * len(losses), losses
         return found
 
@@ -92,8 +94,7 @@ class StepLosses:
             losses: as `stacked` gives them.
             present_k: computes K, for an epoch in which no step had K.
         """
-        sizes = torch.tensor(self._sizes, dtype=losses.dtype, device=losses.device)
-        shares = sizes / sum(self._sizes)
+        sizes, shares = _sizes_and_shares(tuple(self._sizes), losses.dtype, losses.device)
         if losses.shape[1] == 1 or self._every == 1:
             return list((losses * shares[:, None]).sum(0))
         if not any(self._has_k):
@@ -110,3 +111,12 @@ class StepLosses:
         """
         pairs = zip(flat[::2], flat[1::2], self._has_k, strict=True)
         return tuple((task, k / self._every) for task, k, has_k in pairs if has_k)
+
+
+@lru_cache(maxsize=4)  # the same in each epoch
+def _sizes_and_shares(
+    sizes: tuple[int, ...], dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """The points of each step, and their share of all."""
+    points = torch.tensor(sizes, dtype=dtype, device=device)
+    return points, points / sum(sizes)

@@ -83,7 +83,7 @@ class EpochLoop:
 
     def can_run(self) -> bool:
         """Whether nothing looks into the passes: no module of the network has a hook."""
-        return not any(map(has_any_hooks, self._modules))
+        return not has_any_hooks(self._modules)
 
     def run(
         self, order: Tensor, weight: float, should_stop: Callable[[], bool] | None = None

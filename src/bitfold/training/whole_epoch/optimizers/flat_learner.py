@@ -65,9 +65,10 @@ class FlatLearner:
         # Parameters whose optimiser counts steps.
         self._counted = [i for i, owner in enumerate(self._owners) if _counts_steps(owner)]
         self._count = np.zeros(1)
-        # Views of the arrays, and the states of the parameters, which hold them.
-        self._views: list[dict[str, Tensor]] = []
+        self._arrays = self._flat.numpy(), self._gradient.numpy(), self._moments.numpy()
+        # The states of the parameters, and the views of the arrays that they hold, by name.
         self._states: list[dict[str, Any]] = []
+        self._views: list[tuple[dict[str, Any], str, Tensor]] = []
         self._addresses: list[int] = []
 
     @property
@@ -83,10 +84,9 @@ class FlatLearner:
         """
         if not self._is_bound():
             self._bind()
-        self._count[0] = float(self._steps[self._counted[0]]) if self._counted else 0.0
+        self._count[0] = self._steps[self._counted[0]].item() if self._counted else 0.0
         settings = settings_of_group(self._optimizer, clip_norm, has_muon=self._muon is not None)
-        flat = (self._flat.numpy(), self._gradient.numpy(), self._moments.numpy())
-        state = (*flat, self._count, settings)
+        state = (*self._arrays, self._count, settings)
         return (*state, NO_MATRICES if self._muon is None else self._muon.arrays(state))
 
     def finish(self) -> None:
@@ -94,14 +94,14 @@ class FlatLearner:
         self._steps.fill_(float(self._count[0]))
 
     def _is_bound(self) -> bool:
-        if not self._views or [item.data_ptr() for item in self._parameters] != self._addresses:
+        addresses = [item.data_ptr() for item in self._parameters]
+        if not self._states or addresses != self._addresses:
             return False
         # Looked through in their order: to look one up, the hash of a tensor takes longest.
         held = {id(state) for owner in set(self._owners) for state in owner.state.values()}
-        return all(
-            id(state) in held and all(state.get(name) is view for name, view in views.items())
-            for state, views in zip(self._states, self._views, strict=True)
-        )
+        if not held.issuperset(map(id, self._states)):
+            return False
+        return all(state.get(name) is view for state, name, view in self._views)
 
     @torch.no_grad()
     def _bind(self) -> None:
@@ -120,7 +120,7 @@ class FlatLearner:
                 before = state.get(name)
                 view.copy_(torch.zeros_like(view) if before is None else before)
                 state[name] = view
-            self._views.append(views)
+                self._views.append((state, name, view))
             self._states.append(state)
         self._addresses = [item.data_ptr() for item in self._parameters]
 
