@@ -107,10 +107,11 @@ def test_fixed_point_takes_what_floating_point_takes(bins: int) -> None:
     assert not torch.equal(fixed, floating)
 
 
-def test_parameters_that_are_not_finite_have_no_finite_bits() -> None:
+@pytest.mark.parametrize("weight_range", ["auto", (-1.0, 1.0)])
+def test_parameters_that_are_not_finite_have_no_finite_bits(weight_range: Any) -> None:
     """If the predictor's parameters diverge, the bits of the weights are not finite."""
     module = nn.Linear(3, 2)
-    loss = KolmogorovLoss(module, predictor="coordinate", bins=8)
+    loss = KolmogorovLoss(module, predictor="coordinate", bins=8, weight_range=weight_range)
     assert math.isfinite(loss.bits().total)
     with torch.no_grad():
         loss.predictor.get_parameter("head.bias")[0] = math.nan
