@@ -191,7 +191,7 @@ class LearnedSteps:
         self.is_hard, self._best = False, None
 
     def _is_finite(self) -> bool:
-        return all(bool(item.isfinite().all()) for item in self._parameters())
+        return bool(self._kolmogorov.table.values().isfinite().all())
 
 
 def finished_bits(facts: Tensor) -> int:
