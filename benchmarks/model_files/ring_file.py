@@ -29,6 +29,7 @@ from benchmarks.model_files.model_bytes import through_file
 from benchmarks.model_files.small_models import PAGE, RISING, SOFT, described
 from bitfold import PolytopeNet
 from bitfold.kolmogorov import PREDICTORS, KolmogorovLoss, finish, fit_predictor, prune_dead
+from bitfold.runtime.display.decibels import psnr_of
 from bitfold.targets import load_target, sample_split
 
 SHAPE, SIDE = "[10]*8", 1024
@@ -126,7 +127,7 @@ def psnr_db(network: nn.Module, picture: Points) -> float:
     squares = sum(
         squared_error(network, Points(*part)).double().item() * len(part[0]) for part in parts
     )
-    return -10 * math.log10(squares / len(picture.values))
+    return psnr_of(squares / len(picture.values))
 
 
 @torch.no_grad()

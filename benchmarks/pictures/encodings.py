@@ -30,6 +30,7 @@ from benchmarks.harness.timing import argument_parser
 from benchmarks.pictures.networks import SIZES, Method
 from benchmarks.pictures.samples import PHOTOGRAPHS, photograph
 from bitfold.networks import CompiledNet, PolytopeNet
+from bitfold.runtime.display.decibels import psnr_of
 from bitfold.targets import Grid
 
 TABLE: Final = RESULTS / "encodings.json"
@@ -73,7 +74,7 @@ def learned_picture(
 def psnr_db(pixels: NDArray[np.uint8], shown: Tensor) -> float:
     """Return the PSNR of what a network shows, before it is rounded."""
     values = torch.from_numpy(pixels.astype(np.float32) / 255)
-    return -10 * math.log10(float((shown - values).square().mean()))
+    return psnr_of(float((shown - values).square().mean()))
 
 
 class Training(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+
+from bitfold.runtime.display.decibels import psnr_of
 
 Pixels = NDArray[np.uint8]
 
@@ -29,7 +30,7 @@ def psnr_db(first: Pixels, second: Pixels) -> float:
     13.98
     """
     error = float(((first.astype(np.float64) - second) ** 2).mean())
-    return math.inf if error == 0 else 10 * math.log10(_PEAK**2 / error)
+    return psnr_of(error / _PEAK**2)
 
 
 def ssim(first: Pixels, second: Pixels) -> float:
