@@ -98,7 +98,7 @@ def test_what_is_sent_is_whole_exponents() -> None:
     assert isinstance(loss.predictor, ScalePredictor)
     learned = loss.predictor.learned_scales()
     whole = quantise_scales(learned, loss.table, loss.weight_range, loss.predictor_bits)
-    for scale in whole.of_tensors(learned.places):
+    for scale in whole.of_tensors(learned.sides):
         for lines in scale.lines:
             assert lines.unit == 3
             assert (lines.exponents % 8 == 0).all()
@@ -183,7 +183,7 @@ def test_lines_are_dead_where_all_their_weights_are_the_location(quantise: Any) 
     assert isinstance(predictor, ScalePredictor)
     learned = predictor.learned_scales()
     whole = quantise_scales(learned, table, loss.weight_range, 8)
-    found = whole.of_tensors(learned.places)
+    found = whole.of_tensors(learned.sides)
     num_dead = 0
     for number, (scale, block) in enumerate(zip(found, table.layout.blocks, strict=True)):
         numbers = torch.cat(list(numbers_of_tensor(table, loss.weight_range, number)))

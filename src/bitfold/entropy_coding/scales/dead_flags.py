@@ -52,6 +52,22 @@ def get_dead_flags(state: State, words: Words, beside: Ints, flags: Ints) -> Non
         flags[number] = before = flag
 
 
+@compiled
+def flags_beside(neurons: Ints, count: int, axis: int) -> Ints:
+    """The dead-neuron flags of the previous layer, one per column; all 0 for rows.
+
+    Columns are 0 too if their count is no multiple of the neurons'.
+
+    Args:
+        neurons: of the last tensor that had rows, 0 or 1 for each; one 0 before the first.
+        count: of rows or columns.
+        axis: 0 for rows, 1 for columns.
+    """
+    if axis == 0 or count % len(neurons):
+        return np.zeros(count, np.int64)
+    return np.repeat(neurons, count // len(neurons))
+
+
 @compiled(inline="always")
 def _zeros_after(seen: Ints) -> int:
     """Frequency of 0 among 2^16, after ``seen[0]`` zeros and ``seen[1]`` ones.

@@ -24,18 +24,22 @@ from bitfold.entropy_coding.numbers.flags import put_flag
 from bitfold.entropy_coding.numbers.golomb import put_signed
 from bitfold.entropy_coding.numbers.plain_bits import put_bits
 from bitfold.entropy_coding.rans.symbols import Symbols, symbol_bits
-from bitfold.entropy_coding.scales.dead_flags import get_dead_flags, put_dead_flags
+from bitfold.entropy_coding.scales.dead_flags import (
+    flags_beside,
+    get_dead_flags,
+    put_dead_flags,
+)
 from bitfold.entropy_coding.scales.exponents import get_exponents, put_exponents
 from bitfold.entropy_coding.scales.whole_scales import (
     COARSEST_UNIT,
     DEAD,
     LEAST_OWN,
     MAX_DISTANCE,
+    FlatScales,
     Ints,
     Lines,
     SentScale,
-    dead_rows,
-    flags_beside,
+    flat_scales,
 )
 from bitfold.entropy_coding.streams import StreamReader, StreamWriter
 from bitfold.runtime.compiling import compiled
@@ -45,39 +49,54 @@ _OWN_BITS, _UNIT_BITS = 8, 2
 _SAME_UNIT = 15 << 12
 # Order of the Golomb code of locations.
 _LOCATION_ORDER = 2
-# More symbols than a tensor takes without its lines, and than a row or column and two more take.
-_MOST_SYMBOLS, _MOST_LINE_SYMBOLS = 120, 4
+# More symbols than a tensor takes without the two of each row and column.
+_MOST_SYMBOLS = 128
 
 
 def write_scales(writer: StreamWriter, scales: Sequence[SentScale]) -> None:
     """Append the scales of tensors, in the order in which the tensors are coded."""
-    writer.write_symbols(scale_symbols(scales))
+    writer.write_symbols(scale_symbols(flat_scales(scales)))
 
 
-def scale_bits(scales: Sequence[SentScale]) -> float:
+def scale_bits(scales: FlatScales) -> float:
     """The bits that `write_scales` takes."""
     return symbol_bits(scale_symbols(scales))
 
 
-def scale_symbols(scales: Sequence[SentScale]) -> Symbols:
+def scale_symbols(scales: FlatScales) -> Symbols:
     """The symbols that `write_scales` writes."""
-    out = np.empty(_most_symbols(scales), np.uint32)
-    has_locations = any(scale.location != 0 for scale in scales)
-    at, last = put_bits(out, 0, int(has_locations), 1), COARSEST_UNIT
+    num_lines = int((scales.sides[:, :, 1] - scales.sides[:, :, 0]).sum())
+    out = np.empty(1 + _MOST_SYMBOLS * len(scales.own) + 2 * num_lines, np.uint32)
+    found: Symbols = out[: _put_scales(out, scales)]
+    return found
+
+
+@compiled
+def _put_scales(out: Symbols, scales: FlatScales) -> int:
+    """Write the symbols of `scale_symbols`, and return their number."""
+    locations, own, exponents, sides, units = scales
+    has_locations = 0
+    for location in locations:
+        has_locations = 1 if location != 0 else has_locations
+    at, last = put_bits(out, 0, has_locations, 1), COARSEST_UNIT
     neurons = np.zeros(1, np.int64)
-    for scale in scales:
+    for tensor in range(len(own)):
         if has_locations:
-            at = put_signed(out, at, scale.location, _LOCATION_ORDER)
-        at = put_bits(out, at, int(scale.own == DEAD), 1)
-        if scale.own == DEAD:
+            at = put_signed(out, at, locations[tensor], _LOCATION_ORDER)
+        at = put_bits(out, at, int(own[tensor] == DEAD), 1)
+        if own[tensor] == DEAD:
             continue
-        at = put_bits(out, at, scale.own - LEAST_OWN, _OWN_BITS)
-        for axis, (exponents, unit) in enumerate(scale.lines):
-            beside = flags_beside(neurons, len(exponents), axis)
-            at = _put_lines(out, at, exponents, (unit, last), beside)
+        at = put_bits(out, at, own[tensor] - LEAST_OWN, _OWN_BITS)
+        before = neurons
+        for axis in range(2):
+            first, end = sides[tensor, axis]
+            if first < 0:
+                continue
+            unit, lines = units[tensor, axis], exponents[first:end]
+            at = _put_lines(out, at, lines, (unit, last), flags_beside(before, len(lines), axis))
+            neurons = (lines == DEAD).astype(np.int64) if axis == 0 else neurons
             last = unit
-        neurons = dead_rows(scale.lines, neurons)
-    return out[:at]
+    return at
 
 
 @compiled
@@ -120,7 +139,7 @@ def read_scales(reader: StreamReader, line_counts: Sequence[tuple[int, ...]]) ->
         for axis, count in enumerate(counts):
             unit = reader.read_bits(_UNIT_BITS) if reader.read_flag(_SAME_UNIT) else unit
             lines.append(_read_lines(reader, flags_beside(neurons, count, axis), unit))
-        neurons = dead_rows(lines, neurons)
+        neurons = (lines[0].exponents == DEAD).astype(np.int64) if lines else neurons
         found.append(SentScale(location, own, tuple(lines)))
     return found
 
@@ -135,10 +154,3 @@ def _read_lines(reader: StreamReader, beside: Ints, unit: int) -> Lines:
     reader.check()
     exponents[flags == 0] = alive
     return Lines(exponents, unit)
-
-
-def _most_symbols(scales: Sequence[SentScale]) -> int:
-    of_lines = sum(
-        _MOST_LINE_SYMBOLS + 2 * len(side.exponents) for one in scales for side in one.lines
-    )
-    return 1 + _MOST_SYMBOLS * len(scales) + of_lines

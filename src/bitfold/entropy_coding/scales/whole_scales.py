@@ -60,6 +60,25 @@ class SentScale(NamedTuple):
     lines: tuple[Lines, ...] = ()
 
 
+class FlatScales(NamedTuple):
+    """The locations and scales of tensors as compiled loops take them.
+
+    Attributes:
+        locations: of each tensor, in bins from the bin of 0: int64 (tensors,).
+        own: of each tensor, in eighths of an octave, or `DEAD`: int64 (tensors,).
+        exponents: of lines, likewise: int64 (n,).
+        sides: where those of each tensor's rows and columns begin and end: int64 (tensors, 2, 2);
+            -1 if it has none.
+        units: of its rows and columns: int64 (tensors, 2).
+    """
+
+    locations: Ints
+    own: Ints
+    exponents: Ints
+    sides: Ints
+    units: Ints
+
+
 class WholeScales(NamedTuple):
     """The locations and the scales of all tensors, in arrays.
 
@@ -74,49 +93,53 @@ class WholeScales(NamedTuple):
     exponents: Ints
     unit: int
 
-    def of_tensors(self, lines: Sequence[tuple[slice, ...]]) -> list[SentScale]:
+    def of_tensors(self, sides: Ints) -> list[SentScale]:
         """Return the scales tensor by tensor.
 
         Args:
-            lines: where the exponents of each tensor's rows and columns lie; empty for a tensor
-                that has a single scale.
+            sides: as of `FlatScales`.
         """
-        locations, own = self.locations.tolist(), self.exponents[: len(lines)].tolist()
+        locations, own = self.locations.tolist(), self.exponents[: len(sides)].tolist()
         return [
             SentScale(
                 locations[number],
                 own[number],
                 ()
                 if own[number] == DEAD
-                else tuple(Lines(self.exponents[side], self.unit) for side in sides),
+                else tuple(
+                    Lines(self.exponents[first:last], self.unit)
+                    for first, last in lines
+                    if first >= 0
+                ),
             )
-            for number, sides in enumerate(lines)
+            for number, lines in enumerate(sides.tolist())
         ]
 
-
-def dead_rows(lines: Sequence[Lines], before: Ints) -> Ints:
-    """Flags of a tensor's dead rows, which are its neurons: 0 or 1, one per row.
-
-    Args:
-        lines: of the tensor.
-        before: the flags of the last tensor that had rows, returned if this one has none.
-    """
-    return (lines[0].exponents == DEAD).astype(np.int64) if lines else before
+    def flat(self, sides: Ints) -> FlatScales:
+        """Return the same without a copy; arguments as of `of_tensors`."""
+        units = np.full(sides.shape[:2], self.unit)
+        own = self.exponents[: len(sides)]
+        return FlatScales(self.locations, own, self.exponents, sides, units)
 
 
-def flags_beside(neurons: Ints, count: int, axis: int) -> Ints:
-    """The dead-neuron flags of the previous layer, one per column; all 0 for rows.
-
-    Columns are 0 too if their count is no multiple of the neurons'.
-
-    Args:
-        neurons: the flags of `dead_rows`.
-        count: of rows or columns.
-        axis: 0 for rows, 1 for columns.
-    """
-    if axis == 0 or count % len(neurons):
-        return np.zeros(count, np.int64)
-    return np.repeat(neurons, count // len(neurons))
+def flat_scales(scales: Sequence[SentScale]) -> FlatScales:
+    """The scales of several tensors in arrays."""
+    sides = np.full((len(scales), 2, 2), -1)
+    units = np.zeros((len(scales), 2), np.int64)
+    exponents, end = [np.zeros(0, np.int64)], 0
+    for number, scale in enumerate(scales):
+        for axis, (own, unit) in enumerate(scale.lines):
+            sides[number, axis] = end, end + len(own)
+            units[number, axis] = unit
+            exponents.append(own)
+            end += len(own)
+    return FlatScales(
+        np.array([scale.location for scale in scales], np.int64),
+        np.array([scale.own for scale in scales], np.int64),
+        np.concatenate(exponents),
+        sides,
+        units,
+    )
 
 
 def unit_of(precision_bits: int) -> int:

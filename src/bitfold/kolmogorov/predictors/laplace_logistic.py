@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitfold.entropy_coding.laplace.costs import coded_bits
@@ -209,7 +210,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
 
         learned = self.learned_scales()
         scales = quantise_scales(learned, table, weight_range, precision_bits)
-        num_bits = scale_bits(scales.of_tensors(learned.places))
+        num_bits = scale_bits(scales.flat(learned.sides))
         return SentPredictor(sent_parameters(learned, scales), num_bits, scales)
 
     @torch.no_grad()
@@ -225,7 +226,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         """By the integer tables of the scales."""
         learned = self.learned_scales()
         scales = quantise_scales(learned, table, weight_range, precision_bits)
-        of_tensors = scales.of_tensors(learned.places)
+        of_tensors = scales.of_tensors(learned.sides)
         return FileCoding(self.file_method, self.distribution, tuple(of_tensors))
 
     def forward(self, subset: WeightSubset, indices: Tensor) -> Tensor:
@@ -304,20 +305,19 @@ class ScalePredictor(WeightPredictor, abc.ABC):
             self.location,
             self.log_scale.detach(),
             lines,
-            self._places,
+            self._sides,
         )
 
     @cached_property
-    def _places(self) -> list[tuple[slice, ...]]:
+    def _sides(self) -> NDArray[np.int64]:
         """See `LearnedScales`."""
         starts = np.cumsum([len(item) for item in self.log_factors()]).tolist()
-        return [
-            tuple(
-                slice(starts[axis] + first, starts[axis] + first + block.box[axis])
-                for axis, first in enumerate(self.first_lines(number))
-            )
-            for number, block in enumerate(self.layout.blocks)
-        ]
+        sides = np.full((len(self.layout.blocks), 2, 2), -1)
+        for number, block in enumerate(self.layout.blocks):
+            for axis, line in enumerate(self.first_lines(number)):
+                first = starts[axis] + line
+                sides[number, axis] = first, first + block.box[axis]
+        return sides
 
     def _model(self) -> ScaleModel:
         log_factors = torch.cat([*self.log_factors(), self.log_scale.new_zeros(1)])

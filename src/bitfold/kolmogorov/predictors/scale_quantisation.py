@@ -1,6 +1,5 @@
 """Scales rounded to the whole numbers that a decoder gets."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,8 +38,8 @@ class LearnedScales(NamedTuple):
         log_scale: of each tensor: (tensors,).
         lines: log-scales of all rows and of all columns, by the name of their parameter; empty if
             the predictor has none.
-        places: where the scales of each tensor's rows and columns lie among those of all tensors,
-            then all rows, then all columns; empty for tensors without lines.
+        sides: where the scales of each tensor's rows and columns begin and end among those of all
+            tensors, then all rows, then all columns, as `FlatScales` has it.
     """
 
     bins: Bins
@@ -49,7 +48,7 @@ class LearnedScales(NamedTuple):
     location: Tensor
     log_scale: Tensor
     lines: dict[str, Tensor]
-    places: Sequence[tuple[slice, ...]]
+    sides: NDArray[np.int64]
 
     @property
     def sizes(self) -> list[int]:
@@ -103,8 +102,9 @@ def _used_slowly(
         numbers = torch.cat([*parts, torch.zeros(0, dtype=torch.int64, device="cpu")])
         used = held.box.unflatten(numbers != int(locations[number])).any(2)
         flags[number] = bool(used.any())
-        for axis, side in enumerate(learned.places[number]):
-            flags[side][held.lines(axis)] = used.any(1 - axis).numpy()
+        for axis, (first, last) in enumerate(learned.sides[number].tolist()):
+            if first >= 0:
+                flags[first:last][held.lines(axis)] = used.any(1 - axis).numpy()
     return flags
 
 

@@ -15,7 +15,7 @@ from bitfold.entropy_coding.laplace.tensors import tensor_bits
 from bitfold.entropy_coding.mixing.tensors import MixedWriter
 from bitfold.entropy_coding.rans.symbols import symbol_bits
 from bitfold.entropy_coding.scales.syntax import scale_bits
-from bitfold.entropy_coding.scales.whole_scales import DEAD
+from bitfold.entropy_coding.scales.whole_scales import DEAD, flat_scales
 from bitfold.entropy_coding.trellis.tensors import TrellisWriter
 from bitfold.entropy_coding.value_counts import values_of
 from bitfold.model_file.planning.grids import OnGrid
@@ -138,4 +138,4 @@ def _by_scales(planned: TensorPlan) -> list[Chosen]:
 def _scale_cost(plan: TensorPlan) -> float:
     model = Plan([plan]).model(plan)
     of_weights = tensor_bits(plan.numbers.astype(np.int64), model, table_bits("laplace"))
-    return float(of_weights) + scale_bits([plan.scale])
+    return float(of_weights) + scale_bits(flat_scales([plan.scale]))
