@@ -6,12 +6,13 @@ import multiprocessing
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 import torch
 
-from bitfold.runtime.threads import _forget_threads, in_order
+from bitfold.runtime.threads import _forget_threads, beside, in_order
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +62,40 @@ def test_many_callers_at_once_wait_for_none_but_their_own(*, are_long: bool) -> 
         return sum(in_order(inner, range(part), are_long=are_long))
 
     assert in_order(outer, range(40)) == [sum(range(part)) for part in range(40)]
+
+
+def test_two_calls_are_made_at_the_same_time() -> None:
+    """Each waits for the other; with one thread of PyTorch the caller makes both."""
+    barrier = threading.Barrier(2)
+
+    def met() -> int:
+        barrier.wait(60)
+        return threading.get_ident()
+
+    here, there = beside(met, met)
+    assert here == threading.get_ident() != there
+    torch.set_num_threads(1)
+    assert beside(threading.get_ident, threading.get_ident) == (here, here)
+
+
+def test_an_error_of_either_call_is_raised_when_both_are_over() -> None:
+    """Nothing goes on behind the back of a caller that has the error."""
+    ended = []
+
+    def slow() -> None:
+        time.sleep(0.2)
+        ended.append(True)
+
+    def failing() -> None:
+        time.sleep(0.05)  # the other call has begun
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        beside(failing, slow)
+    assert ended == [True]
+    with pytest.raises(ZeroDivisionError):
+        beside(slow, failing)
+    assert ended == [True, True]
 
 
 def _shared(number: int) -> list[int]:

@@ -89,6 +89,31 @@ def in_order(
     return [results[number] for number in range(len(parts))]
 
 
+def beside(work: Callable[[], _Part], long_work: Callable[[], _Result]) -> tuple[_Part, _Result]:
+    """The results of two calls, of which a helper thread makes the second.
+
+    If PyTorch may use one thread only, the calling thread makes both.
+
+    Args:
+        work: such as operations of PyTorch, which leave cores idle between them.
+        long_work: takes milliseconds in compiled loops, and changes nothing that ``work`` reads.
+
+    Raises:
+        What a call raises, when both are over.
+    """
+    if torch.get_num_threads() == 1:
+        return work(), long_work()
+    _let_waiting_threads_sleep()
+    helper = _pool().submit(long_work)
+    try:
+        done = work()
+    except BaseException:
+        if not helper.cancel():
+            wait([helper])
+        raise
+    return done, helper.result()
+
+
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="bitfold-parts")

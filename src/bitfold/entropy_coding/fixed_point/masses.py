@@ -161,15 +161,18 @@ def frequency_of(masses: Ints, symbol: int, span: tuple[int, int, int]) -> int:
     start = min(first + (symbol << shift), end)
     stop = min(first + ((symbol + 1) << shift), end)
     count = (end - first + (1 << shift) - 1) >> shift
-    below, own, above = 0, 0, 0
-    for j in range(first, start):
-        below += masses[j + 1]
-    for j in range(start, stop):
-        own += masses[j + 1]
-    for j in range(stop, end):
-        above += masses[j + 1]
-    shared, total = _ALL - count, below + own + above
-    return int(1 + ((below + own) * shared) // total - (below * shared) // total)
+    below = _summed(masses[1 + first : 1 + start])
+    upto = below + _summed(masses[1 + start : 1 + stop])
+    shared, total = _ALL - count, upto + _summed(masses[1 + stop : 1 + end])
+    return int(1 + (upto * shared) // total - (below * shared) // total)
+
+
+@inlined
+def _summed(masses: Ints) -> int:
+    total = 0
+    for j in range(len(masses)):
+        total += masses[j]
+    return total
 
 
 @compiled(inline="always")

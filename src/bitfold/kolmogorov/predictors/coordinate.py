@@ -229,14 +229,16 @@ class CoordinatePredictor(WeightPredictor):
         ((numbers, are_finite),) = count_plainly(weights, 1.0, self.bins, len(weights))
         if not (are_finite and as_sent.are_finite):
             return math.nan, math.nan
-        has_outer = clip_to_bins(numbers, self.bins.origin, self.bins.num_bins - 1)
+        last = self.bins.num_bins - 1
+        has_outer = clip_to_bins(numbers, self.bins.origin, last)
         places = all_weights.fixed_coordinates(self.coordinates)
         bits = bin_bits(fixed_network_of(as_sent.parameters), places, numbers)
         # PyTorch's sum, so that both ways give the same bits.
         total = float(torch.from_numpy(bits).sum())
         if not has_outer:
             return total, 0.0
-        return total, float(escape_bits(torch.from_numpy(weights).double(), self.bins).sum())
+        outer = torch.from_numpy(weights[(numbers == 0) | (numbers == last)])
+        return total, float(escape_bits(outer.double(), self.bins).sum())
 
     def _plain_weights(
         self, table: ParameterTable, weight_range: WeightRange

@@ -17,6 +17,7 @@ from bitfold.training.lambda_control.lambda_schedule import ConstantLambda, Lamb
 from bitfold.training.schedules.rate_schedule import rate_factor
 from bitfold.training.step.construction import build_kolmogorov, build_network, side_bits
 from bitfold.training.step.epoch_result import EpochResult, StepLosses
+from bitfold.training.step.gradients import add_gradients, can_go_beside
 from bitfold.training.step.learned_steps import LearnedSteps
 from bitfold.training.step.objective import Objective
 from bitfold.training.step.optimizers import (
@@ -77,6 +78,8 @@ class Learner:
         self._epoch_loop = self._make_loop(target)
         self.weight_schedule = self._choose_weight()
         self._weight = 0.0
+        is_quantised = config.kolmogorov.is_quantised
+        self._can_go_beside = can_go_beside(self.kolmogorov, is_quantised=is_quantised)
 
     def _build_kolmogorov(self) -> KolmogorovLoss | None:
         if not self.config.has_kolmogorov:
@@ -200,15 +203,13 @@ class Learner:
 
     def _step(self, points: Tensor, values: Tensor) -> list[Tensor]:
         """Step all optimisers; return [task loss] or [task loss, K], still on the device."""
-        with self.objective.decoded():
-            task = self.objective.task_loss(points, values)
-        losses = [task.detach()]
-        combined = task
-        if self.kolmogorov is not None:
-            k = self.kolmogorov()
-            losses.append(k.detach())
-            combined = task + self._weight * k
-        combined.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
+
+        def task_loss() -> Tensor:
+            with self.objective.decoded():
+                return self.objective.task_loss(points, values)
+
+        is_beside = self._can_go_beside and self._is_k_due()
+        losses = add_gradients(task_loss, self.kolmogorov, self._weight, is_beside=is_beside)
         if self.config.grad_clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.grad_clip_norm)
         for optimizer in (*self.optimizers, *self.predictor_optimizers):
