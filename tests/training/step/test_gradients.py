@@ -73,6 +73,7 @@ def test_gradients_are_the_same_bit_for_bit() -> None:
     network, _ = made()
     (alone,) = add_gradients(lambda: network(points).square().mean(), None, 0.3)
     assert torch.equal(alone, found[0][0])
+    assert not alone.requires_grad
     first = next(network.parameters()).grad
     assert first is not None
     assert not torch.equal(first, found[0][2])

@@ -34,7 +34,7 @@ def add_gradients(
         [task loss] or [task loss, K], without a graph, still on the device.
     """
     if kolmogorov is None:
-        return [_with_gradients(task_loss())]
+        return [_with_gradients(task_loss()).detach()]
     if is_beside:
         task, k = beside(lambda: _with_gradients(task_loss()), kolmogorov)
         _with_gradients(weight * k)
