@@ -132,8 +132,8 @@ def _product(left: Floats, right: Floats) -> Floats:
 
     NumPy starts threads of its own, which wait for each other where cores are busy.
     """
-    found = torch.tensor(left, device="cpu") @ torch.tensor(right, device="cpu")
-    product: Floats = found.numpy()
+    factors = (torch.from_numpy(np.ascontiguousarray(item)) for item in (left, right))
+    product: Floats = torch.mm(*factors).numpy()
     return product
 
 
