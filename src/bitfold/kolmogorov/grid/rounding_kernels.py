@@ -78,7 +78,7 @@ def clip_to_bins(numbers: NDArray[np.int64], origin: int, last: int) -> bool:
     has_outer = False
     for i in range(numbers.shape[0]):
         index = min(max(numbers[i] + origin, 0), last)
-        has_outer = has_outer or index == 0 or index == last  # noqa: PLR1714 - Numba is slow with `in`
+        has_outer = has_outer or index in (0, last)
         numbers[i] = index
     return has_outer
 
