@@ -56,7 +56,7 @@ MODULES: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
 class WithoutTables(RowColumnPredictor):
     """The same predictor, which never reads costs from tables."""
 
-    def summed_in_steps(self, *_: Any) -> None:
+    def summed_in_steps(self, *_: Any, **__: Any) -> None:
         """Decline all weights."""
 
 

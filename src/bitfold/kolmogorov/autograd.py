@@ -107,7 +107,7 @@ def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]
     """The cost of all weights in nats, and its gradients by weights, range and predictor."""
     subset, factor = work.subsample
     table, weight_range, predictor = work.described
-    if with_gradients and (found := _sum_in_steps(work)) is not None:
+    if (found := _sum_in_steps(work, with_gradients=with_gradients)) is not None:
         return found
     all_weights = table.values().to(work.dtype)
     values = weight_range.values(subset.take(all_weights), subset)
@@ -132,7 +132,9 @@ def _sum(work: Work, with_gradients: bool) -> tuple[Tensor, Tensor, list[Tensor]
     return nats + precision, by_weights, by_own
 
 
-def _sum_in_steps(work: Work) -> tuple[Tensor, Tensor, list[Tensor]] | None:
+def _sum_in_steps(
+    work: Work, *, with_gradients: bool
+) -> tuple[Tensor, Tensor, list[Tensor]] | None:
     """The same in one pass over the weights in place, if range and predictor have such a pass."""
     table, weight_range, predictor = work.described
     is_whole = work.group is None and work.subsample.subset.chosen is None
@@ -141,7 +143,9 @@ def _sum_in_steps(work: Work) -> tuple[Tensor, Tensor, list[Tensor]] | None:
     steps = weight_range.steps()
     if steps is None:
         return None
-    found = predictor.summed_in_steps(table.parameters, steps, work.targets)
+    found = predictor.summed_in_steps(
+        table.parameters, steps, work.targets, with_gradients=with_gradients
+    )
     if found is None:
         return None
     summed, by_log_steps = found

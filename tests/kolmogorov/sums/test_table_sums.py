@@ -42,7 +42,7 @@ def both_sums(loss: KolmogorovLoss, targets: Any, values: Any) -> Any:
     steps = torch.rand(len(loss.table.parameters)) + 0.5
     weights = loss.table.pieces(values)
     in_steps = [item * step for item, step in zip(weights, steps, strict=True)]
-    in_one_pass = loss.predictor.summed_in_steps(in_steps, steps, targets)
+    in_one_pass = loss.predictor.summed_in_steps(in_steps, steps, targets, with_gradients=True)
     assert in_one_pass is not None
     found, by_log_steps = in_one_pass
     by_values = torch.cat(
@@ -173,3 +173,12 @@ def test_a_first_compilation_gives_the_same_bits(tmp_path: Path) -> None:
     )
     assert any(tmp_path.rglob("*.nbi"))
     assert compiling == loading
+
+
+def test_k_without_gradients_is_the_k_of_training(loss: KolmogorovLoss) -> None:
+    """To the last bit, with or without a graph."""
+    with torch.no_grad():
+        for item in loss.table.parameters:
+            item.copy_(0.3 * torch.randn(item.shape, generator=torch.Generator().manual_seed(0)))
+        alone = loss()
+    assert torch.equal(alone, loss().detach())

@@ -282,7 +282,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         return Summed(values.new_tensor(found.total, dtype=torch.float64), found.grad_values, own)
 
     def summed_in_steps(
-        self, weights: Sequence[Tensor], steps: Tensor, targets: Targets
+        self, weights: Sequence[Tensor], steps: Tensor, targets: Targets, *, with_gradients: bool
     ) -> tuple[Summed, Tensor] | None:
         """The cost of centred distributions, read from a table, where the loops can."""
         if not self.is_centred:
@@ -290,7 +290,7 @@ class ScalePredictor(WeightPredictor, abc.ABC):
         model, lengths = self._model(), steps.tolist()
         if not can_read_table(model, self.bins, weights, lengths, targets):
             return None
-        found = sum_by_table(model, weights, lengths, targets)
+        found = sum_by_table(model, weights, lengths, targets, with_gradients=with_gradients)
         nats = torch.tensor(found.total, dtype=torch.float64, device="cpu")
         own = self._by_parameters(found.grad_log_factors)
         return Summed(nats, found.grad_weights, own), found.grad_log_steps

@@ -382,7 +382,7 @@ class WeightPredictor(nn.Module, abc.ABC):
         return Summed(total, grad_values, sums)
 
     def summed_in_steps(
-        self, weights: Sequence[Tensor], steps: Tensor, targets: Targets
+        self, weights: Sequence[Tensor], steps: Tensor, targets: Targets, *, with_gradients: bool
     ) -> tuple[Summed, Tensor] | None:
         """Sum the cost of weights in learned steps in one pass over the weights in place.
 
@@ -395,5 +395,5 @@ class WeightPredictor(nn.Module, abc.ABC):
             The sum, with gradients by weights in place of values, and the gradient by the
             logarithms of steps; None if the predictor has no such pass, and `summed` is called.
         """
-        del weights, steps, targets
+        del weights, steps, targets, with_gradients
         return None

@@ -68,25 +68,31 @@ class TableSum(NamedTuple):
 
 @torch.no_grad()
 def sum_by_table(
-    model: ScaleModel, weights: Sequence[Tensor], steps: Sequence[float], targets: Targets
+    model: ScaleModel,
+    weights: Sequence[Tensor],
+    steps: Sequence[float],
+    targets: Targets,
+    *,
+    with_gradients: bool = True,
 ) -> TableSum:
     """Sum the cost of weights in steps, with its gradients, to within 1e-4 of the sum.
 
     The gradient is the only array as long as the weights: allocating another one would take as long
-    as the sum itself.
+    as the sum itself. Without gradients one of the longest tensor is enough.
 
     Args:
         model: the predicted distributions; locations are taken as 0.
         weights: of each tensor, contiguous float32 on the CPU; see `can_read_table`.
         steps: of each tensor; a weight divided by its step is in units of bins, and 0 is a bin.
         targets: linear or rounded. At exactly 0 the slope is 0, the mean of those on both sides.
+        with_gradients: whether that by the weights is wanted; if not, it is empty.
     """
     from bitfold.kolmogorov.sums.table_kernels import sum_tensor  # noqa: PLC0415 - see can_sum_scales
 
     factors = array(model.log_factors.float())
-    grad_weights = torch.empty(
-        sum(item.numel() for item in weights), dtype=torch.float32, device="cpu"
-    )
+    sizes = [item.numel() for item in weights]
+    room_size = sum(sizes) if with_gradients else max(sizes)
+    grad_weights = torch.empty(room_size, dtype=torch.float32, device="cpu")
     slopes, gradient, by_steps = array(grad_weights), np.zeros(len(factors)), []
     table = cost_table(model.floor)
     is_rounded, nats = targets.sharing == NEAREST, 0.0
@@ -96,6 +102,7 @@ def sum_by_table(
         slower = slice(outer, outer + size // (in_line * together)) if outer >= 0 else _NONE
         faster = slice(inner, inner + in_line) if inner >= 0 else _NONE
         lines = (float(factors[number]), factors[slower], factors[faster], together)
+        start = start if with_gradients else 0
         of_lines, part = (gradient[slower], gradient[faster]), slopes[start : start + size]
         flat, unit = array(item.view(-1)), 1 / steps[number]
         found = sum_tensor(flat, unit, lines, table, is_rounded, part, of_lines, room)
@@ -103,7 +110,8 @@ def sum_by_table(
         gradient[number] += found[1]
         by_steps.append(-found[2])
     by_log_steps = torch.tensor(by_steps, dtype=torch.float64, device="cpu")
-    return TableSum(nats, grad_weights, by_log_steps, torch.from_numpy(gradient))
+    by_weights = grad_weights if with_gradients else grad_weights.new_empty(0)
+    return TableSum(nats, by_weights, by_log_steps, torch.from_numpy(gradient))
 
 
 # The factors of a tensor without rows and columns: the last one, which is 1 and has no gradient.
