@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,9 +25,8 @@ STEP_BITS = 8
 #: The name under which `whole_parameters` returns the codes of steps.
 STEPS = "steps"
 
-#: The finest step is 8 / 2^31; there are eight steps in an octave.
-FINEST: Final = 31
-EIGHTHS: Final = 8
+# The finest step is 8 / 2^31; there are eight steps in an octave.
+_FINEST, _EIGHTHS = 31, 8
 
 
 class WholeNetwork(NamedTuple):
@@ -111,8 +110,8 @@ def whole_parameters(
 @cache
 def step_lengths() -> NDArray[np.float64]:
     """The lengths for which the codes of steps stand: (256,), ascending."""
-    octave, eighth = np.divmod(np.arange(2**STEP_BITS), EIGHTHS)
-    lengths: NDArray[np.float64] = np.ldexp((EIGHTHS + eighth) * 1.0, octave - FINEST)
+    octave, eighth = np.divmod(np.arange(2**STEP_BITS), _EIGHTHS)
+    lengths: NDArray[np.float64] = np.ldexp((_EIGHTHS + eighth) * 1.0, octave - _FINEST)
     return lengths
 
 
@@ -136,7 +135,8 @@ def fixed_network(tensors: Sequence[Ints], steps: Sequence[int]) -> FixedNetwork
         np.empty(len(weights), np.int64),
     )
     flat = np.concatenate([item.reshape(-1) for item in tensors])
-    fix_tensors(flat, np.array(steps, np.int64), FRACTION_BITS, network)
+    places = (FRACTION_BITS, _EIGHTHS, _FINEST)
+    fix_tensors(flat, np.array(steps, np.int64), places, network)
     return network
 
 

@@ -5,7 +5,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bitfold.entropy_coding.fixed_point.network import EIGHTHS, FINEST, FixedNetwork
 from bitfold.runtime.compiling import compiled
 from bitfold.runtime.inlining import inlined
 
@@ -76,26 +75,33 @@ def _code_of_step(lengths: Floats, least: float) -> int:
 
 
 @compiled
-def fix_tensors(whole: Ints, codes: Ints, fraction_bits: int, network: FixedNetwork) -> None:
+def fix_tensors(
+    whole: Ints,
+    codes: Ints,
+    places: tuple[int, int, int],
+    network: tuple[Ints, NDArray[np.int32], Ints, Ints],
+) -> None:
     """Write a network as the compiled loops take it.
 
     Args:
         whole: weights (outputs, inputs) and biases in turn, one behind the other, in steps.
         codes: of the steps, by tensors.
-        fraction_bits: behind the point of biases.
-        network: its widths are read, and everything else is written.
+        places: bits behind the point of biases; steps in an octave; and bits behind the point of
+            the finest step.
+        network: a `FixedNetwork`: its widths are read, and everything else is written.
     """
     widths, numbers, biases, shifts = network
+    fraction_bits, in_octave, finest = places
     start, first, first_bias = 0, 0, 0
     for layer in range(len(shifts)):
         num_inputs, num_outputs = widths[layer], widths[layer + 1]
-        factor, shifts[layer] = _factor_and_shift(codes[2 * layer])
+        factor, shifts[layer] = _factor_and_shift(codes[2 * layer], in_octave, finest)
         for row in range(num_outputs):
             for column in range(num_inputs):
                 numbers[first + column * num_outputs + row] = whole[start + column] * factor
             start += num_inputs
         first += num_inputs * num_outputs
-        factor, shift = _factor_and_shift(codes[2 * layer + 1])
+        factor, shift = _factor_and_shift(codes[2 * layer + 1], in_octave, finest)
         for row in range(num_outputs):
             biases[first_bias + row] = ((whole[start + row] * factor) << fraction_bits) >> shift
         start += num_outputs
@@ -103,6 +109,6 @@ def fix_tensors(whole: Ints, codes: Ints, fraction_bits: int, network: FixedNetw
 
 
 @inlined
-def _factor_and_shift(code: int) -> tuple[int, int]:
+def _factor_and_shift(code: int, in_octave: int, finest: int) -> tuple[int, int]:
     """A step's length is the factor over 2 to the shift; see `step_lengths`."""
-    return EIGHTHS + code % EIGHTHS, FINEST - code // EIGHTHS
+    return in_octave + code % in_octave, finest - code // in_octave
