@@ -73,7 +73,7 @@ def sum_by_table(
     steps: Sequence[float],
     targets: Targets,
     *,
-    with_gradients: bool = True,
+    with_gradients: bool,
 ) -> TableSum:
     """Sum the cost of weights in steps, with its gradients, to within 1e-4 of the sum.
 
